@@ -1,0 +1,45 @@
+// c2f/core/architecture.hpp: what can be put on a shape.
+//
+//   struct my_layer {                                     // an architecture
+//     template <c2f::shape In> struct on {                // the network it becomes on inputs of shape In
+//       using output = In;                                // the shape it gives, known while compiling
+//       at::Tensor operator()(at::Tensor const& x, c2f::mode) const { return x; }
+//       C2F_MEMBERS();                                    // its parameters, buffers and inner networks
+//     };
+//   };
+//   auto net = c2f::make_network<my_layer, c2f::image<3, 32, 32>>(seed);
+//
+// The fine network of a stack is the coarse architecture on a wider input: only the first layer's weight changes shape.
+#pragma once
+
+#include <c2f/core/mode.hpp>
+#include <c2f/core/shapes.hpp>
+#include <c2f/core/visit.hpp>
+
+#include <concepts>
+
+namespace c2f {
+
+/// The network that an architecture becomes on a shape.
+template <class Architecture, shape In> using network_on = typename Architecture::template on<In>;
+
+/// Requires: `output`, a shape; `net(x, mode)`, a tensor; parameters that c2f can see (C2F_MEMBERS or each_member).
+template <class Net>
+concept network = shape<typename Net::output> && requires(Net const& net, at::Tensor const& x) {
+  { net(x, eval) } -> std::convertible_to<at::Tensor>;
+};
+
+/// Requires: `on<In>`, a network, for the shapes it fits.
+template <class A, class In>
+concept architecture_on = shape<In> && network<network_on<A, In>>;
+
+/// An architecture on a shape, with the initial values of `seed`.
+template <class Architecture, shape In>
+  requires architecture_on<Architecture, In>
+[[nodiscard]] network_on<Architecture, In> make_network(std::uint64_t seed = 0) {
+  network_on<Architecture, In> net;
+  initialize(net, seed);
+  return net;
+}
+
+}  // namespace c2f

@@ -1,0 +1,50 @@
+// c2f/core/initial.hpp: how a parameter begins.
+//
+// An initial value is a type with `static double draw(random_stream&, std::span<std::int64_t const> dims)`, called once an
+// element, in order. The stream is a function of (seed, path of the parameter) and of nothing else, so a network has the same
+// initial values wherever it stands: the coarse network of IND equals the network of BL bit for bit.
+#pragma once
+
+#include <c2f/core/random.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <span>
+
+namespace c2f::initial {
+
+/// A convolution's weight is [out, in, kernel, kernel], a linear one [out, in].
+[[nodiscard]] constexpr std::int64_t fan_in(std::span<std::int64_t const> dims) {
+  std::int64_t product = 1;
+  for (std::size_t i = 1; i < dims.size(); ++i) product *= dims[i];
+  return product;
+}
+[[nodiscard]] constexpr std::int64_t fan_out(std::span<std::int64_t const> dims) {
+  std::int64_t product = dims.empty() ? 1 : dims[0];
+  for (std::size_t i = 2; i < dims.size(); ++i) product *= dims[i];
+  return product;
+}
+
+/// Normal with deviation sqrt(2 / (k*k*c_out)): He et al., "Delving deep into rectifiers", ICCV 2015, eq. 14.
+struct he_normal {
+  static double draw(random_stream& random, std::span<std::int64_t const> dims) { return random.normal() * std::sqrt(2.0 / static_cast<double>(fan_out(dims))); }
+};
+
+/// Uniform in +-1/sqrt(fan): what PyTorch gives a linear layer. `FanIn` is stated for a bias, which does not know its weight.
+template <std::int64_t FanIn = 0>
+struct uniform {
+  static double draw(random_stream& random, std::span<std::int64_t const> dims) {
+    return (2.0 * random.uniform() - 1.0) / std::sqrt(static_cast<double>(FanIn > 0 ? FanIn : fan_in(dims)));
+  }
+};
+
+/// Every element the same.
+template <double Value>
+struct constant {
+  static double draw(random_stream&, std::span<std::int64_t const>) { return Value; }
+};
+
+using zeros = constant<0.0>;
+using ones = constant<1.0>;
+
+}  // namespace c2f::initial

@@ -1,0 +1,42 @@
+// c2f/core/members.hpp: lists a struct's members once, which makes it a Boost.Hana Struct.
+//
+//   struct block { conv_net conv1; norm_net bn1;  C2F_MEMBERS(conv1, bn1) };
+//
+// The names become the path of a parameter ("conv1.weight"). Up to 256 members; C2F_MEMBERS() for a struct without any.
+// Unlike BOOST_HANA_DEFINE_STRUCT the members stay ordinary declarations, with their comments and default values, and unlike
+// BOOST_HANA_ADAPT_STRUCT the macro stands inside the struct, so it serves templates too.
+#pragma once
+
+#include <boost/hana/accessors.hpp>
+#include <boost/hana/concept/struct.hpp>
+#include <boost/hana/for_each.hpp>
+#include <boost/hana/pair.hpp>
+#include <boost/hana/string.hpp>
+#include <boost/hana/tuple.hpp>
+#include <boost/hana/unpack.hpp>
+
+#define C2F_DETAIL_AGAIN() C2F_DETAIL_LIST
+#define C2F_DETAIL_PARENS ()
+#define C2F_DETAIL_SCAN(...) C2F_DETAIL_SCAN3(C2F_DETAIL_SCAN3(C2F_DETAIL_SCAN3(C2F_DETAIL_SCAN3(__VA_ARGS__))))
+#define C2F_DETAIL_SCAN3(...) C2F_DETAIL_SCAN2(C2F_DETAIL_SCAN2(C2F_DETAIL_SCAN2(C2F_DETAIL_SCAN2(__VA_ARGS__))))
+#define C2F_DETAIL_SCAN2(...) C2F_DETAIL_SCAN1(C2F_DETAIL_SCAN1(C2F_DETAIL_SCAN1(C2F_DETAIL_SCAN1(__VA_ARGS__))))
+#define C2F_DETAIL_SCAN1(...) C2F_DETAIL_SCAN0(C2F_DETAIL_SCAN0(C2F_DETAIL_SCAN0(C2F_DETAIL_SCAN0(__VA_ARGS__))))
+#define C2F_DETAIL_SCAN0(...) __VA_ARGS__
+#define C2F_DETAIL_LIST(name, ...) \
+  ::boost::hana::make_pair(BOOST_HANA_STRING(#name), [](auto& self) -> auto& { return self.name; }) __VA_OPT__(, C2F_DETAIL_AGAIN C2F_DETAIL_PARENS(__VA_ARGS__))
+
+/// Lists the members of the struct it stands in, in the order of their paths.
+#define C2F_MEMBERS(...)                                                                                  \
+  struct hana_accessors_impl {                                                                            \
+    static constexpr auto apply() {                                                                       \
+      return ::boost::hana::make_tuple(__VA_OPT__(C2F_DETAIL_SCAN(C2F_DETAIL_LIST(__VA_ARGS__)))); \
+    }                                                                                                     \
+  };                                                                                                      \
+  static_assert(true)
+
+namespace c2f {
+
+/// A struct whose members are listed.
+template <class T> concept has_members = boost::hana::Struct<T>::value;
+
+}  // namespace c2f

@@ -1,0 +1,147 @@
+// c2f/core/visit.hpp: one walk over a network's parameters and buffers, and what follows from it.
+//
+//   c2f::for_each_leaf(net, [](std::string const& path, c2f::leaf& leaf, c2f::leaf_traits const& traits) { … });
+//   static_assert(c2f::parameter_count<c2f::network_on<arch, input>> == 272'474);
+//   c2f::initialize(net, seed);   c2f::move_to(net, at::kCUDA);   auto all = c2f::parameters(net);
+//
+// A network is a Hana Struct (C2F_MEMBERS), or it says itself what it holds:
+//   template <class Self, class F> static void each_member(Self& self, F&& f);   // f(name, member) for each
+//   static constexpr std::int64_t count_of_parameters();                         // where it is known while compiling
+// A leaf's path is the names on the way to it, joined by dots: "layer1.0.conv1.weight", as in torchvision.
+#pragma once
+
+#include <c2f/core/leaf.hpp>
+#include <c2f/core/members.hpp>
+
+#include <ATen/ops/empty.h>
+
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace c2f {
+
+namespace detail {
+
+/// A reference to the caller's function. It has one type whatever the function is, so the walk over a network is compiled once
+/// and not once for every function that walks it.
+class leaf_visitor {
+public:
+  template <class F>
+  explicit leaf_visitor(F& f) : function_(&f), call_([](void* function, std::string const& path, leaf& each, leaf_traits const& traits) { (*static_cast<F*>(function))(path, each, traits); }) {}
+  void operator()(std::string const& path, leaf& each, leaf_traits const& traits) const { call_(function_, path, each, traits); }
+
+private:
+  void* function_;
+  void (*call_)(void*, std::string const&, leaf&, leaf_traits const&);
+};
+
+template <class T> concept lists_members = requires(T& net) { T::each_member(net, [](auto&&, auto&) {}); };
+/// A network that knows its leaves only at run time, such as one made of a torch::nn::Module.
+template <class T> concept walks_leaves = requires(T& net, leaf_visitor const& f) { net.walk_leaves(std::string(), f); };
+
+inline std::string joined(std::string const& path, std::string_view name) { return path.empty() ? std::string(name) : path + '.' + std::string(name); }
+
+template <class Net>
+void walk(Net& net, std::string const& path, leaf_visitor const& f) {
+  if constexpr (any_leaf<Net>) {
+    f(path, net, Net::traits);
+  } else if constexpr (walks_leaves<Net>) {
+    net.walk_leaves(path, f);
+  } else if constexpr (lists_members<Net>) {
+    Net::each_member(net, [&](std::string_view name, auto& member) { walk(member, joined(path, name), f); });
+  } else {
+    static_assert(has_members<Net>, "c2f cannot see the parameters of this network; list its members with C2F_MEMBERS(first, second, ...)");
+    if constexpr (has_members<Net>) {
+      boost::hana::for_each(boost::hana::accessors<Net>(), [&](auto const& member) {
+        walk(boost::hana::second(member)(net), joined(path, boost::hana::first(member).c_str()), f);
+      });
+    }
+  }
+}
+
+template <class T> concept counts_itself = requires { { T::count_of_parameters() } -> std::same_as<std::int64_t>; };
+
+template <class T> constexpr std::int64_t count_parameters();
+template <class T>
+struct count_members {
+  template <class... Pair>
+  constexpr std::int64_t operator()(Pair const&...) const {
+    return (std::int64_t{0} + ... + count_parameters<std::remove_cvref_t<decltype(boost::hana::second(std::declval<Pair const&>())(std::declval<T&>()))>>());
+  }
+};
+template <class T>
+constexpr std::int64_t count_parameters() {
+  if constexpr (any_leaf<T>) {
+    return T::traits.trained ? T::count : 0;
+  } else if constexpr (counts_itself<T>) {
+    return T::count_of_parameters();
+  } else {
+    static_assert(has_members<T>, "c2f::parameter_count needs a network whose parameters are known while compiling; list its members with C2F_MEMBERS(...), or count at run time with c2f::count_parameters(net)");
+    return boost::hana::unpack(boost::hana::accessors<T>(), count_members<T>{});
+  }
+}
+
+}  // namespace detail
+
+/// Calls f(path, leaf, traits) for every parameter and buffer, in the order of the members.
+template <class Net, class F>
+void for_each_leaf(Net& net, F&& f, std::string const& path = {}) {
+  detail::walk(net, path, detail::leaf_visitor(f));
+}
+template <class Net, class F>
+void for_each_leaf(Net const& net, F&& f, std::string const& path = {}) {
+  auto reading = [&](std::string const& name, leaf const& each, leaf_traits const& traits) { f(name, each, traits); };
+  detail::walk(const_cast<Net&>(net), path, detail::leaf_visitor(reading));  // one walk serves both; this one only reads
+}
+
+/// The number of trained numbers in a network, known while compiling.
+template <class Net> inline constexpr std::int64_t parameter_count = detail::count_parameters<Net>();
+
+/// The same, counted at run time (also for networks made of a torch::nn::Module).
+template <class Net>
+[[nodiscard]] std::int64_t count_parameters(Net const& net) {
+  std::int64_t count = 0;
+  for_each_leaf(net, [&](std::string const&, leaf const& each, leaf_traits const& traits) { count += traits.trained ? each.tensor().numel() : 0; });
+  return count;
+}
+
+/// Gives every leaf its initial value: a function of (seed, path).
+template <class Net>
+void initialize(Net& net, std::uint64_t seed, std::string const& path = {}) {
+  for_each_leaf(net, [&](std::string const& name, leaf& each, leaf_traits const& traits) {
+    if (traits.draw == nullptr) return;  // the module it came from gave it a value
+    at::Tensor value = at::empty(c10::IntArrayRef(traits.dims.data(), traits.dims.size()), at::TensorOptions().dtype(at::kFloat));
+    random_stream random(seed, purpose::initial_value, 0, hash_of(name));
+    float* const numbers = value.mutable_data_ptr<float>();
+    for (std::int64_t i = 0; i < value.numel(); ++i) numbers[i] = static_cast<float>(traits.draw(random, traits.dims));
+    each.assign(value.to(traits.type).set_requires_grad(traits.trained));
+  }, path);
+}
+
+/// The trained tensors, in the order of the members.
+template <class Net>
+[[nodiscard]] std::vector<at::Tensor> parameters(Net const& net) {
+  std::vector<at::Tensor> all;
+  for_each_leaf(net, [&](std::string const&, leaf const& each, leaf_traits const& traits) { if (traits.trained) all.push_back(each.tensor()); });
+  return all;
+}
+
+/// Moves every leaf to a device.
+template <class Net>
+void move_to(Net& net, at::Device device) {
+  for_each_leaf(net, [&](std::string const&, leaf& each, leaf_traits const& traits) {
+    if (!traits.on_host) each.assign(each.tensor().detach().to(device).set_requires_grad(traits.trained));
+  });
+}
+
+/// Lays the four-dimensional weights out as [out, height, width, in], which convolutions prefer; numbers and paths stay.
+template <class Net>
+void to_channels_last(Net& net) {
+  for_each_leaf(net, [&](std::string const&, leaf& each, leaf_traits const& traits) {
+    if (each.tensor().dim() == 4) each.assign(each.tensor().detach().contiguous(at::MemoryFormat::ChannelsLast).set_requires_grad(traits.trained));
+  });
+}
+
+}  // namespace c2f

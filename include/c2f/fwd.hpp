@@ -1,0 +1,9 @@
+// c2f/fwd.hpp: forward declarations for headers that name a type without using it.
+#pragma once
+
+#include <cstdint>
+
+namespace c2f::encode {
+struct compact;
+template <class Evaluation = compact, std::int64_t Hidden = 0, std::int64_t... Kernels> struct tile;
+}  // namespace c2f::encode

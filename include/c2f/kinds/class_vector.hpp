@@ -1,0 +1,66 @@
+// c2f/kinds/class_vector.hpp: one of K classes for an image.
+//
+//   using network = c2f::resnet_cifar<20, c2f::class_vector<100>>;
+//
+// raw [N, K] logits; prediction [N, K] softmax, or one-hot for the truth; truth [N] int64 in 0 ... K-1.
+// Paper 000, section 3.1: "y^C is a single value or class vector", encoded by tiling.
+#pragma once
+
+#include <c2f/core/kind.hpp>
+#include <c2f/core/progress.hpp>
+#include <c2f/fwd.hpp>
+#include <c2f/loss/cross_entropy.hpp>
+
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace c2f {
+
+template <std::int64_t Classes>
+struct class_vector {
+  static_assert(Classes >= 2, "c2f::class_vector needs two classes or more");
+  static constexpr char const* name = "class_vector";
+  static constexpr std::int64_t classes = Classes;
+  template <image_shape In> using output = vector<Classes>;
+  using truth_value = std::int64_t;
+  using default_encoder = encode::tile<>;
+  using default_loss = loss::cross_entropy;
+
+  static at::Tensor predict(at::Tensor const& raw) { return raw.softmax(1); }
+  static at::Tensor from_truth(at::Tensor const& truth) {
+    return at::zeros({truth.size(0), Classes}, truth.options().dtype(at::kFloat)).scatter_(1, truth.unsqueeze(1), 1.0);
+  }
+
+  /// The truth, with probability `rate` another class, each as likely as the next.
+  static at::Tensor corrupt(at::Tensor const& truth, double rate, pass const& p) {
+    at::Tensor damaged = truth.to(at::kCPU, at::kLong).clone();
+    std::int64_t* const label = damaged.mutable_data_ptr<std::int64_t>();
+    for (std::int64_t i = 0; i < damaged.size(0); ++i) {
+      random_stream random = p.draws(purpose::corrupt, i);
+      if (random.uniform() <= rate) label[i] = (label[i] + 1 + random.below(static_cast<std::uint32_t>(Classes - 1))) % Classes;
+    }
+    return damaged.to(truth.device());
+  }
+
+  /// Exact counts of right answers; `top5` counts an answer whose true class is among the five highest (or all, below five).
+  struct score {
+    std::int64_t samples = 0, top1 = 0, top5 = 0;
+
+    void add(at::Tensor const& raw, at::Tensor const& truth) {
+      auto const best = std::get<1>(raw.topk(std::min<std::int64_t>(5, Classes), 1)).eq(truth.unsqueeze(1));
+      samples += truth.size(0);
+      top1 += best.select(1, 0).sum().template item<std::int64_t>();
+      top5 += best.sum().template item<std::int64_t>();
+    }
+    /// Name and value of each figure, the chief one first.
+    [[nodiscard]] std::array<std::pair<char const*, double>, 2> values() const {
+      double const all = static_cast<double>(std::max<std::int64_t>(samples, 1));
+      return {{{"top1", static_cast<double>(top1) / all}, {"top5", static_cast<double>(top5) / all}}};
+    }
+  };
+};
+
+}  // namespace c2f

@@ -1,0 +1,51 @@
+// c2f/layers/conv.hpp: two-dimensional convolution.
+//
+//   c2f::conv<16, 3>                       16 maps, 3x3, padding that keeps the size, no bias (a norm follows)
+//   c2f::conv<64, 7, 2>                    stride 2
+//   c2f::conv<100, 1, 1, 0, c2f::bias>     with a bias
+//
+// [N, C, H, W] -> [N, Out, H', W'].  Weight [Out, C, Kernel, Kernel], initially he_normal.  One convolution call.
+// Errors: an input that is not a map or too small for the window is a compile error (layers/check.hpp).
+#pragma once
+
+#include <c2f/core/architecture.hpp>
+#include <c2f/layers/check.hpp>
+
+#include <ATen/ops/conv2d.h>
+
+#include <array>
+#include <optional>
+
+namespace c2f {
+
+/// Whether a layer adds a constant a channel; a bias begins at `Initial`.
+struct no_bias {};
+template <class Initial> struct bias_from {};
+using bias = bias_from<initial::zeros>;
+
+namespace detail {
+template <class Bias, std::int64_t Out> struct bias_leaf {
+  std::optional<at::Tensor> as(at::Tensor const&) const { return std::nullopt; }
+  C2F_MEMBERS();
+};
+template <class Initial, std::int64_t Out> struct bias_leaf<bias_from<Initial>, Out> : parameter<Initial, Out> {};
+}  // namespace detail
+
+template <std::int64_t Out, std::int64_t Kernel, std::int64_t Stride = 1, std::int64_t Padding = Kernel / 2, class Bias = no_bias, std::int64_t Dilation = 1>
+struct conv {
+  template <shape In>
+  struct on : detail::check_map<conv, In>, detail::check_window<conv, In, window_fits<detail::as_map<In>, Kernel, Stride, Padding, Dilation>> {
+    using output = with_channels<strided<detail::as_map<In>, Kernel, Stride, Padding, Dilation>, Out>;
+
+    parameter<initial::he_normal, Out, In::channels, Kernel, Kernel> weight;
+    detail::bias_leaf<Bias, Out> bias;
+    C2F_MEMBERS(weight, bias);
+
+    at::Tensor operator()(at::Tensor const& x, mode) const {
+      static constexpr std::array stride{Stride, Stride}, padding{Padding, Padding}, dilation{Dilation, Dilation};
+      return at::conv2d(x, weight.as(x), bias.as(x), stride, padding, dilation);
+    }
+  };
+};
+
+}  // namespace c2f

@@ -1,0 +1,30 @@
+// c2f/layers/linear.hpp: a fully connected layer.
+//
+//   c2f::linear<100>       [N, C] -> [N, 100]
+//
+// Weight [Out, C] and bias [Out], initially uniform in +-1/sqrt(C).  Error: on a map it is a compile error that says what to
+// put before it.
+#pragma once
+
+#include <c2f/core/architecture.hpp>
+#include <c2f/layers/check.hpp>
+
+#include <ATen/ops/linear.h>
+
+namespace c2f {
+
+template <std::int64_t Out>
+struct linear {
+  template <shape In>
+  struct on : detail::check_vector<linear, In> {
+    using output = vector<Out>;
+
+    parameter<initial::uniform<>, Out, In::channels> weight;
+    parameter<initial::uniform<In::channels>, Out> bias;
+    C2F_MEMBERS(weight, bias);
+
+    at::Tensor operator()(at::Tensor const& x, mode) const { return at::linear(x, weight.as(x), bias.as(x)); }
+  };
+};
+
+}  // namespace c2f

@@ -1,0 +1,63 @@
+// c2f/layers/plain.hpp: layers that own nothing.
+//
+//   relu   identity   max_pool<3, 2, 1>   global_average_pool   flatten
+//
+// relu and identity keep the shape; max_pool slides a window; global_average_pool turns [N, C, H, W] into [N, C] by the mean;
+// flatten into [N, C*H*W]. One call each; identity none.
+#pragma once
+
+#include <c2f/core/architecture.hpp>
+#include <c2f/layers/check.hpp>
+
+#include <ATen/ops/max_pool2d.h>
+
+namespace c2f {
+
+struct identity {
+  template <shape In>
+  struct on {
+    using output = In;
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& x, mode) const { return x; }
+  };
+};
+
+struct relu {
+  template <shape In>
+  struct on {
+    using output = In;
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& x, mode) const { return x.relu(); }
+  };
+};
+
+template <std::int64_t Kernel, std::int64_t Stride = Kernel, std::int64_t Padding = 0>
+struct max_pool {
+  template <shape In>
+  struct on : detail::check_map<max_pool, In>, detail::check_window<max_pool, In, window_fits<detail::as_map<In>, Kernel, Stride, Padding>> {
+    using output = strided<detail::as_map<In>, Kernel, Stride, Padding>;
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& x, mode) const { return at::max_pool2d(x, {Kernel, Kernel}, {Stride, Stride}, {Padding, Padding}); }
+  };
+};
+
+struct global_average_pool {
+  template <shape In>
+  struct on : detail::check_map<global_average_pool, In> {
+    using output = vector<In::channels>;
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& x, mode) const { return x.mean({2, 3}); }
+  };
+};
+
+struct flatten {
+  template <shape In>
+  struct on : detail::check_static_size<flatten, In> {
+    using map = detail::as_map<In>;
+    using output = vector<map::height == dynamic || map::width == dynamic ? 1 : map::channels * map::height * map::width>;
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& x, mode) const { return x.flatten(1); }
+  };
+};
+
+}  // namespace c2f

@@ -1,0 +1,95 @@
+// c2f/layers/residual.hpp: a body, a shortcut around it, and their sum.
+//
+//   c2f::residual<c2f::sequential<c2f::conv<16, 3>, c2f::batch_norm>>                      relu(body(x) + x)
+//   c2f::residual<body, c2f::sequential<c2f::conv<32, 1, 2, 0>, c2f::batch_norm>>          relu(body(x) + shortcut(x))
+//   c2f::basic_block<64>   c2f::bottleneck<64, 2>                                          the blocks of ResNet
+//
+// He et al., "Deep residual learning", CVPR 2016. The two blocks carry torchvision's names (conv1, bn1, ..., downsample.0) and put
+// the stride on the 3x3 convolution; their shortcut is a 1x1 convolution and a norm where stride or channels change, else x.
+#pragma once
+
+#include <c2f/layers/conv.hpp>
+#include <c2f/layers/norm.hpp>
+#include <c2f/layers/plain.hpp>
+#include <c2f/layers/sequential.hpp>
+
+#include <type_traits>
+
+namespace c2f {
+
+template <class Body, class Shortcut = identity>
+struct residual {
+  template <shape In>
+  struct on : detail::check_sum<residual, typename network_on<Body, In>::output, typename network_on<Shortcut, In>::output> {
+    using output = typename network_on<Body, In>::output;
+
+    network_on<Body, In> body;
+    network_on<Shortcut, In> shortcut;
+    C2F_MEMBERS(body, shortcut);
+
+    at::Tensor operator()(at::Tensor const& x, mode m) const { return body(x, m).add(shortcut(x, m)).relu(); }
+  };
+};
+
+namespace detail {
+/// The shortcut of a ResNet block that ends in `Out` channels.
+template <image_shape In, std::int64_t Out, std::int64_t Stride>
+using downsample = std::conditional_t<Stride == 1 && In::channels == Out, identity, sequential<conv<Out, 1, Stride, 0>, batch_norm>>;
+}  // namespace detail
+
+/// Two 3x3 convolutions; ends in `Width` channels.
+template <std::int64_t Width, std::int64_t Stride = 1>
+struct basic_block {
+  static constexpr std::int64_t expansion = 1;
+  template <std::int64_t W, std::int64_t S> using with = basic_block<W, S>;
+
+  template <shape In>
+  struct on {
+    using middle = typename network_on<conv<Width, 3, Stride>, In>::output;
+    using output = middle;
+
+    network_on<conv<Width, 3, Stride>, In> conv1;
+    network_on<batch_norm, middle> bn1;
+    network_on<conv<Width, 3>, middle> conv2;
+    network_on<batch_norm, output> bn2;
+    network_on<detail::downsample<In, Width, Stride>, In> downsample;
+    C2F_MEMBERS(conv1, bn1, conv2, bn2, downsample);
+
+    // The in-place calls touch only tensors made here, whose values no backward needs.
+    at::Tensor operator()(at::Tensor const& x, mode m) const {
+      at::Tensor const y = bn1(conv1(x, m), m).relu_();
+      return bn2(conv2(y, m), m).add_(downsample(x, m)).relu_();
+    }
+  };
+};
+
+/// 1x1, 3x3, 1x1; ends in 4 * `Width` channels.
+template <std::int64_t Width, std::int64_t Stride = 1>
+struct bottleneck {
+  static constexpr std::int64_t expansion = 4;
+  template <std::int64_t W, std::int64_t S> using with = bottleneck<W, S>;
+
+  template <shape In>
+  struct on {
+    using narrow = typename network_on<conv<Width, 1>, In>::output;
+    using middle = typename network_on<conv<Width, 3, Stride>, narrow>::output;
+    using output = with_channels<middle, 4 * Width>;
+
+    network_on<conv<Width, 1>, In> conv1;
+    network_on<batch_norm, narrow> bn1;
+    network_on<conv<Width, 3, Stride>, narrow> conv2;
+    network_on<batch_norm, middle> bn2;
+    network_on<conv<4 * Width, 1>, middle> conv3;
+    network_on<batch_norm, output> bn3;
+    network_on<detail::downsample<In, 4 * Width, Stride>, In> downsample;
+    C2F_MEMBERS(conv1, bn1, conv2, bn2, conv3, bn3, downsample);
+
+    at::Tensor operator()(at::Tensor const& x, mode m) const {
+      at::Tensor const y = bn1(conv1(x, m), m).relu_();
+      at::Tensor const z = bn2(conv2(y, m), m).relu_();
+      return bn3(conv3(z, m), m).add_(downsample(x, m)).relu_();
+    }
+  };
+};
+
+}  // namespace c2f

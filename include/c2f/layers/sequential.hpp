@@ -1,0 +1,92 @@
+// c2f/layers/sequential.hpp: layers one after the other, and the same block many times.
+//
+//   using stem = c2f::sequential<c2f::conv<16, 3>, c2f::batch_norm, c2f::relu>;
+//   using tail = c2f::repeat<18, c2f::basic_block<32, 2>, c2f::basic_block<32>>;   // compiled as two blocks, whatever the number
+//
+// The layers are named "0", "1", ... as in PyTorch; each stands on the output of the one before.
+#pragma once
+
+#include <c2f/core/architecture.hpp>
+#include <c2f/layers/check.hpp>
+
+#include <array>
+#include <string>
+#include <tuple>
+#include <utility>
+
+namespace c2f {
+
+namespace detail {
+
+// The networks of a list of layers, each on the output of the one before it: a flat pack of types.
+template <class Done, shape In, class... Layers> struct chained;
+template <class... Nets, shape In>
+struct chained<std::tuple<Nets...>, In> {
+  using nets = std::tuple<Nets...>;
+  using output = In;
+};
+template <class... Nets, shape In, class First, class... Rest>
+struct chained<std::tuple<Nets...>, In, First, Rest...>
+    : chained<std::tuple<Nets..., network_on<First, In>>, typename network_on<First, In>::output, Rest...> {};
+
+}  // namespace detail
+
+template <class... Layers>
+struct sequential {
+  template <shape In>
+  struct on {
+    using chain = detail::chained<std::tuple<>, In, Layers...>;
+    using output = typename chain::output;
+
+    typename chain::nets layers;
+
+    at::Tensor operator()(at::Tensor const& x, mode m) const {
+      at::Tensor y = x;
+      std::apply([&](auto const&... layer) { ((y = layer(y, m)), ...); }, layers);
+      return y;
+    }
+    template <class Self, class F>
+    static void each_member(Self& self, F&& f) {
+      int index = 0;
+      std::apply([&](auto&... layer) { (f(std::to_string(index++), layer), ...); }, self.layers);
+    }
+    static constexpr std::int64_t count_of_parameters() { return count(std::make_index_sequence<sizeof...(Layers)>()); }
+
+  private:
+    template <std::size_t... I>
+    static constexpr std::int64_t count(std::index_sequence<I...>) {
+      return (std::int64_t{0} + ... + parameter_count<std::tuple_element_t<I, typename chain::nets>>);
+    }
+  };
+};
+
+/// `First` once, then `Next` as often as it takes to make `Times` blocks in all.
+template <std::size_t Times, class First, class Next = First>
+struct repeat {
+  static_assert(Times >= 1, "c2f::repeat needs a number of 1 or more");
+  template <shape In>
+  struct on {
+    using first_block = network_on<First, In>;
+    using output = typename first_block::output;
+    using next_block = network_on<Next, output>;
+    static_assert(same_size<typename next_block::output, output> || mismatch<in_layer<repeat>, got<typename next_block::output>, wanted<output>>,
+                  "c2f::repeat needs a block that keeps its shape from the second time on; give it stride 1 and as many channels as it reads");
+
+    first_block first;
+    std::array<next_block, Times - 1> rest;
+
+    at::Tensor operator()(at::Tensor const& x, mode m) const {
+      at::Tensor y = first(x, m);
+      for (auto const& block : rest) y = block(y, m);
+      return y;
+    }
+    template <class Self, class F>
+    static void each_member(Self& self, F&& f) {
+      f("0", self.first);
+      for (std::size_t i = 0; i + 1 < Times; ++i) f(std::to_string(i + 1), self.rest[i]);
+    }
+    static constexpr std::int64_t count_of_parameters() { return parameter_count<first_block> + static_cast<std::int64_t>(Times - 1) * parameter_count<next_block>; }
+  };
+};
+
+}  // namespace c2f

@@ -1,0 +1,16 @@
+// c2f/loss/cross_entropy.hpp: the negative log-likelihood of the true class, mean over the batch.
+//
+//   c2f::loss::cross_entropy::of(logits, truth)        logits [N, K], truth [N] int64 -> a scalar, in nats
+//
+// Computed in float whatever the logits' number type.
+#pragma once
+
+#include <ATen/ops/cross_entropy_loss.h>
+
+namespace c2f::loss {
+
+struct cross_entropy {
+  static at::Tensor of(at::Tensor const& logits, at::Tensor const& truth) { return at::cross_entropy_loss(logits.to(at::kFloat), truth); }
+};
+
+}  // namespace c2f::loss

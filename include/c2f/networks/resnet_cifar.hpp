@@ -1,0 +1,58 @@
+// c2f/networks/resnet_cifar.hpp: the ResNets for 32x32 images.
+//
+//   using network = c2f::resnet_cifar<20, c2f::class_vector<100>>;                    // basic blocks
+//   using network = c2f::resnet_cifar<110, c2f::class_vector<100>, c2f::bottleneck>;
+//
+// He et al., CVPR 2016, section 4.2: a 3x3 convolution to 16 maps, three stages of n blocks with 16, 32 and 64 maps at full,
+// half and quarter size, global average pooling and a linear layer. Depth = 6n + 2, which is the number of layers with basic
+// blocks; with bottlenecks n stays and the network has 9n + 2 layers ("ResNet-110" with bottlenecks has 164), the convention of
+// the code that published 1.70 M parameters for it. Where the shape changes the shortcut is a 1x1 convolution with a norm. Parameters for 10 / 100 classes:
+//   basic        20: 272,474 / 278,324     56: 855,770 / 861,620     110: 1,730,714 / 1,736,564
+//   bottleneck                             56: 869,530 / 892,660     110: 1,704,154 / 1,727,284
+#pragma once
+
+#include <c2f/kinds/class_vector.hpp>
+#include <c2f/layers/linear.hpp>
+#include <c2f/layers/residual.hpp>
+
+namespace c2f {
+
+namespace detail {
+template <int Depth, bool Divides>
+struct check_depth {
+  static_assert(Divides, "c2f::resnet_cifar has no such depth; write 6n + 2: 8, 14, 20, 32, 44, 56, 110");
+};
+}  // namespace detail
+
+template <int Depth, class Kind, template <std::int64_t, std::int64_t> class Block = basic_block>
+struct resnet_cifar {
+  using kind = Kind;
+  static constexpr std::int64_t expansion = Block<16, 1>::expansion;
+  static constexpr std::size_t blocks = Depth >= 8 ? (Depth - 2) / 6 : 1;
+
+  template <shape In>
+  struct on : detail::check_depth<Depth, Depth >= 8 && (Depth - 2) % 6 == 0> {
+    template <std::int64_t Width, std::int64_t Stride> using stage = repeat<blocks, Block<Width, Stride>, Block<Width, 1>>;
+    using stem = conv<16, 3>;
+    using at1 = typename network_on<stem, In>::output;
+    using at2 = typename network_on<stage<16, 1>, at1>::output;
+    using at3 = typename network_on<stage<32, 2>, at2>::output;
+    using at4 = typename network_on<stage<64, 2>, at3>::output;
+    using output = typename Kind::template output<In>;
+
+    network_on<stem, In> conv1;
+    network_on<batch_norm, at1> bn1;
+    network_on<stage<16, 1>, at1> layer1;
+    network_on<stage<32, 2>, at2> layer2;
+    network_on<stage<64, 2>, at3> layer3;
+    network_on<linear<output::channels>, vector<64 * expansion>> fc;
+    C2F_MEMBERS(conv1, bn1, layer1, layer2, layer3, fc);
+
+    at::Tensor operator()(at::Tensor const& x, mode m) const {
+      at::Tensor const y = bn1(conv1(x, m), m).relu_();
+      return fc(layer3(layer2(layer1(y, m), m), m).mean({2, 3}), m);
+    }
+  };
+};
+
+}  // namespace c2f
