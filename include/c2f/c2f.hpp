@@ -1,0 +1,25 @@
+// c2f/c2f.hpp: coarse-to-fine vision models as types.
+//
+//   struct cifar100 {
+//     using input   = c2f::image<3, 32, 32>;
+//     using network = c2f::resnet_cifar<20, c2f::class_vector<100>>;
+//   };
+//   static_assert(c2f::task<cifar100>);
+//   c2f::stack<cifar100> model;
+//
+// Everything but printing (c2f/print.hpp), torch::nn (c2f/torch/...) and pictures (c2f/data/canvas.hpp).
+#pragma once
+
+#include <c2f/core/errors.hpp>
+#include <c2f/encode/tile.hpp>
+#include <c2f/kinds/class_vector.hpp>
+#include <c2f/layers/residual.hpp>
+#include <c2f/networks/predicts.hpp>
+#include <c2f/networks/resnet.hpp>
+#include <c2f/networks/resnet_cifar.hpp>
+#include <c2f/task/registry.hpp>
+#include <c2f/task/stack.hpp>
+#include <c2f/data/cifar.hpp>
+#include <c2f/data/glyphs.hpp>
+#include <c2f/train/fit.hpp>
+#include <c2f/train/interrupt.hpp>

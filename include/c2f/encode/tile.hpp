@@ -1,0 +1,73 @@
+// c2f/encode/tile.hpp: g for class vectors.
+//
+//   using encoder = c2f::encode::tile<>;                                  // two 3x3 convolutions, evaluated compactly
+//   using encoder = c2f::encode::tile<c2f::encode::naive>;                // the definition itself
+//   using encoder = c2f::encode::tile<c2f::encode::compact, 16, 3, 5>;    // 16 hidden maps, 3x3 then 5x5
+//
+// y [N, K] -> z [N, C, H, W], C, H, W those of the image: y is copied to every pixel, [N, K, H, W], and goes through two
+// convolutions with ReLU (paper 000, section 3.1; encode/project.hpp).
+//
+// Compact evaluation. The tiled map is constant, so z at a pixel depends on the pixel only by how many of the zeros around the
+// image its window meets: by min(distance to the border, R) on each side, R the sum of the kernels' half widths. An image of
+// 2R + 1 pixels a side has one pixel for each case. So g runs on that tiny image (5x5 for two 3x3 convolutions) and its answer is
+// stretched: the middle row is repeated, then the middle column. The [N, K, H, W] tile never exists. Sides shorter than 2R + 1
+// are taken as they are, which is the definition again. Exact to rounding; the gradient of the stretch is a sum, deterministic.
+//
+// Cost: two convolutions on [N, K, 5, 5] and two copies of z, whatever K and the image's size.
+// Errors: an even kernel is a compile error; so is a kind without a class vector (task/check.hpp).
+#pragma once
+
+#include <c2f/encode/encoder.hpp>
+#include <c2f/encode/project.hpp>
+#include <c2f/fwd.hpp>
+
+#include <ATen/ops/cat.h>
+
+#include <algorithm>
+
+namespace c2f::encode {
+
+/// Evaluate g on a tiny image and stretch its answer.
+struct compact {};
+/// Evaluate g as it is defined, on the tiled image.
+struct naive {};
+
+namespace detail {
+/// Repeats the middle of a side of 2 * radius + 1 pixels until the side has `size`; a shorter side is left alone.
+inline at::Tensor stretch(at::Tensor const& z, std::int64_t dim, std::int64_t size, std::int64_t radius) {
+  if (z.size(dim) == size) return z;
+  std::array<std::int64_t, 4> sizes{-1, -1, -1, -1};
+  sizes[static_cast<std::size_t>(dim)] = size - 2 * radius;
+  at::Tensor const middle = z.narrow(dim, radius, 1).expand(sizes);
+  return radius == 0 ? middle : at::cat({z.narrow(dim, 0, radius), middle, z.narrow(dim, radius + 1, radius)}, dim);
+}
+}  // namespace detail
+
+template <class Evaluation, std::int64_t Hidden, std::int64_t... Kernels>
+struct tile {
+  using projection = project<Hidden, Kernels...>;
+
+  template <output_kind Kind, image_shape Like>
+    requires vector_shape<typename Kind::template output<Like>>
+  struct on {
+    using output = Like;
+    static constexpr std::int64_t classes = Kind::template output<Like>::channels;
+
+    network_on<typename projection::template onto<Like::channels>, with_channels<Like, classes>> project;
+    C2F_MEMBERS(project);
+
+    at::Tensor operator()(at::Tensor const& y, at::Tensor const& x, pass& p) const {
+      std::int64_t const height = x.size(2), width = x.size(3), side = 2 * projection::radius + 1;
+      bool const whole = std::same_as<Evaluation, naive>;
+      at::Tensor const tiny = y.to(x.scalar_type()).unsqueeze(2).unsqueeze(3).expand({y.size(0), classes, whole ? height : std::min(height, side), whole ? width : std::min(width, side)});
+      at::Tensor const z = project(tiny.contiguous(x.suggest_memory_format()), p.mode);
+      return detail::stretch(detail::stretch(z, 3, width, projection::radius), 2, height, projection::radius);
+    }
+  };
+};
+
+/// Without kernels: two of 3x3.
+template <class Evaluation, std::int64_t Hidden>
+struct tile<Evaluation, Hidden> : tile<Evaluation, Hidden, 3, 3> {};
+
+}  // namespace c2f::encode

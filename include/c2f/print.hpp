@@ -1,0 +1,108 @@
+// c2f/print.hpp: says what a task is. The one header of c2f that includes a formatter (fmt, header-only).
+//
+//   std::fputs(c2f::explain<cifar100>().c_str(), stdout);
+//
+//   task 'cifar100-resnet20'
+//     input     image<3, 32, 32>
+//     network   resnet_cifar<20, class_vector<100>, basic_block>
+//     encoder   encode::tile<>                                       by default
+//     ...
+//
+// explain<T>() returns a text of lines; shape_name<S>() and type_name<T>() are its words.
+#pragma once
+
+#ifndef FMT_HEADER_ONLY
+#define FMT_HEADER_ONLY
+#endif
+#include <fmt/format.h>
+
+#include <c2f/task/stack.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace c2f {
+
+namespace detail {
+template <class T>
+constexpr std::string_view signature() { return __PRETTY_FUNCTION__; }
+
+inline void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
+}
+}  // namespace detail
+
+/// A type as one would write it inside namespace c2f.
+template <class T>
+[[nodiscard]] std::string type_name() {
+  constexpr std::string_view before = detail::signature<void>();
+  constexpr auto begin = before.find("void");
+  constexpr auto tail = before.size() - begin - 4;
+  constexpr std::string_view whole = detail::signature<T>();
+  std::string name(whole.substr(begin, whole.size() - begin - tail));
+  detail::replace_all(name, "c2f::", "");
+  detail::replace_all(name, " >", ">");
+  return name;
+}
+
+/// "[N, 3, 32, 32]"
+template <shape S>
+[[nodiscard]] std::string shape_name() {
+  if constexpr (image_shape<S>) {
+    auto const side = [](std::int64_t size) { return size == dynamic ? std::string("?") : std::to_string(size); };
+    return fmt::format("[N, {}, {}, {}]", S::channels, side(S::height), side(S::width));
+  } else {
+    return fmt::format("[N, {}]", S::channels);
+  }
+}
+
+/// What a task is: every part, whether it was named or completed, the shapes between them and the parameters of each.
+template <class Task>
+[[nodiscard]] std::string explain() {
+  static_assert(task<Task>);
+  using C = complete<Task>;
+  using P = typename C::parts;
+  using S = detail::stack_on<Task, typename C::input>;
+  std::string text = fmt::format("task '{}'\n", C::name);
+  auto const line = [&](std::string_view part, std::string const& what, std::string_view remark = "") {
+    text += remark.empty() ? fmt::format("  {:<9} {}\n", part, what) : fmt::format("  {:<9} {:<52} {}\n", part, what, remark);
+  };
+  auto const chosen = [&]<class Part>(std::string_view name, Part const&) { line(name, type_name<typename Part::type>(), Part::given ? "" : "by default"); };
+
+  line("input", shape_name<typename C::input>());
+  if constexpr (std::same_as<typename C::coarse, typename C::fine>) {
+    line("network", type_name<typename C::coarse>());
+  } else {
+    line("coarse", type_name<typename C::coarse>());
+    line("fine", type_name<typename C::fine>());
+  }
+  chosen("refine", typename P::refine{});
+  if constexpr (S::has_fine) {
+    chosen("schedule", typename P::schedule{});
+    chosen("source", typename P::source{});
+    chosen("predict", typename P::predict{});
+    chosen("encoder", typename P::encoder{});
+    chosen("fuse", typename P::fuse{});
+    chosen("share", typename P::share{});
+    chosen("combine", typename P::combine{});
+  }
+  chosen("loss", typename P::loss{});
+  chosen("weights", typename P::weights{});
+
+  auto const count = [&]<class Net>(std::string_view name, Net const*, std::string const& shapes) {
+    if constexpr (requires { typename std::integral_constant<std::int64_t, parameter_count<Net>>; }) line(name, fmt::format("{:<36} {:>11} parameters", shapes, fmt::group_digits(parameter_count<Net>)));
+  };
+  using features = typename S::parts::features;
+  text += '\n';
+  std::string const answer = shape_name<typename S::output>();
+  count("coarse", static_cast<decltype(S::coarse)*>(nullptr), shape_name<features>() + " -> " + answer);
+  if constexpr (S::has_fine) {
+    using joined = typename S::parts::joined;
+    if constexpr (shape<typename S::parts::encoder::output>) count("encoder", static_cast<decltype(S::encoder)*>(nullptr), answer + " -> " + shape_name<typename S::parts::encoder::output>());
+    if constexpr (!S::one_network) count("fine", static_cast<decltype(S::fine)*>(nullptr), shape_name<joined>() + " -> " + answer);
+  }
+  count("stack", static_cast<S*>(nullptr), shape_name<typename C::input>() + " -> " + answer);
+  return text;
+}
+
+}  // namespace c2f

@@ -1,0 +1,74 @@
+// c2f/source/source.hpp: which answer the fine network is told of in training. At inference it is always the prediction.
+//
+//   using source = c2f::source::sample;          // truth if a > t, else the prediction, a sample at a time (default)
+//   using source = c2f::source::mean;            // (1 - t) truth + t prediction
+//   using source = c2f::source::corrupt<0.2>;    // the truth, damaged with probability .2
+//
+// sample: paper 000, eq. 3, with a drawn from (0, 1], so that t = 0 is always truth and t = 1 always prediction. a is a function
+// of (seed, epoch, sample id). Where the prediction is taken the fine loss flows back through it into the coarse network; where
+// the truth is taken nothing does. mean: footnote 2 there. corrupt: the practice of nnU-Net's cascade; the kind says what damage
+// is (another class for class vectors).
+//
+// Cost: sample makes one [N] mask on the host and one blend; at t = 0 and t = 1 nothing.
+#pragma once
+
+#include <c2f/core/kind.hpp>
+#include <c2f/core/members.hpp>
+#include <c2f/core/progress.hpp>
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/where.h>
+
+namespace c2f {
+
+/// Requires: `on<Kind>` with `choose(prediction, truth, pass)`, a tensor like both.
+template <class S, class Kind>
+concept source_on = requires(typename S::template on<Kind> const& chosen, at::Tensor const& tensor, pass& p) {
+  { chosen(tensor, tensor, p) } -> std::convertible_to<at::Tensor>;
+};
+
+namespace source {
+
+struct sample {
+  template <class Kind>
+  struct on {
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& prediction, at::Tensor const& truth, pass& p) const {
+      if (p.t <= 0) return truth;
+      if (p.t >= 1) return prediction;
+      std::int64_t const count = prediction.size(0);
+      at::Tensor take_truth = at::empty({count}, at::TensorOptions().dtype(at::kBool));
+      bool* const take = take_truth.mutable_data_ptr<bool>();
+      for (std::int64_t i = 0; i < count; ++i) take[i] = p.draws(purpose::source, i).uniform() > p.t;
+      std::vector<std::int64_t> sizes(static_cast<std::size_t>(prediction.dim()), 1);
+      sizes[0] = count;
+      return at::where(take_truth.to(prediction.device()).view(sizes), truth, prediction);
+    }
+  };
+};
+
+struct mean {
+  template <class Kind>
+  struct on {
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& prediction, at::Tensor const& truth, pass& p) const {
+      return truth.mul(1 - p.t).add(prediction, p.t);
+    }
+  };
+};
+
+template <auto Rate = 0.1>
+struct corrupt {
+  static_assert(Rate >= 0 && Rate <= 1, "c2f::source::corrupt needs a probability from 0 to 1");
+  template <class Kind>
+    requires requires(at::Tensor const& tensor, pass const& p) { Kind::corrupt(tensor, Rate, p); }
+  struct on {
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& prediction, at::Tensor const&, pass& p) const {
+      return Kind::from_truth(Kind::corrupt(p.truth, Rate, p)).to(prediction.scalar_type());
+    }
+  };
+};
+
+}  // namespace source
+}  // namespace c2f

@@ -1,0 +1,208 @@
+// c2f/task/check.hpp: every sentence that is said about a task, in one place, in the order they are looked for.
+//
+// A task is looked at part by part and the first mistake ends it: one mistake, one error. Each sentence says what is wrong and
+// what to write; the types beside it say what was found. What a layer says of its input stands in layers/check.hpp. docs/errors.md
+// explains each, and tests/fail has a good and a bad task for each.
+#pragma once
+
+#include <c2f/layers/check.hpp>
+#include <c2f/task/complete.hpp>
+
+namespace c2f {
+
+namespace detail {
+
+template <class Task, class Got = void, class Wanted = void>
+struct check_input_given {
+  static_assert(mismatch<in_task<Task>>, "a task needs an input; write 'using input = c2f::image<channels, height, width>;'");
+};
+template <class Task, class Got>
+struct check_input_image {
+  static_assert(mismatch<in_task<Task>, got<Got>>, "a task's input is an image; write 'using input = c2f::image<channels, height, width>;'");
+};
+template <class Task>
+struct check_network_given {
+  static_assert(mismatch<in_task<Task>>, "a task needs a network; write 'using network = c2f::resnet_cifar<20, c2f::class_vector<100>>;' or one of your own");
+};
+template <class Task, class Got>
+struct check_network_predicts {
+  static_assert(mismatch<in_task<Task>, got<Got>>,
+                "a task's network must say what it predicts; add 'using kind = c2f::class_vector<K>;' to it, or wrap its layers in c2f::predicts<kind, layers...>");
+};
+template <class Task, class Got, class Wanted>
+struct check_same_kind {
+  static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>,
+                "the coarse and the fine network predict different kinds; give both the same 'kind', since the fine one corrects the coarse one's answer");
+};
+template <class Task, class Got>
+struct check_share {
+  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's share cannot stand on its input; write c2f::share::nothing, c2f::share::features<backbone> or c2f::share::weights");
+};
+template <class Task, class Got, class In>
+struct check_coarse_stands {
+  static_assert(mismatch<in_task<Task>, got<Got>>,
+                "the coarse network cannot be put on its input; an architecture has 'template <c2f::shape In> struct on' with 'output' and 'operator()(at::Tensor const&, c2f::mode) const'");
+};
+template <class Task, class Got, class Wanted>
+struct check_coarse_output {
+  static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>, "the coarse network does not end in the shape of its kind; end it in a layer of that shape, or change the kind's number of classes");
+};
+template <class Task, class Got>
+struct check_refine {
+  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's refine does not say how often the fine network runs; write c2f::refine::once, c2f::refine::times<N> or c2f::refine::never");
+};
+template <class Task, class Got>
+struct check_schedule {
+  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's schedule is not a schedule; write c2f::schedule::ramp<t0, epochs>, or a type with constexpr 'unit', 'end' and 'at(double)'");
+};
+template <class Task, class Got>
+struct check_schedule_range {
+  static_assert(mismatch<in_task<Task>, got<Got>>, "the schedule leaves [0, 1], but t is a probability; keep every t from 0 to 1");
+};
+template <class Task, class Got>
+struct check_schedule_falls {
+  static_assert(mismatch<in_task<Task>, got<Got>>, "the schedule falls, but t may only grow; let it rise to 1, the state of inference");
+};
+template <class Task, class Got>
+struct check_schedule_ends {
+  static_assert(mismatch<in_task<Task>, got<Got>>,
+                "the schedule never reaches 1, so the fine network would never see what it sees at inference; end it at 1, or write c2f::schedule::always_truth if that is meant");
+};
+template <class Task, class Got, class Kind>
+struct check_encoder {
+  static_assert(mismatch<in_task<Task>, got<Got>, wanted<Kind>>,
+                "the encoder cannot encode what the networks predict; leave it out to get the kind's own, or give it 'template <c2f::output_kind Kind, c2f::image_shape Like> struct on' for this kind");
+};
+template <class Task, class Z, class X>
+struct check_fuse {
+  static_assert(mismatch<in_task<Task>, got<Z>, wanted<X>>,
+                "the fuse cannot join the encoder's map with the image; c2f::fuse::concatenate needs the same height and width, c2f::fuse::multiply also the same channels (or one)");
+};
+template <class Task, class Got, class Wanted>
+struct check_one_network {
+  static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>,
+                "c2f::share::weights needs a fuse that keeps the image's shape, since one network reads both; write 'using fuse = c2f::fuse::multiply;' and one network for both");
+};
+template <class Task, class Got>
+struct check_fine_stands {
+  static_assert(mismatch<in_task<Task>, got<Got>>,
+                "the fine network cannot be put on what the fuse gives; an architecture has 'template <c2f::shape In> struct on' for any number of channels");
+};
+template <class Task, class Got, class Wanted>
+struct check_fine_output {
+  static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>, "the fine network does not end in the shape of its kind; end it in a layer of that shape, or change the kind's number of classes");
+};
+template <class Task, class Got>
+struct check_source {
+  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's source does not serve this kind; write c2f::source::sample, c2f::source::mean or c2f::source::corrupt<rate>");
+};
+template <class Task, class Got>
+struct check_combine {
+  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's combine cannot join the two answers; write c2f::combine::fine, c2f::combine::average or c2f::combine::gate<head> with a head that fits the features");
+};
+template <class Task, class Got>
+struct check_predict {
+  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's predict does not make a prediction of raw numbers; write c2f::predict::probabilities or c2f::predict::logits");
+};
+template <class Task, class Got>
+struct check_loss {
+  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's loss is not a loss; give it 'static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth)'");
+};
+template <class Task, class Got>
+struct check_weights {
+  static_assert(mismatch<in_task<Task>, got<Got>>, "the weights of the losses are not both 0 or more with one above 0; write 'using weights = c2f::loss_weights<1.0, 1.0>;'");
+};
+
+// The second half: the parts of a task whose networks and schedule are in order.
+template <class T>
+consteval bool check_parts() {
+  using C = complete<T>;
+  using features = typename network_on<typename C::share, typename C::input>::output;
+  using kind = typename C::kind;
+  using kind_output = typename kind::template output<typename C::input>;
+  if constexpr (C::refine::rounds == 0) {
+    return true;  // the baseline: no fine network, and nothing that serves it
+  } else if constexpr (!encoder_on<typename C::encoder, kind, features>) {
+    return (check_encoder<T, typename C::encoder, kind>{}, false);
+  } else {
+    using z = typename C::encoder::template on<kind, features>::output;
+    if constexpr (!fuse_on<typename C::fuse, features, z>) {
+      return (check_fuse<T, z, features>{}, false);
+    } else {
+      using joined = typename C::fuse::template on<features, z>::output;
+      if constexpr (C::share::one_network && !(std::same_as<joined, features> && std::same_as<typename C::coarse, typename C::fine>)) {
+        return (check_one_network<T, joined, features>{}, false);
+      } else if constexpr (!architecture_on<typename C::fine, joined>) {
+        return (check_fine_stands<T, typename C::fine>{}, false);
+      } else if constexpr (!same_size<typename network_on<typename C::fine, joined>::output, kind_output>) {
+        return (check_fine_output<T, typename network_on<typename C::fine, joined>::output, kind_output>{}, false);
+      } else if constexpr (!requires(at::Tensor const& raw) { C::predict::template of<kind>(raw); }) {
+        return (check_predict<T, typename C::predict>{}, false);
+      } else if constexpr (!source_on<typename C::source, kind>) {
+        return (check_source<T, typename C::source>{}, false);
+      } else if constexpr (!combine_on<typename C::combine, kind, features>) {
+        return (check_combine<T, typename C::combine>{}, false);
+      } else {
+        return true;
+      }
+    }
+  }
+}
+
+template <class T>
+consteval bool check() {
+  if constexpr (!requires { typename T::input; }) {
+    return (check_input_given<T>{}, false);
+  } else if constexpr (!image_shape<typename T::input>) {
+    return (check_input_image<T, typename T::input>{}, false);
+  } else if constexpr (!requires { typename T::network; }) {
+    return (check_network_given<T>{}, false);
+  } else if constexpr (!predictor<typename both_networks<typename T::network>::coarse>) {
+    return (check_network_predicts<T, typename both_networks<typename T::network>::coarse>{}, false);
+  } else if constexpr (!predictor<typename both_networks<typename T::network>::fine>) {
+    return (check_network_predicts<T, typename both_networks<typename T::network>::fine>{}, false);
+  } else {
+    using C = complete<T>;
+    if constexpr (!std::same_as<typename C::coarse::kind, typename C::fine::kind>) {
+      return (check_same_kind<T, typename C::fine::kind, typename C::coarse::kind>{}, false);
+    } else if constexpr (!share_on<typename C::share, typename C::input>) {
+      return (check_share<T, typename C::share>{}, false);
+    } else {
+      using features = typename network_on<typename C::share, typename C::input>::output;
+      using kind_output = typename C::kind::template output<typename C::input>;
+      if constexpr (!architecture_on<typename C::coarse, features>) {
+        return (check_coarse_stands<T, typename C::coarse, features>{}, false);
+      } else if constexpr (!same_size<typename network_on<typename C::coarse, features>::output, kind_output>) {
+        return (check_coarse_output<T, typename network_on<typename C::coarse, features>::output, kind_output>{}, false);
+      } else if constexpr (!requires(at::Tensor const& raw) { { C::loss::of(raw, raw) } -> std::convertible_to<at::Tensor>; }) {
+        return (check_loss<T, typename C::loss>{}, false);
+      } else if constexpr (!(requires { { C::weights::coarse + C::weights::fine } -> std::convertible_to<double>; })) {
+        return (check_weights<T, typename C::weights>{}, false);
+      } else if constexpr (!(C::weights::coarse >= 0 && C::weights::fine >= 0 && C::weights::coarse + C::weights::fine > 0)) {
+        return (check_weights<T, typename C::weights>{}, false);
+      } else if constexpr (!refinement<typename C::refine>) {
+        return (check_refine<T, typename C::refine>{}, false);
+      } else if constexpr (!schedule_of_t<typename C::schedule>) {
+        return (check_schedule<T, typename C::schedule>{}, false);
+      } else if constexpr (fault_of<typename C::schedule>() == schedule_fault::leaves_range) {
+        return (check_schedule_range<T, typename C::schedule>{}, false);
+      } else if constexpr (fault_of<typename C::schedule>() == schedule_fault::falls) {
+        return (check_schedule_falls<T, typename C::schedule>{}, false);
+      } else if constexpr (fault_of<typename C::schedule>() == schedule_fault::never_one) {
+        return (check_schedule_ends<T, typename C::schedule>{}, false);
+      } else {
+        return check_parts<T>();
+      }
+    }
+  }
+}
+
+template <class T> inline constexpr bool checked = check<T>();
+
+}  // namespace detail
+
+/// A task. Asking about a wrong one is a compile error with the sentence that says what is wrong, so
+/// `static_assert(c2f::task<mine>);` is the line to write under a task.
+template <class T> concept task = detail::checked<T>;
+
+}  // namespace c2f

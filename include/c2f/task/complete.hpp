@@ -1,0 +1,107 @@
+// c2f/task/complete.hpp: a task with every part filled in.
+//
+//   struct cifar100 {
+//     static constexpr char const* name = "cifar100-resnet20";          // for programs and messages
+//     using input   = c2f::image<3, 32, 32>;                            // required
+//     using network = c2f::resnet_cifar<20, c2f::class_vector<100>>;    // required; or c2f::coarse_fine<A, B>
+//   };
+//   using all = c2f::complete<cifar100>;                                // all::schedule, all::encoder, ...
+//
+// A member that a task does not have is completed here, most of them from the kind of its networks:
+//   schedule  t                                 ramp<0.5, 0.6, by::fraction>: the paper's best, 30 of 50 epochs
+//   encoder   g                                 the kind's own
+//   predict   what ỹ is made of                 predict::probabilities
+//   source    truth or prediction               source::sample
+//   share     what the networks have in common  share::nothing
+//   fuse      how z meets x                     fuse::concatenate
+//   combine   how two answers become one        combine::fine
+//   refine    how often the fine network runs   refine::once
+//   loss      of the raw answer and the truth   the kind's own
+//   weights   of the two losses                 loss_weights<1.0, 1.0> (eq. 4)
+#pragma once
+
+#include <c2f/combine/combine.hpp>
+#include <c2f/encode/encoder.hpp>
+#include <c2f/fuse/fuse.hpp>
+#include <c2f/refine/refine.hpp>
+#include <c2f/schedule/schedule.hpp>
+#include <c2f/share/share.hpp>
+#include <c2f/source/predict.hpp>
+#include <c2f/source/source.hpp>
+
+namespace c2f {
+
+/// Two networks of one task that differ in more than their input.
+template <class Coarse, class Fine>
+struct coarse_fine {
+  using coarse = Coarse;
+  using fine = Fine;
+};
+
+/// The weights of the coarse and of the fine loss.
+template <auto Coarse, auto Fine> struct loss_weights { static constexpr double coarse = Coarse, fine = Fine; };
+
+namespace detail {
+
+template <class Network> struct both_networks { using coarse = Network; using fine = Network; };
+template <class C, class F> struct both_networks<coarse_fine<C, F>> { using coarse = C; using fine = F; };
+
+template <class Given> struct given_part { using type = Given; static constexpr bool given = true; };
+template <class Default> struct default_part { using type = Default; static constexpr bool given = false; };
+
+#define C2F_DETAIL_PART(part)                                                             \
+  template <class T, class Default> struct part##_part : default_part<Default> {};        \
+  template <class T, class Default> requires requires { typename T::part; } struct part##_part<T, Default> : given_part<typename T::part> {}
+C2F_DETAIL_PART(schedule);
+C2F_DETAIL_PART(encoder);
+C2F_DETAIL_PART(predict);
+C2F_DETAIL_PART(source);
+C2F_DETAIL_PART(share);
+C2F_DETAIL_PART(fuse);
+C2F_DETAIL_PART(combine);
+C2F_DETAIL_PART(refine);
+C2F_DETAIL_PART(loss);
+C2F_DETAIL_PART(weights);
+#undef C2F_DETAIL_PART
+
+template <class T> consteval char const* name_of() {
+  if constexpr (requires { { T::name } -> std::convertible_to<char const*>; }) return T::name;
+  else return "unnamed";
+}
+
+}  // namespace detail
+
+template <class T>
+struct complete {
+  static constexpr char const* name = detail::name_of<T>();
+  using input = typename T::input;
+  using coarse = typename detail::both_networks<typename T::network>::coarse;
+  using fine = typename detail::both_networks<typename T::network>::fine;
+  using kind = typename coarse::kind;
+
+  /// The parts, each with `type` and `given`: whether the task named it.
+  struct parts {
+    using schedule = detail::schedule_part<T, c2f::schedule::ramp<0.5, 0.6, by::fraction>>;
+    using encoder = detail::encoder_part<T, typename kind::default_encoder>;
+    using predict = detail::predict_part<T, c2f::predict::probabilities>;
+    using source = detail::source_part<T, c2f::source::sample>;
+    using share = detail::share_part<T, c2f::share::nothing>;
+    using fuse = detail::fuse_part<T, c2f::fuse::concatenate>;
+    using combine = detail::combine_part<T, c2f::combine::fine>;
+    using refine = detail::refine_part<T, c2f::refine::once>;
+    using loss = detail::loss_part<T, typename kind::default_loss>;
+    using weights = detail::weights_part<T, loss_weights<1.0, 1.0>>;
+  };
+  using schedule = typename parts::schedule::type;
+  using encoder = typename parts::encoder::type;
+  using predict = typename parts::predict::type;
+  using source = typename parts::source::type;
+  using share = typename parts::share::type;
+  using fuse = typename parts::fuse::type;
+  using combine = typename parts::combine::type;
+  using refine = typename parts::refine::type;
+  using loss = typename parts::loss::type;
+  using weights = typename parts::weights::type;
+};
+
+}  // namespace c2f

@@ -1,0 +1,73 @@
+// c2f/task/registry.hpp: tasks by name.
+//
+//   using variants = c2f::registry<bl, ind, jnt, pt>;
+//   variants::with("pt", [&]<class Task>(c2f::chosen<Task>) { c2f::stack<Task> model; … });
+//   for (auto name : variants::names()) …
+//
+// The list is compiled; a name only chooses from it. Errors: a task without a name, or two with one name, is a compile error; a
+// name that is not in the list is a c2f::input_error that lists those that are.
+#pragma once
+
+#include <c2f/task/check.hpp>
+
+#include <boost/hana/keys.hpp>
+#include <boost/hana/map.hpp>
+#include <boost/hana/type.hpp>
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace c2f {
+
+/// Says which task was chosen.
+template <class Task> struct chosen { using task = Task; };
+
+namespace detail {
+
+template <class Task>
+struct check_has_name {
+  static_assert(requires { { Task::name } -> std::convertible_to<char const*>; } || mismatch<in_task<Task>>,
+                "a task in a c2f::registry needs a name; write 'static constexpr char const* name = \"...\";'");
+};
+template <bool Distinct, class... Tasks>
+struct check_names_differ {
+  static_assert(Distinct || mismatch<in_task<Tasks>...>, "two tasks in a c2f::registry have the same name; rename one");
+};
+
+template <class Task, std::size_t... I>
+constexpr auto name_string(std::index_sequence<I...>) { return boost::hana::string_c<Task::name[I]...>; }
+template <class Task> constexpr auto name_string() { return name_string<Task>(std::make_index_sequence<std::string_view(Task::name).size()>()); }
+
+template <class... Tasks>
+consteval bool names_differ() {
+  std::array<std::string_view, sizeof...(Tasks)> const names{Tasks::name...};
+  for (std::size_t i = 0; i < names.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (names[i] == names[j]) return false;
+  return true;
+}
+
+}  // namespace detail
+
+template <class... Tasks>
+struct registry : detail::check_has_name<Tasks>..., detail::check_names_differ<detail::names_differ<Tasks...>(), Tasks...> {
+  /// A Hana map from name to type.
+  static constexpr auto map() { return boost::hana::make_map(boost::hana::make_pair(detail::name_string<Tasks>(), boost::hana::type_c<Tasks>)...); }
+
+  [[nodiscard]] static constexpr std::array<std::string_view, sizeof...(Tasks)> names() { return {Tasks::name...}; }
+
+  /// Calls f(chosen<Task>{}) with the task of that name, and returns nothing.
+  template <class F>
+  static void with(std::string_view name, F&& f) {
+    bool found = false;
+    ((found || name != Tasks::name ? void() : (found = true, f(chosen<Tasks>{}))), ...);
+    if (found) return;
+    std::string known;
+    for (auto const each : names()) known += (known.empty() ? "'" : ", '") + std::string(each) + "'";
+    throw input_error("no task is called '" + std::string(name) + "'; write one of " + known);
+  }
+};
+
+}  // namespace c2f
