@@ -1,0 +1,123 @@
+// c2f/print/observers.hpp: a progress bar, JSON lines and a table of what a training did.
+//
+//   c2f::print::progress_bar bar;                           // on stderr; silent where stderr is not a terminal
+//   c2f::print::json_lines log{out / "log.jsonl"};          // one line an epoch
+//   auto report = c2f::fit(model, data, recipe, bar, log);
+//   std::fputs(c2f::print::epoch_line(report.epochs.back()).c_str(), stdout);
+//
+// Cost: the bar writes at most ten times a second. Error: a file that cannot be written is a c2f::input_error.
+#pragma once
+
+#include <c2f/core/errors.hpp>
+#include <c2f/print.hpp>
+#include <c2f/train/observer.hpp>
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+namespace c2f::print {
+
+/// "coarse top1 61.2 %  fine top1 63.0 %": the first figure of every stage.
+[[nodiscard]] inline std::string score_line(std::vector<stage_score> const& scores) {
+  std::string text;
+  for (auto const& each : scores)
+    if (!each.values.empty()) text += fmt::format("{}{} {} {:.2f} %", text.empty() ? "" : "   ", each.stage, each.values.front().first, 100 * each.values.front().second);
+  return text;
+}
+
+/// One line that says what an epoch did.
+[[nodiscard]] inline std::string epoch_line(epoch_record const& epoch, std::int64_t of = 0) {
+  std::string losses;
+  for (auto const& [name, value] : epoch.losses) losses += fmt::format(" {} {:.3f}", name, value);
+  return fmt::format("epoch {:>3}{}   t {:.2f}   rate {:.4g}   loss{}   {}   {:.1f} steps/s", epoch.epoch + 1, of > 0 ? fmt::format("/{}", of) : "", epoch.t, epoch.rate, losses,
+                     score_line(epoch.scores), epoch.steps_a_second);
+}
+
+/// A bar for the steps of an epoch and a line for every epoch, on stderr. Where stderr is not a terminal only the lines are
+/// written, and only when asked for.
+class progress_bar {
+public:
+  enum class elsewhere { silent, lines };
+  explicit progress_bar(elsewhere without_terminal = elsewhere::silent) : terminal_(isatty(STDERR_FILENO) == 1), lines_(terminal_ || without_terminal == elsewhere::lines) {}
+
+  void on_start(training_start const& start) { start_ = start; }
+  void on_step(step_record const& step) {
+    if (!terminal_) return;
+    auto const now = std::chrono::steady_clock::now();
+    bool const last = step.step + 1 == start_.steps_an_epoch;
+    if (!last && now - drawn_ < std::chrono::milliseconds(100)) return;
+    drawn_ = now;
+    constexpr int width = 24;
+    auto const done = static_cast<int>(width * (step.step + 1) / start_.steps_an_epoch);
+    std::string losses;
+    for (auto const& [name, value] : step.losses) losses += fmt::format("  {} {:.3f}", name, value);
+    std::string const text = fmt::format("\r\x1b[K{}  epoch {}/{}  [{:=<{}}{:<{}}] {}/{}  t {:.2f}{}", start_.task, step.epoch + 1, start_.epochs, "", done, "", width - done, step.step + 1,
+                                         start_.steps_an_epoch, step.t, losses);
+    std::fputs(text.c_str(), stderr);
+    std::fflush(stderr);
+  }
+  void on_epoch(epoch_record const& epoch) {
+    if (!lines_) return;
+    std::string const text = (terminal_ ? "\r\x1b[K" : "") + start_.task + "  " + epoch_line(epoch, start_.epochs) + '\n';
+    std::fputs(text.c_str(), stderr);
+  }
+  void on_end(training_report const& report) {
+    if (terminal_ && report.stopped) std::fputs("\r\x1b[Kstopped\n", stderr);
+  }
+
+private:
+  bool terminal_, lines_;
+  training_start start_;
+  std::chrono::steady_clock::time_point drawn_{};
+};
+
+/// Writes a JSON object a line: one when the training starts, one for every epoch.
+class json_lines {
+public:
+  explicit json_lines(std::filesystem::path const& file) : path_(file), out_(file, std::ios::trunc) { check(); }
+
+  void on_start(training_start const& start) {
+    write(fmt::format(R"({{"event": "start", "task": {}, "parameters": {}, "samples": {}, "epochs": {}, "steps_an_epoch": {}}})", quoted(start.task), start.parameters, start.samples,
+                      start.epochs, start.steps_an_epoch));
+  }
+  void on_epoch(epoch_record const& epoch) {
+    std::string scores;
+    for (auto const& each : epoch.scores) scores += fmt::format("{}{}: {}", scores.empty() ? "" : ", ", quoted(each.stage), object(each.values));
+    write(fmt::format(R"({{"event": "epoch", "epoch": {}, "t": {}, "rate": {}, "loss": {}, "scores": {{{}}}, "train_seconds": {:.3f}, "test_seconds": {:.3f}, "steps_a_second": {:.3f}}})",
+                      epoch.epoch, number(epoch.t), number(epoch.rate), object(epoch.losses), scores, epoch.train_seconds, epoch.test_seconds, epoch.steps_a_second));
+  }
+  void on_end(training_report const& report) { write(fmt::format(R"({{"event": "end", "epochs": {}, "stopped": {}}})", report.epochs.size(), report.stopped)); }
+
+private:
+  static std::string number(double value) { return std::isfinite(value) ? fmt::format("{}", value) : "null"; }
+  static std::string quoted(std::string_view text) {
+    std::string safe;
+    for (char const c : text) {
+      if (c == '"' || c == '\\') safe += '\\';
+      if (static_cast<unsigned char>(c) < 0x20) safe += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+      else safe += c;
+    }
+    return '"' + safe + '"';
+  }
+  static std::string object(named_values const& values) {
+    std::string text;
+    for (auto const& [name, value] : values) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", quoted(name), number(value));
+    return '{' + text + '}';
+  }
+  void write(std::string const& line) {
+    out_ << line << '\n' << std::flush;
+    check();
+  }
+  void check() const {
+    if (!out_) throw input_error("cannot write '" + path_.string() + "'; choose a folder that can be written and has room");
+  }
+  std::filesystem::path path_;
+  std::ofstream out_;
+};
+
+}  // namespace c2f::print

@@ -1,0 +1,102 @@
+// c2f/train/recipe.hpp: how a task is trained.
+//
+//   c2f::fit(model, data, c2f::recipe::cifar{}.epochs(30).seed(7));
+//   c2f::fit(model, data, c2f::recipe::settings{}.epochs(10).rate(0.05).warm_up(200).drop_at(0.5).drop_at(0.75));
+//
+// Drops of the learning rate stand at fractions of the training, so a shorter run keeps the recipe's shape.
+#pragma once
+
+#include <c2f/core/errors.hpp>
+#include <c2f/core/progress.hpp>
+#include <c2f/train/sgd.hpp>
+
+#include <string>
+#include <vector>
+
+namespace c2f::recipe {
+
+/// A plain recipe; each setter returns the recipe, so that they chain.
+class settings {
+public:
+  settings& epochs(std::int64_t n) { return set(epochs_, n, n >= 1, "epochs", "1 or more"); }
+  settings& batch(std::int64_t n) { return set(batch_, n, n >= 1, "batch", "1 or more"); }
+  settings& rate(double value) { return set(rate_, value, value > 0, "rate", "above 0"); }
+  settings& momentum(double value) { return set(sgd_.momentum, value, value >= 0 && value < 1, "momentum", "from 0 to below 1"); }
+  settings& nesterov(bool on) { return set(sgd_.nesterov, on, true, "", ""); }
+  settings& weight_decay(double value, decay_rule rule = &decay_all) {
+    sgd_.decays = rule;
+    return set(sgd_.weight_decay, value, value >= 0, "weight_decay", "0 or more");
+  }
+  /// The rate rises linearly over the first `steps` steps.
+  settings& warm_up(std::int64_t steps) { return set(warm_up_, steps, steps >= 0, "warm_up", "0 or more"); }
+  /// From this fraction of the epochs on, the rate is `factor` times what it was.
+  settings& drop_at(double fraction, double factor = 0.1) {
+    drops_.push_back({fraction, factor});
+    return set(drops_.back().at, fraction, fraction > 0 && fraction <= 1, "drop_at", "above 0 and up to 1");
+  }
+  settings& no_drops() { drops_.clear(); return *this; }
+  /// Of initial values, order, augmentation and source.
+  settings& seed(std::uint64_t value) { return set(seed_, value, true, "", ""); }
+  /// Threads that prepare batches; 0: the training thread does.
+  settings& threads(int n) { return set(threads_, n, n >= 0, "threads", "0 or more"); }
+  settings& augment(bool on) { return set(augment_, on, true, "", ""); }
+  /// Images and activations in bfloat16; parameters, statistics and losses stay in float.
+  settings& bf16(bool on = true) { return set(bf16_, on, true, "", ""); }
+  settings& channels_last(bool on) { return set(channels_last_, on, true, "", ""); }
+  settings& device(at::Device where) { device_ = where; return *this; }
+
+  [[nodiscard]] std::int64_t epochs() const { return epochs_; }
+  [[nodiscard]] std::int64_t batch() const { return batch_; }
+  [[nodiscard]] sgd_options const& optimizer() const { return sgd_; }
+  [[nodiscard]] std::uint64_t seed() const { return seed_; }
+  [[nodiscard]] int threads() const { return threads_; }
+  [[nodiscard]] bool augment() const { return augment_; }
+  [[nodiscard]] bool bf16() const { return bf16_; }
+  [[nodiscard]] bool channels_last() const { return channels_last_; }
+  [[nodiscard]] at::Device device() const { return device_; }
+
+  /// The learning rate of a step.
+  [[nodiscard]] double rate_at(progress const& now) const {
+    double rate = rate_;
+    for (auto const& each : drops_)
+      if (static_cast<double>(now.epoch) >= each.at * static_cast<double>(epochs_)) rate *= each.factor;
+    return now.iteration < warm_up_ ? rate * static_cast<double>(now.iteration + 1) / static_cast<double>(warm_up_) : rate;
+  }
+
+private:
+  template <class V>
+  settings& set(V& member, V value, bool fits, char const* name, char const* range) {
+    if (!fits) throw input_error(std::string("the recipe's ") + name + " is " + std::to_string(value) + "; it must be " + range);
+    member = value;
+    return *this;
+  }
+
+  struct drop { double at, factor; };
+  std::int64_t epochs_ = 10, batch_ = 128, warm_up_ = 0;
+  double rate_ = 0.1;
+  std::vector<drop> drops_;
+  sgd_options sgd_;
+  std::uint64_t seed_ = 1;
+  int threads_ = 1;
+  bool augment_ = true, bf16_ = false, channels_last_ = true;
+  at::Device device_ = at::kCPU;
+};
+
+/// Paper 000, section 4.2.1, for CIFAR: 164 epochs, batch 128, rate .1, a tenth of it from epochs 81 and 122 on, momentum .9
+/// without Nesterov, weight decay 1e-4 on everything; pad-4 crop, flip and normalisation come with the data.
+struct cifar : settings {
+  cifar() {
+    epochs(164).batch(128).rate(0.1).momentum(0.9).weight_decay(1e-4);
+    drop_at(81.0 / 164).drop_at(122.0 / 164);
+  }
+};
+
+/// Paper 000, section 4.2.1, for ImageNet: 90 epochs, batch 256, rate .1, a tenth of it from epochs 31 and 61 on.
+struct imagenet : settings {
+  imagenet() {
+    epochs(90).batch(256).rate(0.1).momentum(0.9).weight_decay(1e-4);
+    drop_at(31.0 / 90).drop_at(61.0 / 90);
+  }
+};
+
+}  // namespace c2f::recipe

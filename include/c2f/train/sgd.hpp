@@ -1,0 +1,88 @@
+// c2f/train/sgd.hpp: stochastic gradient descent with momentum, one fused call for all tensors of a group.
+//
+//   c2f::sgd optimizer{model, {.momentum = 0.9, .weight_decay = 1e-4}};
+//   optimizer.zero_gradients();
+//   step.loss().backward();
+//   optimizer.step(0.1);                      // the learning rate of this step
+//
+// PyTorch's update: g += decay * p;  m = momentum * m + g;  p -= rate * (nesterov ? g + momentum * m : m).
+// Every leaf of the network that is trained is updated; one that got no gradient in a step is left alone. Which of them decay is
+// a rule over (path, dimensions). Cost: one at::_fused_sgd_ a group of equal decay; the momentum is one more copy of the parameters.
+// The optimiser holds the tensors themselves: move the network to its device and layout before.
+#pragma once
+
+#include <c2f/core/visit.hpp>
+
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/ops/_fused_sgd.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <string_view>
+#include <vector>
+
+namespace c2f {
+
+/// Whether a parameter decays.
+using decay_rule = bool (*)(std::string_view path, std::span<std::int64_t const> dims);
+
+/// Everything decays (the recipe of paper 000's classifiers).
+inline bool decay_all(std::string_view, std::span<std::int64_t const>) { return true; }
+/// Only weights do: biases and the parameters of norms have one dimension.
+inline bool decay_weights(std::string_view, std::span<std::int64_t const> dims) { return dims.size() > 1; }
+
+struct sgd_options {
+  double momentum = 0.9;
+  double weight_decay = 0;
+  bool nesterov = false;
+  decay_rule decays = &decay_all;
+};
+
+class sgd {
+public:
+  template <class Net>
+  sgd(Net const& net, sgd_options const& options) : options_(options) {
+    for_each_leaf(net, [&](std::string const& path, leaf const& each, leaf_traits const& traits) {
+      if (!traits.trained) return;
+      at::Tensor const& tensor = each.tensor();
+      std::span<std::int64_t const> const dims(tensor.sizes().data(), tensor.sizes().size());
+      group& into = options_.decays(path, dims) ? decaying_ : plain_;
+      into.parameters.push_back(tensor);
+      into.momenta.push_back(at::zeros_like(tensor.detach()));
+    });
+  }
+
+  void zero_gradients() {
+    for (group* each : {&decaying_, &plain_})
+      for (auto& parameter : each->parameters) parameter.mutable_grad().reset();
+  }
+
+  void step(double rate) {
+    update(decaying_, rate, options_.weight_decay);
+    update(plain_, rate, 0);
+  }
+
+private:
+  struct group {
+    std::vector<at::Tensor> parameters, momenta;
+  };
+
+  void update(group& each, double rate, double decay) {
+    std::vector<at::Tensor> parameters, gradients, momenta;
+    for (std::size_t i = 0; i < each.parameters.size(); ++i) {
+      at::Tensor const& gradient = each.parameters[i].grad();
+      if (!gradient.defined()) continue;
+      parameters.push_back(each.parameters[i]);
+      gradients.push_back(gradient);
+      momenta.push_back(each.momenta[i]);
+    }
+    if (parameters.empty()) return;
+    // The update is not part of any gradient. A momentum that begins at zero makes the first step like every other.
+    at::AutoDispatchBelowADInplaceOrView const below_autograd;
+    at::_fused_sgd_(parameters, gradients, momenta, decay, options_.momentum, rate, /*dampening=*/0, options_.nesterov, /*maximize=*/false, /*is_first_step=*/false);
+  }
+
+  sgd_options options_;
+  group decaying_, plain_;
+};
+
+}  // namespace c2f
