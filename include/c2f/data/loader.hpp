@@ -1,0 +1,263 @@
+// c2f/data/loader.hpp: the batches of an epoch, in a random order that is always the same, made by threads ahead of time.
+//
+//   c2f::data::loader loader{data.train, {.batch = 128, .seed = 1, .threads = 2}};
+//   for (c2f::data::batch const& b : loader.epoch(3)) step(b.images, b.truth);
+//
+// The order is a Fisher-Yates shuffle by random_stream(seed, purpose::order, epoch, 0) and sample `id` is augmented by
+// random_stream(seed, purpose::augment, epoch, id): the bytes of a batch depend on seed and epoch, never on the number of threads.
+//
+// A batch is made whole by one thread. Batches wait in a ring of `prefetch` places and leave it in order. Leaving the loop early
+// (break, return, an exception) stops the threads at the next sample and joins them.
+//
+// Costs: two allocations a batch (its tensors, which the caller may keep), and starting the threads once an epoch.
+// Errors: input_error for an option out of range. What a split's read throws comes out of the loop, after the batches before it,
+// and ends the epoch.
+#pragma once
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <iterator>
+#include <limits>
+#include <mutex>
+#include <numeric>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+
+#include <c2f/core/errors.hpp>
+#include <c2f/core/random.hpp>
+#include <c2f/core/shapes.hpp>
+#include <c2f/data/split.hpp>
+
+namespace c2f::data {
+
+/// Some samples of a split, side by side.
+struct batch {
+  at::Tensor images;              ///< [N, C, H, W] float, channels last in memory
+  at::Tensor truth;               ///< [N, truth_dims...] of the split's truth_value
+  std::vector<std::int64_t> ids;  ///< which samples these are
+  std::uint64_t epoch = 0;
+  std::int64_t index  = 0;  ///< which batch of the epoch this is
+};
+
+struct loader_options {
+  std::int64_t batch = 128;  ///< samples a batch; the last one of an epoch may be smaller
+  std::uint64_t seed = 1;
+  int threads        = 1;  ///< 0: batches are made in the calling thread
+  int prefetch       = 4;  ///< how many batches may be made ahead
+  bool shuffle       = true;
+  bool augment       = true;
+};
+
+namespace detail {
+// Written so that no batch size overflows.
+constexpr std::int64_t batches_of(std::int64_t samples, std::int64_t batch) { return samples / batch + (samples % batch != 0); }
+}  // namespace detail
+
+/// The batches of one epoch: a range that is read once. Made by loader::epoch.
+template <split S>
+class epoch_batches {
+ public:
+  epoch_batches(S samples, loader_options const& options, std::uint64_t epoch)
+      : samples_(std::move(samples)),
+        options_(options),
+        epoch_(epoch),
+        order_(order_of(samples_.size(), options, epoch)),
+        total_(detail::batches_of(samples_.size(), options.batch)) {
+    ring_.resize(static_cast<std::size_t>(std::min<std::int64_t>(options.prefetch, total_)));
+    // More threads than places in the ring would never all have something to do.
+    std::size_t const threads = std::min(static_cast<std::size_t>(options.threads), ring_.size());
+    for (std::size_t i = 0; i < threads; ++i) workers_.emplace_back([this, stop = stop_.get_token()] { work(stop); });
+  }
+  epoch_batches(epoch_batches const&)            = delete;
+  epoch_batches& operator=(epoch_batches const&) = delete;
+  ~epoch_batches() { close(); }
+
+  class iterator {
+   public:
+    using iterator_concept = std::input_iterator_tag;
+    using difference_type  = std::ptrdiff_t;
+    using value_type       = batch;
+    explicit iterator(epoch_batches* of) : of_(of) {}
+    [[nodiscard]] batch const& operator*() const { return of_->current_; }
+    [[nodiscard]] batch const* operator->() const { return &of_->current_; }
+    iterator& operator++() {
+      of_->advance();
+      return *this;
+    }
+    void operator++(int) { of_->advance(); }
+    [[nodiscard]] bool operator==(std::default_sentinel_t) const { return of_->ended_; }
+
+   private:
+    epoch_batches* of_;
+  };
+  [[nodiscard]] iterator begin() {
+    advance();
+    return iterator{this};
+  }
+  [[nodiscard]] std::default_sentinel_t end() const { return {}; }
+
+ private:
+  // A batch, or why there is none.
+  struct result {
+    batch made;
+    std::exception_ptr error;
+    bool ready = false;
+  };
+
+  static std::vector<std::int64_t> order_of(std::int64_t size, loader_options const& options, std::uint64_t epoch) {
+    std::vector<std::int64_t> order(static_cast<std::size_t>(size));
+    std::iota(order.begin(), order.end(), std::int64_t{0});
+    random_stream draw{options.seed, purpose::order, epoch, 0};
+    if (options.shuffle)
+      for (std::size_t left = order.size(); left > 1; --left)
+        std::swap(order[left - 1], order[draw.below(static_cast<std::uint32_t>(left))]);
+    return order;
+  }
+
+  result make(std::int64_t index, std::stop_token const& stop) const {
+    result made;
+    try {
+      made.made = read_batch(index, stop);
+    } catch (...) {
+      made.error = std::current_exception();
+    }
+    made.ready = true;
+    return made;
+  }
+
+  batch read_batch(std::int64_t index, std::stop_token const& stop) const {
+    using image              = typename S::image;
+    using truth_value        = typename S::truth_value;
+    std::int64_t const first = index * options_.batch, n = std::min(options_.batch, samples_.size() - first);
+    std::vector<std::int64_t> truth_sizes{n};
+    truth_sizes.insert(truth_sizes.end(), S::truth_dims.begin(), S::truth_dims.end());
+
+    batch b;
+    b.ids.assign(order_.begin() + first, order_.begin() + first + n);
+    b.epoch                        = epoch_;
+    b.index                        = index;
+    b.images                       = at::empty({n, image::channels, image::height, image::width},
+                                               at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
+    b.truth                        = at::empty(truth_sizes, at::TensorOptions(c10::CppTypeToScalarType<truth_value>::value));
+    float* pixels                  = b.images.template mutable_data_ptr<float>();
+    truth_value* truth             = b.truth.template mutable_data_ptr<truth_value>();
+    std::int64_t const pixels_each = image::channels * image::height * image::width, truths_each = b.truth.numel() / n;
+
+    for (std::int64_t const id : b.ids) {
+      if (stop.stop_requested()) break;  // nobody waits for this batch any more
+      random_stream draw{options_.seed, purpose::augment, epoch_, static_cast<std::uint64_t>(id)};
+      samples_.read(id, options_.augment ? &draw : nullptr, pixels, truth);
+      pixels += pixels_each;
+      truth += truths_each;
+    }
+    return b;
+  }
+
+  void work(std::stop_token const& stop) {
+    while (!stop.stop_requested()) {
+      std::int64_t index = 0;
+      {
+        std::unique_lock lock(mutex_);
+        room_.wait(lock, stop, [this] { return claimed_ == total_ || claimed_ < delivered_ + places(); });
+        if (claimed_ == total_ || stop.stop_requested()) return;
+        index = claimed_++;
+      }
+      result made = make(index, stop);
+      std::lock_guard lock(mutex_);
+      place(index) = std::move(made);
+      ready_.notify_one();
+    }
+  }
+
+  void advance() {
+    ended_ = delivered_ == total_;
+    if (ended_) return;
+    result next = workers_.empty() ? make(delivered_++, {}) : wait_for_next();
+    if (next.error) {
+      close();
+      std::rethrow_exception(next.error);
+    }
+    current_ = std::move(next.made);
+  }
+
+  result wait_for_next() {
+    std::unique_lock lock(mutex_);
+    ready_.wait(lock, [this] { return place(delivered_).ready; });
+    result next = std::exchange(place(delivered_), {});
+    ++delivered_;
+    room_.notify_one();
+    return next;
+  }
+
+  // Ends the epoch: no batch is made after this.
+  void close() {
+    stop_.request_stop();
+    workers_.clear();  // joins
+    delivered_ = total_;
+    ended_     = true;
+  }
+
+  [[nodiscard]] std::int64_t places() const { return static_cast<std::int64_t>(ring_.size()); }
+  [[nodiscard]] result& place(std::int64_t index) { return ring_[static_cast<std::size_t>(index) % ring_.size()]; }
+
+  S samples_;
+  loader_options options_;
+  std::uint64_t epoch_;
+  std::vector<std::int64_t> order_;
+  std::int64_t total_;
+  batch current_;
+  bool ended_ = false;
+
+  std::mutex mutex_;  // guards the three below; delivered_ is written by the consumer alone
+  std::vector<result> ring_;
+  std::int64_t claimed_ = 0, delivered_ = 0;
+  std::condition_variable ready_;
+  std::condition_variable_any room_;  // _any because it also wakes when a stop is requested
+  std::stop_source stop_;
+  std::vector<std::jthread> workers_;
+};
+
+/// Cuts a split into batches, epoch by epoch.
+template <split S>
+class loader {
+ public:
+  static_assert(S::image::height != dynamic && S::image::width != dynamic,
+                "c2f::data::loader puts images side by side: their height and width must be known, not c2f::dynamic");
+
+  explicit loader(S samples, loader_options const& options = {}) : samples_(std::move(samples)), options_(options) {
+    check("batch", options.batch, 1);
+    check("threads", options.threads, 0);
+    check("prefetch", options.prefetch, 1);
+    if (samples_.size() > std::numeric_limits<std::uint32_t>::max())
+      throw input_error("the split " + std::string(samples_.name()) + " has " + std::to_string(samples_.size()) +
+                        " samples; a loader shuffles at most 4294967295, so take() fewer");
+  }
+
+  /// How many batches an epoch has.
+  [[nodiscard]] std::int64_t batches() const { return detail::batches_of(samples_.size(), options_.batch); }
+  [[nodiscard]] S const& samples() const { return samples_; }
+  [[nodiscard]] loader_options const& options() const { return options_; }
+
+  /// The batches of an epoch. The range shares nothing with the loader, so that it may outlive it.
+  [[nodiscard]] epoch_batches<S> epoch(std::uint64_t number) const { return {samples_, options_, number}; }
+
+ private:
+  static void check(char const* option, std::int64_t found, std::int64_t least) {
+    if (found < least)
+      throw input_error(std::string("the loader's option ") + option + " is " + std::to_string(found) + "; it must be " +
+                        std::to_string(least) + " or more");
+  }
+
+  S samples_;
+  loader_options options_;
+};
+
+}  // namespace c2f::data

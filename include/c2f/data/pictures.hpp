@@ -1,0 +1,131 @@
+// c2f/data/pictures.hpp: 32x32 RGB pictures with a class, held in memory as bytes: the splits of cifar and glyphs.
+//
+//   c2f::data::pictures<100> train = data.train;
+//   train.read(7, nullptr, pixels, &label);            // 3,072 normalised floats, channels last, and the class
+//   train.classes()[label];                            // "aquarium_fish"
+//   canvas.blit(train.picture(7), 32, 32, x, y, 3);    // the bytes, for a drawing
+//
+// Augmentation is torchvision's RandomCrop(32, padding) and RandomHorizontalFlip, then ToTensor and Normalize: what the crop
+// finds outside the picture is black *before* normalisation.
+//
+// Cost: copies share the bytes. A read allocates nothing and takes some microseconds: three table look-ups a pixel.
+#pragma once
+
+#include <array>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <c2f/core/random.hpp>
+#include <c2f/core/shapes.hpp>
+
+namespace c2f::data {
+
+/// How the bytes of a sample are laid out and what reading does to them.
+struct picture_format {
+  std::size_t record_bytes;        ///< from one sample to the next
+  std::size_t label_at;            ///< the byte of a record that is the class
+  std::size_t pixels_at;           ///< where its three planes of 32x32 bytes begin: red, green, blue
+  std::array<float, 3> mean;       ///< of the red, green and blue of the training set, in 0...1
+  std::array<float, 3> deviation;  ///< the standard deviations
+  int pad;                         ///< a random crop moves the picture by at most so many pixels each way
+  bool flip;                       ///< whether augmentation mirrors every second picture
+};
+
+/// A split of 32x32 RGB pictures, each of one of `Classes` classes.
+template <std::int64_t Classes>
+class pictures {
+ public:
+  static_assert(Classes >= 2 && Classes <= 256, "c2f::data::pictures keeps a class in a byte: 2 to 256 classes");
+  using image       = c2f::image<3, 32, 32>;
+  using truth_value = std::int64_t;
+  static constexpr std::array<std::int64_t, 0> truth_dims{};
+
+  /// `bytes` holds whole records whose labels are below Classes; `classes` is empty or has a name for each.
+  pictures(std::string name, std::vector<std::uint8_t> bytes, picture_format const& format, std::vector<std::string> classes)
+      : held_(std::make_shared<contents const>(std::move(name), std::move(bytes), format, std::move(classes), look_up_table(format))) {}
+
+  [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(held_->bytes.size() / held_->format.record_bytes); }
+  [[nodiscard]] std::string const& name() const { return held_->name; }
+  /// The names of the classes, or nothing where they are not known.
+  [[nodiscard]] std::vector<std::string> const& classes() const { return held_->classes; }
+  [[nodiscard]] static constexpr std::int64_t class_count() { return Classes; }
+  [[nodiscard]] std::int64_t label(std::int64_t id) const { return record(id)[held_->format.label_at]; }
+
+  void read(std::int64_t id, random_stream* augment, float* pixels, std::int64_t* truth) const {
+    *truth = label(id);
+    window where;
+    if (augment != nullptr) {
+      auto const shift = [&, pad = held_->format.pad] {
+        return static_cast<int>(augment->below(static_cast<std::uint32_t>(2 * pad + 1))) - pad;
+      };
+      where.down     = shift();
+      where.right    = shift();
+      where.mirrored = held_->format.flip && augment->below(2) == 1;
+    }
+    copy(record(id) + held_->format.pixels_at, where, pixels);
+  }
+
+  /// The bytes of a picture as they are, channels last: 32 * 32 * 3.
+  [[nodiscard]] std::vector<std::uint8_t> picture(std::int64_t id) const {
+    std::uint8_t const* const planes = record(id) + held_->format.pixels_at;
+    std::vector<std::uint8_t> rgb(3 * plane);
+    for (std::size_t i = 0; i < plane; ++i)
+      for (std::size_t c = 0; c < 3; ++c) rgb[3 * i + c] = planes[c * plane + i];
+    return rgb;
+  }
+
+ private:
+  static constexpr int side          = 32;
+  static constexpr std::size_t plane = side * side;
+  using table                        = std::array<std::array<float, 256>, 3>;
+  struct contents {
+    std::string name;
+    std::vector<std::uint8_t> bytes;
+    picture_format format;
+    std::vector<std::string> classes;
+    table normalised;  // [channel][byte]
+    // Spelled out because make_shared cannot use aggregate initialisation with every compiler we support.
+    contents(std::string n, std::vector<std::uint8_t> b, picture_format const& f, std::vector<std::string> c, table const& t)
+        : name(std::move(n)), bytes(std::move(b)), format(f), classes(std::move(c)), normalised(t) {}
+  };
+  // Where the crop looks: its corner, and whether what it finds is mirrored.
+  struct window {
+    int down = 0, right = 0;
+    bool mirrored = false;
+  };
+
+  static table look_up_table(picture_format const& format) {
+    table values;
+    for (std::size_t c = 0; c < 3; ++c)
+      for (std::size_t byte = 0; byte < 256; ++byte)
+        values[c][byte] = (static_cast<float>(byte) / 255.0f - format.mean[c]) / format.deviation[c];
+    return values;
+  }
+
+  [[nodiscard]] std::uint8_t const* record(std::int64_t id) const {
+    assert(id >= 0 && id < size());
+    return held_->bytes.data() + static_cast<std::size_t>(id) * held_->format.record_bytes;
+  }
+
+  void copy(std::uint8_t const* planes, window const& where, float* pixels) const {
+    table const& normalised = held_->normalised;
+    for (int y = 0; y < side; ++y) {
+      int const row = y + where.down;
+      for (int x = 0; x < side; ++x) {
+        int const column  = (where.mirrored ? side - 1 - x : x) + where.right;
+        bool const inside = row >= 0 && row < side && column >= 0 && column < side;
+        auto const at     = static_cast<std::size_t>(inside ? row * side + column : 0);
+        for (std::size_t c = 0; c < 3; ++c) *pixels++ = normalised[c][inside ? planes[c * plane + at] : 0];
+      }
+    }
+  }
+
+  std::shared_ptr<contents const> held_;
+};
+
+}  // namespace c2f::data
