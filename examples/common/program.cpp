@@ -1,0 +1,126 @@
+#include "common/program.hpp"
+
+#include <c2f/data/plot.hpp>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+
+namespace program {
+
+namespace {
+
+// Writes a text under another name in the same folder and renames it, so that the file is whole or not there.
+void write_whole(std::filesystem::path const& file, std::string const& text) {
+  std::filesystem::path const part = file.string() + ".part" + std::to_string(::getpid());
+  std::ofstream out(part, std::ios::trunc);
+  out << text << std::flush;
+  bool const written = static_cast<bool>(out);
+  out.close();
+  std::error_code failed;
+  if (written) std::filesystem::rename(part, file, failed);
+  if (!written || failed) {
+    std::error_code ignored;
+    std::filesystem::remove(part, ignored);
+    throw c2f::input_error("cannot write '" + file.string() + "'; choose a folder that can be written and has room");
+  }
+}
+
+nlohmann::ordered_json json_of(c2f::named_values const& values) {
+  nlohmann::ordered_json object = nlohmann::ordered_json::object();
+  for (auto const& [name, value] : values) object[name] = value;
+  return object;
+}
+
+}  // namespace
+
+options read_options(int argc, char** argv, std::string const& what, std::vector<std::string> const& variants, options const& defaults) {
+  options chosen = defaults;
+  CLI::App app{what};
+  app.option_defaults()->always_capture_default();
+  app.add_option("--data", chosen.data, "Folder of the data set")->required();
+  app.add_option("--variant", chosen.variant, "How the fine network is trained")->check(CLI::IsMember(variants));
+  app.add_option("--depth", chosen.depth, "Depth of the ResNet")->check(CLI::IsMember({8, 20, 56, 110}));
+  app.add_option("--epochs", chosen.epochs, "Passes over the training images")->check(CLI::Range(1, 1'000'000));
+  app.add_option("--batch", chosen.batch, "Images a step")->check(CLI::Range(1, 1'000'000));
+  app.add_option("--rate", chosen.rate, "Learning rate; a tenth of it after 81/164 and 122/164 of the epochs")->check(CLI::Range(1e-9, 1e3));
+  app.add_option("--limit", chosen.limit, "Use only so many training images; 0: all")->check(CLI::Range(0, 1'000'000'000));
+  app.add_option("--seed", chosen.seed, "Of initial values, order, augmentation and the choice of truth or prediction");
+  app.add_option("--threads", chosen.threads, "Threads that prepare batches; 0: none but the training one")->check(CLI::Range(0, 256));
+  app.add_flag("--bf16", chosen.bf16, "Images and activations in bfloat16");
+  app.add_option("--out", chosen.out, "Folder for log.jsonl, summary.json and curve.png; without it nothing is written");
+  try {
+    app.parse(argc, argv);
+  } catch (CLI::ParseError const& error) {
+    if (error.get_exit_code() == 0) std::exit(app.exit(error));  // --help
+    std::fprintf(stderr, "%s; see --help\n", error.what());
+    std::exit(2);
+  }
+  return chosen;
+}
+
+c2f::recipe::settings recipe_of(options const& chosen) {
+  return c2f::recipe::cifar{}.epochs(chosen.epochs).batch(chosen.batch).rate(chosen.rate).seed(chosen.seed).threads(chosen.threads).bf16(chosen.bf16);
+}
+
+void prepare_folder(std::filesystem::path const& folder) {
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  if (failed || !std::filesystem::is_directory(folder) || ::access(folder.c_str(), W_OK | X_OK) != 0)
+    throw c2f::input_error("--out '" + folder.string() + "' is not a folder that can be written; choose another");
+}
+
+void write_summary(std::filesystem::path const& folder, options const& chosen, c2f::training_report const& report) {
+  nlohmann::ordered_json summary;
+  summary["task"] = report.start.task;
+  summary["options"] = {{"data", chosen.data.string()}, {"variant", chosen.variant}, {"depth", chosen.depth}, {"epochs", chosen.epochs}, {"batch", chosen.batch}, {"rate", chosen.rate},
+                        {"limit", chosen.limit}, {"seed", chosen.seed}, {"threads", chosen.threads}, {"bf16", chosen.bf16}};
+  summary["parameters"] = report.start.parameters;
+  summary["samples"] = report.start.samples;
+  summary["epochs_done"] = report.epochs.size();
+  summary["stopped"] = report.stopped;
+  double train_seconds = 0;
+  for (auto const& epoch : report.epochs) train_seconds += epoch.train_seconds;
+  summary["train_seconds"] = train_seconds;
+  if (!report.epochs.empty()) {
+    summary["loss"] = json_of(report.epochs.back().losses);
+    for (auto const& stage : report.epochs.back().scores) summary["scores"][stage.stage] = json_of(stage.values);
+  }
+  write_whole(folder / "summary.json", summary.dump(2) + '\n');
+}
+
+void write_curve(std::filesystem::path const& folder, std::string const& title, c2f::training_report const& report) {
+  if (report.epochs.empty()) return;
+  c2f::data::plot curve;
+  curve.title = title;
+  curve.x_label = "epoch";
+  curve.y_label = "test " + report.epochs.front().scores.front().values.front().first + ", %";
+  for (std::size_t stage = 0; stage < report.epochs.front().scores.size(); ++stage) {
+    c2f::data::series line{.name = report.epochs.front().scores[stage].stage, .tint = c2f::data::palette[stage], .xs = {}, .ys = {}};
+    for (auto const& epoch : report.epochs) {
+      line.xs.push_back(static_cast<double>(epoch.epoch + 1));
+      line.ys.push_back(100 * epoch.scores[stage].values.front().second);
+    }
+    curve.lines.push_back(std::move(line));
+  }
+  curve.draw().write_png(folder / "curve.png");
+}
+
+int run(std::function<void()> const& body) {
+  try {
+    body();
+    return 0;
+  } catch (c2f::input_error const& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 2;
+  } catch (std::exception const& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}
+
+}  // namespace program

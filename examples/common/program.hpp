@@ -1,0 +1,46 @@
+// What the example programs share: options, the output folder, summary and learning curve, errors and exit codes.
+#pragma once
+
+#include <c2f/core/errors.hpp>
+#include <c2f/train/observer.hpp>
+#include <c2f/train/recipe.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace program {
+
+/// The options every training program has.
+struct options {
+  std::filesystem::path data, out;
+  std::string variant = "pt";
+  int depth = 20;
+  std::int64_t epochs = 164, batch = 128, limit = 0;
+  std::uint64_t seed = 1;
+  int threads = 1;
+  double rate = 0.1;
+  bool bf16 = false;
+};
+
+/// Reads the command line; on --help prints it and leaves with 0, on a mistake prints one line and leaves with 2.
+options read_options(int argc, char** argv, std::string const& what, std::vector<std::string> const& variants, options const& defaults = {});
+
+/// The recipe that the options ask for.
+c2f::recipe::settings recipe_of(options const& chosen);
+
+/// Makes the folder if need be and finds out whether it can be written; c2f::input_error if not.
+void prepare_folder(std::filesystem::path const& folder);
+
+/// Writes summary.json: options, report and last scores. The file is whole or not there.
+void write_summary(std::filesystem::path const& folder, options const& chosen, c2f::training_report const& report);
+
+/// Writes curve.png: the first figure of every stage, and the losses, by epoch.
+void write_curve(std::filesystem::path const& folder, std::string const& title, c2f::training_report const& report);
+
+/// Runs a program's body: 0 when it returns, 2 after a line on stderr when an input was bad, 1 for any other error.
+int run(std::function<void()> const& body);
+
+}  // namespace program
