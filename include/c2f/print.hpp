@@ -90,7 +90,7 @@ template <class Task>
   chosen("weights", typename P::weights{});
 
   auto const count = [&]<class Net>(std::string_view name, Net const*, std::string const& shapes) {
-    if constexpr (requires { typename std::integral_constant<std::int64_t, parameter_count<Net>>; }) line(name, fmt::format("{:<36} {:>11} parameters", shapes, fmt::group_digits(parameter_count<Net>)));
+    if constexpr (parameter_count_known<Net>) line(name, fmt::format("{:<36} {:>11} parameters", shapes, fmt::group_digits(parameter_count<Net>)));
   };
   using features = typename S::parts::features;
   text += '\n';

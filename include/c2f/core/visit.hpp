@@ -32,6 +32,9 @@ public:
   explicit leaf_visitor(F& f) : function_(&f), call_([](void* function, std::string const& path, leaf& each, leaf_traits const& traits) { (*static_cast<F*>(function))(path, each, traits); }) {}
   void operator()(std::string const& path, leaf& each, leaf_traits const& traits) const { call_(function_, path, each, traits); }
 
+  /// Set while a network gets its initial values: one that makes its own is asked to make them anew, from this seed.
+  std::uint64_t const* seed = nullptr;
+
 private:
   void* function_;
   void (*call_)(void*, std::string const&, leaf&, leaf_traits const&);
@@ -39,7 +42,7 @@ private:
 
 template <class T> concept lists_members = requires(T& net) { T::each_member(net, [](auto&&, auto&) {}); };
 /// A network that knows its leaves only at run time, such as one made of a torch::nn::Module.
-template <class T> concept walks_leaves = requires(T& net, leaf_visitor const& f) { net.walk_leaves(std::string(), f); };
+template <class T> concept walks_leaves = requires(T& net, leaf_visitor const& f) { net.walk_leaves(std::string(), f); net.reset(std::uint64_t{}, std::string()); };
 
 inline std::string joined(std::string const& path, std::string_view name) { return path.empty() ? std::string(name) : path + '.' + std::string(name); }
 
@@ -48,6 +51,7 @@ void walk(Net& net, std::string const& path, leaf_visitor const& f) {
   if constexpr (any_leaf<Net>) {
     f(path, net, Net::traits);
   } else if constexpr (walks_leaves<Net>) {
+    if (f.seed != nullptr) net.reset(*f.seed, path);
     net.walk_leaves(path, f);
   } else if constexpr (lists_members<Net>) {
     Net::each_member(net, [&](std::string_view name, auto& member) { walk(member, joined(path, name), f); });
@@ -83,7 +87,25 @@ constexpr std::int64_t count_parameters() {
   }
 }
 
+template <class T> constexpr bool count_known();
+template <class T>
+struct members_known {
+  template <class... Pair>
+  constexpr bool operator()(Pair const&...) const {
+    return (true && ... && count_known<std::remove_cvref_t<decltype(boost::hana::second(std::declval<Pair const&>())(std::declval<T&>()))>>());
+  }
+};
+template <class T>
+constexpr bool count_known() {
+  if constexpr (any_leaf<T> || counts_itself<T>) return true;
+  else if constexpr (walks_leaves<T> || !has_members<T>) return false;
+  else return boost::hana::unpack(boost::hana::accessors<T>(), members_known<T>{});
+}
+
 }  // namespace detail
+
+/// Whether the number of a network's parameters is known while compiling: not where a torch::nn::Module is in it.
+template <class Net> inline constexpr bool parameter_count_known = detail::count_known<Net>();
 
 /// Calls f(path, leaf, traits) for every parameter and buffer, in the order of the members.
 template <class Net, class F>
@@ -110,14 +132,17 @@ template <class Net>
 /// Gives every leaf its initial value: a function of (seed, path).
 template <class Net>
 void initialize(Net& net, std::uint64_t seed, std::string const& path = {}) {
-  for_each_leaf(net, [&](std::string const& name, leaf& each, leaf_traits const& traits) {
-    if (traits.draw == nullptr) return;  // the module it came from gave it a value
+  auto give = [&](std::string const& name, leaf& each, leaf_traits const& traits) {
+    if (traits.draw == nullptr) return;  // its network made it
     at::Tensor value = at::empty(c10::IntArrayRef(traits.dims.data(), traits.dims.size()), at::TensorOptions().dtype(at::kFloat));
     random_stream random(seed, purpose::initial_value, 0, hash_of(name));
     float* const numbers = value.mutable_data_ptr<float>();
     for (std::int64_t i = 0; i < value.numel(); ++i) numbers[i] = static_cast<float>(traits.draw(random, traits.dims));
     each.assign(value.to(traits.type).set_requires_grad(traits.trained));
-  }, path);
+  };
+  detail::leaf_visitor visitor(give);
+  visitor.seed = &seed;
+  detail::walk(net, path, visitor);
 }
 
 /// The trained tensors, in the order of the members.

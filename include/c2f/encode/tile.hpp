@@ -34,12 +34,21 @@ struct naive {};
 
 namespace detail {
 /// Repeats the middle of a side of 2 * radius + 1 pixels until the side has `size`; a shorter side is left alone.
-inline at::Tensor stretch(at::Tensor const& z, std::int64_t dim, std::int64_t size, std::int64_t radius) {
+inline at::Tensor stretch_side(at::Tensor const& z, std::int64_t dim, std::int64_t size, std::int64_t radius) {
   if (z.size(dim) == size) return z;
   std::array<std::int64_t, 4> sizes{-1, -1, -1, -1};
   sizes[static_cast<std::size_t>(dim)] = size - 2 * radius;
   at::Tensor const middle = z.narrow(dim, radius, 1).expand(sizes);
-  return radius == 0 ? middle : at::cat({z.narrow(dim, 0, radius), middle, z.narrow(dim, radius + 1, radius)}, dim);
+  return at::cat({z.narrow(dim, 0, radius), middle, z.narrow(dim, radius + 1, radius)}, dim);
+}
+
+/// Both sides, first the one that lies closer in memory. Channels-last maps are stretched as [N, H, W, C], so that z lies in
+/// memory as the image does and joining them turns nothing.
+inline at::Tensor stretch(at::Tensor const& z, at::Tensor const& like, std::int64_t radius) {
+  std::int64_t const height = like.size(2), width = like.size(3);
+  if (like.suggest_memory_format() == at::MemoryFormat::ChannelsLast)
+    return stretch_side(stretch_side(z.permute({0, 2, 3, 1}), 2, width, radius), 1, height, radius).permute({0, 3, 1, 2});
+  return stretch_side(stretch_side(z, 3, width, radius), 2, height, radius);
 }
 }  // namespace detail
 
@@ -61,7 +70,7 @@ struct tile {
       bool const whole = std::same_as<Evaluation, naive>;
       at::Tensor const tiny = y.to(x.scalar_type()).unsqueeze(2).unsqueeze(3).expand({y.size(0), classes, whole ? height : std::min(height, side), whole ? width : std::min(width, side)});
       at::Tensor const z = project(tiny.contiguous(x.suggest_memory_format()), p.mode);
-      return detail::stretch(detail::stretch(z, 3, width, projection::radius), 2, height, projection::radius);
+      return detail::stretch(z, x, projection::radius);
     }
   };
 };

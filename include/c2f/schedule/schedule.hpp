@@ -73,7 +73,7 @@ template <by Unit, class First, class... Rest>
 struct steps {
   static constexpr by unit = Unit;
   static constexpr double end = std::max({First::at, Rest::at...});
-  static constexpr double at(double x) {
+  static constexpr double at([[maybe_unused]] double x) {
     double t = First::t;
     ((t = x >= Rest::at ? Rest::t : t), ...);
     return t;

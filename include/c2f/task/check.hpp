@@ -12,106 +12,131 @@ namespace c2f {
 
 namespace detail {
 
-template <class Task, class Got = void, class Wanted = void>
-struct check_input_given {
-  static_assert(mismatch<in_task<Task>>, "a task needs an input; write 'using input = c2f::image<channels, height, width>;'");
-};
-template <class Task, class Got>
-struct check_input_image {
-  static_assert(mismatch<in_task<Task>, got<Got>>, "a task's input is an image; write 'using input = c2f::image<channels, height, width>;'");
-};
+// Each says its sentence and answers no. They are functions because clang takes no part of a class whose assertion failed for a
+// constant, and would report that as well.
 template <class Task>
-struct check_network_given {
-  static_assert(mismatch<in_task<Task>>, "a task needs a network; write 'using network = c2f::resnet_cifar<20, c2f::class_vector<100>>;' or one of your own");
-};
+consteval bool check_input_given() {
+  static_assert(mismatch<in_task<Task>>, "a task needs an input; write 'using input = c2f::image<channels, height, width>;'");
+  return false;
+}
 template <class Task, class Got>
-struct check_network_predicts {
+consteval bool check_input_image() {
+  static_assert(mismatch<in_task<Task>, got<Got>>, "a task's input is an image; write 'using input = c2f::image<channels, height, width>;'");
+  return false;
+}
+template <class Task>
+consteval bool check_network_given() {
+  static_assert(mismatch<in_task<Task>>, "a task needs a network; write 'using network = c2f::resnet_cifar<20, c2f::class_vector<100>>;' or one of your own");
+  return false;
+}
+template <class Task, class Got>
+consteval bool check_network_predicts() {
   static_assert(mismatch<in_task<Task>, got<Got>>,
                 "a task's network must say what it predicts; add 'using kind = c2f::class_vector<K>;' to it, or wrap its layers in c2f::predicts<kind, layers...>");
-};
+  return false;
+}
 template <class Task, class Got, class Wanted>
-struct check_same_kind {
+consteval bool check_same_kind() {
   static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>,
                 "the coarse and the fine network predict different kinds; give both the same 'kind', since the fine one corrects the coarse one's answer");
-};
+  return false;
+}
 template <class Task, class Got>
-struct check_share {
+consteval bool check_share() {
   static_assert(mismatch<in_task<Task>, got<Got>>, "the task's share cannot stand on its input; write c2f::share::nothing, c2f::share::features<backbone> or c2f::share::weights");
-};
+  return false;
+}
 template <class Task, class Got, class In>
-struct check_coarse_stands {
+consteval bool check_coarse_stands() {
   static_assert(mismatch<in_task<Task>, got<Got>>,
                 "the coarse network cannot be put on its input; an architecture has 'template <c2f::shape In> struct on' with 'output' and 'operator()(at::Tensor const&, c2f::mode) const'");
-};
+  return false;
+}
 template <class Task, class Got, class Wanted>
-struct check_coarse_output {
+consteval bool check_coarse_output() {
   static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>, "the coarse network does not end in the shape of its kind; end it in a layer of that shape, or change the kind's number of classes");
-};
+  return false;
+}
 template <class Task, class Got>
-struct check_refine {
+consteval bool check_refine() {
   static_assert(mismatch<in_task<Task>, got<Got>>, "the task's refine does not say how often the fine network runs; write c2f::refine::once, c2f::refine::times<N> or c2f::refine::never");
-};
+  return false;
+}
 template <class Task, class Got>
-struct check_schedule {
+consteval bool check_schedule() {
   static_assert(mismatch<in_task<Task>, got<Got>>, "the task's schedule is not a schedule; write c2f::schedule::ramp<t0, epochs>, or a type with constexpr 'unit', 'end' and 'at(double)'");
-};
+  return false;
+}
 template <class Task, class Got>
-struct check_schedule_range {
+consteval bool check_schedule_range() {
   static_assert(mismatch<in_task<Task>, got<Got>>, "the schedule leaves [0, 1], but t is a probability; keep every t from 0 to 1");
-};
+  return false;
+}
 template <class Task, class Got>
-struct check_schedule_falls {
+consteval bool check_schedule_falls() {
   static_assert(mismatch<in_task<Task>, got<Got>>, "the schedule falls, but t may only grow; let it rise to 1, the state of inference");
-};
+  return false;
+}
 template <class Task, class Got>
-struct check_schedule_ends {
+consteval bool check_schedule_ends() {
   static_assert(mismatch<in_task<Task>, got<Got>>,
                 "the schedule never reaches 1, so the fine network would never see what it sees at inference; end it at 1, or write c2f::schedule::always_truth if that is meant");
-};
+  return false;
+}
 template <class Task, class Got, class Kind>
-struct check_encoder {
+consteval bool check_encoder() {
   static_assert(mismatch<in_task<Task>, got<Got>, wanted<Kind>>,
                 "the encoder cannot encode what the networks predict; leave it out to get the kind's own, or give it 'template <c2f::output_kind Kind, c2f::image_shape Like> struct on' for this kind");
-};
+  return false;
+}
 template <class Task, class Z, class X>
-struct check_fuse {
+consteval bool check_fuse() {
   static_assert(mismatch<in_task<Task>, got<Z>, wanted<X>>,
                 "the fuse cannot join the encoder's map with the image; c2f::fuse::concatenate needs the same height and width, c2f::fuse::multiply also the same channels (or one)");
-};
+  return false;
+}
 template <class Task, class Got, class Wanted>
-struct check_one_network {
+consteval bool check_one_network() {
   static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>,
                 "c2f::share::weights needs a fuse that keeps the image's shape, since one network reads both; write 'using fuse = c2f::fuse::multiply;' and one network for both");
-};
+  return false;
+}
 template <class Task, class Got>
-struct check_fine_stands {
+consteval bool check_fine_stands() {
   static_assert(mismatch<in_task<Task>, got<Got>>,
                 "the fine network cannot be put on what the fuse gives; an architecture has 'template <c2f::shape In> struct on' for any number of channels");
-};
+  return false;
+}
 template <class Task, class Got, class Wanted>
-struct check_fine_output {
+consteval bool check_fine_output() {
   static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>, "the fine network does not end in the shape of its kind; end it in a layer of that shape, or change the kind's number of classes");
-};
+  return false;
+}
 template <class Task, class Got>
-struct check_source {
+consteval bool check_source() {
   static_assert(mismatch<in_task<Task>, got<Got>>, "the task's source does not serve this kind; write c2f::source::sample, c2f::source::mean or c2f::source::corrupt<rate>");
-};
+  return false;
+}
 template <class Task, class Got>
-struct check_combine {
+consteval bool check_combine() {
   static_assert(mismatch<in_task<Task>, got<Got>>, "the task's combine cannot join the two answers; write c2f::combine::fine, c2f::combine::average or c2f::combine::gate<head> with a head that fits the features");
-};
+  return false;
+}
 template <class Task, class Got>
-struct check_predict {
+consteval bool check_predict() {
   static_assert(mismatch<in_task<Task>, got<Got>>, "the task's predict does not make a prediction of raw numbers; write c2f::predict::probabilities or c2f::predict::logits");
-};
+  return false;
+}
 template <class Task, class Got>
-struct check_loss {
+consteval bool check_loss() {
   static_assert(mismatch<in_task<Task>, got<Got>>, "the task's loss is not a loss; give it 'static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth)'");
-};
+  return false;
+}
 template <class Task, class Got>
-struct check_weights {
+consteval bool check_weights() {
   static_assert(mismatch<in_task<Task>, got<Got>>, "the weights of the losses are not both 0 or more with one above 0; write 'using weights = c2f::loss_weights<1.0, 1.0>;'");
-};
+  return false;
+}
 
 // The second half: the parts of a task whose networks and schedule are in order.
 template <class T>
@@ -123,25 +148,25 @@ consteval bool check_parts() {
   if constexpr (C::refine::rounds == 0) {
     return true;  // the baseline: no fine network, and nothing that serves it
   } else if constexpr (!encoder_on<typename C::encoder, kind, features>) {
-    return (check_encoder<T, typename C::encoder, kind>{}, false);
+    return check_encoder<T, typename C::encoder, kind>();
   } else {
     using z = typename C::encoder::template on<kind, features>::output;
     if constexpr (!fuse_on<typename C::fuse, features, z>) {
-      return (check_fuse<T, z, features>{}, false);
+      return check_fuse<T, z, features>();
     } else {
       using joined = typename C::fuse::template on<features, z>::output;
       if constexpr (C::share::one_network && !(std::same_as<joined, features> && std::same_as<typename C::coarse, typename C::fine>)) {
-        return (check_one_network<T, joined, features>{}, false);
+        return check_one_network<T, joined, features>();
       } else if constexpr (!architecture_on<typename C::fine, joined>) {
-        return (check_fine_stands<T, typename C::fine>{}, false);
+        return check_fine_stands<T, typename C::fine>();
       } else if constexpr (!same_size<typename network_on<typename C::fine, joined>::output, kind_output>) {
-        return (check_fine_output<T, typename network_on<typename C::fine, joined>::output, kind_output>{}, false);
+        return check_fine_output<T, typename network_on<typename C::fine, joined>::output, kind_output>();
       } else if constexpr (!requires(at::Tensor const& raw) { C::predict::template of<kind>(raw); }) {
-        return (check_predict<T, typename C::predict>{}, false);
+        return check_predict<T, typename C::predict>();
       } else if constexpr (!source_on<typename C::source, kind>) {
-        return (check_source<T, typename C::source>{}, false);
+        return check_source<T, typename C::source>();
       } else if constexpr (!combine_on<typename C::combine, kind, features>) {
-        return (check_combine<T, typename C::combine>{}, false);
+        return check_combine<T, typename C::combine>();
       } else {
         return true;
       }
@@ -152,44 +177,44 @@ consteval bool check_parts() {
 template <class T>
 consteval bool check() {
   if constexpr (!requires { typename T::input; }) {
-    return (check_input_given<T>{}, false);
+    return check_input_given<T>();
   } else if constexpr (!image_shape<typename T::input>) {
-    return (check_input_image<T, typename T::input>{}, false);
+    return check_input_image<T, typename T::input>();
   } else if constexpr (!requires { typename T::network; }) {
-    return (check_network_given<T>{}, false);
+    return check_network_given<T>();
   } else if constexpr (!predictor<typename both_networks<typename T::network>::coarse>) {
-    return (check_network_predicts<T, typename both_networks<typename T::network>::coarse>{}, false);
+    return check_network_predicts<T, typename both_networks<typename T::network>::coarse>();
   } else if constexpr (!predictor<typename both_networks<typename T::network>::fine>) {
-    return (check_network_predicts<T, typename both_networks<typename T::network>::fine>{}, false);
+    return check_network_predicts<T, typename both_networks<typename T::network>::fine>();
   } else {
     using C = complete<T>;
     if constexpr (!std::same_as<typename C::coarse::kind, typename C::fine::kind>) {
-      return (check_same_kind<T, typename C::fine::kind, typename C::coarse::kind>{}, false);
+      return check_same_kind<T, typename C::fine::kind, typename C::coarse::kind>();
     } else if constexpr (!share_on<typename C::share, typename C::input>) {
-      return (check_share<T, typename C::share>{}, false);
+      return check_share<T, typename C::share>();
     } else {
       using features = typename network_on<typename C::share, typename C::input>::output;
       using kind_output = typename C::kind::template output<typename C::input>;
       if constexpr (!architecture_on<typename C::coarse, features>) {
-        return (check_coarse_stands<T, typename C::coarse, features>{}, false);
+        return check_coarse_stands<T, typename C::coarse, features>();
       } else if constexpr (!same_size<typename network_on<typename C::coarse, features>::output, kind_output>) {
-        return (check_coarse_output<T, typename network_on<typename C::coarse, features>::output, kind_output>{}, false);
+        return check_coarse_output<T, typename network_on<typename C::coarse, features>::output, kind_output>();
       } else if constexpr (!requires(at::Tensor const& raw) { { C::loss::of(raw, raw) } -> std::convertible_to<at::Tensor>; }) {
-        return (check_loss<T, typename C::loss>{}, false);
+        return check_loss<T, typename C::loss>();
       } else if constexpr (!(requires { { C::weights::coarse + C::weights::fine } -> std::convertible_to<double>; })) {
-        return (check_weights<T, typename C::weights>{}, false);
+        return check_weights<T, typename C::weights>();
       } else if constexpr (!(C::weights::coarse >= 0 && C::weights::fine >= 0 && C::weights::coarse + C::weights::fine > 0)) {
-        return (check_weights<T, typename C::weights>{}, false);
+        return check_weights<T, typename C::weights>();
       } else if constexpr (!refinement<typename C::refine>) {
-        return (check_refine<T, typename C::refine>{}, false);
+        return check_refine<T, typename C::refine>();
       } else if constexpr (!schedule_of_t<typename C::schedule>) {
-        return (check_schedule<T, typename C::schedule>{}, false);
+        return check_schedule<T, typename C::schedule>();
       } else if constexpr (fault_of<typename C::schedule>() == schedule_fault::leaves_range) {
-        return (check_schedule_range<T, typename C::schedule>{}, false);
+        return check_schedule_range<T, typename C::schedule>();
       } else if constexpr (fault_of<typename C::schedule>() == schedule_fault::falls) {
-        return (check_schedule_falls<T, typename C::schedule>{}, false);
+        return check_schedule_falls<T, typename C::schedule>();
       } else if constexpr (fault_of<typename C::schedule>() == schedule_fault::never_one) {
-        return (check_schedule_ends<T, typename C::schedule>{}, false);
+        return check_schedule_ends<T, typename C::schedule>();
       } else {
         return check_parts<T>();
       }
@@ -202,7 +227,8 @@ template <class T> inline constexpr bool checked = check<T>();
 }  // namespace detail
 
 /// A task. Asking about a wrong one is a compile error with the sentence that says what is wrong, so
-/// `static_assert(c2f::task<mine>);` is the line to write under a task.
-template <class T> concept task = detail::checked<T>;
+/// `static_assert(c2f::task<mine>);` is the line to write under a task. After the sentence the answer is yes, so that this line is
+/// not an error of its own.
+template <class T> concept task = detail::checked<T> || true;
 
 }  // namespace c2f

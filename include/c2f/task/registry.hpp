@@ -10,7 +10,7 @@
 
 #include <c2f/task/check.hpp>
 
-#include <boost/hana/keys.hpp>
+#include <boost/hana/at_key.hpp>
 #include <boost/hana/map.hpp>
 #include <boost/hana/type.hpp>
 

@@ -1,0 +1,96 @@
+// The source: eq. 3 of paper 000 and its relatives.
+#include <c2f/c2f.hpp>
+#include <c2f/conformance.hpp>
+
+#include <ATen/ops/ones.h>
+
+#include "catch.hpp"
+
+namespace {
+
+using kind = c2f::class_vector<4>;
+
+struct told {
+  at::Tensor prediction = c2f::detail::sample_numbers({1000, 4}, 1).to(at::kFloat).softmax(1);
+  at::Tensor labels = at::zeros({1000}, at::TensorOptions(at::kLong)).fill_(2);
+  at::Tensor truth = kind::from_truth(labels);
+  std::vector<std::int64_t> ids = std::vector<std::int64_t>(1000);
+  told() { for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int64_t>(50'000 - i); }
+
+  template <class Source>
+  at::Tensor operator()(double t, std::uint64_t seed = 1, std::uint64_t epoch = 0) const {
+    typename Source::template on<kind> source;
+    c2f::pass p{.mode = c2f::train, .truth = labels, .t = t, .seed = seed, .epoch = epoch, .ids = ids};
+    return source(prediction, truth, p);
+  }
+  [[nodiscard]] std::vector<bool> took_truth(at::Tensor const& chosen) const {
+    std::vector<bool> took;
+    for (std::int64_t i = 0; i < 1000; ++i) {
+      bool const is_truth = chosen[i].equal(truth[i]);
+      REQUIRE((is_truth || chosen[i].equal(prediction[i])));  // always a real case, never a mixture
+      took.push_back(is_truth);
+    }
+    return took;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("t = 0 is always truth and t = 1 always prediction") {
+  told const batch;
+  REQUIRE(batch.operator()<c2f::source::sample>(0).equal(batch.truth));
+  REQUIRE(batch.operator()<c2f::source::sample>(1).equal(batch.prediction));
+  // Also by the draws themselves, at the ends of what a draw can be.
+  for (std::uint64_t id = 0; id < 100'000; ++id) {
+    double const a = c2f::random_stream(1, c2f::purpose::source, 0, id).uniform();
+    REQUIRE((a > 0 && a <= 1));
+  }
+}
+
+TEST_CASE("a sample is truth exactly where its draw exceeds t") {
+  told const batch;
+  auto const took = batch.took_truth(batch.operator()<c2f::source::sample>(0.5, 9, 4));
+  int truths = 0;
+  for (std::size_t i = 0; i < took.size(); ++i) {
+    double const a = c2f::random_stream(9, c2f::purpose::source, 4, static_cast<std::uint64_t>(batch.ids[i])).uniform();
+    REQUIRE(took[i] == (a > 0.5));
+    truths += took[i];
+  }
+  REQUIRE((truths > 420 && truths < 580));  // 5 deviations of a fair coin
+}
+
+TEST_CASE("the draw depends on seed, epoch and id") {
+  told const batch;
+  auto const took = [&](std::uint64_t seed, std::uint64_t epoch) { return batch.took_truth(batch.operator()<c2f::source::sample>(0.5, seed, epoch)); };
+  REQUIRE(took(1, 0) == took(1, 0));
+  REQUIRE(took(1, 0) != took(2, 0));
+  REQUIRE(took(1, 0) != took(1, 1));
+}
+
+TEST_CASE("the fine loss flows back through the prediction only where it was taken") {
+  told const batch;
+  c2f::source::sample::on<kind> source;
+  c2f::pass p{.mode = c2f::train, .truth = batch.labels, .t = 0.5, .ids = batch.ids};
+  at::Tensor const prediction = batch.prediction.detach().clone().set_requires_grad(true);
+  at::Tensor const chosen = source(prediction, batch.truth, p);
+  auto const took = batch.took_truth(chosen.detach());
+  chosen.sum().backward();
+  for (std::int64_t i = 0; i < 1000; ++i) REQUIRE(prediction.grad()[i].sum().item<double>() == (took[static_cast<std::size_t>(i)] ? 0.0 : 4.0));
+}
+
+TEST_CASE("the mean is (1 - t) truth + t prediction") {
+  told const batch;
+  at::Tensor const chosen = batch.operator()<c2f::source::mean>(0.25);
+  REQUIRE(std::abs(chosen[3][2].item<double>() - (0.75 + 0.25 * batch.prediction[3][2].item<double>())) < 1e-6);
+  REQUIRE(std::abs(chosen[3][0].item<double>() - 0.25 * batch.prediction[3][0].item<double>()) < 1e-6);
+}
+
+TEST_CASE("corrupt damages a truth with its probability, into each other class alike") {
+  told const batch;
+  at::Tensor const chosen = batch.operator()<c2f::source::corrupt<0.3>>(0.5);
+  REQUIRE(chosen.sum(1).equal(at::ones({1000})));
+  at::Tensor const share = chosen.mean({0});
+  REQUIRE(std::abs(share[2].item<double>() - 0.7) < 0.075);
+  for (int other : {0, 1, 3}) REQUIRE(std::abs(share[other].item<double>() - 0.1) < 0.05);
+  REQUIRE(batch.operator()<c2f::source::corrupt<0>>(0.5).equal(batch.truth));
+}

@@ -1,0 +1,206 @@
+// Training: the optimiser against its formula, recipes, determinism, and what ends a training.
+#include <c2f/c2f.hpp>
+#include <c2f/conformance.hpp>
+#include <c2f/print/observers.hpp>
+
+#include <ATen/core/grad_mode.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "catch.hpp"
+
+namespace {
+
+using input = c2f::image<3, 32, 32>;
+using kind = c2f::class_vector<4>;
+using small = c2f::predicts<kind, c2f::conv<8, 3, 4>, c2f::batch_norm, c2f::relu, c2f::global_average_pool, c2f::linear<4>>;
+
+struct pt {
+  static constexpr char const* name = "pt";
+  using input = ::input;
+  using network = small;
+};
+struct bl : pt { using refine = c2f::refine::never; };
+struct ind : pt { using schedule = c2f::schedule::always_truth; };
+
+c2f::data::glyphs<4> const data({.train = 150, .test = 40, .seed = 1});
+
+c2f::recipe::settings two_epochs() { return c2f::recipe::settings{}.epochs(2).batch(32).rate(0.05).seed(7); }
+
+struct recorder {
+  std::vector<c2f::step_record> steps;
+  std::vector<c2f::epoch_record> epochs;
+  void on_step(c2f::step_record const& step) { steps.push_back(step); }
+  void on_epoch(c2f::epoch_record const& epoch) { epochs.push_back(epoch); }
+};
+
+template <class Task>
+std::vector<at::Tensor> trained(c2f::recipe::settings const& recipe, recorder* log = nullptr) {
+  c2f::stack<Task> model(7);
+  recorder own;
+  c2f::fit(model, data, recipe, log != nullptr ? *log : own);
+  return c2f::detail::copies_of_leaves(model);
+}
+
+}  // namespace
+
+TEST_CASE("sgd is PyTorch's formula") {
+  struct net {
+    c2f::parameter<c2f::initial::he_normal, 4, 3, 3, 3> weight;
+    c2f::parameter<c2f::initial::zeros, 4> bias;
+    C2F_MEMBERS(weight, bias);
+  };
+  for (bool const nesterov : {false, true}) {
+    net n;
+    c2f::initialize(n, 1);
+    c2f::sgd optimizer{n, {.momentum = 0.9, .weight_decay = 0.1, .nesterov = nesterov, .decays = &c2f::decay_weights}};
+    std::array<at::Tensor, 2> p{n.weight.tensor().detach().clone().to(at::kDouble), n.bias.tensor().detach().clone().to(at::kDouble)}, m{at::zeros_like(p[0]), at::zeros_like(p[1])};
+    for (int step = 0; step < 3; ++step) {
+      double const rate = 0.1 / (step + 1);
+      std::array<at::Tensor, 2> const g{c2f::detail::sample_numbers({4, 3, 3, 3}, 10 + static_cast<std::uint64_t>(step)), c2f::detail::sample_numbers({4}, 20 + static_cast<std::uint64_t>(step))};
+      optimizer.zero_gradients();
+      n.weight.tensor().mutable_grad() = g[0].to(at::kFloat);
+      n.bias.tensor().mutable_grad() = g[1].to(at::kFloat);
+      optimizer.step(rate);
+      for (std::size_t i = 0; i < 2; ++i) {
+        at::Tensor const d = g[i].add(p[i], i == 0 ? 0.1 : 0.0);
+        m[i] = m[i].mul(0.9).add(d);
+        p[i] = p[i].sub(nesterov ? d.add(m[i], 0.9) : m[i], rate);
+      }
+    }
+    REQUIRE(at::allclose(n.weight.tensor().to(at::kDouble), p[0], 1e-5, 1e-6));
+    REQUIRE(at::allclose(n.bias.tensor().to(at::kDouble), p[1], 1e-5, 1e-6));
+  }
+}
+
+TEST_CASE("the recipe of the paper") {
+  c2f::recipe::cifar const recipe;
+  auto const rate = [&](std::int64_t epoch) { return recipe.rate_at({.epoch = epoch, .iteration = 391 * epoch, .fraction = 0}); };
+  REQUIRE(rate(0) == Approx(0.1));
+  REQUIRE(rate(80) == Approx(0.1));
+  REQUIRE(rate(81) == Approx(0.01));
+  REQUIRE(rate(121) == Approx(0.01));
+  REQUIRE(rate(122) == Approx(0.001));
+  auto const warm = c2f::recipe::settings{}.rate(0.4).warm_up(4);
+  for (std::int64_t i = 0; i < 6; ++i) REQUIRE(warm.rate_at({.epoch = 0, .iteration = i, .fraction = 0}) == Approx(0.4 * std::min<double>(1, 0.25 * static_cast<double>(i + 1))));
+  REQUIRE_THROWS_WITH(c2f::recipe::settings{}.epochs(0), "the recipe's epochs is 0; it must be 1 or more");
+  REQUIRE_THROWS_AS(c2f::recipe::settings{}.momentum(1.0), c2f::input_error);
+}
+
+TEST_CASE("the same seed gives the same bytes, whatever the number of loader threads") {
+  auto const once = trained<pt>(two_epochs().threads(0));
+  REQUIRE(c2f::detail::equal_bits(once, trained<pt>(two_epochs().threads(1))));
+  REQUIRE(c2f::detail::equal_bits(once, trained<pt>(two_epochs().threads(4))));
+  REQUIRE_FALSE(c2f::detail::equal_bits(once, trained<pt>(two_epochs().seed(8))));
+}
+
+TEST_CASE("the coarse network of IND is the network of BL, bit for bit, after training") {
+  auto const alone = trained<bl>(two_epochs()), truth = trained<ind>(two_epochs()), other = trained<pt>(two_epochs());
+  std::vector<at::Tensor> const coarse(truth.begin(), truth.begin() + static_cast<std::ptrdiff_t>(alone.size()));
+  std::vector<at::Tensor> const guessed(other.begin(), other.begin() + static_cast<std::ptrdiff_t>(alone.size()));
+  REQUIRE(c2f::detail::equal_bits(alone, coarse));
+  REQUIRE_FALSE(c2f::detail::equal_bits(alone, guessed));
+}
+
+TEST_CASE("a training tells what it does, and learns") {
+  recorder log;
+  trained<pt>(two_epochs().epochs(6), &log);
+  REQUIRE(log.steps.size() == 6 * 5);
+  REQUIRE(log.steps[0].t == 0.5);
+  REQUIRE(log.steps.back().t == 1.0);
+  REQUIRE(log.steps[7].epoch == 1);
+  REQUIRE(log.steps[7].step == 2);
+  REQUIRE(log.epochs.size() == 6);
+  REQUIRE(log.epochs[0].scores[1].stage == "fine");
+  double sum = 0;
+  for (std::size_t i = 5; i < 10; ++i) sum += log.steps[i].losses[1].second / 5;
+  REQUIRE(log.epochs[1].losses[1].second == Approx(sum));
+  REQUIRE(log.epochs.back().losses[0].second < log.epochs.front().losses[0].second);
+}
+
+TEST_CASE("evaluate counts what is right") {
+  c2f::stack<pt> const model(3);
+  auto const scores = c2f::evaluate(model, data.test, c2f::recipe::settings{}.batch(7));
+  at::NoGradGuard const no_gradients;
+  int right = 0;
+  for (auto const& batch : c2f::data::loader{data.test, {.batch = 1, .shuffle = false, .augment = false}}.epoch(0))
+    right += model(batch.images, c2f::eval).fine.argmax(1).equal(batch.truth);
+  REQUIRE(scores[1].values[0].second == Approx(right / 40.0));
+  REQUIRE(scores[1].values[1].second == 1.0);  // four classes: the truth is always among five
+}
+
+TEST_CASE("a loss that is not finite ends the training before it does harm") {
+  c2f::stack<pt> model(7);
+  {
+    at::NoGradGuard const no_gradients;
+    c2f::parameters(model.fine)[0].view({-1})[3].fill_(std::numeric_limits<double>::quiet_NaN());
+  }
+  auto const before = c2f::detail::copies_of_leaves(model.coarse);
+  REQUIRE_THROWS_WITH(c2f::fit(model, data, two_epochs()), "the loss is not finite at epoch 0, step 0; the first parameter that is not finite is 'fine.0.weight'; lower the learning rate");
+  auto const after = c2f::parameters(model.coarse);
+  REQUIRE(after[0].equal(before[0]));
+}
+
+TEST_CASE("an observer may stop a training; Ctrl-C does") {
+  struct stops {
+    int steps = 0;
+    void on_step(c2f::step_record const&) { ++steps; }
+    [[nodiscard]] bool stop() const { return steps == 7; }
+  };
+  c2f::stack<pt> model(7);
+  stops after_seven;
+  auto const report = c2f::fit(model, data, two_epochs(), after_seven);
+  REQUIRE(report.stopped);
+  REQUIRE(after_seven.steps == 7);
+  REQUIRE(report.epochs.size() == 1);
+
+  c2f::interrupt on_ctrl_c;
+  struct presses {
+    void on_step(c2f::step_record const& step) const { if (step.iteration == 2) std::raise(SIGINT); }
+  };
+  auto const second = c2f::fit(model, data, two_epochs(), presses{}, on_ctrl_c);
+  REQUIRE(second.stopped);
+  REQUIRE(second.epochs.empty());
+}
+
+TEST_CASE("bfloat16 images train float parameters") {
+  recorder log;
+  auto const leaves = trained<pt>(two_epochs().bf16(), &log);
+  for (auto const& each : leaves) REQUIRE((each.scalar_type() == at::kFloat || each.scalar_type() == at::kLong));
+  REQUIRE(std::isfinite(log.epochs.back().losses[1].second));
+}
+
+TEST_CASE("the log is a line of JSON an epoch") {
+  auto const file = std::filesystem::temp_directory_path() / "c2f_train_log.jsonl";
+  c2f::stack<pt> model(7);
+  {
+    c2f::print::json_lines log(file);
+    c2f::fit(model, data, two_epochs(), log);
+  }
+  std::ifstream in(file);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  std::filesystem::remove(file);
+  REQUIRE(lines.size() == 4);
+  REQUIRE(lines[0].starts_with(R"({"event": "start", "task": "pt", "parameters": )"));
+  REQUIRE(lines[2].find(R"("epoch": 1)") != std::string::npos);
+  REQUIRE(lines[2].find(R"("scores": {"coarse": {"top1": )") != std::string::npos);
+  REQUIRE(lines[3] == R"({"event": "end", "epochs": 2, "stopped": false})");
+  REQUIRE_THROWS_AS(c2f::print::json_lines("/nowhere/log.jsonl"), c2f::input_error);
+}
+
+TEST_CASE("a registry chooses a type by name") {
+  struct other : pt {};
+  using list = c2f::registry<pt>;
+  std::string chosen;
+  list::with("pt", [&]<class Task>(c2f::chosen<Task>) { chosen = Task::name; });
+  REQUIRE(chosen == "pt");
+  REQUIRE_THROWS_WITH(list::with("ptt", [](auto) {}), "no task is called 'ptt'; write one of 'pt'");
+}
+
+TEST_CASE("explain says what a task is") {
+  std::string const text = c2f::explain<pt>();
+  for (char const* part : {"task 'pt'", "encode::tile<>", "by default", "[N, 6, 32, 32] -> [N, 4]", "schedule::ramp"}) REQUIRE(text.find(part) != std::string::npos);
+  REQUIRE(c2f::explain<bl>().find("encoder") == std::string::npos);
+}
