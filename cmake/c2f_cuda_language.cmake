@@ -1,0 +1,27 @@
+# Enables the language CUDA where that works, as C2F_CUDA asks; says in one line why not.
+
+set(C2F_CUDA AUTO CACHE STRING "Use CUDA: AUTO (where nvcc is), ON or OFF")
+if(NOT C2F_CUDA)
+  return()
+endif()
+
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES 90)
+endif()
+include(CheckLanguage)
+check_language(CUDA)
+set(why "")
+if(NOT CMAKE_CUDA_COMPILER)
+  set(why "no working nvcc was found")
+else()
+  enable_language(CUDA)
+  if(NOT "cuda_std_20" IN_LIST CMAKE_CUDA_COMPILE_FEATURES) # CMake 3.25 with nvcc 13
+    set(why "CMake ${CMAKE_VERSION} knows no C++20 for nvcc ${CMAKE_CUDA_COMPILER_VERSION} ('pip install cmake' has a newer one)")
+  endif()
+endif()
+if(why)
+  if(C2F_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "c2f: C2F_CUDA is ON, but ${why}; correct that, or use -DC2F_CUDA=OFF.")
+  endif()
+  message(STATUS "c2f: without c2f::cuda: ${why}")
+endif()

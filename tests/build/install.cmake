@@ -1,0 +1,11 @@
+# cmake -DBUILD=DIR -DPREFIX=DIR -DINCLUDE=DIR -P install.cmake: installs, and compares the installed headers with those in INCLUDE.
+file(REMOVE_RECURSE ${PREFIX})
+execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${PREFIX} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+foreach(folder ${INCLUDE} ${PREFIX}/include)
+  file(GLOB_RECURSE found RELATIVE ${folder} ${folder}/*.hpp ${folder}/*.cuh)
+  string(REPLACE ";" "\n  " "headers_${folder}" "${found}")
+endforeach()
+if(NOT "${headers_${INCLUDE}}" STREQUAL "${headers_${PREFIX}/include}")
+  message("the source tree has\n  ${headers_${INCLUDE}}\ninstalled are\n  ${headers_${PREFIX}/include}")
+  message(FATAL_ERROR "the installed headers are not those of the source tree")
+endif()

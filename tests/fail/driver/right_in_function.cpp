@@ -1,0 +1,13 @@
+// expect-error: called with a negative number
+// The assertion is in the body of a function template: the compiler must get as far as instantiating it.
+template <int A>
+int call() {
+  static_assert(A >= 0, "called with a negative number");
+  return A;
+}
+
+#ifdef TWIN_OK
+int value = call<1>();
+#else
+int value = call<-1>();
+#endif

@@ -1,0 +1,2 @@
+// expect-error: the wanted sentence
+static_assert(false, "the wanted sentence");

@@ -1,0 +1,3 @@
+#ifndef TWIN_OK
+static_assert(false, "a sentence nobody asked for");
+#endif

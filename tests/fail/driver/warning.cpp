@@ -1,0 +1,4 @@
+// expect-error: the wanted sentence
+#ifndef TWIN_OK
+#warning the wanted sentence
+#endif
