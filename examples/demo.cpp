@@ -53,7 +53,13 @@ void draw_answers(c2f::stack<Task> const& model, c2f::data::pictures<20> const& 
 
 int main(int argc, char** argv) {
   return program::run([&] {
-    std::filesystem::path const folder = argc > 1 ? argv[1] : "build/demo";
+    std::string const argument = argc > 1 ? argv[1] : "build/demo";
+    if (argument == "-h" || argument == "--help") {
+      std::puts("demo [FOLDER]: trains four small coarse-to-fine models and writes demo.png into FOLDER (default: build/demo)");
+      return;
+    }
+    if (argc > 2 || argument.starts_with('-')) throw c2f::input_error("demo takes a folder and no option, found '" + std::string(argv[argc - 1]) + "'; see --help");
+    std::filesystem::path const folder = argument;
     program::prepare_folder(folder);
     c2f::data::glyphs<20> const data;
     std::printf("20 classes of 32x32 glyphs, 4,000 to learn from and 1,000 to be judged on; ResNet-8 as coarse and as fine network\n\n");
@@ -65,7 +71,7 @@ int main(int argc, char** argv) {
       variants::with(name, [&]<class Task>(c2f::chosen<Task>) {
         c2f::stack<Task> model(1);
         c2f::print::progress_bar bar(c2f::print::progress_bar::elsewhere::lines);
-        auto const report = c2f::fit(model, data, c2f::recipe::cifar{}.epochs(8).batch(64), bar, on_ctrl_c);
+        auto const report = c2f::fit(model, data, c2f::recipe::cifar{}.epochs(6).batch(64), bar, on_ctrl_c);
         if (report.epochs.empty()) return;
         auto const& last = report.epochs.back();
         double seconds = 0, steps = 0;
@@ -80,6 +86,6 @@ int main(int argc, char** argv) {
     }
     std::fputs(table.c_str(), stdout);
     if (on_ctrl_c.stop()) std::printf("\nstopped; the table holds what was finished\n");
-    else std::printf("\naccuracy on the 1,000 test glyphs after 8 epochs; picture: %s\n", (folder / "demo.png").c_str());
+    else std::printf("\naccuracy on the 1,000 test glyphs after 6 epochs; picture: %s\n", (folder / "demo.png").c_str());
   });
 }

@@ -75,14 +75,14 @@ class glyph_painter {
   glyph_painter(std::int64_t what, random_stream draw) : draw_(draw) {
     choose_pose();
     choose_colours();
-    for (int n = 1 + static_cast<int>(draw_.below(3)); n > 0; --n) clutter();
+    for (int n = 3 + static_cast<int>(draw_.below(4)); n > 0; --n) clutter();
     auto const& sign = glyph_signs[static_cast<std::size_t>(what / 4)];
     for (auto const& stroke : sign.strokes) paint(placed(stroke), thickness_, ink_);
     paint(placed(sign.details[static_cast<std::size_t>(what % 4)]), thickness_, ink_);
   }
 
   void write(std::uint8_t* planes) {
-    int const amplitude = 6 + static_cast<int>(draw_.below(20));
+    int const amplitude = 10 + static_cast<int>(draw_.below(28));
     for (auto const& plane : planes_)
       for (float const value : plane)
         *planes++ = static_cast<std::uint8_t>(std::clamp(value + static_cast<float>(amplitude * noise()) / 255.0f, 0.0f, 255.0f));
@@ -125,7 +125,7 @@ class glyph_painter {
               ground + across * (static_cast<float>(x) - 15.5f) + down * (static_cast<float>(y) - 15.5f);
       ground_[c] = ground;
     }
-    float const brightness = (ground_[0] + ground_[1] + ground_[2]) / 3, contrast = between(65, 130);
+    float const brightness = (ground_[0] + ground_[1] + ground_[2]) / 3, contrast = between(45, 100);
     for (std::size_t c = 0; c < 3; ++c)
       ink_[c] = std::clamp(ground_[c] + (brightness < 128 ? contrast : -contrast) + between(-40, 40), 0.0f, 255.0f);
   }
