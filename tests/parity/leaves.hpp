@@ -1,0 +1,38 @@
+// tests/parity/leaves.hpp: a network's leaves by their paths, out of and into a set of tensors.
+#pragma once
+
+#include "exchange.hpp"
+
+#include <c2f/core/visit.hpp>
+
+namespace parity {
+
+/// Gives every leaf the tensor `prefix + path` and takes it out of `given`; paths and shapes must be the same on both sides.
+template <class Net>
+void load(Net& net, tensors& given, std::string const& prefix) {
+  c2f::for_each_leaf(net, [&](std::string const& path, c2f::leaf& each, c2f::leaf_traits const& traits) {
+    auto const found = given.extract(prefix + path);
+    if (found.empty()) throw std::runtime_error("Python has no '" + path + "'");
+    if (found.mapped().sizes() != each.tensor().sizes() || found.mapped().scalar_type() != each.tensor().scalar_type())
+      throw std::runtime_error("'" + path + "' has another shape or type in Python");
+    each.assign(found.mapped().set_requires_grad(traits.trained));
+  });
+  for (auto const& [name, value] : given)
+    if (name.starts_with(prefix)) throw std::runtime_error("c2f has no '" + name.substr(prefix.size()) + "'");
+}
+
+/// Copies of all leaves, or of the gradients of the trained ones.
+template <class Net>
+void save(Net const& net, tensors& into, std::string const& prefix) {
+  c2f::for_each_leaf(net, [&](std::string const& path, c2f::leaf const& each, c2f::leaf_traits const&) {
+    into[prefix + path] = each.tensor().detach().clone();
+  });
+}
+template <class Net>
+void save_gradients(Net const& net, tensors& into, std::string const& prefix) {
+  c2f::for_each_leaf(net, [&](std::string const& path, c2f::leaf const& each, c2f::leaf_traits const& traits) {
+    if (traits.trained && each.tensor().grad().defined()) into[prefix + path] = each.tensor().grad().clone();
+  });
+}
+
+}  // namespace parity

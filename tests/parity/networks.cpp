@@ -1,0 +1,49 @@
+// The networks, with weights that Python wrote: parity_networks NETWORK IN OUT
+//   in    leaf.<path>, images, truth
+//   out   eval, train (logits); loss; gradient.<path>; after.<path>, all leaves after the training call
+#include "leaves.hpp"
+
+#include <c2f/networks/resnet.hpp>
+#include <c2f/networks/resnet_cifar.hpp>
+
+#include <cstdio>
+#include <exception>
+
+namespace {
+
+template <class Architecture, c2f::shape In>
+void compare(std::string const& in, std::string const& out) {
+  auto given = parity::read(in);
+  auto net   = c2f::make_network<Architecture, In>();
+  parity::load(net, given, "leaf.");
+  parity::tensors answers;
+  answers["eval"]         = net(given.at("images"), c2f::eval);
+  at::Tensor const logits = net(given.at("images"), c2f::train);
+  at::Tensor const loss   = c2f::loss::cross_entropy::of(logits, given.at("truth"));
+  loss.backward();
+  answers["train"] = logits;
+  answers["loss"]  = loss;
+  parity::save_gradients(net, answers, "gradient.");
+  parity::save(net, answers, "after.");
+  parity::write(out, answers);
+}
+
+}  // namespace
+
+int main(int count, char** words) try {
+  if (count != 4) throw std::runtime_error("usage: parity_networks NETWORK IN OUT");
+  std::string const name = words[1];
+  if (name == "resnet_cifar_20")
+    compare<c2f::resnet_cifar<20, c2f::class_vector<100>>, c2f::image<3, 32, 32>>(words[2], words[3]);
+  else if (name == "resnet_cifar_56_bottleneck")
+    compare<c2f::resnet_cifar<56, c2f::class_vector<10>, c2f::bottleneck>, c2f::image<3, 32, 32>>(words[2], words[3]);
+  else if (name == "resnet_18")
+    compare<c2f::resnet<18, c2f::class_vector<1000>>, c2f::image<3, 224, 224>>(words[2], words[3]);
+  else if (name == "resnet_50")
+    compare<c2f::resnet<50, c2f::class_vector<1000>>, c2f::image<3, 224, 224>>(words[2], words[3]);
+  else
+    throw std::runtime_error("no network '" + name + "'");
+} catch (std::exception const& wrong) {
+  std::fprintf(stderr, "parity_networks: %s\n", wrong.what());
+  return 1;
+}

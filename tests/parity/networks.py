@@ -1,0 +1,83 @@
+"""ResNets of c2f against plain PyTorch, from the same weights: logits in both modes, every gradient, the running statistics.
+
+The weights are random and travel by name, so the names must be the same on both sides. The Python side is float32: it calls the
+same kernels, so what differs is a mistake and not rounding. Its own distance from double precision is printed beside it: the
+gradients of a deep network with norms over two images are far from exact in float32, on either side.
+"""
+import sys
+
+import numpy
+import torch
+from torch.nn import functional
+
+from _exchange import Comparison, call
+from _reference import Bottleneck, ResNet, ResNetCifar
+
+# name -> network, image size, images, classes. All at the size that they are for, so that the last stage of ResNet-50 has 98 places
+# for its norms to look at; 64x64 pixels with two images would leave 8.
+CASES = {
+    "resnet_cifar_20": (lambda: ResNetCifar(20, 100), 32, 16, 100),
+    "resnet_cifar_56_bottleneck": (lambda: ResNetCifar(56, 10, Bottleneck), 32, 8, 10),
+    "resnet_18": (lambda: ResNet(18, 1000), 224, 2, 1000),
+    "resnet_50": (lambda: ResNet(50, 1000), 224, 2, 1000),
+}
+
+
+def random_leaves(network, random):
+    """Values far from the initial ones, so that no two leaves can be taken for one another."""
+    for name, leaf in network.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            leaf.fill_(int(random.integers(1, 100)))
+        elif name.endswith("running_var") or (leaf.dim() == 1 and name.endswith("weight")):
+            leaf.copy_(torch.from_numpy(random.uniform(0.5, 1.5, leaf.shape)))
+        elif leaf.dim() == 1:
+            leaf.copy_(torch.from_numpy(random.normal(0, 0.1, leaf.shape)))
+        else:
+            leaf.copy_(torch.from_numpy(random.normal(0, (2 / leaf[0].numel()) ** 0.5, leaf.shape)))
+
+
+def answers(network, images, truth):
+    network.eval()
+    found = {"eval": network(images).detach()}
+    network.train()
+    logits = network(images)
+    loss = functional.cross_entropy(logits, truth)
+    loss.backward()
+    found |= {"train": logits.detach(), "loss": loss.detach()}
+    gradients = {name: leaf.grad for name, leaf in network.named_parameters()}
+    return found, gradients, {name: leaf.clone() for name, leaf in network.state_dict().items()}
+
+
+def distance(found, wanted):
+    return max(float((found[name].double() - wanted[name]).abs().max() / wanted[name].abs().max().clamp_min(1e-300)) for name in wanted)
+
+
+def main():
+    good = True
+    for number, (name, (make, side, batch, classes)) in enumerate(CASES.items()):
+        random = numpy.random.default_rng(number)
+        network = make()
+        random_leaves(network, random)
+        images = random.normal(0, 1, (batch, 3, side, side)).astype(numpy.float32)
+        truth = random.integers(0, classes, batch)
+        given = {f"leaf.{path}": leaf.numpy().copy() for path, leaf in network.state_dict().items()}
+        exact = make().double()
+        exact.load_state_dict(network.state_dict())
+
+        found = call("networks", name, given | {"images": images, "truth": truth})
+        images, truth = torch.from_numpy(images), torch.from_numpy(truth)
+        wanted, gradients, after = answers(network, images, truth)
+        comparison = Comparison(name)
+        for part in wanted:
+            comparison.add(part, found[part], wanted[part])
+        comparison.add_all("gradient.", found, gradients)
+        comparison.add_all("after.", found, after)
+        good = comparison.verdict() and good
+
+        wanted64, gradients64, after64 = answers(exact, images.double(), truth)
+        print(f"  Python float32 from double: logits and loss {distance(wanted, wanted64):.1e}, gradients {distance(gradients, gradients64):.1e}, leaves {distance(after, after64):.1e}")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
