@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
       variants::with(name, [&]<class Task>(c2f::chosen<Task>) {
         c2f::stack<Task> model(1);
         c2f::print::progress_bar bar(c2f::print::progress_bar::elsewhere::lines);
-        auto const report = c2f::fit(model, data, c2f::recipe::cifar{}.epochs(6).batch(64), bar, on_ctrl_c);
+        auto const report = c2f::fit(model, data, c2f::recipe::cifar{}.epochs(10).batch(64), bar, on_ctrl_c);
         if (report.epochs.empty()) return;
         auto const& last = report.epochs.back();
         double seconds = 0, steps = 0;
@@ -86,6 +86,6 @@ int main(int argc, char** argv) {
     }
     std::fputs(table.c_str(), stdout);
     if (on_ctrl_c.stop()) std::printf("\nstopped; the table holds what was finished\n");
-    else std::printf("\naccuracy on the 1,000 test glyphs after 6 epochs; picture: %s\n", (folder / "demo.png").c_str());
+    else std::printf("\naccuracy on the 1,000 test glyphs after 10 epochs; picture: %s\n", (folder / "demo.png").c_str());
   });
 }

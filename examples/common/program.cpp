@@ -1,6 +1,7 @@
 #include "common/program.hpp"
 
 #include <c2f/data/plot.hpp>
+#include <c2f/train/memory.hpp>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -111,6 +112,7 @@ void write_curve(std::filesystem::path const& folder, std::string const& title, 
 }
 
 int run(std::function<void()> const& body) {
+  c2f::keep_memory();
   try {
     body();
     return 0;

@@ -23,3 +23,4 @@
 #include <c2f/data/glyphs.hpp>
 #include <c2f/train/fit.hpp>
 #include <c2f/train/interrupt.hpp>
+#include <c2f/train/memory.hpp>

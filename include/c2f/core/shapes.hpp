@@ -8,6 +8,8 @@
 // always known, since the parameters depend on them. No cost at run time.
 #pragma once
 
+#include <c2f/core/sentence.hpp>
+
 #include <cstdint>
 #include <type_traits>
 
@@ -16,30 +18,50 @@ namespace c2f {
 /// A height or width that is only known at run time.
 inline constexpr std::int64_t dynamic = -1;
 
-/// A map: tensors [N, Channels, Height, Width]. Also the shape of inner feature maps.
-template <std::int64_t Channels, std::int64_t Height, std::int64_t Width>
-struct image {
-  static_assert(Channels >= 0, "c2f::image needs 0 or more channels");
-  static_assert((Height > 0 || Height == dynamic) && (Width > 0 || Width == dynamic), "c2f::image needs a height and a width of 1 or more, or c2f::dynamic");
-  static constexpr std::int64_t channels = Channels, height = Height, width = Width;
+namespace detail {
+template <std::int64_t Channels>
+consteval bool check_image_channels() {
+  static_assert(Channels >= 0, "c2f::image needs 0 or more channels; only its height and width may be c2f::dynamic");
+  return true;
+}
+template <std::int64_t Height, std::int64_t Width>
+consteval bool check_image_size() {
+  static_assert((Height > 0 || Height == dynamic) && (Width > 0 || Width == dynamic),
+                "c2f::image needs a height and a width of 1 or more; write c2f::image<channels, height, width>, with c2f::dynamic for a size that only a run knows");
+  return true;
+}
+template <std::int64_t Channels>
+consteval bool check_vector_channels() {
+  static_assert(Channels > 0, "c2f::vector needs 1 or more channels");
+  return true;
+}
+constexpr std::int64_t or_one(std::int64_t size) { return size > 0 || size == dynamic ? size : 1; }
+}  // namespace detail
+
+/// A map: tensors [N, Channels, Height, Width]. Also the shape of inner feature maps. The zeros are there so that image<3, 32> is
+/// told what is missing.
+template <std::int64_t Channels, std::int64_t Height = 0, std::int64_t Width = 0>
+struct image : detail::holds<detail::check_image_channels<Channels>(), detail::check_image_size<Height, Width>()> {
+  static constexpr std::int64_t channels = Channels < 0 ? 1 : Channels, height = detail::or_one(Height), width = detail::or_one(Width);
 };
 
 /// A vector: tensors [N, Channels].
 template <std::int64_t Channels>
-struct vector {
-  static_assert(Channels > 0, "c2f::vector needs 1 or more channels");
-  static constexpr std::int64_t channels = Channels;
+struct vector : detail::holds<detail::check_vector_channels<Channels>()> {
+  static constexpr std::int64_t channels = Channels > 0 ? Channels : 1;
 };
 
 namespace detail {
-template <class S> inline constexpr bool is_image = false;
+/// What stands behind a layer that did not fit and has said so. It passes for every shape: one mistake, one error.
+struct wrong_shape { static constexpr std::int64_t channels = 1, height = 1, width = 1; };
+
+template <class S> inline constexpr bool is_image = std::is_same_v<S, wrong_shape>;
 template <std::int64_t C, std::int64_t H, std::int64_t W> inline constexpr bool is_image<image<C, H, W>> = true;
-template <class S> inline constexpr bool is_vector = false;
+template <class S> inline constexpr bool is_vector = std::is_same_v<S, wrong_shape>;
 template <std::int64_t C> inline constexpr bool is_vector<vector<C>> = true;
 constexpr std::int64_t strided_size(std::int64_t in, std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t dilation) {
   return in == dynamic ? dynamic : in + 2 * padding < dilation * (kernel - 1) + 1 ? 0 : (in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
 }
-constexpr std::int64_t or_one(std::int64_t size) { return size == 0 ? 1 : size; }
 }  // namespace detail
 
 template <class S> concept image_shape = detail::is_image<S>;
@@ -48,10 +70,12 @@ template <class S> concept vector_shape = detail::is_vector<S>;
 template <class S> concept shape = image_shape<S> || vector_shape<S>;
 
 namespace detail {
-// What a layer goes on with when its input was of the wrong sort and it has said so: one mistake, one error.
+// What a layer takes for its input when that was of the wrong sort.
 template <class S> struct map_or_any { using type = image<1, 1, 1>; };
 template <image_shape S> struct map_or_any<S> { using type = S; };
 template <class S> using as_map = typename map_or_any<S>::type;
+/// The output of a layer that fits or does not.
+template <bool Fits, class Output> using output_if = std::conditional_t<Fits, Output, wrong_shape>;
 }  // namespace detail
 
 /// The same map with other channels.
@@ -63,14 +87,13 @@ template <image_shape S, std::int64_t More> using widen = with_channels<S, S::ch
 template <image_shape S, std::int64_t Kernel, std::int64_t Stride, std::int64_t Padding, std::int64_t Dilation = 1>
 inline constexpr bool window_fits = detail::strided_size(S::height, Kernel, Stride, Padding, Dilation) != 0 && detail::strided_size(S::width, Kernel, Stride, Padding, Dilation) != 0;
 
-/// The map that a sliding window (convolution or pooling) leaves; 1 high or wide where the window does not fit, so that the one
-/// error about it is not followed by others.
+/// The map that a sliding window (convolution or pooling) leaves; 1 high or wide where the window does not fit.
 template <image_shape S, std::int64_t Kernel, std::int64_t Stride, std::int64_t Padding, std::int64_t Dilation = 1>
 using strided = image<S::channels, detail::or_one(detail::strided_size(S::height, Kernel, Stride, Padding, Dilation)),
                       detail::or_one(detail::strided_size(S::width, Kernel, Stride, Padding, Dilation))>;
 
 /// Equal, or equal wherever neither is dynamic.
-template <shape A, shape B> inline constexpr bool same_size = std::is_same_v<A, B>;
+template <shape A, shape B> inline constexpr bool same_size = std::is_same_v<A, B> || std::is_same_v<A, detail::wrong_shape> || std::is_same_v<B, detail::wrong_shape>;
 template <std::int64_t C, std::int64_t H1, std::int64_t W1, std::int64_t H2, std::int64_t W2>
 inline constexpr bool same_size<image<C, H1, W1>, image<C, H2, W2>> = (H1 == H2 || H1 == dynamic || H2 == dynamic) && (W1 == W2 || W1 == dynamic || W2 == dynamic);
 

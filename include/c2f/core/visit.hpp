@@ -12,6 +12,7 @@
 
 #include <c2f/core/leaf.hpp>
 #include <c2f/core/members.hpp>
+#include <c2f/core/sentence.hpp>
 
 #include <ATen/ops/empty.h>
 
@@ -44,6 +45,14 @@ template <class T> concept lists_members = requires(T& net) { T::each_member(net
 /// A network that knows its leaves only at run time, such as one made of a torch::nn::Module.
 template <class T> concept walks_leaves = requires(T& net, leaf_visitor const& f) { net.walk_leaves(std::string(), f); net.reset(std::uint64_t{}, std::string()); };
 
+/// Whether the walk finds its way.
+template <class T> concept walkable = any_leaf<T> || walks_leaves<T> || lists_members<T> || has_members<T>;
+template <class Net>
+consteval bool check_members() {
+  static_assert(mismatch<got<Net>>, "c2f cannot see the parameters of this network; list its members with C2F_MEMBERS(first, second, ...), or write C2F_MEMBERS() where it has none");
+  return false;
+}
+
 inline std::string joined(std::string const& path, std::string_view name) { return path.empty() ? std::string(name) : path + '.' + std::string(name); }
 
 template <class Net>
@@ -55,13 +64,12 @@ void walk(Net& net, std::string const& path, leaf_visitor const& f) {
     net.walk_leaves(path, f);
   } else if constexpr (lists_members<Net>) {
     Net::each_member(net, [&](std::string_view name, auto& member) { walk(member, joined(path, name), f); });
+  } else if constexpr (has_members<Net>) {
+    boost::hana::for_each(boost::hana::accessors<Net>(), [&](auto const& member) {
+      walk(boost::hana::second(member)(net), joined(path, boost::hana::first(member).c_str()), f);
+    });
   } else {
-    static_assert(has_members<Net>, "c2f cannot see the parameters of this network; list its members with C2F_MEMBERS(first, second, ...)");
-    if constexpr (has_members<Net>) {
-      boost::hana::for_each(boost::hana::accessors<Net>(), [&](auto const& member) {
-        walk(boost::hana::second(member)(net), joined(path, boost::hana::first(member).c_str()), f);
-      });
-    }
+    check_members<Net>();
   }
 }
 
@@ -81,9 +89,11 @@ constexpr std::int64_t count_parameters() {
     return T::traits.trained ? T::count : 0;
   } else if constexpr (counts_itself<T>) {
     return T::count_of_parameters();
-  } else {
-    static_assert(has_members<T>, "c2f::parameter_count needs a network whose parameters are known while compiling; list its members with C2F_MEMBERS(...), or count at run time with c2f::count_parameters(net)");
+  } else if constexpr (has_members<T>) {
     return boost::hana::unpack(boost::hana::accessors<T>(), count_members<T>{});
+  } else {
+    static_assert(mismatch<got<T>>, "c2f::parameter_count needs a network whose parameters are known while compiling; list its members with C2F_MEMBERS(...), or count at run time with c2f::count_parameters(net)");
+    return 0;
   }
 }
 

@@ -17,12 +17,19 @@ namespace c2f::encode {
 namespace detail {
 
 template <std::int64_t Kernel>
-struct check_odd {
+consteval bool check_odd() {
   static_assert(Kernel % 2 == 1 && Kernel > 0, "the convolutions of an encoder need odd kernels, so that its map keeps the image's size; write 1, 3, 5 or 7");
-};
+  return true;
+}
+
+template <std::size_t Kernels>
+consteval bool check_some() {
+  static_assert(Kernels >= 1, "c2f::encode::project needs a kernel size or more; write c2f::encode::project<hidden maps, 3, 3>");
+  return true;
+}
 
 template <std::int64_t Out, std::int64_t Kernel>
-struct conv_relu : check_odd<Kernel> {
+struct conv_relu : c2f::detail::holds<check_odd<Kernel>()> {
   using convolution = conv<Out, Kernel, 1, Kernel / 2, bias_from<initial::ones>>;
   template <shape In>
   struct on : network_on<convolution, In> {
@@ -42,8 +49,7 @@ struct projected<Out, Hidden, sequential<Done...>, First, Second, Rest...> : pro
 
 /// `Hidden` maps between the convolutions; 0 stands for the channels of the image.
 template <std::int64_t Hidden, std::int64_t... Kernels>
-struct project {
-  static_assert(sizeof...(Kernels) >= 1, "c2f::encode::project needs a kernel size or more");
+struct project : c2f::detail::holds<detail::check_some<sizeof...(Kernels)>()> {
   /// How far from a pixel its value depends on the input, in pixels.
   static constexpr std::int64_t radius = (std::int64_t{0} + ... + (Kernels / 2));
   template <std::int64_t Out> using onto = typename detail::projected<Out, Hidden == 0 ? Out : Hidden, sequential<>, Kernels...>::type;

@@ -19,9 +19,16 @@
 
 namespace c2f {
 
+namespace detail {
 template <std::int64_t Classes>
-struct class_vector {
-  static_assert(Classes >= 2, "c2f::class_vector needs two classes or more");
+consteval bool check_classes() {
+  static_assert(Classes >= 2, "c2f::class_vector needs two classes or more; a yes or no is two");
+  return true;
+}
+}  // namespace detail
+
+template <std::int64_t Classes>
+struct class_vector : detail::holds<detail::check_classes<Classes>()> {
   static constexpr char const* name = "class_vector";
   static constexpr std::int64_t classes = Classes;
   template <image_shape In> using output = vector<Classes>;

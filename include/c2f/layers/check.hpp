@@ -1,50 +1,84 @@
 // c2f/layers/check.hpp: every sentence that a layer says about its input, in one place.
 //
-// A layer that does not fit is one compile error: what is wrong, and the types that show it.
+// A layer that does not fit is one compile error: what is wrong, and the types that show it. Its output is then wrong_shape, and what
+// stands behind it says nothing.
 #pragma once
 
-#include <c2f/core/shapes.hpp>
+#include <c2f/core/architecture.hpp>
+#include <c2f/core/sentence.hpp>
+
+#include <cstddef>
 
 namespace c2f {
-
-// Names that make a diagnostic readable: `mismatch<in_layer<...>, got<...>, wanted<...>> evaluates to false`.
-template <class> struct in_layer;
-template <class> struct in_task;
-template <class> struct got;
-template <class> struct wanted;
-template <class...> inline constexpr bool mismatch = false;
 
 namespace detail {
 
 template <class Layer, class In>
-struct check_map {
+consteval bool says_map() {
   static_assert(image_shape<In> || mismatch<in_layer<Layer>, got<In>>,
-                "this layer works on a map [channels, height, width] but stands after a vector; put it before the pooling or c2f::flatten");
-};
+                "this layer works on a map [channels, height, width] but stands after a vector; put it before the pooling or c2f::flatten, or leave it out");
+  return true;
+}
+template <class Layer, class In, bool = says_map<Layer, In>()> struct check_map {};
 
 template <class Layer, class In>
-struct check_vector {
+consteval bool says_vector() {
   static_assert(vector_shape<In> || mismatch<in_layer<Layer>, got<In>>,
                 "c2f::linear works on a vector but stands after a map; put c2f::global_average_pool or c2f::flatten before it");
-};
+  return true;
+}
+template <class Layer, class In, bool = says_vector<Layer, In>()> struct check_vector {};
 
 template <class Layer, class In, bool Fits>
-struct check_window {
+consteval bool says_window() {
   static_assert(Fits || mismatch<in_layer<Layer>, got<In>>,
                 "the map is smaller than this layer's window; use a larger input, a smaller kernel or stride, or fewer layers before it");
-};
+  return true;
+}
+template <class Layer, class In, bool Fits, bool = says_window<Layer, In, Fits>()> struct check_window {};
 
 template <class Layer, class In>
-struct check_static_size {
-  static_assert((image_shape<In> && as_map<In>::height != dynamic && as_map<In>::width != dynamic) || mismatch<in_layer<Layer>, got<In>>,
+consteval bool says_static_size() {
+  static_assert((as_map<In>::height != dynamic && as_map<In>::width != dynamic) || mismatch<in_layer<Layer>, got<In>>,
                 "c2f::flatten needs a height and a width that are known while compiling; give the task's input its size, or use c2f::global_average_pool");
-};
+  return true;
+}
+template <class Layer, class In, bool = says_static_size<Layer, In>()> struct check_static_size {};
 
 template <class Layer, class Body, class Shortcut>
-struct check_sum {
+consteval bool says_sum() {
   static_assert(same_size<Body, Shortcut> || mismatch<in_layer<Layer>, got<Body>, wanted<Shortcut>>,
                 "the two branches of c2f::residual end in different shapes; give the shortcut the body's channels and stride");
-};
+  return true;
+}
+template <class Layer, class Body, class Shortcut, bool = says_sum<Layer, Body, Shortcut>()> struct check_sum {};
+
+template <class Layer, class Second, class First>
+consteval bool says_repeat() {
+  static_assert(same_size<Second, First> || mismatch<in_layer<Layer>, got<Second>, wanted<First>>,
+                "c2f::repeat needs a block that keeps its shape from the second time on; give it stride 1 and as many channels as it reads");
+  return true;
+}
+template <class Layer, class Second, class First, bool = says_repeat<Layer, Second, First>()> struct check_repeat {};
+
+template <class Layer, class In>
+consteval bool layer_fits() {
+  if constexpr (!architecture_on<Layer, In>) {
+    static_assert(mismatch<in_layer<Layer>, got<In>>,
+                  "this layer cannot be put on its input; a layer has 'template <c2f::shape In> struct on' with 'output', 'operator()(at::Tensor const&, c2f::mode) const' and C2F_MEMBERS(...)");
+    return false;
+  } else if constexpr (!walkable<network_on<Layer, In>>) {
+    return check_members<Layer>();
+  } else {
+    return true;
+  }
+}
+
+template <std::size_t Times>
+consteval bool check_times() {
+  static_assert(Times >= 1, "c2f::repeat needs a number of 1 or more");
+  return true;
+}
 
 }  // namespace detail
 }  // namespace c2f

@@ -35,7 +35,8 @@ template <std::int64_t Out, std::int64_t Kernel, std::int64_t Stride = 1, std::i
 struct conv {
   template <shape In>
   struct on : detail::check_map<conv, In>, detail::check_window<conv, In, window_fits<detail::as_map<In>, Kernel, Stride, Padding, Dilation>> {
-    using output = with_channels<strided<detail::as_map<In>, Kernel, Stride, Padding, Dilation>, Out>;
+    static constexpr bool fits = image_shape<In> && window_fits<detail::as_map<In>, Kernel, Stride, Padding, Dilation>;
+    using output = detail::output_if<fits, with_channels<strided<detail::as_map<In>, Kernel, Stride, Padding, Dilation>, Out>>;
 
     parameter<initial::he_normal, Out, In::channels, Kernel, Kernel> weight;
     detail::bias_leaf<Bias, Out> bias;

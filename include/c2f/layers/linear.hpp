@@ -17,7 +17,7 @@ template <std::int64_t Out>
 struct linear {
   template <shape In>
   struct on : detail::check_vector<linear, In> {
-    using output = vector<Out>;
+    using output = detail::output_if<vector_shape<In>, vector<Out>>;
 
     parameter<initial::uniform<>, Out, In::channels> weight;
     parameter<initial::uniform<In::channels>, Out> bias;

@@ -21,7 +21,7 @@ template <class Body, class Shortcut = identity>
 struct residual {
   template <shape In>
   struct on : detail::check_sum<residual, typename network_on<Body, In>::output, typename network_on<Shortcut, In>::output> {
-    using output = typename network_on<Body, In>::output;
+    using output = detail::output_if<same_size<typename network_on<Body, In>::output, typename network_on<Shortcut, In>::output>, typename network_on<Body, In>::output>;
 
     network_on<Body, In> body;
     network_on<Shortcut, In> shortcut;

@@ -18,6 +18,15 @@ namespace c2f {
 
 namespace detail {
 
+// A layer on the output of the one before it, or what stands there when it does not fit.
+struct wrong_layer {
+  using output = wrong_shape;
+  C2F_MEMBERS();
+  at::Tensor operator()(at::Tensor const& x, mode) const { return x; }
+};
+template <class Layer, class In, bool = layer_fits<Layer, In>()> struct linked { using net = network_on<Layer, In>; };
+template <class Layer, class In> struct linked<Layer, In, false> { using net = wrong_layer; };
+
 // The networks of a list of layers, each on the output of the one before it: a flat pack of types.
 template <class Done, shape In, class... Layers> struct chained;
 template <class... Nets, shape In>
@@ -25,9 +34,11 @@ struct chained<std::tuple<Nets...>, In> {
   using nets = std::tuple<Nets...>;
   using output = In;
 };
+template <class... Nets, class First, class... Rest>
+struct chained<std::tuple<Nets...>, wrong_shape, First, Rest...> : chained<std::tuple<Nets...>, wrong_shape> {};
 template <class... Nets, shape In, class First, class... Rest>
 struct chained<std::tuple<Nets...>, In, First, Rest...>
-    : chained<std::tuple<Nets..., network_on<First, In>>, typename network_on<First, In>::output, Rest...> {};
+    : chained<std::tuple<Nets..., typename linked<First, In>::net>, typename linked<First, In>::net::output, Rest...> {};
 
 }  // namespace detail
 
@@ -60,20 +71,22 @@ struct sequential {
   };
 };
 
+namespace detail {
+/// The second block of a repeat.
+template <class First, class Next, shape In> using second = network_on<Next, typename network_on<First, In>::output>;
+}  // namespace detail
+
 /// `First` once, then `Next` as often as it takes to make `Times` blocks in all.
 template <std::size_t Times, class First, class Next = First>
-struct repeat {
-  static_assert(Times >= 1, "c2f::repeat needs a number of 1 or more");
+struct repeat : detail::holds<detail::check_times<Times>()> {
   template <shape In>
-  struct on {
+  struct on : detail::check_repeat<repeat, typename detail::second<First, Next, In>::output, typename network_on<First, In>::output> {
     using first_block = network_on<First, In>;
-    using output = typename first_block::output;
-    using next_block = network_on<Next, output>;
-    static_assert(same_size<typename next_block::output, output> || mismatch<in_layer<repeat>, got<typename next_block::output>, wanted<output>>,
-                  "c2f::repeat needs a block that keeps its shape from the second time on; give it stride 1 and as many channels as it reads");
+    using next_block = detail::second<First, Next, In>;
+    using output = detail::output_if<same_size<typename next_block::output, typename first_block::output>, typename first_block::output>;
 
     first_block first;
-    std::array<next_block, Times - 1> rest;
+    std::array<next_block, Times == 0 ? 0 : Times - 1> rest;
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
       at::Tensor y = first(x, m);

@@ -10,7 +10,8 @@
 
 namespace c2f {
 
-template <output_kind Kind, class... Layers>
+// Not constrained to output_kind: the task's check says in a sentence what a template cannot.
+template <class Kind, class... Layers>
 struct predicts : sequential<Layers...> {
   using kind = Kind;
 };

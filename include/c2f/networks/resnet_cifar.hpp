@@ -18,10 +18,11 @@
 namespace c2f {
 
 namespace detail {
-template <int Depth, bool Divides>
-struct check_depth {
-  static_assert(Divides, "c2f::resnet_cifar has no such depth; write 6n + 2: 8, 14, 20, 32, 44, 56, 110");
-};
+template <int Depth>
+consteval bool check_resnet_cifar_depth() {
+  static_assert(Depth >= 8 && (Depth - 2) % 6 == 0, "c2f::resnet_cifar has no such depth; write 6n + 2: 8, 14, 20, 32, 44, 56, 110");
+  return true;
+}
 }  // namespace detail
 
 template <int Depth, class Kind, template <std::int64_t, std::int64_t> class Block = basic_block>
@@ -31,14 +32,14 @@ struct resnet_cifar {
   static constexpr std::size_t blocks = Depth >= 8 ? (Depth - 2) / 6 : 1;
 
   template <shape In>
-  struct on : detail::check_depth<Depth, Depth >= 8 && (Depth - 2) % 6 == 0> {
+  struct on : detail::holds<detail::check_resnet_cifar_depth<Depth>()> {
     template <std::int64_t Width, std::int64_t Stride> using stage = repeat<blocks, Block<Width, Stride>, Block<Width, 1>>;
     using stem = conv<16, 3>;
     using at1 = typename network_on<stem, In>::output;
     using at2 = typename network_on<stage<16, 1>, at1>::output;
     using at3 = typename network_on<stage<32, 2>, at2>::output;
     using at4 = typename network_on<stage<64, 2>, at3>::output;
-    using output = typename Kind::template output<In>;
+    using output = typename Kind::template output<detail::as_map<In>>;
 
     network_on<stem, In> conv1;
     network_on<batch_norm, at1> bn1;

@@ -7,6 +7,8 @@
 // In training the fine network runs once (or never).
 #pragma once
 
+#include <c2f/core/sentence.hpp>
+
 #include <concepts>
 
 namespace c2f {
@@ -14,10 +16,17 @@ namespace c2f {
 /// Requires: `rounds`, a number known while compiling.
 template <class R> concept refinement = requires { { R::rounds } -> std::convertible_to<int>; };
 
+namespace detail {
+template <int Rounds>
+consteval bool check_rounds() {
+  static_assert(Rounds >= 0, "c2f::refine::times needs a number of rounds of 0 or more");
+  return true;
+}
+}  // namespace detail
+
 namespace refine {
 template <int Rounds>
-struct times {
-  static_assert(Rounds >= 0, "c2f::refine::times needs a number of rounds of 0 or more");
+struct times : detail::holds<detail::check_rounds<Rounds>()> {
   static constexpr int rounds = Rounds;
 };
 using once = times<1>;

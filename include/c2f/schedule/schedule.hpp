@@ -13,6 +13,7 @@
 #pragma once
 
 #include <c2f/core/progress.hpp>
+#include <c2f/core/sentence.hpp>
 
 #include <algorithm>
 #include <array>
@@ -40,6 +41,14 @@ template <schedule_of_t S>
   return S::at(S::unit == by::epoch ? static_cast<double>(now.epoch) : S::unit == by::iteration ? static_cast<double>(now.iteration) : now.fraction);
 }
 
+namespace detail {
+template <auto End, auto Begin>
+consteval bool check_ramp() {
+  static_assert(End > Begin, "c2f::schedule::ramp needs an end after its beginning; write ramp<t0, end, unit, begin>");
+  return true;
+}
+}  // namespace detail
+
 namespace schedule {
 
 /// t = 0: the fine network always sees the truth (individual training, IND).
@@ -58,13 +67,12 @@ struct always_prediction {
 
 /// T0 until `Begin`, then linear up to 1 at `End` (progressive training, PT).
 template <auto T0, auto End, by Unit = by::epoch, auto Begin = 0>
-struct ramp {
-  static_assert(End > Begin, "c2f::schedule::ramp needs an end after its beginning; write ramp<t0, end, unit, begin>");
+struct ramp : detail::holds<detail::check_ramp<End, Begin>()> {
   static constexpr by unit = Unit;
   static constexpr double end = End;
   static constexpr double at(double x) {
     constexpr double t0 = T0, begin = Begin;
-    return x <= begin ? t0 : x >= end ? 1.0 : t0 + (1 - t0) * (x - begin) / (end - begin);
+    return x >= end ? 1.0 : x <= begin ? t0 : t0 + (1 - t0) * (x - begin) / (end - begin);
   }
 };
 

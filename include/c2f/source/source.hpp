@@ -27,6 +27,14 @@ concept source_on = requires(typename S::template on<Kind> const& chosen, at::Te
   { chosen(tensor, tensor, p) } -> std::convertible_to<at::Tensor>;
 };
 
+namespace detail {
+template <auto Rate>
+consteval bool check_rate() {
+  static_assert(Rate >= 0 && Rate <= 1, "c2f::source::corrupt needs a probability from 0 to 1; write 0.2 for a fifth");
+  return true;
+}
+}  // namespace detail
+
 namespace source {
 
 struct sample {
@@ -58,8 +66,7 @@ struct mean {
 };
 
 template <auto Rate = 0.1>
-struct corrupt {
-  static_assert(Rate >= 0 && Rate <= 1, "c2f::source::corrupt needs a probability from 0 to 1");
+struct corrupt : detail::holds<detail::check_rate<Rate>()> {
   template <class Kind>
     requires requires(at::Tensor const& tensor, pass const& p) { Kind::corrupt(tensor, Rate, p); }
   struct on {

@@ -46,7 +46,7 @@ consteval bool check_share() {
   static_assert(mismatch<in_task<Task>, got<Got>>, "the task's share cannot stand on its input; write c2f::share::nothing, c2f::share::features<backbone> or c2f::share::weights");
   return false;
 }
-template <class Task, class Got, class In>
+template <class Task, class Got>
 consteval bool check_coarse_stands() {
   static_assert(mismatch<in_task<Task>, got<Got>>,
                 "the coarse network cannot be put on its input; an architecture has 'template <c2f::shape In> struct on' with 'output' and 'operator()(at::Tensor const&, c2f::mode) const'");
@@ -86,7 +86,7 @@ consteval bool check_schedule_ends() {
 template <class Task, class Got, class Kind>
 consteval bool check_encoder() {
   static_assert(mismatch<in_task<Task>, got<Got>, wanted<Kind>>,
-                "the encoder cannot encode what the networks predict; leave it out to get the kind's own, or give it 'template <c2f::output_kind Kind, c2f::image_shape Like> struct on' for this kind");
+                "the encoder cannot encode what the networks predict; leave it out to get the kind's own, or give it 'template <c2f::output_kind Kind, c2f::image_shape Like> struct on' with 'output' and 'operator()(at::Tensor const& y, at::Tensor const& x, c2f::pass&) const'");
   return false;
 }
 template <class Task, class Z, class X>
@@ -98,7 +98,12 @@ consteval bool check_fuse() {
 template <class Task, class Got, class Wanted>
 consteval bool check_one_network() {
   static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>,
-                "c2f::share::weights needs a fuse that keeps the image's shape, since one network reads both; write 'using fuse = c2f::fuse::multiply;' and one network for both");
+                "c2f::share::weights needs a fuse that keeps the image's shape, since one network reads both; write 'using fuse = c2f::fuse::multiply;'");
+  return false;
+}
+template <class Task, class Got, class Wanted>
+consteval bool check_same_network() {
+  static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>, "c2f::share::weights needs one network for both; write that network instead of c2f::coarse_fine<...>");
   return false;
 }
 template <class Task, class Got>
@@ -114,17 +119,17 @@ consteval bool check_fine_output() {
 }
 template <class Task, class Got>
 consteval bool check_source() {
-  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's source does not serve this kind; write c2f::source::sample, c2f::source::mean or c2f::source::corrupt<rate>");
+  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's source does not serve this kind; write c2f::source::sample, c2f::source::mean or c2f::source::corrupt<rate>, or give it 'template <class Kind> struct on' with 'operator()(at::Tensor const& prediction, at::Tensor const& truth, c2f::pass&) const'");
   return false;
 }
 template <class Task, class Got>
 consteval bool check_combine() {
-  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's combine cannot join the two answers; write c2f::combine::fine, c2f::combine::average or c2f::combine::gate<head> with a head that fits the features");
+  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's combine cannot join the two answers; write c2f::combine::fine, c2f::combine::average or c2f::combine::gate<head> with a head that fits the features; one of your own returns a c2f::combined");
   return false;
 }
 template <class Task, class Got>
 consteval bool check_predict() {
-  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's predict does not make a prediction of raw numbers; write c2f::predict::probabilities or c2f::predict::logits");
+  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's predict does not make a prediction of raw numbers; write c2f::predict::probabilities or c2f::predict::logits, or give it 'template <c2f::output_kind Kind> static at::Tensor of(at::Tensor const& raw)'");
   return false;
 }
 template <class Task, class Got>
@@ -137,6 +142,9 @@ consteval bool check_weights() {
   static_assert(mismatch<in_task<Task>, got<Got>>, "the weights of the losses are not both 0 or more with one above 0; write 'using weights = c2f::loss_weights<1.0, 1.0>;'");
   return false;
 }
+
+/// Whether a layer of this network did not fit; it has said so.
+template <class Net, class In> inline constexpr bool said_wrong = std::same_as<typename network_on<Net, In>::output, wrong_shape>;
 
 // The second half: the parts of a task whose networks and schedule are in order.
 template <class T>
@@ -155,10 +163,14 @@ consteval bool check_parts() {
       return check_fuse<T, z, features>();
     } else {
       using joined = typename C::fuse::template on<features, z>::output;
-      if constexpr (C::share::one_network && !(std::same_as<joined, features> && std::same_as<typename C::coarse, typename C::fine>)) {
+      if constexpr (C::share::one_network && !std::same_as<typename C::coarse, typename C::fine>) {
+        return check_same_network<T, typename C::fine, typename C::coarse>();
+      } else if constexpr (C::share::one_network && !std::same_as<joined, features>) {
         return check_one_network<T, joined, features>();
       } else if constexpr (!architecture_on<typename C::fine, joined>) {
         return check_fine_stands<T, typename C::fine>();
+      } else if constexpr (said_wrong<typename C::fine, joined>) {
+        return false;
       } else if constexpr (!same_size<typename network_on<typename C::fine, joined>::output, kind_output>) {
         return check_fine_output<T, typename network_on<typename C::fine, joined>::output, kind_output>();
       } else if constexpr (!requires(at::Tensor const& raw) { C::predict::template of<kind>(raw); }) {
@@ -167,6 +179,16 @@ consteval bool check_parts() {
         return check_source<T, typename C::source>();
       } else if constexpr (!combine_on<typename C::combine, kind, features>) {
         return check_combine<T, typename C::combine>();
+      } else if constexpr (!walkable<typename C::encoder::template on<kind, features>>) {
+        return check_members<typename C::encoder>();
+      } else if constexpr (!walkable<network_on<typename C::fine, joined>>) {
+        return check_members<typename C::fine>();
+      } else if constexpr (!walkable<typename C::fuse::template on<features, z>>) {
+        return check_members<typename C::fuse>();
+      } else if constexpr (!walkable<typename C::source::template on<kind>>) {
+        return check_members<typename C::source>();
+      } else if constexpr (!walkable<typename C::combine::template on<kind, features>>) {
+        return check_members<typename C::combine>();
       } else {
         return true;
       }
@@ -180,6 +202,8 @@ consteval bool check() {
     return check_input_given<T>();
   } else if constexpr (!image_shape<typename T::input>) {
     return check_input_image<T, typename T::input>();
+  } else if constexpr (!std::same_as<typename T::input, with_channels<typename T::input, T::input::channels>>) {
+    return false;  // a channel count or size that cannot be; c2f::image has said so
   } else if constexpr (!requires { typename T::network; }) {
     return check_network_given<T>();
   } else if constexpr (!predictor<typename both_networks<typename T::network>::coarse>) {
@@ -195,8 +219,16 @@ consteval bool check() {
     } else {
       using features = typename network_on<typename C::share, typename C::input>::output;
       using kind_output = typename C::kind::template output<typename C::input>;
-      if constexpr (!architecture_on<typename C::coarse, features>) {
-        return check_coarse_stands<T, typename C::coarse, features>();
+      if constexpr (said_wrong<typename C::share, typename C::input>) {
+        return false;
+      } else if constexpr (!architecture_on<typename C::coarse, features>) {
+        return check_coarse_stands<T, typename C::coarse>();
+      } else if constexpr (said_wrong<typename C::coarse, features>) {
+        return false;
+      } else if constexpr (!walkable<network_on<typename C::share, typename C::input>>) {
+        return check_members<typename C::share>();
+      } else if constexpr (!walkable<network_on<typename C::coarse, features>>) {
+        return check_members<typename C::coarse>();
       } else if constexpr (!same_size<typename network_on<typename C::coarse, features>::output, kind_output>) {
         return check_coarse_output<T, typename network_on<typename C::coarse, features>::output, kind_output>();
       } else if constexpr (!requires(at::Tensor const& raw) { { C::loss::of(raw, raw) } -> std::convertible_to<at::Tensor>; }) {

@@ -26,15 +26,19 @@ template <class Task> struct chosen { using task = Task; };
 
 namespace detail {
 
+// As a variable, because g++ 12 takes no pack of calls of a consteval function.
+template <class Task> inline constexpr char const* registered_name = name_of<Task>();
+template <class Task> concept named = requires { { Task::name } -> std::convertible_to<char const*>; };
 template <class Task>
-struct check_has_name {
-  static_assert(requires { { Task::name } -> std::convertible_to<char const*>; } || mismatch<in_task<Task>>,
-                "a task in a c2f::registry needs a name; write 'static constexpr char const* name = \"...\";'");
-};
+consteval bool check_has_name() {
+  static_assert(named<Task> || mismatch<in_task<Task>>, "a task in a c2f::registry needs a name; write 'static constexpr char const* name = \"...\";'");
+  return named<Task>;
+}
 template <bool Distinct, class... Tasks>
-struct check_names_differ {
+consteval bool check_names_differ() {
   static_assert(Distinct || mismatch<in_task<Tasks>...>, "two tasks in a c2f::registry have the same name; rename one");
-};
+  return Distinct;
+}
 
 template <class Task, std::size_t... I>
 constexpr auto name_string(std::index_sequence<I...>) { return boost::hana::string_c<Task::name[I]...>; }
@@ -42,7 +46,7 @@ template <class Task> constexpr auto name_string() { return name_string<Task>(st
 
 template <class... Tasks>
 consteval bool names_differ() {
-  std::array<std::string_view, sizeof...(Tasks)> const names{Tasks::name...};
+  std::array<std::string_view, sizeof...(Tasks)> const names{registered_name<Tasks>...};
   for (std::size_t i = 0; i < names.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       if (names[i] == names[j]) return false;
@@ -52,17 +56,17 @@ consteval bool names_differ() {
 }  // namespace detail
 
 template <class... Tasks>
-struct registry : detail::check_has_name<Tasks>..., detail::check_names_differ<detail::names_differ<Tasks...>(), Tasks...> {
+struct registry : detail::holds<detail::check_has_name<Tasks>()..., detail::check_names_differ<!(detail::named<Tasks> && ...) || detail::names_differ<Tasks...>(), Tasks...>()> {
   /// A Hana map from name to type.
   static constexpr auto map() { return boost::hana::make_map(boost::hana::make_pair(detail::name_string<Tasks>(), boost::hana::type_c<Tasks>)...); }
 
-  [[nodiscard]] static constexpr std::array<std::string_view, sizeof...(Tasks)> names() { return {Tasks::name...}; }
+  [[nodiscard]] static constexpr std::array<std::string_view, sizeof...(Tasks)> names() { return {detail::registered_name<Tasks>...}; }
 
   /// Calls f(chosen<Task>{}) with the task of that name, and returns nothing.
   template <class F>
   static void with(std::string_view name, F&& f) {
     bool found = false;
-    ((found || name != Tasks::name ? void() : (found = true, f(chosen<Tasks>{}))), ...);
+    ((found || name != detail::registered_name<Tasks> ? void() : (found = true, f(chosen<Tasks>{}))), ...);
     if (found) return;
     std::string known;
     for (auto const each : names()) known += (known.empty() ? "'" : ", '") + std::string(each) + "'";

@@ -28,15 +28,23 @@
 
 namespace c2f {
 
+namespace detail {
+template <class Module>
+consteval bool check_module() {
+  constexpr bool fits = std::is_base_of_v<torch::nn::Module, Module> && std::is_constructible_v<Module, std::int64_t>;
+  static_assert(fits || mismatch<got<Module>>,
+                "c2f::torch_network needs a torch::nn::Module that can be made from a number of channels; give it a constructor 'explicit my_net(std::int64_t channels)'");
+  return fits;
+}
+}  // namespace detail
+
 template <class Module, output_kind Kind>
 struct torch_network {
-  static_assert(std::is_base_of_v<torch::nn::Module, Module> && std::is_constructible_v<Module, std::int64_t>,
-                "c2f::torch_network needs a torch::nn::Module that can be made from a number of channels; give it a constructor 'explicit my_net(std::int64_t channels)'");
   using kind = Kind;
 
   template <shape In>
   struct on {
-    using output = typename Kind::template output<In>;
+    using output = detail::output_if<detail::check_module<Module>(), typename Kind::template output<In>>;
 
     on() : module_(std::make_shared<Module>(In::channels)) {}
     on(on&&) noexcept = default;

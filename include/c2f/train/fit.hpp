@@ -28,26 +28,30 @@ namespace c2f {
 namespace detail {
 
 template <class Task, class Got, class Wanted>
-struct check_data_image {
+consteval bool check_data_image() {
   static_assert(same_size<Got, Wanted> || mismatch<in_task<Task>, got<Got>, wanted<Wanted>>,
                 "the data's images are not of the task's input shape; change 'using input', or choose data of that shape");
-};
+  return same_size<Got, Wanted>;
+}
 template <class Task, class Split, class Kind>
-struct check_data_truth {
-  static_assert(std::same_as<typename Split::truth_value, typename Kind::truth_value> || mismatch<in_task<Task>, got<Split>, wanted<Kind>>,
+consteval bool check_data_truth() {
+  constexpr bool same = std::same_as<typename Split::truth_value, typename Kind::truth_value>;
+  static_assert(same || mismatch<in_task<Task>, got<Split>, wanted<Kind>>,
                 "the data's truth is not what the task's networks predict; choose data for this kind, or another kind");
-};
+  return same;
+}
 template <class Task, std::int64_t Found, std::int64_t Wanted>
-struct check_data_classes {
+consteval bool check_data_classes() {
   static_assert(Found == Wanted || mismatch<in_task<Task>, got<vector<Found>>, wanted<vector<Wanted>>>,
                 "the data does not have as many classes as the task's networks predict; write c2f::class_vector<K> with the data's number");
-};
+  return true;
+}
 template <class Task, class Split>
 consteval bool check_data() {
   using kind = typename complete<Task>::kind;
-  (void)check_data_image<Task, typename Split::image, typename Task::input>{};
-  (void)check_data_truth<Task, Split, kind>{};
-  if constexpr (requires { kind::classes; Split::class_count(); }) (void)check_data_classes<Task, Split::class_count(), kind::classes>{};
+  if constexpr (check_data_image<Task, typename Split::image, typename Task::input>())
+    if constexpr (check_data_truth<Task, Split, kind>())
+      if constexpr (requires { kind::classes; Split::class_count(); }) return check_data_classes<Task, Split::class_count(), kind::classes>();
   return true;
 }
 
@@ -87,6 +91,7 @@ template <class Net>
 
 /// Scores every stage of a stack on a split.
 template <class Task, data::split Split>
+  requires detail::checked<Task>
 [[nodiscard]] std::vector<stage_score> evaluate(stack<Task> const& model, Split const& samples, recipe::settings const& recipe = {}) {
   static_assert(detail::check_data<Task, Split>());
   using completed = complete<Task>;
@@ -114,6 +119,7 @@ template <class Task, data::split Split>
 
 /// Trains a stack.
 template <class Task, data::dataset Data, observer... Observers>
+  requires detail::checked<Task>
 training_report fit(stack<Task>& model, Data const& data, recipe::settings const& recipe, Observers&&... observers) {
   using train_split = std::remove_cvref_t<decltype(data.train)>;
   static_assert(detail::check_data<Task, train_split>());
@@ -171,5 +177,13 @@ training_report fit(stack<Task>& model, Data const& data, recipe::settings const
   tell(report);
   return report;
 }
+
+// A wrong task has said its sentence; what is asked of it besides is no error of its own.
+template <class Task, class... Any>
+  requires(!detail::checked<Task>)
+std::vector<stage_score> evaluate(stack<Task> const&, Any&&...) { return {}; }
+template <class Task, class... Any>
+  requires(!detail::checked<Task>)
+training_report fit(stack<Task>&, Any&&...) { return {}; }
 
 }  // namespace c2f

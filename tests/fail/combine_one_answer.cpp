@@ -1,0 +1,26 @@
+// expect-error: the task's combine cannot join the two answers
+// expect-error: got<sum>
+// A combine of one's own gives two answers: what the stack says, and what the fine loss is taken of.
+#include <c2f/c2f.hpp>
+
+struct sum {
+  template <c2f::output_kind Kind, c2f::shape Features>
+  struct on {
+    C2F_MEMBERS();
+#ifdef TWIN_OK
+    c2f::combined operator()(at::Tensor const&, at::Tensor const& coarse, at::Tensor const& fine, c2f::pass&) const {
+      return {coarse.add(fine), fine};
+    }
+#else
+    at::Tensor operator()(at::Tensor const&, at::Tensor const& coarse, at::Tensor const& fine, c2f::pass&) const {
+      return coarse.add(fine);
+    }
+#endif
+  };
+};
+struct mine {
+  using input   = c2f::image<3, 32, 32>;
+  using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
+  using combine = sum;
+};
+static_assert(c2f::task<mine>);

@@ -1,0 +1,26 @@
+// expect-error: the encoder cannot encode what the networks predict
+// expect-error: got<broadcast>
+// expect-error: wanted<c2f::class_vector<10>
+// An encoder is called with the prediction, the image and the pass.
+#include <c2f/c2f.hpp>
+
+struct broadcast {
+  template <c2f::output_kind Kind, c2f::image_shape Like>
+  struct on {
+    using output = c2f::with_channels<Like, 10>;
+    C2F_MEMBERS();
+#ifdef TWIN_OK
+    at::Tensor operator()(at::Tensor const& y, at::Tensor const& x, c2f::pass&) const {
+      return y.unsqueeze(2).unsqueeze(3).expand({-1, -1, x.size(2), x.size(3)});
+    }
+#else
+    at::Tensor operator()(at::Tensor const& y) const { return y.unsqueeze(2).unsqueeze(3); }
+#endif
+  };
+};
+struct mine {
+  using input   = c2f::image<3, 32, 32>;
+  using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
+  using encoder = broadcast;
+};
+static_assert(c2f::task<mine>);

@@ -1,0 +1,8 @@
+// expect-error: c2f::data::glyphs has groups of four classes
+#include <c2f/data/glyphs.hpp>
+
+#ifdef TWIN_OK
+c2f::data::glyphs<12> data;
+#else
+c2f::data::glyphs<10> data;
+#endif

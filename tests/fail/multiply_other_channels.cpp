@@ -1,0 +1,27 @@
+// expect-error: the fuse cannot join the encoder's map with the image
+// expect-error: got<c2f::image<10, 32, 32>
+// expect-error: wanted<c2f::image<3, 32, 32>
+// Ten maps times three channels has no meaning; one map, or three, would.
+#include <c2f/c2f.hpp>
+
+struct broadcast {
+  template <c2f::output_kind Kind, c2f::image_shape Like>
+  struct on {
+    using output = c2f::with_channels<Like, 10>;
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& y, at::Tensor const& x, c2f::pass&) const {
+      return y.unsqueeze(2).unsqueeze(3).expand({-1, -1, x.size(2), x.size(3)});
+    }
+  };
+};
+struct mine {
+  using input   = c2f::image<3, 32, 32>;
+  using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
+  using encoder = broadcast;
+#ifdef TWIN_OK
+  using fuse = c2f::fuse::concatenate;
+#else
+  using fuse = c2f::fuse::multiply;
+#endif
+};
+static_assert(c2f::task<mine>);

@@ -1,0 +1,14 @@
+// expect-error: c2f::refine::times needs a number of rounds of 0 or more
+// c2f::refine::never is the word for no fine network.
+#include <c2f/c2f.hpp>
+
+struct mine {
+  using input   = c2f::image<3, 32, 32>;
+  using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
+#ifdef TWIN_OK
+  using refine = c2f::refine::never;
+#else
+  using refine = c2f::refine::times<-1>;
+#endif
+};
+static_assert(c2f::task<mine>);

@@ -1,0 +1,22 @@
+// expect-error: a task in a c2f::registry needs a name
+// expect-error: in_task<pt>
+#include <c2f/c2f.hpp>
+
+struct bl {
+  static constexpr char const* name = "bl";
+  using input                       = c2f::image<3, 32, 32>;
+  using network                     = c2f::resnet_cifar<8, c2f::class_vector<10>>;
+  using refine                      = c2f::refine::never;
+};
+struct pt {
+#ifdef TWIN_OK
+  static constexpr char const* name = "pt";
+#endif
+  using input   = c2f::image<3, 32, 32>;
+  using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
+};
+using variants = c2f::registry<bl, pt>;
+
+int main(int, char** arguments) {
+  variants::with(arguments[1], []<class Task>(c2f::chosen<Task>) { c2f::stack<Task> model; });
+}

@@ -1,0 +1,15 @@
+// expect-error: c2f::share::weights needs a fuse that keeps the image's shape
+// expect-error: got<c2f::image<6, 32, 32>
+// expect-error: wanted<c2f::image<3, 32, 32>
+// One network cannot read three channels in its first pass and six in its second.
+#include <c2f/c2f.hpp>
+
+struct mine {
+  using input   = c2f::image<3, 32, 32>;
+  using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
+  using share   = c2f::share::weights;
+#ifdef TWIN_OK
+  using fuse = c2f::fuse::multiply;
+#endif
+};
+static_assert(c2f::task<mine>);

@@ -1,0 +1,12 @@
+// expect-error: a task needs an input
+// expect-error: in_task<mine>
+// What a task takes must be said.
+#include <c2f/c2f.hpp>
+
+struct mine {
+#ifdef TWIN_OK
+  using input = c2f::image<3, 32, 32>;
+#endif
+  using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
+};
+static_assert(c2f::task<mine>);
