@@ -44,14 +44,20 @@ void train_variant(program::options const& chosen) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  auto const chosen = program::read_options(argc, argv, "Trains a coarse-to-fine ResNet on CIFAR-100 and scores both networks on its test images.", {"bl", "ind", "jnt", "pt", "mean"});
+  auto const chosen =
+      program::read_options(argc, argv, "Trains a coarse-to-fine ResNet on CIFAR-100 and scores both networks on its test images.",
+                            {"bl", "ind", "jnt", "pt", "mean"});
   return program::run([&] {
     if (!chosen.out.empty()) program::prepare_folder(chosen.out);
     switch (chosen.depth) {
-      case 8: return train_variant<8>(chosen);
-      case 20: return train_variant<20>(chosen);
-      case 56: return train_variant<56>(chosen);
-      default: return train_variant<110>(chosen);
+      case 8:
+        return train_variant<8>(chosen);
+      case 20:
+        return train_variant<20>(chosen);
+      case 56:
+        return train_variant<56>(chosen);
+      default:
+        return train_variant<110>(chosen);
     }
   });
 }

@@ -13,7 +13,7 @@
 
 namespace {
 
-using network = c2f::resnet_cifar<8, c2f::class_vector<20>>;
+using network  = c2f::resnet_cifar<8, c2f::class_vector<20>>;
 using variants = c2f::registry<tasks::bl<network>, tasks::ind<network>, tasks::jnt<network>, tasks::pt<network>>;
 
 constexpr char const* meaning(std::string_view name) {
@@ -31,7 +31,8 @@ void draw_answers(c2f::stack<Task> const& model, c2f::data::pictures<20> const& 
   c2f::data::canvas page(gap + columns * (side + gap), top + rows * (side + words + gap));
   page.text(gap, 14, "c2f demo: progressive training (pt)", ink, 2);
 
-  c2f::data::loader const one_batch{c2f::data::take(test, columns * rows), {.batch = columns * rows, .threads = 0, .shuffle = false, .augment = false}};
+  c2f::data::loader const one_batch{c2f::data::take(test, columns * rows),
+                                    {.batch = columns * rows, .threads = 0, .shuffle = false, .augment = false}};
   at::NoGradGuard const no_gradients;
   for (auto const& batch : one_batch.epoch(0)) {
     auto const [coarse, fine] = model(batch.images, c2f::eval);
@@ -40,7 +41,8 @@ void draw_answers(c2f::stack<Task> const& model, c2f::data::pictures<20> const& 
       page.blit(test.picture(i), 32, 32, x, y, zoom);
       auto const answer = [&](char const* stage, at::Tensor const& logits, int line) {
         auto const label = logits[i].argmax().item<std::int64_t>();
-        page.text(x, y + side + 6 + 18 * line, fmt::format("{} {}", stage, test.classes()[static_cast<std::size_t>(label)]), label == test.label(i) ? right : wrong, 2);
+        page.text(x, y + side + 6 + 18 * line, fmt::format("{} {}", stage, test.classes()[static_cast<std::size_t>(label)]),
+                  label == test.label(i) ? right : wrong, 2);
       };
       answer("coarse", coarse, 0);
       answer("fine  ", fine, 1);
@@ -58,7 +60,8 @@ int main(int argc, char** argv) {
       std::puts("demo [FOLDER]: trains four small coarse-to-fine models and writes demo.png into FOLDER (default: build/demo)");
       return;
     }
-    if (argc > 2 || argument.starts_with('-')) throw c2f::input_error("demo takes a folder and no option, found '" + std::string(argv[argc - 1]) + "'; see --help");
+    if (argc > 2 || argument.starts_with('-'))
+      throw c2f::input_error("demo takes a folder and no option, found '" + std::string(argv[argc - 1]) + "'; see --help");
     std::filesystem::path const folder = argument;
     program::prepare_folder(folder);
     c2f::data::glyphs<20> const data;
@@ -79,13 +82,18 @@ int main(int argc, char** argv) {
           seconds += epoch.train_seconds;
           steps += static_cast<double>(report.start.steps_an_epoch);
         }
-        auto const top1 = [&](std::size_t stage) { return stage < last.scores.size() ? fmt::format("{:.1f} %", 100 * last.scores[stage].values.front().second) : std::string("-"); };
-        table += fmt::format("{:<5} {:<29} {:>8} {:>8} {:>10.1f} {:>9.0f}\n", name, meaning(name), top1(0), top1(1), steps / seconds, seconds);
+        auto const top1 = [&](std::size_t stage) {
+          return stage < last.scores.size() ? fmt::format("{:.1f} %", 100 * last.scores[stage].values.front().second) : std::string("-");
+        };
+        table +=
+            fmt::format("{:<5} {:<29} {:>8} {:>8} {:>10.1f} {:>9.0f}\n", name, meaning(name), top1(0), top1(1), steps / seconds, seconds);
         if constexpr (std::same_as<Task, tasks::pt<network>>) draw_answers(model, data.test, folder / "demo.png");
       });
     }
     std::fputs(table.c_str(), stdout);
-    if (on_ctrl_c.stop()) std::printf("\nstopped; the table holds what was finished\n");
-    else std::printf("\naccuracy on the 1,000 test glyphs after 10 epochs; picture: %s\n", (folder / "demo.png").c_str());
+    if (on_ctrl_c.stop())
+      std::printf("\nstopped; the table holds what was finished\n");
+    else
+      std::printf("\naccuracy on the 1,000 test glyphs after 10 epochs; picture: %s\n", (folder / "demo.png").c_str());
   });
 }

@@ -26,10 +26,10 @@
 #include <optional>
 #include <string>
 
-#define C2F_SKIP(reason)       \
-  do {                         \
+#define C2F_SKIP(reason)         \
+  do {                           \
     WARN("skipped: " << reason); \
-    return;                    \
+    return;                      \
   } while (false)
 
 namespace tests {

@@ -19,7 +19,7 @@ struct separable {
 
     stem conv1;
     c2f::network_on<c2f::batch_norm, typename stem::output> bn1;
-    c2f::parameter<c2f::initial::he_normal, Width, 1, 3, 3> depthwise;     // a leaf of its own
+    c2f::parameter<c2f::initial::he_normal, Width, 1, 3, 3> depthwise;  // a leaf of its own
     point pointwise;
     c2f::network_on<c2f::batch_norm, typename point::output> bn2;
     pooled pool;
@@ -50,9 +50,9 @@ struct tint {
 
 struct tinted {
   static constexpr char const* name = "tinted";
-  using input   = c2f::image<3, 32, 32>;
-  using network = separable<16, c2f::class_vector<8>>;
-  using encoder = tint;
+  using input                       = c2f::image<3, 32, 32>;
+  using network                     = separable<16, c2f::class_vector<8>>;
+  using encoder                     = tint;
 };
 static_assert(c2f::task<tinted>);
 
@@ -68,7 +68,9 @@ int main() {
   bool const conforming = conforms<separable<16, c2f::class_vector<10>>>("separable") && conforms<tint>("tint");
 
   c2f::stack<tinted> model;
-  auto const report = c2f::fit(model, c2f::data::glyphs<8>({.train = 400, .test = 100, .seed = 1}), c2f::recipe::settings{}.epochs(8).batch(40));
-  for (auto const& [stage, values] : report.epochs.back().scores) std::printf("%s %s %.1f %%\n", stage.c_str(), values[0].first.c_str(), 100 * values[0].second);
+  auto const report =
+      c2f::fit(model, c2f::data::glyphs<8>({.train = 400, .test = 100, .seed = 1}), c2f::recipe::settings{}.epochs(8).batch(40));
+  for (auto const& [stage, values] : report.epochs.back().scores)
+    std::printf("%s %s %.1f %%\n", stage.c_str(), values[0].first.c_str(), 100 * values[0].second);
   return conforming ? 0 : 1;
 }

@@ -48,7 +48,8 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
   app.add_option("--depth", chosen.depth, "Depth of the ResNet")->check(CLI::IsMember({8, 20, 56, 110}));
   app.add_option("--epochs", chosen.epochs, "Passes over the training images")->check(CLI::Range(1, 1'000'000));
   app.add_option("--batch", chosen.batch, "Images a step")->check(CLI::Range(1, 1'000'000));
-  app.add_option("--rate", chosen.rate, "Learning rate; a tenth of it after 81/164 and 122/164 of the epochs")->check(CLI::Range(1e-9, 1e3));
+  app.add_option("--rate", chosen.rate, "Learning rate; a tenth of it after 81/164 and 122/164 of the epochs")
+      ->check(CLI::Range(1e-9, 1e3));
   app.add_option("--limit", chosen.limit, "Use only so many training images; 0: all")->check(CLI::Range(0, 1'000'000'000));
   app.add_option("--seed", chosen.seed, "Of initial values, order, augmentation and the choice of truth or prediction");
   app.add_option("--threads", chosen.threads, "Threads that prepare batches; 0: none but the training one")->check(CLI::Range(0, 256));
@@ -65,7 +66,13 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
 }
 
 c2f::recipe::settings recipe_of(options const& chosen) {
-  return c2f::recipe::cifar{}.epochs(chosen.epochs).batch(chosen.batch).rate(chosen.rate).seed(chosen.seed).threads(chosen.threads).bf16(chosen.bf16);
+  return c2f::recipe::cifar{}
+      .epochs(chosen.epochs)
+      .batch(chosen.batch)
+      .rate(chosen.rate)
+      .seed(chosen.seed)
+      .threads(chosen.threads)
+      .bf16(chosen.bf16);
 }
 
 void prepare_folder(std::filesystem::path const& folder) {
@@ -77,14 +84,15 @@ void prepare_folder(std::filesystem::path const& folder) {
 
 void write_summary(std::filesystem::path const& folder, options const& chosen, c2f::training_report const& report) {
   nlohmann::ordered_json summary;
-  summary["task"] = report.start.task;
-  summary["options"] = {{"data", chosen.data.string()}, {"variant", chosen.variant}, {"depth", chosen.depth}, {"epochs", chosen.epochs}, {"batch", chosen.batch}, {"rate", chosen.rate},
-                        {"limit", chosen.limit}, {"seed", chosen.seed}, {"threads", chosen.threads}, {"bf16", chosen.bf16}};
-  summary["parameters"] = report.start.parameters;
-  summary["samples"] = report.start.samples;
+  summary["task"]        = report.start.task;
+  summary["options"]     = {{"data", chosen.data.string()}, {"variant", chosen.variant}, {"depth", chosen.depth}, {"epochs", chosen.epochs},
+                            {"batch", chosen.batch},        {"rate", chosen.rate},       {"limit", chosen.limit}, {"seed", chosen.seed},
+                            {"threads", chosen.threads},    {"bf16", chosen.bf16}};
+  summary["parameters"]  = report.start.parameters;
+  summary["samples"]     = report.start.samples;
   summary["epochs_done"] = report.epochs.size();
-  summary["stopped"] = report.stopped;
-  double train_seconds = 0;
+  summary["stopped"]     = report.stopped;
+  double train_seconds   = 0;
   for (auto const& epoch : report.epochs) train_seconds += epoch.train_seconds;
   summary["train_seconds"] = train_seconds;
   if (!report.epochs.empty()) {
@@ -97,7 +105,7 @@ void write_summary(std::filesystem::path const& folder, options const& chosen, c
 void write_curve(std::filesystem::path const& folder, std::string const& title, c2f::training_report const& report) {
   if (report.epochs.empty()) return;
   c2f::data::plot curve;
-  curve.title = title;
+  curve.title   = title;
   curve.x_label = "epoch";
   curve.y_label = "test " + report.epochs.front().scores.front().values.front().first + ", %";
   for (std::size_t stage = 0; stage < report.epochs.front().scores.size(); ++stage) {

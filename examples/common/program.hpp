@@ -17,16 +17,17 @@ namespace program {
 struct options {
   std::filesystem::path data, out;
   std::string variant = "pt";
-  int depth = 20;
+  int depth           = 20;
   std::int64_t epochs = 164, batch = 128, limit = 0;
   std::uint64_t seed = 1;
-  int threads = 1;
-  double rate = 0.1;
-  bool bf16 = false;
+  int threads        = 1;
+  double rate        = 0.1;
+  bool bf16          = false;
 };
 
 /// Reads the command line; on --help prints it and leaves with 0, on a mistake prints one line and leaves with 2.
-options read_options(int argc, char** argv, std::string const& what, std::vector<std::string> const& variants, options const& defaults = {});
+options read_options(int argc, char** argv, std::string const& what, std::vector<std::string> const& variants,
+                     options const& defaults = {});
 
 /// The recipe that the options ask for.
 c2f::recipe::settings recipe_of(options const& chosen);

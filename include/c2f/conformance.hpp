@@ -24,7 +24,7 @@
 namespace c2f {
 
 class conformance_report {
-public:
+ public:
   explicit operator bool() const { return broken_.empty(); }
   /// The laws that do not hold, each with what was found.
   [[nodiscard]] std::vector<std::string> const& broken() const { return broken_; }
@@ -35,7 +35,7 @@ public:
     if (!holds) broken_.push_back(std::move(what));
   }
 
-private:
+ private:
   int laws_ = 0;
   std::vector<std::string> broken_;
 };
@@ -53,8 +53,10 @@ inline at::Tensor sample_numbers(std::vector<std::int64_t> const& dims, std::uin
 
 template <class S>
 std::vector<std::int64_t> sample_dims(std::int64_t batch) {
-  if constexpr (image_shape<S>) return {batch, S::channels, S::height == dynamic ? 16 : S::height, S::width == dynamic ? 16 : S::width};
-  else return {batch, S::channels};
+  if constexpr (image_shape<S>)
+    return {batch, S::channels, S::height == dynamic ? 16 : S::height, S::width == dynamic ? 16 : S::width};
+  else
+    return {batch, S::channels};
 }
 
 inline std::string dims_of(at::Tensor const& tensor) {
@@ -97,10 +99,13 @@ void laws_of_parameters(conformance_report& report, Call const& call) {
   initialize(again, 1, "law");
   initialize(other, 2, "law");
   auto const before = copies_of_leaves(net);
-  report.law(equal_bits(before, copies_of_leaves(again)), "initial values are a function of the seed, but the same seed gave two different networks");
+  report.law(equal_bits(before, copies_of_leaves(again)),
+             "initial values are a function of the seed, but the same seed gave two different networks");
 
   if constexpr (parameter_count_known<Net>) {
-    report.law(parameter_count<Net> == c2f::count_parameters(net), "parameter_count says " + std::to_string(parameter_count<Net>) + ", but the network has " + std::to_string(c2f::count_parameters(net)));
+    report.law(parameter_count<Net> == c2f::count_parameters(net), "parameter_count says " + std::to_string(parameter_count<Net>) +
+                                                                       ", but the network has " +
+                                                                       std::to_string(c2f::count_parameters(net)));
   }
   {
     at::NoGradGuard const no_gradients;
@@ -108,12 +113,15 @@ void laws_of_parameters(conformance_report& report, Call const& call) {
     report.law(equal_bits(before, copies_of_leaves(net)), "inference changes nothing, but a parameter or buffer moved");
   }
   Net copy = net;
-  for_each_leaf(copy, [](std::string const&, leaf& each, leaf_traits const&) { at::NoGradGuard const no_gradients; each.tensor().zero_(); });
+  for_each_leaf(copy, [](std::string const&, leaf& each, leaf_traits const&) {
+    at::NoGradGuard const no_gradients;
+    each.tensor().zero_();
+  });
   report.law(equal_bits(before, copies_of_leaves(net)), "copies are independent, but changing a copy changed the original");
 
   // Gradients, in double so that a difference can tell.
   to_double(net);
-  at::Tensor const out = call(net, at::kDouble);
+  at::Tensor const out       = call(net, at::kDouble);
   at::Tensor const direction = sample_numbers(out.sizes().vec(), 5);
   if (parameters(net).empty()) return;
   report.law(out.requires_grad(), "parameters are trained, but the output does not depend on any of them by a gradient");
@@ -122,12 +130,14 @@ void laws_of_parameters(conformance_report& report, Call const& call) {
   for_each_leaf(net, [&](std::string const& path, leaf& each, leaf_traits const& traits) {
     if (!traits.trained) return;
     at::Tensor const gradient = each.tensor().grad();
-    bool const finite = gradient.defined() && gradient.isfinite().all().template item<bool>();
-    report.law(finite, "every parameter gets a finite gradient, but '" + path + "' got " + (gradient.defined() ? "one that is not finite" : "none"));
+    bool const finite         = gradient.defined() && gradient.isfinite().all().template item<bool>();
+    report.law(finite, "every parameter gets a finite gradient, but '" + path + "' got " +
+                           (gradient.defined() ? "one that is not finite" : "none"));
     if (!finite) return;
     at::NoGradGuard const no_gradients;
-    at::Tensor const value = each.tensor(), step = sample_numbers(value.sizes().vec(), 9).mul(1e-8);  // so small that hardly an activation crosses a kink of ReLU
-    auto const scalar = [&] { return call(net, at::kDouble).mul(direction).sum().template item<double>(); };
+    at::Tensor const value = each.tensor(),
+                     step  = sample_numbers(value.sizes().vec(), 9).mul(1e-8);  // so small that hardly an activation crosses a kink of ReLU
+    auto const scalar      = [&] { return call(net, at::kDouble).mul(direction).sum().template item<double>(); };
     value.add_(step);
     double const up = scalar();
     value.sub_(step, 2);
@@ -135,7 +145,9 @@ void laws_of_parameters(conformance_report& report, Call const& call) {
     value.add_(step);
     double const found = gradient.mul(step).sum().template item<double>(), wanted = (up - down) / 2;
     double const scale = gradient.abs().mul(step.abs()).sum().template item<double>() + 1e-12;
-    report.law(std::abs(found - wanted) <= 1e-3 * scale, "a gradient is the derivative, but along a direction of '" + path + "' it is " + std::to_string(found / 1e-8) + " and the difference says " + std::to_string(wanted / 1e-8));
+    report.law(std::abs(found - wanted) <= 1e-3 * scale, "a gradient is the derivative, but along a direction of '" + path + "' it is " +
+                                                             std::to_string(found / 1e-8) + " and the difference says " +
+                                                             std::to_string(wanted / 1e-8));
   });
 }
 
@@ -146,18 +158,20 @@ void law_of_samples(conformance_report& report, Call const& call, std::vector<at
   at::Tensor const all = call(inputs);
   std::vector<at::Tensor> one;
   for (auto const& input : inputs) one.push_back(input.narrow(0, 1, 1));
-  report.law(at::allclose(all.narrow(0, 1, 1), call(one), 1e-4, 1e-5), "a sample's answer does not depend on its neighbours, but it changed when they were left out");
+  report.law(at::allclose(all.narrow(0, 1, 1), call(one), 1e-4, 1e-5),
+             "a sample's answer does not depend on its neighbours, but it changed when they were left out");
 }
 
 template <class A, class In>
 void laws_of_architecture(conformance_report& report) {
-  using net_type = network_on<A, In>;
-  using out = typename net_type::output;
+  using net_type     = network_on<A, In>;
+  using out          = typename net_type::output;
   at::Tensor const x = sample_numbers(sample_dims<In>(3), 1).to(at::kFloat);
-  auto const net = make_network<A, In>(1);
+  auto const net     = make_network<A, In>(1);
   for (mode const m : {eval, train}) {
     at::Tensor const y = net(x, m);
-    report.law(has_shape<out>(y, 3), "the output has the declared shape, but it is " + dims_of(y) + (m == train ? " in training" : " at inference"));
+    report.law(has_shape<out>(y, 3),
+               "the output has the declared shape, but it is " + dims_of(y) + (m == train ? " in training" : " at inference"));
   }
   auto const judged = make_network<A, In>(1);
   law_of_samples(report, [&](std::vector<at::Tensor> const& in) { return judged(in[0], eval); }, {x});
@@ -166,11 +180,11 @@ void laws_of_architecture(conformance_report& report) {
 
 template <class E, class Like, class Kind>
 void laws_of_encoder(conformance_report& report) {
-  using g_type = typename E::template on<Kind, Like>;
-  using z_shape = typename g_type::output;
-  at::Tensor const x = sample_numbers(sample_dims<Like>(3), 1).to(at::kFloat);
+  using g_type         = typename E::template on<Kind, Like>;
+  using z_shape        = typename g_type::output;
+  at::Tensor const x   = sample_numbers(sample_dims<Like>(3), 1).to(at::kFloat);
   at::Tensor const raw = sample_numbers(sample_dims<typename Kind::template output<Like>>(3), 2).to(at::kFloat).mul(3);
-  at::Tensor const y = Kind::predict(raw);
+  at::Tensor const y   = Kind::predict(raw);
   g_type g;
   initialize(g, 1);
   auto const call = [](g_type const& with, at::Tensor const& prediction, at::Tensor const& image) {
@@ -188,9 +202,11 @@ void laws_of_encoder(conformance_report& report) {
     law_of_samples(report, [&](std::vector<at::Tensor> const& in) { return call(g, in[0], in[1]); }, {y, x});
     if constexpr (!requires { requires !E::differentiable; }) {
       at::Tensor const leaf_y = y.detach().set_requires_grad(true);
-      at::Tensor const sum = call(g, leaf_y, x).sum();
-      bool const reaches = sum.requires_grad() && (sum.backward(), leaf_y.grad().defined());
-      report.law(reaches, "a gradient reaches the prediction, but none did; write 'static constexpr bool differentiable = false;' in the encoder if that is meant");
+      at::Tensor const sum    = call(g, leaf_y, x).sum();
+      bool const reaches      = sum.requires_grad() && (sum.backward(), leaf_y.grad().defined());
+      report.law(reaches,
+                 "a gradient reaches the prediction, but none did; write 'static constexpr bool differentiable = false;' in the encoder if "
+                 "that is meant");
     }
     laws_of_parameters<g_type>(report, [&](g_type const& each, at::ScalarType type) { return call(each, y.to(type), x.to(type)); });
   }
@@ -202,13 +218,19 @@ void laws_of_source(conformance_report& report) {
   s_type source;
   initialize(source, 1);
   constexpr std::int64_t batch = 64;
-  at::Tensor const prediction = Kind::predict(sample_numbers(sample_dims<typename Kind::template output<image<3, 16, 16>>>(batch), 3).to(at::kFloat));
+  at::Tensor const prediction =
+      Kind::predict(sample_numbers(sample_dims<typename Kind::template output<image<3, 16, 16>>>(batch), 3).to(at::kFloat));
   at::Tensor const labels = prediction.argmin(1);
-  at::Tensor const truth = Kind::from_truth(labels);
+  at::Tensor const truth  = Kind::from_truth(labels);
   std::vector<std::int64_t> ids(batch);
   for (std::int64_t i = 0; i < batch; ++i) ids[static_cast<std::size_t>(i)] = 1000 + i;
   auto const call = [&](double t, std::int64_t from, std::int64_t count) {
-    pass p{.mode = train, .truth = labels.narrow(0, from, count), .t = t, .seed = 1, .epoch = 2, .ids = std::span(ids).subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(count))};
+    pass p{.mode  = train,
+           .truth = labels.narrow(0, from, count),
+           .t     = t,
+           .seed  = 1,
+           .epoch = 2,
+           .ids   = std::span(ids).subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(count))};
     return source(prediction.narrow(0, from, count), truth.narrow(0, from, count), p).to(at::kFloat);
   };
   for (double const t : {0.0, 0.5, 1.0}) {
@@ -216,7 +238,8 @@ void laws_of_source(conformance_report& report) {
     report.law(all.sizes() == prediction.sizes(), "what the fine network is told has the shape of a prediction, but it is " + dims_of(all));
     if (all.sizes() != prediction.sizes()) return;
     report.law(all.equal(call(t, 0, batch)), "a source is a function of (seed, epoch, sample id), but two calls gave different answers");
-    report.law(all.narrow(0, 7, 5).equal(call(t, 7, 5)), "a source is a function of (seed, epoch, sample id), but its answer for a sample changed with the batch");
+    report.law(all.narrow(0, 7, 5).equal(call(t, 7, 5)),
+               "a source is a function of (seed, epoch, sample id), but its answer for a sample changed with the batch");
   }
 }
 
@@ -230,7 +253,7 @@ void laws_of_schedule(conformance_report& report) {
 
 template <class F, class X>
 void laws_of_fuse(conformance_report& report) {
-  using f_type = typename F::template on<X, X>;
+  using f_type       = typename F::template on<X, X>;
   at::Tensor const x = sample_numbers(sample_dims<X>(3), 1).to(at::kFloat), z = sample_numbers(sample_dims<X>(3), 2).to(at::kFloat);
   f_type fuse;
   initialize(fuse, 1);
@@ -238,26 +261,30 @@ void laws_of_fuse(conformance_report& report) {
     pass p{.mode = eval};
     return with(image, map, p);
   };
-  report.law(has_shape<typename f_type::output>(call(fuse, x, z), 3), "the output has the declared shape, but it is " + dims_of(call(fuse, x, z)));
+  report.law(has_shape<typename f_type::output>(call(fuse, x, z), 3),
+             "the output has the declared shape, but it is " + dims_of(call(fuse, x, z)));
   law_of_samples(report, [&](std::vector<at::Tensor> const& in) { return call(fuse, in[0], in[1]); }, {x, z});
   laws_of_parameters<f_type>(report, [&](f_type const& each, at::ScalarType type) { return call(each, x.to(type), z.to(type)); });
 }
 
 template <class C, class F, class Kind>
 void laws_of_combine(conformance_report& report) {
-  using c_type = typename C::template on<Kind, F>;
-  using out = typename Kind::template output<image<3, 16, 16>>;
-  at::Tensor const f = sample_numbers(sample_dims<F>(3), 1).to(at::kFloat);
-  at::Tensor const coarse = sample_numbers(sample_dims<out>(3), 2).to(at::kFloat), fine = sample_numbers(sample_dims<out>(3), 3).to(at::kFloat);
+  using c_type            = typename C::template on<Kind, F>;
+  using out               = typename Kind::template output<image<3, 16, 16>>;
+  at::Tensor const f      = sample_numbers(sample_dims<F>(3), 1).to(at::kFloat);
+  at::Tensor const coarse = sample_numbers(sample_dims<out>(3), 2).to(at::kFloat),
+                   fine   = sample_numbers(sample_dims<out>(3), 3).to(at::kFloat);
   c_type both;
   initialize(both, 1);
   auto const call = [](c_type const& with, at::Tensor const& features, at::Tensor const& yc, at::Tensor const& yf) {
     pass p{.mode = eval};
     return with(features, yc, yf, p).answer;
   };
-  report.law(call(both, f, coarse, fine).sizes() == coarse.sizes(), "the answer has the shape of the two, but it is " + dims_of(call(both, f, coarse, fine)));
+  report.law(call(both, f, coarse, fine).sizes() == coarse.sizes(),
+             "the answer has the shape of the two, but it is " + dims_of(call(both, f, coarse, fine)));
   law_of_samples(report, [&](std::vector<at::Tensor> const& in) { return call(both, in[0], in[1], in[2]); }, {f, coarse, fine});
-  laws_of_parameters<c_type>(report, [&](c_type const& each, at::ScalarType type) { return call(each, f.to(type), coarse.to(type), fine.to(type)); });
+  laws_of_parameters<c_type>(
+      report, [&](c_type const& each, at::ScalarType type) { return call(each, f.to(type), coarse.to(type), fine.to(type)); });
 }
 
 }  // namespace detail
@@ -278,7 +305,8 @@ template <class Part, shape Like = image<3, 16, 16>, output_kind Kind = class_ve
     detail::laws_of_combine<Part, Like, Kind>(report);
   } else {
     static_assert(architecture_on<Part, Like>,
-                  "c2f::conformance knows no laws for this type; give it a schedule, an encoder, a source, a fuse, a combine or an architecture that fits the shape (the second argument)");
+                  "c2f::conformance knows no laws for this type; give it a schedule, an encoder, a source, a fuse, a combine or an "
+                  "architecture that fits the shape (the second argument)");
     if constexpr (architecture_on<Part, Like>) detail::laws_of_architecture<Part, Like>(report);
   }
   return report;

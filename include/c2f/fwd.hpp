@@ -5,5 +5,6 @@
 
 namespace c2f::encode {
 struct compact;
-template <class Evaluation = compact, std::int64_t Hidden = 0, std::int64_t... Kernels> struct tile;
+template <class Evaluation = compact, std::int64_t Hidden = 0, std::int64_t... Kernels>
+struct tile;
 }  // namespace c2f::encode

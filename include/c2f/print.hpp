@@ -25,7 +25,9 @@ namespace c2f {
 
 namespace detail {
 template <class T>
-constexpr std::string_view signature() { return __PRETTY_FUNCTION__; }
+constexpr std::string_view signature() {
+  return __PRETTY_FUNCTION__;
+}
 
 inline void replace_all(std::string& text, std::string_view from, std::string_view to) {
   for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
@@ -36,9 +38,9 @@ inline void replace_all(std::string& text, std::string_view from, std::string_vi
 template <class T>
 [[nodiscard]] std::string type_name() {
   constexpr std::string_view before = detail::signature<void>();
-  constexpr auto begin = before.find("void");
-  constexpr auto tail = before.size() - begin - 4;
-  constexpr std::string_view whole = detail::signature<T>();
+  constexpr auto begin              = before.find("void");
+  constexpr auto tail               = before.size() - begin - 4;
+  constexpr std::string_view whole  = detail::signature<T>();
   std::string name(whole.substr(begin, whole.size() - begin - tail));
   detail::replace_all(name, "c2f::", "");
   detail::replace_all(name, " >", ">");
@@ -59,18 +61,22 @@ template <shape S>
 /// What a task is: every part, whether it was named or completed, the shapes between them and the parameters of each.
 template <class Task>
   requires(!detail::checked<Task>)  // its sentence has been said
-[[nodiscard]] std::string explain() { return {}; }
+[[nodiscard]] std::string explain() {
+  return {};
+}
 template <class Task>
   requires detail::checked<Task>
 [[nodiscard]] std::string explain() {
-  using C = complete<Task>;
-  using P = typename C::parts;
-  using S = detail::stack_on<Task, typename C::input>;
+  using C          = complete<Task>;
+  using P          = typename C::parts;
+  using S          = detail::stack_on<Task, typename C::input>;
   std::string text = fmt::format("task '{}'\n", C::name);
-  auto const line = [&](std::string_view part, std::string const& what, std::string_view remark = "") {
+  auto const line  = [&](std::string_view part, std::string const& what, std::string_view remark = "") {
     text += remark.empty() ? fmt::format("  {:<9} {}\n", part, what) : fmt::format("  {:<9} {:<52} {}\n", part, what, remark);
   };
-  auto const chosen = [&]<class Part>(std::string_view name, Part const&) { line(name, type_name<typename Part::type>(), Part::given ? "" : "by default"); };
+  auto const chosen = [&]<class Part>(std::string_view name, Part const&) {
+    line(name, type_name<typename Part::type>(), Part::given ? "" : "by default");
+  };
 
   line("input", shape_name<typename C::input>());
   if constexpr (std::same_as<typename C::coarse, typename C::fine>) {
@@ -93,7 +99,8 @@ template <class Task>
   chosen("weights", typename P::weights{});
 
   auto const count = [&]<class Net>(std::string_view name, Net const*, std::string const& shapes) {
-    if constexpr (parameter_count_known<Net>) line(name, fmt::format("{:<36} {:>11} parameters", shapes, fmt::group_digits(parameter_count<Net>)));
+    if constexpr (parameter_count_known<Net>)
+      line(name, fmt::format("{:<36} {:>11} parameters", shapes, fmt::group_digits(parameter_count<Net>)));
   };
   using features = typename S::parts::features;
   text += '\n';
@@ -101,7 +108,8 @@ template <class Task>
   count("coarse", static_cast<decltype(S::coarse)*>(nullptr), shape_name<features>() + " -> " + answer);
   if constexpr (S::has_fine) {
     using joined = typename S::parts::joined;
-    if constexpr (shape<typename S::parts::encoder::output>) count("encoder", static_cast<decltype(S::encoder)*>(nullptr), answer + " -> " + shape_name<typename S::parts::encoder::output>());
+    if constexpr (shape<typename S::parts::encoder::output>)
+      count("encoder", static_cast<decltype(S::encoder)*>(nullptr), answer + " -> " + shape_name<typename S::parts::encoder::output>());
     if constexpr (!S::one_network) count("fine", static_cast<decltype(S::fine)*>(nullptr), shape_name<joined>() + " -> " + answer);
   }
   count("stack", static_cast<S*>(nullptr), shape_name<typename C::input>() + " -> " + answer);

@@ -17,14 +17,16 @@ static_assert(c2f::same_size<image<3, c2f::dynamic, 8>, image<3, 9, 8>> && !c2f:
 using words = std::array<std::uint32_t, 4>;
 static_assert(c2f::philox({0, 0, 0, 0}, {0, 0}) == words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
 static_assert(c2f::philox({~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}) == words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
-static_assert(c2f::philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}) == words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
+static_assert(c2f::philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}) ==
+              words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
 static_assert(c2f::hash_of("") == 0xcbf29ce484222325 && c2f::hash_of("a") == 0xaf63dc4c8601ec8c);  // FNV-1a's published values
 
 // Schedules: paper 000, t0 = .5, E = 30, at epochs 0, 15, 30, 49; and the one of its section 4.3.
 using paper = c2f::schedule::ramp<0.5, 30>;
 static_assert(paper::at(0) == 0.5 && paper::at(15) == 0.75 && paper::at(30) == 1 && paper::at(49) == 1);
 using segmentation = c2f::schedule::ramp<0, 80'000, c2f::by::iteration, 40'000>;
-static_assert(segmentation::at(0) == 0 && segmentation::at(39'999) == 0 && segmentation::at(60'000) == 0.5 && segmentation::at(80'000) == 1 && segmentation::at(120'000) == 1);
+static_assert(segmentation::at(0) == 0 && segmentation::at(39'999) == 0 && segmentation::at(60'000) == 0.5 &&
+              segmentation::at(80'000) == 1 && segmentation::at(120'000) == 1);
 static_assert(c2f::t_at<paper>({.epoch = 15, .iteration = 7, .fraction = 0.9}) == 0.75);
 static_assert(c2f::t_at<segmentation>({.epoch = 15, .iteration = 60'000, .fraction = 0.9}) == 0.5);
 static_assert(c2f::t_at<c2f::schedule::ramp<0.5, 1, c2f::by::fraction>>({.epoch = 15, .iteration = 7, .fraction = 0.5}) == 0.75);
@@ -37,22 +39,26 @@ static_assert(c2f::detail::fault_of<c2f::schedule::steps<c2f::by::epoch, c2f::st
 static_assert(c2f::detail::fault_of<c2f::schedule::steps<c2f::by::epoch, c2f::step<0, 0.5>>>() == fault::never_one);
 
 // Parameter counts: 10 and 100 classes; the published ones, and torchvision's for 1,000.
-template <class Network, class In = image<3, 32, 32>> constexpr auto count = c2f::parameter_count<c2f::network_on<Network, In>>;
-template <int Depth, int Classes> using basic = c2f::resnet_cifar<Depth, c2f::class_vector<Classes>>;
-template <int Depth, int Classes> using bottle = c2f::resnet_cifar<Depth, c2f::class_vector<Classes>, c2f::bottleneck>;
+template <class Network, class In = image<3, 32, 32>>
+constexpr auto count = c2f::parameter_count<c2f::network_on<Network, In>>;
+template <int Depth, int Classes>
+using basic = c2f::resnet_cifar<Depth, c2f::class_vector<Classes>>;
+template <int Depth, int Classes>
+using bottle = c2f::resnet_cifar<Depth, c2f::class_vector<Classes>, c2f::bottleneck>;
 static_assert(count<basic<20, 10>> == 272'474 && count<basic<20, 100>> == 278'324);
 static_assert(count<basic<56, 10>> == 855'770 && count<basic<56, 100>> == 861'620);
 static_assert(count<basic<110, 10>> == 1'730'714 && count<basic<110, 100>> == 1'736'564);
 static_assert(count<bottle<56, 10>> == 869'530 && count<bottle<56, 100>> == 892'660);
 static_assert(count<bottle<110, 10>> == 1'704'154 && count<bottle<110, 100>> == 1'727'284);
-template <int Depth> constexpr auto imagenet = count<c2f::resnet<Depth, c2f::class_vector<1000>>, image<3, 224, 224>>;
+template <int Depth>
+constexpr auto imagenet = count<c2f::resnet<Depth, c2f::class_vector<1000>>, image<3, 224, 224>>;
 static_assert(imagenet<18> == 11'689'512 && imagenet<34> == 21'797'672 && imagenet<50> == 25'557'032);
 
 // A task, what completes it, and its stack.
 struct cifar100 {
   static constexpr char const* name = "cifar100";
-  using input = image<3, 32, 32>;
-  using network = basic<20, 100>;
+  using input                       = image<3, 32, 32>;
+  using network                     = basic<20, 100>;
 };
 static_assert(c2f::task<cifar100>);
 static_assert(c2f::parameter_count<c2f::stack<cifar100>> == 559'867);
@@ -65,18 +71,18 @@ static_assert(count<basic<20, 100>, image<6, 32, 32>> - count<basic<20, 100>> ==
 
 struct baseline : cifar100 {
   static constexpr char const* name = "baseline";
-  using refine = c2f::refine::never;
+  using refine                      = c2f::refine::never;
 };
 static_assert(c2f::parameter_count<c2f::stack<baseline>> == 278'324);
 struct one_network : cifar100 {
   using share = c2f::share::weights;
-  using fuse = c2f::fuse::multiply;
+  using fuse  = c2f::fuse::multiply;
 };
 static_assert(c2f::parameter_count<c2f::stack<one_network>> == 278'324 + 2'787);
 
 // A stack is an architecture and can be the coarse network of another one.
 struct three_stages {
-  using input = image<3, 32, 32>;
+  using input   = image<3, 32, 32>;
   using network = c2f::coarse_fine<c2f::stack<cifar100>, basic<20, 100>>;
 };
 static_assert(c2f::task<three_stages>);

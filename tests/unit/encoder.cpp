@@ -26,9 +26,9 @@ void compact_is_naive(std::int64_t height, std::int64_t width) {
   slow s;
   c2f::initialize(f, 3);
   c2f::initialize(s, 3);
-  auto const layout = width % 2 == 1 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
-  at::Tensor const x = c2f::detail::sample_numbers({2, 3, height, width}, 1).to(at::kFloat).contiguous(layout);
-  at::Tensor const y = c2f::detail::sample_numbers({2, 5}, 2).to(at::kFloat).softmax(1);
+  auto const layout   = width % 2 == 1 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+  at::Tensor const x  = c2f::detail::sample_numbers({2, 3, height, width}, 1).to(at::kFloat).contiguous(layout);
+  at::Tensor const y  = c2f::detail::sample_numbers({2, 5}, 2).to(at::kFloat).softmax(1);
   at::Tensor const yf = y.detach().clone().set_requires_grad(true), ys = y.detach().clone().set_requires_grad(true);
   c2f::pass p{.mode = c2f::eval};
   at::Tensor const zf = f(yf, x, p), zs = s(ys, x, p);
@@ -70,8 +70,10 @@ TEST_CASE("the definition is two padded convolutions of the tile, computed here 
   at::Tensor const y = c2f::detail::sample_numbers({1, 5}, 2).to(at::kFloat).softmax(1), x = at::zeros({1, 3, 4, 6});
   c2f::pass p{.mode = c2f::eval};
   at::Tensor const z = g(y, x, p);
-  auto const w = c2f::parameters(g);  // weight, bias, weight, bias
-  auto const at4 = [](at::Tensor const& t, std::int64_t a, std::int64_t b, std::int64_t c, std::int64_t d) { return t[a][b][c][d].item<double>(); };
+  auto const w       = c2f::parameters(g);  // weight, bias, weight, bias
+  auto const at4     = [](at::Tensor const& t, std::int64_t a, std::int64_t b, std::int64_t c, std::int64_t d) {
+    return t[a][b][c][d].item<double>();
+  };
   auto const inside = [](std::int64_t i, std::int64_t j) { return i >= 0 && i < 4 && j >= 0 && j < 6; };
   double hidden[3][4][6];
   for (int c = 0; c < 3; ++c)

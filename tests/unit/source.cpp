@@ -11,11 +11,13 @@ namespace {
 using kind = c2f::class_vector<4>;
 
 struct told {
-  at::Tensor prediction = c2f::detail::sample_numbers({1000, 4}, 1).to(at::kFloat).softmax(1);
-  at::Tensor labels = at::zeros({1000}, at::TensorOptions(at::kLong)).fill_(2);
-  at::Tensor truth = kind::from_truth(labels);
+  at::Tensor prediction         = c2f::detail::sample_numbers({1000, 4}, 1).to(at::kFloat).softmax(1);
+  at::Tensor labels             = at::zeros({1000}, at::TensorOptions(at::kLong)).fill_(2);
+  at::Tensor truth              = kind::from_truth(labels);
   std::vector<std::int64_t> ids = std::vector<std::int64_t>(1000);
-  told() { for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int64_t>(50'000 - i); }
+  told() {
+    for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int64_t>(50'000 - i);
+  }
 
   template <class Source>
   at::Tensor operator()(double t, std::uint64_t seed = 1, std::uint64_t epoch = 0) const {
@@ -50,7 +52,7 @@ TEST_CASE("t = 0 is always truth and t = 1 always prediction") {
 TEST_CASE("a sample is truth exactly where its draw exceeds t") {
   told const batch;
   auto const took = batch.took_truth(batch.operator()<c2f::source::sample>(0.5, 9, 4));
-  int truths = 0;
+  int truths      = 0;
   for (std::size_t i = 0; i < took.size(); ++i) {
     double const a = c2f::random_stream(9, c2f::purpose::source, 4, static_cast<std::uint64_t>(batch.ids[i])).uniform();
     REQUIRE(took[i] == (a > 0.5));
@@ -61,7 +63,9 @@ TEST_CASE("a sample is truth exactly where its draw exceeds t") {
 
 TEST_CASE("the draw depends on seed, epoch and id") {
   told const batch;
-  auto const took = [&](std::uint64_t seed, std::uint64_t epoch) { return batch.took_truth(batch.operator()<c2f::source::sample>(0.5, seed, epoch)); };
+  auto const took = [&](std::uint64_t seed, std::uint64_t epoch) {
+    return batch.took_truth(batch.operator()<c2f::source::sample>(0.5, seed, epoch));
+  };
   REQUIRE(took(1, 0) == took(1, 0));
   REQUIRE(took(1, 0) != took(2, 0));
   REQUIRE(took(1, 0) != took(1, 1));
@@ -72,10 +76,11 @@ TEST_CASE("the fine loss flows back through the prediction only where it was tak
   c2f::source::sample::on<kind> source;
   c2f::pass p{.mode = c2f::train, .truth = batch.labels, .t = 0.5, .ids = batch.ids};
   at::Tensor const prediction = batch.prediction.detach().clone().set_requires_grad(true);
-  at::Tensor const chosen = source(prediction, batch.truth, p);
-  auto const took = batch.took_truth(chosen.detach());
+  at::Tensor const chosen     = source(prediction, batch.truth, p);
+  auto const took             = batch.took_truth(chosen.detach());
   chosen.sum().backward();
-  for (std::int64_t i = 0; i < 1000; ++i) REQUIRE(prediction.grad()[i].sum().item<double>() == (took[static_cast<std::size_t>(i)] ? 0.0 : 4.0));
+  for (std::int64_t i = 0; i < 1000; ++i)
+    REQUIRE(prediction.grad()[i].sum().item<double>() == (took[static_cast<std::size_t>(i)] ? 0.0 : 4.0));
 }
 
 TEST_CASE("the mean is (1 - t) truth + t prediction") {

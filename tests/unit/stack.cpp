@@ -11,16 +11,20 @@
 namespace {
 
 using input = c2f::image<3, 12, 12>;
-using kind = c2f::class_vector<7>;
+using kind  = c2f::class_vector<7>;
 using small = c2f::predicts<kind, c2f::conv<8, 3, 2>, c2f::batch_norm, c2f::relu, c2f::global_average_pool, c2f::linear<7>>;
 
 struct pt {
   static constexpr char const* name = "pt";
-  using input = ::input;
-  using network = small;
+  using input                       = ::input;
+  using network                     = small;
 };
-struct bl : pt { using refine = c2f::refine::never; };
-struct ind : pt { using schedule = c2f::schedule::always_truth; };
+struct bl : pt {
+  using refine = c2f::refine::never;
+};
+struct ind : pt {
+  using schedule = c2f::schedule::always_truth;
+};
 
 at::Tensor const images = c2f::detail::sample_numbers({6, 3, 12, 12}, 1).to(at::kFloat);
 at::Tensor const labels = c2f::detail::sample_numbers({6, 7}, 2).argmax(1);
@@ -51,7 +55,7 @@ TEST_CASE("a pass is coarse, source, encoder, fuse and fine, in these words") {
   c2f::stack<pt> const twin(1);
   at::Tensor const yc = twin.coarse(images, c2f::train);
   c2f::pass unused{.mode = c2f::train};
-  at::Tensor const z = twin.encoder(yc.softmax(1), images, unused);
+  at::Tensor const z  = twin.encoder(yc.softmax(1), images, unused);
   at::Tensor const yf = twin.fine(at::cat({images, z}, 1), c2f::train);
   REQUIRE(coarse.equal(yc));
   REQUIRE(fine.equal(yf));
@@ -78,7 +82,9 @@ TEST_CASE("with t = 0 no fine gradient reaches the coarse network, with t = 1 so
 }
 
 TEST_CASE("the weights of the losses weigh them") {
-  struct heavy : pt { using weights = c2f::loss_weights<0.5, 2>; };
+  struct heavy : pt {
+    using weights = c2f::loss_weights<0.5, 2>;
+  };
   c2f::stack<pt> one(1);
   c2f::stack<heavy> other(1);
   auto const a = trained(one, 0.5), b = trained(other, 0.5);
@@ -110,7 +116,8 @@ TEST_CASE("a stack is a value") {
 
 TEST_CASE("images of another size are refused in a sentence, and a stack does not train without a truth") {
   c2f::stack<pt> const model;
-  REQUIRE_THROWS_WITH(model(images.narrow(2, 0, 11), c2f::eval), "task 'pt' takes images [N, 3, 12, 12], found [6, 3, 11, 12]; resize them, or change the task's input");
+  REQUIRE_THROWS_WITH(model(images.narrow(2, 0, 11), c2f::eval),
+                      "task 'pt' takes images [N, 3, 12, 12], found [6, 3, 11, 12]; resize them, or change the task's input");
   REQUIRE_THROWS_AS(model(images, c2f::train), c2f::error);
 }
 
@@ -120,19 +127,26 @@ TEST_CASE("a network without values says so") {
 }
 
 TEST_CASE("logits may stand for the prediction, and the networks may differ") {
-  struct raw : pt { using predict = c2f::predict::logits; };
+  struct raw : pt {
+    using predict = c2f::predict::logits;
+  };
   c2f::stack<raw> const model(1);
   c2f::pass p{.mode = c2f::eval};
   auto const [coarse, fine] = model(images, c2f::eval);
   REQUIRE(fine.equal(model.fine(at::cat({images, model.encoder(coarse, images, p)}, 1), c2f::eval)));
 
-  struct two { using input = ::input; using network = c2f::coarse_fine<small, c2f::resnet_cifar<8, kind>>; };
+  struct two {
+    using input   = ::input;
+    using network = c2f::coarse_fine<small, c2f::resnet_cifar<8, kind>>;
+  };
   c2f::stack<two> other(1);
   REQUIRE(trained(other, 0.5).losses.size() == 2);
 }
 
 TEST_CASE("refinement runs the fine network on its own answer") {
-  struct thrice : pt { using refine = c2f::refine::times<3>; };
+  struct thrice : pt {
+    using refine = c2f::refine::times<3>;
+  };
   c2f::stack<thrice> const model(1);
   c2f::stack<pt> const once(1);
   c2f::pass p{.mode = c2f::eval};
@@ -148,31 +162,31 @@ namespace {
 // Multiplies the image by the map instead of joining them, as RSTN does.
 struct multiplied {
   static constexpr char const* name = "multiplied";
-  using input = ::input;
-  using network = small;
-  using fuse = c2f::fuse::multiply;
+  using input                       = ::input;
+  using network                     = small;
+  using fuse                        = c2f::fuse::multiply;
 };
 
 // Shares features, computed once, and gates the two answers, as CasNet does.
 struct gated {
   static constexpr char const* name = "gated";
-  using input = ::input;
-  using share = c2f::share::features<c2f::sequential<c2f::conv<8, 3, 2>, c2f::batch_norm, c2f::relu>>;
-  using head = c2f::predicts<kind, c2f::global_average_pool, c2f::linear<7>>;
-  using deep = c2f::predicts<kind, c2f::basic_block<8>, c2f::global_average_pool, c2f::linear<7>>;
-  using network = c2f::coarse_fine<head, deep>;
-  using encoder = c2f::encode::none;
-  using combine = c2f::combine::gate<>;
+  using input                       = ::input;
+  using share                       = c2f::share::features<c2f::sequential<c2f::conv<8, 3, 2>, c2f::batch_norm, c2f::relu>>;
+  using head                        = c2f::predicts<kind, c2f::global_average_pool, c2f::linear<7>>;
+  using deep                        = c2f::predicts<kind, c2f::basic_block<8>, c2f::global_average_pool, c2f::linear<7>>;
+  using network                     = c2f::coarse_fine<head, deep>;
+  using encoder                     = c2f::encode::none;
+  using combine                     = c2f::combine::gate<>;
 };
 
 // One network looks twice, the second time through an attention map of its first answer, and the answers are averaged: Coarse2Fine.
 struct looks_twice {
   static constexpr char const* name = "looks_twice";
-  using input = ::input;
-  using network = small;
-  using share = c2f::share::weights;
-  using fuse = c2f::fuse::multiply;
-  using combine = c2f::combine::average;
+  using input                       = ::input;
+  using network                     = small;
+  using share                       = c2f::share::weights;
+  using fuse                        = c2f::fuse::multiply;
+  using combine                     = c2f::combine::average;
 };
 
 static_assert(c2f::task<multiplied> && c2f::task<gated> && c2f::task<looks_twice>);
@@ -201,9 +215,9 @@ TEST_CASE("a task that shares features and gates: eq. 6 and 8 of paper 001") {
   c2f::stack<gated> model(1);
   REQUIRE(c2f::parameter_count<decltype(model)> == (8 * 3 * 9 + 16) + (8 * 7 + 7) + (2 * 8 * 8 * 9 + 32 + 8 * 7 + 7) + (8 * 2 + 2));
 
-  auto const both = model(images, c2f::eval);
-  at::Tensor const f = model.share(images, c2f::eval);
-  at::Tensor const easy = model.combine.head(f, c2f::eval).softmax(1).narrow(1, 1, 1);
+  auto const both        = model(images, c2f::eval);
+  at::Tensor const f     = model.share(images, c2f::eval);
+  at::Tensor const easy  = model.combine.head(f, c2f::eval).softmax(1).narrow(1, 1, 1);
   at::Tensor const mixed = easy.mul(both.coarse.softmax(1)).add(easy.neg().add(1).mul(both.fine.softmax(1)));
   REQUIRE(at::allclose(both.answer.softmax(1), mixed, 1e-5, 1e-6));
   REQUIRE(at::allclose(both.answer.exp().sum(1), at::ones({6}), 1e-5, 1e-6));
@@ -217,8 +231,9 @@ TEST_CASE("a task that shares features and gates: eq. 6 and 8 of paper 001") {
 TEST_CASE("the gate's own loss does not reach the coarse answer through its label") {
   c2f::combine::gate<>::on<kind, c2f::image<8, 6, 6>> gate;
   c2f::initialize(gate, 1);
-  at::Tensor const f = c2f::detail::sample_numbers({6, 8, 6, 6}, 3).to(at::kFloat);
-  at::Tensor const yc = c2f::detail::sample_numbers({6, 7}, 4).to(at::kFloat).set_requires_grad(true), yf = c2f::detail::sample_numbers({6, 7}, 5).to(at::kFloat);
+  at::Tensor const f  = c2f::detail::sample_numbers({6, 8, 6, 6}, 3).to(at::kFloat);
+  at::Tensor const yc = c2f::detail::sample_numbers({6, 7}, 4).to(at::kFloat).set_requires_grad(true),
+                   yf = c2f::detail::sample_numbers({6, 7}, 5).to(at::kFloat);
   c2f::pass p{.mode = c2f::train, .truth = labels};
   gate(f, yc, yf, p);
   p.loss().backward();
@@ -239,8 +254,8 @@ TEST_CASE("a task that shares weights: one network, two passes, the mean of the 
 namespace {
 struct three_stages {
   static constexpr char const* name = "three stages";
-  using input = ::input;
-  using network = c2f::coarse_fine<c2f::stack<pt>, small>;
+  using input                       = ::input;
+  using network                     = c2f::coarse_fine<c2f::stack<pt>, small>;
 };
 }  // namespace
 

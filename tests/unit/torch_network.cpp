@@ -28,8 +28,8 @@ struct mine : torch::nn::Cloneable<mine> {
 
 struct task {
   static constexpr char const* name = "torch";
-  using input = c2f::image<3, 32, 32>;
-  using network = c2f::torch_network<mine, c2f::class_vector<4>>;
+  using input                       = c2f::image<3, 32, 32>;
+  using network                     = c2f::torch_network<mine, c2f::class_vector<4>>;
 };
 static_assert(c2f::task<task>);
 
@@ -39,7 +39,8 @@ TEST_CASE("a torch module trains as both networks of a stack") {
   c2f::stack<task> model(1);
   REQUIRE(model.fine.module().channels == 6);
   REQUIRE(c2f::count_parameters(model.coarse) == 8 * 27 + 8 + 16 + 36);
-  auto const report = c2f::fit(model, c2f::data::glyphs<4>({.train = 64, .test = 16, .seed = 1}), c2f::recipe::settings{}.epochs(4).batch(16));
+  auto const report =
+      c2f::fit(model, c2f::data::glyphs<4>({.train = 64, .test = 16, .seed = 1}), c2f::recipe::settings{}.epochs(4).batch(16));
   REQUIRE(report.epochs.back().losses[0].second < report.epochs.front().losses[0].second);
 }
 
@@ -55,7 +56,7 @@ TEST_CASE("a torch module keeps the laws, and its values are a function of seed 
 }
 
 TEST_CASE("a c2f network as a torch module: the same tensors under the same paths") {
-  using network = c2f::resnet_cifar<8, c2f::class_vector<4>>;
+  using network     = c2f::resnet_cifar<8, c2f::class_vector<4>>;
   auto const module = c2f::as_module(c2f::make_network<network, c2f::image<3, 32, 32>>(1));
   std::vector<std::string> paths;
   c2f::for_each_leaf(module->network(), [&](std::string const& path, c2f::leaf const& each, c2f::leaf_traits const& traits) {

@@ -13,16 +13,20 @@
 namespace {
 
 using input = c2f::image<3, 32, 32>;
-using kind = c2f::class_vector<4>;
+using kind  = c2f::class_vector<4>;
 using small = c2f::predicts<kind, c2f::conv<8, 3, 4>, c2f::batch_norm, c2f::relu, c2f::global_average_pool, c2f::linear<4>>;
 
 struct pt {
   static constexpr char const* name = "pt";
-  using input = ::input;
-  using network = small;
+  using input                       = ::input;
+  using network                     = small;
 };
-struct bl : pt { using refine = c2f::refine::never; };
-struct ind : pt { using schedule = c2f::schedule::always_truth; };
+struct bl : pt {
+  using refine = c2f::refine::never;
+};
+struct ind : pt {
+  using schedule = c2f::schedule::always_truth;
+};
 
 c2f::data::glyphs<4> const data({.train = 150, .test = 40, .seed = 1});
 
@@ -55,18 +59,20 @@ TEST_CASE("sgd is PyTorch's formula") {
     net n;
     c2f::initialize(n, 1);
     c2f::sgd optimizer{n, {.momentum = 0.9, .weight_decay = 0.1, .nesterov = nesterov, .decays = &c2f::decay_weights}};
-    std::array<at::Tensor, 2> p{n.weight.tensor().detach().clone().to(at::kDouble), n.bias.tensor().detach().clone().to(at::kDouble)}, m{at::zeros_like(p[0]), at::zeros_like(p[1])};
+    std::array<at::Tensor, 2> p{n.weight.tensor().detach().clone().to(at::kDouble), n.bias.tensor().detach().clone().to(at::kDouble)},
+        m{at::zeros_like(p[0]), at::zeros_like(p[1])};
     for (int step = 0; step < 3; ++step) {
       double const rate = 0.1 / (step + 1);
-      std::array<at::Tensor, 2> const g{c2f::detail::sample_numbers({4, 3, 3, 3}, 10 + static_cast<std::uint64_t>(step)), c2f::detail::sample_numbers({4}, 20 + static_cast<std::uint64_t>(step))};
+      std::array<at::Tensor, 2> const g{c2f::detail::sample_numbers({4, 3, 3, 3}, 10 + static_cast<std::uint64_t>(step)),
+                                        c2f::detail::sample_numbers({4}, 20 + static_cast<std::uint64_t>(step))};
       optimizer.zero_gradients();
       n.weight.tensor().mutable_grad() = g[0].to(at::kFloat);
-      n.bias.tensor().mutable_grad() = g[1].to(at::kFloat);
+      n.bias.tensor().mutable_grad()   = g[1].to(at::kFloat);
       optimizer.step(rate);
       for (std::size_t i = 0; i < 2; ++i) {
         at::Tensor const d = g[i].add(p[i], i == 0 ? 0.1 : 0.0);
-        m[i] = m[i].mul(0.9).add(d);
-        p[i] = p[i].sub(nesterov ? d.add(m[i], 0.9) : m[i], rate);
+        m[i]               = m[i].mul(0.9).add(d);
+        p[i]               = p[i].sub(nesterov ? d.add(m[i], 0.9) : m[i], rate);
       }
     }
     REQUIRE(at::allclose(n.weight.tensor().to(at::kDouble), p[0], 1e-5, 1e-6));
@@ -83,7 +89,9 @@ TEST_CASE("the recipe of the paper") {
   REQUIRE(rate(121) == Approx(0.01));
   REQUIRE(rate(122) == Approx(0.001));
   auto const warm = c2f::recipe::settings{}.rate(0.4).warm_up(4);
-  for (std::int64_t i = 0; i < 6; ++i) REQUIRE(warm.rate_at({.epoch = 0, .iteration = i, .fraction = 0}) == Approx(0.4 * std::min<double>(1, 0.25 * static_cast<double>(i + 1))));
+  for (std::int64_t i = 0; i < 6; ++i)
+    REQUIRE(warm.rate_at({.epoch = 0, .iteration = i, .fraction = 0}) ==
+            Approx(0.4 * std::min<double>(1, 0.25 * static_cast<double>(i + 1))));
   REQUIRE_THROWS_WITH(c2f::recipe::settings{}.epochs(0), "the recipe's epochs is 0; it must be 1 or more");
   REQUIRE_THROWS_AS(c2f::recipe::settings{}.momentum(1.0), c2f::input_error);
 }
@@ -137,7 +145,9 @@ TEST_CASE("a loss that is not finite ends the training before it does harm") {
     c2f::parameters(model.fine)[0].view({-1})[3].fill_(std::numeric_limits<double>::quiet_NaN());
   }
   auto const before = c2f::detail::copies_of_leaves(model.coarse);
-  REQUIRE_THROWS_WITH(c2f::fit(model, data, two_epochs()), "the loss is not finite at epoch 0, step 0; the first parameter that is not finite is 'fine.0.weight'; lower the learning rate");
+  REQUIRE_THROWS_WITH(
+      c2f::fit(model, data, two_epochs()),
+      "the loss is not finite at epoch 0, step 0; the first parameter that is not finite is 'fine.0.weight'; lower the learning rate");
   auto const after = c2f::parameters(model.coarse);
   REQUIRE(after[0].equal(before[0]));
 }
@@ -157,7 +167,9 @@ TEST_CASE("an observer may stop a training; Ctrl-C does") {
 
   c2f::interrupt on_ctrl_c;
   struct presses {
-    void on_step(c2f::step_record const& step) const { if (step.iteration == 2) std::raise(SIGINT); }
+    void on_step(c2f::step_record const& step) const {
+      if (step.iteration == 2) std::raise(SIGINT);
+    }
   };
   auto const second = c2f::fit(model, data, two_epochs(), presses{}, on_ctrl_c);
   REQUIRE(second.stopped);
@@ -201,6 +213,7 @@ TEST_CASE("a registry chooses a type by name") {
 
 TEST_CASE("explain says what a task is") {
   std::string const text = c2f::explain<pt>();
-  for (char const* part : {"task 'pt'", "encode::tile<>", "by default", "[N, 6, 32, 32] -> [N, 4]", "schedule::ramp"}) REQUIRE(text.find(part) != std::string::npos);
+  for (char const* part : {"task 'pt'", "encode::tile<>", "by default", "[N, 6, 32, 32] -> [N, 4]", "schedule::ramp"})
+    REQUIRE(text.find(part) != std::string::npos);
   REQUIRE(c2f::explain<bl>().find("encoder") == std::string::npos);
 }

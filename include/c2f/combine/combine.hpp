@@ -63,8 +63,8 @@ struct gate {
     C2F_MEMBERS(head);
 
     combined operator()(at::Tensor const& features, at::Tensor const& coarse, at::Tensor const& fine, pass& p) const {
-      at::Tensor const scores = head(features, p.mode);
-      at::Tensor const easy = scores.softmax(1).narrow(1, 1, 1);
+      at::Tensor const scores  = head(features, p.mode);
+      at::Tensor const easy    = scores.softmax(1).narrow(1, 1, 1);
       at::Tensor const mixture = easy.mul(Kind::predict(coarse)).add(easy.neg().add(1.0).mul(Kind::predict(fine))).clamp_min(1e-12).log();
       if (p.training()) p.add("gate", loss::cross_entropy::of(scores, coarse.detach().argmax(1).eq(p.truth).to(at::kLong)));
       return {mixture, mixture};

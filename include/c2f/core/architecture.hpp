@@ -21,7 +21,8 @@
 namespace c2f {
 
 /// The network that an architecture becomes on a shape.
-template <class Architecture, shape In> using network_on = typename Architecture::template on<In>;
+template <class Architecture, shape In>
+using network_on = typename Architecture::template on<In>;
 
 /// Requires: `output`, a shape; `net(x, mode)`, a tensor; parameters that c2f can see (C2F_MEMBERS or each_member).
 template <class Net>

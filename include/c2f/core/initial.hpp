@@ -27,7 +27,9 @@ namespace c2f::initial {
 
 /// Normal with deviation sqrt(2 / (k*k*c_out)): He et al., "Delving deep into rectifiers", ICCV 2015, eq. 14.
 struct he_normal {
-  static double draw(random_stream& random, std::span<std::int64_t const> dims) { return random.normal() * std::sqrt(2.0 / static_cast<double>(fan_out(dims))); }
+  static double draw(random_stream& random, std::span<std::int64_t const> dims) {
+    return random.normal() * std::sqrt(2.0 / static_cast<double>(fan_out(dims)));
+  }
 };
 
 /// Uniform in +-1/sqrt(fan): what PyTorch gives a linear layer. `FanIn` is stated for a bias, which does not know its weight.
@@ -45,6 +47,6 @@ struct constant {
 };
 
 using zeros = constant<0.0>;
-using ones = constant<1.0>;
+using ones  = constant<1.0>;
 
 }  // namespace c2f::initial

@@ -36,6 +36,7 @@ concept output_kind = requires(at::Tensor const& tensor, typename K::score& scor
 };
 
 /// An architecture that knows what it predicts: `using kind = ...` beside `on<In>`.
-template <class A> concept predictor = output_kind<typename A::kind>;
+template <class A>
+concept predictor = output_kind<typename A::kind>;
 
 }  // namespace c2f

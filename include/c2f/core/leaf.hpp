@@ -21,11 +21,11 @@ namespace c2f {
 
 /// What a leaf's type says about it, for code that walks over leaves of all types.
 struct leaf_traits {
-  bool trained;                                                                  ///< parameter (true) or buffer (false)
-  std::span<std::int64_t const> dims;                                            ///< its shape
-  double (*draw)(random_stream&, std::span<std::int64_t const>);                 ///< its initial value, an element a call
-  at::ScalarType type = at::kFloat;                                              ///< its number type
-  bool on_host = false;                                                          ///< stays in host memory when the network moves
+  bool trained;                                                   ///< parameter (true) or buffer (false)
+  std::span<std::int64_t const> dims;                             ///< its shape
+  double (*draw)(random_stream&, std::span<std::int64_t const>);  ///< its initial value, an element a call
+  at::ScalarType type = at::kFloat;                               ///< its number type
+  bool on_host        = false;                                    ///< stays in host memory when the network moves
   [[nodiscard]] constexpr std::int64_t count() const {
     std::int64_t product = 1;
     for (auto const dim : dims) product *= dim;
@@ -35,9 +35,9 @@ struct leaf_traits {
 
 /// The common part of parameters and buffers: a tensor that is copied with its owner.
 class leaf {
-public:
-  leaf() = default;
-  leaf(leaf&&) noexcept = default;
+ public:
+  leaf()                           = default;
+  leaf(leaf&&) noexcept            = default;
   leaf& operator=(leaf&&) noexcept = default;
   leaf(leaf const& other) : tensor_(copy_of(other.tensor_)) {}
   leaf& operator=(leaf const& other) {
@@ -48,7 +48,9 @@ public:
 
   /// The tensor; throws c2f::error when the network was never initialised.
   [[nodiscard]] at::Tensor const& tensor() const {
-    if (!tensor_.defined()) throw error("a network was used before it had values; make it with c2f::make_network<...>(seed) or call c2f::initialize(network, seed)");
+    if (!tensor_.defined())
+      throw error(
+          "a network was used before it had values; make it with c2f::make_network<...>(seed) or call c2f::initialize(network, seed)");
     return tensor_;
   }
   /// The tensor in the number type of `like` (itself when it is the same): what lets bfloat16 images meet float32 weights.
@@ -59,7 +61,7 @@ public:
   void assign(at::Tensor value) { tensor_ = std::move(value); }
   [[nodiscard]] bool defined() const { return tensor_.defined(); }
 
-private:
+ private:
   static at::Tensor copy_of(at::Tensor const& tensor) {
     return tensor.defined() ? tensor.detach().clone().set_requires_grad(tensor.requires_grad()) : at::Tensor();
   }
@@ -84,7 +86,8 @@ template <class Initial, std::int64_t... Dims>
 struct buffer : detail::typed_leaf<false, Initial, Dims...> {};
 
 namespace detail {
-template <class T> concept any_leaf = std::is_base_of_v<leaf, T> && requires { T::traits; };
-}
+template <class T>
+concept any_leaf = std::is_base_of_v<leaf, T> && requires { T::traits; };
+}  // namespace detail
 
 }  // namespace c2f

@@ -22,21 +22,21 @@
 #define C2F_DETAIL_SCAN2(...) C2F_DETAIL_SCAN1(C2F_DETAIL_SCAN1(C2F_DETAIL_SCAN1(C2F_DETAIL_SCAN1(__VA_ARGS__))))
 #define C2F_DETAIL_SCAN1(...) C2F_DETAIL_SCAN0(C2F_DETAIL_SCAN0(C2F_DETAIL_SCAN0(C2F_DETAIL_SCAN0(__VA_ARGS__))))
 #define C2F_DETAIL_SCAN0(...) __VA_ARGS__
-#define C2F_DETAIL_LIST(name, ...) \
-  ::boost::hana::make_pair(BOOST_HANA_STRING(#name), [](auto& self) -> auto& { return self.name; }) __VA_OPT__(, C2F_DETAIL_AGAIN C2F_DETAIL_PARENS(__VA_ARGS__))
+#define C2F_DETAIL_LIST(name, ...)                                                                  \
+  ::boost::hana::make_pair(BOOST_HANA_STRING(#name), [](auto& self) -> auto& { return self.name; }) \
+      __VA_OPT__(, C2F_DETAIL_AGAIN C2F_DETAIL_PARENS(__VA_ARGS__))
 
 /// Lists the members of the struct it stands in, in the order of their paths.
-#define C2F_MEMBERS(...)                                                                                  \
-  struct hana_accessors_impl {                                                                            \
-    static constexpr auto apply() {                                                                       \
-      return ::boost::hana::make_tuple(__VA_OPT__(C2F_DETAIL_SCAN(C2F_DETAIL_LIST(__VA_ARGS__)))); \
-    }                                                                                                     \
-  };                                                                                                      \
+#define C2F_MEMBERS(...)                                                                                                           \
+  struct hana_accessors_impl {                                                                                                     \
+    static constexpr auto apply() { return ::boost::hana::make_tuple(__VA_OPT__(C2F_DETAIL_SCAN(C2F_DETAIL_LIST(__VA_ARGS__)))); } \
+  };                                                                                                                               \
   static_assert(true)
 
 namespace c2f {
 
 /// A struct whose members are listed.
-template <class T> concept has_members = boost::hana::Struct<T>::value;
+template <class T>
+concept has_members = boost::hana::Struct<T>::value;
 
 }  // namespace c2f

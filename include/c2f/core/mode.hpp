@@ -9,7 +9,7 @@
 namespace c2f {
 
 enum class mode { eval, train };
-inline constexpr mode eval = mode::eval;
+inline constexpr mode eval  = mode::eval;
 inline constexpr mode train = mode::train;
 
 }  // namespace c2f

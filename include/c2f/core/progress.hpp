@@ -18,9 +18,9 @@ namespace c2f {
 
 /// How much of the training is done, in each of the units a schedule may be written in.
 struct progress {
-  std::int64_t epoch = 0;      ///< whole epochs done
+  std::int64_t epoch     = 0;  ///< whole epochs done
   std::int64_t iteration = 0;  ///< steps done
-  double fraction = 0;         ///< steps done / all steps, in [0, 1]
+  double fraction        = 0;  ///< steps done / all steps, in [0, 1]
 };
 
 /// A loss that a pass collected.
@@ -32,12 +32,12 @@ struct named_loss {
 /// What the parts of a stack are told of one pass, and where they leave their losses.
 struct pass {
   c2f::mode mode = eval;
-  at::Tensor truth{};                        ///< undefined at inference
-  double t = 1;                              ///< probability that the fine network sees the prediction
-  std::uint64_t seed = 0, epoch = 0;         ///< with the sample's id, all that a random choice depends on
-  std::span<std::int64_t const> ids{};       ///< the samples of the batch; empty: 0, 1, 2, ...
-  std::vector<named_loss> losses{};          ///< filled by the pass
-  std::uint32_t level = 0;                   ///< depth of nesting when a stack is the coarse network of another
+  at::Tensor truth{};                   ///< undefined at inference
+  double t           = 1;               ///< probability that the fine network sees the prediction
+  std::uint64_t seed = 0, epoch = 0;    ///< with the sample's id, all that a random choice depends on
+  std::span<std::int64_t const> ids{};  ///< the samples of the batch; empty: 0, 1, 2, ...
+  std::vector<named_loss> losses{};     ///< filled by the pass
+  std::uint32_t level = 0;              ///< depth of nesting when a stack is the coarse network of another
 
   [[nodiscard]] bool training() const { return mode == train; }
 

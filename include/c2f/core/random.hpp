@@ -25,8 +25,8 @@ namespace c2f {
   for (int round = 0; round < 10; ++round) {
     std::uint64_t const product0 = std::uint64_t{0xD2511F53u} * counter[0];
     std::uint64_t const product1 = std::uint64_t{0xCD9E8D57u} * counter[2];
-    counter = {static_cast<std::uint32_t>(product1 >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(product1),
-               static_cast<std::uint32_t>(product0 >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(product0)};
+    counter                      = {static_cast<std::uint32_t>(product1 >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(product1),
+                                    static_cast<std::uint32_t>(product0 >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(product0)};
     key[0] += 0x9E3779B9u;
     key[1] += 0xBB67AE85u;
   }
@@ -43,21 +43,22 @@ namespace c2f {
 /// What a stream is drawn for. Two purposes never share numbers.
 enum class purpose : std::uint32_t {
   initial_value = 1,  ///< id = hash of the parameter's path, epoch = 0
-  order = 2,          ///< the order of the samples in an epoch, id = 0
-  augment = 3,        ///< crop and flip of one sample
-  source = 4,         ///< which truth or prediction the fine network sees (eq. 3 of paper 000)
-  corrupt = 5,        ///< how source::corrupt damages a truth
-  synthesis = 6,      ///< procedural data
+  order         = 2,  ///< the order of the samples in an epoch, id = 0
+  augment       = 3,  ///< crop and flip of one sample
+  source        = 4,  ///< which truth or prediction the fine network sees (eq. 3 of paper 000)
+  corrupt       = 5,  ///< how source::corrupt damages a truth
+  synthesis     = 6,  ///< procedural data
 };
 
 /// The numbers of one (seed, purpose, epoch, id), in order.
 class random_stream {
-public:
+ public:
   constexpr random_stream(std::uint64_t seed, purpose what, std::uint64_t epoch, std::uint64_t id) {
     // (purpose, epoch) and the seed make the key; the id and a running index make the counter.
-    auto const mixed = philox({static_cast<std::uint32_t>(what), static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(epoch >> 32), 0x63326600u},
-                              {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
-    key_ = {mixed[0], mixed[1]};
+    auto const mixed =
+        philox({static_cast<std::uint32_t>(what), static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(epoch >> 32), 0x63326600u},
+               {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
+    key_     = {mixed[0], mixed[1]};
     counter_ = {0, 0, static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(id >> 32)};
   }
 
@@ -83,7 +84,7 @@ public:
     return radius * std::cos(2.0 * std::numbers::pi * uniform());
   }
 
-private:
+ private:
   std::array<std::uint32_t, 2> key_{};
   std::array<std::uint32_t, 4> counter_{};
   std::array<std::uint32_t, 4> block_{};

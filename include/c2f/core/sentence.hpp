@@ -14,15 +14,21 @@
 namespace c2f {
 
 // Names that make a diagnostic readable: `mismatch<in_layer<...>, got<...>, wanted<...>> evaluates to false`.
-template <class> struct in_layer;
-template <class> struct in_task;
-template <class> struct got;
-template <class> struct wanted;
-template <class...> inline constexpr bool mismatch = false;
+template <class>
+struct in_layer;
+template <class>
+struct in_task;
+template <class>
+struct got;
+template <class>
+struct wanted;
+template <class...>
+inline constexpr bool mismatch = false;
 
 namespace detail {
 /// A base that only asks: its arguments are calls of check functions.
-template <bool...> struct holds {};
+template <bool...>
+struct holds {};
 }  // namespace detail
 
 }  // namespace c2f

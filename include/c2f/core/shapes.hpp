@@ -27,7 +27,8 @@ consteval bool check_image_channels() {
 template <std::int64_t Height, std::int64_t Width>
 consteval bool check_image_size() {
   static_assert((Height > 0 || Height == dynamic) && (Width > 0 || Width == dynamic),
-                "c2f::image needs a height and a width of 1 or more; write c2f::image<channels, height, width>, with c2f::dynamic for a size that only a run knows");
+                "c2f::image needs a height and a width of 1 or more; write c2f::image<channels, height, width>, with c2f::dynamic for a "
+                "size that only a run knows");
   return true;
 }
 template <std::int64_t Channels>
@@ -53,39 +54,62 @@ struct vector : detail::holds<detail::check_vector_channels<Channels>()> {
 
 namespace detail {
 /// What stands behind a layer that did not fit and has said so. It passes for every shape: one mistake, one error.
-struct wrong_shape { static constexpr std::int64_t channels = 1, height = 1, width = 1; };
+struct wrong_shape {
+  static constexpr std::int64_t channels = 1, height = 1, width = 1;
+};
 
-template <class S> inline constexpr bool is_image = std::is_same_v<S, wrong_shape>;
-template <std::int64_t C, std::int64_t H, std::int64_t W> inline constexpr bool is_image<image<C, H, W>> = true;
-template <class S> inline constexpr bool is_vector = std::is_same_v<S, wrong_shape>;
-template <std::int64_t C> inline constexpr bool is_vector<vector<C>> = true;
-constexpr std::int64_t strided_size(std::int64_t in, std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t dilation) {
-  return in == dynamic ? dynamic : in + 2 * padding < dilation * (kernel - 1) + 1 ? 0 : (in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
+template <class S>
+inline constexpr bool is_image = std::is_same_v<S, wrong_shape>;
+template <std::int64_t C, std::int64_t H, std::int64_t W>
+inline constexpr bool is_image<image<C, H, W>> = true;
+template <class S>
+inline constexpr bool is_vector = std::is_same_v<S, wrong_shape>;
+template <std::int64_t C>
+inline constexpr bool is_vector<vector<C>> = true;
+constexpr std::int64_t strided_size(std::int64_t in, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
+                                    std::int64_t dilation) {
+  return in == dynamic                                    ? dynamic
+         : in + 2 * padding < dilation * (kernel - 1) + 1 ? 0
+                                                          : (in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
 }
 }  // namespace detail
 
-template <class S> concept image_shape = detail::is_image<S>;
-template <class S> concept vector_shape = detail::is_vector<S>;
+template <class S>
+concept image_shape = detail::is_image<S>;
+template <class S>
+concept vector_shape = detail::is_vector<S>;
 /// A shape: an image or a vector.
-template <class S> concept shape = image_shape<S> || vector_shape<S>;
+template <class S>
+concept shape = image_shape<S> || vector_shape<S>;
 
 namespace detail {
 // What a layer takes for its input when that was of the wrong sort.
-template <class S> struct map_or_any { using type = image<1, 1, 1>; };
-template <image_shape S> struct map_or_any<S> { using type = S; };
-template <class S> using as_map = typename map_or_any<S>::type;
+template <class S>
+struct map_or_any {
+  using type = image<1, 1, 1>;
+};
+template <image_shape S>
+struct map_or_any<S> {
+  using type = S;
+};
+template <class S>
+using as_map = typename map_or_any<S>::type;
 /// The output of a layer that fits or does not.
-template <bool Fits, class Output> using output_if = std::conditional_t<Fits, Output, wrong_shape>;
+template <bool Fits, class Output>
+using output_if = std::conditional_t<Fits, Output, wrong_shape>;
 }  // namespace detail
 
 /// The same map with other channels.
-template <image_shape S, std::int64_t Channels> using with_channels = image<Channels, S::height, S::width>;
+template <image_shape S, std::int64_t Channels>
+using with_channels = image<Channels, S::height, S::width>;
 /// The same map with `More` channels beside its own: what the fine network's first layer reads after concatenation.
-template <image_shape S, std::int64_t More> using widen = with_channels<S, S::channels + More>;
+template <image_shape S, std::int64_t More>
+using widen = with_channels<S, S::channels + More>;
 
 /// Whether a window of that size finds at least one place on the map.
 template <image_shape S, std::int64_t Kernel, std::int64_t Stride, std::int64_t Padding, std::int64_t Dilation = 1>
-inline constexpr bool window_fits = detail::strided_size(S::height, Kernel, Stride, Padding, Dilation) != 0 && detail::strided_size(S::width, Kernel, Stride, Padding, Dilation) != 0;
+inline constexpr bool window_fits = detail::strided_size(S::height, Kernel, Stride, Padding, Dilation) != 0 &&
+                                    detail::strided_size(S::width, Kernel, Stride, Padding, Dilation) != 0;
 
 /// The map that a sliding window (convolution or pooling) leaves; 1 high or wide where the window does not fit.
 template <image_shape S, std::int64_t Kernel, std::int64_t Stride, std::int64_t Padding, std::int64_t Dilation = 1>
@@ -93,8 +117,10 @@ using strided = image<S::channels, detail::or_one(detail::strided_size(S::height
                       detail::or_one(detail::strided_size(S::width, Kernel, Stride, Padding, Dilation))>;
 
 /// Equal, or equal wherever neither is dynamic.
-template <shape A, shape B> inline constexpr bool same_size = std::is_same_v<A, B> || std::is_same_v<A, detail::wrong_shape> || std::is_same_v<B, detail::wrong_shape>;
+template <shape A, shape B>
+inline constexpr bool same_size = std::is_same_v<A, B> || std::is_same_v<A, detail::wrong_shape> || std::is_same_v<B, detail::wrong_shape>;
 template <std::int64_t C, std::int64_t H1, std::int64_t W1, std::int64_t H2, std::int64_t W2>
-inline constexpr bool same_size<image<C, H1, W1>, image<C, H2, W2>> = (H1 == H2 || H1 == dynamic || H2 == dynamic) && (W1 == W2 || W1 == dynamic || W2 == dynamic);
+inline constexpr bool same_size<image<C, H1, W1>, image<C, H2, W2>> =
+    (H1 == H2 || H1 == dynamic || H2 == dynamic) && (W1 == W2 || W1 == dynamic || W2 == dynamic);
 
 }  // namespace c2f

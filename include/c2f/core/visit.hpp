@@ -28,32 +28,45 @@ namespace detail {
 /// A reference to the caller's function. It has one type whatever the function is, so the walk over a network is compiled once
 /// and not once for every function that walks it.
 class leaf_visitor {
-public:
+ public:
   template <class F>
-  explicit leaf_visitor(F& f) : function_(&f), call_([](void* function, std::string const& path, leaf& each, leaf_traits const& traits) { (*static_cast<F*>(function))(path, each, traits); }) {}
+  explicit leaf_visitor(F& f)
+      : function_(&f), call_([](void* function, std::string const& path, leaf& each, leaf_traits const& traits) {
+          (*static_cast<F*>(function))(path, each, traits);
+        }) {}
   void operator()(std::string const& path, leaf& each, leaf_traits const& traits) const { call_(function_, path, each, traits); }
 
   /// Set while a network gets its initial values: one that makes its own is asked to make them anew, from this seed.
   std::uint64_t const* seed = nullptr;
 
-private:
+ private:
   void* function_;
   void (*call_)(void*, std::string const&, leaf&, leaf_traits const&);
 };
 
-template <class T> concept lists_members = requires(T& net) { T::each_member(net, [](auto&&, auto&) {}); };
+template <class T>
+concept lists_members = requires(T& net) { T::each_member(net, [](auto&&, auto&) {}); };
 /// A network that knows its leaves only at run time, such as one made of a torch::nn::Module.
-template <class T> concept walks_leaves = requires(T& net, leaf_visitor const& f) { net.walk_leaves(std::string(), f); net.reset(std::uint64_t{}, std::string()); };
+template <class T>
+concept walks_leaves = requires(T& net, leaf_visitor const& f) {
+  net.walk_leaves(std::string(), f);
+  net.reset(std::uint64_t{}, std::string());
+};
 
 /// Whether the walk finds its way.
-template <class T> concept walkable = any_leaf<T> || walks_leaves<T> || lists_members<T> || has_members<T>;
+template <class T>
+concept walkable = any_leaf<T> || walks_leaves<T> || lists_members<T> || has_members<T>;
 template <class Net>
 consteval bool check_members() {
-  static_assert(mismatch<got<Net>>, "c2f cannot see the parameters of this network; list its members with C2F_MEMBERS(first, second, ...), or write C2F_MEMBERS() where it has none");
+  static_assert(mismatch<got<Net>>,
+                "c2f cannot see the parameters of this network; list its members with C2F_MEMBERS(first, second, ...), or write "
+                "C2F_MEMBERS() where it has none");
   return false;
 }
 
-inline std::string joined(std::string const& path, std::string_view name) { return path.empty() ? std::string(name) : path + '.' + std::string(name); }
+inline std::string joined(std::string const& path, std::string_view name) {
+  return path.empty() ? std::string(name) : path + '.' + std::string(name);
+}
 
 template <class Net>
 void walk(Net& net, std::string const& path, leaf_visitor const& f) {
@@ -73,14 +86,19 @@ void walk(Net& net, std::string const& path, leaf_visitor const& f) {
   }
 }
 
-template <class T> concept counts_itself = requires { { T::count_of_parameters() } -> std::same_as<std::int64_t>; };
+template <class T>
+concept counts_itself = requires {
+  { T::count_of_parameters() } -> std::same_as<std::int64_t>;
+};
 
-template <class T> constexpr std::int64_t count_parameters();
+template <class T>
+constexpr std::int64_t count_parameters();
 template <class T>
 struct count_members {
   template <class... Pair>
   constexpr std::int64_t operator()(Pair const&...) const {
-    return (std::int64_t{0} + ... + count_parameters<std::remove_cvref_t<decltype(boost::hana::second(std::declval<Pair const&>())(std::declval<T&>()))>>());
+    return (std::int64_t{0} + ... +
+            count_parameters<std::remove_cvref_t<decltype(boost::hana::second(std::declval<Pair const&>())(std::declval<T&>()))>>());
   }
 };
 template <class T>
@@ -92,30 +110,38 @@ constexpr std::int64_t count_parameters() {
   } else if constexpr (has_members<T>) {
     return boost::hana::unpack(boost::hana::accessors<T>(), count_members<T>{});
   } else {
-    static_assert(mismatch<got<T>>, "c2f::parameter_count needs a network whose parameters are known while compiling; list its members with C2F_MEMBERS(...), or count at run time with c2f::count_parameters(net)");
+    static_assert(mismatch<got<T>>,
+                  "c2f::parameter_count needs a network whose parameters are known while compiling; list its members with "
+                  "C2F_MEMBERS(...), or count at run time with c2f::count_parameters(net)");
     return 0;
   }
 }
 
-template <class T> constexpr bool count_known();
+template <class T>
+constexpr bool count_known();
 template <class T>
 struct members_known {
   template <class... Pair>
   constexpr bool operator()(Pair const&...) const {
-    return (true && ... && count_known<std::remove_cvref_t<decltype(boost::hana::second(std::declval<Pair const&>())(std::declval<T&>()))>>());
+    return (true && ... &&
+            count_known<std::remove_cvref_t<decltype(boost::hana::second(std::declval<Pair const&>())(std::declval<T&>()))>>());
   }
 };
 template <class T>
 constexpr bool count_known() {
-  if constexpr (any_leaf<T> || counts_itself<T>) return true;
-  else if constexpr (walks_leaves<T> || !has_members<T>) return false;
-  else return boost::hana::unpack(boost::hana::accessors<T>(), members_known<T>{});
+  if constexpr (any_leaf<T> || counts_itself<T>)
+    return true;
+  else if constexpr (walks_leaves<T> || !has_members<T>)
+    return false;
+  else
+    return boost::hana::unpack(boost::hana::accessors<T>(), members_known<T>{});
 }
 
 }  // namespace detail
 
 /// Whether the number of a network's parameters is known while compiling: not where a torch::nn::Module is in it.
-template <class Net> inline constexpr bool parameter_count_known = detail::count_known<Net>();
+template <class Net>
+inline constexpr bool parameter_count_known = detail::count_known<Net>();
 
 /// Calls f(path, leaf, traits) for every parameter and buffer, in the order of the members.
 template <class Net, class F>
@@ -129,13 +155,15 @@ void for_each_leaf(Net const& net, F&& f, std::string const& path = {}) {
 }
 
 /// The number of trained numbers in a network, known while compiling.
-template <class Net> inline constexpr std::int64_t parameter_count = detail::count_parameters<Net>();
+template <class Net>
+inline constexpr std::int64_t parameter_count = detail::count_parameters<Net>();
 
 /// The same, counted at run time (also for networks made of a torch::nn::Module).
 template <class Net>
 [[nodiscard]] std::int64_t count_parameters(Net const& net) {
   std::int64_t count = 0;
-  for_each_leaf(net, [&](std::string const&, leaf const& each, leaf_traits const& traits) { count += traits.trained ? each.tensor().numel() : 0; });
+  for_each_leaf(
+      net, [&](std::string const&, leaf const& each, leaf_traits const& traits) { count += traits.trained ? each.tensor().numel() : 0; });
   return count;
 }
 
@@ -159,7 +187,9 @@ void initialize(Net& net, std::uint64_t seed, std::string const& path = {}) {
 template <class Net>
 [[nodiscard]] std::vector<at::Tensor> parameters(Net const& net) {
   std::vector<at::Tensor> all;
-  for_each_leaf(net, [&](std::string const&, leaf const& each, leaf_traits const& traits) { if (traits.trained) all.push_back(each.tensor()); });
+  for_each_leaf(net, [&](std::string const&, leaf const& each, leaf_traits const& traits) {
+    if (traits.trained) all.push_back(each.tensor());
+  });
   return all;
 }
 
@@ -175,7 +205,8 @@ void move_to(Net& net, at::Device device) {
 template <class Net>
 void to_channels_last(Net& net) {
   for_each_leaf(net, [&](std::string const&, leaf& each, leaf_traits const& traits) {
-    if (each.tensor().dim() == 4) each.assign(each.tensor().detach().contiguous(at::MemoryFormat::ChannelsLast).set_requires_grad(traits.trained));
+    if (each.tensor().dim() == 4)
+      each.assign(each.tensor().detach().contiguous(at::MemoryFormat::ChannelsLast).set_requires_grad(traits.trained));
   });
 }
 

@@ -18,7 +18,8 @@ namespace detail {
 
 template <std::int64_t Kernel>
 consteval bool check_odd() {
-  static_assert(Kernel % 2 == 1 && Kernel > 0, "the convolutions of an encoder need odd kernels, so that its map keeps the image's size; write 1, 3, 5 or 7");
+  static_assert(Kernel % 2 == 1 && Kernel > 0,
+                "the convolutions of an encoder need odd kernels, so that its map keeps the image's size; write 1, 3, 5 or 7");
   return true;
 }
 
@@ -39,11 +40,15 @@ struct conv_relu : c2f::detail::holds<check_odd<Kernel>()> {
 };
 
 // All but the last convolution end in Hidden maps, the last one in Out.
-template <std::int64_t Out, std::int64_t Hidden, class Done, std::int64_t... Kernels> struct projected;
+template <std::int64_t Out, std::int64_t Hidden, class Done, std::int64_t... Kernels>
+struct projected;
 template <std::int64_t Out, std::int64_t Hidden, class... Done, std::int64_t Last>
-struct projected<Out, Hidden, sequential<Done...>, Last> { using type = sequential<Done..., conv_relu<Out, Last>>; };
+struct projected<Out, Hidden, sequential<Done...>, Last> {
+  using type = sequential<Done..., conv_relu<Out, Last>>;
+};
 template <std::int64_t Out, std::int64_t Hidden, class... Done, std::int64_t First, std::int64_t Second, std::int64_t... Rest>
-struct projected<Out, Hidden, sequential<Done...>, First, Second, Rest...> : projected<Out, Hidden, sequential<Done..., conv_relu<Hidden, First>>, Second, Rest...> {};
+struct projected<Out, Hidden, sequential<Done...>, First, Second, Rest...>
+    : projected<Out, Hidden, sequential<Done..., conv_relu<Hidden, First>>, Second, Rest...> {};
 
 }  // namespace detail
 
@@ -52,7 +57,8 @@ template <std::int64_t Hidden, std::int64_t... Kernels>
 struct project : c2f::detail::holds<detail::check_some<sizeof...(Kernels)>()> {
   /// How far from a pixel its value depends on the input, in pixels.
   static constexpr std::int64_t radius = (std::int64_t{0} + ... + (Kernels / 2));
-  template <std::int64_t Out> using onto = typename detail::projected<Out, Hidden == 0 ? Out : Hidden, sequential<>, Kernels...>::type;
+  template <std::int64_t Out>
+  using onto = typename detail::projected<Out, Hidden == 0 ? Out : Hidden, sequential<>, Kernels...>::type;
 };
 
 }  // namespace c2f::encode

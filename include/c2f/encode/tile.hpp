@@ -38,7 +38,7 @@ inline at::Tensor stretch_side(at::Tensor const& z, std::int64_t dim, std::int64
   if (z.size(dim) == size) return z;
   std::array<std::int64_t, 4> sizes{-1, -1, -1, -1};
   sizes[static_cast<std::size_t>(dim)] = size - 2 * radius;
-  at::Tensor const middle = z.narrow(dim, radius, 1).expand(sizes);
+  at::Tensor const middle              = z.narrow(dim, radius, 1).expand(sizes);
   return at::cat({z.narrow(dim, 0, radius), middle, z.narrow(dim, radius + 1, radius)}, dim);
 }
 
@@ -59,7 +59,7 @@ struct tile {
   template <output_kind Kind, image_shape Like>
     requires vector_shape<typename Kind::template output<Like>>
   struct on {
-    using output = Like;
+    using output                          = Like;
     static constexpr std::int64_t classes = Kind::template output<Like>::channels;
 
     network_on<typename projection::template onto<Like::channels>, with_channels<Like, classes>> project;
@@ -68,7 +68,11 @@ struct tile {
     at::Tensor operator()(at::Tensor const& y, at::Tensor const& x, pass& p) const {
       std::int64_t const height = x.size(2), width = x.size(3), side = 2 * projection::radius + 1;
       bool const whole = std::same_as<Evaluation, naive>;
-      at::Tensor const tiny = y.to(x.scalar_type()).unsqueeze(2).unsqueeze(3).expand({y.size(0), classes, whole ? height : std::min(height, side), whole ? width : std::min(width, side)});
+      at::Tensor const tiny =
+          y.to(x.scalar_type())
+              .unsqueeze(2)
+              .unsqueeze(3)
+              .expand({y.size(0), classes, whole ? height : std::min(height, side), whole ? width : std::min(width, side)});
       at::Tensor const z = project(tiny.contiguous(x.suggest_memory_format()), p.mode);
       return detail::stretch(z, x, projection::radius);
     }

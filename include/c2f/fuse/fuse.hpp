@@ -22,7 +22,8 @@ concept fuse_on = requires(typename F::template on<X, Z> const& joined, at::Tens
 namespace fuse {
 
 struct concatenate {
-  template <class X, class Z> struct on;
+  template <class X, class Z>
+  struct on;
 
   template <image_shape X, image_shape Z>
     requires same_size<X, with_channels<Z, X::channels>>
@@ -41,7 +42,8 @@ struct concatenate {
 };
 
 struct multiply {
-  template <class X, class Z> struct on;
+  template <class X, class Z>
+  struct on;
 
   template <image_shape X, image_shape Z>
     requires(same_size<X, with_channels<Z, X::channels>> && (Z::channels == X::channels || Z::channels == 1))

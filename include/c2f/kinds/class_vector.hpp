@@ -29,12 +29,13 @@ consteval bool check_classes() {
 
 template <std::int64_t Classes>
 struct class_vector : detail::holds<detail::check_classes<Classes>()> {
-  static constexpr char const* name = "class_vector";
+  static constexpr char const* name     = "class_vector";
   static constexpr std::int64_t classes = Classes;
-  template <image_shape In> using output = vector<Classes>;
-  using truth_value = std::int64_t;
+  template <image_shape In>
+  using output          = vector<Classes>;
+  using truth_value     = std::int64_t;
   using default_encoder = encode::tile<>;
-  using default_loss = loss::cross_entropy;
+  using default_loss    = loss::cross_entropy;
 
   static at::Tensor predict(at::Tensor const& raw) { return raw.softmax(1); }
   static at::Tensor from_truth(at::Tensor const& truth) {
@@ -43,7 +44,7 @@ struct class_vector : detail::holds<detail::check_classes<Classes>()> {
 
   /// The truth, with probability `rate` another class, each as likely as the next.
   static at::Tensor corrupt(at::Tensor const& truth, double rate, pass const& p) {
-    at::Tensor damaged = truth.to(at::kCPU, at::kLong).clone();
+    at::Tensor damaged        = truth.to(at::kCPU, at::kLong).clone();
     std::int64_t* const label = damaged.mutable_data_ptr<std::int64_t>();
     for (std::int64_t i = 0; i < damaged.size(0); ++i) {
       random_stream random = p.draws(purpose::corrupt, i);

@@ -16,10 +16,12 @@ namespace detail {
 template <class Layer, class In>
 consteval bool says_map() {
   static_assert(image_shape<In> || mismatch<in_layer<Layer>, got<In>>,
-                "this layer works on a map [channels, height, width] but stands after a vector; put it before the pooling or c2f::flatten, or leave it out");
+                "this layer works on a map [channels, height, width] but stands after a vector; put it before the pooling or c2f::flatten, "
+                "or leave it out");
   return true;
 }
-template <class Layer, class In, bool = says_map<Layer, In>()> struct check_map {};
+template <class Layer, class In, bool = says_map<Layer, In>()>
+struct check_map {};
 
 template <class Layer, class In>
 consteval bool says_vector() {
@@ -27,7 +29,8 @@ consteval bool says_vector() {
                 "c2f::linear works on a vector but stands after a map; put c2f::global_average_pool or c2f::flatten before it");
   return true;
 }
-template <class Layer, class In, bool = says_vector<Layer, In>()> struct check_vector {};
+template <class Layer, class In, bool = says_vector<Layer, In>()>
+struct check_vector {};
 
 template <class Layer, class In, bool Fits>
 consteval bool says_window() {
@@ -35,15 +38,18 @@ consteval bool says_window() {
                 "the map is smaller than this layer's window; use a larger input, a smaller kernel or stride, or fewer layers before it");
   return true;
 }
-template <class Layer, class In, bool Fits, bool = says_window<Layer, In, Fits>()> struct check_window {};
+template <class Layer, class In, bool Fits, bool = says_window<Layer, In, Fits>()>
+struct check_window {};
 
 template <class Layer, class In>
 consteval bool says_static_size() {
   static_assert((as_map<In>::height != dynamic && as_map<In>::width != dynamic) || mismatch<in_layer<Layer>, got<In>>,
-                "c2f::flatten needs a height and a width that are known while compiling; give the task's input its size, or use c2f::global_average_pool");
+                "c2f::flatten needs a height and a width that are known while compiling; give the task's input its size, or use "
+                "c2f::global_average_pool");
   return true;
 }
-template <class Layer, class In, bool = says_static_size<Layer, In>()> struct check_static_size {};
+template <class Layer, class In, bool = says_static_size<Layer, In>()>
+struct check_static_size {};
 
 template <class Layer, class Body, class Shortcut>
 consteval bool says_sum() {
@@ -51,21 +57,25 @@ consteval bool says_sum() {
                 "the two branches of c2f::residual end in different shapes; give the shortcut the body's channels and stride");
   return true;
 }
-template <class Layer, class Body, class Shortcut, bool = says_sum<Layer, Body, Shortcut>()> struct check_sum {};
+template <class Layer, class Body, class Shortcut, bool = says_sum<Layer, Body, Shortcut>()>
+struct check_sum {};
 
 template <class Layer, class Second, class First>
 consteval bool says_repeat() {
-  static_assert(same_size<Second, First> || mismatch<in_layer<Layer>, got<Second>, wanted<First>>,
-                "c2f::repeat needs a block that keeps its shape from the second time on; give it stride 1 and as many channels as it reads");
+  static_assert(
+      same_size<Second, First> || mismatch<in_layer<Layer>, got<Second>, wanted<First>>,
+      "c2f::repeat needs a block that keeps its shape from the second time on; give it stride 1 and as many channels as it reads");
   return true;
 }
-template <class Layer, class Second, class First, bool = says_repeat<Layer, Second, First>()> struct check_repeat {};
+template <class Layer, class Second, class First, bool = says_repeat<Layer, Second, First>()>
+struct check_repeat {};
 
 template <class Layer, class In>
 consteval bool layer_fits() {
   if constexpr (!architecture_on<Layer, In>) {
     static_assert(mismatch<in_layer<Layer>, got<In>>,
-                  "this layer cannot be put on its input; a layer has 'template <c2f::shape In> struct on' with 'output', 'operator()(at::Tensor const&, c2f::mode) const' and C2F_MEMBERS(...)");
+                  "this layer cannot be put on its input; a layer has 'template <c2f::shape In> struct on' with 'output', "
+                  "'operator()(at::Tensor const&, c2f::mode) const' and C2F_MEMBERS(...)");
     return false;
   } else if constexpr (!walkable<network_on<Layer, In>>) {
     return check_members<Layer>();

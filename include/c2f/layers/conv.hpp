@@ -20,21 +20,26 @@ namespace c2f {
 
 /// Whether a layer adds a constant a channel; a bias begins at `Initial`.
 struct no_bias {};
-template <class Initial> struct bias_from {};
+template <class Initial>
+struct bias_from {};
 using bias = bias_from<initial::zeros>;
 
 namespace detail {
-template <class Bias, std::int64_t Out> struct bias_leaf {
+template <class Bias, std::int64_t Out>
+struct bias_leaf {
   std::optional<at::Tensor> as(at::Tensor const&) const { return std::nullopt; }
   C2F_MEMBERS();
 };
-template <class Initial, std::int64_t Out> struct bias_leaf<bias_from<Initial>, Out> : parameter<Initial, Out> {};
+template <class Initial, std::int64_t Out>
+struct bias_leaf<bias_from<Initial>, Out> : parameter<Initial, Out> {};
 }  // namespace detail
 
-template <std::int64_t Out, std::int64_t Kernel, std::int64_t Stride = 1, std::int64_t Padding = Kernel / 2, class Bias = no_bias, std::int64_t Dilation = 1>
+template <std::int64_t Out, std::int64_t Kernel, std::int64_t Stride = 1, std::int64_t Padding = Kernel / 2, class Bias = no_bias,
+          std::int64_t Dilation = 1>
 struct conv {
   template <shape In>
-  struct on : detail::check_map<conv, In>, detail::check_window<conv, In, window_fits<detail::as_map<In>, Kernel, Stride, Padding, Dilation>> {
+  struct on : detail::check_map<conv, In>,
+              detail::check_window<conv, In, window_fits<detail::as_map<In>, Kernel, Stride, Padding, Dilation>> {
     static constexpr bool fits = image_shape<In> && window_fits<detail::as_map<In>, Kernel, Stride, Padding, Dilation>;
     using output = detail::output_if<fits, with_channels<strided<detail::as_map<In>, Kernel, Stride, Padding, Dilation>, Out>>;
 

@@ -27,7 +27,7 @@ struct call_counter : leaf {
 struct batch_norm {
   template <shape In>
   struct on : detail::check_map<batch_norm, In> {
-    using output = detail::output_if<image_shape<In>, In>;
+    using output                           = detail::output_if<image_shape<In>, In>;
     static constexpr std::int64_t channels = In::channels;
 
     parameter<initial::ones, channels> weight;

@@ -34,11 +34,14 @@ struct relu {
 template <std::int64_t Kernel, std::int64_t Stride = Kernel, std::int64_t Padding = 0>
 struct max_pool {
   template <shape In>
-  struct on : detail::check_map<max_pool, In>, detail::check_window<max_pool, In, window_fits<detail::as_map<In>, Kernel, Stride, Padding>> {
+  struct on : detail::check_map<max_pool, In>,
+              detail::check_window<max_pool, In, window_fits<detail::as_map<In>, Kernel, Stride, Padding>> {
     static constexpr bool fits = image_shape<In> && window_fits<detail::as_map<In>, Kernel, Stride, Padding>;
-    using output = detail::output_if<fits, strided<detail::as_map<In>, Kernel, Stride, Padding>>;
+    using output               = detail::output_if<fits, strided<detail::as_map<In>, Kernel, Stride, Padding>>;
     C2F_MEMBERS();
-    at::Tensor operator()(at::Tensor const& x, mode) const { return at::max_pool2d(x, {Kernel, Kernel}, {Stride, Stride}, {Padding, Padding}); }
+    at::Tensor operator()(at::Tensor const& x, mode) const {
+      return at::max_pool2d(x, {Kernel, Kernel}, {Stride, Stride}, {Padding, Padding});
+    }
   };
 };
 
@@ -54,9 +57,9 @@ struct global_average_pool {
 struct flatten {
   template <shape In>
   struct on : detail::check_map<flatten, In>, detail::check_static_size<flatten, In> {
-    using map = detail::as_map<In>;
+    using map                  = detail::as_map<In>;
     static constexpr bool fits = image_shape<In> && map::height != dynamic && map::width != dynamic;
-    using output = detail::output_if<fits, vector<fits ? map::channels * map::height * map::width : 1>>;
+    using output               = detail::output_if<fits, vector<fits ? map::channels * map::height * map::width : 1>>;
     C2F_MEMBERS();
     at::Tensor operator()(at::Tensor const& x, mode) const { return x.flatten(1); }
   };

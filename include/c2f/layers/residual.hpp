@@ -21,7 +21,8 @@ template <class Body, class Shortcut = identity>
 struct residual {
   template <shape In>
   struct on : detail::check_sum<residual, typename network_on<Body, In>::output, typename network_on<Shortcut, In>::output> {
-    using output = detail::output_if<same_size<typename network_on<Body, In>::output, typename network_on<Shortcut, In>::output>, typename network_on<Body, In>::output>;
+    using output = detail::output_if<same_size<typename network_on<Body, In>::output, typename network_on<Shortcut, In>::output>,
+                                     typename network_on<Body, In>::output>;
 
     network_on<Body, In> body;
     network_on<Shortcut, In> shortcut;
@@ -41,7 +42,8 @@ using downsample = std::conditional_t<Stride == 1 && In::channels == Out, identi
 template <std::int64_t Width, std::int64_t Stride = 1>
 struct basic_block {
   static constexpr std::int64_t expansion = 1;
-  template <std::int64_t W, std::int64_t S> using with = basic_block<W, S>;
+  template <std::int64_t W, std::int64_t S>
+  using with = basic_block<W, S>;
 
   template <shape In>
   struct on {
@@ -67,7 +69,8 @@ struct basic_block {
 template <std::int64_t Width, std::int64_t Stride = 1>
 struct bottleneck {
   static constexpr std::int64_t expansion = 4;
-  template <std::int64_t W, std::int64_t S> using with = bottleneck<W, S>;
+  template <std::int64_t W, std::int64_t S>
+  using with = bottleneck<W, S>;
 
   template <shape In>
   struct on {

@@ -24,14 +24,21 @@ struct wrong_layer {
   C2F_MEMBERS();
   at::Tensor operator()(at::Tensor const& x, mode) const { return x; }
 };
-template <class Layer, class In, bool = layer_fits<Layer, In>()> struct linked { using net = network_on<Layer, In>; };
-template <class Layer, class In> struct linked<Layer, In, false> { using net = wrong_layer; };
+template <class Layer, class In, bool = layer_fits<Layer, In>()>
+struct linked {
+  using net = network_on<Layer, In>;
+};
+template <class Layer, class In>
+struct linked<Layer, In, false> {
+  using net = wrong_layer;
+};
 
 // The networks of a list of layers, each on the output of the one before it: a flat pack of types.
-template <class Done, shape In, class... Layers> struct chained;
+template <class Done, shape In, class... Layers>
+struct chained;
 template <class... Nets, shape In>
 struct chained<std::tuple<Nets...>, In> {
-  using nets = std::tuple<Nets...>;
+  using nets   = std::tuple<Nets...>;
   using output = In;
 };
 template <class... Nets, class First, class... Rest>
@@ -46,7 +53,7 @@ template <class... Layers>
 struct sequential {
   template <shape In>
   struct on {
-    using chain = detail::chained<std::tuple<>, In, Layers...>;
+    using chain  = detail::chained<std::tuple<>, In, Layers...>;
     using output = typename chain::output;
 
     typename chain::nets layers;
@@ -63,7 +70,7 @@ struct sequential {
     }
     static constexpr std::int64_t count_of_parameters() { return count(std::make_index_sequence<sizeof...(Layers)>()); }
 
-  private:
+   private:
     template <std::size_t... I>
     static constexpr std::int64_t count(std::index_sequence<I...>) {
       return (std::int64_t{0} + ... + parameter_count<std::tuple_element_t<I, typename chain::nets>>);
@@ -73,7 +80,8 @@ struct sequential {
 
 namespace detail {
 /// The second block of a repeat.
-template <class First, class Next, shape In> using second = network_on<Next, typename network_on<First, In>::output>;
+template <class First, class Next, shape In>
+using second = network_on<Next, typename network_on<First, In>::output>;
 }  // namespace detail
 
 /// `First` once, then `Next` as often as it takes to make `Times` blocks in all.
@@ -82,7 +90,7 @@ struct repeat : detail::holds<detail::check_times<Times>()> {
   template <shape In>
   struct on : detail::check_repeat<repeat, typename detail::second<First, Next, In>::output, typename network_on<First, In>::output> {
     using first_block = network_on<First, In>;
-    using next_block = detail::second<First, Next, In>;
+    using next_block  = detail::second<First, Next, In>;
     using output = detail::output_if<same_size<typename next_block::output, typename first_block::output>, typename first_block::output>;
 
     first_block first;
@@ -98,7 +106,9 @@ struct repeat : detail::holds<detail::check_times<Times>()> {
       f("0", self.first);
       for (std::size_t i = 0; i + 1 < Times; ++i) f(std::to_string(i + 1), self.rest[i]);
     }
-    static constexpr std::int64_t count_of_parameters() { return parameter_count<first_block> + static_cast<std::int64_t>(Times - 1) * parameter_count<next_block>; }
+    static constexpr std::int64_t count_of_parameters() {
+      return parameter_count<first_block> + static_cast<std::int64_t>(Times - 1) * parameter_count<next_block>;
+    }
   };
 };
 

@@ -15,29 +15,41 @@ namespace c2f {
 namespace detail {
 template <int Depth>
 consteval bool check_resnet_depth() {
-  static_assert(Depth == 18 || Depth == 34 || Depth == 50, "c2f::resnet knows the depths 18, 34 and 50; write one of them, or c2f::resnet_cifar for 32x32 images");
+  static_assert(Depth == 18 || Depth == 34 || Depth == 50,
+                "c2f::resnet knows the depths 18, 34 and 50; write one of them, or c2f::resnet_cifar for 32x32 images");
   return true;
 }
-template <int Depth> struct resnet_block { template <std::int64_t W, std::int64_t S> using type = basic_block<W, S>; };
-template <> struct resnet_block<50> { template <std::int64_t W, std::int64_t S> using type = bottleneck<W, S>; };
+template <int Depth>
+struct resnet_block {
+  template <std::int64_t W, std::int64_t S>
+  using type = basic_block<W, S>;
+};
+template <>
+struct resnet_block<50> {
+  template <std::int64_t W, std::int64_t S>
+  using type = bottleneck<W, S>;
+};
 }  // namespace detail
 
 template <int Depth, class Kind>
 struct resnet {
   using kind = Kind;
-  static constexpr std::array<std::size_t, 4> blocks = Depth == 18 ? std::array<std::size_t, 4>{2, 2, 2, 2} : std::array<std::size_t, 4>{3, 4, 6, 3};
+  static constexpr std::array<std::size_t, 4> blocks =
+      Depth == 18 ? std::array<std::size_t, 4>{2, 2, 2, 2} : std::array<std::size_t, 4>{3, 4, 6, 3};
 
   template <shape In>
   struct on : detail::holds<detail::check_resnet_depth<Depth>()> {
-    template <std::int64_t Width, std::int64_t Stride> using block = typename detail::resnet_block<Depth>::template type<Width, Stride>;
-    template <int I, std::int64_t Width, std::int64_t Stride> using stage = repeat<blocks[I], block<Width, Stride>, block<Width, 1>>;
-    using stem = conv<64, 7, 2>;
-    using at0 = typename network_on<stem, In>::output;
-    using at1 = typename network_on<max_pool<3, 2, 1>, at0>::output;
-    using at2 = typename network_on<stage<0, 64, 1>, at1>::output;
-    using at3 = typename network_on<stage<1, 128, 2>, at2>::output;
-    using at4 = typename network_on<stage<2, 256, 2>, at3>::output;
-    using at5 = typename network_on<stage<3, 512, 2>, at4>::output;
+    template <std::int64_t Width, std::int64_t Stride>
+    using block = typename detail::resnet_block<Depth>::template type<Width, Stride>;
+    template <int I, std::int64_t Width, std::int64_t Stride>
+    using stage  = repeat<blocks[I], block<Width, Stride>, block<Width, 1>>;
+    using stem   = conv<64, 7, 2>;
+    using at0    = typename network_on<stem, In>::output;
+    using at1    = typename network_on<max_pool<3, 2, 1>, at0>::output;
+    using at2    = typename network_on<stage<0, 64, 1>, at1>::output;
+    using at3    = typename network_on<stage<1, 128, 2>, at2>::output;
+    using at4    = typename network_on<stage<2, 256, 2>, at3>::output;
+    using at5    = typename network_on<stage<3, 512, 2>, at4>::output;
     using output = typename Kind::template output<detail::as_map<In>>;
 
     network_on<stem, In> conv1;

@@ -6,7 +6,8 @@
 // He et al., CVPR 2016, section 4.2: a 3x3 convolution to 16 maps, three stages of n blocks with 16, 32 and 64 maps at full,
 // half and quarter size, global average pooling and a linear layer. Depth = 6n + 2, which is the number of layers with basic
 // blocks; with bottlenecks n stays and the network has 9n + 2 layers ("ResNet-110" with bottlenecks has 164), the convention of
-// the code that published 1.70 M parameters for it. Where the shape changes the shortcut is a 1x1 convolution with a norm. Parameters for 10 / 100 classes:
+// the code that published 1.70 M parameters for it. Where the shape changes the shortcut is a 1x1 convolution with a norm. Parameters for
+// 10 / 100 classes:
 //   basic        20: 272,474 / 278,324     56: 855,770 / 861,620     110: 1,730,714 / 1,736,564
 //   bottleneck                             56: 869,530 / 892,660     110: 1,704,154 / 1,727,284
 #pragma once
@@ -27,18 +28,19 @@ consteval bool check_resnet_cifar_depth() {
 
 template <int Depth, class Kind, template <std::int64_t, std::int64_t> class Block = basic_block>
 struct resnet_cifar {
-  using kind = Kind;
+  using kind                              = Kind;
   static constexpr std::int64_t expansion = Block<16, 1>::expansion;
-  static constexpr std::size_t blocks = Depth >= 8 ? (Depth - 2) / 6 : 1;
+  static constexpr std::size_t blocks     = Depth >= 8 ? (Depth - 2) / 6 : 1;
 
   template <shape In>
   struct on : detail::holds<detail::check_resnet_cifar_depth<Depth>()> {
-    template <std::int64_t Width, std::int64_t Stride> using stage = repeat<blocks, Block<Width, Stride>, Block<Width, 1>>;
-    using stem = conv<16, 3>;
-    using at1 = typename network_on<stem, In>::output;
-    using at2 = typename network_on<stage<16, 1>, at1>::output;
-    using at3 = typename network_on<stage<32, 2>, at2>::output;
-    using at4 = typename network_on<stage<64, 2>, at3>::output;
+    template <std::int64_t Width, std::int64_t Stride>
+    using stage  = repeat<blocks, Block<Width, Stride>, Block<Width, 1>>;
+    using stem   = conv<16, 3>;
+    using at1    = typename network_on<stem, In>::output;
+    using at2    = typename network_on<stage<16, 1>, at1>::output;
+    using at3    = typename network_on<stage<32, 2>, at2>::output;
+    using at4    = typename network_on<stage<64, 2>, at3>::output;
     using output = typename Kind::template output<detail::as_map<In>>;
 
     network_on<stem, In> conv1;

@@ -26,7 +26,9 @@ namespace c2f::print {
 [[nodiscard]] inline std::string score_line(std::vector<stage_score> const& scores) {
   std::string text;
   for (auto const& each : scores)
-    if (!each.values.empty()) text += fmt::format("{}{} {} {:.2f} %", text.empty() ? "" : "   ", each.stage, each.values.front().first, 100 * each.values.front().second);
+    if (!each.values.empty())
+      text += fmt::format("{}{} {} {:.2f} %", text.empty() ? "" : "   ", each.stage, each.values.front().first,
+                          100 * each.values.front().second);
   return text;
 }
 
@@ -34,30 +36,31 @@ namespace c2f::print {
 [[nodiscard]] inline std::string epoch_line(epoch_record const& epoch, std::int64_t of = 0) {
   std::string losses;
   for (auto const& [name, value] : epoch.losses) losses += fmt::format(" {} {:.3f}", name, value);
-  return fmt::format("epoch {:>3}{}   t {:.2f}   rate {:.4g}   loss{}   {}   {:.1f} steps/s", epoch.epoch + 1, of > 0 ? fmt::format("/{}", of) : "", epoch.t, epoch.rate, losses,
-                     score_line(epoch.scores), epoch.steps_a_second);
+  return fmt::format("epoch {:>3}{}   t {:.2f}   rate {:.4g}   loss{}   {}   {:.1f} steps/s", epoch.epoch + 1,
+                     of > 0 ? fmt::format("/{}", of) : "", epoch.t, epoch.rate, losses, score_line(epoch.scores), epoch.steps_a_second);
 }
 
 /// A bar for the steps of an epoch and a line for every epoch, on stderr. Where stderr is not a terminal only the lines are
 /// written, and only when asked for.
 class progress_bar {
-public:
+ public:
   enum class elsewhere { silent, lines };
-  explicit progress_bar(elsewhere without_terminal = elsewhere::silent) : terminal_(isatty(STDERR_FILENO) == 1), lines_(terminal_ || without_terminal == elsewhere::lines) {}
+  explicit progress_bar(elsewhere without_terminal = elsewhere::silent)
+      : terminal_(isatty(STDERR_FILENO) == 1), lines_(terminal_ || without_terminal == elsewhere::lines) {}
 
   void on_start(training_start const& start) { start_ = start; }
   void on_step(step_record const& step) {
     if (!terminal_) return;
-    auto const now = std::chrono::steady_clock::now();
+    auto const now  = std::chrono::steady_clock::now();
     bool const last = step.step + 1 == start_.steps_an_epoch;
     if (!last && now - drawn_ < std::chrono::milliseconds(100)) return;
-    drawn_ = now;
+    drawn_              = now;
     constexpr int width = 24;
-    auto const done = static_cast<int>(width * (step.step + 1) / start_.steps_an_epoch);
+    auto const done     = static_cast<int>(width * (step.step + 1) / start_.steps_an_epoch);
     std::string losses;
     for (auto const& [name, value] : step.losses) losses += fmt::format("  {} {:.3f}", name, value);
-    std::string const text = fmt::format("\r\x1b[K{}  epoch {}/{}  [{:=<{}}{:<{}}] {}/{}  t {:.2f}{}", start_.task, step.epoch + 1, start_.epochs, "", done, "", width - done, step.step + 1,
-                                         start_.steps_an_epoch, step.t, losses);
+    std::string const text = fmt::format("\r\x1b[K{}  epoch {}/{}  [{:=<{}}{:<{}}] {}/{}  t {:.2f}{}", start_.task, step.epoch + 1,
+                                         start_.epochs, "", done, "", width - done, step.step + 1, start_.steps_an_epoch, step.t, losses);
     std::fputs(text.c_str(), stderr);
     std::fflush(stderr);
   }
@@ -70,7 +73,7 @@ public:
     if (terminal_ && report.stopped) std::fputs("\r\x1b[Kstopped\n", stderr);
   }
 
-private:
+ private:
   bool terminal_, lines_;
   training_start start_;
   std::chrono::steady_clock::time_point drawn_{};
@@ -78,29 +81,36 @@ private:
 
 /// Writes a JSON object a line: one when the training starts, one for every epoch.
 class json_lines {
-public:
+ public:
   explicit json_lines(std::filesystem::path const& file) : path_(file), out_(file, std::ios::trunc) { check(); }
 
   void on_start(training_start const& start) {
-    write(fmt::format(R"({{"event": "start", "task": {}, "parameters": {}, "samples": {}, "epochs": {}, "steps_an_epoch": {}}})", quoted(start.task), start.parameters, start.samples,
-                      start.epochs, start.steps_an_epoch));
+    write(fmt::format(R"({{"event": "start", "task": {}, "parameters": {}, "samples": {}, "epochs": {}, "steps_an_epoch": {}}})",
+                      quoted(start.task), start.parameters, start.samples, start.epochs, start.steps_an_epoch));
   }
   void on_epoch(epoch_record const& epoch) {
     std::string scores;
-    for (auto const& each : epoch.scores) scores += fmt::format("{}{}: {}", scores.empty() ? "" : ", ", quoted(each.stage), object(each.values));
-    write(fmt::format(R"({{"event": "epoch", "epoch": {}, "t": {}, "rate": {}, "loss": {}, "scores": {{{}}}, "train_seconds": {:.3f}, "test_seconds": {:.3f}, "steps_a_second": {:.3f}}})",
-                      epoch.epoch, number(epoch.t), number(epoch.rate), object(epoch.losses), scores, epoch.train_seconds, epoch.test_seconds, epoch.steps_a_second));
+    for (auto const& each : epoch.scores)
+      scores += fmt::format("{}{}: {}", scores.empty() ? "" : ", ", quoted(each.stage), object(each.values));
+    write(fmt::format(
+        R"({{"event": "epoch", "epoch": {}, "t": {}, "rate": {}, "loss": {}, "scores": {{{}}}, "train_seconds": {:.3f}, "test_seconds": {:.3f}, "steps_a_second": {:.3f}}})",
+        epoch.epoch, number(epoch.t), number(epoch.rate), object(epoch.losses), scores, epoch.train_seconds, epoch.test_seconds,
+        epoch.steps_a_second));
   }
-  void on_end(training_report const& report) { write(fmt::format(R"({{"event": "end", "epochs": {}, "stopped": {}}})", report.epochs.size(), report.stopped)); }
+  void on_end(training_report const& report) {
+    write(fmt::format(R"({{"event": "end", "epochs": {}, "stopped": {}}})", report.epochs.size(), report.stopped));
+  }
 
-private:
+ private:
   static std::string number(double value) { return std::isfinite(value) ? fmt::format("{}", value) : "null"; }
   static std::string quoted(std::string_view text) {
     std::string safe;
     for (char const c : text) {
       if (c == '"' || c == '\\') safe += '\\';
-      if (static_cast<unsigned char>(c) < 0x20) safe += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-      else safe += c;
+      if (static_cast<unsigned char>(c) < 0x20)
+        safe += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+      else
+        safe += c;
     }
     return '"' + safe + '"';
   }

@@ -14,7 +14,10 @@
 namespace c2f {
 
 /// Requires: `rounds`, a number known while compiling.
-template <class R> concept refinement = requires { { R::rounds } -> std::convertible_to<int>; };
+template <class R>
+concept refinement = requires {
+  { R::rounds } -> std::convertible_to<int>;
+};
 
 namespace detail {
 template <int Rounds>
@@ -29,7 +32,7 @@ template <int Rounds>
 struct times : detail::holds<detail::check_rounds<Rounds>()> {
   static constexpr int rounds = Rounds;
 };
-using once = times<1>;
+using once  = times<1>;
 using never = times<0>;
 }  // namespace refine
 

@@ -25,7 +25,10 @@ namespace c2f {
 enum class by { epoch, iteration, fraction };
 
 /// From `At` on, t is `T`.
-template <auto At, auto T> struct step { static constexpr double at = At, t = T; };
+template <auto At, auto T>
+struct step {
+  static constexpr double at = At, t = T;
+};
 
 /// Requires: `unit`; `at(x)`, t after x units; `end`, the x from which on t stays what it is; all constexpr.
 template <class S>
@@ -38,7 +41,9 @@ concept schedule_of_t = requires {
 /// t at a moment of the training.
 template <schedule_of_t S>
 [[nodiscard]] constexpr double t_at(progress const& now) {
-  return S::at(S::unit == by::epoch ? static_cast<double>(now.epoch) : S::unit == by::iteration ? static_cast<double>(now.iteration) : now.fraction);
+  return S::at(S::unit == by::epoch       ? static_cast<double>(now.epoch)
+               : S::unit == by::iteration ? static_cast<double>(now.iteration)
+                                          : now.fraction);
 }
 
 namespace detail {
@@ -53,14 +58,14 @@ namespace schedule {
 
 /// t = 0: the fine network always sees the truth (individual training, IND).
 struct always_truth {
-  static constexpr by unit = by::epoch;
+  static constexpr by unit    = by::epoch;
   static constexpr double end = 0;
   static constexpr double at(double) { return 0; }
 };
 
 /// t = 1: the fine network always sees the prediction (joint training, JNT).
 struct always_prediction {
-  static constexpr by unit = by::epoch;
+  static constexpr by unit    = by::epoch;
   static constexpr double end = 0;
   static constexpr double at(double) { return 1; }
 };
@@ -68,7 +73,7 @@ struct always_prediction {
 /// T0 until `Begin`, then linear up to 1 at `End` (progressive training, PT).
 template <auto T0, auto End, by Unit = by::epoch, auto Begin = 0>
 struct ramp : detail::holds<detail::check_ramp<End, Begin>()> {
-  static constexpr by unit = Unit;
+  static constexpr by unit    = Unit;
   static constexpr double end = End;
   static constexpr double at(double x) {
     constexpr double t0 = T0, begin = Begin;
@@ -79,7 +84,7 @@ struct ramp : detail::holds<detail::check_ramp<End, Begin>()> {
 /// A constant between steps; before the first one, its t.
 template <by Unit, class First, class... Rest>
 struct steps {
-  static constexpr by unit = Unit;
+  static constexpr by unit    = Unit;
   static constexpr double end = std::max({First::at, Rest::at...});
   static constexpr double at([[maybe_unused]] double x) {
     double t = First::t;
@@ -91,7 +96,8 @@ struct steps {
 }  // namespace schedule
 
 namespace detail {
-template <class S> inline constexpr bool is_constant_schedule = std::same_as<S, schedule::always_truth> || std::same_as<S, schedule::always_prediction>;
+template <class S>
+inline constexpr bool is_constant_schedule = std::same_as<S, schedule::always_truth> || std::same_as<S, schedule::always_prediction>;
 
 enum class schedule_fault { none, leaves_range, falls, never_one };
 /// Looks at a schedule in 1,000 places from 0 to its end.

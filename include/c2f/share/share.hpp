@@ -14,7 +14,9 @@ namespace c2f {
 
 /// Requires: `on<In>`, a network; `one_network`, whether the fine network is the coarse one.
 template <class S, class In>
-concept share_on = architecture_on<S, In> && requires { { S::one_network } -> std::convertible_to<bool>; };
+concept share_on = architecture_on<S, In> && requires {
+  { S::one_network } -> std::convertible_to<bool>;
+};
 
 namespace share {
 
@@ -25,7 +27,8 @@ struct nothing : identity {
 template <class Backbone>
 struct features {
   static constexpr bool one_network = false;
-  template <shape In> using on = network_on<Backbone, In>;
+  template <shape In>
+  using on = network_on<Backbone, In>;
 };
 
 struct weights : identity {

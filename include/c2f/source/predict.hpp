@@ -11,11 +11,17 @@
 namespace c2f::predict {
 
 struct probabilities {
-  template <output_kind Kind> static at::Tensor of(at::Tensor const& raw) { return Kind::predict(raw); }
+  template <output_kind Kind>
+  static at::Tensor of(at::Tensor const& raw) {
+    return Kind::predict(raw);
+  }
 };
 
 struct logits {
-  template <output_kind Kind> static at::Tensor of(at::Tensor const& raw) { return raw; }
+  template <output_kind Kind>
+  static at::Tensor of(at::Tensor const& raw) {
+    return raw;
+  }
 };
 
 }  // namespace c2f::predict

@@ -45,8 +45,8 @@ struct sample {
       if (p.t <= 0) return truth;
       if (p.t >= 1) return prediction;
       std::int64_t const count = prediction.size(0);
-      at::Tensor take_truth = at::empty({count}, at::TensorOptions().dtype(at::kBool));
-      bool* const take = take_truth.mutable_data_ptr<bool>();
+      at::Tensor take_truth    = at::empty({count}, at::TensorOptions().dtype(at::kBool));
+      bool* const take         = take_truth.mutable_data_ptr<bool>();
       for (std::int64_t i = 0; i < count; ++i) take[i] = p.draws(purpose::source, i).uniform() > p.t;
       std::vector<std::int64_t> sizes(static_cast<std::size_t>(prediction.dim()), 1);
       sizes[0] = count;

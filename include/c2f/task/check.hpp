@@ -21,50 +21,63 @@ consteval bool check_input_given() {
 }
 template <class Task, class Got>
 consteval bool check_input_image() {
-  static_assert(mismatch<in_task<Task>, got<Got>>, "a task's input is an image; write 'using input = c2f::image<channels, height, width>;'");
+  static_assert(mismatch<in_task<Task>, got<Got>>,
+                "a task's input is an image; write 'using input = c2f::image<channels, height, width>;'");
   return false;
 }
 template <class Task>
 consteval bool check_network_given() {
-  static_assert(mismatch<in_task<Task>>, "a task needs a network; write 'using network = c2f::resnet_cifar<20, c2f::class_vector<100>>;' or one of your own");
+  static_assert(mismatch<in_task<Task>>,
+                "a task needs a network; write 'using network = c2f::resnet_cifar<20, c2f::class_vector<100>>;' or one of your own");
   return false;
 }
 template <class Task, class Got>
 consteval bool check_network_predicts() {
   static_assert(mismatch<in_task<Task>, got<Got>>,
-                "a task's network must say what it predicts; add 'using kind = c2f::class_vector<K>;' to it, or wrap its layers in c2f::predicts<kind, layers...>");
+                "a task's network must say what it predicts; add 'using kind = c2f::class_vector<K>;' to it, or wrap its layers in "
+                "c2f::predicts<kind, layers...>");
   return false;
 }
 template <class Task, class Got, class Wanted>
 consteval bool check_same_kind() {
   static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>,
-                "the coarse and the fine network predict different kinds; give both the same 'kind', since the fine one corrects the coarse one's answer");
+                "the coarse and the fine network predict different kinds; give both the same 'kind', since the fine one corrects the "
+                "coarse one's answer");
   return false;
 }
 template <class Task, class Got>
 consteval bool check_share() {
-  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's share cannot stand on its input; write c2f::share::nothing, c2f::share::features<backbone> or c2f::share::weights");
+  static_assert(
+      mismatch<in_task<Task>, got<Got>>,
+      "the task's share cannot stand on its input; write c2f::share::nothing, c2f::share::features<backbone> or c2f::share::weights");
   return false;
 }
 template <class Task, class Got>
 consteval bool check_coarse_stands() {
   static_assert(mismatch<in_task<Task>, got<Got>>,
-                "the coarse network cannot be put on its input; an architecture has 'template <c2f::shape In> struct on' with 'output' and 'operator()(at::Tensor const&, c2f::mode) const'");
+                "the coarse network cannot be put on its input; an architecture has 'template <c2f::shape In> struct on' with 'output' and "
+                "'operator()(at::Tensor const&, c2f::mode) const'");
   return false;
 }
 template <class Task, class Got, class Wanted>
 consteval bool check_coarse_output() {
-  static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>, "the coarse network does not end in the shape of its kind; end it in a layer of that shape, or change the kind's number of classes");
+  static_assert(
+      mismatch<in_task<Task>, got<Got>, wanted<Wanted>>,
+      "the coarse network does not end in the shape of its kind; end it in a layer of that shape, or change the kind's number of classes");
   return false;
 }
 template <class Task, class Got>
 consteval bool check_refine() {
-  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's refine does not say how often the fine network runs; write c2f::refine::once, c2f::refine::times<N> or c2f::refine::never");
+  static_assert(mismatch<in_task<Task>, got<Got>>,
+                "the task's refine does not say how often the fine network runs; write c2f::refine::once, c2f::refine::times<N> or "
+                "c2f::refine::never");
   return false;
 }
 template <class Task, class Got>
 consteval bool check_schedule() {
-  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's schedule is not a schedule; write c2f::schedule::ramp<t0, epochs>, or a type with constexpr 'unit', 'end' and 'at(double)'");
+  static_assert(mismatch<in_task<Task>, got<Got>>,
+                "the task's schedule is not a schedule; write c2f::schedule::ramp<t0, epochs>, or a type with constexpr 'unit', 'end' and "
+                "'at(double)'");
   return false;
 }
 template <class Task, class Got>
@@ -80,78 +93,97 @@ consteval bool check_schedule_falls() {
 template <class Task, class Got>
 consteval bool check_schedule_ends() {
   static_assert(mismatch<in_task<Task>, got<Got>>,
-                "the schedule never reaches 1, so the fine network would never see what it sees at inference; end it at 1, or write c2f::schedule::always_truth if that is meant");
+                "the schedule never reaches 1, so the fine network would never see what it sees at inference; end it at 1, or write "
+                "c2f::schedule::always_truth if that is meant");
   return false;
 }
 template <class Task, class Got, class Kind>
 consteval bool check_encoder() {
-  static_assert(mismatch<in_task<Task>, got<Got>, wanted<Kind>>,
-                "the encoder cannot encode what the networks predict; leave it out to get the kind's own, or give it 'template <c2f::output_kind Kind, c2f::image_shape Like> struct on' with 'output' and 'operator()(at::Tensor const& y, at::Tensor const& x, c2f::pass&) const'");
+  static_assert(
+      mismatch<in_task<Task>, got<Got>, wanted<Kind>>,
+      "the encoder cannot encode what the networks predict; leave it out to get the kind's own, or give it 'template <c2f::output_kind "
+      "Kind, c2f::image_shape Like> struct on' with 'output' and 'operator()(at::Tensor const& y, at::Tensor const& x, c2f::pass&) const'");
   return false;
 }
 template <class Task, class Z, class X>
 consteval bool check_fuse() {
   static_assert(mismatch<in_task<Task>, got<Z>, wanted<X>>,
-                "the fuse cannot join the encoder's map with the image; c2f::fuse::concatenate needs the same height and width, c2f::fuse::multiply also the same channels (or one)");
+                "the fuse cannot join the encoder's map with the image; c2f::fuse::concatenate needs the same height and width, "
+                "c2f::fuse::multiply also the same channels (or one)");
   return false;
 }
 template <class Task, class Got, class Wanted>
 consteval bool check_one_network() {
   static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>,
-                "c2f::share::weights needs a fuse that keeps the image's shape, since one network reads both; write 'using fuse = c2f::fuse::multiply;'");
+                "c2f::share::weights needs a fuse that keeps the image's shape, since one network reads both; write 'using fuse = "
+                "c2f::fuse::multiply;'");
   return false;
 }
 template <class Task, class Got, class Wanted>
 consteval bool check_same_network() {
-  static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>, "c2f::share::weights needs one network for both; write that network instead of c2f::coarse_fine<...>");
+  static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>,
+                "c2f::share::weights needs one network for both; write that network instead of c2f::coarse_fine<...>");
   return false;
 }
 template <class Task, class Got>
 consteval bool check_fine_stands() {
   static_assert(mismatch<in_task<Task>, got<Got>>,
-                "the fine network cannot be put on what the fuse gives; an architecture has 'template <c2f::shape In> struct on' for any number of channels");
+                "the fine network cannot be put on what the fuse gives; an architecture has 'template <c2f::shape In> struct on' for any "
+                "number of channels");
   return false;
 }
 template <class Task, class Got, class Wanted>
 consteval bool check_fine_output() {
-  static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>, "the fine network does not end in the shape of its kind; end it in a layer of that shape, or change the kind's number of classes");
+  static_assert(
+      mismatch<in_task<Task>, got<Got>, wanted<Wanted>>,
+      "the fine network does not end in the shape of its kind; end it in a layer of that shape, or change the kind's number of classes");
   return false;
 }
 template <class Task, class Got>
 consteval bool check_source() {
-  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's source does not serve this kind; write c2f::source::sample, c2f::source::mean or c2f::source::corrupt<rate>, or give it 'template <class Kind> struct on' with 'operator()(at::Tensor const& prediction, at::Tensor const& truth, c2f::pass&) const'");
+  static_assert(
+      mismatch<in_task<Task>, got<Got>>,
+      "the task's source does not serve this kind; write c2f::source::sample, c2f::source::mean or c2f::source::corrupt<rate>, or give it "
+      "'template <class Kind> struct on' with 'operator()(at::Tensor const& prediction, at::Tensor const& truth, c2f::pass&) const'");
   return false;
 }
 template <class Task, class Got>
 consteval bool check_combine() {
-  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's combine cannot join the two answers; write c2f::combine::fine, c2f::combine::average or c2f::combine::gate<head> with a head that fits the features; one of your own returns a c2f::combined");
+  static_assert(mismatch<in_task<Task>, got<Got>>,
+                "the task's combine cannot join the two answers; write c2f::combine::fine, c2f::combine::average or "
+                "c2f::combine::gate<head> with a head that fits the features; one of your own returns a c2f::combined");
   return false;
 }
 template <class Task, class Got>
 consteval bool check_predict() {
-  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's predict does not make a prediction of raw numbers; write c2f::predict::probabilities or c2f::predict::logits, or give it 'template <c2f::output_kind Kind> static at::Tensor of(at::Tensor const& raw)'");
+  static_assert(mismatch<in_task<Task>, got<Got>>,
+                "the task's predict does not make a prediction of raw numbers; write c2f::predict::probabilities or c2f::predict::logits, "
+                "or give it 'template <c2f::output_kind Kind> static at::Tensor of(at::Tensor const& raw)'");
   return false;
 }
 template <class Task, class Got>
 consteval bool check_loss() {
-  static_assert(mismatch<in_task<Task>, got<Got>>, "the task's loss is not a loss; give it 'static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth)'");
+  static_assert(mismatch<in_task<Task>, got<Got>>,
+                "the task's loss is not a loss; give it 'static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth)'");
   return false;
 }
 template <class Task, class Got>
 consteval bool check_weights() {
-  static_assert(mismatch<in_task<Task>, got<Got>>, "the weights of the losses are not both 0 or more with one above 0; write 'using weights = c2f::loss_weights<1.0, 1.0>;'");
+  static_assert(mismatch<in_task<Task>, got<Got>>,
+                "the weights of the losses are not both 0 or more with one above 0; write 'using weights = c2f::loss_weights<1.0, 1.0>;'");
   return false;
 }
 
 /// Whether a layer of this network did not fit; it has said so.
-template <class Net, class In> inline constexpr bool said_wrong = std::same_as<typename network_on<Net, In>::output, wrong_shape>;
+template <class Net, class In>
+inline constexpr bool said_wrong = std::same_as<typename network_on<Net, In>::output, wrong_shape>;
 
 // The second half: the parts of a task whose networks and schedule are in order.
 template <class T>
 consteval bool check_parts() {
-  using C = complete<T>;
-  using features = typename network_on<typename C::share, typename C::input>::output;
-  using kind = typename C::kind;
+  using C           = complete<T>;
+  using features    = typename network_on<typename C::share, typename C::input>::output;
+  using kind        = typename C::kind;
   using kind_output = typename kind::template output<typename C::input>;
   if constexpr (C::refine::rounds == 0) {
     return true;  // the baseline: no fine network, and nothing that serves it
@@ -217,7 +249,7 @@ consteval bool check() {
     } else if constexpr (!share_on<typename C::share, typename C::input>) {
       return check_share<T, typename C::share>();
     } else {
-      using features = typename network_on<typename C::share, typename C::input>::output;
+      using features    = typename network_on<typename C::share, typename C::input>::output;
       using kind_output = typename C::kind::template output<typename C::input>;
       if constexpr (said_wrong<typename C::share, typename C::input>) {
         return false;
@@ -231,9 +263,13 @@ consteval bool check() {
         return check_members<typename C::coarse>();
       } else if constexpr (!same_size<typename network_on<typename C::coarse, features>::output, kind_output>) {
         return check_coarse_output<T, typename network_on<typename C::coarse, features>::output, kind_output>();
-      } else if constexpr (!requires(at::Tensor const& raw) { { C::loss::of(raw, raw) } -> std::convertible_to<at::Tensor>; }) {
+      } else if constexpr (!requires(at::Tensor const& raw) {
+                             { C::loss::of(raw, raw) } -> std::convertible_to<at::Tensor>;
+                           }) {
         return check_loss<T, typename C::loss>();
-      } else if constexpr (!(requires { { C::weights::coarse + C::weights::fine } -> std::convertible_to<double>; })) {
+      } else if constexpr (!(requires {
+                             { C::weights::coarse + C::weights::fine } -> std::convertible_to<double>;
+                           })) {
         return check_weights<T, typename C::weights>();
       } else if constexpr (!(C::weights::coarse >= 0 && C::weights::fine >= 0 && C::weights::coarse + C::weights::fine > 0)) {
         return check_weights<T, typename C::weights>();
@@ -254,13 +290,15 @@ consteval bool check() {
   }
 }
 
-template <class T> inline constexpr bool checked = check<T>();
+template <class T>
+inline constexpr bool checked = check<T>();
 
 }  // namespace detail
 
 /// A task. Asking about a wrong one is a compile error with the sentence that says what is wrong, so
 /// `static_assert(c2f::task<mine>);` is the line to write under a task. After the sentence the answer is yes, so that this line is
 /// not an error of its own.
-template <class T> concept task = detail::checked<T> || true;
+template <class T>
+concept task = detail::checked<T> || true;
 
 }  // namespace c2f

@@ -35,23 +35,45 @@ namespace c2f {
 template <class Coarse, class Fine>
 struct coarse_fine {
   using coarse = Coarse;
-  using fine = Fine;
+  using fine   = Fine;
 };
 
 /// The weights of the coarse and of the fine loss.
-template <auto Coarse, auto Fine> struct loss_weights { static constexpr double coarse = Coarse, fine = Fine; };
+template <auto Coarse, auto Fine>
+struct loss_weights {
+  static constexpr double coarse = Coarse, fine = Fine;
+};
 
 namespace detail {
 
-template <class Network> struct both_networks { using coarse = Network; using fine = Network; };
-template <class C, class F> struct both_networks<coarse_fine<C, F>> { using coarse = C; using fine = F; };
+template <class Network>
+struct both_networks {
+  using coarse = Network;
+  using fine   = Network;
+};
+template <class C, class F>
+struct both_networks<coarse_fine<C, F>> {
+  using coarse = C;
+  using fine   = F;
+};
 
-template <class Given> struct given_part { using type = Given; static constexpr bool given = true; };
-template <class Default> struct default_part { using type = Default; static constexpr bool given = false; };
+template <class Given>
+struct given_part {
+  using type                  = Given;
+  static constexpr bool given = true;
+};
+template <class Default>
+struct default_part {
+  using type                  = Default;
+  static constexpr bool given = false;
+};
 
-#define C2F_DETAIL_PART(part)                                                             \
-  template <class T, class Default> struct part##_part : default_part<Default> {};        \
-  template <class T, class Default> requires requires { typename T::part; } struct part##_part<T, Default> : given_part<typename T::part> {}
+#define C2F_DETAIL_PART(part)                    \
+  template <class T, class Default>              \
+  struct part##_part : default_part<Default> {}; \
+  template <class T, class Default>              \
+    requires requires { typename T::part; }      \
+  struct part##_part<T, Default> : given_part<typename T::part> {}
 C2F_DETAIL_PART(schedule);
 C2F_DETAIL_PART(encoder);
 C2F_DETAIL_PART(predict);
@@ -64,9 +86,14 @@ C2F_DETAIL_PART(loss);
 C2F_DETAIL_PART(weights);
 #undef C2F_DETAIL_PART
 
-template <class T> consteval char const* name_of() {
-  if constexpr (requires { { T::name } -> std::convertible_to<char const*>; }) return T::name;
-  else return "unnamed";
+template <class T>
+consteval char const* name_of() {
+  if constexpr (requires {
+                  { T::name } -> std::convertible_to<char const*>;
+                })
+    return T::name;
+  else
+    return "unnamed";
 }
 
 }  // namespace detail
@@ -74,34 +101,34 @@ template <class T> consteval char const* name_of() {
 template <class T>
 struct complete {
   static constexpr char const* name = detail::name_of<T>();
-  using input = typename T::input;
-  using coarse = typename detail::both_networks<typename T::network>::coarse;
-  using fine = typename detail::both_networks<typename T::network>::fine;
-  using kind = typename coarse::kind;
+  using input                       = typename T::input;
+  using coarse                      = typename detail::both_networks<typename T::network>::coarse;
+  using fine                        = typename detail::both_networks<typename T::network>::fine;
+  using kind                        = typename coarse::kind;
 
   /// The parts, each with `type` and `given`: whether the task named it.
   struct parts {
     using schedule = detail::schedule_part<T, c2f::schedule::ramp<0.5, 0.6, by::fraction>>;
-    using encoder = detail::encoder_part<T, typename kind::default_encoder>;
-    using predict = detail::predict_part<T, c2f::predict::probabilities>;
-    using source = detail::source_part<T, c2f::source::sample>;
-    using share = detail::share_part<T, c2f::share::nothing>;
-    using fuse = detail::fuse_part<T, c2f::fuse::concatenate>;
-    using combine = detail::combine_part<T, c2f::combine::fine>;
-    using refine = detail::refine_part<T, c2f::refine::once>;
-    using loss = detail::loss_part<T, typename kind::default_loss>;
-    using weights = detail::weights_part<T, loss_weights<1.0, 1.0>>;
+    using encoder  = detail::encoder_part<T, typename kind::default_encoder>;
+    using predict  = detail::predict_part<T, c2f::predict::probabilities>;
+    using source   = detail::source_part<T, c2f::source::sample>;
+    using share    = detail::share_part<T, c2f::share::nothing>;
+    using fuse     = detail::fuse_part<T, c2f::fuse::concatenate>;
+    using combine  = detail::combine_part<T, c2f::combine::fine>;
+    using refine   = detail::refine_part<T, c2f::refine::once>;
+    using loss     = detail::loss_part<T, typename kind::default_loss>;
+    using weights  = detail::weights_part<T, loss_weights<1.0, 1.0>>;
   };
   using schedule = typename parts::schedule::type;
-  using encoder = typename parts::encoder::type;
-  using predict = typename parts::predict::type;
-  using source = typename parts::source::type;
-  using share = typename parts::share::type;
-  using fuse = typename parts::fuse::type;
-  using combine = typename parts::combine::type;
-  using refine = typename parts::refine::type;
-  using loss = typename parts::loss::type;
-  using weights = typename parts::weights::type;
+  using encoder  = typename parts::encoder::type;
+  using predict  = typename parts::predict::type;
+  using source   = typename parts::source::type;
+  using share    = typename parts::share::type;
+  using fuse     = typename parts::fuse::type;
+  using combine  = typename parts::combine::type;
+  using refine   = typename parts::refine::type;
+  using loss     = typename parts::loss::type;
+  using weights  = typename parts::weights::type;
 };
 
 }  // namespace c2f

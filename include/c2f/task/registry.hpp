@@ -22,16 +22,24 @@
 namespace c2f {
 
 /// Says which task was chosen.
-template <class Task> struct chosen { using task = Task; };
+template <class Task>
+struct chosen {
+  using task = Task;
+};
 
 namespace detail {
 
 // As a variable, because g++ 12 takes no pack of calls of a consteval function.
-template <class Task> inline constexpr char const* registered_name = name_of<Task>();
-template <class Task> concept named = requires { { Task::name } -> std::convertible_to<char const*>; };
+template <class Task>
+inline constexpr char const* registered_name = name_of<Task>();
+template <class Task>
+concept named = requires {
+  { Task::name } -> std::convertible_to<char const*>;
+};
 template <class Task>
 consteval bool check_has_name() {
-  static_assert(named<Task> || mismatch<in_task<Task>>, "a task in a c2f::registry needs a name; write 'static constexpr char const* name = \"...\";'");
+  static_assert(named<Task> || mismatch<in_task<Task>>,
+                "a task in a c2f::registry needs a name; write 'static constexpr char const* name = \"...\";'");
   return named<Task>;
 }
 template <bool Distinct, class... Tasks>
@@ -41,8 +49,13 @@ consteval bool check_names_differ() {
 }
 
 template <class Task, std::size_t... I>
-constexpr auto name_string(std::index_sequence<I...>) { return boost::hana::string_c<Task::name[I]...>; }
-template <class Task> constexpr auto name_string() { return name_string<Task>(std::make_index_sequence<std::string_view(Task::name).size()>()); }
+constexpr auto name_string(std::index_sequence<I...>) {
+  return boost::hana::string_c<Task::name[I]...>;
+}
+template <class Task>
+constexpr auto name_string() {
+  return name_string<Task>(std::make_index_sequence<std::string_view(Task::name).size()>());
+}
 
 template <class... Tasks>
 consteval bool names_differ() {
@@ -56,9 +69,13 @@ consteval bool names_differ() {
 }  // namespace detail
 
 template <class... Tasks>
-struct registry : detail::holds<detail::check_has_name<Tasks>()..., detail::check_names_differ<!(detail::named<Tasks> && ...) || detail::names_differ<Tasks...>(), Tasks...>()> {
+struct registry
+    : detail::holds<detail::check_has_name<Tasks>()...,
+                    detail::check_names_differ<!(detail::named<Tasks> && ...) || detail::names_differ<Tasks...>(), Tasks...>()> {
   /// A Hana map from name to type.
-  static constexpr auto map() { return boost::hana::make_map(boost::hana::make_pair(detail::name_string<Tasks>(), boost::hana::type_c<Tasks>)...); }
+  static constexpr auto map() {
+    return boost::hana::make_map(boost::hana::make_pair(detail::name_string<Tasks>(), boost::hana::type_c<Tasks>)...);
+  }
 
   [[nodiscard]] static constexpr std::array<std::string_view, sizeof...(Tasks)> names() { return {detail::registered_name<Tasks>...}; }
 

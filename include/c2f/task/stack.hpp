@@ -32,9 +32,12 @@ struct outputs {
   at::Tensor answer;  ///< what the stack says: combine's answer
   operator at::Tensor const&() const { return answer; }
 };
-template <std::size_t I> at::Tensor const& get(outputs const& both) {
-  if constexpr (I == 0) return both.coarse;
-  else return both.fine;
+template <std::size_t I>
+at::Tensor const& get(outputs const& both) {
+  if constexpr (I == 0)
+    return both.coarse;
+  else
+    return both.fine;
 }
 
 namespace detail {
@@ -53,38 +56,38 @@ at::Tensor run(Net const& net, at::Tensor const& x, pass& p) {
 }
 
 /// Stands where a task has no such part; it owns nothing.
-struct absent { C2F_MEMBERS(); };
+struct absent {
+  C2F_MEMBERS();
+};
 
 template <class C, shape In, bool HasFine>
 struct parts_on {
   using features = typename network_on<typename C::share, In>::output;
-  using encoder = absent;
-  using source = absent;
-  using fuse = absent;
-  using fine = absent;
-  using combine = absent;
+  using encoder  = absent;
+  using source   = absent;
+  using fuse     = absent;
+  using fine     = absent;
+  using combine  = absent;
 };
 template <class C, shape In>
 struct parts_on<C, In, true> {
   using features = typename network_on<typename C::share, In>::output;
-  using encoder = typename C::encoder::template on<typename C::kind, features>;
-  using source = typename C::source::template on<typename C::kind>;
-  using fuse = typename C::fuse::template on<features, typename encoder::output>;
-  using joined = typename fuse::output;
-  template <bool OneNetwork, class Dummy = void> struct fine_of { using type = network_on<typename C::fine, joined>; };
-  template <class Dummy> struct fine_of<true, Dummy> { using type = absent; };
-  using fine = typename fine_of<C::share::one_network>::type;
-  using combine = typename C::combine::template on<typename C::kind, features>;
+  using encoder  = typename C::encoder::template on<typename C::kind, features>;
+  using source   = typename C::source::template on<typename C::kind>;
+  using fuse     = typename C::fuse::template on<features, typename encoder::output>;
+  using joined   = typename fuse::output;
+  using fine     = std::conditional_t<C::share::one_network, absent, network_on<typename C::fine, joined>>;
+  using combine  = typename C::combine::template on<typename C::kind, features>;
 };
 
 template <class Task, shape In>
 struct stack_on {
-  using completed = complete<Task>;
-  using kind = typename completed::kind;
-  using output = typename kind::template output<In>;
-  static constexpr bool has_fine = completed::refine::rounds > 0;
+  using completed                   = complete<Task>;
+  using kind                        = typename completed::kind;
+  using output                      = typename kind::template output<In>;
+  static constexpr bool has_fine    = completed::refine::rounds > 0;
   static constexpr bool one_network = completed::share::one_network;
-  using parts = parts_on<completed, In, has_fine>;
+  using parts                       = parts_on<completed, In, has_fine>;
 
   network_on<typename completed::share, In> share;
   network_on<typename completed::coarse, typename parts::features> coarse;
@@ -98,7 +101,7 @@ struct stack_on {
   /// A pass; in training it wants p.truth and leaves its losses in p.
   outputs operator()(at::Tensor const& x, pass& p) const {
     check_size(x);
-    using C = completed;
+    using C            = completed;
     at::Tensor const f = run(share, x, p);
     outputs both{run(coarse, f, p), {}, {}};
     both.answer = both.coarse;
@@ -106,12 +109,12 @@ struct stack_on {
     if constexpr (has_fine) {
       at::Tensor const prediction = C::predict::template of<kind>(both.coarse);
       at::Tensor const told = p.training() ? source(prediction, kind::from_truth(p.truth).to(prediction.scalar_type()), p) : prediction;
-      both.fine = finer(f, told, p);
+      both.fine             = finer(f, told, p);
       if (!p.training()) {
         for (int round = 1; round < C::refine::rounds; ++round) both.fine = finer(f, C::predict::template of<kind>(both.fine), p);
       }
       combined const joined = combine(f, both.coarse, both.fine, p);
-      both.answer = joined.answer;
+      both.answer           = joined.answer;
       if (p.training()) add_loss(p, "fine", joined.judged, C::weights::fine);
     }
     return both;
@@ -119,15 +122,18 @@ struct stack_on {
 
   outputs operator()(at::Tensor const& x, mode m) const {
     pass p{.mode = m};
-    if (m == train) throw error("a stack trains on a truth; call it with c2f::pass{.mode = c2f::train, .truth = ..., .t = ...} instead of c2f::train");
+    if (m == train)
+      throw error("a stack trains on a truth; call it with c2f::pass{.mode = c2f::train, .truth = ..., .t = ...} instead of c2f::train");
     return (*this)(x, p);
   }
 
-private:
+ private:
   at::Tensor finer(at::Tensor const& f, at::Tensor const& told, pass& p) const {
     at::Tensor const joined = fuse(f, encoder(told, f, p), p);
-    if constexpr (one_network) return run(coarse, joined, p);
-    else return run(fine, joined, p);
+    if constexpr (one_network)
+      return run(coarse, joined, p);
+    else
+      return run(fine, joined, p);
   }
   static void add_loss(pass& p, char const* name, at::Tensor const& raw, double weight) {
     if (weight == 0) return;
@@ -136,7 +142,8 @@ private:
   }
   static void check_size(at::Tensor const& x) {
     if constexpr (image_shape<In>) {
-      bool const fits = x.dim() == 4 && x.size(1) == In::channels && (In::height == dynamic || x.size(2) == In::height) && (In::width == dynamic || x.size(3) == In::width);
+      bool const fits = x.dim() == 4 && x.size(1) == In::channels && (In::height == dynamic || x.size(2) == In::height) &&
+                        (In::width == dynamic || x.size(3) == In::width);
       if (!fits) throw input_error(size_message(x));
     }
   }
@@ -144,8 +151,8 @@ private:
     auto const side = [](std::int64_t size) { return size == dynamic ? std::string("any") : std::to_string(size); };
     std::string found;
     for (auto const size : x.sizes()) found += (found.empty() ? "" : ", ") + std::to_string(size);
-    return std::string("task '") + completed::name + "' takes images [N, " + side(In::channels) + ", " + side(In::height) + ", " + side(In::width) + "], found [" + found +
-           "]; resize them, or change the task's input";
+    return std::string("task '") + completed::name + "' takes images [N, " + side(In::channels) + ", " + side(In::height) + ", " +
+           side(In::width) + "], found [" + found + "]; resize them, or change the task's input";
   }
 };
 
@@ -154,11 +161,20 @@ template <class Task>
 struct wrong_stack {
   using kind = void;
   C2F_MEMBERS();
-  template <class... Any> outputs operator()(Any&&...) const { return {}; }
+  template <class... Any>
+  outputs operator()(Any&&...) const {
+    return {};
+  }
 };
 
-template <class Task, bool Right> struct stack_base { using type = wrong_stack<Task>; };
-template <class Task> struct stack_base<Task, true> { using type = stack_on<Task, typename Task::input>; };
+template <class Task, bool Right>
+struct stack_base {
+  using type = wrong_stack<Task>;
+};
+template <class Task>
+struct stack_base<Task, true> {
+  using type = stack_on<Task, typename Task::input>;
+};
 
 }  // namespace detail
 
@@ -166,12 +182,17 @@ template <class Task>
 struct stack : detail::stack_base<Task, detail::checked<Task>>::type {
   using task_type = Task;
   /// The stack on another input, when it stands inside another one.
-  template <shape In> using on = detail::stack_on<Task, In>;
+  template <shape In>
+  using on = detail::stack_on<Task, In>;
 
   explicit stack(std::uint64_t seed = 0) { initialize(*this, seed); }
 };
 
 }  // namespace c2f
 
-template <> struct std::tuple_size<c2f::outputs> : std::integral_constant<std::size_t, 2> {};
-template <std::size_t I> struct std::tuple_element<I, c2f::outputs> { using type = at::Tensor const; };
+template <>
+struct std::tuple_size<c2f::outputs> : std::integral_constant<std::size_t, 2> {};
+template <std::size_t I>
+struct std::tuple_element<I, c2f::outputs> {
+  using type = at::Tensor const;
+};

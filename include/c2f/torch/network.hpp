@@ -1,7 +1,7 @@
 // c2f/torch/network.hpp: networks written with torch::nn, and c2f networks for code that expects torch::nn.
 //
-//   struct my_net : torch::nn::Cloneable<my_net> { explicit my_net(std::int64_t channels); torch::Tensor forward(torch::Tensor x); void reset() override; … };
-//   using network = c2f::torch_network<my_net, c2f::class_vector<10>>;      // in a task
+//   struct my_net : torch::nn::Cloneable<my_net> { explicit my_net(std::int64_t channels); torch::Tensor forward(torch::Tensor x); void
+//   reset() override; … }; using network = c2f::torch_network<my_net, c2f::class_vector<10>>;      // in a task
 //
 //   auto module = c2f::as_module(std::move(net));                          // std::shared_ptr<torch::nn::Module>
 //   torch::optim::Adam adam(module->parameters());
@@ -33,7 +33,8 @@ template <class Module>
 consteval bool check_module() {
   constexpr bool fits = std::is_base_of_v<torch::nn::Module, Module> && std::is_constructible_v<Module, std::int64_t>;
   static_assert(fits || mismatch<got<Module>>,
-                "c2f::torch_network needs a torch::nn::Module that can be made from a number of channels; give it a constructor 'explicit my_net(std::int64_t channels)'");
+                "c2f::torch_network needs a torch::nn::Module that can be made from a number of channels; give it a constructor 'explicit "
+                "my_net(std::int64_t channels)'");
   return fits;
 }
 }  // namespace detail
@@ -47,7 +48,7 @@ struct torch_network {
     using output = detail::output_if<detail::check_module<Module>(), typename Kind::template output<In>>;
 
     on() : module_(std::make_shared<Module>(In::channels)) {}
-    on(on&&) noexcept = default;
+    on(on&&) noexcept            = default;
     on& operator=(on&&) noexcept = default;
     on(on const& other) : module_(std::dynamic_pointer_cast<Module>(other.module_->clone())) {}
     on& operator=(on const& other) { return *this = on(other); }
@@ -79,7 +80,7 @@ struct torch_network {
 
     [[nodiscard]] Module& module() const { return *module_; }
 
-  private:
+   private:
     static void visit(std::string const& path, std::string const& name, at::Tensor& tensor, bool trained, detail::leaf_visitor const& f) {
       leaf each;
       each.assign(tensor);
@@ -95,24 +96,26 @@ struct torch_network {
 /// A c2f network as a torch::nn::Module; made by as_module.
 template <class Net>
 class network_module : public torch::nn::Module {
-public:
+ public:
   explicit network_module(Net net) : net_(std::move(net)) {
     for_each_leaf(net_, [&](std::string const& path, leaf const& each, leaf_traits const& traits) {
       torch::nn::Module* owner = this;
-      std::string_view rest = path;
+      std::string_view rest    = path;
       for (auto dot = rest.find('.'); dot != std::string_view::npos; dot = rest.find('.')) {
         owner = child(*owner, std::string(rest.substr(0, dot)));
         rest.remove_prefix(dot + 1);
       }
-      if (traits.trained) owner->register_parameter(std::string(rest), each.tensor());
-      else owner->register_buffer(std::string(rest), each.tensor());
+      if (traits.trained)
+        owner->register_parameter(std::string(rest), each.tensor());
+      else
+        owner->register_buffer(std::string(rest), each.tensor());
     });
   }
 
   at::Tensor forward(at::Tensor const& x) { return net_(x, is_training() ? c2f::train : c2f::eval); }
   [[nodiscard]] Net const& network() const { return net_; }
 
-private:
+ private:
   static torch::nn::Module* child(torch::nn::Module& of, std::string const& name) {
     for (auto const& each : of.named_children())
       if (each.key() == name) return each.value().get();

@@ -51,20 +51,26 @@ consteval bool check_data() {
   using kind = typename complete<Task>::kind;
   if constexpr (check_data_image<Task, typename Split::image, typename Task::input>())
     if constexpr (check_data_truth<Task, Split, kind>())
-      if constexpr (requires { kind::classes; Split::class_count(); }) return check_data_classes<Task, Split::class_count(), kind::classes>();
+      if constexpr (requires {
+                      kind::classes;
+                      Split::class_count();
+                    })
+        return check_data_classes<Task, Split::class_count(), kind::classes>();
   return true;
 }
 
 class stopwatch {
-public:
+ public:
   [[nodiscard]] double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
 
-private:
+ private:
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
 inline at::Tensor ready(at::Tensor const& images, recipe::settings const& recipe) {
-  return images.to(recipe.device()).to(recipe.bf16() ? at::kBFloat16 : at::kFloat).contiguous(recipe.channels_last() ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
+  return images.to(recipe.device())
+      .to(recipe.bf16() ? at::kBFloat16 : at::kFloat)
+      .contiguous(recipe.channels_last() ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
 }
 
 /// The path of the first leaf, parameters before buffers, that holds a number that is not finite.
@@ -84,7 +90,8 @@ template <class Net>
 [[noreturn]] void stop_not_finite(Net const& net, step_record const& at) {
   std::string const path = first_not_finite(net);
   throw not_finite("the loss is not finite at epoch " + std::to_string(at.epoch) + ", step " + std::to_string(at.step) +
-                   (path.empty() ? "; every parameter is finite, so look at the images and the loss" : "; the first parameter that is not finite is '" + path + "'; lower the learning rate"));
+                   (path.empty() ? "; every parameter is finite, so look at the images and the loss"
+                                 : "; the first parameter that is not finite is '" + path + "'; lower the learning rate"));
 }
 
 }  // namespace detail
@@ -100,7 +107,7 @@ template <class Task, data::split Split>
   data::loader const batches{samples, {.batch = recipe.batch(), .threads = recipe.threads(), .shuffle = false, .augment = false}};
   for (auto const& batch : batches.epoch(0)) {
     at::Tensor const truth = batch.truth.to(recipe.device());
-    outputs const both = model(detail::ready(batch.images, recipe), eval);
+    outputs const both     = model(detail::ready(batch.images, recipe), eval);
     coarse.add(both.coarse, truth);
     if (both.fine.defined()) fine.add(both.fine, truth);
     if (!both.answer.is_same(both.coarse) && !both.answer.is_same(both.fine)) answer.add(both.answer, truth);
@@ -123,13 +130,14 @@ template <class Task, data::dataset Data, observer... Observers>
 training_report fit(stack<Task>& model, Data const& data, recipe::settings const& recipe, Observers&&... observers) {
   using train_split = std::remove_cvref_t<decltype(data.train)>;
   static_assert(detail::check_data<Task, train_split>());
-  auto const tell = [&](auto const& record) { (detail::tell(observers, record), ...); };
+  auto const tell          = [&](auto const& record) { (detail::tell(observers, record), ...); };
   auto const asked_to_stop = [&] { return (false || ... || detail::asks_to_stop(observers)); };
 
   move_to(model, recipe.device());
   if (recipe.channels_last()) to_channels_last(model);
   sgd optimizer(model, recipe.optimizer());
-  data::loader const batches{data.train, {.batch = recipe.batch(), .seed = recipe.seed(), .threads = recipe.threads(), .augment = recipe.augment()}};
+  data::loader const batches{data.train,
+                             {.batch = recipe.batch(), .seed = recipe.seed(), .threads = recipe.threads(), .augment = recipe.augment()}};
 
   training_report report;
   report.start = {complete<Task>::name, count_parameters(model), data.train.size(), recipe.epochs(), batches.batches()};
@@ -145,7 +153,12 @@ training_report fit(stack<Task>& model, Data const& data, recipe::settings const
       now.fraction = static_cast<double>(now.iteration) / static_cast<double>(recipe.epochs() * batches.batches());
       step_record step{now.epoch, batch.index, now.iteration, t_at<typename complete<Task>::schedule>(now), recipe.rate_at(now), {}};
 
-      pass p{.mode = train, .truth = batch.truth.to(recipe.device()), .t = step.t, .seed = recipe.seed(), .epoch = batch.epoch, .ids = batch.ids};
+      pass p{.mode  = train,
+             .truth = batch.truth.to(recipe.device()),
+             .t     = step.t,
+             .seed  = recipe.seed(),
+             .epoch = batch.epoch,
+             .ids   = batch.ids};
       model(detail::ready(batch.images, recipe), p);
       for (auto const& each : p.losses) {
         step.losses.emplace_back(each.name, each.value.template item<double>());
@@ -155,7 +168,7 @@ training_report fit(stack<Task>& model, Data const& data, recipe::settings const
       p.loss().backward();
       optimizer.step(step.rate);
 
-      epoch.t = step.t;
+      epoch.t    = step.t;
       epoch.rate = step.rate;
       epoch.losses.resize(step.losses.size());
       for (std::size_t i = 0; i < step.losses.size(); ++i) {
@@ -166,10 +179,10 @@ training_report fit(stack<Task>& model, Data const& data, recipe::settings const
       tell(step);
     }
     if (report.stopped) break;
-    epoch.train_seconds = train_time.seconds();
+    epoch.train_seconds  = train_time.seconds();
     epoch.steps_a_second = static_cast<double>(batches.batches()) / epoch.train_seconds;
     detail::stopwatch const test_time;
-    epoch.scores = evaluate(model, data.test, recipe);
+    epoch.scores       = evaluate(model, data.test, recipe);
     epoch.test_seconds = test_time.seconds();
     tell(epoch);
     report.epochs.push_back(std::move(epoch));
@@ -181,9 +194,13 @@ training_report fit(stack<Task>& model, Data const& data, recipe::settings const
 // A wrong task has said its sentence; what is asked of it besides is no error of its own.
 template <class Task, class... Any>
   requires(!detail::checked<Task>)
-std::vector<stage_score> evaluate(stack<Task> const&, Any&&...) { return {}; }
+std::vector<stage_score> evaluate(stack<Task> const&, Any&&...) {
+  return {};
+}
 template <class Task, class... Any>
   requires(!detail::checked<Task>)
-training_report fit(stack<Task>&, Any&&...) { return {}; }
+training_report fit(stack<Task>&, Any&&...) {
+  return {};
+}
 
 }  // namespace c2f

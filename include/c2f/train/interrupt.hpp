@@ -11,9 +11,9 @@
 namespace c2f {
 
 class interrupt {
-public:
+ public:
   interrupt() : before_int_(std::signal(SIGINT, &interrupt::note)), before_term_(std::signal(SIGTERM, &interrupt::note)) {}
-  interrupt(interrupt const&) = delete;
+  interrupt(interrupt const&)            = delete;
   interrupt& operator=(interrupt const&) = delete;
   ~interrupt() {
     std::signal(SIGINT, before_int_);
@@ -22,12 +22,12 @@ public:
 
   [[nodiscard]] bool stop() const { return asked_ != 0; }
 
-private:
+ private:
   static void note(int signal) {
     asked_ = 1;
     std::signal(signal, SIG_DFL);
   }
-  inline static volatile std::sig_atomic_t asked_ = 0;
+  inline static std::sig_atomic_t volatile asked_ = 0;
   void (*before_int_)(int);
   void (*before_term_)(int);
 };

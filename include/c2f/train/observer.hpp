@@ -25,46 +25,63 @@ struct training_start {
 };
 
 struct step_record {
-  std::int64_t epoch = 0, step = 0;     ///< from 0
-  std::int64_t iteration = 0;           ///< steps before this one
+  std::int64_t epoch = 0, step = 0;  ///< from 0
+  std::int64_t iteration = 0;        ///< steps before this one
   double t = 0, rate = 0;
-  named_values losses;                  ///< by name, of this batch
+  named_values losses;  ///< by name, of this batch
 };
 
 /// The score of one stage ("coarse", "fine", "answer") on the test split.
 struct stage_score {
   std::string stage;
-  named_values values;                  ///< e.g. top1, top5, from 0 to 1
+  named_values values;  ///< e.g. top1, top5, from 0 to 1
 };
 
 struct epoch_record {
-  std::int64_t epoch = 0;               ///< from 0
-  double t = 0, rate = 0;               ///< of its last step
-  named_values losses;                  ///< mean over the epoch
+  std::int64_t epoch = 0;  ///< from 0
+  double t = 0, rate = 0;  ///< of its last step
+  named_values losses;     ///< mean over the epoch
   std::vector<stage_score> scores;
   double train_seconds = 0, test_seconds = 0, steps_a_second = 0;
 };
 
 struct training_report {
   training_start start;
-  std::vector<epoch_record> epochs;     ///< the whole ones
-  bool stopped = false;                 ///< by an observer, before the end
+  std::vector<epoch_record> epochs;  ///< the whole ones
+  bool stopped = false;              ///< by an observer, before the end
 };
 
 /// Requires one or more of: on_start(training_start), on_step(step_record), on_epoch(epoch_record), on_end(training_report), stop().
 template <class O>
 concept observer = requires(O& o, training_start const& s) { o.on_start(s); } || requires(O& o, step_record const& s) { o.on_step(s); } ||
                    requires(O& o, epoch_record const& e) { o.on_epoch(e); } || requires(O& o, training_report const& r) { o.on_end(r); } ||
-                   requires(O& o) { { o.stop() } -> std::convertible_to<bool>; };
+                   requires(O& o) {
+                     { o.stop() } -> std::convertible_to<bool>;
+                   };
 
 namespace detail {
-template <class O> void tell(O& o, training_start const& record) { if constexpr (requires { o.on_start(record); }) o.on_start(record); }
-template <class O> void tell(O& o, step_record const& record) { if constexpr (requires { o.on_step(record); }) o.on_step(record); }
-template <class O> void tell(O& o, epoch_record const& record) { if constexpr (requires { o.on_epoch(record); }) o.on_epoch(record); }
-template <class O> void tell(O& o, training_report const& record) { if constexpr (requires { o.on_end(record); }) o.on_end(record); }
-template <class O> bool asks_to_stop(O& o) {
-  if constexpr (requires { o.stop(); }) return o.stop();
-  else return false;
+template <class O>
+void tell(O& o, training_start const& record) {
+  if constexpr (requires { o.on_start(record); }) o.on_start(record);
+}
+template <class O>
+void tell(O& o, step_record const& record) {
+  if constexpr (requires { o.on_step(record); }) o.on_step(record);
+}
+template <class O>
+void tell(O& o, epoch_record const& record) {
+  if constexpr (requires { o.on_epoch(record); }) o.on_epoch(record);
+}
+template <class O>
+void tell(O& o, training_report const& record) {
+  if constexpr (requires { o.on_end(record); }) o.on_end(record);
+}
+template <class O>
+bool asks_to_stop(O& o) {
+  if constexpr (requires { o.stop(); })
+    return o.stop();
+  else
+    return false;
 }
 }  // namespace detail
 

@@ -17,7 +17,7 @@ namespace c2f::recipe {
 
 /// A plain recipe; each setter returns the recipe, so that they chain.
 class settings {
-public:
+ public:
   settings& epochs(std::int64_t n) { return set(epochs_, n, n >= 1, "epochs", "1 or more"); }
   settings& batch(std::int64_t n) { return set(batch_, n, n >= 1, "batch", "1 or more"); }
   settings& rate(double value) { return set(rate_, value, value > 0, "rate", "above 0"); }
@@ -34,7 +34,10 @@ public:
     drops_.push_back({fraction, factor});
     return set(drops_.back().at, fraction, fraction > 0 && fraction <= 1, "drop_at", "above 0 and up to 1");
   }
-  settings& no_drops() { drops_.clear(); return *this; }
+  settings& no_drops() {
+    drops_.clear();
+    return *this;
+  }
   /// Of initial values, order, augmentation and source.
   settings& seed(std::uint64_t value) { return set(seed_, value, true, "", ""); }
   /// Threads that prepare batches; 0: the training thread does.
@@ -43,7 +46,10 @@ public:
   /// Images and activations in bfloat16; parameters, statistics and losses stay in float.
   settings& bf16(bool on = true) { return set(bf16_, on, true, "", ""); }
   settings& channels_last(bool on) { return set(channels_last_, on, true, "", ""); }
-  settings& device(at::Device where) { device_ = where; return *this; }
+  settings& device(at::Device where) {
+    device_ = where;
+    return *this;
+  }
 
   [[nodiscard]] std::int64_t epochs() const { return epochs_; }
   [[nodiscard]] std::int64_t batch() const { return batch_; }
@@ -63,7 +69,7 @@ public:
     return now.iteration < warm_up_ ? rate * static_cast<double>(now.iteration + 1) / static_cast<double>(warm_up_) : rate;
   }
 
-private:
+ private:
   template <class V>
   settings& set(V& member, V value, bool fits, char const* name, char const* range) {
     if (!fits) throw input_error(std::string("the recipe's ") + name + " is " + std::to_string(value) + "; it must be " + range);
@@ -71,13 +77,15 @@ private:
     return *this;
   }
 
-  struct drop { double at, factor; };
+  struct drop {
+    double at, factor;
+  };
   std::int64_t epochs_ = 10, batch_ = 128, warm_up_ = 0;
   double rate_ = 0.1;
   std::vector<drop> drops_;
   sgd_options sgd_;
   std::uint64_t seed_ = 1;
-  int threads_ = 1;
+  int threads_        = 1;
   bool augment_ = true, bf16_ = false, channels_last_ = true;
   at::Device device_ = at::kCPU;
 };

@@ -31,14 +31,14 @@ inline bool decay_all(std::string_view, std::span<std::int64_t const>) { return 
 inline bool decay_weights(std::string_view, std::span<std::int64_t const> dims) { return dims.size() > 1; }
 
 struct sgd_options {
-  double momentum = 0.9;
+  double momentum     = 0.9;
   double weight_decay = 0;
-  bool nesterov = false;
-  decay_rule decays = &decay_all;
+  bool nesterov       = false;
+  decay_rule decays   = &decay_all;
 };
 
 class sgd {
-public:
+ public:
   template <class Net>
   sgd(Net const& net, sgd_options const& options) : options_(options) {
     for_each_leaf(net, [&](std::string const& path, leaf const& each, leaf_traits const& traits) {
@@ -61,7 +61,7 @@ public:
     update(plain_, rate, 0);
   }
 
-private:
+ private:
   struct group {
     std::vector<at::Tensor> parameters, momenta;
   };
@@ -78,7 +78,8 @@ private:
     if (parameters.empty()) return;
     // The update is not part of any gradient. A momentum that begins at zero makes the first step like every other.
     at::AutoDispatchBelowADInplaceOrView const below_autograd;
-    at::_fused_sgd_(parameters, gradients, momenta, decay, options_.momentum, rate, /*dampening=*/0, options_.nesterov, /*maximize=*/false, /*is_first_step=*/false);
+    at::_fused_sgd_(parameters, gradients, momenta, decay, options_.momentum, rate, /*dampening=*/0, options_.nesterov, /*maximize=*/false,
+                    /*is_first_step=*/false);
   }
 
   sgd_options options_;

@@ -6,9 +6,9 @@
 
 struct tiny {
   static constexpr char const* name = "tiny";
-  using input = c2f::image<3, 32, 32>;
-  using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
-  using schedule = c2f::schedule::ramp<0.5, 98>;
+  using input                       = c2f::image<3, 32, 32>;
+  using network                     = c2f::resnet_cifar<8, c2f::class_vector<10>>;
+  using schedule                    = c2f::schedule::ramp<0.5, 98>;
 };
 static_assert(c2f::task<tiny>);
 
