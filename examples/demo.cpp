@@ -26,7 +26,7 @@ constexpr char const* meaning(std::string_view name) {
 /// One picture of every class with the coarse answer and the fine one: green where it is right, red where it is not.
 template <class Task>
 void draw_answers(c2f::stack<Task> const& model, c2f::data::pictures<20> const& test, std::filesystem::path const& file) {
-  constexpr int columns = 5, rows = 4, zoom = 4, side = 32 * zoom, gap = 16, words = 44, top = 56;
+  constexpr int columns = 5, rows = 4, zoom = 4, side = 32 * zoom, gap = 16, words = 62, top = 56;
   constexpr c2f::data::colour right{0, 130, 70}, wrong{200, 40, 30}, ink{40, 40, 40};
   c2f::data::canvas page(gap + columns * (side + gap), top + rows * (side + words + gap));
   page.text(gap, 14, "c2f demo: progressive training (pt)", ink, 2);
@@ -39,13 +39,14 @@ void draw_answers(c2f::stack<Task> const& model, c2f::data::pictures<20> const& 
     for (int i = 0; i < columns * rows; ++i) {
       int const x = gap + i % columns * (side + gap), y = top + i / columns * (side + words + gap);
       page.blit(test.picture(i), 32, 32, x, y, zoom);
+      auto const name = [&](std::int64_t label) { return test.classes()[static_cast<std::size_t>(label)]; };
+      page.text(x, y + side + 6, "truth  " + name(test.label(i)), ink, 2);
       auto const answer = [&](char const* stage, at::Tensor const& logits, int line) {
         auto const label = logits[i].argmax().item<std::int64_t>();
-        page.text(x, y + side + 6 + 18 * line, fmt::format("{} {}", stage, test.classes()[static_cast<std::size_t>(label)]),
-                  label == test.label(i) ? right : wrong, 2);
+        page.text(x, y + side + 6 + 18 * line, fmt::format("{} {}", stage, name(label)), label == test.label(i) ? right : wrong, 2);
       };
-      answer("coarse", coarse, 0);
-      answer("fine  ", fine, 1);
+      answer("coarse", coarse, 1);
+      answer("fine  ", fine, 2);
     }
   }
   page.write_png(file);

@@ -43,7 +43,7 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
   options chosen = defaults;
   CLI::App app{what};
   app.option_defaults()->always_capture_default();
-  app.add_option("--data", chosen.data, "Folder of the data set")->required();
+  app.add_option("--data", chosen.data, "Folder of the data set")->required()->type_name("DIR");
   app.add_option("--variant", chosen.variant, "How the fine network is trained")->check(CLI::IsMember(variants));
   app.add_option("--depth", chosen.depth, "Depth of the ResNet")->check(CLI::IsMember({8, 20, 56, 110}));
   app.add_option("--epochs", chosen.epochs, "Passes over the training images")->check(CLI::Range(1, 1'000'000));
@@ -54,7 +54,7 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
   app.add_option("--seed", chosen.seed, "Of initial values, order, augmentation and the choice of truth or prediction");
   app.add_option("--threads", chosen.threads, "Threads that prepare batches; 0: none but the training one")->check(CLI::Range(0, 256));
   app.add_flag("--bf16", chosen.bf16, "Images and activations in bfloat16");
-  app.add_option("--out", chosen.out, "Folder for log.jsonl, summary.json and curve.png; without it nothing is written");
+  app.add_option("--out", chosen.out, "Folder for log.jsonl, summary.json and curve.png; without it nothing is written")->type_name("DIR");
   try {
     app.parse(argc, argv);
   } catch (CLI::ParseError const& error) {
