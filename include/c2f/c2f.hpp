@@ -11,9 +11,12 @@
 #pragma once
 
 #include <c2f/core/errors.hpp>
+#include <c2f/encode/rasterize.hpp>
 #include <c2f/encode/tile.hpp>
+#include <c2f/kinds/boxes.hpp>
 #include <c2f/kinds/class_vector.hpp>
 #include <c2f/layers/residual.hpp>
+#include <c2f/networks/localiser.hpp>
 #include <c2f/networks/predicts.hpp>
 #include <c2f/networks/resnet.hpp>
 #include <c2f/networks/resnet_cifar.hpp>

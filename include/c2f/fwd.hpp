@@ -7,4 +7,7 @@ namespace c2f::encode {
 struct compact;
 template <class Evaluation = compact, std::int64_t Hidden = 0, std::int64_t... Kernels>
 struct tile;
+struct hard;
+template <class Edges = hard, std::int64_t Hidden = 0, std::int64_t... Kernels>
+struct rasterize;
 }  // namespace c2f::encode

@@ -58,7 +58,7 @@ TEST_CASE("sgd is PyTorch's formula") {
   for (bool const nesterov : {false, true}) {
     net n;
     c2f::initialize(n, 1);
-    c2f::sgd optimizer{n, {.momentum = 0.9, .weight_decay = 0.1, .nesterov = nesterov, .decays = &c2f::decay_weights}};
+    c2f::sgd optimizer{n, {.momentum = 0.9, .weight_decay = 0.1, .nesterov = nesterov, .shares = &c2f::decay_weights}};
     std::array<at::Tensor, 2> p{n.weight.tensor().detach().clone().to(at::kDouble), n.bias.tensor().detach().clone().to(at::kDouble)},
         m{at::zeros_like(p[0]), at::zeros_like(p[1])};
     for (int step = 0; step < 3; ++step) {

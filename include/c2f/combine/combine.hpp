@@ -43,7 +43,7 @@ struct fine {
 
 /// For kinds whose prediction is a distribution over dimension 1.
 struct average {
-  template <output_kind Kind, shape F>
+  template <distribution Kind, shape F>
   struct on {
     C2F_MEMBERS();
     combined operator()(at::Tensor const&, at::Tensor const& coarse, at::Tensor const& fine, pass& p) const {
@@ -56,7 +56,7 @@ struct average {
 /// `Head` ends in two channels, "hard" and "easy", for each answer that is gated.
 template <class Head = sequential<global_average_pool, linear<2>>>
 struct gate {
-  template <output_kind Kind, shape F>
+  template <distribution Kind, shape F>
     requires architecture_on<Head, F>
   struct on {
     network_on<Head, F> head;

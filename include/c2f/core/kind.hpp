@@ -2,7 +2,7 @@
 //
 // A kind says how its networks end, how an answer is scored, and which task encoding carries it into a map. The smallest is
 // kinds/class_vector.hpp. Three spaces are told apart:
-//   raw         what a network gives (logits)                                 [N, ...]
+//   raw         what a network gives (logits)                                 [N, ...], the shape of output<In>
 //   prediction  what the fine network is told, whether guessed or true        [N, ...], the same shape for both
 //   truth       what the data holds (a class index)                           [N, ...]
 #pragma once
@@ -23,7 +23,13 @@ namespace c2f {
 ///   K::from_truth(truth)    the truth in the shape of a prediction, without gradient
 ///   K::default_encoder      the encoder g of a task that names none
 ///   K::default_loss         a loss: `default_loss::of(raw, truth)`, a scalar, the mean over the batch
-///   K::score                counts of an evaluation: add(raw, truth), values()
+///   K::score                counts of an evaluation: samples, add(raw, truth), values()
+/// What some parts ask besides:
+///   K::distribution         true: predictions are probabilities along dimension 1 (tile, average, gate, logits)
+///   K::truth_dims<In>       the dimensions of one truth, std::array<std::int64_t, R> (fit compares the data's with it)
+///   K::agreement(a, b)      how far two raw answers say the same, [N] from 0 to 1 (refine::until)
+///   K::corrupt(truth, rate, pass), K::corrupt_rate    a damaged truth (source::corrupt)
+///   K::example<In>(n)       n truths that differ (conformance)
 template <class K>
 concept output_kind = requires(at::Tensor const& tensor, typename K::score& score) {
   typename K::truth_value;
@@ -34,6 +40,10 @@ concept output_kind = requires(at::Tensor const& tensor, typename K::score& scor
   score.add(tensor, tensor);
   score.values();
 };
+
+/// A kind whose predictions are probabilities along dimension 1.
+template <class K>
+concept distribution = output_kind<K> && requires { requires K::distribution; };
 
 /// An architecture that knows what it predicts: `using kind = ...` beside `on<In>`.
 template <class A>

@@ -37,6 +37,7 @@ struct pass {
   std::uint64_t seed = 0, epoch = 0;    ///< with the sample's id, all that a random choice depends on
   std::span<std::int64_t const> ids{};  ///< the samples of the batch; empty: 0, 1, 2, ...
   std::vector<named_loss> losses{};     ///< filled by the pass
+  at::Tensor told{};                    ///< ỹ, while encoder and fuse run
   std::uint32_t level = 0;              ///< depth of nesting when a stack is the coarse network of another
 
   [[nodiscard]] bool training() const { return mode == train; }

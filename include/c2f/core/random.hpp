@@ -48,6 +48,8 @@ enum class purpose : std::uint32_t {
   source        = 4,  ///< which truth or prediction the fine network sees (eq. 3 of paper 000)
   corrupt       = 5,  ///< how source::corrupt damages a truth
   synthesis     = 6,  ///< procedural data
+  replace       = 7,  ///< which sample stands in for one that cannot be read
+  crop          = 8,  ///< how far the sides of a crop are moved in training
 };
 
 /// The numbers of one (seed, purpose, epoch, id), in order.

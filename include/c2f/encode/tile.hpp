@@ -56,7 +56,7 @@ template <class Evaluation, std::int64_t Hidden, std::int64_t... Kernels>
 struct tile {
   using projection = project<Hidden, Kernels...>;
 
-  template <output_kind Kind, image_shape Like>
+  template <distribution Kind, image_shape Like>
     requires vector_shape<typename Kind::template output<Like>>
   struct on {
     using output                          = Like;

@@ -2,8 +2,12 @@
 //
 //   using fuse = c2f::fuse::concatenate;     // x beside z: the fine network reads twice the channels (default, paper 000)
 //   using fuse = c2f::fuse::multiply;        // x times z: the fine network reads what the coarse one reads
+//   using fuse = c2f::fuse::in_turn<c2f::fuse::multiply, c2f::fuse::crop<20>>;   // one after the other (RSTN)
 //
 // [N, C, H, W] and z [N, C', H, W] -> [N, C + C', H, W] (concatenate) or [N, C, H, W] (multiply; C' = C or 1). One copy of x.
+//
+// A fuse that moves pixels (fuse/crop.hpp) returns a struct that converts to the joined tensor and has `undo(raw, joined)`, which
+// moves the fine network's raw answer back before it is judged.
 #pragma once
 
 #include <c2f/encode/encoder.hpp>
@@ -18,6 +22,17 @@ concept fuse_on = requires(typename F::template on<X, Z> const& joined, at::Tens
   requires shape<typename F::template on<X, Z>::output>;
   { joined(tensor, tensor, p) } -> std::convertible_to<at::Tensor>;
 };
+
+namespace detail {
+/// The raw answer where the image was before the fuse.
+template <class Fuse, class Joined>
+at::Tensor undone(Fuse const& fuse, at::Tensor const& raw, Joined const& joined) {
+  if constexpr (requires { fuse.undo(raw, joined); })
+    return fuse.undo(raw, joined);
+  else
+    return raw;
+}
+}  // namespace detail
 
 namespace fuse {
 
@@ -51,6 +66,36 @@ struct multiply {
     using output = X;
     C2F_MEMBERS();
     at::Tensor operator()(at::Tensor const& x, at::Tensor const& z, pass&) const { return x.mul(z); }
+  };
+};
+
+/// Each fuse on what the one before it gives; answers are moved back in the other order.
+template <class First, class Second>
+struct in_turn {
+  template <class X, class Z>
+    requires fuse_on<First, X, Z> && fuse_on<Second, typename First::template on<X, Z>::output, Z>
+  struct on {
+    using first_fuse  = typename First::template on<X, Z>;
+    using second_fuse = typename Second::template on<typename first_fuse::output, Z>;
+    using output      = typename second_fuse::output;
+
+    first_fuse first;
+    second_fuse second;
+    C2F_MEMBERS(first, second);
+
+    struct both {
+      decltype(std::declval<first_fuse const&>()(at::Tensor(), at::Tensor(), std::declval<pass&>())) inner;
+      decltype(std::declval<second_fuse const&>()(at::Tensor(), at::Tensor(), std::declval<pass&>())) outer;
+      operator at::Tensor const&() const { return outer; }
+    };
+    both operator()(at::Tensor const& x, at::Tensor const& z, pass& p) const {
+      auto inner = first(x, z, p);
+      auto outer = second(inner, z, p);
+      return {std::move(inner), std::move(outer)};
+    }
+    at::Tensor undo(at::Tensor const& raw, both const& joined) const {
+      return detail::undone(first, detail::undone(second, raw, joined.outer), joined.inner);
+    }
   };
 };
 

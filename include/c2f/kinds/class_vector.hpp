@@ -11,6 +11,7 @@
 #include <c2f/fwd.hpp>
 #include <c2f/loss/cross_entropy.hpp>
 
+#include <ATen/ops/arange.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -31,18 +32,25 @@ template <std::int64_t Classes>
 struct class_vector : detail::holds<detail::check_classes<Classes>()> {
   static constexpr char const* name     = "class_vector";
   static constexpr std::int64_t classes = Classes;
+  static constexpr bool distribution    = true;
   template <image_shape In>
   using output          = vector<Classes>;
   using truth_value     = std::int64_t;
   using default_encoder = encode::tile<>;
   using default_loss    = loss::cross_entropy;
+  template <image_shape In>
+  static constexpr std::array<std::int64_t, 0> truth_dims{};
 
   static at::Tensor predict(at::Tensor const& raw) { return raw.softmax(1); }
   static at::Tensor from_truth(at::Tensor const& truth) {
     return at::zeros({truth.size(0), Classes}, truth.options().dtype(at::kFloat)).scatter_(1, truth.unsqueeze(1), 1.0);
   }
 
+  /// 1 where both name the same class.
+  static at::Tensor agreement(at::Tensor const& a, at::Tensor const& b) { return a.argmax(1).eq(b.argmax(1)).to(at::kFloat); }
+
   /// The truth, with probability `rate` another class, each as likely as the next.
+  static constexpr double corrupt_rate = 0.1;
   static at::Tensor corrupt(at::Tensor const& truth, double rate, pass const& p) {
     at::Tensor damaged        = truth.to(at::kCPU, at::kLong).clone();
     std::int64_t* const label = damaged.mutable_data_ptr<std::int64_t>();
@@ -51,6 +59,11 @@ struct class_vector : detail::holds<detail::check_classes<Classes>()> {
       if (random.uniform() <= rate) label[i] = (label[i] + 1 + random.below(static_cast<std::uint32_t>(Classes - 1))) % Classes;
     }
     return damaged.to(truth.device());
+  }
+
+  template <image_shape In>
+  static at::Tensor example(std::int64_t n) {
+    return at::arange(n, at::TensorOptions(at::kLong)).remainder(Classes);
   }
 
   /// Exact counts of right answers; `top5` counts an answer whose true class is among the five highest (or all, below five).

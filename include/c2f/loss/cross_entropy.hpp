@@ -2,7 +2,7 @@
 //
 //   c2f::loss::cross_entropy::of(logits, truth)        logits [N, K], truth [N] int64 -> a scalar, in nats
 //
-// Computed in float whatever the logits' number type.
+// For kinds whose predictions are distributions (`serves`). Computed in float whatever the logits' number type.
 #pragma once
 
 #include <ATen/ops/cross_entropy_loss.h>
@@ -10,6 +10,8 @@
 namespace c2f::loss {
 
 struct cross_entropy {
+  template <class Kind>
+  static constexpr bool serves = requires { requires Kind::distribution; };
   static at::Tensor of(at::Tensor const& logits, at::Tensor const& truth) { return at::cross_entropy_loss(logits.to(at::kFloat), truth); }
 };
 

@@ -1,6 +1,7 @@
 // c2f/networks/resnet.hpp: ResNet-18, -34 and -50 for 224x224 images, with torchvision's names.
 //
 //   using network = c2f::resnet<18, c2f::class_vector<1000>>;
+//   using backbone = c2f::resnet_features<50, 3>;      // without the last stage: 1,024 channels, stride 16
 //
 // He et al., CVPR 2016, table 1; stride on the 3x3 convolution of a bottleneck as in torchvision. Any size from 32x32 up fits.
 // Parameters with 1,000 classes: 11,689,512 / 21,797,672 / 25,557,032.
@@ -19,6 +20,11 @@ consteval bool check_resnet_depth() {
                 "c2f::resnet knows the depths 18, 34 and 50; write one of them, or c2f::resnet_cifar for 32x32 images");
   return true;
 }
+template <int Stages>
+consteval bool check_resnet_stages() {
+  static_assert(Stages >= 1 && Stages <= 4, "c2f::resnet_features has four stages; write how many of them, 1 to 4");
+  return true;
+}
 template <int Depth>
 struct resnet_block {
   template <std::int64_t W, std::int64_t S>
@@ -31,26 +37,25 @@ struct resnet_block<50> {
 };
 }  // namespace detail
 
-template <int Depth, class Kind>
-struct resnet {
-  using kind = Kind;
+/// The convolutional part: up to `Stages` of the four stages, [N, C, H, W] -> a map of stride 4, 8, 16 or 32.
+template <int Depth, int Stages = 4>
+struct resnet_features {
   static constexpr std::array<std::size_t, 4> blocks =
       Depth == 18 ? std::array<std::size_t, 4>{2, 2, 2, 2} : std::array<std::size_t, 4>{3, 4, 6, 3};
 
   template <shape In>
-  struct on : detail::holds<detail::check_resnet_depth<Depth>()> {
+  struct on : detail::holds<detail::check_resnet_depth<Depth>(), detail::check_resnet_stages<Stages>()> {
     template <std::int64_t Width, std::int64_t Stride>
     using block = typename detail::resnet_block<Depth>::template type<Width, Stride>;
     template <int I, std::int64_t Width, std::int64_t Stride>
-    using stage  = repeat<blocks[I], block<Width, Stride>, block<Width, 1>>;
+    using stage  = std::conditional_t<(I < Stages), repeat<blocks[I], block<Width, Stride>, block<Width, 1>>, identity>;
     using stem   = conv<64, 7, 2>;
     using at0    = typename network_on<stem, In>::output;
     using at1    = typename network_on<max_pool<3, 2, 1>, at0>::output;
     using at2    = typename network_on<stage<0, 64, 1>, at1>::output;
     using at3    = typename network_on<stage<1, 128, 2>, at2>::output;
     using at4    = typename network_on<stage<2, 256, 2>, at3>::output;
-    using at5    = typename network_on<stage<3, 512, 2>, at4>::output;
-    using output = typename Kind::template output<detail::as_map<In>>;
+    using output = typename network_on<stage<3, 512, 2>, at4>::output;
 
     network_on<stem, In> conv1;
     network_on<batch_norm, at0> bn1;
@@ -59,13 +64,28 @@ struct resnet {
     network_on<stage<1, 128, 2>, at2> layer2;
     network_on<stage<2, 256, 2>, at3> layer3;
     network_on<stage<3, 512, 2>, at4> layer4;
-    network_on<linear<output::channels>, vector<at5::channels>> fc;
-    C2F_MEMBERS(conv1, bn1, maxpool, layer1, layer2, layer3, layer4, fc);
+    C2F_MEMBERS(conv1, bn1, maxpool, layer1, layer2, layer3, layer4);
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
       at::Tensor const y = maxpool(bn1(conv1(x, m), m).relu_(), m);
-      return fc(layer4(layer3(layer2(layer1(y, m), m), m), m).mean({2, 3}), m);
+      return layer4(layer3(layer2(layer1(y, m), m), m), m);
     }
+  };
+};
+
+template <int Depth, class Kind>
+struct resnet {
+  using kind = Kind;
+
+  template <shape In>
+  struct on : network_on<resnet_features<Depth>, In> {
+    using features = network_on<resnet_features<Depth>, In>;
+    using output   = typename Kind::template output<detail::as_map<In>>;
+
+    network_on<linear<output::channels>, vector<features::output::channels>> fc;
+    C2F_MEMBERS(conv1, bn1, maxpool, layer1, layer2, layer3, layer4, fc);
+
+    at::Tensor operator()(at::Tensor const& x, mode m) const { return fc(features::operator()(x, m).mean({2, 3}), m); }
   };
 };
 

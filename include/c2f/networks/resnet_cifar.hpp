@@ -26,35 +26,45 @@ consteval bool check_resnet_cifar_depth() {
 }
 }  // namespace detail
 
-template <int Depth, class Kind, template <std::int64_t, std::int64_t> class Block = basic_block>
-struct resnet_cifar {
-  using kind                              = Kind;
-  static constexpr std::int64_t expansion = Block<16, 1>::expansion;
-  static constexpr std::size_t blocks     = Depth >= 8 ? (Depth - 2) / 6 : 1;
+/// The convolutional part. `Stride` is that of the first convolution: 1 for 32x32 images, more for larger ones.
+template <int Depth, template <std::int64_t, std::int64_t> class Block = basic_block, std::int64_t Stride = 1>
+struct resnet_cifar_features {
+  static constexpr std::size_t blocks = Depth >= 8 ? (Depth - 2) / 6 : 1;
 
   template <shape In>
   struct on : detail::holds<detail::check_resnet_cifar_depth<Depth>()> {
-    template <std::int64_t Width, std::int64_t Stride>
-    using stage  = repeat<blocks, Block<Width, Stride>, Block<Width, 1>>;
-    using stem   = conv<16, 3>;
+    template <std::int64_t Width, std::int64_t First>
+    using stage  = repeat<blocks, Block<Width, First>, Block<Width, 1>>;
+    using stem   = conv<16, 3, Stride>;
     using at1    = typename network_on<stem, In>::output;
     using at2    = typename network_on<stage<16, 1>, at1>::output;
     using at3    = typename network_on<stage<32, 2>, at2>::output;
-    using at4    = typename network_on<stage<64, 2>, at3>::output;
-    using output = typename Kind::template output<detail::as_map<In>>;
+    using output = typename network_on<stage<64, 2>, at3>::output;
 
     network_on<stem, In> conv1;
     network_on<batch_norm, at1> bn1;
     network_on<stage<16, 1>, at1> layer1;
     network_on<stage<32, 2>, at2> layer2;
     network_on<stage<64, 2>, at3> layer3;
-    network_on<linear<output::channels>, vector<64 * expansion>> fc;
+    C2F_MEMBERS(conv1, bn1, layer1, layer2, layer3);
+
+    at::Tensor operator()(at::Tensor const& x, mode m) const { return layer3(layer2(layer1(bn1(conv1(x, m), m).relu_(), m), m), m); }
+  };
+};
+
+template <int Depth, class Kind, template <std::int64_t, std::int64_t> class Block = basic_block>
+struct resnet_cifar {
+  using kind = Kind;
+
+  template <shape In>
+  struct on : network_on<resnet_cifar_features<Depth, Block>, In> {
+    using features = network_on<resnet_cifar_features<Depth, Block>, In>;
+    using output   = typename Kind::template output<detail::as_map<In>>;
+
+    network_on<linear<output::channels>, vector<features::output::channels>> fc;
     C2F_MEMBERS(conv1, bn1, layer1, layer2, layer3, fc);
 
-    at::Tensor operator()(at::Tensor const& x, mode m) const {
-      at::Tensor const y = bn1(conv1(x, m), m).relu_();
-      return fc(layer3(layer2(layer1(y, m), m), m).mean({2, 3}), m);
-    }
+    at::Tensor operator()(at::Tensor const& x, mode m) const { return fc(features::operator()(x, m).mean({2, 3}), m); }
   };
 };
 

@@ -17,8 +17,9 @@ struct probabilities {
   }
 };
 
+/// For kinds whose raw numbers have the shape of a prediction.
 struct logits {
-  template <output_kind Kind>
+  template <distribution Kind>
   static at::Tensor of(at::Tensor const& raw) {
     return raw;
   }

@@ -2,12 +2,13 @@
 //
 //   using source = c2f::source::sample;          // truth if a > t, else the prediction, a sample at a time (default)
 //   using source = c2f::source::mean;            // (1 - t) truth + t prediction
-//   using source = c2f::source::corrupt<0.2>;    // the truth, damaged with probability .2
+//   using source = c2f::source::corrupt<>;       // the truth, damaged as often as the kind says; corrupt<0.2>: with probability .2
+//   using source = c2f::source::prediction;      // always the prediction, whatever t is (RSTN's saliency)
 //
 // sample: paper 000, eq. 3, with a drawn from (0, 1], so that t = 0 is always truth and t = 1 always prediction. a is a function
 // of (seed, epoch, sample id). Where the prediction is taken the fine loss flows back through it into the coarse network; where
 // the truth is taken nothing does. mean: footnote 2 there. corrupt: the practice of nnU-Net's cascade; the kind says what damage
-// is (another class for class vectors).
+// is (another class for class vectors) and how often it is done where the task does not.
 //
 // Cost: sample makes one [N] mask on the host and one blend; at t = 0 and t = 1 nothing.
 #pragma once
@@ -28,9 +29,10 @@ concept source_on = requires(typename S::template on<Kind> const& chosen, at::Te
 };
 
 namespace detail {
-template <auto Rate>
+template <auto... Rate>
 consteval bool check_rate() {
-  static_assert(Rate >= 0 && Rate <= 1, "c2f::source::corrupt needs a probability from 0 to 1; write 0.2 for a fifth");
+  static_assert(sizeof...(Rate) <= 1 && (... && (Rate >= 0 && Rate <= 1)),
+                "c2f::source::corrupt needs a probability from 0 to 1; write 0.2 for a fifth");
   return true;
 }
 }  // namespace detail
@@ -65,14 +67,28 @@ struct mean {
   };
 };
 
-template <auto Rate = 0.1>
-struct corrupt : detail::holds<detail::check_rate<Rate>()> {
+/// Whatever t is, so the schedule says nothing.
+struct prediction {
   template <class Kind>
-    requires requires(at::Tensor const& tensor, pass const& p) { Kind::corrupt(tensor, Rate, p); }
   struct on {
     C2F_MEMBERS();
-    at::Tensor operator()(at::Tensor const& prediction, at::Tensor const&, pass& p) const {
-      return Kind::from_truth(Kind::corrupt(p.truth, Rate, p)).to(prediction.scalar_type());
+    at::Tensor operator()(at::Tensor const& predicted, at::Tensor const&, pass&) const { return predicted; }
+  };
+};
+
+template <auto... Rate>
+struct corrupt : detail::holds<detail::check_rate<Rate...>()> {
+  template <class Kind>
+    requires requires(at::Tensor const& tensor, pass const& p) { Kind::corrupt(tensor, Kind::corrupt_rate, p); }
+  struct on {
+    C2F_MEMBERS();
+    static constexpr double rate = [] {
+      double chosen = Kind::corrupt_rate;
+      ((chosen = Rate), ...);
+      return chosen;
+    }();
+    at::Tensor operator()(at::Tensor const& predicted, at::Tensor const&, pass& p) const {
+      return Kind::from_truth(Kind::corrupt(p.truth, rate, p)).to(predicted.scalar_type());
     }
   };
 };

@@ -167,12 +167,32 @@ consteval bool check_loss() {
                 "the task's loss is not a loss; give it 'static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth)'");
   return false;
 }
+template <class Task, class Got, class Kind>
+consteval bool check_loss_serves() {
+  static_assert(mismatch<in_task<Task>, got<Got>, wanted<Kind>>,
+                "the task's loss does not judge what the networks predict; leave it out to get the kind's own");
+  return false;
+}
+template <class Task, class Got, class Kind>
+consteval bool check_until() {
+  static_assert(mismatch<in_task<Task>, got<Got>, wanted<Kind>>,
+                "c2f::refine::until compares answers, but the kind does not say how; give the kind 'static at::Tensor agreement(at::Tensor "
+                "const& a, at::Tensor const& b)', or write c2f::refine::times<N>");
+  return false;
+}
 template <class Task, class Got>
 consteval bool check_weights() {
   static_assert(mismatch<in_task<Task>, got<Got>>,
                 "the weights of the losses are not both 0 or more with one above 0; write 'using weights = c2f::loss_weights<1.0, 1.0>;'");
   return false;
 }
+
+/// A loss may say which kinds it serves.
+template <class Loss, class Kind>
+inline constexpr bool loss_serves = true;
+template <class Loss, class Kind>
+  requires requires { Loss::template serves<Kind>; }
+inline constexpr bool loss_serves<Loss, Kind> = Loss::template serves<Kind>;
 
 /// Whether a layer of this network did not fit; it has said so.
 template <class Net, class In>
@@ -267,6 +287,8 @@ consteval bool check() {
                              { C::loss::of(raw, raw) } -> std::convertible_to<at::Tensor>;
                            }) {
         return check_loss<T, typename C::loss>();
+      } else if constexpr (!loss_serves<typename C::loss, typename C::kind>) {
+        return check_loss_serves<T, typename C::loss, typename C::kind>();
       } else if constexpr (!(requires {
                              { C::weights::coarse + C::weights::fine } -> std::convertible_to<double>;
                            })) {
@@ -275,6 +297,8 @@ consteval bool check() {
         return check_weights<T, typename C::weights>();
       } else if constexpr (!refinement<typename C::refine>) {
         return check_refine<T, typename C::refine>();
+      } else if constexpr (requires { C::refine::agreement; } && !requires(at::Tensor const& raw) { C::kind::agreement(raw, raw); }) {
+        return check_until<T, typename C::refine, typename C::kind>();
       } else if constexpr (!schedule_of_t<typename C::schedule>) {
         return check_schedule<T, typename C::schedule>();
       } else if constexpr (fault_of<typename C::schedule>() == schedule_fault::leaves_range) {

@@ -42,6 +42,12 @@ at::Tensor const& get(outputs const& both) {
 
 namespace detail {
 
+inline std::string dims_of(at::Tensor const& tensor) {
+  std::string text = "[";
+  for (auto const size : tensor.sizes()) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
+  return text + ']';
+}
+
 /// A network may want to know the whole pass, because it is itself a stack.
 template <class Net>
 at::Tensor run(Net const& net, at::Tensor const& x, pass& p) {
@@ -110,9 +116,7 @@ struct stack_on {
       at::Tensor const prediction = C::predict::template of<kind>(both.coarse);
       at::Tensor const told = p.training() ? source(prediction, kind::from_truth(p.truth).to(prediction.scalar_type()), p) : prediction;
       both.fine             = finer(f, told, p);
-      if (!p.training()) {
-        for (int round = 1; round < C::refine::rounds; ++round) both.fine = finer(f, C::predict::template of<kind>(both.fine), p);
-      }
+      if (!p.training() && C::refine::rounds > 1) refine(f, both, p);
       combined const joined = combine(f, both.coarse, both.fine, p);
       both.answer           = joined.answer;
       if (p.training()) add_loss(p, "fine", joined.judged, C::weights::fine);
@@ -127,13 +131,42 @@ struct stack_on {
     return (*this)(x, p);
   }
 
- private:
-  at::Tensor finer(at::Tensor const& f, at::Tensor const& told, pass& p) const {
-    at::Tensor const joined = fuse(f, encoder(told, f, p), p);
+  /// The fine network's raw answer when it is told `told`, a prediction.
+  at::Tensor finer(at::Tensor const& f, at::Tensor const& told, pass& p) const
+    requires has_fine
+  {
+    p.told            = told;
+    auto const joined = fuse(f, encoder(told, f, p), p);
     if constexpr (one_network)
-      return run(coarse, joined, p);
+      return undone(fuse, run(coarse, joined, p), joined);
     else
-      return run(fine, joined, p);
+      return undone(fuse, run(fine, joined, p), joined);
+  }
+
+ private:
+  // The rounds after the first, each told of the last answer.
+  void refine(at::Tensor const& f, outputs& both, pass& p) const {
+    using C         = completed;
+    at::Tensor open = unsettled(both.coarse, both.fine);  // which samples go on; undefined: all
+    for (int round = 1; round < C::refine::rounds; ++round) {
+      if (open.defined() && !open.any().template item<bool>()) break;
+      at::Tensor const next = finer(f, C::predict::template of<kind>(both.fine), p);
+      if (open.defined()) {
+        at::Tensor const go_on = open.logical_and(unsettled(both.fine, next));
+        std::vector<std::int64_t> sizes(static_cast<std::size_t>(next.dim()), 1);
+        sizes[0]  = next.size(0);
+        both.fine = at::where(open.view(sizes), next, both.fine);
+        open      = go_on;
+      } else {
+        both.fine = next;
+      }
+    }
+  }
+  static at::Tensor unsettled(at::Tensor const& before, at::Tensor const& now) {
+    if constexpr (requires { completed::refine::agreement; })
+      return kind::agreement(before, now).lt(completed::refine::agreement);
+    else
+      return {};
   }
   static void add_loss(pass& p, char const* name, at::Tensor const& raw, double weight) {
     if (weight == 0) return;
@@ -149,10 +182,8 @@ struct stack_on {
   }
   static std::string size_message(at::Tensor const& x) {
     auto const side = [](std::int64_t size) { return size == dynamic ? std::string("any") : std::to_string(size); };
-    std::string found;
-    for (auto const size : x.sizes()) found += (found.empty() ? "" : ", ") + std::to_string(size);
     return std::string("task '") + completed::name + "' takes images [N, " + side(In::channels) + ", " + side(In::height) + ", " +
-           side(In::width) + "], found [" + found + "]; resize them, or change the task's input";
+           side(In::width) + "], found " + dims_of(x) + "; resize them, or change the task's input";
   }
 };
 

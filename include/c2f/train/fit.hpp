@@ -19,6 +19,7 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <optional>
@@ -33,9 +34,18 @@ consteval bool check_data_image() {
                 "the data's images are not of the task's input shape; change 'using input', or choose data of that shape");
   return same_size<Got, Wanted>;
 }
+template <class Split, class Kind>
+consteval bool truth_fits() {
+  if constexpr (!std::same_as<typename Split::truth_value, typename Kind::truth_value>)
+    return false;
+  else if constexpr (requires { Kind::template truth_dims<typename Split::image>; })
+    return std::ranges::equal(Split::truth_dims, Kind::template truth_dims<typename Split::image>);
+  else
+    return true;
+}
 template <class Task, class Split, class Kind>
 consteval bool check_data_truth() {
-  constexpr bool same = std::same_as<typename Split::truth_value, typename Kind::truth_value>;
+  constexpr bool same = truth_fits<Split, Kind>();
   static_assert(same || mismatch<in_task<Task>, got<Split>, wanted<Kind>>,
                 "the data's truth is not what the task's networks predict; choose data for this kind, or another kind");
   return same;

@@ -23,8 +23,8 @@ class settings {
   settings& rate(double value) { return set(rate_, value, value > 0, "rate", "above 0"); }
   settings& momentum(double value) { return set(sgd_.momentum, value, value >= 0 && value < 1, "momentum", "from 0 to below 1"); }
   settings& nesterov(bool on) { return set(sgd_.nesterov, on, true, "", ""); }
-  settings& weight_decay(double value, decay_rule rule = &decay_all) {
-    sgd_.decays = rule;
+  settings& weight_decay(double value, share_rule rule = &decay_all) {
+    sgd_.shares = rule;
     return set(sgd_.weight_decay, value, value >= 0, "weight_decay", "0 or more");
   }
   /// The rate rises linearly over the first `steps` steps.

@@ -6,9 +6,9 @@
 //   optimizer.step(0.1);                      // the learning rate of this step
 //
 // PyTorch's update: g += decay * p;  m = momentum * m + g;  p -= rate * (nesterov ? g + momentum * m : m).
-// Every leaf of the network that is trained is updated; one that got no gradient in a step is left alone. Which of them decay is
-// a rule over (path, dimensions). Cost: one at::_fused_sgd_ a group of equal decay; the momentum is one more copy of the parameters.
-// The optimiser holds the tensors themselves: move the network to its device and layout before.
+// Every leaf of the network that is trained is updated; one that got no gradient in a step is left alone. How much of rate and
+// decay each takes is a rule over (path, dimensions). Cost: one at::_fused_sgd_ a group of equal shares; the momentum is one more copy of
+// the parameters. The optimiser holds the tensors themselves: move the network to its device and layout before.
 #pragma once
 
 #include <c2f/core/visit.hpp>
@@ -22,19 +22,24 @@
 
 namespace c2f {
 
-/// Whether a parameter decays.
-using decay_rule = bool (*)(std::string_view path, std::span<std::int64_t const> dims);
+/// What a parameter takes of the learning rate and of the weight decay.
+struct share_of {
+  double rate = 1, decay = 1;
+  friend bool operator==(share_of const&, share_of const&) = default;
+};
+/// A share for every parameter, by its path and dimensions.
+using share_rule = share_of (*)(std::string_view path, std::span<std::int64_t const> dims);
 
 /// Everything decays (the recipe of paper 000's classifiers).
-inline bool decay_all(std::string_view, std::span<std::int64_t const>) { return true; }
+inline share_of decay_all(std::string_view, std::span<std::int64_t const>) { return {}; }
 /// Only weights do: biases and the parameters of norms have one dimension.
-inline bool decay_weights(std::string_view, std::span<std::int64_t const> dims) { return dims.size() > 1; }
+inline share_of decay_weights(std::string_view, std::span<std::int64_t const> dims) { return {1, dims.size() > 1 ? 1.0 : 0.0}; }
 
 struct sgd_options {
   double momentum     = 0.9;
   double weight_decay = 0;
   bool nesterov       = false;
-  decay_rule decays   = &decay_all;
+  share_rule shares   = &decay_all;
 };
 
 class sgd {
@@ -45,26 +50,32 @@ class sgd {
       if (!traits.trained) return;
       at::Tensor const& tensor = each.tensor();
       std::span<std::int64_t const> const dims(tensor.sizes().data(), tensor.sizes().size());
-      group& into = options_.decays(path, dims) ? decaying_ : plain_;
+      group& into = group_of(options_.shares(path, dims));
       into.parameters.push_back(tensor);
       into.momenta.push_back(at::zeros_like(tensor.detach()));
     });
   }
 
   void zero_gradients() {
-    for (group* each : {&decaying_, &plain_})
-      for (auto& parameter : each->parameters) parameter.mutable_grad().reset();
+    for (auto& each : groups_)
+      for (auto& parameter : each.parameters) parameter.mutable_grad().reset();
   }
 
   void step(double rate) {
-    update(decaying_, rate, options_.weight_decay);
-    update(plain_, rate, 0);
+    for (auto& each : groups_) update(each, rate * each.share.rate, options_.weight_decay * each.share.decay);
   }
 
  private:
   struct group {
-    std::vector<at::Tensor> parameters, momenta;
+    share_of share;
+    std::vector<at::Tensor> parameters{}, momenta{};
   };
+
+  group& group_of(share_of const& share) {
+    for (auto& each : groups_)
+      if (each.share == share) return each;
+    return groups_.emplace_back(group{share});
+  }
 
   void update(group& each, double rate, double decay) {
     std::vector<at::Tensor> parameters, gradients, momenta;
@@ -83,7 +94,7 @@ class sgd {
   }
 
   sgd_options options_;
-  group decaying_, plain_;
+  std::vector<group> groups_;
 };
 
 }  // namespace c2f
