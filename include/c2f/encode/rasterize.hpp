@@ -62,13 +62,13 @@ template <class Edges>
 
 template <class Edges, std::int64_t Hidden, std::int64_t... Kernels>
 struct rasterize {
-  using projection = project<Hidden, Kernels...>;
+  using projection                     = project<Hidden, Kernels...>;
+  static constexpr bool differentiable = Edges::differentiable;
 
   template <output_kind Kind, image_shape Like>
-    requires Kind::has_boxes
+    requires(Kind::has_boxes && sizeof(Edges) > 0)
   struct on {
-    using output                         = Like;
-    static constexpr bool differentiable = Edges::differentiable;
+    using output = Like;
 
     network_on<typename projection::template onto<Like::channels>, with_channels<Like, Kind::classes>> project;
     C2F_MEMBERS(project);

@@ -1,0 +1,45 @@
+// The parts that serve boxes keep the laws that all parts keep.
+#include <c2f/c2f.hpp>
+#include <c2f/conformance.hpp>
+
+#include "catch.hpp"
+
+namespace {
+
+template <class Part, class Like = c2f::image<3, 9, 7>>
+void keeps_its_laws() {
+  auto const report = c2f::conformance<Part, Like, c2f::boxes<2>>();
+  std::string broken;
+  for (auto const& law : report.broken()) broken += law + '\n';
+  REQUIRE(broken == "");
+  REQUIRE(report.laws() > 0);
+}
+
+/// Hard edges that say they have a gradient.
+struct boastful : c2f::encode::rasterize<> {
+  static constexpr bool differentiable = true;
+};
+
+}  // namespace
+
+TEST_CASE("rasterize keeps its laws, with hard and with soft edges") {
+  keeps_its_laws<c2f::encode::rasterize<>>();
+  keeps_its_laws<c2f::encode::rasterize<c2f::encode::soft<2>>>();
+  keeps_its_laws<c2f::encode::rasterize<c2f::encode::hard, 5, 3, 5, 1>>();
+  REQUIRE_FALSE(c2f::conformance<boastful, c2f::image<3, 9, 7>, c2f::boxes<2>>());
+}
+
+TEST_CASE("sources keep their laws on boxes") {
+  keeps_its_laws<c2f::source::sample>();
+  keeps_its_laws<c2f::source::mean>();
+  keeps_its_laws<c2f::source::corrupt<>>();
+  keeps_its_laws<c2f::source::prediction>();
+}
+
+TEST_CASE("localisers keep their laws") {
+  // Twelve channels: with few, a place where ReLU lets none through would stand on the kink of the next one.
+  using layers = c2f::sequential<c2f::conv<12, 3, 2>, c2f::batch_norm, c2f::relu>;
+  keeps_its_laws<c2f::localiser<layers, c2f::boxes<2>, 6>, c2f::image<3, 12, 10>>();
+  keeps_its_laws<c2f::localiser<c2f::resnet_features<18, 3>, c2f::boxes<2>, 6>, c2f::image<3, 32, 32>>();
+  keeps_its_laws<c2f::localiser<c2f::resnet_cifar_features<8, c2f::basic_block, 2>, c2f::boxes<1>, 6>, c2f::image<3, 24, 24>>();
+}

@@ -1,0 +1,126 @@
+"""Whole steps of progressive training with boxes, t = 0.5: a localiser on ResNet-18, hard and soft edges, against plain PyTorch.
+
+Python draws the boxes by comparing every pixel with the four sides, takes the logarithm of the sigmoid itself, and computes the source's
+draws again. Both sides call the same kernels in float32 in the same order, so ReLUs within rounding of 0 are decided alike; what is left
+is the drawing, whose sums over thousands of pixels nearly cancel in the gradient of g's biases (6e-5 of it here).
+"""
+import sys
+
+import numpy
+import torch
+from torch import nn
+from torch.nn import functional
+
+from _exchange import Comparison, call
+from _philox import SOURCE, uniform
+from _reference import ResNet
+from networks import random_leaves
+
+T, RATE, SEED, EPOCH, CLASSES, WIDTH, EDGE = 0.5, 0.01, 2**33 + 7, 5, 2, 32, 3.0
+
+
+class Localiser(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.backbone = ResNet(18, 10, channels)
+        del self.backbone.layer4, self.backbone.fc
+        self.head = nn.Sequential(
+            nn.Conv2d(256, WIDTH, 1, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU(),
+            nn.Conv2d(WIDTH, WIDTH, 1, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU(),
+            nn.Conv2d(WIDTH, 4 * CLASSES, 1))
+
+    def forward(self, x):
+        b = self.backbone
+        x = b.maxpool(b.relu(b.bn1(b.conv1(x))))
+        return self.head(b.layer3(b.layer2(b.layer1(x)))).mean((2, 3))
+
+
+def hard(box, size):
+    """One box on an image of size x size, a pixel at a time by its middle."""
+    middle = (torch.arange(size) + 0.5) / size
+    across = ((middle > box[0] - box[2] / 2) & (middle < box[0] + box[2] / 2)).float()
+    down = ((middle > box[1] - box[3] / 2) & (middle < box[1] + box[3] / 2)).float()
+    return down[:, None] * across[None, :]
+
+
+def soft(box, size):
+    """The same with sides EDGE pixels wide."""
+    def along(centre, length):
+        if float(length.detach()) <= 0:
+            return torch.zeros(size)
+        inside = length / 2 * size - (torch.arange(size) + 0.5 - centre * size).abs()
+        return (inside / EDGE + 0.5).clamp(0, 1)
+    return along(box[1], box[3])[:, None] * along(box[0], box[2])[None, :]
+
+
+class Rasterize(nn.Module):
+    def __init__(self, draw):
+        super().__init__()
+        self.draw = draw
+        self.project = nn.Sequential(nn.Conv2d(CLASSES, 3, 3, 1, 1), nn.Conv2d(3, 3, 3, 1, 1))
+
+    def forward(self, boxes, x):
+        z = torch.stack([torch.stack([self.draw(box, x.shape[2]) for box in sample]) for sample in boxes])
+        for convolution in self.project:
+            z = functional.relu(convolution(z))
+        return z
+
+
+class Model(nn.Module):
+    def __init__(self, draw):
+        super().__init__()
+        self.coarse, self.encoder, self.fine = Localiser(3), Rasterize(draw), Localiser(6)
+
+    def forward(self, x, truth, take_truth):
+        coarse = self.coarse(x)
+        prediction = coarse.sigmoid().view(-1, CLASSES, 4)
+        true_boxes = truth[:, :, :4].clone()
+        true_boxes[:, :, 2:] *= truth[:, :, 4:]
+        told = torch.where(take_truth[:, None, None], true_boxes, prediction)
+        return coarse, self.fine(torch.cat([x, self.encoder(told, x)], 1))
+
+
+def loss_of(raw, truth):
+    """The sum over four numbers of |log p - log y|, the mean over the boxes that are there."""
+    found = [(torch.log(torch.sigmoid(raw.view(-1, CLASSES, 4)[n, k])) - torch.log(truth[n, k, :4])).abs().sum()
+             for n in range(len(truth)) for k in range(CLASSES) if truth[n, k, 4] > 0]
+    return sum(found) / len(found)
+
+
+def compare(edges, draw):
+    random = numpy.random.default_rng(4)
+    model = Model(draw)
+    random_leaves(model, random)
+    for convolution in model.encoder.project:
+        convolution.bias.data += 1  # as it begins: nothing of g is behind a closed ReLU
+    images = random.normal(0, 1, (8, 3, 64, 64)).astype(numpy.float32)
+    size = random.uniform(0.15, 0.6, (8, CLASSES, 2))
+    truth = numpy.concatenate([random.uniform(0.3, 0.7, (8, CLASSES, 2)), size, random.integers(0, 2, (8, CLASSES, 1))], 2).astype(numpy.float32)
+    truth[0, 0, 4] = 1
+    ids = random.permutation(5000)[:8]
+    leaves = {f"leaf.{name}": leaf.numpy().copy() for name, leaf in model.state_dict().items()}
+    found = call("boxes_step", edges, leaves | {"images": images, "truth": truth, "ids": ids, "order": numpy.array([SEED, EPOCH, 2]), "rate": numpy.float32(RATE)})
+
+    optimizer = torch.optim.SGD(model.parameters(), RATE, momentum=0.9, weight_decay=5e-4)
+    good, x, y = True, torch.from_numpy(images), torch.from_numpy(truth)
+    for step in range(2):
+        take_truth = torch.from_numpy(uniform(SEED, SOURCE, EPOCH + step, ids, 1)[:, 0] > T)
+        assert 0 < take_truth.sum() < 8
+        coarse, fine = model(x, y, take_truth)
+        losses = {"coarse": loss_of(coarse, y), "fine": loss_of(fine, y)}
+        optimizer.zero_grad()
+        sum(losses.values()).backward()
+        comparison = Comparison(f"boxes, {edges} edges, step {step}", 1e-3)
+        for part, raw in (("coarse", coarse), ("fine", fine)):
+            comparison.add(part, found[f"{step}.{part}"], raw.detach())
+        comparison.add_all(f"{step}.loss.", found, {name: loss.detach() for name, loss in losses.items()})
+        comparison.add_all(f"{step}.gradient.", found, {name: leaf.grad.clone() for name, leaf in model.named_parameters()})
+        optimizer.step()
+        comparison.add_all(f"{step}.after.", found, dict(model.state_dict()))
+        good = comparison.verdict() and good
+    return good
+
+
+if __name__ == "__main__":
+    good = compare("hard", hard)
+    sys.exit(0 if compare("soft", soft) and good else 1)
