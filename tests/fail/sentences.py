@@ -48,9 +48,12 @@ def thrown(path):
     """The fixed parts of what is wrong: literals of two words or more, up to the ';' before the remedy."""
     text = code(path)
     for arguments in calls(text, r"\bthrow (?:c2f::)?(?:error|input_error|not_finite)\("):
-        if not literals(arguments):  # a function of this file words it
+        if not literals(arguments):  # a function of this file words it; else it is what was thrown before, kept in a variable
             name = re.match(r"\w+", arguments.strip())[0]
-            arguments = re.search(rf"std::string {name}\(.*?\n *}}", text, re.DOTALL)[0].split("return std::string(")[-1]
+            worded = re.search(rf"std::string {name}\(.*?\n *}}", text, re.DOTALL)
+            if not worded:
+                continue
+            arguments = worded[0].split("return std::string(")[-1]
         parts = []
         for part in literals(arguments):
             before, remedy, _ = part.partition(";")

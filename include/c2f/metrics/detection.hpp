@@ -1,0 +1,134 @@
+// c2f/metrics/detection.hpp: boxes, how well they overlap, and how good a list of detections is.
+//
+//   c2f::metrics::box a{0, 0, 4, 4}, b{2, 0, 6, 4};
+//   c2f::metrics::iou(a, b);                                        // 8 / 24 = 1/3
+//   auto kept = c2f::metrics::suppress(boxes, scores, .3);          // non-maximum suppression: indices, best first
+//   auto ap   = c2f::metrics::average_precision(found, annotated);  // of one class or part; nothing where it is never annotated
+//
+// Average precision is that of Pascal VOC since 2010 (Everingham et al., "The Pascal visual object classes challenge: a
+// retrospective", IJCV 2015): detections in the order of their scores; each is compared with the annotation of its image that it
+// overlaps most, and is right if their IoU is at least 1/2 and no better detection took that annotation before; the area under
+// the precision-recall curve, the precision at a recall being the best at that recall or any higher one.
+//
+// Units are the caller's: pixels or fractions. A box ends where it ends: its width is x1 - x0, with nothing added.
+// Cost: suppress is quadratic in the boxes, average_precision in those of one image. Equal scores count in the order given.
+// Errors: input_error where there are not as many scores as boxes, or where a score is not a number.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <c2f/core/errors.hpp>
+
+namespace c2f::metrics {
+
+/// A rectangle from (x0, y0) to (x1, y1); x to the right, y down.
+struct box {
+  double x0 = 0, y0 = 0, x1 = 0, y1 = 0;
+
+  [[nodiscard]] constexpr double width() const { return x1 - x0; }
+  [[nodiscard]] constexpr double height() const { return y1 - y0; }
+  [[nodiscard]] constexpr double area() const { return x1 > x0 && y1 > y0 ? width() * height() : 0; }
+  [[nodiscard]] constexpr double centre_x() const { return (x0 + x1) / 2; }
+  [[nodiscard]] constexpr double centre_y() const { return (y0 + y1) / 2; }
+  [[nodiscard]] static constexpr box around(double x, double y, double width, double height) {
+    return {x - width / 2, y - height / 2, x + width / 2, y + height / 2};
+  }
+  friend bool operator==(box const&, box const&) = default;
+};
+
+/// Intersection over union, 0 ... 1; 0 where both boxes are empty.
+[[nodiscard]] constexpr double iou(box const& a, box const& b) {
+  box const both{std::max(a.x0, b.x0), std::max(a.y0, b.y0), std::min(a.x1, b.x1), std::min(a.y1, b.y1)};
+  double const shared = both.area(), all = a.area() + b.area() - shared;
+  return all > 0 ? shared / all : 0;
+}
+
+namespace detail {
+template <class Score>
+std::vector<std::size_t> best_first(std::size_t n, Score score) {
+  std::vector<std::size_t> order(n);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  for (std::size_t const i : order)
+    if (std::isnan(score(i)))
+      throw input_error("the score of detection " + std::to_string(i) + " is not a number; leave that detection out");
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return score(a) != score(b) ? score(a) > score(b) : a < b; });
+  return order;
+}
+}  // namespace detail
+
+/// Greedy non-maximum suppression: the best box stays, and all that overlap it by more than `most` go; then the best of the rest.
+/// The indices of those that stay, best first.
+[[nodiscard]] inline std::vector<std::size_t> suppress(std::span<box const> boxes, std::span<double const> scores, double most) {
+  if (boxes.size() != scores.size())
+    throw input_error("non-maximum suppression was given " + std::to_string(boxes.size()) + " boxes and " + std::to_string(scores.size()) +
+                      " scores; give one score a box");
+  std::vector<std::size_t> kept;
+  for (std::size_t const i : detail::best_first(boxes.size(), [&](std::size_t n) { return scores[n]; }))
+    if (std::none_of(kept.begin(), kept.end(), [&](std::size_t k) { return iou(boxes[i], boxes[k]) > most; })) kept.push_back(i);
+  return kept;
+}
+
+/// A box that was found in an image.
+struct detection {
+  std::int64_t image;
+  box where;
+  double score;
+};
+
+/// A box that is in an image.
+struct annotation {
+  std::int64_t image;
+  box where;
+};
+
+/// Average precision of one class, 0 ... 1; nothing where there is no annotation, so that no recall is defined.
+[[nodiscard]] inline std::optional<double> average_precision(std::span<detection const> found, std::span<annotation const> annotated,
+                                                             double least_iou = .5) {
+  if (annotated.empty()) return std::nullopt;
+  std::map<std::int64_t, std::vector<std::size_t>> of_image;
+  for (std::size_t i = 0; i < annotated.size(); ++i) of_image[annotated[i].image].push_back(i);
+
+  // Precision after each right detection; between two of them recall does not move.
+  std::vector<char> taken(annotated.size());
+  std::vector<double> precision;
+  std::size_t looked_at = 0;
+  for (std::size_t const i : detail::best_first(found.size(), [&](std::size_t n) { return found[n].score; })) {
+    ++looked_at;
+    auto const candidates = of_image.find(found[i].image);
+    if (candidates == of_image.end()) continue;
+    auto const overlap = [&](std::size_t a) { return iou(found[i].where, annotated[a].where); };
+    auto const best    = *std::max_element(candidates->second.begin(), candidates->second.end(),
+                                           [&](std::size_t a, std::size_t b) { return overlap(a) < overlap(b); });
+    if (overlap(best) < least_iou || taken[best]) continue;
+    taken[best] = 1;
+    precision.push_back(static_cast<double>(precision.size() + 1) / static_cast<double>(looked_at));
+  }
+
+  double area = 0, highest = 0;
+  for (std::size_t i = precision.size(); i-- > 0;) {
+    highest = std::max(highest, precision[i]);
+    area += highest;
+  }
+  return area / static_cast<double>(annotated.size());
+}
+
+/// The mean over the classes that are annotated; nothing where none is.
+[[nodiscard]] inline std::optional<double> mean_average_precision(std::span<std::optional<double> const> of_classes) {
+  double sum = 0;
+  int count  = 0;
+  for (auto const& each : of_classes)
+    if (each) sum += *each, ++count;
+  if (count == 0) return std::nullopt;
+  return sum / count;
+}
+
+}  // namespace c2f::metrics

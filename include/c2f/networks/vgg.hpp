@@ -1,0 +1,58 @@
+// c2f/networks/vgg.hpp: the convolutions of VGG-16, with torchvision's names.
+//
+//   using backbone = c2f::vgg16_features<4>;               // up to the fourth pooling: 512 channels, a sixteenth of the size
+//   struct net { c2f::network_on<c2f::vgg16_features<5>, c2f::image<3, 224, 224>> features;  C2F_MEMBERS(features); };
+//
+// Simonyan and Zisserman, "Very deep convolutional networks", ICLR 2015, configuration D: five stages of 3x3 convolutions with
+// biases and ReLU, each ended by a 2x2 pooling. Layers are numbered as in torchvision's vgg16().features, ReLU and pooling
+// included, so that a member called `features` has its paths: features.0.weight ... features.28.bias.
+// Parameters up to pooling 1 ... 5: 38,720 / 260,160 / 1,735,488 / 7,635,264 / 14,714,688.
+// Error: another number of poolings, or an input that they would leave empty, is a compile error.
+#pragma once
+
+#include <c2f/layers/conv.hpp>
+#include <c2f/layers/plain.hpp>
+#include <c2f/layers/sequential.hpp>
+
+#include <cstddef>
+#include <tuple>
+
+namespace c2f {
+
+namespace detail {
+
+template <int Until>
+consteval bool check_vgg_poolings() {
+  static_assert(Until >= 1 && Until <= 5, "c2f::vgg16_features has five poolings; write how many to keep, 1 to 5");
+  return true;
+}
+
+template <class... Lists>
+using joined_layers = decltype(std::tuple_cat(std::declval<Lists>()...));
+template <std::int64_t Width>
+using vgg_conv = std::tuple<conv<Width, 3, 1, 1, bias>, relu>;
+template <std::int64_t Width>
+using vgg_stage2 = joined_layers<vgg_conv<Width>, vgg_conv<Width>, std::tuple<max_pool<2>>>;
+template <std::int64_t Width>
+using vgg_stage3   = joined_layers<vgg_conv<Width>, vgg_conv<Width>, vgg_conv<Width>, std::tuple<max_pool<2>>>;
+using vgg16_stages = std::tuple<vgg_stage2<64>, vgg_stage2<128>, vgg_stage3<256>, vgg_stage3<512>, vgg_stage3<512>>;
+
+template <class Stages, class Chosen>
+struct vgg_layers;
+template <class Stages, std::size_t... I>
+struct vgg_layers<Stages, std::index_sequence<I...>> {
+  template <class... Layers>
+  static sequential<Layers...> in_sequence(std::tuple<Layers...>);
+  using type = decltype(in_sequence(std::declval<joined_layers<std::tuple_element_t<I, Stages>...>>()));
+};
+
+template <int Until, bool = check_vgg_poolings<Until>()>
+struct vgg16_until : vgg_layers<vgg16_stages, std::make_index_sequence<(Until >= 1 && Until <= 5 ? Until : 1)>> {};
+
+}  // namespace detail
+
+/// The layers of VGG-16 up to and with pooling number `Until`, in sequence.
+template <int Until>
+using vgg16_features = typename detail::vgg16_until<Until>::type;
+
+}  // namespace c2f
