@@ -1,8 +1,9 @@
 # Everything around the headers: what c2f stands on, and the targets that add to c2f::c2f. The build and the installed
 # c2fConfig.cmake both include this file, so what a program gets depends on the machine it is built on and on nothing else.
 #
-#   c2f::libtorch  c2f::hana  c2f::spng      LibTorch for the CPU, Boost.Hana, libspng
-#   c2f::data      c2f::c2f, threads and libspng; absent without libspng
+#   c2f::libtorch  c2f::hana                 LibTorch for the CPU, Boost.Hana
+#   c2f::data      c2f::c2f, threads, and what reads files: libspng, and where they are libjpeg, pugixml and niftiio; absent without
+#                  libspng. A header whose library is missing does not find the library's header.
 #   c2f::gpu       c2f::c2f and LibTorch's CUDA half, so that a program can use a GPU; absent where LibTorch has none
 #   c2f::cuda      c2f::gpu and the CUDA runtime, for include/c2f/cuda; absent unless the project has enabled the language CUDA
 #
@@ -25,18 +26,36 @@ endif()
 add_library(c2f::hana INTERFACE IMPORTED GLOBAL)
 target_include_directories(c2f::hana INTERFACE ${C2F_BOOST_INCLUDE_DIR})
 
-# Debian's libspng-dev has no CMake package.
-find_path(C2F_SPNG_INCLUDE_DIR spng.h)
-find_library(C2F_SPNG_LIBRARY spng)
-if(C2F_SPNG_INCLUDE_DIR AND C2F_SPNG_LIBRARY)
-  add_library(c2f::spng UNKNOWN IMPORTED GLOBAL)
-  set_target_properties(c2f::spng PROPERTIES
-    IMPORTED_LOCATION ${C2F_SPNG_LIBRARY}
-    INTERFACE_INCLUDE_DIRECTORIES ${C2F_SPNG_INCLUDE_DIR})
+# c2f::<name> for a library that Debian gives no CMake package: its header and the libraries it stands on.
+function(c2f_find_library name header)
+  string(TOUPPER ${name} upper)
+  find_path(C2F_${upper}_INCLUDE_DIR ${header})
+  mark_as_advanced(C2F_${upper}_INCLUDE_DIR)
+  set(found "")
+  foreach(library IN LISTS ARGN)
+    find_library(C2F_LIBRARY_${library} ${library})
+    mark_as_advanced(C2F_LIBRARY_${library})
+    if(NOT C2F_LIBRARY_${library})
+      return()
+    endif()
+    list(APPEND found ${C2F_LIBRARY_${library}})
+  endforeach()
+  if(C2F_${upper}_INCLUDE_DIR)
+    add_library(c2f::${name} INTERFACE IMPORTED GLOBAL)
+    set_target_properties(c2f::${name} PROPERTIES
+      INTERFACE_INCLUDE_DIRECTORIES ${C2F_${upper}_INCLUDE_DIR} INTERFACE_LINK_LIBRARIES "${found}")
+  endif()
+endfunction()
+c2f_find_library(spng spng.h spng)
+c2f_find_library(jpeg jpeglib.h jpeg)
+c2f_find_library(pugixml pugixml.hpp pugixml)
+c2f_find_library(nifti nifti/nifti1_io.h niftiio znz z)
+if(TARGET c2f::spng)
   add_library(c2f::data INTERFACE IMPORTED GLOBAL)
-  target_link_libraries(c2f::data INTERFACE c2f::c2f c2f::spng Threads::Threads)
+  target_link_libraries(c2f::data INTERFACE c2f::c2f c2f::spng Threads::Threads $<TARGET_NAME_IF_EXISTS:c2f::jpeg>
+                        $<TARGET_NAME_IF_EXISTS:c2f::pugixml> $<TARGET_NAME_IF_EXISTS:c2f::nifti>)
 endif()
-mark_as_advanced(C2F_BOOST_INCLUDE_DIR C2F_SPNG_INCLUDE_DIR C2F_SPNG_LIBRARY)
+mark_as_advanced(C2F_BOOST_INCLUDE_DIR)
 
 if(C2F_CUDA)                                               # AUTO is true, too
   if(TARGET c2f::libtorch_cuda)

@@ -13,8 +13,12 @@
 
 namespace {
 
-using network  = c2f::resnet_cifar<8, c2f::class_vector<20>>;
-using variants = c2f::registry<tasks::bl<network>, tasks::ind<network>, tasks::jnt<network>, tasks::pt<network>>;
+struct signs {
+  using input    = c2f::image<3, 32, 32>;
+  using network  = c2f::resnet_cifar<8, c2f::class_vector<20>>;
+  using schedule = c2f::schedule::ramp<0.5, 98.0 / 164, c2f::by::fraction>;
+};
+using variants = c2f::registry<tasks::bl<signs>, tasks::ind<signs>, tasks::jnt<signs>, tasks::pt<signs>>;
 
 constexpr char const* meaning(std::string_view name) {
   if (name == "bl") return "one network alone";
@@ -88,7 +92,7 @@ int main(int argc, char** argv) {
         };
         table +=
             fmt::format("{:<5} {:<29} {:>8} {:>8} {:>10.1f} {:>9.0f}\n", name, meaning(name), top1(0), top1(1), steps / seconds, seconds);
-        if constexpr (std::same_as<Task, tasks::pt<network>>) draw_answers(model, data.test, folder / "demo.png");
+        if constexpr (std::same_as<Task, tasks::pt<signs>>) draw_answers(model, data.test, folder / "demo.png");
       });
     }
     std::fputs(table.c_str(), stdout);

@@ -1,6 +1,7 @@
 #include "common/program.hpp"
 
 #include <c2f/data/plot.hpp>
+#include <c2f/print/observers.hpp>
 #include <c2f/train/memory.hpp>
 
 #include <CLI/CLI.hpp>
@@ -31,6 +32,12 @@ void write_whole(std::filesystem::path const& file, std::string const& text) {
   }
 }
 
+// A word of the command line as the number, the truth value or the text that it is.
+nlohmann::ordered_json json_of_word(std::string const& word) {
+  auto const value = nlohmann::ordered_json::parse(word, nullptr, false);
+  return value.is_number() || value.is_boolean() ? value : nlohmann::ordered_json(word);
+}
+
 nlohmann::ordered_json json_of(c2f::named_values const& values) {
   nlohmann::ordered_json object = nlohmann::ordered_json::object();
   for (auto const& [name, value] : values) object[name] = value;
@@ -39,13 +46,13 @@ nlohmann::ordered_json json_of(c2f::named_values const& values) {
 
 }  // namespace
 
-options read_options(int argc, char** argv, std::string const& what, std::vector<std::string> const& variants, options const& defaults) {
+options read_options(int argc, char** argv, std::string const& what, std::vector<std::string> const& variants, options const& defaults,
+                     std::function<void(CLI::App&)> const& more) {
   options chosen = defaults;
   CLI::App app{what};
   app.option_defaults()->always_capture_default();
   app.add_option("--data", chosen.data, "Folder of the data set")->required()->type_name("DIR");
   app.add_option("--variant", chosen.variant, "How the fine network is trained")->check(CLI::IsMember(variants));
-  app.add_option("--depth", chosen.depth, "Depth of the ResNet")->check(CLI::IsMember({8, 20, 56, 110}));
   app.add_option("--epochs", chosen.epochs, "Passes over the training images")->check(CLI::Range(1, 1'000'000));
   app.add_option("--batch", chosen.batch, "Images a step")->check(CLI::Range(1, 1'000'000));
   app.add_option("--rate", chosen.rate, "Learning rate; a tenth of it after 81/164 and 122/164 of the epochs")
@@ -53,14 +60,24 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
   app.add_option("--limit", chosen.limit, "Use only so many training images; 0: all")->check(CLI::Range(0, 1'000'000'000));
   app.add_option("--seed", chosen.seed, "Of initial values, order, augmentation and the choice of truth or prediction");
   app.add_option("--threads", chosen.threads, "Threads that prepare batches; 0: none but the training one")->check(CLI::Range(0, 256));
+  app.add_option("--weight-decay", chosen.weight_decay, "Of all parameters")->check(CLI::Range(0.0, 1e3));
+  app.add_flag("--strict", chosen.strict, "Stop at a sample that cannot be read instead of replacing it by another");
   app.add_flag("--bf16", chosen.bf16, "Images and activations in bfloat16");
   app.add_option("--out", chosen.out, "Folder for log.jsonl, summary.json and curve.png; without it nothing is written")->type_name("DIR");
+  if (more) more(app);
   try {
     app.parse(argc, argv);
   } catch (CLI::ParseError const& error) {
     if (error.get_exit_code() == 0) std::exit(app.exit(error));  // --help
     std::fprintf(stderr, "%s; see --help\n", error.what());
     std::exit(2);
+  }
+  for (CLI::Option const* option : app.get_options()) {
+    bool const flag = option->get_items_expected_max() == 0, said = option->count() > 0;
+    if (option->get_name() == "--help") continue;
+    chosen.given.emplace_back(option->get_name().substr(2), flag   ? (said ? "true" : "false")
+                                                            : said ? CLI::detail::join(option->results(), ",")
+                                                                   : option->get_default_str());
   }
   return chosen;
 }
@@ -72,6 +89,8 @@ c2f::recipe::settings recipe_of(options const& chosen) {
       .rate(chosen.rate)
       .seed(chosen.seed)
       .threads(chosen.threads)
+      .weight_decay(chosen.weight_decay)
+      .strict(chosen.strict)
       .bf16(chosen.bf16);
 }
 
@@ -84,10 +103,8 @@ void prepare_folder(std::filesystem::path const& folder) {
 
 void write_summary(std::filesystem::path const& folder, options const& chosen, c2f::training_report const& report) {
   nlohmann::ordered_json summary;
-  summary["task"]        = report.start.task;
-  summary["options"]     = {{"data", chosen.data.string()}, {"variant", chosen.variant}, {"depth", chosen.depth}, {"epochs", chosen.epochs},
-                            {"batch", chosen.batch},        {"rate", chosen.rate},       {"limit", chosen.limit}, {"seed", chosen.seed},
-                            {"threads", chosen.threads},    {"bf16", chosen.bf16}};
+  summary["task"] = report.start.task;
+  for (auto const& [name, value] : chosen.given) summary["options"][name] = json_of_word(value);
   summary["parameters"]  = report.start.parameters;
   summary["samples"]     = report.start.samples;
   summary["epochs_done"] = report.epochs.size();
@@ -95,6 +112,7 @@ void write_summary(std::filesystem::path const& folder, options const& chosen, c
   double train_seconds   = 0;
   for (auto const& epoch : report.epochs) train_seconds += epoch.train_seconds;
   summary["train_seconds"] = train_seconds;
+  summary["faulty"]        = {{"samples", report.faulty.samples}, {"replaced", report.faulty.replaced}, {"reasons", report.faulty.reasons}};
   if (!report.epochs.empty()) {
     summary["loss"] = json_of(report.epochs.back().losses);
     for (auto const& stage : report.epochs.back().scores) summary["scores"][stage.stage] = json_of(stage.values);
@@ -117,6 +135,16 @@ void write_curve(std::filesystem::path const& folder, std::string const& title, 
     curve.lines.push_back(std::move(line));
   }
   curve.draw().write_png(folder / "curve.png");
+}
+
+void print_report(c2f::training_report const& report) {
+  if (report.stopped) std::printf("stopped after %zu of %ld epochs\n", report.epochs.size(), static_cast<long>(report.start.epochs));
+  if (!report.epochs.empty()) std::printf("%s\n", c2f::print::epoch_line(report.epochs.back(), report.start.epochs).c_str());
+  if (report.faulty.samples == 0) return;
+  std::printf("%ld samples could not be read; others stood in for them %ld times:\n", static_cast<long>(report.faulty.samples),
+              static_cast<long>(report.faulty.replaced));
+  for (std::size_t i = 0; i < std::min<std::size_t>(10, report.faulty.reasons.size()); ++i)
+    std::printf("  %s\n", report.faulty.reasons[i].c_str());
 }
 
 int run(std::function<void()> const& body) {

@@ -1,4 +1,5 @@
-// What the example programs share: options, the output folder, summary and learning curve, errors and exit codes.
+// What the example programs share: options, the output folder, summary and learning curve, errors and exit codes. common/train.hpp runs
+// a training with them.
 #pragma once
 
 #include <c2f/core/errors.hpp>
@@ -9,25 +10,31 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
+
+namespace CLI {
+class App;
+}
 
 namespace program {
 
 /// The options every training program has.
 struct options {
-  std::filesystem::path data, out;
+  std::filesystem::path data = {}, out = {};
   std::string variant = "pt";
-  int depth           = 20;
   std::int64_t epochs = 164, batch = 128, limit = 0;
   std::uint64_t seed = 1;
   int threads        = 1;
-  double rate        = 0.1;
-  bool bf16          = false;
+  double rate = 0.1, weight_decay = 1e-4;
+  bool bf16 = false, strict = false;
+  std::vector<std::pair<std::string, std::string>> given = {};  ///< every option with its value, for the summary
 };
 
 /// Reads the command line; on --help prints it and leaves with 0, on a mistake prints one line and leaves with 2.
-options read_options(int argc, char** argv, std::string const& what, std::vector<std::string> const& variants,
-                     options const& defaults = {});
+/// `more` adds the options that only this program has.
+options read_options(int argc, char** argv, std::string const& what, std::vector<std::string> const& variants, options const& defaults = {},
+                     std::function<void(CLI::App&)> const& more = {});
 
 /// The recipe that the options ask for.
 c2f::recipe::settings recipe_of(options const& chosen);
@@ -40,6 +47,9 @@ void write_summary(std::filesystem::path const& folder, options const& chosen, c
 
 /// Writes curve.png: the first figure of every stage, and the losses, by epoch.
 void write_curve(std::filesystem::path const& folder, std::string const& title, c2f::training_report const& report);
+
+/// Says on stdout how a training ended: its last epoch, whether it was stopped, and what could not be read.
+void print_report(c2f::training_report const& report);
 
 /// Runs a program's body: 0 when it returns, 2 after a line on stderr when an input was bad, 1 for any other error.
 int run(std::function<void()> const& body);

@@ -8,6 +8,9 @@
 // on the test split. Order, augmentation and the source's choices are functions of (seed, epoch, sample id), so the same seed gives
 // the same numbers whatever the number of threads. Initial values are the model's: make it with the same seed for a whole run of it.
 //
+// A sample that cannot be read is replaced by another one, a function of (seed, epoch, id) (data/loader.hpp), and the report counts
+// them; recipe.strict() lets the error out instead.
+//
 // Errors: a loss that is not finite throws c2f::not_finite before anything is updated, and names epoch, step and the first
 // parameter that is not finite. Data whose images or classes are not the task's is a compile error.
 #pragma once
@@ -104,17 +107,26 @@ template <class Net>
                                  : "; the first parameter that is not finite is '" + path + "'; lower the learning rate"));
 }
 
-}  // namespace detail
+/// The samples of a split in their order, as they are.
+template <data::split Split>
+data::loader<Split> test_loader(Split const& samples, recipe::settings const& recipe) {
+  return data::loader<Split>{
+      samples, {.batch = recipe.batch(), .threads = recipe.threads(), .shuffle = false, .augment = false, .strict = recipe.strict()}};
+}
 
-/// Scores every stage of a stack on a split.
-template <class Task, data::split Split>
-  requires detail::checked<Task>
-[[nodiscard]] std::vector<stage_score> evaluate(stack<Task> const& model, Split const& samples, recipe::settings const& recipe = {}) {
-  static_assert(detail::check_data<Task, Split>());
+template <class Loader>
+void count_faulty(faulty_samples& into, Loader const& loader) {
+  data::replacements const seen = loader.replaced();
+  into.samples += seen.samples;
+  into.replaced += seen.total;
+  for (auto const& [id, reason] : seen.reasons) into.reasons.push_back(reason);
+}
+
+template <class Task, class Loader>
+std::vector<stage_score> evaluate_on(stack<Task> const& model, Loader const& batches, recipe::settings const& recipe) {
   using completed = complete<Task>;
   at::NoGradGuard const no_gradients;
   typename completed::kind::score coarse, fine, answer;
-  data::loader const batches{samples, {.batch = recipe.batch(), .threads = recipe.threads(), .shuffle = false, .augment = false}};
   for (auto const& batch : batches.epoch(0)) {
     at::Tensor const truth = batch.truth.to(recipe.device());
     outputs const both     = model(detail::ready(batch.images, recipe), eval);
@@ -134,6 +146,16 @@ template <class Task, data::split Split>
   return scores;
 }
 
+}  // namespace detail
+
+/// Scores every stage of a stack on a split.
+template <class Task, data::split Split>
+  requires detail::checked<Task>
+[[nodiscard]] std::vector<stage_score> evaluate(stack<Task> const& model, Split const& samples, recipe::settings const& recipe = {}) {
+  static_assert(detail::check_data<Task, Split>());
+  return detail::evaluate_on(model, detail::test_loader(samples, recipe), recipe);
+}
+
 /// Trains a stack.
 template <class Task, data::dataset Data, observer... Observers>
   requires detail::checked<Task>
@@ -147,7 +169,12 @@ training_report fit(stack<Task>& model, Data const& data, recipe::settings const
   if (recipe.channels_last()) to_channels_last(model);
   sgd optimizer(model, recipe.optimizer());
   data::loader const batches{data.train,
-                             {.batch = recipe.batch(), .seed = recipe.seed(), .threads = recipe.threads(), .augment = recipe.augment()}};
+                             {.batch   = recipe.batch(),
+                              .seed    = recipe.seed(),
+                              .threads = recipe.threads(),
+                              .augment = recipe.augment(),
+                              .strict  = recipe.strict()}};
+  auto const tests = detail::test_loader(data.test, recipe);
 
   training_report report;
   report.start = {complete<Task>::name, count_parameters(model), data.train.size(), recipe.epochs(), batches.batches()};
@@ -192,11 +219,13 @@ training_report fit(stack<Task>& model, Data const& data, recipe::settings const
     epoch.train_seconds  = train_time.seconds();
     epoch.steps_a_second = static_cast<double>(batches.batches()) / epoch.train_seconds;
     detail::stopwatch const test_time;
-    epoch.scores       = evaluate(model, data.test, recipe);
+    epoch.scores       = detail::evaluate_on(model, tests, recipe);
     epoch.test_seconds = test_time.seconds();
     tell(epoch);
     report.epochs.push_back(std::move(epoch));
   }
+  detail::count_faulty(report.faulty, batches);
+  detail::count_faulty(report.faulty, tests);
   tell(report);
   return report;
 }

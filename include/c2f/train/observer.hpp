@@ -45,10 +45,17 @@ struct epoch_record {
   double train_seconds = 0, test_seconds = 0, steps_a_second = 0;
 };
 
+/// Samples that could not be read, of the training and the test split.
+struct faulty_samples {
+  std::int64_t samples = 0, replaced = 0;  ///< how many there are, and how often another one stood in
+  std::vector<std::string> reasons;        ///< the first ones
+};
+
 struct training_report {
   training_start start;
   std::vector<epoch_record> epochs;  ///< the whole ones
   bool stopped = false;              ///< by an observer, before the end
+  faulty_samples faulty;
 };
 
 /// Requires one or more of: on_start(training_start), on_step(step_record), on_epoch(epoch_record), on_end(training_report), stop().

@@ -42,6 +42,8 @@ class settings {
   settings& seed(std::uint64_t value) { return set(seed_, value, true, "", ""); }
   /// Threads that prepare batches; 0: the training thread does.
   settings& threads(int n) { return set(threads_, n, n >= 0, "threads", "0 or more"); }
+  /// A sample that cannot be read stops the training instead of being replaced by another.
+  settings& strict(bool on = true) { return set(strict_, on, true, "", ""); }
   settings& augment(bool on) { return set(augment_, on, true, "", ""); }
   /// Images and activations in bfloat16; parameters, statistics and losses stay in float.
   settings& bf16(bool on = true) { return set(bf16_, on, true, "", ""); }
@@ -56,6 +58,7 @@ class settings {
   [[nodiscard]] sgd_options const& optimizer() const { return sgd_; }
   [[nodiscard]] std::uint64_t seed() const { return seed_; }
   [[nodiscard]] int threads() const { return threads_; }
+  [[nodiscard]] bool strict() const { return strict_; }
   [[nodiscard]] bool augment() const { return augment_; }
   [[nodiscard]] bool bf16() const { return bf16_; }
   [[nodiscard]] bool channels_last() const { return channels_last_; }
@@ -86,7 +89,7 @@ class settings {
   sgd_options sgd_;
   std::uint64_t seed_ = 1;
   int threads_        = 1;
-  bool augment_ = true, bf16_ = false, channels_last_ = true;
+  bool strict_ = false, augment_ = true, bf16_ = false, channels_last_ = true;
   at::Device device_ = at::kCPU;
 };
 

@@ -1,0 +1,116 @@
+// Coarse-to-fine localisation on Pascal VOC style data or on procedural scenes, trained in one of the ways of paper 000.
+//
+//   20_boxes --data VOC_ROOT --classes cat,dog,bird --variant pt --out runs/pt
+//   20_boxes --data scenes --variant pt --epochs 20 --out runs/scenes
+#include "common/box_sheet.hpp"
+#include "common/tasks.hpp"
+#include "common/train.hpp"
+
+#include <c2f/data/scenes.hpp>
+#include <c2f/data/voc.hpp>
+
+#include <CLI/CLI.hpp>
+
+namespace {
+
+/// How large the pictures are and what looks at them: --backbone.
+struct small {
+  static constexpr int side = 96;
+  template <class Kind>
+  using network = c2f::localiser<c2f::resnet_cifar_features<8, c2f::basic_block, 2>, Kind, 64>;
+};
+struct resnet18 {
+  static constexpr int side = 192;
+  template <class Kind>
+  using network = c2f::localiser<c2f::resnet_features<18, 3>, Kind, 256>;
+};
+struct resnet50 {  // the paper's
+  static constexpr int side = 192;
+  template <class Kind>
+  using network = c2f::localiser<c2f::resnet_features<50, 3>, Kind>;
+};
+
+template <class Model, std::int64_t Classes, int Side = Model::side>
+struct localisation {
+  using input   = c2f::image<3, Side, Side>;
+  using network = typename Model::template network<c2f::boxes<Classes>>;
+};
+
+struct arguments {
+  std::string backbone = "small", class_from = "object", objects = "single", train_set = "train", test_set = "test";
+  std::vector<std::string> classes;
+  int images = 1000;
+};
+
+template <class Model, std::int64_t Classes, int Side = Model::side, class Data>
+void train(program::options const& chosen, Data const& whole, std::string const& name) {
+  tasks::variants<localisation<Model, Classes, Side>>::with(chosen.variant, [&]<class Task>(c2f::chosen<Task>) {
+    c2f::stack<Task> model(chosen.seed);
+    program::train(model, program::limited(whole, chosen), chosen, name + ", " + chosen.variant);
+    if (!chosen.out.empty()) program::write_box_sheet(model, whole.test, name + ", " + chosen.variant, chosen.out / "boxes.png");
+  });
+}
+
+template <class Model, std::int64_t Classes>
+void train_on_files(program::options const& chosen, arguments const& more) {
+  using c2f::data::class_source, c2f::data::object_choice;
+  c2f::data::voc<Classes, Model::side> const data{{.root       = chosen.data,
+                                                   .classes    = more.classes,
+                                                   .class_from = more.class_from == "any"    ? class_source::any
+                                                                 : more.class_from == "file" ? class_source::file_prefix
+                                                                                             : class_source::object_name,
+                                                   .objects    = more.objects == "largest"  ? object_choice::largest
+                                                                 : more.objects == "single" ? object_choice::single
+                                                                                            : object_choice::one_a_class,
+                                                   .train_set  = more.train_set,
+                                                   .test_set   = more.test_set,
+                                                   .seed       = 1}};
+  std::fprintf(stderr, "%ld pictures to learn from, %ld to be judged on; %ld left out by --objects and --classes\n",
+               static_cast<long>(data.train.size()), static_cast<long>(data.test.size()),
+               static_cast<long>(data.train.dropped() + data.test.dropped()));
+  train<Model, Classes>(chosen, data, chosen.data.filename().string());
+}
+
+template <class Model>
+void train_with(program::options const& chosen, arguments const& more) {
+  std::size_t const classes = more.class_from == "any" ? 1 : more.classes.size();
+  if (classes == 1) return train_on_files<Model, 1>(chosen, more);
+  if (classes == 3) return train_on_files<Model, 3>(chosen, more);
+  throw c2f::input_error("--classes names " + std::to_string(classes) +
+                         " classes, but this program is compiled for 1 and 3; name as many, or add the number to train_with in "
+                         "examples/20_boxes.cpp");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  arguments more;
+  program::options const defaults{.epochs = 50, .batch = 32, .rate = 0.02, .weight_decay = 5e-4};
+  auto const chosen = program::read_options(
+      argc, argv, "Trains a coarse-to-fine localiser and scores both networks: IoU, accuracy at IoU .5, scale within 10 %.", tasks::names,
+      defaults, [&](CLI::App& app) {
+        app.get_option("--data")->description("Folder with JPEGImages and Annotations, or images and xmls; or 'scenes'");
+        app.add_option("--backbone", more.backbone, "small: 96x96 pictures; resnet18, resnet50: 192x192")
+            ->check(CLI::IsMember({"small", "resnet18", "resnet50"}));
+        app.add_option("--classes", more.classes, "Names of the classes, separated by commas")->delimiter(',');
+        app.add_option("--class-from", more.class_from,
+                       "object: its <name>; file: the file's name up to the last '_'; any: one class for all")
+            ->check(CLI::IsMember({"object", "file", "any"}));
+        app.add_option("--objects", more.objects,
+                       "single: pictures with one object; one_a_class: classes with one object; largest: the largest of each class")
+            ->check(CLI::IsMember({"single", "one_a_class", "largest"}));
+        app.add_option("--train-set", more.train_set, "List of ImageSets/Main to learn from");
+        app.add_option("--test-set", more.test_set, "List of ImageSets/Main to be judged on");
+        app.add_option("--images", more.images, "Scenes to learn from; half as many to be judged on")->check(CLI::Range(2, 1'000'000));
+      });
+  return program::run([&] {
+    if (!chosen.out.empty()) program::prepare_folder(chosen.out);
+    if (chosen.data == "scenes") {
+      c2f::data::scenes<64, 3> const data{{.train = more.images, .test = more.images / 2}};
+      return train<small, 3, 64>(chosen, data, "scenes");
+    }
+    if (more.backbone == "small") return train_with<small>(chosen, more);
+    if (more.backbone == "resnet18") return train_with<resnet18>(chosen, more);
+    return train_with<resnet50>(chosen, more);
+  });
+}

@@ -1,0 +1,63 @@
+// A contact sheet of a localiser: test pictures with the true box in green, the coarse one in orange and the fine one in red, and the
+// IoU of both under each.
+#pragma once
+
+#include <c2f/c2f.hpp>
+#include <c2f/data/canvas.hpp>
+
+#include <ATen/core/grad_mode.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+namespace program {
+
+template <class Task, class Split>
+void write_box_sheet(c2f::stack<Task> const& model, Split const& test, std::string const& title, std::filesystem::path const& file,
+                     int columns = 6, int rows = 3) {
+  using kind         = typename c2f::complete<Task>::kind;
+  constexpr int side = static_cast<int>(Split::image::height), zoom = side <= 64 ? 2 : 1, shown = side * zoom, gap = 12, words = 42,
+                top = 64;
+  constexpr c2f::data::colour green{0, 150, 80}, orange{240, 150, 0}, red{210, 30, 40}, ink{40, 40, 40};
+  auto const count = static_cast<int>(std::min<std::int64_t>(columns * rows, test.size()));
+  c2f::data::canvas page(gap + columns * (shown + gap), top + (count + columns - 1) / columns * (shown + words + gap));
+  page.text(gap, 12, title, ink, 2);
+  page.text(gap, 38, "truth", green, 2);
+  page.text(gap + 84, 38, "coarse", orange, 2);
+  page.text(gap + 180, 38, "fine", red, 2);
+
+  at::NoGradGuard const no_gradients;
+  int place = 0;
+  for (auto const& batch :
+       c2f::data::loader{c2f::data::take(test, count), {.batch = 1, .threads = 0, .shuffle = false, .augment = false}}.epoch(0)) {
+    auto const [coarse, fine] = model(batch.images, c2f::eval);
+    int const x = gap + place % columns * (shown + gap), y = top + place / columns * (shown + words + gap);
+    ++place;
+    page.blit(test.picture(batch.ids[0]), side, side, x, y, zoom);
+    auto const frame = [&](at::Tensor const& box, c2f::data::colour tint) {
+      auto const number = [&](int i) { return box[i].template item<double>() * shown; };
+      page.frame(x + static_cast<int>(number(0) - number(2) / 2 + .5), y + static_cast<int>(number(1) - number(3) / 2 + .5),
+                 static_cast<int>(number(2) + .5), static_cast<int>(number(3) + .5), tint, 2);
+    };
+    for (std::int64_t k = 0; k < kind::classes; ++k) {
+      at::Tensor const truth = batch.truth[0][k];
+      if (truth[4].template item<float>() < .5f) continue;
+      frame(truth, green);
+      std::string line;
+      auto const answer = [&](at::Tensor const& raw, c2f::data::colour tint, int row) {
+        if (!raw.defined()) return;
+        at::Tensor const box = kind::predict(raw)[0][k];
+        frame(box, tint);
+        char text[32];
+        std::snprintf(text, sizeof text, "IoU %.2f", c2f::detail::iou_of_boxes(box, truth).template item<double>());
+        page.text(x, y + shown + 4 + 18 * row, text, tint, 2);
+      };
+      answer(coarse, orange, 0);
+      answer(fine, red, 1);
+    }
+  }
+  page.write_png(file);
+}
+
+}  // namespace program
