@@ -45,6 +45,13 @@ concept output_kind = requires(at::Tensor const& tensor, typename K::score& scor
 template <class K>
 concept distribution = output_kind<K> && requires { requires K::distribution; };
 
+/// A loss or a fuse may say which kinds it serves: `template <class Kind> static constexpr bool serves`. Else it serves all.
+template <class Part, class Kind>
+inline constexpr bool serves_kind = true;
+template <class Part, class Kind>
+  requires requires { Part::template serves<Kind>; }
+inline constexpr bool serves_kind<Part, Kind> = Part::template serves<Kind>;
+
 /// An architecture that knows what it predicts: `using kind = ...` beside `on<In>`.
 template <class A>
 concept predictor = output_kind<typename A::kind>;

@@ -72,6 +72,9 @@ struct multiply {
 /// Each fuse on what the one before it gives; answers are moved back in the other order.
 template <class First, class Second>
 struct in_turn {
+  template <class Kind>
+  static constexpr bool serves = serves_kind<First, Kind> && serves_kind<Second, Kind>;
+
   template <class X, class Z>
     requires fuse_on<First, X, Z> && fuse_on<Second, typename First::template on<X, Z>::output, Z>
   struct on {

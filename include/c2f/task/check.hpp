@@ -112,6 +112,13 @@ consteval bool check_fuse() {
                 "c2f::fuse::multiply also the same channels (or one)");
   return false;
 }
+template <class Task, class Got, class Kind>
+consteval bool check_fuse_serves() {
+  static_assert(mismatch<in_task<Task>, got<Got>, wanted<Kind>>,
+                "the task's fuse cannot use what the networks predict; c2f::fuse::crop needs an answer for every pixel (c2f::dense<K>); "
+                "leave the fuse out to get c2f::fuse::concatenate");
+  return false;
+}
 template <class Task, class Got, class Wanted>
 consteval bool check_one_network() {
   static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>,
@@ -187,13 +194,6 @@ consteval bool check_weights() {
   return false;
 }
 
-/// A loss may say which kinds it serves.
-template <class Loss, class Kind>
-inline constexpr bool loss_serves = true;
-template <class Loss, class Kind>
-  requires requires { Loss::template serves<Kind>; }
-inline constexpr bool loss_serves<Loss, Kind> = Loss::template serves<Kind>;
-
 /// Whether a layer of this network did not fit; it has said so.
 template <class Net, class In>
 inline constexpr bool said_wrong = std::same_as<typename network_on<Net, In>::output, wrong_shape>;
@@ -213,6 +213,8 @@ consteval bool check_parts() {
     using z = typename C::encoder::template on<kind, features>::output;
     if constexpr (!fuse_on<typename C::fuse, features, z>) {
       return check_fuse<T, z, features>();
+    } else if constexpr (!serves_kind<typename C::fuse, kind>) {
+      return check_fuse_serves<T, typename C::fuse, kind>();
     } else {
       using joined = typename C::fuse::template on<features, z>::output;
       if constexpr (C::share::one_network && !std::same_as<typename C::coarse, typename C::fine>) {
@@ -287,7 +289,7 @@ consteval bool check() {
                              { C::loss::of(raw, raw) } -> std::convertible_to<at::Tensor>;
                            }) {
         return check_loss<T, typename C::loss>();
-      } else if constexpr (!loss_serves<typename C::loss, typename C::kind>) {
+      } else if constexpr (!serves_kind<typename C::loss, typename C::kind>) {
         return check_loss_serves<T, typename C::loss, typename C::kind>();
       } else if constexpr (!(requires {
                              { C::weights::coarse + C::weights::fine } -> std::convertible_to<double>;
