@@ -48,7 +48,18 @@ struct difficult {
     *pixels = *truth = static_cast<float>(id);
   }
 };
-static_assert(split<numbers> && split<difficult>);
+
+// Every sample whose id is a multiple of `every` is faulty, from `from` on; one breaks off in another way.
+struct faulty : numbers {
+  std::int64_t every = 5, from = 0, other = -1;
+  void read(std::int64_t id, c2f::random_stream* augment, float* pixels, std::int64_t* truth) const {
+    if (id == other) throw std::logic_error("not a matter of input");
+    pixels[0] = -1;  // a read that fails may have begun to write
+    if (id % every == 0 && id >= from) throw c2f::input_error("sample " + std::to_string(id) + " is broken");
+    numbers::read(id, augment, pixels, truth);
+  }
+};
+static_assert(split<numbers> && split<difficult> && split<faulty>);
 
 // All that an epoch delivers, in memory order.
 struct delivered {
@@ -191,7 +202,7 @@ TEST_CASE("leaving the loop early stops the threads soon") {
 TEST_CASE("what read throws comes out once, after the batches before it") {
   for (int threads : {0, 1, 4})
     for (int prefetch : {1, 4}) {
-      loader const l{difficult{100, 57}, {.batch = 10, .threads = threads, .prefetch = prefetch, .shuffle = false}};
+      loader const l{difficult{100, 57}, {.batch = 10, .threads = threads, .prefetch = prefetch, .shuffle = false, .strict = true}};
       std::int64_t seen = 0;
       std::string message;
       auto epoch = l.epoch(0);
@@ -204,6 +215,78 @@ TEST_CASE("what read throws comes out once, after the batches before it") {
       REQUIRE(message == "sample 57 is broken");
       REQUIRE(epoch.begin() == epoch.end());
     }
+}
+
+TEST_CASE("a faulty sample is replaced by one that seed, epoch and id choose") {
+  faulty const samples{{103}};  // 21 of them: 0, 5, ... 100
+  std::vector<delivered> found;
+  std::vector<replacements> seen;
+  for (int threads : {0, 1, 4}) {
+    loader const l{samples, {.batch = 8, .seed = 3, .threads = threads}};
+    REQUIRE(l.replaced().samples == 0);
+    found.push_back(all_of(l, 2));
+    seen.push_back(l.replaced());
+    all_of(l, 3);
+    REQUIRE(l.replaced().total == 42);
+    REQUIRE(l.replaced().samples == 21);
+  }
+  REQUIRE(found[0] == found[1]);
+  REQUIRE(found[0] == found[2]);
+  auto const whole = all_of(loader{numbers{103}, {.batch = 8, .seed = 3}}, 2);
+  for (std::size_t i = 0; i < 103; ++i) {
+    auto const wanted = whole.ids[i], got = found[0].ids[i];
+    auto expected = wanted;  // by the rule, written out
+    c2f::random_stream draw{3, c2f::purpose::replace, 2, static_cast<std::uint64_t>(wanted)};
+    while (expected % 5 == 0) expected = draw.below(103);
+    REQUIRE(got == expected);
+    REQUIRE(found[0].truth[2 * i] == got);
+    c2f::random_stream augment{3, c2f::purpose::augment, 2, static_cast<std::uint64_t>(got)};  // the replacement's own numbers
+    for (std::size_t k = 0; k < 30; ++k) REQUIRE(found[0].pixels[30 * i + k] == static_cast<float>(augment.uniform()));
+  }
+  for (auto const& s : seen) {
+    REQUIRE(s.samples == 21);
+    REQUIRE(s.total == 21);
+    REQUIRE(s.reasons.size() == 21);
+    REQUIRE(s.reasons.at(35) == "sample 35 is broken");
+    REQUIRE(s.reasons.begin()->first == 0);
+  }
+}
+
+TEST_CASE("what cannot be replaced comes out") {
+  for (int threads : {0, 1, 4}) {
+    auto const message = [&](faulty const& samples, bool strict) -> std::string {
+      try {
+        all_of(loader{samples, {.batch = 4, .threads = threads, .shuffle = false, .strict = strict}}, 0);
+      } catch (c2f::input_error const& error) {
+        return error.what();
+      } catch (std::logic_error const& error) {
+        return error.what();
+      }
+      return "";
+    };
+    faulty all{{20}}, few{{20}}, other{{20}};
+    all.every   = 1;
+    few.from    = 15;
+    other.other = 7;
+    REQUIRE(message(all, false) == "sample 0 is broken");  // the first error, not the sixteenth
+    REQUIRE(message(few, true) == "sample 15 is broken");
+    REQUIRE(message(few, false).empty());
+    REQUIRE(message(other, false) == "not a matter of input");
+  }
+}
+
+TEST_CASE("1,000 reasons are kept, and all faults are counted") {
+  faulty many{{5000}};
+  many.every = 2;
+  for (int threads : {0, 4}) {
+    loader const l{many, {.batch = 100, .threads = threads}};
+    all_of(l, 0);
+    auto const seen = l.replaced();
+    REQUIRE(seen.samples == 2500);
+    REQUIRE(seen.total == 2500);
+    REQUIRE(seen.reasons.size() == 1000);
+    REQUIRE(seen.reasons.rbegin()->first == 1998);  // those of the smallest ids
+  }
 }
 
 TEST_CASE("a batch may be kept") {

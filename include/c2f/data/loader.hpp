@@ -9,9 +9,12 @@
 // A batch is made whole by one thread. Batches wait in a ring of `prefetch` places and leave it in order. Leaving the loop early
 // (break, return, an exception) stops the threads at the next sample and joins them.
 //
+// A sample whose read throws input_error is replaced by another: by random_stream(seed, purpose::replace, epoch, id).below(size), drawn
+// up to 16 times. loader.replaced() says which and why; option strict lets the error out instead.
+//
 // Costs: two allocations a batch (its tensors, which the caller may keep), and starting the threads once an epoch.
-// Errors: input_error for an option out of range. What a split's read throws comes out of the loop, after the batches before it,
-// and ends the epoch.
+// Errors: input_error for an option out of range. What else a split's read throws, and input_error where strict is set or no
+// replacement can be read, comes out of the loop, after the batches before it, and ends the epoch.
 #pragma once
 
 #include <algorithm>
@@ -20,8 +23,11 @@
 #include <exception>
 #include <iterator>
 #include <limits>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <numeric>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -42,7 +48,7 @@ namespace c2f::data {
 struct batch {
   at::Tensor images;              ///< [N, C, H, W] float, channels last in memory
   at::Tensor truth;               ///< [N, truth_dims...] of the split's truth_value
-  std::vector<std::int64_t> ids;  ///< which samples these are
+  std::vector<std::int64_t> ids;  ///< which samples these are; where one was replaced, the replacement
   std::uint64_t epoch = 0;
   std::int64_t index  = 0;  ///< which batch of the epoch this is
 };
@@ -54,20 +60,54 @@ struct loader_options {
   int prefetch       = 4;  ///< how many batches may be made ahead
   bool shuffle       = true;
   bool augment       = true;
+  bool strict        = false;  ///< a sample that cannot be read ends the epoch instead of being replaced
+};
+
+/// What a loader could not read, in all its epochs.
+struct replacements {
+  std::int64_t samples = 0;                       ///< how many samples are faulty
+  std::int64_t total   = 0;                       ///< how often one was replaced
+  std::map<std::int64_t, std::string> reasons{};  ///< by id: what their reads threw; the first 1,000
 };
 
 namespace detail {
 // Written so that no batch size overflows.
 constexpr std::int64_t batches_of(std::int64_t samples, std::int64_t batch) { return samples / batch + (samples % batch != 0); }
+
+/// What the epochs of a loader write down, from all their threads.
+class replacement_record {
+ public:
+  void faulty(std::int64_t id, char const* reason) {
+    std::lock_guard lock(mutex_);
+    if (!ids_.insert(id).second) return;
+    seen_.samples = static_cast<std::int64_t>(ids_.size());
+    seen_.reasons.emplace(id, reason);
+    if (seen_.reasons.size() > 1000) seen_.reasons.erase(std::prev(seen_.reasons.end()));
+  }
+  void replaced() {
+    std::lock_guard lock(mutex_);
+    ++seen_.total;
+  }
+  [[nodiscard]] replacements seen() const {
+    std::lock_guard lock(mutex_);
+    return seen_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::set<std::int64_t> ids_;
+  replacements seen_;
+};
 }  // namespace detail
 
 /// The batches of one epoch: a range that is read once. Made by loader::epoch.
 template <split S>
 class epoch_batches {
  public:
-  epoch_batches(S samples, loader_options const& options, std::uint64_t epoch)
+  epoch_batches(S samples, loader_options const& options, std::uint64_t epoch, std::shared_ptr<detail::replacement_record> record)
       : samples_(std::move(samples)),
         options_(options),
+        record_(std::move(record)),
         epoch_(epoch),
         order_(order_of(samples_.size(), options, epoch)),
         total_(detail::batches_of(samples_.size(), options.batch)) {
@@ -151,14 +191,38 @@ class epoch_batches {
     truth_value* truth             = b.truth.template mutable_data_ptr<truth_value>();
     std::int64_t const pixels_each = image::channels * image::height * image::width, truths_each = b.truth.numel() / n;
 
-    for (std::int64_t const id : b.ids) {
+    for (std::int64_t& id : b.ids) {
       if (stop.stop_requested()) break;  // nobody waits for this batch any more
-      random_stream draw{options_.seed, purpose::augment, epoch_, static_cast<std::uint64_t>(id)};
-      samples_.read(id, options_.augment ? &draw : nullptr, pixels, truth);
+      id = read_or_replace(id, pixels, truth);
       pixels += pixels_each;
       truth += truths_each;
     }
     return b;
+  }
+
+  void read_sample(std::int64_t id, float* pixels, typename S::truth_value* truth) const {
+    random_stream draw{options_.seed, purpose::augment, epoch_, static_cast<std::uint64_t>(id)};
+    samples_.read(id, options_.augment ? &draw : nullptr, pixels, truth);
+  }
+
+  // Reads a sample or one in its place; says which.
+  std::int64_t read_or_replace(std::int64_t const wanted, float* pixels, typename S::truth_value* truth) const {
+    random_stream draw{options_.seed, purpose::replace, epoch_, static_cast<std::uint64_t>(wanted)};
+    std::exception_ptr first;
+    std::int64_t id = wanted;
+    for (int draws = 0; draws <= 16; ++draws) {
+      try {
+        read_sample(id, pixels, truth);
+        if (first) record_->replaced();
+        return id;
+      } catch (input_error const& error) {
+        if (options_.strict) throw;
+        if (!first) first = std::current_exception();
+        record_->faulty(id, error.what());
+      }
+      id = draw.below(static_cast<std::uint32_t>(samples_.size()));
+    }
+    std::rethrow_exception(first);
   }
 
   void work(std::stop_token const& stop) {
@@ -210,6 +274,7 @@ class epoch_batches {
 
   S samples_;
   loader_options options_;
+  std::shared_ptr<detail::replacement_record> record_;
   std::uint64_t epoch_;
   std::vector<std::int64_t> order_;
   std::int64_t total_;
@@ -246,8 +311,10 @@ class loader {
   [[nodiscard]] S const& samples() const { return samples_; }
   [[nodiscard]] loader_options const& options() const { return options_; }
 
-  /// The batches of an epoch. The range shares nothing with the loader, so that it may outlive it.
-  [[nodiscard]] epoch_batches<S> epoch(std::uint64_t number) const { return {samples_, options_, number}; }
+  /// The batches of an epoch. The range may outlive the loader.
+  [[nodiscard]] epoch_batches<S> epoch(std::uint64_t number) const { return {samples_, options_, number, record_}; }
+  /// What could not be read so far, in batches that were delivered or made ahead of time. May be asked at any time.
+  [[nodiscard]] replacements replaced() const { return record_->seen(); }
 
  private:
   static void check(char const* option, std::int64_t found, std::int64_t least) {
@@ -258,6 +325,7 @@ class loader {
 
   S samples_;
   loader_options options_;
+  std::shared_ptr<detail::replacement_record> record_ = std::make_shared<detail::replacement_record>();
 };
 
 }  // namespace c2f::data

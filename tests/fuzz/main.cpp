@@ -1,0 +1,116 @@
+// Runs a fuzz target without libFuzzer, so that every compiler has a fuzzer:
+//
+//   voc_xml corpus/voc_xml/*                           # each file once
+//   voc_xml --mutate 200000 1 corpus/voc_xml/*         # 200,000 changed copies of them; the same for the same seed
+//
+// A change is a flipped bit, another byte, a cut, a piece of the file twice, or a piece of another file; a copy has up to eight.
+// What fails is left in the file crash-<number>, where the process can still write it: run that file alone.
+#include <algorithm>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include <c2f/core/random.hpp>
+
+extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size);
+
+namespace {
+
+using bytes = std::vector<std::uint8_t>;
+
+bytes contents(char const* file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) {
+    std::fprintf(stderr, "cannot open '%s'; give files of the corpus\n", file);
+    std::exit(2);
+  }
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+bytes mutated(std::vector<bytes> const& corpus, c2f::random_stream& draw) {
+  auto const below = [&](std::size_t n) { return std::size_t{draw.below(static_cast<std::uint32_t>(n))}; };
+  auto const piece = [&](bytes const& of) {
+    std::size_t const from = below(of.size() + 1), length = below(std::min<std::size_t>(of.size() - from, 64) + 1);
+    return bytes(of.begin() + static_cast<std::ptrdiff_t>(from), of.begin() + static_cast<std::ptrdiff_t>(from + length));
+  };
+  bytes made = corpus[below(corpus.size())];
+  for (std::size_t changes = 1 + below(8); changes > 0; --changes) {
+    auto const at = static_cast<std::ptrdiff_t>(below(made.size() + 1));
+    bytes other;
+    switch (below(6)) {
+      case 0:
+        if (!made.empty()) made[below(made.size())] ^= static_cast<std::uint8_t>(1u << below(8));
+        break;
+      case 1:
+        if (!made.empty()) made[below(made.size())] = static_cast<std::uint8_t>(draw.bits());
+        break;
+      case 2:
+        made.erase(made.begin() + at, made.end());
+        break;
+      case 3:
+        made.erase(made.begin() + at,
+                   made.begin() + at + static_cast<std::ptrdiff_t>(below(made.size() - static_cast<std::size_t>(at) + 1)));
+        break;
+      case 4:
+        other = piece(made);
+        made.insert(made.begin() + at, other.begin(), other.end());
+        break;
+      default:
+        other = piece(corpus[below(corpus.size())]);
+        made.insert(made.begin() + at, other.begin(), other.end());
+    }
+  }
+  return made;
+}
+
+bytes const* running = nullptr;
+unsigned long number = 0;
+
+void keep() {
+  if (running == nullptr) return;
+  std::string const name = "crash-" + std::to_string(number);
+  std::ofstream(name, std::ios::binary)
+      .write(reinterpret_cast<char const*>(running->data()), static_cast<std::streamsize>(running->size()));
+  std::fprintf(stderr, "left in '%s'\n", name.c_str());
+}
+
+}  // namespace
+
+#ifdef __SANITIZE_ADDRESS__
+extern "C" void __sanitizer_set_death_callback(void (*callback)());
+#endif
+
+int main(int count, char** words) {
+  std::signal(SIGABRT, [](int) { keep(); });  // std::terminate ends there, too
+#ifdef __SANITIZE_ADDRESS__
+  __sanitizer_set_death_callback(keep);
+#endif
+  unsigned long copies = 0, seed = 0;
+  int first = 1;
+  if (count > 4 && std::strcmp(words[1], "--mutate") == 0) {
+    copies = std::strtoul(words[2], nullptr, 10);
+    seed   = std::strtoul(words[3], nullptr, 10);
+    first  = 4;
+  }
+  std::vector<bytes> corpus;
+  for (int i = first; i < count; ++i) corpus.push_back(contents(words[i]));
+  if (corpus.empty()) {
+    std::fprintf(stderr, "give files, or --mutate COPIES SEED and files\n");
+    return 2;
+  }
+  for (auto const& file : corpus) LLVMFuzzerTestOneInput(file.data(), file.size());
+  for (number = 0; number < copies; ++number) {
+    c2f::random_stream draw{seed, c2f::purpose::synthesis, 0, number};
+    bytes const made = mutated(corpus, draw);
+    running          = &made;
+    LLVMFuzzerTestOneInput(made.data(), made.size());
+    running = nullptr;
+  }
+  std::printf("%zu files and %lu copies\n", corpus.size(), copies);
+}

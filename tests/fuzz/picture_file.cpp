@@ -1,0 +1,56 @@
+// Any bytes are a picture, a picture of labels, or an input_error; memory is not asked for on the word of a header.
+//
+// A changed PNG mostly ends at a wrong checksum, so it is tried again with the checksums put right.
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+#include <vector>
+
+#include <c2f/data/picture_file.hpp>
+
+namespace {
+
+using bytes = std::vector<std::uint8_t>;
+
+void decode(std::span<std::uint8_t const> data) {
+  try {
+    auto const picture = c2f::data::decode_picture(data, "input");
+    if (picture.rgb.size() != static_cast<std::size_t>(3 * picture.height * picture.width) || picture.rgb.empty()) std::abort();
+  } catch (c2f::input_error const&) {
+  }
+  try {
+    auto const picture = c2f::data::decode_label_picture(data, "input");
+    if (picture.labels.size() != static_cast<std::size_t>(picture.height * picture.width) || picture.labels.empty()) std::abort();
+  } catch (c2f::input_error const&) {
+  }
+}
+
+// CRC-32 of ISO 3309, bit by bit.
+std::uint32_t checksum(std::span<std::uint8_t const> data) {
+  std::uint32_t sum = ~0u;
+  for (std::uint8_t const byte : data) {
+    sum ^= byte;
+    for (int bit = 0; bit < 8; ++bit) sum = (sum >> 1) ^ (sum & 1 ? 0xedb88320u : 0u);
+  }
+  return ~sum;
+}
+
+// A chunk is its length, four letters, so many bytes and the checksum of letters and bytes.
+bytes with_checksums(bytes png) {
+  for (std::size_t at = 8; at + 12 <= png.size();) {
+    std::size_t const length = std::size_t{png[at]} << 24 | std::size_t{png[at + 1]} << 16 | std::size_t{png[at + 2]} << 8 | png[at + 3];
+    if (length > png.size() - at - 12) break;
+    std::uint32_t const sum = checksum(std::span(png).subspan(at + 4, length + 4));
+    for (unsigned i = 0; i < 4; ++i) png[at + 8 + length + i] = static_cast<std::uint8_t>(sum >> (24 - 8 * i));
+    at += length + 12;
+  }
+  return png;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
+  decode({data, size});
+  if (size > 8 && data[0] == 0x89) decode(with_checksums({data, data + size}));
+  return 0;
+}
