@@ -2,8 +2,8 @@
 
 # Folders that the compiler searches anyway must not be given again: '-isystem /usr/include' hides libstdc++'s <stdlib.h>.
 set(c2f_includes -I${PROJECT_SOURCE_DIR}/include)
-foreach(folder ${C2F_TORCH_ROOT}/include ${C2F_TORCH_ROOT}/include/torch/csrc/api/include ${C2F_BOOST_INCLUDE_DIR})
-  if(NOT folder IN_LIST CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES)
+foreach(folder ${C2F_TORCH_ROOT}/include ${C2F_TORCH_ROOT}/include/torch/csrc/api/include ${C2F_BOOST_INCLUDE_DIR} ${C2F_NIFTI_INCLUDE_DIR})
+  if(folder AND NOT folder IN_LIST CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES)
     list(APPEND c2f_includes -isystem ${folder})
   endif()
 endforeach()

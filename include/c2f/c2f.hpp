@@ -11,15 +11,23 @@
 #pragma once
 
 #include <c2f/core/errors.hpp>
+#include <c2f/encode/dense.hpp>
 #include <c2f/encode/rasterize.hpp>
+#include <c2f/encode/saliency.hpp>
 #include <c2f/encode/tile.hpp>
+#include <c2f/fuse/crop.hpp>
 #include <c2f/kinds/boxes.hpp>
 #include <c2f/kinds/class_vector.hpp>
+#include <c2f/kinds/dense.hpp>
 #include <c2f/layers/residual.hpp>
+#include <c2f/loss/dice.hpp>
+#include <c2f/loss/sum.hpp>
+#include <c2f/networks/fcn.hpp>
 #include <c2f/networks/localiser.hpp>
 #include <c2f/networks/predicts.hpp>
 #include <c2f/networks/resnet.hpp>
 #include <c2f/networks/resnet_cifar.hpp>
+#include <c2f/networks/unet.hpp>
 #include <c2f/task/registry.hpp>
 #include <c2f/task/stack.hpp>
 #include <c2f/data/cifar.hpp>

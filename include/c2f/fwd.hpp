@@ -10,4 +10,6 @@ struct tile;
 struct hard;
 template <class Edges = hard, std::int64_t Hidden = 0, std::int64_t... Kernels>
 struct rasterize;
+template <std::int64_t Hidden = 0, std::int64_t... Kernels>
+struct dense;
 }  // namespace c2f::encode

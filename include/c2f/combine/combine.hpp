@@ -53,11 +53,11 @@ struct average {
   };
 };
 
-/// `Head` ends in two channels, "hard" and "easy", for each answer that is gated.
+/// `Head` ends in two channels, "hard" and "easy". For kinds whose answer is a vector.
 template <class Head = sequential<global_average_pool, linear<2>>>
 struct gate {
   template <distribution Kind, shape F>
-    requires architecture_on<Head, F>
+    requires(architecture_on<Head, F> && vector_shape<typename Kind::template output<image<1, dynamic, dynamic>>>)
   struct on {
     network_on<Head, F> head;
     C2F_MEMBERS(head);

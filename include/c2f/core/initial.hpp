@@ -32,6 +32,13 @@ struct he_normal {
   }
 };
 
+/// Normal with deviation sqrt(2 / (fan_in + fan_out)): Glorot and Bengio, AISTATS 2010.
+struct xavier_normal {
+  static double draw(random_stream& random, std::span<std::int64_t const> dims) {
+    return random.normal() * std::sqrt(2.0 / static_cast<double>(fan_in(dims) + fan_out(dims)));
+  }
+};
+
 /// Uniform in +-1/sqrt(fan): what PyTorch gives a linear layer. `FanIn` is stated for a bias, which does not know its weight.
 template <std::int64_t FanIn = 0>
 struct uniform {

@@ -50,6 +50,7 @@ enum class purpose : std::uint32_t {
   synthesis     = 6,  ///< procedural data
   replace       = 7,  ///< which sample stands in for one that cannot be read
   crop          = 8,  ///< how far the sides of a crop are moved in training
+  partition     = 9,  ///< which samples are for testing, id = hash of a sample's name
 };
 
 /// The numbers of one (seed, purpose, epoch, id), in order.

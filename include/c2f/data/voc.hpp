@@ -247,8 +247,7 @@ class voc_indexer {
       if (file.path().extension() == ".xml") all.insert(file.path().stem().string());
     std::array<std::vector<std::string>, 2> parts;
     for (auto const& name : all) {
-      // No epoch has that number, so that this stream is nobody else's.
-      random_stream draw{options_.seed, purpose::order, ~std::uint64_t{0}, hash_of(name)};
+      random_stream draw{options_.seed, purpose::partition, 0, hash_of(name)};
       parts[draw.uniform() <= options_.test_fraction ? 1 : 0].push_back(name);
     }
     return parts;

@@ -3,6 +3,7 @@
 //   c2f::conv<16, 3>                       16 maps, 3x3, padding that keeps the size, no bias (a norm follows)
 //   c2f::conv<64, 7, 2>                    stride 2
 //   c2f::conv<100, 1, 1, 0, c2f::bias>     with a bias
+//   c2f::conv<21, 1, 1, 0, c2f::bias, 1, c2f::initial::zeros>     whose weight begins at zero
 //
 // [N, C, H, W] -> [N, Out, H', W'].  Weight [Out, C, Kernel, Kernel], initially he_normal.  One convolution call.
 // Errors: an input that is not a map or too small for the window is a compile error (layers/check.hpp).
@@ -35,7 +36,7 @@ struct bias_leaf<bias_from<Initial>, Out> : parameter<Initial, Out> {};
 }  // namespace detail
 
 template <std::int64_t Out, std::int64_t Kernel, std::int64_t Stride = 1, std::int64_t Padding = Kernel / 2, class Bias = no_bias,
-          std::int64_t Dilation = 1>
+          std::int64_t Dilation = 1, class WeightInitial = initial::he_normal>
 struct conv {
   template <shape In>
   struct on : detail::check_map<conv, In>,
@@ -43,7 +44,7 @@ struct conv {
     static constexpr bool fits = image_shape<In> && window_fits<detail::as_map<In>, Kernel, Stride, Padding, Dilation>;
     using output = detail::output_if<fits, with_channels<strided<detail::as_map<In>, Kernel, Stride, Padding, Dilation>, Out>>;
 
-    parameter<initial::he_normal, Out, In::channels, Kernel, Kernel> weight;
+    parameter<WeightInitial, Out, In::channels, Kernel, Kernel> weight;
     detail::bias_leaf<Bias, Out> bias;
     C2F_MEMBERS(weight, bias);
 

@@ -1,0 +1,67 @@
+// A contact sheet of a segmentation: test pictures, and beside each the coarse and the fine answer as a tint, the truth as an outline.
+#pragma once
+
+#include <c2f/c2f.hpp>
+#include <c2f/data/overlay.hpp>
+
+#include <ATen/core/grad_mode.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+namespace program {
+
+/// Labels [H, W] as bytes.
+inline std::vector<std::uint8_t> bytes_of(at::Tensor const& labels) {
+  at::Tensor const bytes = labels.to(at::kByte).contiguous();
+  return {bytes.const_data_ptr<std::uint8_t>(), bytes.const_data_ptr<std::uint8_t>() + bytes.numel()};
+}
+
+/// One row a picture: as it is, coarse, fine; `across` such rows side by side. `figure` names the kind's chief figure under each answer.
+template <class Task, class Split>
+void write_mask_sheet(c2f::stack<Task> const& model, Split const& test, std::string const& title, std::filesystem::path const& file,
+                      c2f::data::overlay_options look = {}, int across = 2, int down = 4) {
+  using kind           = typename c2f::complete<Task>::kind;
+  constexpr int height = static_cast<int>(Split::image::height), width = static_cast<int>(Split::image::width);
+  constexpr int zoom = width <= 96 ? 2 : 1, gap = 10, words = 22, top = 44;
+  constexpr c2f::data::colour ink{40, 40, 40};
+  int const step_x = 3 * (width * zoom + gap) + gap, step_y = height * zoom + words + gap;
+  auto const count = static_cast<int>(std::min<std::int64_t>(across * down, test.size()));
+  c2f::data::canvas page(gap + across * step_x, top + (count + across - 1) / across * step_y);
+  page.text(gap, 12, title, ink, 2);
+
+  at::NoGradGuard const no_gradients;
+  int place = 0;
+  for (auto const& batch :
+       c2f::data::loader{c2f::data::take(test, count), {.batch = 1, .threads = 0, .shuffle = false, .augment = false}}.epoch(0)) {
+    auto const [coarse, fine] = model(batch.images, c2f::eval);
+    auto const picture        = test.picture(batch.ids[0]);
+    auto const truth          = bytes_of(batch.truth[0]);
+    int const x = gap + place % across * step_x, y = top + place / across * step_y;
+    ++place;
+    auto const show = [&](int column, std::vector<std::uint8_t> const& answer, std::vector<std::uint8_t> const& outline,
+                          std::string const& text) {
+      look.x    = x + column * (width * zoom + gap);
+      look.y    = y;
+      look.zoom = zoom;
+      c2f::data::overlay(page, picture, height, width, answer, outline, look);
+      page.text(look.x, y + height * zoom + 4, text, ink, 1);
+    };
+    auto const answer = [&](int column, char const* stage, at::Tensor const& raw) {
+      if (!raw.defined()) return;
+      typename kind::score score;
+      score.add(raw, batch.truth);
+      auto const [name, value] = score.values().front();
+      char text[64];
+      std::snprintf(text, sizeof text, "%s %s %.3f", stage, name, value);
+      show(column, bytes_of(kind::labels_of(raw)[0]), truth, text);
+    };
+    show(0, {}, {}, "picture");
+    answer(1, "coarse", coarse);
+    answer(2, "fine", fine);
+  }
+  page.write_png(file);
+}
+
+}  // namespace program

@@ -1,0 +1,48 @@
+// c2f/encode/dense.hpp: g for dense maps.
+//
+//   using encoder = c2f::encode::dense<>;                 // two 3x3 convolutions on the map
+//   using encoder = c2f::encode::dense<16, 3, 5>;         // 16 hidden maps, 3x3 then 5x5
+//
+// y [N, K, H, W] -> z [N, C, H, W], C the channels of the image: "we do not need to process the coarse output in this case, so g(.)
+// contains two convolutional layers on the segmentation mask" (paper 000, section 4.3; encode/project.hpp). Differentiable. Where
+// the networks share features that are smaller than the image, y is averaged down to their size.
+// Errors: an even kernel is a compile error; so is a kind without a map (task/check.hpp).
+#pragma once
+
+#include <c2f/encode/encoder.hpp>
+#include <c2f/encode/project.hpp>
+#include <c2f/fwd.hpp>
+
+#include <ATen/ops/adaptive_avg_pool2d.h>
+
+namespace c2f::encode {
+
+namespace detail {
+/// A dense map in the size and number type of x.
+inline at::Tensor sized_as(at::Tensor const& y, at::Tensor const& x) {
+  at::Tensor const map = y.to(x.scalar_type());
+  return map.size(2) == x.size(2) && map.size(3) == x.size(3) ? map : at::adaptive_avg_pool2d(map, {x.size(2), x.size(3)});
+}
+}  // namespace detail
+
+template <std::int64_t Hidden, std::int64_t... Kernels>
+struct dense {
+  using projection = project<Hidden, Kernels...>;
+
+  template <output_kind Kind, image_shape Like>
+    requires image_shape<typename Kind::template output<Like>>
+  struct on {
+    using output = Like;
+
+    network_on<typename projection::template onto<Like::channels>, with_channels<Like, Kind::template output<Like>::channels>> project;
+    C2F_MEMBERS(project);
+
+    at::Tensor operator()(at::Tensor const& y, at::Tensor const& x, pass& p) const { return project(detail::sized_as(y, x), p.mode); }
+  };
+};
+
+/// Without kernels: two of 3x3.
+template <std::int64_t Hidden>
+struct dense<Hidden> : dense<Hidden, 3, 3> {};
+
+}  // namespace c2f::encode

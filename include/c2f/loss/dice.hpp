@@ -1,0 +1,34 @@
+// c2f/loss/dice.hpp: 1 - Dice of a soft mask.
+//
+//   c2f::loss::dice<>::of(raw, truth)        raw [N, K, H, W], truth [N, H, W] int64 -> a scalar
+//   c2f::loss::dice<-1>                      where the label that counts nothing is -1
+//
+// 1 - (2 sum(p y) + e) / (sum(p) + sum(y) + e), e = 1e-6, for each sample and class, sums over its pixels; the mean of these. p is the
+// sigmoid of raw where K is 1, else the softmax; y is 1 where the truth is the class. This is the loss of RSTN (Yu et al., CVPR 2018;
+// e as in its PyTorch code, where it stands above and below): a sample whose mask is empty has loss 0 where p is 0. Pixels whose truth
+// is `Ignore` count nothing. Computed in float whatever the raw numbers' type. For c2f::dense with the same label (`serves`).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/arange.h>
+
+#include <cstdint>
+
+namespace c2f::loss {
+
+template <std::int64_t Ignore = 255>
+struct dice {
+  template <class Kind>
+  static constexpr bool serves = requires { requires Kind::ignore == Ignore; };
+
+  static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth) {
+    bool const one          = raw.size(1) == 1;
+    at::Tensor const logits = raw.to(at::kFloat), counted = truth.ne(Ignore).unsqueeze(1);
+    at::Tensor const classes = at::arange(one ? 1 : 0, one ? 2 : raw.size(1), truth.options()).view({1, -1, 1, 1});
+    at::Tensor const p = (one ? logits.sigmoid() : logits.softmax(1)).mul(counted), y = truth.unsqueeze(1).eq(classes).to(at::kFloat);
+    at::Tensor const common = p.mul(y).sum({2, 3}), all = p.sum({2, 3}).add(y.sum({2, 3}));
+    return common.mul(2).add(1e-6).div(all.add(1e-6)).mean().neg().add(1);
+  }
+};
+
+}  // namespace c2f::loss

@@ -1,0 +1,30 @@
+// c2f/loss/masked_cross_entropy.hpp: the negative log-likelihood of the true class, mean over the pixels that count.
+//
+//   c2f::loss::masked_cross_entropy<255>::of(raw, truth)        raw [N, K, H, W], truth [N, H, W] int64 -> a scalar, in nats
+//
+// Of the softmax, or of the sigmoid where K is 1. Pixels whose truth is `Ignore` count nothing; a batch of them alone has loss 0 and
+// gradient 0. Computed in float whatever the raw numbers' type. For c2f::dense with the same label (`serves`).
+#pragma once
+
+#include <ATen/ops/binary_cross_entropy_with_logits.h>
+#include <ATen/ops/cross_entropy_loss.h>
+
+#include <cstdint>
+
+namespace c2f::loss {
+
+template <std::int64_t Ignore = 255>
+struct masked_cross_entropy {
+  template <class Kind>
+  static constexpr bool serves = requires { requires Kind::ignore == Ignore; };
+
+  static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth) {
+    at::Tensor const counted = truth.ne(Ignore), logits = raw.to(at::kFloat);
+    at::Tensor const sum = raw.size(1) == 1 ? at::binary_cross_entropy_with_logits(logits.select(1, 0), truth.eq(1).to(at::kFloat),
+                                                                                   counted.to(at::kFloat), {}, at::Reduction::Sum)
+                                            : at::cross_entropy_loss(logits, truth, {}, at::Reduction::Sum, Ignore);
+    return sum.div(counted.sum().clamp_min(1));
+  }
+};
+
+}  // namespace c2f::loss

@@ -1,0 +1,35 @@
+// The NIfTI reader on bytes that may be anything: it returns a volume or throws input_error.
+//
+// The bytes become a file in memory, which is read by its name as any file is.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include <c2f/data/nifti.hpp>
+
+namespace {
+
+template <class T>
+void read(std::string const& path) {
+  try {
+    auto const v = c2f::data::read_nifti<T>(path);
+    if (v.size() != v.dims[0] * v.dims[1] * v.dims[2] || v.size() < 1) std::abort();
+  } catch (c2f::input_error const& error) {
+    if (std::string(error.what()).find('\n') != std::string::npos) std::abort();
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* bytes, std::size_t size) {
+  static int const file         = ::memfd_create("volume", 0);
+  static std::string const path = "/proc/self/fd/" + std::to_string(file);
+  if (file < 0 || ::ftruncate(file, 0) != 0 || ::pwrite(file, bytes, size, 0) != static_cast<ssize_t>(size)) std::abort();
+  read<float>(path);
+  read<std::uint8_t>(path);
+  return 0;
+}

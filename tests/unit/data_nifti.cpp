@@ -1,0 +1,307 @@
+// NIfTI files made here byte by byte, read by c2f::data::read_nifti; what write_nifti writes is read back by nifti_clib.
+#include <unistd.h>
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <zlib.h>
+
+#include <c2f/data/nifti.hpp>
+
+#include "catch.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace c2f::data;
+using bytes = std::vector<unsigned char>;
+
+struct folder {
+  fs::path path = fs::temp_directory_path() / ("c2f_data_nifti_" + std::to_string(::getpid()));
+  folder() { fs::remove_all(path), fs::create_directories(path); }
+  ~folder() { fs::remove_all(path); }
+  fs::path write(std::string const& name, bytes const& content) const {
+    std::ofstream(path / name, std::ios::binary)
+        .write(reinterpret_cast<char const*>(content.data()), static_cast<std::streamsize>(content.size()));
+    return path / name;
+  }
+  fs::path pack(std::string const& name, bytes const& content) const {
+    gzFile const out = gzopen((path / name).c_str(), "wb");
+    gzwrite(out, content.data(), static_cast<unsigned>(content.size()));
+    gzclose(out);
+    return path / name;
+  }
+};
+
+template <class T>
+void put(bytes& to, std::size_t at, T value, bool swap = false) {
+  unsigned char raw[sizeof(T)];
+  std::memcpy(raw, &value, sizeof(T));
+  for (std::size_t i = 0; i < sizeof(T); ++i) to[at + i] = raw[swap ? sizeof(T) - 1 - i : i];
+}
+
+// Offsets from the table of fields in nifti1.h: dim 40, datatype 70, bitpix 72, pixdim 76, vox_offset 108, scl_slope 112, scl_inter 116,
+// qform_code 252, sform_code 254, quatern_b 256, qoffset_x 268, srow_x 280, magic 344.
+bytes header(std::vector<std::int16_t> const& dim, std::int16_t datatype, std::int16_t bits, bool swap = false) {
+  bytes h(352);
+  put(h, 0, std::int32_t{348}, swap);
+  put(h, 40, static_cast<std::int16_t>(dim.size()), swap);
+  for (std::size_t i = 0; i < 7; ++i) put(h, 42 + 2 * i, i < dim.size() ? dim[i] : std::int16_t{1}, swap);
+  put(h, 70, datatype, swap);
+  put(h, 72, bits, swap);
+  float const pixdim[] = {1, 2, 3, 4.5f};
+  for (std::size_t i = 0; i < 4; ++i) put(h, 76 + 4 * i, pixdim[i], swap);
+  put(h, 108, 352.0f, swap);
+  std::memcpy(h.data() + 344, "n+1", 4);
+  return h;
+}
+
+template <class T>
+bytes file_of(std::vector<std::int16_t> const& dim, std::int16_t datatype, std::vector<T> const& values, bool swap = false) {
+  bytes file = header(dim, datatype, 8 * sizeof(T), swap);
+  for (T const value : values) {
+    file.resize(file.size() + sizeof(T));
+    put(file, file.size() - sizeof(T), value, swap);
+  }
+  return file;
+}
+
+std::string message_of(std::function<void()> const& call) {
+  try {
+    call();
+  } catch (c2f::input_error const& error) {
+    return error.what();
+  }
+  return "(no input_error)";
+}
+
+void require_message(std::string const& message, std::vector<std::string> const& parts) {
+  CAPTURE(message);
+  REQUIRE(message.find('\n') == std::string::npos);
+  for (auto const& part : parts) {
+    CAPTURE(part);
+    REQUIRE(message.find(part) != std::string::npos);
+  }
+}
+
+template <class T>
+void require_type(folder const& dir, std::int16_t datatype) {
+  for (bool const swap : {false, true}) {
+    CAPTURE(datatype, swap);
+    auto const path = dir.write("type.nii", file_of<T>({2, 2, 1}, datatype, {T(1), T(2), T(3), T(100)}, swap));
+    REQUIRE(read_nifti<float>(path).values == std::vector<float>{1, 2, 3, 100});
+    REQUIRE(read_nifti<std::uint8_t>(path).values == std::vector<std::uint8_t>{1, 2, 3, 100});
+  }
+}
+
+}  // namespace
+
+TEST_CASE("read_nifti reads every type of number in both byte orders") {
+  folder dir;
+  require_type<std::uint8_t>(dir, 2);
+  require_type<std::int16_t>(dir, 4);
+  require_type<std::int32_t>(dir, 8);
+  require_type<float>(dir, 16);
+  require_type<double>(dir, 64);
+  require_type<std::int8_t>(dir, 256);
+  require_type<std::uint16_t>(dir, 512);
+  require_type<std::uint32_t>(dir, 768);
+  require_type<std::int64_t>(dir, 1024);
+  require_type<std::uint64_t>(dir, 1280);
+}
+
+TEST_CASE("read_nifti: order of the voxels, slope and intercept, packed files, extensions, dimensions of size 1") {
+  folder dir;
+  auto file = file_of<std::int16_t>({2, 3, 1, 1}, 4, {0, 1, 2, 3, 4, -5});
+  put(file, 112, 0.5f);
+  put(file, 116, -1.0f);
+  for (auto const& path : {dir.write("a.nii", file), dir.pack("a.nii.gz", file)}) {
+    auto const v = read_nifti<float>(path);
+    REQUIRE(v.dims == std::array<std::int64_t, 3>{2, 3, 1});
+    REQUIRE(v(1, 0, 0) == -0.5f);
+    REQUIRE(v(0, 1, 0) == 0.0f);
+    REQUIRE(v(1, 2, 0) == -3.5f);
+    REQUIRE(v.place.spacing == std::array<float, 3>{2, 3, 4.5f});
+    // Neither sform nor qform: the spacing alone.
+    REQUIRE(v.place.affine[2] == std::array<float, 4>{0, 0, 4.5f, 0});
+  }
+  put(file, 112, std::nanf(""));  // as some programs write that there is no slope
+  REQUIRE(read_nifti<std::int32_t>(dir.write("b.nii", file)).values == std::vector<std::int32_t>{0, 1, 2, 3, 4, -5});
+
+  auto extended = file_of<std::uint8_t>({1, 1, 2}, 2, {7, 9});
+  extended.insert(extended.begin() + 352, 32, 0xee);
+  put(extended, 108, 384.0f);
+  REQUIRE(read_nifti<std::uint8_t>(dir.write("c.nii", extended)).values == std::vector<std::uint8_t>{7, 9});
+}
+
+TEST_CASE("read_nifti: the affine matrix of sform, else that of the quaternion") {
+  folder dir;
+  auto file = file_of<std::uint8_t>({1, 1, 1}, 2, {1});
+  put(file, 252, std::int16_t{1});
+  put(file, 256, 1.0f);  // b = 1: half a turn about x, diag(1, -1, -1); spacing 2, 3, 4.5
+  put(file, 268, 10.0f);
+  auto const turned        = read_nifti<float>(dir.write("q.nii", file)).place.affine;
+  float const wanted[3][4] = {{2, 0, 0, 10}, {0, -3, 0, 0}, {0, 0, -4.5f, 0}};
+  for (std::size_t r = 0; r < 3; ++r)
+    for (std::size_t c = 0; c < 4; ++c) REQUIRE(turned[r][c] == wanted[r][c]);
+  put(file, 254, std::int16_t{2});
+  for (std::size_t i = 0; i < 12; ++i) put(file, 280 + 4 * i, static_cast<float>(i));
+  REQUIRE(read_nifti<float>(dir.write("s.nii", file)).place.affine[1] == std::array<float, 4>{4, 5, 6, 7});
+}
+
+TEST_CASE("read_nifti refuses headers that lie, and says what is wrong") {
+  folder dir;
+  auto const good    = file_of<std::int16_t>({2, 2, 2}, 4, {0, 1, 2, 3, 4, 5, 6, 7});
+  auto const refused = [&](std::function<void(bytes&)> const& change, std::vector<std::string> parts) {
+    bytes file = good;
+    change(file);
+    parts.insert(parts.begin(), "bad.nii' ");
+    require_message(message_of([&] { static_cast<void>(read_nifti<float>(dir.write("bad.nii", file))); }), parts);
+  };
+  require_message(message_of([&] { static_cast<void>(read_nifti<float>(dir.path / "none.nii")); }), {"no file '", "none.nii'"});
+  require_message(message_of([&] { static_cast<void>(read_nifti<float>(dir.path)); }), {"no file '"});
+  refused([](bytes& f) { f.clear(); }, {"0 bytes", "348"});
+  refused([](bytes& f) { f.resize(347); }, {"347 bytes"});
+  refused([](bytes& f) { put(f, 0, std::int32_t{540}); }, {"348"});
+  refused([](bytes& f) { f[345] = 'i', f[344] = 'n', f[346] = '1'; }, {"second file"});
+  refused([](bytes& f) { f[344] = 0; }, {"344 to 347"});
+  for (int const n : {-1, 0, 2, 8, 32767})
+    refused([n](bytes& f) { put(f, 40, static_cast<std::int16_t>(n)); }, {"it has " + std::to_string(n) + " dimensions"});
+  refused([](bytes& f) { put(f, 44, std::int16_t{0}); }, {"dimension 2 is 0"});
+  refused([](bytes& f) { put(f, 46, std::int16_t{-2}); }, {"dimension 3 is -2"});
+  refused([](bytes& f) { put(f, 40, std::int16_t{4}), put(f, 48, std::int16_t{2}); }, {"dimension 4 is 2"});
+  for (int const type : {0, 1, 32, 128, 1536, 1792, 2304, 99})
+    refused([type](bytes& f) { put(f, 70, static_cast<std::int16_t>(type)); }, {"datatype is"});
+  refused([](bytes& f) { put(f, 72, std::int16_t{32}); }, {"datatype 4 does not have 32 bits"});
+  float const huge = 3e38f, nan = std::numeric_limits<float>::quiet_NaN();
+  for (float const offset : {0.0f, 348.0f, 351.0f, 352.5f, -352.0f, huge, nan})
+    refused([offset](bytes& f) { put(f, 108, offset); }, {"values begin at byte"});
+  refused([](bytes& f) { put(f, 108, 368.0f); }, {"promises 384 bytes and it has 368"});
+  refused([](bytes& f) { put(f, 108, 1e9f); }, {"promises 1000000016 bytes"});
+  refused([](bytes& f) { f.pop_back(); }, {"promises 368 bytes and it has 367"});
+  refused([](bytes& f) { f.push_back(0); }, {"it has more"});
+  refused([](bytes& f) { put(f, 46, std::int16_t{30000}); }, {"promises 240352 bytes and it has 368"});
+  refused([](bytes& f) { put(f, 42, std::int16_t{32767}), put(f, 44, std::int16_t{32767}), put(f, 46, std::int16_t{32767}); },
+          {"more than 4294967296"});
+  for (float const spacing : {0.0f, -1.0f, nan}) refused([spacing](bytes& f) { put(f, 84, spacing); }, {"spacing of dimension 2"});
+  refused([nan](bytes& f) { put(f, 254, std::int16_t{1}), put(f, 300, nan); }, {"affine"});
+  refused([nan](bytes& f) { put(f, 252, std::int16_t{1}), put(f, 272, nan); }, {"affine"});
+}
+
+TEST_CASE("read_nifti names the first voxel that is no intensity or no label") {
+  folder dir;
+  auto const nan  = std::numeric_limits<double>::quiet_NaN();
+  auto const path = dir.write("v.nii", file_of<double>({2, 2, 2}, 64, {0, 1, 2, 3, 4, nan, 1e300, 0}));
+  require_message(message_of([&] { static_cast<void>(read_nifti<float>(path)); }),
+                  {"v.nii', voxel (1, 0, 1) is", "nan", "no finite intensity"});
+  auto const large = dir.write("l.nii", file_of<double>({2, 2, 2}, 64, {0, 1, 2, 3, 4, 5, 1e300, 0}));
+  require_message(message_of([&] { static_cast<void>(read_nifti<float>(large)); }), {"voxel (0, 1, 1)"});
+  auto const half = dir.write("h.nii", file_of<float>({1, 2, 1}, 16, {1, 1.5f}));
+  require_message(message_of([&] { static_cast<void>(read_nifti<std::int32_t>(half)); }), {"voxel (0, 1, 0) is 1.5", "no label"});
+  auto const wide = dir.write("w.nii", file_of<std::int16_t>({1, 3, 1}, 4, {255, 0, -1}));
+  require_message(message_of([&] { static_cast<void>(read_nifti<std::uint8_t>(wide)); }), {"voxel (0, 2, 0) is -1"});
+}
+
+TEST_CASE("read_nifti refuses packed files that are cut short or damaged") {
+  folder dir;
+  std::vector<std::int16_t> values(1000);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::int16_t>(i * i * 7919 % 20011);
+  auto const path = dir.pack("p.nii.gz", file_of<std::int16_t>({10, 10, 10}, 4, values));
+  REQUIRE(read_nifti<float>(path).values[31] == static_cast<float>(31 * 31 * 7919 % 20011));
+  auto const size = fs::file_size(path);
+  for (auto const left : {size - 1, size - 8, size / 2, std::uintmax_t{11}}) {
+    CAPTURE(left);
+    fs::resize_file(path, left);
+    REQUIRE_THROWS_AS(read_nifti<float>(path), c2f::input_error);
+  }
+  dir.pack("p.nii.gz", file_of<std::int16_t>({10, 10, 10}, 4, values));
+  std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(static_cast<std::streamoff>(size / 2)).put('\x5a').put('\xa5');
+  REQUIRE_THROWS_AS(read_nifti<float>(path), c2f::input_error);
+}
+
+TEST_CASE("write_nifti keeps the place bit for bit, as nifti_clib sees it") {
+  folder dir;
+  auto file = file_of<float>({3, 2, 2}, 16, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
+  put(file, 252, std::int16_t{1});
+  put(file, 256, 0.1f), put(file, 260, -0.7f), put(file, 264, 0.3f);
+  put(file, 268, 0.1f), put(file, 272, 1.0f / 3), put(file, 276, -77.7f);
+  put(file, 254, std::int16_t{2});
+  for (std::size_t i = 0; i < 12; ++i) put(file, 280 + 4 * i, std::sin(static_cast<float>(i)));
+  std::memcpy(file.data() + 148, "a scan", 6);
+  auto const source = dir.write("source.nii", file);
+  auto const image  = read_nifti<float>(source);
+  volume<std::uint8_t> mask(image.dims, image.place);
+  mask(2, 1, 0) = 1, mask(0, 0, 1) = 200;
+  for (std::string const name : {"mask.nii", "mask.nii.gz"}) {
+    auto const path = dir.path / name;
+    write_nifti(path, mask);
+    REQUIRE(read_nifti<std::uint8_t>(path).values == mask.values);
+    REQUIRE(read_nifti<std::uint8_t>(path).place.affine == image.place.affine);
+    nifti_image* const a = nifti_image_read(source.c_str(), 1);
+    nifti_image* const b = nifti_image_read(path.c_str(), 1);
+    REQUIRE(a != nullptr);
+    REQUIRE(b != nullptr);
+    REQUIRE(std::memcmp(&a->sto_xyz, &b->sto_xyz, sizeof(mat44)) == 0);
+    REQUIRE(std::memcmp(&a->qto_xyz, &b->qto_xyz, sizeof(mat44)) == 0);
+    REQUIRE(std::memcmp(image.place.affine.data(), &b->sto_xyz, 48) == 0);
+    REQUIRE(a->dx == b->dx);
+    REQUIRE(std::string(b->descrip) == "a scan");
+    REQUIRE(b->datatype == DT_UINT8);
+    REQUIRE(b->nvox == 12);
+    REQUIRE(std::memcmp(b->data, mask.values.data(), 12) == 0);
+    nifti_image_free(a), nifti_image_free(b);
+  }
+  std::size_t files = 0;
+  for ([[maybe_unused]] auto const& entry : fs::directory_iterator(dir.path)) ++files;
+  REQUIRE(files == 3);  // no temporary file is left
+
+  // A volume that was made here: its spacing and affine matrix.
+  volume<float> made({1, 2, 1});
+  made.place.spacing = {1, 2, 3};
+  made.place.affine  = {{{1, 0, 0, 5}, {0, 2, 0, 6}, {0, 0, 3, 7}}};
+  made.values        = {0.25f, -1};
+  write_nifti(dir.path / "made.nii.gz", made);
+  auto const back = read_nifti<float>(dir.path / "made.nii.gz");
+  REQUIRE(back.values == made.values);
+  REQUIRE(back.place.affine == made.place.affine);
+  REQUIRE(back.place.spacing == made.place.spacing);
+}
+
+TEST_CASE("write_nifti says where it cannot write") {
+  volume<float> const v({1, 1, 1});
+  require_message(message_of([&] { write_nifti("/nowhere/at/all.nii", v); }), {"cannot write '/nowhere/at/all.nii'"});
+  require_message(message_of([&] { write_nifti("/tmp/x.nii", volume<std::uint8_t>({40000, 1, 1})); }), {"40000 x 1 x 1", "32767"});
+}
+
+TEST_CASE("read_nifti reads the CT and hippocampus volumes as nifti_clib does") {
+  auto const ct = tests::data("ct_totalsegmentator");
+  if (!ct) {
+    C2F_SKIP("no ct_totalsegmentator here; set C2F_DATA");
+  }
+  for (std::string const name : {"example_ct.nii.gz", "example_ct_sm.nii.gz", "example_seg.nii.gz"}) {
+    CAPTURE(name);
+    auto const v               = read_nifti<float>(*ct / name);
+    nifti_image* const library = nifti_image_read((*ct / name).c_str(), 1);
+    REQUIRE(library->nvox == v.values.size());
+    REQUIRE(v.dims == std::array<std::int64_t, 3>{library->nx, library->ny, library->nz});
+    REQUIRE(std::memcmp(v.place.affine.data(), &library->sto_xyz, 48) == 0);
+    std::size_t differ = 0;
+    for (std::size_t i = 0; i < v.values.size(); ++i) {
+      float const wanted = library->datatype == DT_INT32   ? static_cast<float>(static_cast<std::int32_t*>(library->data)[i])
+                           : library->datatype == DT_INT16 ? static_cast<float>(static_cast<std::int16_t*>(library->data)[i])
+                           : library->datatype == DT_UINT8 ? static_cast<float>(static_cast<std::uint8_t*>(library->data)[i])
+                                                           : static_cast<float>(static_cast<double*>(library->data)[i]);
+      differ += wanted != v.values[i];
+    }
+    REQUIRE(differ == 0);
+    nifti_image_free(library);
+  }
+}
