@@ -2,6 +2,8 @@
 // IoU of both under each.
 #pragma once
 
+#include "common/sample.hpp"
+
 #include <c2f/c2f.hpp>
 #include <c2f/data/canvas.hpp>
 
@@ -20,7 +22,8 @@ void write_box_sheet(c2f::stack<Task> const& model, Split const& test, std::stri
   constexpr int side = static_cast<int>(Split::image::height), zoom = side <= 64 ? 2 : 1, shown = side * zoom, gap = 12, words = 42,
                 top = 64;
   constexpr c2f::data::colour green{0, 150, 80}, orange{240, 150, 0}, red{210, 30, 40}, ink{40, 40, 40};
-  auto const count = static_cast<int>(std::min<std::int64_t>(columns * rows, test.size()));
+  auto const ids   = spread(test, columns * rows);
+  auto const count = static_cast<int>(ids.size());
   c2f::data::canvas page(gap + columns * (shown + gap), top + (count + columns - 1) / columns * (shown + words + gap));
   page.text(gap, 12, title, ink, 2);
   page.text(gap, 38, "truth", green, 2);
@@ -29,9 +32,9 @@ void write_box_sheet(c2f::stack<Task> const& model, Split const& test, std::stri
 
   at::NoGradGuard const no_gradients;
   int place = 0;
-  for (auto const& batch :
-       c2f::data::loader{c2f::data::take(test, count), {.batch = 1, .threads = 0, .shuffle = false, .augment = false}}.epoch(0)) {
-    auto const [coarse, fine] = model(batch.images, c2f::eval);
+  for (std::int64_t const id : ids) {
+    c2f::data::batch const batch = one_sample(test, id);
+    auto const [coarse, fine]    = model(batch.images, c2f::eval);
     int const x = gap + place % columns * (shown + gap), y = top + place / columns * (shown + words + gap);
     ++place;
     page.blit(test.picture(batch.ids[0]), side, side, x, y, zoom);

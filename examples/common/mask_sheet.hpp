@@ -1,6 +1,8 @@
 // A contact sheet of a segmentation: test pictures, and beside each the coarse and the fine answer as a tint, the truth as an outline.
 #pragma once
 
+#include "common/sample.hpp"
+
 #include <c2f/c2f.hpp>
 #include <c2f/data/overlay.hpp>
 
@@ -27,17 +29,18 @@ void write_mask_sheet(c2f::stack<Task> const& model, Split const& test, std::str
   constexpr int zoom = width <= 96 ? 2 : 1, gap = 10, words = 22, top = 44;
   constexpr c2f::data::colour ink{40, 40, 40};
   int const step_x = 3 * (width * zoom + gap) + gap, step_y = height * zoom + words + gap;
-  auto const count = static_cast<int>(std::min<std::int64_t>(across * down, test.size()));
+  auto const ids   = spread(test, across * down);
+  auto const count = static_cast<int>(ids.size());
   c2f::data::canvas page(gap + across * step_x, top + (count + across - 1) / across * step_y);
   page.text(gap, 12, title, ink, 2);
 
   at::NoGradGuard const no_gradients;
   int place = 0;
-  for (auto const& batch :
-       c2f::data::loader{c2f::data::take(test, count), {.batch = 1, .threads = 0, .shuffle = false, .augment = false}}.epoch(0)) {
-    auto const [coarse, fine] = model(batch.images, c2f::eval);
-    auto const picture        = test.picture(batch.ids[0]);
-    auto const truth          = bytes_of(batch.truth[0]);
+  for (std::int64_t const id : ids) {
+    c2f::data::batch const batch = one_sample(test, id);
+    auto const [coarse, fine]    = model(batch.images, c2f::eval);
+    auto const picture           = test.picture(batch.ids[0]);
+    auto const truth             = bytes_of(batch.truth[0]);
     int const x = gap + place % across * step_x, y = top + place / across * step_y;
     ++place;
     auto const show = [&](int column, std::vector<std::uint8_t> const& answer, std::vector<std::uint8_t> const& outline,

@@ -16,7 +16,20 @@ namespace program {
 
 namespace {
 
-// Writes a text under another name in the same folder and renames it, so that the file is whole or not there.
+// A word of the command line as the number, the truth value or the text that it is.
+nlohmann::ordered_json json_of_word(std::string const& word) {
+  auto const value = nlohmann::ordered_json::parse(word, nullptr, false);
+  return value.is_number() || value.is_boolean() ? value : nlohmann::ordered_json(word);
+}
+
+nlohmann::ordered_json json_of(c2f::named_values const& values) {
+  nlohmann::ordered_json object = nlohmann::ordered_json::object();
+  for (auto const& [name, value] : values) object[name] = value;
+  return object;
+}
+
+}  // namespace
+
 void write_whole(std::filesystem::path const& file, std::string const& text) {
   std::filesystem::path const part = file.string() + ".part" + std::to_string(::getpid());
   std::ofstream out(part, std::ios::trunc);
@@ -31,20 +44,6 @@ void write_whole(std::filesystem::path const& file, std::string const& text) {
     throw c2f::input_error("cannot write '" + file.string() + "'; choose a folder that can be written and has room");
   }
 }
-
-// A word of the command line as the number, the truth value or the text that it is.
-nlohmann::ordered_json json_of_word(std::string const& word) {
-  auto const value = nlohmann::ordered_json::parse(word, nullptr, false);
-  return value.is_number() || value.is_boolean() ? value : nlohmann::ordered_json(word);
-}
-
-nlohmann::ordered_json json_of(c2f::named_values const& values) {
-  nlohmann::ordered_json object = nlohmann::ordered_json::object();
-  for (auto const& [name, value] : values) object[name] = value;
-  return object;
-}
-
-}  // namespace
 
 options read_options(int argc, char** argv, std::string const& what, std::vector<std::string> const& variants, options const& defaults,
                      std::function<void(CLI::App&)> const& more) {

@@ -42,6 +42,9 @@ c2f::recipe::settings recipe_of(options const& chosen);
 /// Makes the folder if need be and finds out whether it can be written; c2f::input_error if not.
 void prepare_folder(std::filesystem::path const& folder);
 
+/// Writes a text under another name in the same folder and renames it, so that the file is whole or not there.
+void write_whole(std::filesystem::path const& file, std::string const& text);
+
 /// Writes summary.json: options, report and last scores. The file is whole or not there.
 void write_summary(std::filesystem::path const& folder, options const& chosen, c2f::training_report const& report);
 
