@@ -3,8 +3,11 @@
 //   out   eval, train (logits); loss; gradient.<path>; after.<path>, all leaves after the training call
 #include "leaves.hpp"
 
+#include <c2f/networks/fcn.hpp>
 #include <c2f/networks/resnet.hpp>
 #include <c2f/networks/resnet_cifar.hpp>
+
+#include <ATen/ops/cross_entropy_loss.h>
 
 #include <cstdio>
 #include <exception>
@@ -19,7 +22,7 @@ void compare(std::string const& in, std::string const& out) {
   parity::tensors answers;
   answers["eval"]         = net(given.at("images"), c2f::eval);
   at::Tensor const logits = net(given.at("images"), c2f::train);
-  at::Tensor const loss   = c2f::loss::cross_entropy::of(logits, given.at("truth"));
+  at::Tensor const loss   = at::cross_entropy_loss(logits, given.at("truth"));
   loss.backward();
   answers["train"] = logits;
   answers["loss"]  = loss;
@@ -41,6 +44,8 @@ int main(int count, char** words) try {
     compare<c2f::resnet<18, c2f::class_vector<1000>>, c2f::image<3, 224, 224>>(words[2], words[3]);
   else if (name == "resnet_50")
     compare<c2f::resnet<50, c2f::class_vector<1000>>, c2f::image<3, 224, 224>>(words[2], words[3]);
+  else if (name == "fcn_resnet_50")
+    compare<c2f::fcn<c2f::resnet_features<50, 4, 8>, c2f::dense<11>>, c2f::image<3, 96, 96>>(words[2], words[3]);
   else
     throw std::runtime_error("no network '" + name + "'");
 } catch (std::exception const& wrong) {

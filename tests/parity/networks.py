@@ -13,6 +13,32 @@ from torch.nn import functional
 from _exchange import Comparison, call
 from _reference import Bottleneck, ResNet, ResNetCifar
 
+
+class Fcn(torch.nn.Module):
+    """ResNet-50 at output stride 8, as torchvision's replace_stride_with_dilation makes it, and torchvision's FCN head."""
+
+    def __init__(self, classes):
+        super().__init__()
+        self.backbone = ResNet(50, 10)
+        del self.backbone.fc, self.backbone.avgpool
+        dilation = 1
+        for layer in (self.backbone.layer3, self.backbone.layer4):
+            before, dilation = dilation, 2 * dilation
+            layer[0].downsample[0].stride = (1, 1)
+            for number, block in enumerate(layer):
+                holes = before if number == 0 else dilation
+                block.conv2.stride, block.conv2.padding, block.conv2.dilation = (1, 1), (holes, holes), (holes, holes)
+        self.classifier = torch.nn.Sequential(
+            torch.nn.Conv2d(2048, 512, 3, padding=1, bias=False), torch.nn.BatchNorm2d(512), torch.nn.ReLU(), torch.nn.Identity(),
+            torch.nn.Conv2d(512, classes, 1))
+
+    def forward(self, x):
+        b = self.backbone
+        y = b.maxpool(b.relu(b.bn1(b.conv1(x))))
+        y = self.classifier(b.layer4(b.layer3(b.layer2(b.layer1(y)))))
+        return functional.interpolate(y, size=x.shape[2:], mode="bilinear", align_corners=False)
+
+
 # name -> network, image size, images, classes. All at the size that they are for, so that the last stage of ResNet-50 has 98 places
 # for its norms to look at; 64x64 pixels with two images would leave 8.
 CASES = {
@@ -20,6 +46,7 @@ CASES = {
     "resnet_cifar_56_bottleneck": (lambda: ResNetCifar(56, 10, Bottleneck), 32, 8, 10),
     "resnet_18": (lambda: ResNet(18, 1000), 224, 2, 1000),
     "resnet_50": (lambda: ResNet(50, 1000), 224, 2, 1000),
+    "fcn_resnet_50": (lambda: Fcn(11), 96, 2, 11),
 }
 
 
@@ -59,7 +86,7 @@ def main():
         network = make()
         random_leaves(network, random)
         images = random.normal(0, 1, (batch, 3, side, side)).astype(numpy.float32)
-        truth = random.integers(0, classes, batch)
+        truth = random.integers(0, classes, (batch, side, side) if name.startswith("fcn") else batch)
         given = {f"leaf.{path}": leaf.numpy().copy() for path, leaf in network.state_dict().items()}
         exact = make().double()
         exact.load_state_dict(network.state_dict())

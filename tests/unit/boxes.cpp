@@ -111,7 +111,7 @@ TEST_CASE("with hard edges the fine loss does not reach the coarse network, with
   REQUIRE(reached(c2f::stack<edges_soft>()));
 }
 
-TEST_CASE("intersection over union, by hand") {
+TEST_CASE("the IoU of boxes in fractions, by hand") {
   auto const iou = [](std::vector<double> const& a, std::vector<double> const& b) {
     return c2f::detail::iou_of_boxes(numbers(a), numbers(b)).item<double>();
   };

@@ -14,6 +14,7 @@
 #include <c2f/data/components.hpp>
 #include <c2f/data/volume.hpp>
 #include <c2f/metrics/overlap.hpp>
+#include <c2f/refine/refine.hpp>
 
 #include "catch.hpp"
 
@@ -99,21 +100,21 @@ TEST_CASE("RSTN's log: 420 Dice coefficients and the stop rule") {
   REQUIRE(cases.size() == 20);
 
   // Stop after the first round, not counting round 0, that agrees with the one before it; after round 10 in any case.
-  auto const mean_when = [&](double threshold) {
+  auto const mean_when = [&](auto rule) {
     double sum = 0;
     for (auto const& rounds : cases) {
       REQUIRE(rounds.size() == 11);
       std::size_t last = 1;
-      while (last < 10 && rounds[last].between < threshold) ++last;
+      while (!rule.stops(rounds[last].between, static_cast<int>(last))) ++last;
       sum += rounds[last].dsc;
     }
     return sum / static_cast<double>(cases.size());
   };
   // Computed once in Python from the same file.
-  REQUIRE(mean_when(.90) == .8338679997693854);
-  REQUIRE(mean_when(.95) == .8390581390318319);
-  REQUIRE(mean_when(.98) == .8448499666303668);
-  REQUIRE(mean_when(.99) == .8462290029432893);
+  REQUIRE(mean_when(c2f::refine::until<.90, 10>{}) == .8338679997693854);
+  REQUIRE(mean_when(c2f::refine::until<.95, 10>{}) == .8390581390318319);
+  REQUIRE(mean_when(c2f::refine::until<.98, 10>{}) == .8448499666303668);
+  REQUIRE(mean_when(c2f::refine::until<.99, 10>{}) == .8462290029432893);
 }
 
 TEST_CASE("RSTN's volume: 40 parts, of which one is kept") {

@@ -81,7 +81,7 @@ class random_stream {
   /// Uniform in 0 ... n-1, n > 0.
   [[nodiscard]] constexpr std::uint32_t below(std::uint32_t n) { return static_cast<std::uint32_t>((std::uint64_t{bits()} * n) >> 32); }
 
-  /// Standard normal (Box-Muller; two streams of bits a number).
+  /// Standard normal, by radius sqrt(-2 ln u) and angle 2 pi v: two uniform numbers for one.
   [[nodiscard]] double normal() {
     double const radius = std::sqrt(-2.0 * std::log(uniform()));
     return radius * std::cos(2.0 * std::numbers::pi * uniform());

@@ -38,21 +38,21 @@ template <image_shape In, std::int64_t Out, std::int64_t Stride>
 using downsample = std::conditional_t<Stride == 1 && In::channels == Out, identity, sequential<conv<Out, 1, Stride, 0>, batch_norm>>;
 }  // namespace detail
 
-/// Two 3x3 convolutions; ends in `Width` channels.
-template <std::int64_t Width, std::int64_t Stride = 1>
-struct basic_block {
+/// A basic block whose 3x3 convolutions have holes of `Dilation`.
+template <std::int64_t Width, std::int64_t Stride, std::int64_t Dilation>
+struct dilated_basic_block {
   static constexpr std::int64_t expansion = 1;
-  template <std::int64_t W, std::int64_t S>
-  using with = basic_block<W, S>;
 
   template <shape In>
   struct on {
-    using middle = typename network_on<conv<Width, 3, Stride>, In>::output;
+    using first  = conv<Width, 3, Stride, Dilation, no_bias, Dilation>;
+    using second = conv<Width, 3, 1, Dilation, no_bias, Dilation>;
+    using middle = typename network_on<first, In>::output;
     using output = middle;
 
-    network_on<conv<Width, 3, Stride>, In> conv1;
+    network_on<first, In> conv1;
     network_on<batch_norm, middle> bn1;
-    network_on<conv<Width, 3>, middle> conv2;
+    network_on<second, middle> conv2;
     network_on<batch_norm, output> bn2;
     network_on<detail::downsample<In, Width, Stride>, In> downsample;
     C2F_MEMBERS(conv1, bn1, conv2, bn2, downsample);
@@ -65,22 +65,25 @@ struct basic_block {
   };
 };
 
-/// 1x1, 3x3, 1x1; ends in 4 * `Width` channels.
+/// Two 3x3 convolutions; ends in `Width` channels.
 template <std::int64_t Width, std::int64_t Stride = 1>
-struct bottleneck {
+struct basic_block : dilated_basic_block<Width, Stride, 1> {};
+
+/// A bottleneck whose 3x3 convolution has holes of `Dilation`.
+template <std::int64_t Width, std::int64_t Stride, std::int64_t Dilation>
+struct dilated_bottleneck {
   static constexpr std::int64_t expansion = 4;
-  template <std::int64_t W, std::int64_t S>
-  using with = bottleneck<W, S>;
 
   template <shape In>
   struct on {
+    using wide   = conv<Width, 3, Stride, Dilation, no_bias, Dilation>;
     using narrow = typename network_on<conv<Width, 1>, In>::output;
-    using middle = typename network_on<conv<Width, 3, Stride>, narrow>::output;
+    using middle = typename network_on<wide, narrow>::output;
     using output = with_channels<middle, 4 * Width>;
 
     network_on<conv<Width, 1>, In> conv1;
     network_on<batch_norm, narrow> bn1;
-    network_on<conv<Width, 3, Stride>, narrow> conv2;
+    network_on<wide, narrow> conv2;
     network_on<batch_norm, middle> bn2;
     network_on<conv<4 * Width, 1>, middle> conv3;
     network_on<batch_norm, output> bn3;
@@ -94,5 +97,9 @@ struct bottleneck {
     }
   };
 };
+
+/// 1x1, 3x3, 1x1; ends in 4 * `Width` channels.
+template <std::int64_t Width, std::int64_t Stride = 1>
+struct bottleneck : dilated_bottleneck<Width, Stride, 1> {};
 
 }  // namespace c2f

@@ -2,6 +2,7 @@
 //
 //   using network = c2f::resnet<18, c2f::class_vector<1000>>;
 //   using backbone = c2f::resnet_features<50, 3>;      // without the last stage: 1,024 channels, stride 16
+//   using backbone = c2f::resnet_features<50, 4, 8>;   // all stages at stride 8, for segmentation
 //
 // He et al., CVPR 2016, table 1; stride on the 3x3 convolution of a bottleneck as in torchvision. Any size from 32x32 up fits.
 // Parameters with 1,000 classes: 11,689,512 / 21,797,672 / 25,557,032.
@@ -10,6 +11,9 @@
 #include <c2f/kinds/class_vector.hpp>
 #include <c2f/layers/linear.hpp>
 #include <c2f/layers/residual.hpp>
+
+#include <algorithm>
+#include <type_traits>
 
 namespace c2f {
 
@@ -25,30 +29,34 @@ consteval bool check_resnet_stages() {
   static_assert(Stages >= 1 && Stages <= 4, "c2f::resnet_features has four stages; write how many of them, 1 to 4");
   return true;
 }
-template <int Depth>
-struct resnet_block {
-  template <std::int64_t W, std::int64_t S>
-  using type = basic_block<W, S>;
-};
-template <>
-struct resnet_block<50> {
-  template <std::int64_t W, std::int64_t S>
-  using type = bottleneck<W, S>;
-};
+template <std::int64_t OutputStride>
+consteval bool check_output_stride() {
+  static_assert(OutputStride == 8 || OutputStride == 16 || OutputStride == 32,
+                "c2f::resnet_features has output stride 8, 16 or 32; write one of them");
+  return true;
+}
+template <int Depth, std::int64_t W, std::int64_t S, std::int64_t D>
+using resnet_block = std::conditional_t<Depth == 50, dilated_bottleneck<W, S, D>, dilated_basic_block<W, S, D>>;
 }  // namespace detail
 
-/// The convolutional part: up to `Stages` of the four stages, [N, C, H, W] -> a map of stride 4, 8, 16 or 32.
-template <int Depth, int Stages = 4>
+/// The convolutional part: up to `Stages` of the four stages, [N, C, H, W] -> a map of stride 4, 8, 16 or 32, or of `OutputStride` where
+/// that is smaller: later stages then have stride 1 and holes instead, the first block of a stage those of the stage before it, as
+/// torchvision's replace_stride_with_dilation does.
+template <int Depth, int Stages = 4, std::int64_t OutputStride = 32>
 struct resnet_features {
   static constexpr std::array<std::size_t, 4> blocks =
       Depth == 18 ? std::array<std::size_t, 4>{2, 2, 2, 2} : std::array<std::size_t, 4>{3, 4, 6, 3};
 
   template <shape In>
-  struct on : detail::holds<detail::check_resnet_depth<Depth>(), detail::check_resnet_stages<Stages>()> {
-    template <std::int64_t Width, std::int64_t Stride>
-    using block = typename detail::resnet_block<Depth>::template type<Width, Stride>;
+  struct on : detail::holds<detail::check_resnet_depth<Depth>(), detail::check_resnet_stages<Stages>(),
+                            detail::check_output_stride<OutputStride>()> {
+    // Stage I would end at stride 4 * 2^I; what is more than OutputStride becomes holes.
+    static constexpr std::int64_t holes(int i) { return std::max<std::int64_t>(1, (std::int64_t{4} << i) / OutputStride); }
     template <int I, std::int64_t Width, std::int64_t Stride>
-    using stage  = std::conditional_t<(I < Stages), repeat<blocks[I], block<Width, Stride>, block<Width, 1>>, identity>;
+    using stage  = std::conditional_t<(I < Stages),
+                                      repeat<blocks[I], detail::resnet_block<Depth, Width, holes(I) == 1 ? Stride : 1, holes(I - (I > 0))>,
+                                             detail::resnet_block<Depth, Width, 1, holes(I)>>,
+                                      identity>;
     using stem   = conv<64, 7, 2>;
     using at0    = typename network_on<stem, In>::output;
     using at1    = typename network_on<max_pool<3, 2, 1>, at0>::output;

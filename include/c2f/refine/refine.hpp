@@ -41,11 +41,14 @@ namespace refine {
 template <int Rounds>
 struct times : detail::holds<detail::check_rounds<Rounds>()> {
   static constexpr int rounds = Rounds;
+  static constexpr bool stops(double, int round) { return round >= Rounds; }
 };
 template <auto Agreement, int Rounds = 10>
 struct until : detail::holds<detail::check_until<Agreement, Rounds>()> {
   static constexpr int rounds       = Rounds;
   static constexpr double agreement = Agreement;
+  /// Whether `round`, counted from 1, is the last; its answer agrees that much with the one before it.
+  static constexpr bool stops(double agrees, int round) { return agrees >= agreement || round >= Rounds; }
 };
 using once  = times<1>;
 using never = times<0>;
