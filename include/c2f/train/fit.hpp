@@ -65,9 +65,14 @@ consteval bool check_data() {
   if constexpr (check_data_image<Task, typename Split::image, typename Task::input>())
     if constexpr (check_data_truth<Task, Split, kind>())
       if constexpr (requires {
-                      kind::classes;
+                      kind::labels;  // a truth may hold more of them than there are classes: a mask of one class has two
                       Split::class_count();
                     })
+        return check_data_classes<Task, Split::class_count(), kind::labels>();
+      else if constexpr (requires {
+                           kind::classes;
+                           Split::class_count();
+                         })
         return check_data_classes<Task, Split::class_count(), kind::classes>();
   return true;
 }
