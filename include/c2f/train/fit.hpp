@@ -62,18 +62,17 @@ consteval bool check_data_classes() {
 template <class Task, class Split>
 consteval bool check_data() {
   using kind = typename complete<Task>::kind;
-  if constexpr (check_data_image<Task, typename Split::image, typename Task::input>())
-    if constexpr (check_data_truth<Task, Split, kind>())
-      if constexpr (requires {
-                      kind::labels;  // a truth may hold more of them than there are classes: a mask of one class has two
-                      Split::class_count();
-                    })
-        return check_data_classes<Task, Split::class_count(), kind::labels>();
-      else if constexpr (requires {
-                           kind::classes;
-                           Split::class_count();
-                         })
-        return check_data_classes<Task, Split::class_count(), kind::classes>();
+  if constexpr (!check_data_image<Task, typename Split::image, typename Task::input>()) {
+    return true;
+  } else if constexpr (!check_data_truth<Task, Split, kind>()) {
+    return true;
+  } else if constexpr (!requires { Split::class_count(); }) {
+    return true;
+  } else if constexpr (requires { kind::labels; }) {  // a truth may hold more of them than there are classes: a mask of one class has two
+    return check_data_classes<Task, Split::class_count(), kind::labels>();
+  } else if constexpr (requires { kind::classes; }) {
+    return check_data_classes<Task, Split::class_count(), kind::classes>();
+  }
   return true;
 }
 

@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""A table of trainings: mean and spread over seeds of what their summary.json files say.
+
+  runs.py runs/scenes/*               one row a variant; folders as the example programs' --out
+  runs.py --figures iou,acc50 runs/scenes/*
+
+The spread is the difference of the largest and the smallest value. Minutes are those of the training, on a machine that may have been busy.
+"""
+import argparse
+import json
+import pathlib
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=pathlib.Path)
+    parser.add_argument("--figures", help="names of figures, separated by commas; all where it is left out")
+    words = parser.parse_args()
+
+    rows = {}
+    for run in words.runs:
+        file = run / "summary.json"
+        if file.is_file():
+            summary = json.loads(file.read_text(encoding="utf-8"))
+            if "scores" in summary:
+                rows.setdefault(summary["options"]["variant"], []).append(summary)
+    if not rows:
+        parser.exit(2, f"no summary.json with scores in {words.runs[0]} or the others; give the folders that were --out\n")
+
+    order = ["bl", "ind", "jnt", "pt0", "pt", "mean", "corrupt"]
+    stages = [("coarse", figure) for figure in figures_of(rows, words)] + [("fine", figure) for figure in figures_of(rows, words)]
+    print("| variant | " + " | ".join(f"{stage} {figure}" for stage, figure in stages) + " | seeds |")
+    print("|---|" + "---:|" * (len(stages) + 1))
+    for variant in sorted(rows, key=lambda name: (order.index(name) if name in order else len(order), name)):
+        cells = []
+        for stage, figure in stages:
+            values = [100 * summary["scores"][stage][figure] for summary in rows[variant] if stage in summary["scores"]]
+            if not values:
+                cells.append("–")
+            elif len(values) == 1:
+                cells.append(f"{values[0]:.1f}")
+            else:
+                cells.append(f"{sum(values) / len(values):.1f} ({max(values) - min(values):.1f})")
+        print(f"| {variant} | " + " | ".join(cells) + f" | {len(rows[variant])} |")
+
+
+def figures_of(rows, words):
+    known = list(next(iter(rows.values()))[0]["scores"]["coarse"])
+    return [figure for figure in known if not words.figures or figure in words.figures.split(",")]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+// RSTN (systems/rstn.hpp) on pairs of NIfTI volumes and label maps: three small stacks, one an axis, trained in one of the ways of paper
+// 000, section 4.3, and tested on whole volumes, round by round.
+//
+//   31_rstn --data hippocampus --variant pt --out runs/rstn
+//   31_rstn --data hippocampus --variant stepwise --volumes 40 --predict ct.nii.gz --window=-100,240 --out runs/rstn
+//
+// Small: a U-Net of 3 levels and 8 maps instead of two FCN-8s with 4,096, on slices of 35 to 51 pixels. So the crop's margin is 4 and its
+// jitter 8 instead of 20 and 40, which would leave nothing to cut off; a step has several slices instead of one, whose crops are
+// as large as the largest of them; and networks with norms that begin at random take SGD with momentum .9 and a rate of --rate for
+// everything, instead of 1e-5 and 1e-4 with .99. The rate is halved where the paper halves it.
+#include "common/tasks.hpp"
+#include "common/train.hpp"
+
+#include <c2f/data/organ_slices.hpp>
+#include <c2f/data/overlay.hpp>
+#include <c2f/data/predict_volume.hpp>
+#include <c2f/systems/rstn.hpp>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace {
+
+constexpr int side = 64;  // of the canvas that slices are trained on
+using network      = c2f::unet<3, 8, c2f::dense<1>>;
+using base         = c2f::systems::rstn<network, c2f::image<3, c2f::dynamic, c2f::dynamic>, 4, 8, network::step>;
+constexpr c2f::data::volume_canvas canvas{.multiple = network::step, .least = side};
+
+struct stepwise : c2f::systems::rstn_stepwise<base> {
+  static constexpr char const* name = "stepwise";
+};
+struct switched : c2f::systems::rstn_switched<base> {
+  static constexpr char const* name = "switch";
+};
+using variants = c2f::registry<tasks::pt<base>, stepwise, switched, tasks::corrupt<base>, tasks::bl<base>>;
+
+struct arguments {
+  std::int64_t volumes = 0, tests = 0, label = 0, shown = 4;
+  std::vector<std::filesystem::path> predict;
+  std::vector<float> window;
+};
+
+using slices = c2f::data::organ_slices<side, side>;
+
+/// Training slices across an axis, and some test slices for the curve; whole volumes are what counts.
+auto seen_along(slices const& train, slices const& test, int axis, std::int64_t limit) {
+  slices const learn = train.along(axis), judge = test.along(axis);
+  struct {
+    c2f::data::taken<slices> train, test;
+  } data{c2f::data::take(learn, limit == 0 ? learn.size() : std::min(limit, learn.size())),
+         c2f::data::take(judge, std::min<std::int64_t>(judge.size(), 64))};
+  return data;
+}
+
+/// The first n volumes of a split; 0: all.
+slices first_cases(slices const& all, std::int64_t n, std::string const& option) {
+  auto const total = static_cast<std::int64_t>(all.cases().size());
+  if (n > total)
+    throw c2f::input_error(option + " is " + std::to_string(n) + ", but there are " + std::to_string(total) + "; ask for fewer");
+  if (n == 0) return all;
+  return {all.name(), std::make_shared<std::vector<c2f::data::organ_case> const>(all.cases().begin(), all.cases().begin() + n), {}};
+}
+
+/// A test volume, and what was answered.
+struct judged_case {
+  c2f::data::organ_case const* given;
+  std::vector<c2f::data::volume<std::uint8_t>> masks;  // coarse, then round by round
+  std::vector<c2f::metrics::overlap> scores;           // of each mask
+  std::vector<double> agreements;
+};
+
+template <class Stack>
+std::vector<judged_case> judge(std::array<Stack, 3> const& views, slices const& test) {
+  std::vector<judged_case> all;
+  for (c2f::data::organ_case const& given : test.cases()) {
+    auto answer       = c2f::data::predict_volume(views, given.intensities, canvas);
+    judged_case& each = all.emplace_back(judged_case{&given, std::move(answer.masks), {}, std::move(answer.agreements)});
+    for (auto const& mask : each.masks) each.scores.emplace_back().add(mask.values, given.target.values);
+  }
+  return all;
+}
+
+struct figures {
+  double mean, deviation;
+};
+/// Of the DSC of all cases after a round; a case that has stopped keeps its last answer.
+figures dsc_after(std::vector<judged_case> const& all, std::size_t round) {
+  double sum = 0, squares = 0;
+  for (auto const& each : all) {
+    double const dsc = each.scores[std::min(round, each.scores.size() - 1)].dsc();
+    sum += dsc, squares += dsc * dsc;
+  }
+  auto const n = static_cast<double>(all.size());
+  return {sum / n, std::sqrt(std::max(0.0, squares / n - sum / n * sum / n))};
+}
+
+std::size_t most_rounds(std::vector<judged_case> const& all) {
+  std::size_t most = 0;
+  for (auto const& each : all) most = std::max(most, each.agreements.size());
+  return most;
+}
+
+void write_json(std::vector<judged_case> const& all, program::options const& chosen, double seconds) {
+  nlohmann::ordered_json json;
+  for (auto const& [name, value] : chosen.given) json["options"][name] = value;
+  json["train_seconds"] = seconds;
+  auto const put        = [](figures const& f) { return nlohmann::ordered_json{{"mean", f.mean}, {"deviation", f.deviation}}; };
+  json["coarse"]        = put(dsc_after(all, 0));
+  json["final"]         = put(dsc_after(all, most_rounds(all)));
+  for (std::size_t round = 1; round <= most_rounds(all); ++round) json["rounds"].push_back(put(dsc_after(all, round)));
+  for (auto const& each : all) {
+    nlohmann::ordered_json& row = json["cases"].emplace_back();
+    row["name"] = each.given->name, row["rounds"] = each.agreements.size(), row["agreement"] = each.agreements;
+    for (auto const& score : each.scores)
+      row["answers"].push_back({{"dsc", score.dsc()}, {"inter", score.inter}, {"pred", score.pred}, {"truth", score.truth}});
+  }
+  program::write_whole(chosen.out / "rstn.json", json.dump(2) + '\n');
+}
+
+/// A row a test volume, of its slice across z that shows most of the organ: as it is, coarse, and the rounds, with the truth as an outline.
+void write_sheet(std::vector<judged_case> const& all, std::int64_t shown, std::string const& title, std::filesystem::path const& file) {
+  constexpr int zoom = 3, gap = 10, words = 18, top = 40, axis = 2;
+  auto const rows = static_cast<std::size_t>(std::min<std::int64_t>(shown, static_cast<std::int64_t>(all.size())));
+  int width = 1, height = 1;
+  std::size_t columns = 1;
+  for (std::size_t r = 0; r < rows; ++r) {
+    auto const [h, w] = c2f::data::slice_size(all[r].given->target.dims, axis);
+    width = std::max(width, static_cast<int>(w)), height = std::max(height, static_cast<int>(h)),
+    columns = std::max(columns, all[r].masks.size() + 1);
+  }
+  int const step_x = zoom * width + gap, step_y = zoom * height + words + gap;
+  c2f::data::canvas page(gap + std::max(static_cast<int>(columns), 3) * step_x, top + static_cast<int>(rows) * step_y);
+  page.text(gap, 12, title, {40, 40, 40}, 2);
+  for (std::size_t r = 0; r < rows; ++r) {
+    auto const& each  = all[r];
+    auto const [h, w] = c2f::data::slice_size(each.given->target.dims, axis);
+    auto const pixels = c2f::data::target_pixels(each.given->target, axis);
+    auto const slice  = std::max_element(pixels.begin(), pixels.end()) - pixels.begin();
+    auto const grey   = c2f::data::grey_bytes(c2f::data::slice_of(each.given->intensities, axis, slice));
+    auto const truth  = c2f::data::slice_of(each.given->target, axis, slice);
+    auto const show   = [&, h = h, w = w](std::size_t column, std::vector<std::uint8_t> const& mask, std::string const& text) {
+      int const x = gap + static_cast<int>(column) * step_x, y = top + static_cast<int>(r) * step_y;
+      c2f::data::overlay(page, grey, h, w, mask, truth, {.x = x, .y = y, .zoom = zoom});
+      page.text(x, y + zoom * h + 4, text, {40, 40, 40}, 1);
+    };
+    show(0, {}, each.given->name.substr(0, each.given->name.find('.')));
+    for (std::size_t i = 0; i < each.masks.size(); ++i) {
+      char text[48];
+      std::snprintf(text, sizeof text, "%s %.3f", i == 0 ? "coarse" : ("round " + std::to_string(i)).c_str(), each.scores[i].dsc());
+      show(i + 1, c2f::data::slice_of(each.masks[i], axis, slice), text);
+    }
+  }
+  page.write_png(file);
+}
+
+void print_table(std::vector<judged_case> const& all) {
+  std::printf("%zu test volumes      DSC, mean +- deviation, %%\n", all.size());
+  for (std::size_t round = 0; round <= most_rounds(all); ++round) {
+    auto const [mean, deviation] = dsc_after(all, round);
+    std::size_t still            = 0;
+    for (auto const& each : all) still += each.agreements.size() >= round;
+    std::printf("%s %2zu   %6.2f +- %5.2f   %3zu volumes\n", round == 0 ? "coarse  " : "round   ", round, 100 * mean, 100 * deviation,
+                still);
+  }
+}
+
+template <class Stack>
+void predict(std::array<Stack, 3> const& views, std::filesystem::path const& file, std::vector<float> const& window,
+             program::options const& chosen) {
+  auto scan              = c2f::data::read_nifti<float>(file);
+  auto const [low, high] = window.empty() ? c2f::data::percentiles(scan, 0.5, 99.5) : std::array<float, 2>{window[0], window[1]};
+  auto const answer      = c2f::data::predict_volume(views, c2f::data::windowed(std::move(scan), low, high), canvas);
+  auto const& mask       = answer.masks.back();
+  std::printf("%s: %ld of %ld voxels after %zu rounds\n", file.filename().c_str(),
+              static_cast<long>(mask.size() - std::count(mask.values.begin(), mask.values.end(), 0)), static_cast<long>(mask.size()),
+              answer.agreements.size());
+  if (!chosen.out.empty()) c2f::data::write_nifti(chosen.out / ("organ_" + file.filename().string()), mask);
+}
+
+/// Trains the stack of one axis.
+template <class Task, class Data>
+c2f::training_report train_view(c2f::stack<Task>& model, Data const& data, program::options const& chosen, std::string const& title) {
+  auto const recipe = program::recipe_of(chosen).no_drops().drop_at(90.0 / 120, 0.5).drop_at(100.0 / 120, 0.5).drop_at(110.0 / 120, 0.5);
+  c2f::interrupt on_ctrl_c;
+  c2f::print::progress_bar bar(c2f::print::progress_bar::elsewhere::lines);
+  auto const report = c2f::fit(model, data, recipe, bar, on_ctrl_c);
+  if (!chosen.out.empty()) program::write_summary(chosen.out, chosen, report), program::write_curve(chosen.out, title, report);
+  program::print_report(report);
+  return report;
+}
+
+template <class Task>
+void train_and_judge(program::options const& chosen, arguments const& more, slices const& learnt, slices const& test) {
+  std::array<c2f::stack<Task>, 3> views{c2f::stack<Task>(chosen.seed), c2f::stack<Task>(chosen.seed), c2f::stack<Task>(chosen.seed)};
+  double seconds = 0;
+  for (int axis = 0; axis < 3; ++axis) {
+    program::options view = chosen;
+    if (!chosen.out.empty()) program::prepare_folder(view.out /= std::string(1, "xyz"[axis]));
+    auto const report = train_view(views[static_cast<std::size_t>(axis)], seen_along(learnt, test, axis, chosen.limit), view,
+                                   chosen.variant + ", slices across " + "xyz"[axis]);
+    for (auto const& epoch : report.epochs) seconds += epoch.train_seconds;
+    if (report.stopped) return;
+  }
+  auto const judged = judge(views, test);
+  print_table(judged);
+  if (!chosen.out.empty()) {
+    write_json(judged, chosen, seconds);
+    write_sheet(judged, more.shown, "RSTN, " + chosen.variant, chosen.out / "rstn.png");
+  }
+  for (auto const& file : more.predict) predict(views, file, more.window, chosen);
+}
+
+/// --data, or a folder below it, that has images and labels.
+std::filesystem::path folder_of_pairs(std::filesystem::path const& data) {
+  for (auto const& folder : {data, data / "TrainingSet", data / "data" / "TrainingSet"})
+    if (std::filesystem::is_directory(folder / "images")) return folder;
+  throw c2f::input_error("no folder 'images' in '" + data.string() + "' or in its data/TrainingSet; --data needs images and labels");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  arguments more;
+  program::options const defaults{.epochs = 12, .batch = 8, .rate = 0.1, .weight_decay = 5e-4};
+  auto const chosen = program::read_options(
+      argc, argv, "Trains RSTN on volumes, one stack an axis, and measures the DSC of whole volumes, round by round.",
+      {"pt", "stepwise", "switch", "corrupt", "bl"}, defaults, [&](CLI::App& app) {
+        app.get_option("--data")->description("Folder with images and labels, or with data/TrainingSet/{images,labels}: NIfTI files");
+        app.get_option("--variant")
+            ->description("pt: progressive; stepwise: S, I, J; switch: all at once; corrupt: damaged truth; bl: coarse alone");
+        app.get_option("--rate")->description("Learning rate; halved after 90, 100 and 110 of 120 parts of the epochs");
+        app.get_option("--out")->description(
+            "Folder for rstn.json, rstn.png and a curve and a summary for each axis; without it nothing is written");
+        app.get_option("--epochs")->description("Passes over the training slices, for each axis");
+        app.get_option("--limit")->description("Use only so many training slices an axis; 0: all");
+        app.add_option("--volumes", more.volumes, "Use only so many training volumes; 0: all")->check(CLI::Range(0, 1'000'000));
+        app.add_option("--tests", more.tests, "Use only so many test volumes; 0: all")->check(CLI::Range(0, 1'000'000));
+        app.add_option("--label", more.label, "Which label is the organ; 0: all above 0")->check(CLI::Range(0, 1'000'000));
+        app.add_option("--shown", more.shown, "Test volumes on the sheet rstn.png")->check(CLI::Range(1, 40));
+        app.add_option("--predict", more.predict, "Volumes to segment afterwards; written as organ_NAME into --out")
+            ->check(CLI::ExistingFile);
+        app.add_option("--window", more.window,
+                       "Intensities of these that become 0 and 1, such as -100,240; without: percentiles .5 and 99.5")
+            ->delimiter(',')
+            ->expected(2);
+      });
+  return program::run([&] {
+    if (!more.window.empty() && !(more.window[0] < more.window[1])) throw c2f::input_error("--window's low end must be below its high end");
+    if (!chosen.out.empty()) program::prepare_folder(chosen.out);
+    auto const folder = folder_of_pairs(chosen.data);
+    c2f::data::organ<side, side> const data(folder / "images", folder / "labels",
+                                            {.label = static_cast<std::int32_t>(more.label), .strict = chosen.strict});
+    for (auto const& fault : data.faults) std::fprintf(stderr, "left out: %s\n", fault.c_str());
+    auto const train = first_cases(data.train, more.volumes, "--volumes"), test = first_cases(data.test, more.tests, "--tests");
+    variants::with(chosen.variant, [&]<class Task>(c2f::chosen<Task>) { train_and_judge<Task>(chosen, more, train, test); });
+  });
+}
