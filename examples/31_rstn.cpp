@@ -112,7 +112,7 @@ std::size_t most_rounds(std::vector<judged_case> const& all) {
 
 void write_json(std::vector<judged_case> const& all, program::options const& chosen, double seconds) {
   nlohmann::ordered_json json;
-  for (auto const& [name, value] : chosen.given) json["options"][name] = value;
+  for (auto const& [name, value] : chosen.given) json["options"][name] = program::json_of_word(value);
   json["train_seconds"] = seconds;
   auto const put        = [](figures const& f) { return nlohmann::ordered_json{{"mean", f.mean}, {"deviation", f.deviation}}; };
   json["coarse"]        = put(dsc_after(all, 0));
@@ -187,27 +187,16 @@ void predict(std::array<Stack, 3> const& views, std::filesystem::path const& fil
   if (!chosen.out.empty()) c2f::data::write_nifti(chosen.out / ("organ_" + file.filename().string()), mask);
 }
 
-/// Trains the stack of one axis.
-template <class Task, class Data>
-c2f::training_report train_view(c2f::stack<Task>& model, Data const& data, program::options const& chosen, std::string const& title) {
-  auto const recipe = program::recipe_of(chosen).no_drops().drop_at(90.0 / 120, 0.5).drop_at(100.0 / 120, 0.5).drop_at(110.0 / 120, 0.5);
-  c2f::interrupt on_ctrl_c;
-  c2f::print::progress_bar bar(c2f::print::progress_bar::elsewhere::lines);
-  auto const report = c2f::fit(model, data, recipe, bar, on_ctrl_c);
-  if (!chosen.out.empty()) program::write_summary(chosen.out, chosen, report), program::write_curve(chosen.out, title, report);
-  program::print_report(report);
-  return report;
-}
-
 template <class Task>
 void train_and_judge(program::options const& chosen, arguments const& more, slices const& learnt, slices const& test) {
   std::array<c2f::stack<Task>, 3> views{c2f::stack<Task>(chosen.seed), c2f::stack<Task>(chosen.seed), c2f::stack<Task>(chosen.seed)};
-  double seconds = 0;
+  auto const recipe = program::recipe_of(chosen).no_drops().drop_at(90.0 / 120, 0.5).drop_at(100.0 / 120, 0.5).drop_at(110.0 / 120, 0.5);
+  double seconds    = 0;
   for (int axis = 0; axis < 3; ++axis) {
     program::options view = chosen;
     if (!chosen.out.empty()) program::prepare_folder(view.out /= std::string(1, "xyz"[axis]));
-    auto const report = train_view(views[static_cast<std::size_t>(axis)], seen_along(learnt, test, axis, chosen.limit), view,
-                                   chosen.variant + ", slices across " + "xyz"[axis]);
+    auto const report = program::train(views[static_cast<std::size_t>(axis)], seen_along(learnt, test, axis, chosen.limit), view,
+                                       chosen.variant + ", slices across " + "xyz"[axis], recipe);
     for (auto const& epoch : report.epochs) seconds += epoch.train_seconds;
     if (report.stopped) return;
   }

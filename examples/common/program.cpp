@@ -16,12 +16,6 @@ namespace program {
 
 namespace {
 
-// A word of the command line as the number, the truth value or the text that it is.
-nlohmann::ordered_json json_of_word(std::string const& word) {
-  auto const value = nlohmann::ordered_json::parse(word, nullptr, false);
-  return value.is_number() || value.is_boolean() ? value : nlohmann::ordered_json(word);
-}
-
 nlohmann::ordered_json json_of(c2f::named_values const& values) {
   nlohmann::ordered_json object = nlohmann::ordered_json::object();
   for (auto const& [name, value] : values) object[name] = value;
@@ -43,6 +37,11 @@ void write_whole(std::filesystem::path const& file, std::string const& text) {
     std::filesystem::remove(part, ignored);
     throw c2f::input_error("cannot write '" + file.string() + "'; choose a folder that can be written and has room");
   }
+}
+
+nlohmann::ordered_json json_of_word(std::string const& word) {
+  auto const value = nlohmann::ordered_json::parse(word, nullptr, false);
+  return value.is_number() || value.is_boolean() ? value : nlohmann::ordered_json(word);
 }
 
 options read_options(int argc, char** argv, std::string const& what, std::vector<std::string> const& variants, options const& defaults,

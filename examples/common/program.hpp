@@ -6,6 +6,8 @@
 #include <c2f/train/observer.hpp>
 #include <c2f/train/recipe.hpp>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -41,6 +43,9 @@ c2f::recipe::settings recipe_of(options const& chosen);
 
 /// Makes the folder if need be and finds out whether it can be written; c2f::input_error if not.
 void prepare_folder(std::filesystem::path const& folder);
+
+/// A word of the command line as the number, the truth value or the text that it is.
+nlohmann::ordered_json json_of_word(std::string const& word);
 
 /// Writes a text under another name in the same folder and renames it, so that the file is whole or not there.
 void write_whole(std::filesystem::path const& file, std::string const& text);

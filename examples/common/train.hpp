@@ -21,22 +21,27 @@ auto limited(Data const& whole, options const& chosen) {
   return data;
 }
 
-/// Trains `model` and writes what --out asks for. `title` is the curve's.
+/// Trains `model` by `recipe` and writes what --out asks for. `title` is the curve's.
 template <class Task, class Data>
-c2f::training_report train(c2f::stack<Task>& model, Data const& data, options const& chosen, std::string const& title) {
+c2f::training_report train(c2f::stack<Task>& model, Data const& data, options const& chosen, std::string const& title,
+                           c2f::recipe::settings const& recipe) {
   c2f::interrupt on_ctrl_c;
   c2f::print::progress_bar bar(c2f::print::progress_bar::elsewhere::lines);
   c2f::training_report report;
   if (chosen.out.empty()) {
-    report = c2f::fit(model, data, recipe_of(chosen), bar, on_ctrl_c);
+    report = c2f::fit(model, data, recipe, bar, on_ctrl_c);
   } else {
     c2f::print::json_lines log(chosen.out / "log.jsonl");
-    report = c2f::fit(model, data, recipe_of(chosen), bar, on_ctrl_c, log);
+    report = c2f::fit(model, data, recipe, bar, on_ctrl_c, log);
     write_summary(chosen.out, chosen, report);
     write_curve(chosen.out, title, report);
   }
   print_report(report);
   return report;
+}
+template <class Task, class Data>
+c2f::training_report train(c2f::stack<Task>& model, Data const& data, options const& chosen, std::string const& title) {
+  return train(model, data, chosen, title, recipe_of(chosen));
 }
 
 }  // namespace program
