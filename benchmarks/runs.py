@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A table of trainings: mean and spread over seeds of what their summary.json files say.
+"""A table of trainings: mean and spread over seeds of what their summary.json or rstn.json files say.
 
   runs.py runs/scenes/*               one row a variant; folders as the example programs' --out
   runs.py --figures iou,acc50 runs/scenes/*
@@ -19,15 +19,13 @@ def main():
 
     rows = {}
     for run in words.runs:
-        file = run / "summary.json"
-        if file.is_file():
-            summary = json.loads(file.read_text(encoding="utf-8"))
-            if "scores" in summary:
-                rows.setdefault(summary["options"]["variant"], []).append(summary)
+        summary = scores_of(run)
+        if summary and "scores" in summary:
+            rows.setdefault(summary["options"]["variant"], []).append(summary)
     if not rows:
         parser.exit(2, f"no summary.json with scores in {words.runs[0]} or the others; give the folders that were --out\n")
 
-    order = ["bl", "ind", "jnt", "pt0", "pt", "mean", "corrupt"]
+    order = ["bl", "ind", "jnt", "stepwise", "switch", "pt0", "pt", "mean", "corrupt"]
     stages = [("coarse", figure) for figure in figures_of(rows, words)] + [("fine", figure) for figure in figures_of(rows, words)]
     print("| variant | " + " | ".join(f"{stage} {figure}" for stage, figure in stages) + " | seeds |")
     print("|---|" + "---:|" * (len(stages) + 1))
@@ -42,6 +40,19 @@ def main():
             else:
                 cells.append(f"{sum(values) / len(values):.1f} ({max(values) - min(values):.1f})")
         print(f"| {variant} | " + " | ".join(cells) + f" | {len(rows[variant])} |")
+
+
+def scores_of(run):
+    """What a run says: summary.json, or rstn.json, whose figures are the mean DSC of whole volumes before and after all rounds."""
+    if (run / "rstn.json").is_file():
+        rstn = json.loads((run / "rstn.json").read_text(encoding="utf-8"))
+        scores = {"coarse": {"dsc": rstn["coarse"]["mean"]}}
+        if "rounds" in rstn:
+            scores["fine"] = {"dsc": rstn["final"]["mean"]}
+        return {"options": rstn["options"], "scores": scores}
+    if (run / "summary.json").is_file():
+        return json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    return None
 
 
 def figures_of(rows, words):

@@ -1,5 +1,5 @@
 // A contact sheet of a localiser: test pictures with the true box in green, the coarse one in orange and the fine one in red, and the
-// IoU of both under each.
+// IoU of both under each: the mean over the classes that are there.
 #pragma once
 
 #include "common/sample.hpp"
@@ -43,22 +43,24 @@ void write_box_sheet(c2f::stack<Task> const& model, Split const& test, std::stri
       page.frame(x + static_cast<int>(number(0) - number(2) / 2 + .5), y + static_cast<int>(number(1) - number(3) / 2 + .5),
                  static_cast<int>(number(2) + .5), static_cast<int>(number(3) + .5), tint, 2);
     };
-    for (std::int64_t k = 0; k < kind::classes; ++k) {
-      at::Tensor const truth = batch.truth[0][k];
-      if (truth[4].template item<float>() < .5f) continue;
-      frame(truth, green);
-      std::string line;
-      auto const answer = [&](at::Tensor const& raw, c2f::data::colour tint, int row) {
-        if (!raw.defined()) return;
-        at::Tensor const box = kind::predict(raw)[0][k];
-        frame(box, tint);
-        char text[32];
-        std::snprintf(text, sizeof text, "IoU %.2f", c2f::detail::iou_of_boxes(box, truth).template item<double>());
-        page.text(x, y + shown + 4 + 18 * row, text, tint, 2);
-      };
-      answer(coarse, orange, 0);
-      answer(fine, red, 1);
-    }
+    std::vector<std::int64_t> present;
+    for (std::int64_t k = 0; k < kind::classes; ++k)
+      if (batch.truth[0][k][4].template item<float>() > .5f) present.push_back(k);
+    for (auto const k : present) frame(batch.truth[0][k], green);
+    auto const answer = [&](at::Tensor const& raw, c2f::data::colour tint, int row) {
+      if (!raw.defined() || present.empty()) return;
+      at::Tensor const boxes = kind::predict(raw)[0];
+      double iou             = 0;
+      for (auto const k : present) {
+        frame(boxes[k], tint);
+        iou += c2f::detail::iou_of_boxes(boxes[k], batch.truth[0][k]).template item<double>();
+      }
+      char text[32];
+      std::snprintf(text, sizeof text, "IoU %.2f", iou / static_cast<double>(present.size()));
+      page.text(x, y + shown + 4 + 18 * row, text, tint, 2);
+    };
+    answer(coarse, orange, 0);
+    answer(fine, red, 1);
   }
   page.write_png(file);
 }
