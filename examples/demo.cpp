@@ -110,7 +110,7 @@ int main(int argc, char** argv) {
     program::prepare_folder(folder);
     std::printf(
         "classes: 20 kinds of 32x32 glyphs, 4,000 to learn from and 1,000 to be judged on\n"
-        "boxes, masks: one vehicle in a 64x64 scene, 800 to learn from and 200 to be judged on\n\n");
+        "boxes, masks: one vehicle in a 64x64 scene, 1,600 to learn from and 200 to be judged on\n\n");
 
     c2f::interrupt on_ctrl_c;
     auto const nothing = [](auto const&) {};
@@ -125,8 +125,8 @@ int main(int argc, char** argv) {
     table += row<tasks::pt<signs>>("", glyphs, on_glyphs, on_ctrl_c,
                                    [&](auto const& model) { draw_signs(model, glyphs.test, folder / "glyphs.png"); });
 
-    c2f::data::scenes<64> const scenes{{.train = 800, .test = 200}};
-    auto const on_boxes = c2f::recipe::cifar{}.epochs(20).batch(32).rate(0.02).weight_decay(5e-4);
+    c2f::data::scenes<64> const scenes{{.train = 1600, .test = 200}};
+    auto const on_boxes = c2f::recipe::cifar{}.epochs(16).batch(32).rate(0.03).weight_decay(5e-4);
     table += row<tasks::bl<vehicles>>("boxes", scenes, on_boxes, on_ctrl_c, nothing);
     table += row<tasks::pt<vehicles>>("", scenes, on_boxes, on_ctrl_c, [&](auto const& model) {
       program::write_box_sheet(model, scenes.test, "c2f demo: boxes, progressive training", folder / "boxes.png");
@@ -135,7 +135,7 @@ int main(int argc, char** argv) {
     struct {
       c2f::data::scene_masks<64, 3> train, test;
     } const masks{c2f::data::scene_masks<64, 3>(scenes.train), c2f::data::scene_masks<64, 3>(scenes.test)};
-    auto const on_masks = c2f::recipe::cifar{}.epochs(6).batch(16).rate(0.05);
+    auto const on_masks = c2f::recipe::cifar{}.epochs(3).batch(16).rate(0.05);
     table += row<tasks::bl<outlines>>("masks", masks, on_masks, on_ctrl_c, nothing);
     table += row<tasks::pt<outlines>>("", masks, on_masks, on_ctrl_c, [&](auto const& model) {
       program::write_mask_sheet(model, masks.test, "c2f demo: masks, progressive training", folder / "masks.png");
