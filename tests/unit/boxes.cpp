@@ -4,8 +4,10 @@
 #include <c2f/encode/rasterize.hpp>
 #include <c2f/networks/localiser.hpp>
 
-#include <ATen/ops/stack.h>
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include "catch.hpp"
 
