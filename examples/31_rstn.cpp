@@ -223,7 +223,7 @@ int main(int argc, char** argv) {
   program::options const defaults{.epochs = 12, .batch = 8, .rate = 0.1, .weight_decay = 5e-4};
   auto const chosen = program::read_options(
       argc, argv, "Trains RSTN on volumes, one stack an axis, and measures the DSC of whole volumes, round by round.",
-      {"pt", "stepwise", "switch", "corrupt", "bl"}, defaults, [&](CLI::App& app) {
+      program::names_of<variants>(), defaults, [&](CLI::App& app) {
         app.get_option("--data")->description("Folder with images and labels, or with data/TrainingSet/{images,labels}: NIfTI files");
         app.get_option("--variant")
             ->description("pt: progressive; stepwise: S, I, J; switch: all at once; corrupt: damaged truth; bl: coarse alone");

@@ -38,6 +38,13 @@ struct options {
 options read_options(int argc, char** argv, std::string const& what, std::vector<std::string> const& variants, options const& defaults = {},
                      std::function<void(CLI::App&)> const& more = {});
 
+/// The names of a c2f::registry, for --variant.
+template <class Registry>
+std::vector<std::string> names_of() {
+  auto const names = Registry::names();
+  return {names.begin(), names.end()};
+}
+
 /// The recipe that the options ask for.
 c2f::recipe::settings recipe_of(options const& chosen);
 

@@ -2,6 +2,8 @@
 // and a schedule where progressive training is not to end after .6 of the training (the paper's 30 of 50 epochs).
 #pragma once
 
+#include "common/program.hpp"
+
 #include <c2f/c2f.hpp>
 
 namespace tasks {
@@ -47,6 +49,8 @@ struct corrupt : Base {
 template <class Base>
 using variants = c2f::registry<bl<Base>, ind<Base>, jnt<Base>, pt0<Base>, pt<Base>, mean<Base>, corrupt<Base>>;
 
-inline std::vector<std::string> const names{"bl", "ind", "jnt", "pt0", "pt", "mean", "corrupt"};
+/// Their names, which no base changes.
+struct any_base {};
+inline std::vector<std::string> const names = program::names_of<variants<any_base>>();
 
 }  // namespace tasks

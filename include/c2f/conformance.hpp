@@ -11,6 +11,7 @@
 // gradient, and that gradient is the derivative (a central difference in double precision agrees). Takes some milliseconds.
 #pragma once
 
+#include <c2f/core/dims.hpp>
 #include <c2f/kinds/class_vector.hpp>
 #include <c2f/encode/tile.hpp>
 #include <c2f/task/stack.hpp>

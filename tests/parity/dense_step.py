@@ -18,7 +18,7 @@ from _philox import SOURCE, uniform
 from networks import random_leaves
 
 CROP = 8  # the purpose
-T, SEED, EPOCH, MARGIN, JITTER, MULTIPLE = 0.5, 2**34 + 7, 5, 2, 4, 4
+T, RATE, SEED, EPOCH, MARGIN, JITTER, MULTIPLE = 0.5, 0.01, 2**34 + 7, 5, 2, 4, 4
 
 
 def two_convolutions(channels, width):
@@ -162,21 +162,24 @@ def main():
         if name == "crop":
             learn(model.coarse, torch.from_numpy(images), torch.from_numpy(truth == 1))
         given = {f"leaf.{path}": leaf.numpy().copy() for path, leaf in model.state_dict().items()}
-        found = call("dense_step", name, given | {"images": images, "truth": truth, "ids": ids, "order": numpy.array([SEED, EPOCH])})
+        found = call("dense_step", name, given | {"images": images, "truth": truth, "ids": ids, "order": numpy.array([SEED, EPOCH, 1]), "rate": numpy.float32(RATE)})
 
         model.train()
+        optimizer = torch.optim.SGD(model.parameters(), RATE, momentum=0.9)
         truth = torch.from_numpy(truth)
         coarse, fine = model(torch.from_numpy(images), truth, ids)
         losses = {"coarse": model.weights[0] * model.loss(coarse, truth), "fine": model.weights[1] * model.loss(fine, truth)}
+        optimizer.zero_grad()
         sum(losses.values()).backward()
         comparison = Comparison(name)
-        comparison.add("coarse", found["coarse"], coarse.detach())
-        comparison.add("fine", found["fine"], fine.detach())
+        comparison.add("coarse", found["0.coarse"], coarse.detach())
+        comparison.add("fine", found["0.fine"], fine.detach())
         inside = (fine.detach() > -1e6).numpy()
-        comparison.add("fine inside", numpy.where(inside, found["fine"], 0), numpy.where(inside, fine.detach().numpy(), 0))
-        comparison.add_all("loss.", found, {part: loss.detach() for part, loss in losses.items()})
-        comparison.add_all("gradient.", found, {path: leaf.grad for path, leaf in model.named_parameters()})
-        comparison.add_all("after.", found, model.state_dict())
+        comparison.add("fine inside", numpy.where(inside, found["0.fine"], 0), numpy.where(inside, fine.detach().numpy(), 0))
+        comparison.add_all("0.loss.", found, {part: loss.detach() for part, loss in losses.items()})
+        comparison.add_all("0.gradient.", found, {path: leaf.grad for path, leaf in model.named_parameters()})
+        optimizer.step()
+        comparison.add_all("0.after.", found, model.state_dict())
         good = comparison.verdict() and good
     return 0 if good else 1
 

@@ -20,11 +20,13 @@
 #include <c2f/data/split.hpp>
 
 #include "catch.hpp"
+#include "refusal.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
 using namespace c2f::data;
+using tests::refusal;
 using bytes = std::vector<std::uint8_t>;
 
 static_assert(split<street_scenes<180, 240>> && dataset<camvid<>>);
@@ -73,16 +75,6 @@ struct folder {
 double byte_of(float normalised, int c) {
   double const mean[] = {.485, .456, .406}, deviation[] = {.229, .224, .225};
   return (static_cast<double>(normalised) * deviation[c] + mean[c]) * 255;
-}
-
-template <class Call>
-std::string message_of(Call&& call) {
-  try {
-    call();
-  } catch (c2f::input_error const& error) {
-    return error.what();
-  }
-  return "(no input_error)";
 }
 
 }  // namespace
@@ -158,7 +150,7 @@ TEST_CASE("camvid keeps the ids of samples that are not whole, and says why they
   std::vector<std::int64_t> truth(height * width);
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     auto const id      = static_cast<std::int64_t>(i);
-    auto const message = message_of([&] { data.train.read(id, nullptr, pixels.data(), truth.data()); });
+    auto const message = refusal([&] { data.train.read(id, nullptr, pixels.data(), truth.data()); });
     CAPTURE(message, wanted[i]);
     REQUIRE(message.find(wanted[i]) != std::string::npos);
     REQUIRE(message.find('\n') == std::string::npos);
@@ -168,10 +160,10 @@ TEST_CASE("camvid keeps the ids of samples that are not whole, and says why they
   data.train.read(7, nullptr, pixels.data(), truth.data());
   REQUIRE(truth[9] == number_at(1, 1));
 
-  REQUIRE(message_of([&] { small(dir.path / "nowhere"); }).find("cannot list the folder") == 0);
+  REQUIRE(refusal([&] { small(dir.path / "nowhere"); }).find("cannot list the folder") == 0);
   fs::remove(dir.path / "val/z.png");
   fs::remove(dir.path / "valannot/z.png");
-  REQUIRE(message_of([&] { small{dir.path}; }).find("has no pictures") != std::string::npos);
+  REQUIRE(refusal([&] { small{dir.path}; }).find("has no pictures") != std::string::npos);
 }
 
 TEST_CASE("camvid reads the real set, and its classes are where they must be") {

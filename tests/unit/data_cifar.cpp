@@ -13,11 +13,14 @@
 #include <c2f/data/split.hpp>
 
 #include "catch.hpp"
+#include "refusal.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
 using namespace c2f::data;
+using tests::refusal;
+using tests::require_message;
 using bytes = std::vector<std::uint8_t>;
 
 static_assert(split<pictures<100>> && split<taken<pictures<100>>> && !split<int>);
@@ -85,26 +88,6 @@ double largest_difference(std::vector<float> const& a, std::vector<double> const
   double largest = 0;
   for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(a[i] - b[i]));
   return largest;
-}
-
-template <class Call>
-std::string message_of(Call&& call) {
-  try {
-    call();
-  } catch (c2f::input_error const& error) {
-    return error.what();
-  }
-  return "(no input_error)";
-}
-
-// One line that has all of these in it.
-void require_message(std::string const& message, std::vector<std::string> const& parts) {
-  CAPTURE(message);
-  REQUIRE(message.find('\n') == std::string::npos);
-  for (auto const& part : parts) {
-    CAPTURE(part);
-    REQUIRE(message.find(part) != std::string::npos);
-  }
 }
 
 }  // namespace
@@ -206,9 +189,9 @@ TEST_CASE("names of classes are optional, and as many as the classes") {
   dir.write("fine_label_names.txt", names);
   REQUIRE(cifar100(dir.path, counts::any).test.classes().at(99) == "class_99");
   dir.write("fine_label_names.txt", names + "one too many");
-  require_message(message_of([&] { cifar100(dir.path, counts::any); }), {"fine_label_names.txt", "101 names", "100"});
+  require_message(refusal([&] { cifar100(dir.path, counts::any); }), {"fine_label_names.txt", "101 names", "100"});
   dir.write("fine_label_names.txt", bytes(100000, 'x'));
-  require_message(message_of([&] { cifar100(dir.path, counts::any); }), {"fine_label_names.txt", "1 names"});
+  require_message(refusal([&] { cifar100(dir.path, counts::any); }), {"fine_label_names.txt", "1 names"});
 }
 
 TEST_CASE("take gives the first samples, and no more than there are") {
@@ -221,29 +204,29 @@ TEST_CASE("take gives the first samples, and no more than there are") {
   std::int64_t label = -1;
   REQUIRE(read(few, 9, nullptr, &label) == read(data.train, 9, nullptr, &label));
   REQUIRE(take(data.train, 25).size() == 25);
-  require_message(message_of([&] { (void)take(data.train, 26); }), {"26", "CIFAR-100 train", "25"});
-  require_message(message_of([&] { (void)take(data.train, 0); }), {"0 samples", "1 to 25"});
-  require_message(message_of([&] { (void)take(data.train, -1); }), {"-1 samples"});
+  require_message(refusal([&] { (void)take(data.train, 26); }), {"26", "CIFAR-100 train", "25"});
+  require_message(refusal([&] { (void)take(data.train, 0); }), {"0 samples", "1 to 25"});
+  require_message(refusal([&] { (void)take(data.train, -1); }), {"-1 samples"});
 }
 
 TEST_CASE("a missing folder or file is named with where to get it") {
   folder dir;
   auto const open = [&] { cifar100(dir.path, counts::any); };
-  require_message(message_of([&] { cifar100("/nowhere/at/all"); }), {"'/nowhere/at/all'", "CIFAR-100", "cifar-100-binary.tar.gz"});
-  require_message(message_of(open), {dir.path.string(), "train.bin", "cifar-100-binary", "download"});
-  require_message(message_of([&] { cifar10(dir.path, counts::any); }), {"data_batch_1.bin", "cifar-10-binary.tar.gz"});
+  require_message(refusal([&] { cifar100("/nowhere/at/all"); }), {"'/nowhere/at/all'", "CIFAR-100", "cifar-100-binary.tar.gz"});
+  require_message(refusal(open), {dir.path.string(), "train.bin", "cifar-100-binary", "download"});
+  require_message(refusal([&] { cifar10(dir.path, counts::any); }), {"data_batch_1.bin", "cifar-10-binary.tar.gz"});
   dir.write("train.bin", records(3, 2));
-  require_message(message_of(open), {"test.bin", "no file"});
+  require_message(refusal(open), {"test.bin", "no file"});
   fs::create_directory(dir.path / "test.bin");
-  require_message(message_of(open), {"test.bin", "no file"});
+  require_message(refusal(open), {"test.bin", "no file"});
   for (int i : {1, 2, 3, 5}) dir.write("data_batch_" + std::to_string(i) + ".bin", records(1, 1));
-  require_message(message_of([&] { cifar10(dir.path, counts::any); }), {"data_batch_4.bin"});
+  require_message(refusal([&] { cifar10(dir.path, counts::any); }), {"data_batch_4.bin"});
 }
 
 TEST_CASE("a file of the wrong size is refused with size and offset") {
   folder dir;
   write_cifar100(dir);
-  auto const open = [&](counts allowed) { return message_of([&] { cifar100(dir.path, allowed); }); };
+  auto const open = [&](counts allowed) { return refusal([&] { cifar100(dir.path, allowed); }); };
   require_message(open(counts::official), {"train.bin", "76850 bytes", "153700000", "before record 25 at byte 76850", "download"});
 
   bytes cut = records(25, 2);
@@ -268,16 +251,16 @@ TEST_CASE("a label out of range is refused with offset, value and range") {
   bytes wrong         = records(25, 2);
   wrong[3 * 3074 + 1] = 100;
   dir.write("train.bin", wrong);
-  require_message(message_of([&] { cifar100(dir.path, counts::any); }), {"train.bin", "byte 9223", "fine label 100", "record 3", "0...99"});
+  require_message(refusal([&] { cifar100(dir.path, counts::any); }), {"train.bin", "byte 9223", "fine label 100", "record 3", "0...99"});
   wrong[3 * 3074 + 1] = 99;
   wrong[24 * 3074]    = 255;
   dir.write("train.bin", wrong);
-  require_message(message_of([&] { cifar100_coarse(dir.path, counts::any); }), {"train.bin", "byte 73776", "coarse label 255", "0...19"});
+  require_message(refusal([&] { cifar100_coarse(dir.path, counts::any); }), {"train.bin", "byte 73776", "coarse label 255", "0...19"});
   write_cifar100(dir);
   wrong    = records(5, 2);
   wrong[1] = 200;
   dir.write("test.bin", wrong);
-  require_message(message_of([&] { cifar100(dir.path, counts::any); }), {"test.bin", "byte 1:", "200"});
+  require_message(refusal([&] { cifar100(dir.path, counts::any); }), {"test.bin", "byte 1:", "200"});
 }
 
 TEST_CASE("arbitrary bytes are read or refused, never worse") {

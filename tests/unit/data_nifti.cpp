@@ -17,11 +17,14 @@
 #include <c2f/data/nifti.hpp>
 
 #include "catch.hpp"
+#include "refusal.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
 using namespace c2f::data;
+using tests::refusal;
+using tests::require_message;
 using bytes = std::vector<unsigned char>;
 
 struct folder {
@@ -72,24 +75,6 @@ bytes file_of(std::vector<std::int16_t> const& dim, std::int16_t datatype, std::
     put(file, file.size() - sizeof(T), value, swap);
   }
   return file;
-}
-
-std::string message_of(std::function<void()> const& call) {
-  try {
-    call();
-  } catch (c2f::input_error const& error) {
-    return error.what();
-  }
-  return "(no input_error)";
-}
-
-void require_message(std::string const& message, std::vector<std::string> const& parts) {
-  CAPTURE(message);
-  REQUIRE(message.find('\n') == std::string::npos);
-  for (auto const& part : parts) {
-    CAPTURE(part);
-    REQUIRE(message.find(part) != std::string::npos);
-  }
 }
 
 template <class T>
@@ -164,10 +149,10 @@ TEST_CASE("read_nifti refuses headers that lie, and says what is wrong") {
     bytes file = good;
     change(file);
     parts.insert(parts.begin(), "bad.nii' ");
-    require_message(message_of([&] { static_cast<void>(read_nifti<float>(dir.write("bad.nii", file))); }), parts);
+    require_message(refusal([&] { static_cast<void>(read_nifti<float>(dir.write("bad.nii", file))); }), parts);
   };
-  require_message(message_of([&] { static_cast<void>(read_nifti<float>(dir.path / "none.nii")); }), {"no file '", "none.nii'"});
-  require_message(message_of([&] { static_cast<void>(read_nifti<float>(dir.path)); }), {"no file '"});
+  require_message(refusal([&] { static_cast<void>(read_nifti<float>(dir.path / "none.nii")); }), {"no file '", "none.nii'"});
+  require_message(refusal([&] { static_cast<void>(read_nifti<float>(dir.path)); }), {"no file '"});
   refused([](bytes& f) { f.clear(); }, {"0 bytes", "348"});
   refused([](bytes& f) { f.resize(347); }, {"347 bytes"});
   refused([](bytes& f) { put(f, 0, std::int32_t{540}); }, {"348"});
@@ -200,14 +185,14 @@ TEST_CASE("read_nifti names the first voxel that is no intensity or no label") {
   folder dir;
   auto const nan  = std::numeric_limits<double>::quiet_NaN();
   auto const path = dir.write("v.nii", file_of<double>({2, 2, 2}, 64, {0, 1, 2, 3, 4, nan, 1e300, 0}));
-  require_message(message_of([&] { static_cast<void>(read_nifti<float>(path)); }),
+  require_message(refusal([&] { static_cast<void>(read_nifti<float>(path)); }),
                   {"v.nii', voxel (1, 0, 1) is", "nan", "no finite intensity"});
   auto const large = dir.write("l.nii", file_of<double>({2, 2, 2}, 64, {0, 1, 2, 3, 4, 5, 1e300, 0}));
-  require_message(message_of([&] { static_cast<void>(read_nifti<float>(large)); }), {"voxel (0, 1, 1)"});
+  require_message(refusal([&] { static_cast<void>(read_nifti<float>(large)); }), {"voxel (0, 1, 1)"});
   auto const half = dir.write("h.nii", file_of<float>({1, 2, 1}, 16, {1, 1.5f}));
-  require_message(message_of([&] { static_cast<void>(read_nifti<std::int32_t>(half)); }), {"voxel (0, 1, 0) is 1.5", "no label"});
+  require_message(refusal([&] { static_cast<void>(read_nifti<std::int32_t>(half)); }), {"voxel (0, 1, 0) is 1.5", "no label"});
   auto const wide = dir.write("w.nii", file_of<std::int16_t>({1, 3, 1}, 4, {255, 0, -1}));
-  require_message(message_of([&] { static_cast<void>(read_nifti<std::uint8_t>(wide)); }), {"voxel (0, 2, 0) is -1"});
+  require_message(refusal([&] { static_cast<void>(read_nifti<std::uint8_t>(wide)); }), {"voxel (0, 2, 0) is -1"});
 }
 
 TEST_CASE("read_nifti refuses packed files that are cut short or damaged") {
@@ -277,8 +262,8 @@ TEST_CASE("write_nifti keeps the place bit for bit, as nifti_clib sees it") {
 
 TEST_CASE("write_nifti says where it cannot write") {
   volume<float> const v({1, 1, 1});
-  require_message(message_of([&] { write_nifti("/nowhere/at/all.nii", v); }), {"cannot write '/nowhere/at/all.nii'"});
-  require_message(message_of([&] { write_nifti("/tmp/x.nii", volume<std::uint8_t>({40000, 1, 1})); }), {"40000 x 1 x 1", "32767"});
+  require_message(refusal([&] { write_nifti("/nowhere/at/all.nii", v); }), {"cannot write '/nowhere/at/all.nii'"});
+  require_message(refusal([&] { write_nifti("/tmp/x.nii", volume<std::uint8_t>({40000, 1, 1})); }), {"40000 x 1 x 1", "32767"});
 }
 
 TEST_CASE("read_nifti reads the CT and hippocampus volumes as nifti_clib does") {

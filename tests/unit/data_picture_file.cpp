@@ -12,10 +12,13 @@
 #include <c2f/data/picture_file.hpp>
 
 #include "catch.hpp"
+#include "refusal.hpp"
 
 namespace {
 
 using namespace c2f::data;
+using tests::has;
+using tests::refusal;
 using bytes = std::vector<std::uint8_t>;
 
 // A PNG file of pixels as they stand in a file: rows of whole bytes, 16 bits in the machine's order.
@@ -74,19 +77,9 @@ bytes ramp(std::size_t n, unsigned step) {
   return values;
 }
 
-std::string refusal(std::function<void()> const& what) {
-  try {
-    what();
-  } catch (c2f::input_error const& error) {
-    REQUIRE(std::string(error.what()).find('\n') == std::string::npos);
-    return error.what();
-  }
-  return "";
-}
 std::string refusal(bytes const& file) {
   return refusal([&] { (void)decode_picture(file, "some/file"); });
 }
-bool has(std::string const& text, std::string const& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

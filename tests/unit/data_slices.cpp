@@ -23,11 +23,13 @@
 #include <c2f/metrics/overlap.hpp>
 
 #include "catch.hpp"
+#include "refusal.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
 using namespace c2f::data;
+using tests::refusal;
 
 static_assert(split<organ_slices<64, 64>> && dataset<organ<64, 64>>);
 
@@ -55,16 +57,6 @@ struct folder {
     write_nifti(path / "labels" / name, labels);
   }
 };
-
-template <class Call>
-std::string message_of(Call&& call) {
-  try {
-    call();
-  } catch (c2f::input_error const& error) {
-    return error.what();
-  }
-  return "(no input_error)";
-}
 
 }  // namespace
 
@@ -211,10 +203,10 @@ TEST_CASE("organ: pairs that cannot be used are noted, or end it") {
     REQUIRE(data.faults[i].find(std::string(1, static_cast<char>('a' + i)) + ".nii'") != std::string::npos);
     REQUIRE(data.faults[i].find('\n') == std::string::npos);
   }
-  REQUIRE(message_of([&] { organ<8, 10>(images, labels, {.strict = true}); }) == data.faults[0]);
-  REQUIRE(message_of([&] { organ<8, 10>(images, dir.path / "none"); }).find("cannot list the folder") == 0);
+  REQUIRE(refusal([&] { organ<8, 10>(images, labels, {.strict = true}); }) == data.faults[0]);
+  REQUIRE(refusal([&] { organ<8, 10>(images, dir.path / "none"); }).find("cannot list the folder") == 0);
   fs::remove(images / "i.nii");
-  REQUIRE(message_of([&] { organ<8, 10>(images, labels); }).find("have 1 pairs") != std::string::npos);
+  REQUIRE(refusal([&] { organ<8, 10>(images, labels); }).find("have 1 pairs") != std::string::npos);
 }
 
 TEST_CASE("overlay tints the prediction and outlines the truth") {

@@ -16,10 +16,13 @@
 #include <c2f/data/voc.hpp>
 
 #include "catch.hpp"
+#include "refusal.hpp"
 
 namespace {
 
 using namespace c2f::data;
+using tests::has;
+using tests::refusal;
 namespace fs = std::filesystem;
 static_assert(split<voc_split<3, 32>> && dataset<voc<1, 16>>);
 
@@ -71,21 +74,11 @@ struct folder {
   }
 };
 
-std::string refusal(std::function<void()> const& what) {
-  try {
-    what();
-  } catch (c2f::input_error const& error) {
-    REQUIRE(std::string(error.what()).find('\n') == std::string::npos);
-    return error.what();
-  }
-  return "";
-}
 template <class S>
 std::string read_refusal(S const& split, std::int64_t id) {
   std::vector<float> pixels(static_cast<std::size_t>(3 * S::image::height * S::image::width)), truth(S::class_count() * 5);
   return refusal([&] { split.read(id, nullptr, pixels.data(), truth.data()); });
 }
-bool has(std::string const& text, std::string const& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

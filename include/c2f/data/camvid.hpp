@@ -24,13 +24,13 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include <c2f/core/errors.hpp>
 #include <c2f/core/random.hpp>
 #include <c2f/core/shapes.hpp>
+#include <c2f/data/folder.hpp>
 #include <c2f/data/picture_file.hpp>
 
 namespace c2f::data {
@@ -90,7 +90,7 @@ class street_scenes {
   [[nodiscard]] std::string const& fault(std::int64_t id) const { return held_->samples[static_cast<std::size_t>(id)].fault; }
 
  private:
-  static constexpr std::array<float, 3> mean{0.485f, 0.456f, 0.406f}, deviation{0.229f, 0.224f, 0.225f};
+  static constexpr std::array<float, 3> mean = imagenet_mean, deviation = imagenet_deviation;
   struct sample {
     std::string file, fault;
     std::vector<std::uint8_t> rgb, numbers;
@@ -126,19 +126,13 @@ class street_scenes {
     return s;
   }
 
-  static std::set<std::string> names_in(std::filesystem::path const& folder) {
-    std::set<std::string> names;
-    std::error_code failed;
-    for (auto const& entry : std::filesystem::directory_iterator(folder, failed))
-      if (entry.path().extension() == ".png" && !entry.path().filename().string().starts_with("."))
-        names.insert(entry.path().filename().string());
-    if (failed) throw input_error("cannot list the folder '" + folder.string() + "': " + failed.message() + "; check its name");
-    return names;
+  static std::set<std::string> pictures_in(std::filesystem::path const& folder) {
+    return detail::names_in(folder, [](auto const& entry) { return entry.path().extension() == ".png"; });
   }
 
   static std::vector<sample> read_folders(std::filesystem::path const& pictures, std::filesystem::path const& numbers) {
-    std::set<std::string> names = names_in(pictures);
-    names.merge(names_in(numbers));
+    std::set<std::string> names = pictures_in(pictures);
+    names.merge(pictures_in(numbers));
     if (names.empty()) throw input_error("'" + pictures.string() + "' has no pictures (.png); check the folder");
     std::vector<sample> samples;
     for (std::string const& name : names) try {

@@ -37,6 +37,7 @@
 #include <c2f/core/errors.hpp>
 #include <c2f/core/random.hpp>
 #include <c2f/core/shapes.hpp>
+#include <c2f/data/folder.hpp>
 #include <c2f/data/nifti.hpp>
 #include <c2f/data/slices.hpp>
 #include <c2f/data/volume.hpp>
@@ -128,15 +129,11 @@ class organ_slices {
 
 namespace detail {
 
-/// The files of both folders, by name.
-inline std::set<std::string> file_names(std::filesystem::path const& folder) {
-  std::set<std::string> names;
-  std::error_code failed;
-  // ._name is what macOS leaves beside a file.
-  for (auto const& entry : std::filesystem::directory_iterator(folder, failed))
-    if (entry.is_regular_file(failed) && !entry.path().filename().string().starts_with(".")) names.insert(entry.path().filename().string());
-  if (failed) throw input_error("cannot list the folder '" + folder.string() + "': " + failed.message() + "; check its name");
-  return names;
+inline std::set<std::string> files_in(std::filesystem::path const& folder) {
+  return names_in(folder, [](auto const& entry) {
+    std::error_code ignored;
+    return entry.is_regular_file(ignored);
+  });
 }
 
 inline organ_case read_case(std::filesystem::path const& image, std::filesystem::path const& label, organ_options const& options,
@@ -191,8 +188,8 @@ class organ {
 
   static dealt read(std::filesystem::path const& images, std::filesystem::path const& labels, organ_options const& options) {
     dealt all;
-    std::set<std::string> names = detail::file_names(images);
-    names.merge(detail::file_names(labels));
+    std::set<std::string> names = detail::files_in(images);
+    names.merge(detail::files_in(labels));
     std::vector<organ_case> good;
     for (std::string const& name : names) try {
         good.push_back(detail::read_case(images / name, labels / name, options, Height, Width));

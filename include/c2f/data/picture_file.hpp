@@ -15,6 +15,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <csetjmp>
 #include <cstddef>
 #include <cstdint>
@@ -34,6 +35,9 @@
 #include <c2f/core/errors.hpp>
 
 namespace c2f::data {
+
+/// What photographs are normalised with, 0...1: the means and deviations of red, green and blue over ImageNet.
+inline constexpr std::array<float, 3> imagenet_mean{.485f, .456f, .406f}, imagenet_deviation{.229f, .224f, .225f};
 
 /// An RGB picture: height * width * 3 bytes, rows from the top, channels last.
 struct picture_bytes {

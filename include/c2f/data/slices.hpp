@@ -27,6 +27,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 
+#include <c2f/core/dims.hpp>
 #include <c2f/core/errors.hpp>
 #include <c2f/data/volume.hpp>
 
@@ -93,11 +94,9 @@ struct slice_layout {
 /// The volume that answers [S, C, H, W] about all S slices across an axis make; C is 1 or 3.
 [[nodiscard]] inline volume<float> join_slices(at::Tensor const& answers, std::array<std::int64_t, 3> const& dims, int axis,
                                                placement const& place = {}) {
-  if (answers.dim() != 4 || (answers.size(1) != 1 && answers.size(1) != 3)) {
-    std::string sizes;
-    for (std::int64_t const size : answers.sizes()) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
-    throw input_error("answers about slices are [slices, 1 or 3, height, width], not [" + sizes + "]; choose the channel of the organ");
-  }
+  if (answers.dim() != 4 || (answers.size(1) != 1 && answers.size(1) != 3))
+    throw input_error("answers about slices are [slices, 1 or 3, height, width], not " + c2f::detail::dims_of(answers) +
+                      "; choose the channel of the organ");
   detail::slice_layout const layout(dims, axis, answers.size(2), answers.size(3));
   if (answers.size(0) != layout.count)
     throw input_error("answers about " + std::to_string(answers.size(0)) + " slices do not make a volume that has " +

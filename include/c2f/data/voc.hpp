@@ -426,9 +426,9 @@ class voc_split {
   [[nodiscard]] letterbox placed(std::int64_t id) const { return letterbox::of(sound(id).height, sound(id).width, Side); }
 
  private:
-  static constexpr std::size_t bytes = 3 * Side * Side;
-  static constexpr double side       = static_cast<double>(Side);
-  static constexpr std::array<float, 3> mean{.485f, .456f, .406f}, deviation{.229f, .224f, .225f};
+  static constexpr std::size_t bytes         = 3 * Side * Side;
+  static constexpr double side               = static_cast<double>(Side);
+  static constexpr std::array<float, 3> mean = imagenet_mean, deviation = imagenet_deviation;
   static constexpr std::array<std::uint8_t, 3> pad{124, 116, 104};  // 255 * mean
   using square_bytes = std::vector<std::uint8_t>;
 

@@ -18,6 +18,7 @@
 // Cost: the two networks, and what encoder and fuse say. Errors: images of the wrong size are a c2f::input_error.
 #pragma once
 
+#include <c2f/core/dims.hpp>
 #include <c2f/task/check.hpp>
 
 #include <string>
@@ -41,12 +42,6 @@ at::Tensor const& get(outputs const& both) {
 }
 
 namespace detail {
-
-inline std::string dims_of(at::Tensor const& tensor) {
-  std::string text = "[";
-  for (auto const size : tensor.sizes()) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
-  return text + ']';
-}
 
 /// A network may want to know the whole pass, because it is itself a stack.
 template <class Net>

@@ -1,0 +1,42 @@
+// tests/refusal.hpp: what a call says when it refuses its input.
+//
+//   tests::require_message(tests::refusal([&] { read_nifti<float>(path); }), {"voxel (0, 1, 1)"});
+#pragma once
+
+#include <c2f/core/errors.hpp>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+
+namespace tests {
+
+/// The message of the call's input_error, which is one line; nothing where it has none.
+inline std::string refusal(std::function<void()> const& call) {
+  try {
+    call();
+  } catch (c2f::input_error const& error) {
+    std::string const message = error.what();
+    REQUIRE(!message.empty());
+    REQUIRE(message.find('\n') == std::string::npos);
+    return message;
+  }
+  return "";
+}
+
+inline bool has(std::string const& text, std::string const& part) { return text.find(part) != std::string::npos; }
+
+/// A message of one line that has all of these in it.
+inline void require_message(std::string const& message, std::vector<std::string> const& parts) {
+  CAPTURE(message);
+  REQUIRE(!message.empty());
+  REQUIRE(message.find('\n') == std::string::npos);
+  for (auto const& part : parts) {
+    CAPTURE(part);
+    REQUIRE(has(message, part));
+  }
+}
+
+}  // namespace tests
