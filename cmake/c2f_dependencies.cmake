@@ -2,8 +2,8 @@
 # c2fConfig.cmake both include this file, so what a program gets depends on the machine it is built on and on nothing else.
 #
 #   c2f::libtorch  c2f::hana                 LibTorch for the CPU, Boost.Hana
-#   c2f::data      c2f::c2f, threads, and what reads files: libspng, and where they are libjpeg, pugixml and niftiio; absent without
-#                  libspng. A header whose library is missing does not find the library's header.
+#   c2f::data      c2f::c2f, threads, and what reads files: libspng, and where they are libjpeg, pugixml, niftiio, libzip, nlohmann/json
+#                  and libcrypto; absent without libspng. A header whose library is missing does not find the library's header.
 #   c2f::gpu       c2f::c2f and LibTorch's CUDA half, so that a program can use a GPU; absent where LibTorch has none
 #   c2f::cuda      c2f::gpu and the CUDA runtime, for include/c2f/cuda; absent unless the project has enabled the language CUDA
 #
@@ -50,10 +50,14 @@ c2f_find_library(spng spng.h spng)
 c2f_find_library(jpeg jpeglib.h jpeg)
 c2f_find_library(pugixml pugixml.hpp pugixml)
 c2f_find_library(nifti nifti1_io.h niftiio znz z)
+c2f_find_library(zip zip.h zip)
+c2f_find_library(json nlohmann/json.hpp)
+c2f_find_library(crypto openssl/evp.h crypto)
 if(TARGET c2f::spng)
   add_library(c2f::data INTERFACE IMPORTED GLOBAL)
   target_link_libraries(c2f::data INTERFACE c2f::c2f c2f::spng Threads::Threads $<TARGET_NAME_IF_EXISTS:c2f::jpeg>
-                        $<TARGET_NAME_IF_EXISTS:c2f::pugixml> $<TARGET_NAME_IF_EXISTS:c2f::nifti>)
+                        $<TARGET_NAME_IF_EXISTS:c2f::pugixml> $<TARGET_NAME_IF_EXISTS:c2f::nifti> $<TARGET_NAME_IF_EXISTS:c2f::zip>
+                        $<TARGET_NAME_IF_EXISTS:c2f::json> $<TARGET_NAME_IF_EXISTS:c2f::crypto>)
 endif()
 mark_as_advanced(C2F_BOOST_INCLUDE_DIR)
 

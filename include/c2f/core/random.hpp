@@ -51,6 +51,8 @@ enum class purpose : std::uint32_t {
   replace       = 7,  ///< which sample stands in for one that cannot be read
   crop          = 8,  ///< how far the sides of a crop are moved in training
   partition     = 9,  ///< which samples are for testing, id = hash of a sample's name
+  episode       = 10,  ///< which classes and samples a few-shot episode has, epoch = 0, id = its number
+  dropout       = 11,  ///< which activations of a sample are dropped
 };
 
 /// The numbers of one (seed, purpose, epoch, id), in order.
