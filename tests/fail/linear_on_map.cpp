@@ -1,4 +1,4 @@
-// expect-error: c2f::linear works on a vector but stands after a map
+// expect-error: this layer works on a vector but stands after a map
 // expect-error: in_layer<c2f::linear<10>
 // expect-error: got<c2f::image<16, 32, 32>
 #include <c2f/c2f.hpp>

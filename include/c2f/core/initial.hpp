@@ -1,7 +1,7 @@
 // c2f/core/initial.hpp: how a parameter begins.
 //
-// An initial value is a type with `static double draw(random_stream&, std::span<std::int64_t const> dims)`, called once an
-// element, in order. The stream is a function of (seed, path of the parameter) and of nothing else, so a network has the same
+// An initial value is a type with `static double draw(random_stream&, std::span<std::int64_t const> dims, std::int64_t index)`, called
+// once an element, in order. The stream is a function of (seed, path of the parameter) and of nothing else, so a network has the same
 // initial values wherever it stands: the coarse network of IND equals the network of BL bit for bit.
 #pragma once
 
@@ -27,14 +27,21 @@ namespace c2f::initial {
 
 /// Normal with deviation sqrt(2 / (k*k*c_out)): He et al., "Delving deep into rectifiers", ICCV 2015, eq. 14.
 struct he_normal {
-  static double draw(random_stream& random, std::span<std::int64_t const> dims) {
+  static double draw(random_stream& random, std::span<std::int64_t const> dims, std::int64_t) {
     return random.normal() * std::sqrt(2.0 / static_cast<double>(fan_out(dims)));
+  }
+};
+
+/// Normal with deviation sqrt(2 / c_in), for the rows of a classifier: Gidaris and Komodakis, CVPR 2018, in their code.
+struct he_normal_in {
+  static double draw(random_stream& random, std::span<std::int64_t const> dims, std::int64_t) {
+    return random.normal() * std::sqrt(2.0 / static_cast<double>(fan_in(dims)));
   }
 };
 
 /// Normal with deviation sqrt(2 / (fan_in + fan_out)): Glorot and Bengio, AISTATS 2010.
 struct xavier_normal {
-  static double draw(random_stream& random, std::span<std::int64_t const> dims) {
+  static double draw(random_stream& random, std::span<std::int64_t const> dims, std::int64_t) {
     return random.normal() * std::sqrt(2.0 / static_cast<double>(fan_in(dims) + fan_out(dims)));
   }
 };
@@ -42,7 +49,7 @@ struct xavier_normal {
 /// Uniform in +-1/sqrt(fan): what PyTorch gives a linear layer. `FanIn` is stated for a bias, which does not know its weight.
 template <std::int64_t FanIn = 0>
 struct uniform {
-  static double draw(random_stream& random, std::span<std::int64_t const> dims) {
+  static double draw(random_stream& random, std::span<std::int64_t const> dims, std::int64_t) {
     return (2.0 * random.uniform() - 1.0) / std::sqrt(static_cast<double>(FanIn > 0 ? FanIn : fan_in(dims)));
   }
 };
@@ -50,7 +57,16 @@ struct uniform {
 /// Every element the same.
 template <double Value>
 struct constant {
-  static double draw(random_stream&, std::span<std::int64_t const>) { return Value; }
+  static double draw(random_stream&, std::span<std::int64_t const>, std::int64_t) { return Value; }
+};
+
+/// The identity of a square matrix, and normal numbers of deviation `Noise` on it.
+template <double Noise = 0.0>
+struct identity {
+  static double draw(random_stream& random, std::span<std::int64_t const> dims, std::int64_t index) {
+    double const one = index / dims[1] == index % dims[1] ? 1.0 : 0.0;
+    return Noise == 0 ? one : one + Noise * random.normal();
+  }
 };
 
 using zeros = constant<0.0>;

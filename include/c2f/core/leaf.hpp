@@ -21,11 +21,11 @@ namespace c2f {
 
 /// What a leaf's type says about it, for code that walks over leaves of all types.
 struct leaf_traits {
-  bool trained;                                                   ///< parameter (true) or buffer (false)
-  std::span<std::int64_t const> dims;                             ///< its shape
-  double (*draw)(random_stream&, std::span<std::int64_t const>);  ///< its initial value, an element a call
-  at::ScalarType type = at::kFloat;                               ///< its number type
-  bool on_host        = false;                                    ///< stays in host memory when the network moves
+  bool trained;                                                                 ///< parameter (true) or buffer (false)
+  std::span<std::int64_t const> dims;                                           ///< its shape
+  double (*draw)(random_stream&, std::span<std::int64_t const>, std::int64_t);  ///< its initial value, an element a call
+  at::ScalarType type = at::kFloat;                                             ///< its number type
+  bool on_host        = false;                                                  ///< stays in host memory when the network moves
   [[nodiscard]] constexpr std::int64_t count() const {
     std::int64_t product = 1;
     for (auto const dim : dims) product *= dim;

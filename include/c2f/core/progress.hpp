@@ -39,6 +39,7 @@ struct pass {
   std::vector<named_loss> losses{};     ///< filled by the pass
   at::Tensor told{};                    ///< ỹ, while encoder and fuse run
   std::uint32_t level = 0;              ///< depth of nesting when a stack is the coarse network of another
+  std::uint32_t drops = 0;              ///< how many dropouts have drawn in this pass
 
   [[nodiscard]] bool training() const { return mode == train; }
 
@@ -58,4 +59,23 @@ struct pass {
   }
 };
 
+namespace detail {
+
+/// A network that wants to know the whole pass and not only its mode: a stack, or one that has a dropout in it.
+template <class Net>
+concept wants_pass = requires(Net const& net, at::Tensor const& x, pass& p) { net(x, p); };
+
+template <class Net>
+at::Tensor run(Net const& net, at::Tensor const& x, pass& p) {
+  if constexpr (wants_pass<Net>) {
+    ++p.level;
+    at::Tensor const answer = net(x, p);
+    --p.level;
+    return answer;
+  } else {
+    return net(x, p.mode);
+  }
+}
+
+}  // namespace detail
 }  // namespace c2f

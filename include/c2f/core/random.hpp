@@ -42,15 +42,15 @@ namespace c2f {
 
 /// What a stream is drawn for. Two purposes never share numbers.
 enum class purpose : std::uint32_t {
-  initial_value = 1,  ///< id = hash of the parameter's path, epoch = 0
-  order         = 2,  ///< the order of the samples in an epoch, id = 0
-  augment       = 3,  ///< crop and flip of one sample
-  source        = 4,  ///< which truth or prediction the fine network sees (eq. 3 of paper 000)
-  corrupt       = 5,  ///< how source::corrupt damages a truth
-  synthesis     = 6,  ///< procedural data
-  replace       = 7,  ///< which sample stands in for one that cannot be read
-  crop          = 8,  ///< how far the sides of a crop are moved in training
-  partition     = 9,  ///< which samples are for testing, id = hash of a sample's name
+  initial_value = 1,   ///< id = hash of the parameter's path, epoch = 0
+  order         = 2,   ///< the order of the samples in an epoch, id = 0
+  augment       = 3,   ///< crop and flip of one sample
+  source        = 4,   ///< which truth or prediction the fine network sees (eq. 3 of paper 000)
+  corrupt       = 5,   ///< how source::corrupt damages a truth
+  synthesis     = 6,   ///< procedural data
+  replace       = 7,   ///< which sample stands in for one that cannot be read
+  crop          = 8,   ///< how far the sides of a crop are moved in training
+  partition     = 9,   ///< which samples are for testing, id = hash of a sample's name
   episode       = 10,  ///< which classes and samples a few-shot episode has, epoch = 0, id = its number
   dropout       = 11,  ///< which activations of a sample are dropped
 };

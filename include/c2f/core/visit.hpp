@@ -175,7 +175,7 @@ void initialize(Net& net, std::uint64_t seed, std::string const& path = {}) {
     at::Tensor value = at::empty(c10::IntArrayRef(traits.dims.data(), traits.dims.size()), at::TensorOptions().dtype(at::kFloat));
     random_stream random(seed, purpose::initial_value, 0, hash_of(name));
     float* const numbers = value.mutable_data_ptr<float>();
-    for (std::int64_t i = 0; i < value.numel(); ++i) numbers[i] = static_cast<float>(traits.draw(random, traits.dims));
+    for (std::int64_t i = 0; i < value.numel(); ++i) numbers[i] = static_cast<float>(traits.draw(random, traits.dims, i));
     each.assign(value.to(traits.type).set_requires_grad(traits.trained));
   };
   detail::leaf_visitor visitor(give);

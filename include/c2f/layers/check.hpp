@@ -26,7 +26,7 @@ struct check_map {};
 template <class Layer, class In>
 consteval bool says_vector() {
   static_assert(vector_shape<In> || mismatch<in_layer<Layer>, got<In>>,
-                "c2f::linear works on a vector but stands after a map; put c2f::global_average_pool or c2f::flatten before it");
+                "this layer works on a vector but stands after a map; put c2f::global_average_pool or c2f::flatten before it");
   return true;
 }
 template <class Layer, class In, bool = says_vector<Layer, In>()>

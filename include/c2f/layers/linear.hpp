@@ -1,6 +1,7 @@
 // c2f/layers/linear.hpp: a fully connected layer.
 //
-//   c2f::linear<100>       [N, C] -> [N, 100]
+//   c2f::linear<100>                              [N, C] -> [N, 100]
+//   c2f::linear<64, c2f::initial::identity<>>     whose weight begins as the identity
 //
 // Weight [Out, C] and bias [Out], initially uniform in +-1/sqrt(C).  Error: on a map it is a compile error that says what to
 // put before it.
@@ -13,13 +14,13 @@
 
 namespace c2f {
 
-template <std::int64_t Out>
+template <std::int64_t Out, class WeightInitial = initial::uniform<>>
 struct linear {
   template <shape In>
   struct on : detail::check_vector<linear, In> {
     using output = detail::output_if<vector_shape<In>, vector<Out>>;
 
-    parameter<initial::uniform<>, Out, In::channels> weight;
+    parameter<WeightInitial, Out, In::channels> weight;
     parameter<initial::uniform<In::channels>, Out> bias;
     C2F_MEMBERS(weight, bias);
 

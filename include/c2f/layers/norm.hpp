@@ -1,6 +1,6 @@
 // c2f/layers/norm.hpp: batch normalisation.
 //
-//   c2f::batch_norm      [N, C, H, W] -> [N, C, H, W]
+//   c2f::batch_norm      [N, C, H, W] -> [N, C, H, W], or [N, C] -> [N, C]
 //
 // Ioffe and Szegedy, "Batch normalization", ICML 2015, with PyTorch's conventions: eps 1e-5, running statistics move by a
 // tenth, the running variance is the unbiased one. Weight 1 and bias 0 at the start. `num_batches_tracked` counts training
@@ -8,7 +8,6 @@
 #pragma once
 
 #include <c2f/core/architecture.hpp>
-#include <c2f/layers/check.hpp>
 
 #include <ATen/ops/batch_norm.h>
 
@@ -26,8 +25,8 @@ struct call_counter : leaf {
 
 struct batch_norm {
   template <shape In>
-  struct on : detail::check_map<batch_norm, In> {
-    using output                           = detail::output_if<image_shape<In>, In>;
+  struct on {
+    using output                           = In;
     static constexpr std::int64_t channels = In::channels;
 
     parameter<initial::ones, channels> weight;

@@ -1,14 +1,15 @@
 // c2f/layers/plain.hpp: layers that own nothing.
 //
-//   relu   identity   max_pool<3, 2, 1>   global_average_pool   flatten
+//   relu   leaky_relu<0.1>   identity   max_pool<3, 2, 1>   global_average_pool   flatten
 //
-// relu and identity keep the shape; max_pool slides a window; global_average_pool turns [N, C, H, W] into [N, C] by the mean;
-// flatten into [N, C*H*W]. One call each; identity none.
+// relu, leaky_relu (the slope below 0) and identity keep the shape; max_pool slides a window; global_average_pool turns [N, C, H, W] into
+// [N, C] by the mean; flatten into [N, C*H*W]. One call each; identity none.
 #pragma once
 
 #include <c2f/core/architecture.hpp>
 #include <c2f/layers/check.hpp>
 
+#include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/max_pool2d.h>
 
 namespace c2f {
@@ -28,6 +29,16 @@ struct relu {
     using output = In;
     C2F_MEMBERS();
     at::Tensor operator()(at::Tensor const& x, mode) const { return x.relu(); }
+  };
+};
+
+template <double Slope = 0.01>
+struct leaky_relu {
+  template <shape In>
+  struct on {
+    using output = In;
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& x, mode) const { return at::leaky_relu(x, Slope); }
   };
 };
 

@@ -2,6 +2,7 @@
 //
 //   c2f::residual<c2f::sequential<c2f::conv<16, 3>, c2f::batch_norm>>                      relu(body(x) + x)
 //   c2f::residual<body, c2f::sequential<c2f::conv<32, 1, 2, 0>, c2f::batch_norm>>          relu(body(x) + shortcut(x))
+//   c2f::residual<body, shortcut, c2f::identity>                                          body(x) + shortcut(x)
 //   c2f::basic_block<64>   c2f::bottleneck<64, 2>                                          the blocks of ResNet
 //
 // He et al., "Deep residual learning", CVPR 2016. The two blocks carry torchvision's names (conv1, bn1, ..., downsample.0) and put
@@ -17,7 +18,7 @@
 
 namespace c2f {
 
-template <class Body, class Shortcut = identity>
+template <class Body, class Shortcut = identity, class After = relu>
 struct residual {
   template <shape In>
   struct on : detail::check_sum<residual, typename network_on<Body, In>::output, typename network_on<Shortcut, In>::output> {
@@ -26,9 +27,17 @@ struct residual {
 
     network_on<Body, In> body;
     network_on<Shortcut, In> shortcut;
-    C2F_MEMBERS(body, shortcut);
+    network_on<After, output> after;
+    C2F_MEMBERS(body, shortcut, after);
 
-    at::Tensor operator()(at::Tensor const& x, mode m) const { return body(x, m).add(shortcut(x, m)).relu(); }
+    at::Tensor operator()(at::Tensor const& x, mode m) const { return after(body(x, m).add(shortcut(x, m)), m); }
+    at::Tensor operator()(at::Tensor const& x, pass& p) const
+      requires detail::wants_pass<network_on<Body, In>> || detail::wants_pass<network_on<Shortcut, In>> ||
+               detail::wants_pass<network_on<After, output>>
+    {
+      at::Tensor const y = detail::run(body, x, p);
+      return detail::run(after, y.add(detail::run(shortcut, x, p)), p);
+    }
   };
 };
 

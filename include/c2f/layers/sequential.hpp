@@ -3,10 +3,12 @@
 //   using stem = c2f::sequential<c2f::conv<16, 3>, c2f::batch_norm, c2f::relu>;
 //   using tail = c2f::repeat<18, c2f::basic_block<32, 2>, c2f::basic_block<32>>;   // compiled as two blocks, whatever the number
 //
-// The layers are named "0", "1", ... as in PyTorch; each stands on the output of the one before.
+// The layers are named "0", "1", ... as in PyTorch; each stands on the output of the one before. Where a layer wants the whole pass
+// (dropout), so do these.
 #pragma once
 
 #include <c2f/core/architecture.hpp>
+#include <c2f/core/progress.hpp>
 #include <c2f/layers/check.hpp>
 
 #include <array>
@@ -47,6 +49,11 @@ template <class... Nets, shape In, class First, class... Rest>
 struct chained<std::tuple<Nets...>, In, First, Rest...>
     : chained<std::tuple<Nets..., typename linked<First, In>::net>, typename linked<First, In>::net::output, Rest...> {};
 
+template <class Nets>
+inline constexpr bool any_wants_pass = false;
+template <class... Nets>
+inline constexpr bool any_wants_pass<std::tuple<Nets...>> = (false || ... || wants_pass<Nets>);
+
 }  // namespace detail
 
 template <class... Layers>
@@ -61,6 +68,13 @@ struct sequential {
     at::Tensor operator()(at::Tensor const& x, mode m) const {
       at::Tensor y = x;
       std::apply([&](auto const&... layer) { ((y = layer(y, m)), ...); }, layers);
+      return y;
+    }
+    at::Tensor operator()(at::Tensor const& x, pass& p) const
+      requires detail::any_wants_pass<typename chain::nets>
+    {
+      at::Tensor y = x;
+      std::apply([&](auto const&... layer) { ((y = detail::run(layer, y, p)), ...); }, layers);
       return y;
     }
     template <class Self, class F>
@@ -99,6 +113,13 @@ struct repeat : detail::holds<detail::check_times<Times>()> {
     at::Tensor operator()(at::Tensor const& x, mode m) const {
       at::Tensor y = first(x, m);
       for (auto const& block : rest) y = block(y, m);
+      return y;
+    }
+    at::Tensor operator()(at::Tensor const& x, pass& p) const
+      requires detail::wants_pass<first_block> || detail::wants_pass<next_block>
+    {
+      at::Tensor y = detail::run(first, x, p);
+      for (auto const& block : rest) y = detail::run(block, y, p);
       return y;
     }
     template <class Self, class F>

@@ -43,19 +43,6 @@ at::Tensor const& get(outputs const& both) {
 
 namespace detail {
 
-/// A network may want to know the whole pass, because it is itself a stack.
-template <class Net>
-at::Tensor run(Net const& net, at::Tensor const& x, pass& p) {
-  if constexpr (requires { net(x, p); }) {
-    ++p.level;
-    at::Tensor const answer = net(x, p);
-    --p.level;
-    return answer;
-  } else {
-    return net(x, p.mode);
-  }
-}
-
 /// Stands where a task has no such part; it owns nothing.
 struct absent {
   C2F_MEMBERS();

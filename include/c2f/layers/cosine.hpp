@@ -1,0 +1,37 @@
+// c2f/layers/cosine.hpp: a classifier that compares directions.
+//
+//   c2f::cosine<64>         [N, C] -> [N, 64]:   scale * cos(x, w_k)
+//
+// Gidaris and Komodakis, "Dynamic few-shot visual learning without forgetting", CVPR 2018, section 3.1. Weight [Out, C], initially normal
+// with deviation sqrt(2 / C); one scale, learnt, initially 10. Error: on a map it is a compile error that says what to put before it.
+#pragma once
+
+#include <c2f/core/architecture.hpp>
+#include <c2f/layers/check.hpp>
+
+#include <ATen/ops/linear.h>
+
+namespace c2f {
+
+namespace detail {
+/// Each row divided by its length (or by 1e-12, where it has none).
+inline at::Tensor unit_rows(at::Tensor const& rows) { return rows.div(rows.norm(2, {1}, true).clamp_min(1e-12)); }
+}  // namespace detail
+
+template <std::int64_t Out>
+struct cosine {
+  template <shape In>
+  struct on : detail::check_vector<cosine, In> {
+    using output = detail::output_if<vector_shape<In>, vector<Out>>;
+
+    parameter<initial::he_normal_in, Out, In::channels> weight;
+    parameter<initial::constant<10.0>, 1> scale;
+    C2F_MEMBERS(weight, scale);
+
+    at::Tensor operator()(at::Tensor const& x, mode) const {
+      return at::linear(detail::unit_rows(x), detail::unit_rows(weight.as(x))).mul(scale.as(x));
+    }
+  };
+};
+
+}  // namespace c2f

@@ -1,0 +1,52 @@
+// c2f/layers/dropout.hpp: in training, each number becomes 0 with probability P and the others grow by 1 / (1 - P).
+//
+//   c2f::dropout<0.5>      keeps the shape
+//
+// Srivastava et al., "Dropout", JMLR 2014. What is dropped is a function of (seed, epoch, sample id, place in the pass), never of batch or
+// threads, so a network with a dropout in it wants the whole pass: the stack and c2f::sequential, repeat and residual hand it on. Called
+// with the mode alone it can only answer c2f::eval.
+// Cost: one random number an element, drawn on the host. Error: training without a pass throws c2f::error; a wrong P is a compile error.
+#pragma once
+
+#include <c2f/core/architecture.hpp>
+#include <c2f/core/progress.hpp>
+
+#include <ATen/ops/empty.h>
+
+namespace c2f {
+
+namespace detail {
+template <double P>
+consteval bool check_dropout() {
+  static_assert(P >= 0 && P < 1, "c2f::dropout needs a probability from 0 to below 1; write c2f::dropout<0.5>");
+  return true;
+}
+}  // namespace detail
+
+template <double P = 0.5>
+struct dropout : detail::holds<detail::check_dropout<P>()> {
+  template <shape In>
+  struct on {
+    using output = In;
+    C2F_MEMBERS();
+
+    at::Tensor operator()(at::Tensor const& x, mode m) const {
+      if (m == train) throw error("c2f::dropout draws from the pass; train this network in a c2f::stack, or call it with a c2f::pass");
+      return x;
+    }
+    at::Tensor operator()(at::Tensor const& x, pass& p) const {
+      if (!p.training() || P == 0) return x;
+      std::uint32_t const place = p.drops++;
+      at::Tensor const keep     = at::empty(x.sizes(), at::TensorOptions(at::kFloat));
+      float* number             = keep.template mutable_data_ptr<float>();
+      std::int64_t const each   = x.size(0) > 0 ? x.numel() / x.size(0) : 0;
+      for (std::int64_t i = 0; i < x.size(0); ++i) {
+        random_stream random = p.draws(static_cast<purpose>(static_cast<std::uint32_t>(purpose::dropout) + (place << 16)), i);
+        for (std::int64_t k = 0; k < each; ++k) *number++ = random.uniform() > P ? static_cast<float>(1 / (1 - P)) : 0.0f;
+      }
+      return x.mul(keep.to(x.device(), x.scalar_type()));
+    }
+  };
+};
+
+}  // namespace c2f

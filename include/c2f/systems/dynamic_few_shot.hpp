@@ -1,0 +1,248 @@
+// c2f/systems/dynamic_few_shot.hpp: a classifier that grows by classes of which it is shown a few samples, alone or coarse to fine.
+//
+//   template <class Features> using network = c2f::dynamic_few_shot::network<Features, 64, 5>;    // 64 base classes, 5 new ones
+//   c2f::stack<base> first;                                      // Features; trained on the base classes by c2f::fit
+//   c2f::stack<episodes> second;                                 // c2f::frozen<Features>: the same paths, so load_weights fits
+//   c2f::dynamic_few_shot::fit(second, data.base, {.way = 5, .shot = 1}, recipe);       // trains what makes the rows of new classes
+//   c2f::dynamic_few_shot::adapt(second, images, labels, pass);  // shows it new classes; it now answers all 69
+//
+// Gidaris and Komodakis, "Dynamic few-shot visual learning without forgetting", CVPR 2018, and paper 000, section 4.2.2, which trains it
+// progressively on ImageNet's low-shot benchmark. Features z are compared by cosine with one row a class (c2f::cosine). The rows of
+// the base classes are learnt; those of new classes are made from the features of their samples by a weight generator:
+//   average     w = a * mean z                                                       (eq. 6)
+//   attention   w = a * mean z + b * mean over the samples of sum_k Att(z, k) w_k    (eq. 7 and 8)
+// with z and w_k of length 1, a and b a factor a feature, Att a softmax over the base classes of gamma cos(q(z), key_k).
+// In training some base classes play new ones: their own rows are closed meanwhile.
+//
+// A new class i is class Base + i of the network's class_vector<Base + Way>. The generator's input are features, so every Features fits.
+// In a stack coarse and fine have each their own rows and generators, and the samples are shown to the fine network as any image is: fused
+// with what the source says in training, with the coarse prediction otherwise. How the paper combines the two is not stated; this is ours.
+// In the authors' code dropout stays active in frozen features while generators are trained, here it does not.
+//
+// Parameters begin as in that code: a and b 1, rows and keys normal with deviation sqrt(2 / C), q the identity plus .001 N, gamma 10
+// (30 for ImageNet). Cost: the support's passes. Errors: labels out of range are a c2f::input_error.
+#pragma once
+
+#include <c2f/data/episodes.hpp>
+#include <c2f/kinds/class_vector.hpp>
+#include <c2f/layers/cosine.hpp>
+#include <c2f/layers/frozen.hpp>
+#include <c2f/layers/linear.hpp>
+#include <c2f/task/stack.hpp>
+#include <c2f/train/observer.hpp>
+#include <c2f/train/recipe.hpp>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/tensor.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+
+namespace c2f::dynamic_few_shot {
+
+/// What a generator is told: the samples of new classes and the classes there are.
+struct examples {
+  at::Tensor features;  ///< [S, C], each of length 1
+  at::Tensor of_class;  ///< [Way, S], 1 / n where sample s is one of the n of class i
+  at::Tensor rows;      ///< [Base, C], each of length 1
+  at::Tensor closed;    ///< [Base], true where a base class plays a new one
+};
+
+/// Requires: `on<vector<C>, Base>` with `generator(examples)`, rows [Way, C] for the new classes.
+template <class G>
+concept generator = requires(typename G::template on<vector<2>, 2> const& net, examples const& shown) {
+  { net(shown) } -> std::convertible_to<at::Tensor>;
+};
+
+struct average {
+  template <shape In, std::int64_t Base>
+  struct on {
+    parameter<initial::ones, In::channels> of_features;
+    C2F_MEMBERS(of_features);
+
+    at::Tensor operator()(examples const& shown) const { return shown.of_class.matmul(shown.features).mul(of_features.as(shown.features)); }
+  };
+};
+
+template <double Gamma = 10.0>
+struct attention {
+  template <shape In, std::int64_t Base>
+  struct on {
+    parameter<initial::ones, In::channels> of_features, of_rows;
+    network_on<linear<In::channels, initial::identity<0.001>>, In> query;
+    parameter<initial::he_normal_in, Base, In::channels> keys;
+    parameter<initial::constant<Gamma>, 1> scale;
+    C2F_MEMBERS(of_features, of_rows, query, keys, scale);
+
+    at::Tensor operator()(examples const& shown) const {
+      at::Tensor const& z      = shown.features;
+      at::Tensor const cosines = c2f::detail::unit_rows(query(z, eval)).matmul(c2f::detail::unit_rows(keys.as(z)).t());
+      at::Tensor const weights = cosines.mul(scale.as(z)).masked_fill(shown.closed, -std::numeric_limits<double>::infinity()).softmax(1);
+      at::Tensor const seen    = shown.of_class.matmul(weights.matmul(shown.rows));
+      return shown.of_class.matmul(z).mul(of_features.as(z)).add(seen.mul(of_rows.as(z)));
+    }
+  };
+};
+
+/// 0 before an index, 1 from it on.
+template <std::int64_t Index>
+struct from_index {
+  static double draw(random_stream&, std::span<std::int64_t const>, std::int64_t index) { return index < Index ? 0 : 1; }
+};
+
+/// Cosine with the rows of `Base` learnt classes and of `Way` new ones.
+template <std::int64_t Base, std::int64_t Way, class Generator>
+struct growing_cosine {
+  template <shape In>
+  struct on : c2f::detail::check_vector<growing_cosine, In> {
+    using output = c2f::detail::output_if<vector_shape<In>, vector<Base + Way>>;
+
+    parameter<initial::he_normal_in, Base, In::channels> weight;
+    parameter<initial::constant<10.0>, 1> scale;
+    typename Generator::template on<In, Base> generator;
+    buffer<initial::zeros, Way, In::channels> new_rows;  ///< of the classes that were shown last
+    buffer<from_index<Base>, Base + Way> closed;         ///< 1 for a class that may not be answered: at first the new ones
+    C2F_MEMBERS(weight, scale, generator, new_rows, closed);
+
+    at::Tensor operator()(at::Tensor const& x, mode) const {
+      at::Tensor const rows = at::cat({weight.as(x), new_rows.as(x)});
+      return at::linear(c2f::detail::unit_rows(x), c2f::detail::unit_rows(rows))
+          .mul(scale.as(x))
+          .masked_fill(closed.tensor().to(at::kBool), -std::numeric_limits<double>::infinity());
+    }
+
+    /// Makes the rows of the new classes from `features` [S, C] of samples of class labels [S] in 0 ... Way - 1. Base classes in `playing`
+    /// [n] are closed.
+    void adapt(at::Tensor const& features, at::Tensor const& labels, at::Tensor const& playing) {
+      at::Tensor const one_hot = at::zeros({Way, labels.size(0)}, features.options()).scatter_(0, labels.unsqueeze(0), 1.0);
+      at::Tensor const counts  = one_hot.sum(1, true);
+      at::Tensor const shut    = at::zeros({Base + Way}, closed.tensor().options());
+      if (playing.defined()) shut.index_fill_(0, playing, 1.0);
+      shut.slice(0, Base).copy_(counts.eq(0).squeeze(1));  // a new class without a sample has no row
+      examples const shown{c2f::detail::unit_rows(features), one_hot.div(counts.clamp_min(1)), c2f::detail::unit_rows(weight.as(features)),
+                           shut.slice(0, 0, Base).to(at::kBool)};
+      new_rows.assign(generator(shown));
+      closed.assign(shut);
+    }
+  };
+};
+
+/// Features and the classifier on them.
+template <class Features, std::int64_t Base, std::int64_t Way, class Generator = attention<>>
+struct network {
+  using kind                               = class_vector<Base + Way>;
+  static constexpr std::int64_t base_count = Base, way = Way;
+
+  template <shape In>
+  struct on {
+    using seen   = network_on<Features, In>;
+    using head   = network_on<growing_cosine<Base, Way, Generator>, typename seen::output>;
+    using output = typename head::output;
+
+    seen features;
+    head classifier;
+    C2F_MEMBERS(features, classifier);
+
+    at::Tensor operator()(at::Tensor const& x, mode m) const { return classifier(features(x, m), m); }
+    at::Tensor operator()(at::Tensor const& x, pass& p) const
+      requires c2f::detail::wants_pass<seen>
+    {
+      return classifier(c2f::detail::run(features, x, p), p.mode);
+    }
+    void adapt(at::Tensor const& x, at::Tensor const& labels, at::Tensor const& playing, pass& p) {
+      classifier.adapt(c2f::detail::run(features, x, p), labels, playing);
+    }
+  };
+};
+
+/// A split of base classes for c2f::fit, whose network has room for `Way` more.
+template <std::int64_t Way, data::few_shot_split Split>
+struct with_room : Split {
+  explicit with_room(Split samples) : Split(std::move(samples)) {}
+  [[nodiscard]] static constexpr std::int64_t class_count()
+    requires requires { Split::class_count(); }
+  {
+    return Split::class_count() + Way;
+  }
+};
+
+/// Shows a stack samples of new classes: images [S, C, H, W], labels [S] in 0 ... Way - 1. Afterwards it answers these classes as
+/// Base + label. Rows of classes shown before are gone. `playing` [n]: base classes that are not to be answered.
+template <class Task>
+void adapt(stack<Task>& model, at::Tensor const& images, at::Tensor const& labels, pass& p, at::Tensor const& playing = {}) {
+  using completed             = complete<Task>;
+  constexpr std::int64_t base = completed::coarse::base_count, way = completed::coarse::way;
+  if (labels.numel() == 0 || labels.min().template item<std::int64_t>() < 0 || labels.max().template item<std::int64_t>() >= way)
+    throw input_error("the labels of new classes must be 0 to " + std::to_string(way - 1) + ", one for each of " +
+                      std::to_string(images.size(0)) + " images; number the classes of the support from 0");
+  at::Tensor const f = c2f::detail::run(model.share, images, p);
+  model.coarse.adapt(f, labels, playing, p);
+  if constexpr (stack<Task>::has_fine) {
+    at::Tensor const prediction = completed::predict::template of<typename completed::kind>(c2f::detail::run(model.coarse, f, p));
+    at::Tensor const truth      = completed::kind::from_truth(labels.add(base)).to(prediction.device(), prediction.scalar_type());
+    p.told                      = p.training() ? model.source(prediction, truth, p) : prediction;
+    model.fine.adapt(model.fuse(f, model.encoder(p.told, f, p), p), labels, playing, p);
+  }
+}
+
+/// Trains on episodes of base classes that play new ones: `recipe.epochs()` times `episodes` of them, one a step, each judged by
+/// `options.queries` samples a class and as many of the other base classes. Calls log(step_record) after every step.
+template <class Task, data::few_shot_split Split, class Log>
+void fit(stack<Task>& model, Split const& base, data::episode_options const& options, std::int64_t episodes, recipe::settings const& recipe,
+         Log&& log) {
+  using network               = typename complete<Task>::coarse;
+  constexpr std::int64_t rows = network::base_count;
+  data::episodes const drawn{base, options};
+  if (drawn.class_count() != rows || options.way > network::way)
+    throw input_error(base.name() + " has " + std::to_string(drawn.class_count()) + " classes and episodes of " +
+                      std::to_string(options.way) + ", but the network is for " + std::to_string(rows) + " and " +
+                      std::to_string(network::way) + "; write them into dynamic_few_shot::network<Features, Base, Way>");
+  std::vector<std::vector<std::int64_t>> members(static_cast<std::size_t>(rows));
+  for (std::int64_t id = 0; id < base.size(); ++id) members[static_cast<std::size_t>(base.label(id))].push_back(id);
+
+  sgd optimizer(model, recipe.optimizer());
+  progress now;
+  std::int64_t const steps = recipe.epochs() * episodes;
+  for (; now.iteration < steps; ++now.iteration) {
+    now.epoch    = now.iteration / episodes;
+    now.fraction = static_cast<double>(now.iteration) / static_cast<double>(steps);
+    step_record step{now.epoch, now.iteration % episodes, now.iteration, t_at<typename complete<Task>::schedule>(now), recipe.rate_at(now),
+                     {}};
+
+    data::episode const e = drawn.at(now.iteration);
+    random_stream random(options.seed, purpose::episode, 1, static_cast<std::uint64_t>(now.iteration));
+    std::vector<std::int64_t> queries = e.query, truth;
+    for (std::size_t i = 0; i < e.query.size(); ++i) truth.push_back(rows + static_cast<std::int64_t>(i) / options.queries);
+    for (std::size_t i = 0; i < e.query.size(); ++i) {
+      std::int64_t k = 0;
+      do k = random.below(static_cast<std::uint32_t>(rows));
+      while (std::find(e.classes.begin(), e.classes.end(), k) != e.classes.end());
+      auto const& of_class = members[static_cast<std::size_t>(k)];
+      queries.push_back(of_class[random.below(static_cast<std::uint32_t>(of_class.size()))]);
+      truth.push_back(k);
+    }
+    std::vector<std::int64_t> labels;
+    for (std::size_t i = 0; i < e.support.size(); ++i) labels.push_back(static_cast<std::int64_t>(i) / options.shot);
+
+    random_stream* const augment = recipe.augment() ? &random : nullptr;
+    pass shown{.mode = train, .t = step.t, .seed = recipe.seed(), .epoch = static_cast<std::uint64_t>(now.iteration), .ids = e.support};
+    adapt(model, data::read_samples(base, e.support, augment).to(recipe.device()), at::tensor(labels).to(recipe.device()), shown,
+          at::tensor(e.classes).to(recipe.device()));
+    pass judged{.mode  = train,
+                .truth = at::tensor(truth).to(recipe.device()),
+                .t     = step.t,
+                .seed  = recipe.seed(),
+                .epoch = static_cast<std::uint64_t>(now.iteration),
+                .ids   = queries};
+    model(data::read_samples(base, queries, augment).to(recipe.device()), judged);
+    for (auto const& each : judged.losses) step.losses.emplace_back(each.name, each.value.template item<double>());
+    optimizer.zero_gradients();
+    judged.loss().backward();
+    optimizer.step(step.rate);
+    log(step);
+  }
+}
+
+}  // namespace c2f::dynamic_few_shot

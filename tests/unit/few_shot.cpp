@@ -1,0 +1,225 @@
+// Few-shot classification: dropout, frozen networks, the classifier that grows, alone and in a stack, and fine-tuning.
+#include <c2f/c2f.hpp>
+#include <c2f/conformance.hpp>
+#include <c2f/data/glyphs.hpp>
+#include <c2f/layers/dropout.hpp>
+#include <c2f/layers/frozen.hpp>
+#include <c2f/systems/dynamic_few_shot.hpp>
+#include <c2f/train/fine_tune.hpp>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/ones.h>
+
+#include <cmath>
+#include <limits>
+
+#include "catch.hpp"
+#include "refusal.hpp"
+
+namespace {
+
+namespace few = c2f::dynamic_few_shot;
+
+using input    = c2f::image<3, 12, 12>;
+using features = c2f::sequential<c2f::conv<8, 3, 2>, c2f::batch_norm, c2f::relu, c2f::global_average_pool>;
+
+struct growing {
+  static constexpr char const* name = "growing";
+  using input                       = ::input;
+  using network                     = few::network<features, 6, 3>;
+};
+at::Tensor numbers(std::vector<std::int64_t> dims, std::uint64_t seed) {
+  return c2f::detail::sample_numbers(dims, static_cast<int>(seed)).to(at::kFloat);
+}
+at::Tensor whole(std::vector<std::int64_t> const& values) {
+  at::Tensor made = at::ones({static_cast<std::int64_t>(values.size())}, at::TensorOptions(at::kLong));
+  std::copy(values.begin(), values.end(), made.mutable_data_ptr<std::int64_t>());
+  return made;
+}
+
+template <class Net>
+std::vector<at::Tensor> leaves_of(Net const& net, std::string const& below = "") {
+  std::vector<at::Tensor> all;
+  c2f::for_each_leaf(net, [&](std::string const& path, c2f::leaf const& each, c2f::leaf_traits const&) {
+    if (path.find(below) != std::string::npos) all.push_back(each.tensor().detach().clone());
+  });
+  return all;
+}
+bool equal(std::vector<at::Tensor> const& a, std::vector<at::Tensor> const& b) {
+  bool same = a.size() == b.size();
+  for (std::size_t i = 0; same && i < a.size(); ++i) same = a[i].equal(b[i]);
+  return same;
+}
+
+double closed_probability(at::Tensor const& logits, std::int64_t k) { return logits.softmax(1).select(1, k).max().item<double>(); }
+
+}  // namespace
+
+TEST_CASE("dropout keeps the mean, drops its share, and depends on seed, epoch, sample and place alone") {
+  auto const net     = c2f::make_network<c2f::dropout<0.25>, c2f::vector<4000>>();
+  at::Tensor const x = at::ones({3, 4000});
+  std::vector<std::int64_t> const ids{5, 9, 2}, other_order{2, 5, 9};
+  auto const dropped = [&](std::vector<std::int64_t> const& samples, std::uint64_t epoch, int before) {
+    c2f::pass p{.mode = c2f::train, .seed = 1, .epoch = epoch, .ids = samples};
+    for (int i = 0; i < before; ++i) net(x, p);
+    return net(x, p);
+  };
+  at::Tensor const once = dropped(ids, 3, 0);
+  REQUIRE(once.eq(0).to(at::kFloat).mean().item<double>() == Approx(0.25).margin(0.02));
+  REQUIRE(once.mean().item<double>() == Approx(1).margin(0.03));
+  REQUIRE(once.max().item<double>() == Approx(4.0 / 3));
+  REQUIRE(once.equal(dropped(ids, 3, 0)));
+  REQUIRE(once.select(0, 0).equal(dropped(other_order, 3, 0).select(0, 1)));
+  REQUIRE_FALSE(once.equal(dropped(ids, 4, 0)));
+  REQUIRE_FALSE(once.equal(dropped(ids, 3, 1)));
+  REQUIRE(net(x, c2f::eval).is_same(x));
+  REQUIRE_THROWS_AS(net(x, c2f::train), c2f::error);
+}
+
+TEST_CASE("a dropout deep in a network gets the pass of the stack") {
+  using inner = c2f::sequential<c2f::conv<8, 3>, c2f::dropout<0.5>>;
+  struct task {
+    using input   = ::input;
+    using network = c2f::predicts<c2f::class_vector<4>, c2f::conv<3, 3>,
+                                  c2f::residual<c2f::repeat<2, c2f::sequential<c2f::conv<3, 3>, c2f::dropout<0.5>>>>, inner,
+                                  c2f::global_average_pool, c2f::linear<4>>;
+  };
+  c2f::stack<task> const model(1);
+  at::Tensor const x = numbers({4, 3, 12, 12}, 1), truth = whole({0, 1, 2, 3});
+  auto const answer = [&](std::uint64_t epoch) {
+    c2f::pass p{.mode = c2f::train, .truth = truth, .t = 1, .seed = 2, .epoch = epoch};
+    at::Tensor const fine = model(x, p).fine;
+    REQUIRE(p.drops == 6);  // three in each network
+    return fine;
+  };
+  REQUIRE(answer(1).equal(answer(1)));
+  REQUIRE_FALSE(answer(1).equal(answer(2)));
+}
+
+TEST_CASE("a frozen network answers as in inference, counts and moves nothing, and lets gradients through") {
+  using open_net   = c2f::network_on<features, input>;
+  using frozen_net = c2f::network_on<c2f::frozen<features>, input>;
+  static_assert(c2f::parameter_count<open_net> == 8 * 27 + 16 && c2f::parameter_count<frozen_net> == 0);
+  open_net open;
+  frozen_net shut;
+  c2f::initialize(open, 3);
+  c2f::initialize(shut, 3);
+  REQUIRE(equal(leaves_of(open), leaves_of(shut)));  // the same paths, so the same values
+  REQUIRE(c2f::parameters(shut).empty());
+  REQUIRE(c2f::count_parameters(shut) == 0);
+
+  at::Tensor const x = numbers({5, 3, 12, 12}, 1).requires_grad_();
+  auto const before  = leaves_of(shut);
+  at::Tensor const y = shut(x, c2f::train);
+  REQUIRE(y.equal(open(x, c2f::eval)));
+  y.sum().backward();
+  REQUIRE(x.grad().abs().sum().item<double>() > 0);
+  REQUIRE(equal(before, leaves_of(shut)));
+  auto const copy = shut;
+  REQUIRE(equal(before, leaves_of(copy)));
+  REQUIRE(c2f::parameters(copy).empty());
+}
+
+TEST_CASE("a stack trains beside its frozen coarse network") {
+  using small = c2f::predicts<c2f::class_vector<8>, features, c2f::linear<8>>;
+  struct task {
+    using input   = c2f::image<3, 32, 32>;
+    using network = c2f::coarse_fine<c2f::frozen<small>, small>;
+  };
+  c2f::stack<task> model(1);
+  auto const coarse = leaves_of(model, "coarse."), fine = leaves_of(model, "fine.");
+  REQUIRE(coarse.size() == fine.size());
+  c2f::fit(model, c2f::data::glyphs<8>({.train = 64, .test = 16, .seed = 1}), c2f::recipe::settings{}.epochs(1).batch(32).rate(0.05));
+  REQUIRE(equal(coarse, leaves_of(model, "coarse.")));
+  REQUIRE_FALSE(equal(fine, leaves_of(model, "fine.")));
+}
+
+TEST_CASE("a grown classifier answers new classes when it is shown some, and closes those that play") {
+  c2f::stack<growing> model(1);
+  at::Tensor const x = numbers({7, 3, 12, 12}, 1), support = numbers({4, 3, 12, 12}, 2);
+  at::NoGradGuard const no_gradients;
+  for (std::int64_t k : {6, 7, 8}) REQUIRE(closed_probability(model(x, c2f::eval).answer, k) == 0);
+
+  c2f::pass p;
+  few::adapt(model, support, whole({0, 2, 0, 2}), p);  // none of class 1
+  auto const both = model(x, c2f::eval);
+  for (at::Tensor const& logits : {both.coarse, both.fine}) {
+    REQUIRE(closed_probability(logits, 6) > 0);
+    REQUIRE(closed_probability(logits, 7) == 0);
+    REQUIRE(closed_probability(logits, 8) > 0);
+    REQUIRE(closed_probability(logits, 0) > 0);
+  }
+  // The row of a class is made of its samples alone, in any order.
+  c2f::stack<growing> other = model;
+  few::adapt(other, support.index_select(0, whole({2, 1, 0, 3})), whole({0, 2, 0, 2}), p);
+  REQUIRE(at::allclose(other.coarse.classifier.new_rows.tensor(), model.coarse.classifier.new_rows.tensor(), 1e-5, 1e-6));
+
+  few::adapt(model, support, whole({0, 1, 2, 0}), p, whole({5, 1}));
+  at::Tensor const logits = model(x, c2f::eval).coarse;
+  for (std::int64_t k : {1, 5}) REQUIRE(closed_probability(logits, k) == 0);
+  for (std::int64_t k : {0, 2, 3, 4, 6, 7, 8}) REQUIRE(closed_probability(logits, k) > 0);
+  REQUIRE(tests::has(tests::refusal([&] { few::adapt(model, support, whole({0, 1, 2, 3}), p); }), "0 to 2"));
+}
+
+TEST_CASE("an average generator with factors of 1 makes prototypes: the nearest mean direction wins") {
+  using net_type = few::network<features, 6, 3, few::average>;
+  auto net       = c2f::make_network<net_type, input>(1);
+  at::NoGradGuard const no_gradients;
+  at::Tensor const support = numbers({6, 3, 12, 12}, 2), query = numbers({9, 3, 12, 12}, 3);
+  c2f::pass p;
+  net.adapt(support, whole({0, 0, 1, 1, 2, 2}), {}, p);
+  auto const unit          = [](at::Tensor const& rows) { return rows.div(rows.norm(2, {1}, true)); };
+  at::Tensor const z       = unit(net.features(support, c2f::eval));
+  at::Tensor const means   = unit(z.view({3, 2, 8}).mean({1}));
+  at::Tensor const cosines = unit(net.features(query, c2f::eval)).matmul(means.t()).mul(10);
+  REQUIRE(at::allclose(net(query, c2f::eval).slice(1, 6), cosines, 1e-4, 1e-4));
+}
+
+TEST_CASE("generators learn on episodes while frozen features stay") {
+  c2f::data::glyphs<8> const data({.train = 240, .test = 16, .seed = 1});
+  struct task {
+    using input   = c2f::image<3, 32, 32>;
+    using network = few::network<c2f::frozen<features>, 8, 3>;
+  };
+  c2f::stack<task> model(1);
+  auto const before = leaves_of(model, ".features.");
+  std::vector<double> fine;
+  few::fit(model, data.train, {.way = 3, .shot = 2, .queries = 3, .seed = 1}, 20, c2f::recipe::settings{}.epochs(2).rate(0.05),
+           [&](c2f::step_record const& step) {
+             REQUIRE(step.losses.size() == 2);
+             fine.push_back(step.losses[1].second);
+           });
+  REQUIRE(fine.size() == 40);
+  REQUIRE(equal(before, leaves_of(model, ".features.")));
+  double first = 0, last = 0;
+  for (std::size_t i = 0; i < 8; ++i) first += fine[i], last += fine[fine.size() - 1 - i];
+  REQUIRE(last < first);
+
+  auto const wrong = tests::refusal([&] {
+    c2f::data::glyphs<4> const four({.train = 200, .test = 16, .seed = 1});
+    few::fit(model, four.train, {.way = 3, .shot = 2, .queries = 3, .seed = 1}, 1, c2f::recipe::settings{}.epochs(1), [](auto const&) {});
+  });
+  REQUIRE(tests::has(wrong, "4 classes"));
+}
+
+TEST_CASE("fine-tuning learns its samples, alone and progressively, and gives the same bytes again") {
+  using small = c2f::predicts<c2f::class_vector<4>, features, c2f::linear<4>>;
+  struct pt {
+    using input   = ::input;
+    using network = small;
+  };
+  struct bl : pt {
+    using refine = c2f::refine::never;
+  };
+  at::Tensor const x = numbers({4, 3, 12, 12}, 1), truth = whole({3, 1, 0, 2});
+  auto const recipe = c2f::recipe::settings{}.epochs(60).rate(0.1);
+  c2f::stack<bl> alone(1);
+  c2f::fine_tune(alone, x, truth, recipe);
+  REQUIRE(alone(x, c2f::eval).answer.argmax(1).equal(truth));
+  c2f::stack<pt> one(1), two(1);
+  c2f::fine_tune(one, x, truth, recipe);
+  c2f::fine_tune(two, x, truth, recipe);
+  REQUIRE(equal(leaves_of(one), leaves_of(two)));
+  REQUIRE(one(x, c2f::eval).answer.argmax(1).equal(truth));
+  REQUIRE_THROWS_AS(c2f::fine_tune(one, x.mul(std::numeric_limits<double>::infinity()), truth, recipe), c2f::not_finite);
+}
