@@ -1,0 +1,123 @@
+// Few-shot classification by fine-tuning (paper 000, section 4.2.2): a network learns the base classes once; for every episode of new
+// classes a copy of it is fine-tuned on the few samples there are, alone (bl), or coarse and fine together with t rising (pt).
+//
+//   40_few_shot --data omniglot --set omniglot --way 5 --shot 1 --variant pt --base runs/omniglot.safetensors --out runs/pt
+#include "common/few_shot.hpp"
+#include "common/tasks.hpp"
+
+#include <c2f/train/fine_tune.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/tensor.h>
+
+#include <chrono>
+
+namespace {
+
+/// What fine-tuning is told.
+struct arguments {
+  std::string set               = "omniglot";
+  std::filesystem::path network = {};
+  std::int64_t way = 5, shot = 1, queries = 15, episodes = 600, steps = 20;
+  double rate = 0.01;
+};
+
+template <class Set>
+struct base_classes {
+  static constexpr char const* name = "base";
+  using input                       = typename Set::image;
+  using network                     = c2f::resnet_cifar<14, c2f::class_vector<Set::base_classes>>;
+  using refine                      = c2f::refine::never;
+};
+template <class Image, std::int64_t Way>
+struct new_classes {
+  using input   = Image;
+  using network = c2f::resnet_cifar<14, c2f::class_vector<Way>>;
+};
+template <class Base>
+using variants = c2f::registry<tasks::bl<Base>, tasks::jnt<Base>, tasks::pt<Base>>;
+
+/// A stack on new classes whose networks are the one of the base classes but for the last layer. The fine network begins by not looking at
+/// what it is told.
+template <class Task>
+c2f::stack<Task> prepared(std::filesystem::path const& file, std::uint64_t seed) {
+  c2f::stack<Task> model(seed);
+  c2f::weights_options options{.from = "coarse.", .without = {"fc."}};
+  c2f::load_weights(model.coarse, file, options);
+  options.widen = c2f::widening::zero;
+  if constexpr (c2f::stack<Task>::has_fine) c2f::load_weights(model.fine, file, options);
+  return model;
+}
+
+template <class Task, class Data>
+void judge(Data const& data, arguments const& more, program::options const& chosen) {
+  auto const start  = prepared<Task>(more.network, chosen.seed);
+  auto const recipe = c2f::recipe::settings{}.epochs(more.steps).rate(more.rate).weight_decay(chosen.weight_decay);
+  c2f::interrupt on_ctrl_c;
+  program::accuracies seen;
+  for (std::int64_t number = 0; number < more.episodes && !on_ctrl_c.stop(); ++number) {
+    auto const problem = program::problem_of(data, number, {more.way, more.shot, more.queries, chosen.seed});
+    auto model         = start;
+    c2f::fine_tune(model, problem.support, at::tensor(problem.taught),
+                   c2f::recipe::settings(recipe).seed(static_cast<std::uint64_t>(number)));
+    at::NoGradGuard const no_gradients;
+    auto const both = model(problem.query, c2f::eval);
+    seen["coarse"].push_back(program::accuracy(both.coarse, problem.truth));
+    if (both.fine.defined()) seen["fine"].push_back(program::accuracy(both.fine, problem.truth));
+  }
+  program::report_episodes(seen, chosen);
+}
+
+template <class Set>
+void run(arguments more, program::options const& chosen) {
+  auto const data = Set::open(chosen.data);
+  if constexpr (requires { data.runs; }) {
+    more.way = 20, more.shot = 1;
+    more.episodes = static_cast<std::int64_t>(data.runs.size());
+  } else {
+    c2f::data::episodes const checked(data.novel, {more.way, more.shot, more.queries, chosen.seed});
+  }
+  if (more.network.empty()) more.network = chosen.out / "base.safetensors";
+  program::base_network<base_classes<Set>>(data.base, chosen, more.network);
+  auto const with_way = [&]<std::int64_t Way> {
+    variants<new_classes<typename Set::image, Way>>::with(chosen.variant,
+                                                          [&]<class Task>(c2f::chosen<Task>) { judge<Task>(data, more, chosen); });
+  };
+  more.way == 5 ? with_way.template operator()<5>() : with_way.template operator()<20>();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  arguments more;
+  program::options const defaults{.epochs = 30, .rate = 0.1, .weight_decay = 5e-4};
+  auto const chosen = program::read_options(
+      argc, argv, "Trains a ResNet-14 on base classes and fine-tunes it on episodes of new ones, alone or coarse to fine.",
+      program::names_of<variants<tasks::any_base>>(), defaults, [&](CLI::App& app) {
+        app.get_option("--data")->description("Folder of the set: CIFAR-100's binary files, Omniglot's zips, or lists and pictures");
+        app.get_option("--epochs")->description("Passes over the base classes");
+        app.get_option("--limit")->description("Use only so many images of the base classes; 0: all");
+        app.get_option("--out")->description("Folder for few_shot.json and what the training of the base classes writes")->required();
+        app.add_option("--set", more.set, "Which classes are base and which are new")
+            ->check(CLI::IsMember({"omniglot", "omniglot_runs", "cifar_fs", "fc100", "mini_imagenet"}));
+        app.add_option("--base", more.network,
+                       "The network of the base classes: read, or trained and written where it is not there; "
+                       "without: base.safetensors in --out");
+        app.add_option("--way", more.way, "New classes of an episode")->check(CLI::IsMember({5, 20}));
+        app.add_option("--shot", more.shot, "Samples of each to learn from")->check(CLI::Range(1, 1000));
+        app.add_option("--queries", more.queries, "Other samples of each to be named")->check(CLI::Range(1, 1000));
+        app.add_option("--episodes", more.episodes, "How many")->check(CLI::Range(1, 1'000'000));
+        app.add_option("--steps", more.steps, "Steps of fine-tuning an episode, all its samples at once")->check(CLI::Range(1, 1'000'000));
+        app.add_option("--tune-rate", more.rate, "Learning rate of fine-tuning")->check(CLI::Range(1e-9, 1e3));
+      });
+  return program::run([&] {
+    program::prepare_folder(chosen.out);
+    if (more.set == "omniglot") return run<program::omniglot_set>(more, chosen);
+    if (more.set == "omniglot_runs") return run<program::omniglot_runs_set>(more, chosen);
+    if (more.set == "cifar_fs") return run<program::cifar_fs_set>(more, chosen);
+    if (more.set == "fc100") return run<program::fc100_set>(more, chosen);
+    return run<program::mini_imagenet_set>(more, chosen);
+  });
+}

@@ -1,0 +1,144 @@
+// Few-shot classification without forgetting, coarse to fine (paper 000, section 4.2.2, on the baseline of Gidaris and Komodakis): a
+// classifier by cosine learns the base classes, alone (bl) or as a stack (pt); then, its features frozen, generators learn on episodes to
+// make the rows of new classes from a few samples. Judged on episodes of new classes: against one another, and against all base classes
+// too.
+//
+//   41_dynamic_few_shot --data cifar-100-binary --set cifar_fs --shot 1 --generator attention --variant pt --out runs/dynamic_pt
+#include "common/few_shot.hpp"
+#include "common/tasks.hpp"
+
+#include <c2f/networks/few_shot_resnet.hpp>
+#include <c2f/systems/dynamic_few_shot.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/tensor.h>
+
+namespace {
+
+namespace few = c2f::dynamic_few_shot;
+
+constexpr std::int64_t way = 5;
+
+struct arguments {
+  std::string set = "cifar_fs", generator = "attention";
+  std::filesystem::path network = {};
+  std::int64_t shot = 1, queries = 15, episodes = 600, tune_epochs = 6, tune_episodes = 200;
+  double rate = 0.05;
+};
+
+template <class Image>
+using features_on = std::conditional_t<Image::height == 84, c2f::few_shot_resnet_features,
+                                       c2f::sequential<c2f::resnet_cifar_features<14>, c2f::global_average_pool>>;
+
+template <class Set>
+struct base_classes {  // generators play no part yet, but the new classes have their places
+  using input   = typename Set::image;
+  using network = few::network<features_on<input>, Set::base_classes, way, few::average>;
+};
+template <class Set, class Generator>
+struct grown {
+  using input   = typename Set::image;
+  using network = few::network<c2f::frozen<features_on<input>>, Set::base_classes, way, Generator>;
+};
+template <class Base>
+using variants = c2f::registry<tasks::bl<Base>, tasks::pt<Base>>;
+
+/// Trains the generators of `model`.
+template <class Task, class Split>
+void train_generators(c2f::stack<Task>& model, Split const& base, arguments const& more, program::options const& chosen) {
+  auto const recipe = c2f::recipe::settings{}
+                          .epochs(more.tune_epochs)
+                          .rate(more.rate)
+                          .weight_decay(chosen.weight_decay)
+                          .nesterov(true)
+                          .drop_at(1.0 / 3, 0.06)
+                          .drop_at(2.0 / 3, 0.2);
+  double sum = 0;
+  few::fit(model, base, {.way = way, .shot = more.shot, .queries = 3, .seed = chosen.seed}, more.tune_episodes, recipe,
+           [&](c2f::step_record const& step) {
+             sum += step.losses.back().second;
+             if (step.step + 1 < more.tune_episodes) return;
+             std::fprintf(stderr, "generators, epoch %ld   t %.2f   %s loss %.3f\n", static_cast<long>(step.epoch + 1), step.t,
+                          step.losses.back().first.c_str(), sum / static_cast<double>(more.tune_episodes));
+             sum = 0;
+           });
+}
+
+template <class Set, class Task, class Data>
+void judge(c2f::stack<Task>& model, Data const& data, arguments const& more, program::options const& chosen) {
+  at::NoGradGuard const no_gradients;
+  at::Tensor const base = at::arange(Set::base_classes);
+  program::accuracies seen;
+  for (std::int64_t number = 0; number < more.episodes; ++number) {
+    auto const problem = program::problem_of(data, number, {way, more.shot, more.queries, chosen.seed});
+    c2f::pass shown;
+    few::adapt(model, problem.support, at::tensor(problem.taught), shown);
+    auto const both       = model(problem.query, c2f::eval);
+    auto const judge_both = [&](std::string const& stage, at::Tensor const& logits) {
+      seen[stage + ", new classes"].push_back(program::accuracy(logits.slice(1, Set::base_classes), problem.truth));
+      seen[stage + ", all classes"].push_back(program::accuracy(logits.roll(way, 1), problem.truth));
+    };
+    judge_both("coarse", both.coarse);
+    if (both.fine.defined()) judge_both("fine", both.fine);
+  }
+  program::report_episodes(seen, chosen);
+}
+
+template <class Set>
+void run(arguments more, program::options const& chosen) {
+  auto const data = Set::open(chosen.data);
+  c2f::data::episodes const checked(data.novel, {way, more.shot, more.queries, chosen.seed});
+  if (more.network.empty()) more.network = chosen.out / "base.safetensors";
+  few::with_room<way, decltype(data.base)> const base(data.base);
+  variants<base_classes<Set>>::with(chosen.variant,
+                                    [&]<class Task>(c2f::chosen<Task>) { program::base_network<Task>(base, chosen, more.network); });
+  auto const grow = [&]<class Generator> {
+    variants<grown<Set, Generator>>::with(chosen.variant, [&]<class Task>(c2f::chosen<Task>) {
+      c2f::stack<Task> model(chosen.seed);
+      c2f::load_weights(model, more.network, {.partial = true});  // all but the generators
+      train_generators(model, data.base, more, chosen);
+      judge<Set>(model, data, more, chosen);
+      c2f::save_weights(model, chosen.out / "grown.safetensors");
+    });
+  };
+  more.generator == "average" ? grow.template operator()<few::average>() : grow.template operator()<few::attention<>>();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  arguments more;
+  program::options const defaults{.epochs = 30, .rate = 0.1, .weight_decay = 5e-4};
+  auto const chosen = program::read_options(
+      argc, argv, "Trains a classifier that grows by new classes of which it is shown a few samples, alone or coarse to fine.",
+      program::names_of<variants<tasks::any_base>>(), defaults, [&](CLI::App& app) {
+        app.get_option("--data")->description("Folder of the set: CIFAR-100's binary files, or lists and pictures");
+        app.get_option("--epochs")->description("Passes over the base classes");
+        app.get_option("--limit")->description("Use only so many images of the base classes; 0: all");
+        app.get_option("--out")
+            ->description("Folder for few_shot.json, grown.safetensors and what the training of the base classes writes")
+            ->required();
+        app.add_option("--set", more.set, "Which classes are base and which are new")
+            ->check(CLI::IsMember({"cifar_fs", "fc100", "mini_imagenet"}));
+        app.add_option("--base", more.network,
+                       "The stack of the base classes, a file for each variant: read, or trained and written where it "
+                       "is not there; without: base.safetensors in --out");
+        app.add_option("--generator", more.generator, "What makes the rows of new classes")->check(CLI::IsMember({"average", "attention"}));
+        app.add_option("--shot", more.shot, "Samples of each of the 5 new classes")->check(CLI::Range(1, 1000));
+        app.add_option("--queries", more.queries, "Other samples of each to be named")->check(CLI::Range(1, 1000));
+        app.add_option("--episodes", more.episodes, "How many to be judged by")->check(CLI::Range(1, 1'000'000));
+        app.add_option("--tune-epochs", more.tune_epochs, "Epochs of the generators")->check(CLI::Range(1, 1'000'000));
+        app.add_option("--tune-episodes", more.tune_episodes, "Episodes of each")->check(CLI::Range(1, 1'000'000));
+        app.add_option("--tune-rate", more.rate, "Learning rate of the generators; .06 and .012 of it in the second and last third")
+            ->check(CLI::Range(1e-9, 1e3));
+      });
+  return program::run([&] {
+    program::prepare_folder(chosen.out);
+    if (more.set == "cifar_fs") return run<program::cifar_fs_set>(more, chosen);
+    if (more.set == "fc100") return run<program::fc100_set>(more, chosen);
+    return run<program::mini_imagenet_set>(more, chosen);
+  });
+}

@@ -1,0 +1,127 @@
+// What the few-shot programs share: the sets they know, a network of the base classes that is trained once and kept, and how episodes are
+// reported.
+#pragma once
+
+#include "common/train.hpp"
+
+#include <c2f/data/cifar_few_shot.hpp>
+#include <c2f/data/episodes.hpp>
+#include <c2f/data/image_folder.hpp>
+#include <c2f/data/omniglot.hpp>
+#include <c2f/data/weights.hpp>
+#include <c2f/metrics/interval.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace program {
+
+/// A set as the programs want it: base classes to train on and new ones to be judged by; `base_classes` is known while compiling.
+struct cifar_fs_set {
+  using image                                = c2f::image<3, 32, 32>;
+  static constexpr std::int64_t base_classes = 64;
+  static auto open(std::filesystem::path const& folder) { return c2f::data::cifar_fs(folder); }
+};
+struct fc100_set {
+  using image                                = c2f::image<3, 32, 32>;
+  static constexpr std::int64_t base_classes = 60;
+  static auto open(std::filesystem::path const& folder) { return c2f::data::fc100(folder); }
+};
+struct mini_imagenet_set {
+  using image                                = c2f::image<3, 84, 84>;
+  static constexpr std::int64_t base_classes = 64;
+  static auto open(std::filesystem::path const& folder) { return c2f::data::image_folder<84>(folder); }
+};
+/// Room for the 964 characters of the background set, each turned four ways; the small sets use a part of it.
+struct omniglot_set {
+  using image                                = c2f::image<1, 28, 28>;
+  static constexpr std::int64_t base_classes = 4 * 964;
+  static auto open(std::filesystem::path const& folder) {
+    auto const either = [&](char const* whole, char const* small) {
+      return std::vector{std::filesystem::exists(folder / whole) ? folder / whole : folder / small};
+    };
+    return c2f::data::omniglot<28>({.base      = either("images_background.zip", "images_background_small1.zip"),
+                                    .novel     = either("images_evaluation.zip", "images_background_small2.zip"),
+                                    .rotations = true});
+  }
+};
+/// All background alphabets there are, for the official runs, which are of others.
+struct omniglot_runs_set : omniglot_set {
+  static auto open(std::filesystem::path const& folder) {
+    std::vector<std::filesystem::path> zips;
+    for (char const* name : {"images_background.zip", "images_background_small1.zip", "images_background_small2.zip"})
+      if (std::filesystem::exists(folder / name)) zips.push_back(folder / name);
+    struct {
+      c2f::data::omniglot_split<28> base;
+      std::vector<c2f::data::omniglot_run> runs;
+    } data{{"Omniglot background", zips, true}, c2f::data::omniglot_runs<28>(folder / "all_runs.zip")};
+    return data;
+  }
+};
+
+/// A few samples of `way` classes to learn from, and others to be named; sample i of the support is of class i / shot.
+struct problem {
+  at::Tensor support, query;                ///< [S, C, H, W], [Q, C, H, W]
+  std::vector<std::int64_t> taught, truth;  ///< the classes of both
+};
+
+/// Problem `number` of a set: an episode of its new classes, or one of the official runs.
+template <class Data>
+problem problem_of(Data const& data, std::int64_t number, c2f::data::episode_options const& options) {
+  problem made;
+  if constexpr (requires { data.runs; }) {
+    auto const& run = data.runs.at(static_cast<std::size_t>(number));
+    made            = {run.support, run.query, {}, run.labels};
+  } else {
+    auto const episode = c2f::data::episodes(data.novel, options).at(number);
+    made               = {c2f::data::read_samples(data.novel, episode.support), c2f::data::read_samples(data.novel, episode.query), {}, {}};
+    for (std::size_t i = 0; i < episode.query.size(); ++i) made.truth.push_back(static_cast<std::int64_t>(i) / options.queries);
+  }
+  std::int64_t const shot = made.support.size(0) / options.way;
+  for (std::int64_t i = 0; i < made.support.size(0); ++i) made.taught.push_back(i / shot);
+  return made;
+}
+
+/// Trains a stack on base classes and writes it to `file`, unless it is there. A fiftieth of each class is what the training is watched by.
+template <class Task, class Split>
+void base_network(Split const& base, options const& chosen, std::filesystem::path const& file) {
+  if (std::filesystem::exists(file)) return;
+  auto const classes = static_cast<std::int64_t>(base.classes().size());
+  auto const data    = c2f::data::hold_out(base, std::max<std::int64_t>(1, base.size() / classes / 50));
+  c2f::stack<Task> model(chosen.seed);
+  auto const report = train(model, limited(data, chosen), chosen, "base classes of " + base.name());
+  if (report.stopped) throw c2f::input_error("the training of the base classes was stopped, so nothing is judged; start it again");
+  c2f::save_weights(model, file);
+}
+
+/// Accuracies by stage, an episode each.
+using accuracies = std::map<std::string, std::vector<double>>;
+
+/// Prints mean and interval of every stage and writes them into few_shot.json.
+inline void report_episodes(accuracies const& seen, options const& chosen) {
+  nlohmann::ordered_json json;
+  for (auto const& [name, value] : chosen.given) json["options"][name] = json_of_word(value);
+  for (auto const& [stage, values] : seen) {
+    auto const found = c2f::metrics::mean_interval(values);
+    std::printf("%-7s %6.2f %% +- %.2f (%ld episodes)\n", stage.c_str(), 100 * found.mean, 100 * found.half,
+                static_cast<long>(found.count));
+    json["scores"][stage] = {{"accuracy", found.mean}, {"interval", found.half}, {"episodes", found.count}};
+  }
+  if (!chosen.out.empty()) write_whole(chosen.out / "few_shot.json", json.dump(2) + '\n');
+}
+
+/// The share of queries that are named right; query i is of class i / queries.
+inline double accuracy(at::Tensor const& logits, std::vector<std::int64_t> const& labels) {
+  at::Tensor const answers = logits.argmax(1).to(at::kCPU, at::kLong).contiguous();
+  std::int64_t const* each = answers.const_data_ptr<std::int64_t>();
+  std::int64_t right       = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i) right += each[i] == labels[i];
+  return static_cast<double>(right) / static_cast<double>(labels.size());
+}
+
+}  // namespace program

@@ -1,0 +1,236 @@
+// c2f/data/episodes.hpp: few-shot classification: the episodes of a split, a function of seed and number.
+//
+//   c2f::data::episodes const tests{data.novel, {.way = 5, .shot = 1, .queries = 15, .seed = 1}};
+//   c2f::data::episode const e = tests.at(7);
+//   at::Tensor const support = c2f::data::read_samples(data.novel, e.support);   // [5, C, H, W]; image i is of class i / shot
+//   at::Tensor const query   = c2f::data::read_samples(data.novel, e.query);     // [75, C, H, W]; image i is of class i / queries
+//
+//   auto const base = c2f::data::hold_out(data.base, 5);        // base.train, base.test: a data set to fit a network to first
+//
+// An episode is a small problem of its own (Vinyals et al., NIPS 2016): `way` classes, `shot` samples of each to learn from (the support)
+// and `queries` others of each to be judged by. Episode `number` takes its choices from random_stream(seed, purpose::episode, 0, number):
+// first the classes, then class by class the samples, support before queries. Each choice of k among n is the first k places of a
+// Fisher-Yates shuffle that begins at the front, of classes in the order of their numbers and of samples in the order of their ids.
+//
+// A split is a few_shot_split where the class of a sample is known without reading it: pictures (cifar, glyphs), omniglot, image_folder.
+//
+// Costs: construction lists the ids of each class; an episode copies the lists of its classes and of all class numbers: some us.
+// Errors: input_error for an option out of range, fewer classes than way, a class with fewer samples than an episode takes,
+// fewer than hold_out leaves out, or splits that share a class.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+
+#include <c2f/core/errors.hpp>
+#include <c2f/core/random.hpp>
+#include <c2f/data/split.hpp>
+
+namespace c2f::data {
+
+/// A split whose samples have one class each, known without reading them.
+///   s.label(id)    the class of a sample, 0, 1 ...: what read writes as its truth
+///   s.classes()    the names of the classes, or nothing where they are not known
+template <class S>
+concept few_shot_split =
+    split<S> && std::same_as<typename S::truth_value, std::int64_t> && S::truth_dims.size() == 0 && requires(S const& s, std::int64_t id) {
+      { s.label(id) } -> std::convertible_to<std::int64_t>;
+      { s.classes() } -> std::convertible_to<std::vector<std::string>>;
+    };
+
+/// The class of each sample, by id.
+template <few_shot_split S>
+[[nodiscard]] std::vector<std::int64_t> labels(S const& samples) {
+  std::vector<std::int64_t> all(static_cast<std::size_t>(samples.size()));
+  for (std::size_t id = 0; id < all.size(); ++id) all[id] = samples.label(static_cast<std::int64_t>(id));
+  return all;
+}
+
+struct episode_options {
+  std::int64_t way     = 5;   ///< classes
+  std::int64_t shot    = 1;   ///< samples of each to learn from
+  std::int64_t queries = 15;  ///< other samples of each to be judged by
+  std::uint64_t seed   = 1;
+};
+
+/// Which classes and samples of a split are the problem. Within it classes are numbered 0 ... way - 1 in the order of `classes`.
+struct episode {
+  std::vector<std::int64_t> classes;  ///< way numbers of the split's classes
+  std::vector<std::int64_t> support;  ///< way * shot ids, class by class: sample i is of class i / shot
+  std::vector<std::int64_t> query;    ///< way * queries ids, class by class: sample i is of class i / queries
+  friend bool operator==(episode const&, episode const&) = default;
+};
+
+/// The episodes of a split.
+class episodes {
+ public:
+  template <few_shot_split S>
+  explicit episodes(S const& samples, episode_options const& options = {})
+      : episodes(samples.name(), labels(samples), samples.classes(), options) {}
+
+  /// From the class of each sample alone; `names` are of the classes, or none. Both names are for messages.
+  episodes(std::string const& name, std::span<std::int64_t const> labels, std::vector<std::string> const& names,
+           episode_options const& options)
+      : options_(options) {
+    check("way", options.way);
+    check("shot", options.shot);
+    check("queries", options.queries);
+    for (std::size_t id = 0; id < labels.size(); ++id) {
+      auto const k = static_cast<std::size_t>(labels[id]);
+      if (k >= members_.size()) members_.resize(k + 1);
+      members_[k].push_back(static_cast<std::int64_t>(id));
+    }
+    members_.resize(std::max(members_.size(), names.size()));
+    check_room(name, names);
+  }
+
+  [[nodiscard]] episode_options const& options() const { return options_; }
+  [[nodiscard]] std::int64_t class_count() const { return static_cast<std::int64_t>(members_.size()); }
+
+  /// Episode `number`: always the same for the same labels and options.
+  [[nodiscard]] episode at(std::int64_t number) const {
+    random_stream draw{options_.seed, purpose::episode, 0, static_cast<std::uint64_t>(number)};
+    std::vector<std::int64_t> all(members_.size());
+    for (std::size_t k = 0; k < all.size(); ++k) all[k] = static_cast<std::int64_t>(k);
+    episode made;
+    made.classes = choose(std::move(all), options_.way, draw);
+    for (std::int64_t const k : made.classes) {
+      auto const ids   = choose(members_[static_cast<std::size_t>(k)], options_.shot + options_.queries, draw);
+      auto const first = ids.begin() + options_.shot;
+      made.support.insert(made.support.end(), ids.begin(), first);
+      made.query.insert(made.query.end(), first, ids.end());
+    }
+    return made;
+  }
+
+ private:
+  static constexpr std::int64_t most = 1000000;  // of each option, so that sums and products stay far from overflow
+
+  static void check(char const* option, std::int64_t found) {
+    if (found < 1 || found > most)
+      throw input_error(std::string("the option ") + option + " of episodes is " + std::to_string(found) + "; it must be 1 to " +
+                        std::to_string(most));
+  }
+
+  void check_room(std::string const& name, std::vector<std::string> const& names) const {
+    if (class_count() < options_.way)
+      throw input_error(name + " has " + std::to_string(class_count()) + " classes, too few for episodes of " +
+                        std::to_string(options_.way) + "; write a smaller way or add classes");
+    std::int64_t const needed = options_.shot + options_.queries;
+    for (std::size_t k = 0; k < members_.size(); ++k)
+      if (auto const found = static_cast<std::int64_t>(members_[k].size()); found < needed)
+        throw input_error("class " + std::to_string(k) + (k < names.size() ? " (" + names[k] + ")" : "") + " of " + name + " has " +
+                          std::to_string(found) + " samples, but an episode takes " + std::to_string(options_.shot) + " for support and " +
+                          std::to_string(options_.queries) + " as queries; write fewer of them or add samples");
+  }
+
+  static std::vector<std::int64_t> choose(std::vector<std::int64_t> among, std::int64_t k, random_stream& draw) {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(k); ++i)
+      std::swap(among[i], among[i + draw.below(static_cast<std::uint32_t>(among.size() - i))]);
+    among.resize(static_cast<std::size_t>(k));
+    return among;
+  }
+
+  episode_options options_;
+  std::vector<std::vector<std::int64_t>> members_;  // of each class, the ids
+};
+
+/// Some samples of a split, as a split; made by hold_out().
+template <few_shot_split S>
+class chosen {
+ public:
+  using image                      = typename S::image;
+  using truth_value                = std::int64_t;
+  static constexpr auto truth_dims = S::truth_dims;
+
+  chosen(S whole, std::string name, std::vector<std::int64_t> ids)
+      : whole_(std::move(whole)), name_(std::move(name)), ids_(std::make_shared<std::vector<std::int64_t> const>(std::move(ids))) {}
+
+  [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(ids_->size()); }
+  [[nodiscard]] std::string const& name() const { return name_; }
+  [[nodiscard]] decltype(auto) classes() const { return whole_.classes(); }
+  [[nodiscard]] static constexpr std::int64_t class_count()
+    requires requires { S::class_count(); }
+  {
+    return S::class_count();
+  }
+  [[nodiscard]] std::int64_t label(std::int64_t id) const { return whole_.label(in_whole(id)); }
+  void read(std::int64_t id, random_stream* augment, float* pixels, std::int64_t* truth) const {
+    whole_.read(in_whole(id), augment, pixels, truth);
+  }
+
+  /// The split that the samples come from, and their ids there.
+  [[nodiscard]] S const& whole() const { return whole_; }
+  [[nodiscard]] std::int64_t in_whole(std::int64_t id) const { return (*ids_)[static_cast<std::size_t>(id)]; }
+
+ private:
+  S whole_;
+  std::string name_;
+  std::shared_ptr<std::vector<std::int64_t> const> ids_;
+};
+
+/// A data set whose train and test have the same classes.
+template <few_shot_split S>
+struct held_out {
+  chosen<S> train, test;
+};
+
+/// The last n samples of each class for testing and the others to train on: how a network is trained on base classes before it plays
+/// episodes of novel ones.
+template <few_shot_split S>
+[[nodiscard]] held_out<S> hold_out(S const& whole, std::int64_t n) {
+  std::vector<std::int64_t> const all = labels(whole);
+  std::vector<std::int64_t> left, train, test;  // left: of each class, how many samples follow
+  for (std::int64_t const k : all) {
+    left.resize(std::max(left.size(), static_cast<std::size_t>(k) + 1));
+    ++left[static_cast<std::size_t>(k)];
+  }
+  for (std::size_t k = 0; k < left.size(); ++k)
+    if (n < 1 || n >= left[k])
+      throw input_error("of the " + std::to_string(left[k]) + " samples of class " + std::to_string(k) + " of " + whole.name() + ", " +
+                        std::to_string(n) + " cannot be held out; write 1 or more, and fewer than a class has");
+  for (std::size_t id = 0; id < all.size(); ++id)
+    (left[static_cast<std::size_t>(all[id])]-- <= n ? test : train).push_back(static_cast<std::int64_t>(id));
+  return {{whole, whole.name() + " train", std::move(train)}, {whole, whole.name() + " test", std::move(test)}};
+}
+
+/// input_error where two splits share a class: what is learnt from one would then not be new in the other.
+template <few_shot_split A, few_shot_split B>
+void check_disjoint(A const& a, B const& b) {
+  std::vector<std::string> const one = a.classes(), other = b.classes();
+  std::set<std::string> const names(one.begin(), one.end());
+  for (std::string const& name : other)
+    if (names.contains(name))
+      throw input_error("the class '" + name + "' is in both " + a.name() + " and " + b.name() + "; take it out of one of them");
+}
+
+/// The images of some samples, [n, C, H, W] and channels last in memory; augmented where there is a stream to draw from.
+template <split S>
+[[nodiscard]] at::Tensor read_samples(S const& samples, std::span<std::int64_t const> ids, random_stream* augment = nullptr) {
+  using image         = typename S::image;
+  at::Tensor images   = at::empty({static_cast<std::int64_t>(ids.size()), image::channels, image::height, image::width},
+                                  at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
+  std::int64_t truths = 1;
+  for (std::int64_t const n : S::truth_dims) truths *= n;
+  std::vector<typename S::truth_value> unused(static_cast<std::size_t>(truths));
+  float* pixels = images.template mutable_data_ptr<float>();
+  for (std::int64_t const id : ids) {
+    samples.read(id, augment, pixels, unused.data());
+    pixels += image::channels * image::height * image::width;
+  }
+  return images;
+}
+
+}  // namespace c2f::data
