@@ -1,4 +1,4 @@
-// expect-error: c2f::resnet knows the depths 18, 34 and 50
+// expect-error: c2f::resnet knows the depths 10, 18, 34 and 50
 #include <c2f/c2f.hpp>
 
 struct mine {

@@ -1,11 +1,11 @@
-// c2f/networks/resnet.hpp: ResNet-18, -34 and -50 for 224x224 images, with torchvision's names.
+// c2f/networks/resnet.hpp: ResNet-10, -18, -34 and -50 for 224x224 images, with torchvision's names.
 //
 //   using network = c2f::resnet<18, c2f::class_vector<1000>>;
 //   using backbone = c2f::resnet_features<50, 3>;      // without the last stage: 1,024 channels, stride 16
 //   using backbone = c2f::resnet_features<50, 4, 8>;   // all stages at stride 8, for segmentation
 //
-// He et al., CVPR 2016, table 1; stride on the 3x3 convolution of a bottleneck as in torchvision. Any size from 32x32 up fits.
-// Parameters with 1,000 classes: 11,689,512 / 21,797,672 / 25,557,032.
+// He et al., CVPR 2016, table 1; stride on the 3x3 convolution of a bottleneck as in torchvision. ResNet-10 is not in that table: it has
+// one basic block a stage. Any size from 32x32 up fits. Parameters with 1,000 classes: 5,418,792 / 11,689,512 / 21,797,672 / 25,557,032.
 #pragma once
 
 #include <c2f/kinds/class_vector.hpp>
@@ -20,8 +20,8 @@ namespace c2f {
 namespace detail {
 template <int Depth>
 consteval bool check_resnet_depth() {
-  static_assert(Depth == 18 || Depth == 34 || Depth == 50,
-                "c2f::resnet knows the depths 18, 34 and 50; write one of them, or c2f::resnet_cifar for 32x32 images");
+  static_assert(Depth == 10 || Depth == 18 || Depth == 34 || Depth == 50,
+                "c2f::resnet knows the depths 10, 18, 34 and 50; write one of them, or c2f::resnet_cifar for 32x32 images");
   return true;
 }
 template <int Stages>
@@ -44,8 +44,9 @@ using resnet_block = std::conditional_t<Depth == 50, dilated_bottleneck<W, S, D>
 /// torchvision's replace_stride_with_dilation does.
 template <int Depth, int Stages = 4, std::int64_t OutputStride = 32>
 struct resnet_features {
-  static constexpr std::array<std::size_t, 4> blocks =
-      Depth == 18 ? std::array<std::size_t, 4>{2, 2, 2, 2} : std::array<std::size_t, 4>{3, 4, 6, 3};
+  static constexpr std::array<std::size_t, 4> blocks = Depth == 10   ? std::array<std::size_t, 4>{1, 1, 1, 1}
+                                                       : Depth == 18 ? std::array<std::size_t, 4>{2, 2, 2, 2}
+                                                                     : std::array<std::size_t, 4>{3, 4, 6, 3};
 
   template <shape In>
   struct on : detail::holds<detail::check_resnet_depth<Depth>(), detail::check_resnet_stages<Stages>(),

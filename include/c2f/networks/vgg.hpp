@@ -1,18 +1,25 @@
-// c2f/networks/vgg.hpp: the convolutions of VGG-16, with torchvision's names.
+// c2f/networks/vgg.hpp: VGG-16, whole or its convolutions alone, with torchvision's names.
 //
+//   using network = c2f::vgg16<c2f::class_vector<1000>>;
 //   using backbone = c2f::vgg16_features<4>;               // up to the fourth pooling: 512 channels, a sixteenth of the size
 //   struct net { c2f::network_on<c2f::vgg16_features<5>, c2f::image<3, 224, 224>> features;  C2F_MEMBERS(features); };
 //
 // Simonyan and Zisserman, "Very deep convolutional networks", ICLR 2015, configuration D: five stages of 3x3 convolutions with
-// biases and ReLU, each ended by a 2x2 pooling. Layers are numbered as in torchvision's vgg16().features, ReLU and pooling
+// biases and ReLU, each ended by a 2x2 pooling; in vgg16 three linear layers on 7x7 places follow. An image of 224x224 has these;
+// another size, from 32x32 up or c2f::dynamic, is brought to them by the mean, as in torchvision. There is no dropout yet: its
+// places in torchvision's `classifier` hold nothing. Layers are numbered as in torchvision's vgg16().features, ReLU and pooling
 // included, so that a member called `features` has its paths: features.0.weight ... features.28.bias.
-// Parameters up to pooling 1 ... 5: 38,720 / 260,160 / 1,735,488 / 7,635,264 / 14,714,688.
+// Parameters up to pooling 1 ... 5: 38,720 / 260,160 / 1,735,488 / 7,635,264 / 14,714,688; vgg16 for 1,000 classes: 138,357,544.
 // Error: another number of poolings, or an input that they would leave empty, is a compile error.
 #pragma once
 
+#include <c2f/kinds/class_vector.hpp>
 #include <c2f/layers/conv.hpp>
+#include <c2f/layers/linear.hpp>
 #include <c2f/layers/plain.hpp>
 #include <c2f/layers/sequential.hpp>
+
+#include <ATen/ops/adaptive_avg_pool2d.h>
 
 #include <cstddef>
 #include <tuple>
@@ -54,5 +61,24 @@ struct vgg16_until : vgg_layers<vgg16_stages, std::make_index_sequence<(Until >=
 /// The layers of VGG-16 up to and with pooling number `Until`, in sequence.
 template <int Until>
 using vgg16_features = typename detail::vgg16_until<Until>::type;
+
+template <class Kind>
+struct vgg16 {
+  using kind = Kind;
+
+  template <shape In>
+  struct on {
+    using output = typename Kind::template output<detail::as_map<In>>;
+    using head   = sequential<linear<4096>, relu, identity, linear<4096>, relu, identity, linear<output::channels>>;
+
+    network_on<vgg16_features<5>, In> features;
+    network_on<head, vector<512 * 7 * 7>> classifier;
+    C2F_MEMBERS(features, classifier);
+
+    at::Tensor operator()(at::Tensor const& x, mode m) const {
+      return classifier(at::adaptive_avg_pool2d(features(x, m), {7, 7}).flatten(1), m);
+    }
+  };
+};
 
 }  // namespace c2f

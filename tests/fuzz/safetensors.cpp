@@ -1,0 +1,76 @@
+// The safetensors reader on bytes that may be anything: it returns tensors, or throws input_error of one line; it does not ask for much
+// more memory than the bytes have; and what it returns is written and read as the same.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include <c2f/data/safetensors.hpp>
+
+#ifdef __SANITIZE_ADDRESS__
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(void const volatile*, std::size_t), void (*)(void const volatile*));
+extern "C" std::size_t __sanitizer_get_allocated_size(void const volatile*);
+#endif
+
+namespace {
+
+// A file of the corpus has less than 4 KiB, so more than this is a size that was believed.
+constexpr std::int64_t most_memory = 1 << 20;
+std::int64_t held                  = 0;
+bool watching                      = false;
+
+void watch() {
+#ifdef __SANITIZE_ADDRESS__
+  static int const installed = __sanitizer_install_malloc_and_free_hooks(
+      [](void const volatile*, std::size_t size) {
+        if (watching && (held += static_cast<std::int64_t>(size)) > most_memory) std::abort();
+      },
+      [](void const volatile* freed) {
+        if (watching && freed != nullptr) held -= static_cast<std::int64_t>(__sanitizer_get_allocated_size(freed));
+      });
+  if (installed == 0) std::abort();
+#endif
+  held     = 0;
+  watching = true;
+}
+
+bool same(c2f::data::safetensors const& a, c2f::data::safetensors const& b) {
+  if (a.metadata != b.metadata || a.tensors.size() != b.tensors.size()) return false;
+  for (auto const& [name, value] : a.tensors) {
+    auto const other = b.tensors.find(name);
+    if (other == b.tensors.end() || other->second.scalar_type() != value.scalar_type() || other->second.sizes() != value.sizes() ||
+        (value.nbytes() > 0 && std::memcmp(other->second.const_data_ptr(), value.const_data_ptr(), value.nbytes()) != 0))
+      return false;
+  }
+  return true;
+}
+
+void read(std::string_view bytes) {
+  try {
+    watch();
+    auto const found = c2f::data::parse_safetensors(bytes, "file");
+    watching         = false;
+    std::string written;
+    c2f::data::serialize(found, [&](void const* from, std::size_t count) { written.append(static_cast<char const*>(from), count); });
+    if (!same(found, c2f::data::parse_safetensors(written, "again"))) std::abort();
+  } catch (c2f::input_error const& error) {
+    watching = false;
+    if (std::string(error.what()).find('\n') != std::string::npos) std::abort();
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* bytes, std::size_t size) {
+  std::string file(reinterpret_cast<char const*>(bytes), size);
+  read(file);
+  // Most changes move the end of the header; here its length follows.
+  auto const brace = file.rfind('}');
+  if (brace == std::string::npos || brace < 8) return 0;
+  std::uint64_t const length = brace - 7;
+  std::memcpy(file.data(), &length, 8);
+  read(file);
+  return 0;
+}
