@@ -6,8 +6,8 @@
 //
 // Simonyan and Zisserman, "Very deep convolutional networks", ICLR 2015, configuration D: five stages of 3x3 convolutions with
 // biases and ReLU, each ended by a 2x2 pooling; in vgg16 three linear layers on 7x7 places follow. An image of 224x224 has these;
-// another size, from 32x32 up or c2f::dynamic, is brought to them by the mean, as in torchvision. There is no dropout yet: its
-// places in torchvision's `classifier` hold nothing. Layers are numbered as in torchvision's vgg16().features, ReLU and pooling
+// another size, from 32x32 up or c2f::dynamic, is brought to them by the mean, as in torchvision, and half of the numbers
+// between the linear layers are dropped in training. Layers are numbered as in torchvision's vgg16().features, ReLU and pooling
 // included, so that a member called `features` has its paths: features.0.weight ... features.28.bias.
 // Parameters up to pooling 1 ... 5: 38,720 / 260,160 / 1,735,488 / 7,635,264 / 14,714,688; vgg16 for 1,000 classes: 138,357,544.
 // Error: another number of poolings, or an input that they would leave empty, is a compile error.
@@ -15,6 +15,7 @@
 
 #include <c2f/kinds/class_vector.hpp>
 #include <c2f/layers/conv.hpp>
+#include <c2f/layers/dropout.hpp>
 #include <c2f/layers/linear.hpp>
 #include <c2f/layers/plain.hpp>
 #include <c2f/layers/sequential.hpp>
@@ -69,15 +70,17 @@ struct vgg16 {
   template <shape In>
   struct on {
     using output = typename Kind::template output<detail::as_map<In>>;
-    using head   = sequential<linear<4096>, relu, identity, linear<4096>, relu, identity, linear<output::channels>>;
+    using head   = sequential<linear<4096>, relu, dropout<0.5>, linear<4096>, relu, dropout<0.5>, linear<output::channels>>;
 
     network_on<vgg16_features<5>, In> features;
     network_on<head, vector<512 * 7 * 7>> classifier;
     C2F_MEMBERS(features, classifier);
 
-    at::Tensor operator()(at::Tensor const& x, mode m) const {
-      return classifier(at::adaptive_avg_pool2d(features(x, m), {7, 7}).flatten(1), m);
-    }
+    at::Tensor operator()(at::Tensor const& x, mode m) const { return classifier(seven_by_seven(features(x, m)), m); }
+    at::Tensor operator()(at::Tensor const& x, pass& p) const { return classifier(seven_by_seven(features(x, p.mode)), p); }
+
+   private:
+    static at::Tensor seven_by_seven(at::Tensor const& map) { return at::adaptive_avg_pool2d(map, {7, 7}).flatten(1); }
   };
 };
 
