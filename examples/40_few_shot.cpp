@@ -20,8 +20,8 @@ namespace {
 struct arguments {
   std::string set               = "omniglot";
   std::filesystem::path network = {};
-  std::int64_t way = 5, shot = 1, queries = 15, episodes = 600, steps = 20;
-  double rate = 0.01;
+  std::int64_t way = 5, shot = 1, queries = 15, episodes = 600, epochs = 40, batch = 10;
+  double rate = 0.003;
 };
 
 template <class Set>
@@ -54,7 +54,7 @@ c2f::stack<Task> prepared(std::filesystem::path const& file, std::uint64_t seed)
 template <class Task, class Data>
 void judge(Data const& data, arguments const& more, program::options const& chosen) {
   auto const start  = prepared<Task>(more.network, chosen.seed);
-  auto const recipe = c2f::recipe::settings{}.epochs(more.steps).rate(more.rate).weight_decay(chosen.weight_decay);
+  auto const recipe = c2f::recipe::settings{}.epochs(more.epochs).batch(more.batch).rate(more.rate).weight_decay(chosen.weight_decay);
   c2f::interrupt on_ctrl_c;
   program::accuracies seen;
   for (std::int64_t number = 0; number < more.episodes && !on_ctrl_c.stop(); ++number) {
@@ -109,7 +109,8 @@ int main(int argc, char** argv) {
         app.add_option("--shot", more.shot, "Samples of each to learn from")->check(CLI::Range(1, 1000));
         app.add_option("--queries", more.queries, "Other samples of each to be named")->check(CLI::Range(1, 1000));
         app.add_option("--episodes", more.episodes, "How many")->check(CLI::Range(1, 1'000'000));
-        app.add_option("--steps", more.steps, "Steps of fine-tuning an episode, all its samples at once")->check(CLI::Range(1, 1'000'000));
+        app.add_option("--tune-epochs", more.epochs, "Passes over the samples of an episode")->check(CLI::Range(1, 1'000'000));
+        app.add_option("--tune-batch", more.batch, "Samples a step of fine-tuning")->check(CLI::Range(1, 1'000'000));
         app.add_option("--tune-rate", more.rate, "Learning rate of fine-tuning")->check(CLI::Range(1e-9, 1e3));
       });
   return program::run([&] {

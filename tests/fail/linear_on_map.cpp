@@ -1,5 +1,5 @@
 // expect-error: this layer works on a vector but stands after a map
-// expect-error: in_layer<c2f::linear<10>
+// expect-error: in_layer<c2f::linear<10
 // expect-error: got<c2f::image<16, 32, 32>
 #include <c2f/c2f.hpp>
 

@@ -221,5 +221,9 @@ TEST_CASE("fine-tuning learns its samples, alone and progressively, and gives th
   c2f::fine_tune(two, x, truth, recipe);
   REQUIRE(equal(leaves_of(one), leaves_of(two)));
   REQUIRE(one(x, c2f::eval).answer.argmax(1).equal(truth));
+  c2f::stack<pt> batches(1);
+  c2f::fine_tune(batches, x, truth, c2f::recipe::settings(recipe).batch(3));
+  REQUIRE(batches(x, c2f::eval).coarse.argmax(1).eq(truth).sum().item<std::int64_t>() >= 3);
+  REQUIRE_FALSE(equal(leaves_of(one), leaves_of(batches)));
   REQUIRE_THROWS_AS(c2f::fine_tune(one, x.mul(std::numeric_limits<double>::infinity()), truth, recipe), c2f::not_finite);
 }
