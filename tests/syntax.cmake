@@ -116,8 +116,6 @@ endif()
 
 # ---- docs: every code block compiles ----
 
-find_program(C2F_ANY_PYTHON python3)
-mark_as_advanced(C2F_ANY_PYTHON)
 if(C2F_ANY_PYTHON AND level GREATER_EQUAL 1)
   file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/docs/*.md)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${pages} ${PROJECT_SOURCE_DIR}/cmake/extract_blocks.py)

@@ -95,7 +95,8 @@ void base_network(Split const& base, options const& chosen, std::filesystem::pat
   auto const data    = c2f::data::hold_out(base, std::max<std::int64_t>(1, base.size() / classes / 50));
   c2f::stack<Task> model(chosen.seed);
   auto const report = train(model, limited(data, chosen), chosen, "base classes of " + base.name());
-  if (report.stopped) throw c2f::input_error("the training of the base classes was stopped, so nothing is judged; start it again");
+  if (report.stopped)
+    throw c2f::input_error("the training of the base classes was stopped, so nothing is judged; type the same command with --resume");
   c2f::save_weights(model, file);
 }
 

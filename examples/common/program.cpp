@@ -1,7 +1,9 @@
 #include "common/program.hpp"
 
 #include <c2f/data/plot.hpp>
+#include <c2f/data/whole_file.hpp>
 #include <c2f/print/observers.hpp>
+#include <c2f/train/checkpoint.hpp>
 #include <c2f/train/memory.hpp>
 
 #include <CLI/CLI.hpp>
@@ -25,18 +27,41 @@ nlohmann::ordered_json json_of(c2f::named_values const& values) {
 }  // namespace
 
 void write_whole(std::filesystem::path const& file, std::string const& text) {
-  std::filesystem::path const part = file.string() + ".part" + std::to_string(::getpid());
-  std::ofstream out(part, std::ios::trunc);
-  out << text << std::flush;
-  bool const written = static_cast<bool>(out);
-  out.close();
-  std::error_code failed;
-  if (written) std::filesystem::rename(part, file, failed);
-  if (!written || failed) {
-    std::error_code ignored;
-    std::filesystem::remove(part, ignored);
-    throw c2f::input_error("cannot write '" + file.string() + "'; choose a folder that can be written and has room");
-  }
+  c2f::data::whole_file out(file);
+  out.write(text);
+  out.commit();
+}
+
+struct kept_files::files {
+  explicit files(options const& chosen)
+      : log(chosen.out / "log.jsonl"),
+        checkpoints(chosen.out / "checkpoints", {.every = chosen.checkpoint_every, .resume = chosen.resume}) {}
+  c2f::print::json_lines log;
+  c2f::checkpoints checkpoints;
+};
+kept_files::kept_files(options const& chosen) {
+  if (!chosen.out.empty()) files_ = std::make_unique<files>(chosen);
+}
+kept_files::~kept_files() = default;
+bool kept_files::restore(c2f::training_state& state) {
+  bool const restored = files_ && files_->checkpoints.restore(state);
+  if (restored) std::fprintf(stderr, "goes on from %s\n", files_->checkpoints.restored().c_str());
+  return restored;
+}
+void kept_files::keep(c2f::training_state const& state, c2f::moment when) {
+  if (files_) files_->checkpoints.keep(state, when);
+}
+void kept_files::on_start(c2f::training_start const& start) {
+  if (files_) files_->log.on_start(start);
+}
+void kept_files::on_resume(c2f::training_report const& before) {
+  if (files_) files_->log.on_resume(before);
+}
+void kept_files::on_epoch(c2f::epoch_record const& epoch) {
+  if (files_) files_->log.on_epoch(epoch);
+}
+void kept_files::on_end(c2f::training_report const& report) {
+  if (files_) files_->log.on_end(report);
 }
 
 nlohmann::ordered_json json_of_word(std::string const& word) {
@@ -61,7 +86,17 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
   app.add_option("--weight-decay", chosen.weight_decay, "Of all parameters")->check(CLI::Range(0.0, 1e3));
   app.add_flag("--strict", chosen.strict, "Stop at a sample that cannot be read instead of replacing it by another");
   app.add_flag("--bf16", chosen.bf16, "Images and activations in bfloat16");
-  app.add_option("--out", chosen.out, "Folder for log.jsonl, summary.json and curve.png; without it nothing is written")->type_name("DIR");
+  app.add_option("--ema", chosen.ema, "Evaluate a moving average of the networks that decays by so much a step; 0: none")
+      ->check(CLI::Range(0.0, 0.9999999));
+  app.add_option("--clip", chosen.clip, "The largest norm of a gradient; 0: any")->check(CLI::Range(0.0, 1e9));
+  app.add_option("--accumulate", chosen.accumulate, "Batches a step")->check(CLI::Range(1, 1'000'000));
+  app.add_flag("--deterministic", chosen.deterministic, "The same bytes from every run on the same kind of machine");
+  CLI::Option* const out =
+      app.add_option("--out", chosen.out, "Folder for log.jsonl, checkpoints, summary.json and curve.png; without it nothing is written")
+          ->type_name("DIR");
+  app.add_option("--checkpoint-every", chosen.checkpoint_every, "Steps between checkpoints; 0: one an epoch")
+      ->check(CLI::Range(0, 1'000'000'000));
+  app.add_flag("--resume", chosen.resume, "Go on with the training in --out, if there is one")->needs(out);
   if (more) more(app);
   try {
     app.parse(argc, argv);
@@ -89,7 +124,11 @@ c2f::recipe::settings recipe_of(options const& chosen) {
       .threads(chosen.threads)
       .weight_decay(chosen.weight_decay)
       .strict(chosen.strict)
-      .bf16(chosen.bf16);
+      .bf16(chosen.bf16)
+      .ema(chosen.ema)
+      .clip(chosen.clip)
+      .accumulate(chosen.accumulate)
+      .deterministic(chosen.deterministic);
 }
 
 void prepare_folder(std::filesystem::path const& folder) {
@@ -107,6 +146,7 @@ void write_summary(std::filesystem::path const& folder, options const& chosen, c
   summary["samples"]     = report.start.samples;
   summary["epochs_done"] = report.epochs.size();
   summary["stopped"]     = report.stopped;
+  summary["skipped"]     = report.skipped;
   double train_seconds   = 0;
   for (auto const& epoch : report.epochs) train_seconds += epoch.train_seconds;
   summary["train_seconds"] = train_seconds;
@@ -136,8 +176,12 @@ void write_curve(std::filesystem::path const& folder, std::string const& title, 
 }
 
 void print_report(c2f::training_report const& report) {
+  if (report.start.done == report.start.epochs * report.start.steps_an_epoch && !report.epochs.empty())
+    std::printf("this training had been finished; nothing was trained now\n");
   if (report.stopped) std::printf("stopped after %zu of %ld epochs\n", report.epochs.size(), static_cast<long>(report.start.epochs));
   if (!report.epochs.empty()) std::printf("%s\n", c2f::print::epoch_line(report.epochs.back(), report.start.epochs).c_str());
+  if (report.skipped > 0)
+    std::printf("%ld steps were skipped because a loss or gradient was not finite\n", static_cast<long>(report.skipped));
   if (report.faulty.samples == 0) return;
   std::printf("%ld samples could not be read; others stood in for them %ld times:\n", static_cast<long>(report.faulty.samples),
               static_cast<long>(report.faulty.replaced));

@@ -1,5 +1,5 @@
-// What the example programs share: options, the output folder, summary and learning curve, errors and exit codes. common/train.hpp runs
-// a training with them.
+// What the example programs share: options, the output folder, log, checkpoints, summary and learning curve, errors and exit codes.
+// common/train.hpp runs a training with them.
 #pragma once
 
 #include <c2f/core/errors.hpp>
@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,7 +30,9 @@ struct options {
   std::uint64_t seed = 1;
   int threads        = 1;
   double rate = 0.1, weight_decay = 1e-4;
-  bool bf16 = false, strict = false;
+  bool bf16 = false, strict = false, resume = false, deterministic = false;
+  std::int64_t checkpoint_every = 0, accumulate = 1;
+  double ema = 0, clip = 0;
   std::vector<std::pair<std::string, std::string>> given = {};  ///< every option with its value, for the summary
 };
 
@@ -54,7 +57,27 @@ void prepare_folder(std::filesystem::path const& folder);
 /// A word of the command line as the number, the truth value or the text that it is.
 nlohmann::ordered_json json_of_word(std::string const& word);
 
-/// Writes a text under another name in the same folder and renames it, so that the file is whole or not there.
+/// What a training writes into --out while it runs, as an observer: log.jsonl and checkpoints/, from which it goes on with --resume.
+/// Without --out it does nothing.
+class kept_files {
+ public:
+  explicit kept_files(options const& chosen);
+  kept_files(kept_files const&)            = delete;
+  kept_files& operator=(kept_files const&) = delete;
+  ~kept_files();
+  bool restore(c2f::training_state& state);
+  void keep(c2f::training_state const& state, c2f::moment when);
+  void on_start(c2f::training_start const& start);
+  void on_resume(c2f::training_report const& before);
+  void on_epoch(c2f::epoch_record const& epoch);
+  void on_end(c2f::training_report const& report);
+
+ private:
+  struct files;
+  std::unique_ptr<files> files_;
+};
+
+/// Writes a text so that the file is whole or not there.
 void write_whole(std::filesystem::path const& file, std::string const& text);
 
 /// Writes summary.json: options, report and last scores. The file is whole or not there.

@@ -1,4 +1,5 @@
-// A training as every example program runs it: progress on stderr, log, summary and curve into --out, the last scores on stdout.
+// A training as every example program runs it: progress on stderr; log, checkpoints, summary and curve into --out; the last scores on
+// stdout. With --resume it goes on with what is in --out; SIGINT and SIGTERM end it after the step it is in, and that is kept.
 #pragma once
 
 #include "common/program.hpp"
@@ -27,12 +28,9 @@ c2f::training_report train(c2f::stack<Task>& model, Data const& data, options co
                            c2f::recipe::settings const& recipe) {
   c2f::interrupt on_ctrl_c;
   c2f::print::progress_bar bar(c2f::print::progress_bar::elsewhere::lines);
-  c2f::training_report report;
-  if (chosen.out.empty()) {
-    report = c2f::fit(model, data, recipe, bar, on_ctrl_c);
-  } else {
-    c2f::print::json_lines log(chosen.out / "log.jsonl");
-    report = c2f::fit(model, data, recipe, bar, on_ctrl_c, log);
+  kept_files files(chosen);
+  c2f::training_report const report = c2f::fit(model, data, recipe, bar, on_ctrl_c, files);
+  if (!chosen.out.empty()) {
     write_summary(chosen.out, chosen, report);
     write_curve(chosen.out, title, report);
   }

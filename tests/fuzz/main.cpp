@@ -2,10 +2,12 @@
 //
 //   voc_xml corpus/voc_xml/*                           # each file once
 //   voc_xml --mutate 200000 1 corpus/voc_xml/*         # 200,000 changed copies of them; the same for the same seed
+//   voc_xml --seconds 60 1 corpus/voc_xml/*            # as many as 60 seconds allow
 //
 // A change is a flipped bit, another byte, a cut, a piece of the file twice, or a piece of another file; a copy has up to eight.
 // What fails is left in the file crash-<number>, where the process can still write it: run that file alone.
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -13,6 +15,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -91,26 +94,30 @@ int main(int count, char** words) {
 #ifdef __SANITIZE_ADDRESS__
   __sanitizer_set_death_callback(keep);
 #endif
-  unsigned long copies = 0, seed = 0;
+  auto const begin      = std::chrono::steady_clock::now();
+  auto const seconds    = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
+  bool const by_seconds = count > 4 && std::strcmp(words[1], "--seconds") == 0;
+  unsigned long copies = 0, seed = 0, limit = 0;
   int first = 1;
-  if (count > 4 && std::strcmp(words[1], "--mutate") == 0) {
-    copies = std::strtoul(words[2], nullptr, 10);
+  if (by_seconds || (count > 4 && std::strcmp(words[1], "--mutate") == 0)) {
+    limit  = std::strtoul(words[2], nullptr, 10);
+    copies = by_seconds ? std::numeric_limits<unsigned long>::max() : limit;
     seed   = std::strtoul(words[3], nullptr, 10);
     first  = 4;
   }
   std::vector<bytes> corpus;
   for (int i = first; i < count; ++i) corpus.push_back(contents(words[i]));
   if (corpus.empty()) {
-    std::fprintf(stderr, "give files, or --mutate COPIES SEED and files\n");
+    std::fprintf(stderr, "give files, or --mutate COPIES SEED or --seconds SECONDS SEED and files\n");
     return 2;
   }
   for (auto const& file : corpus) LLVMFuzzerTestOneInput(file.data(), file.size());
-  for (number = 0; number < copies; ++number) {
+  for (number = 0; number < copies && !(by_seconds && seconds() >= static_cast<double>(limit)); ++number) {
     c2f::random_stream draw{seed, c2f::purpose::synthesis, 0, number};
     bytes const made = mutated(corpus, draw);
     running          = &made;
     LLVMFuzzerTestOneInput(made.data(), made.size());
     running = nullptr;
   }
-  std::printf("%zu files and %lu copies\n", corpus.size(), copies);
+  std::printf("%zu files and %lu copies in %.1f s\n", corpus.size(), number, seconds());
 }

@@ -1,4 +1,4 @@
-// The NIfTI reader on bytes that may be anything: it returns a volume or throws input_error.
+// The NIfTI reader on bytes that may be anything: it returns a volume or throws input_error of one line, and holds little memory.
 //
 // The bytes become a file in memory, which is read by its name as any file is.
 #include <sys/mman.h>
@@ -11,10 +11,13 @@
 
 #include <c2f/data/nifti.hpp>
 
+#include "memory.hpp"
+
 namespace {
 
 template <class T>
-void read(std::string const& path) {
+void read(std::string const& path, std::size_t size) {
+  limit_memory const limit(size);
   try {
     auto const v = c2f::data::read_nifti<T>(path);
     if (v.size() != v.dims[0] * v.dims[1] * v.dims[2] || v.size() < 1) std::abort();
@@ -29,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* bytes, std::size_t siz
   static int const file         = ::memfd_create("volume", 0);
   static std::string const path = "/proc/self/fd/" + std::to_string(file);
   if (file < 0 || ::ftruncate(file, 0) != 0 || ::pwrite(file, bytes, size, 0) != static_cast<ssize_t>(size)) std::abort();
-  read<float>(path);
-  read<std::uint8_t>(path);
+  read<float>(path, size);
+  read<std::uint8_t>(path, size);
   return 0;
 }

@@ -1,4 +1,5 @@
-// Any bytes are a picture, a picture of labels, or an input_error; memory is not asked for on the word of a header.
+// Any bytes are a picture, a picture of labels, or an input_error of one line; memory is not asked for on the word of a header: 192 MB of
+// pixels, and 32 MB of texts, profiles and the decoder's own. A picture is put on a square as well, whatever its sides.
 //
 // A changed PNG mostly ends at a wrong checksum, so it is tried again with the checksums put right.
 #include <cstdint>
@@ -6,22 +7,41 @@
 #include <span>
 #include <vector>
 
+#include <c2f/data/letterbox.hpp>
 #include <c2f/data/picture_file.hpp>
+
+#include "memory.hpp"
 
 namespace {
 
 using bytes = std::vector<std::uint8_t>;
 
+void one_line(c2f::input_error const& error) {
+  for (char const* c = error.what(); *c != '\0'; ++c)
+    if (static_cast<unsigned char>(*c) < ' ') std::abort();
+}
+
 void decode(std::span<std::uint8_t const> data) {
+  limit_memory const limit(data.size(), c2f::data::largest_picture_memory + 32000000);
   try {
     auto const picture = c2f::data::decode_picture(data, "input");
     if (picture.rgb.size() != static_cast<std::size_t>(3 * picture.height * picture.width) || picture.rgb.empty()) std::abort();
-  } catch (c2f::input_error const&) {
+    if (picture.height * picture.width <= 1 << 16) {
+      constexpr std::int64_t side = 8;
+      float square[3 * side * side];
+      auto const where = c2f::data::letterbox::of(picture.height, picture.width, side);
+      c2f::data::resample(picture.rgb, picture.height, picture.width, where.across(), where.down(), side, {1, 2, 3}, square);
+      for (float const number : square)
+        if (!(number > -.01f && number < 255.01f)) std::abort();
+    }
+  } catch (c2f::input_error const& error) {
+    one_line(error);
   }
   try {
     auto const picture = c2f::data::decode_label_picture(data, "input");
     if (picture.labels.size() != static_cast<std::size_t>(picture.height * picture.width) || picture.labels.empty()) std::abort();
-  } catch (c2f::input_error const&) {
+  } catch (c2f::input_error const& error) {
+    one_line(error);
   }
 }
 

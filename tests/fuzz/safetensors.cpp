@@ -9,32 +9,9 @@
 
 #include <c2f/data/safetensors.hpp>
 
-#ifdef __SANITIZE_ADDRESS__
-extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(void const volatile*, std::size_t), void (*)(void const volatile*));
-extern "C" std::size_t __sanitizer_get_allocated_size(void const volatile*);
-#endif
+#include "memory.hpp"
 
 namespace {
-
-// A file of the corpus has less than 4 KiB, so more than this is a size that was believed.
-constexpr std::int64_t most_memory = 1 << 20;
-std::int64_t held                  = 0;
-bool watching                      = false;
-
-void watch() {
-#ifdef __SANITIZE_ADDRESS__
-  static int const installed = __sanitizer_install_malloc_and_free_hooks(
-      [](void const volatile*, std::size_t size) {
-        if (watching && (held += static_cast<std::int64_t>(size)) > most_memory) std::abort();
-      },
-      [](void const volatile* freed) {
-        if (watching && freed != nullptr) held -= static_cast<std::int64_t>(__sanitizer_get_allocated_size(freed));
-      });
-  if (installed == 0) std::abort();
-#endif
-  held     = 0;
-  watching = true;
-}
 
 bool same(c2f::data::safetensors const& a, c2f::data::safetensors const& b) {
   if (a.metadata != b.metadata || a.tensors.size() != b.tensors.size()) return false;
@@ -49,14 +26,14 @@ bool same(c2f::data::safetensors const& a, c2f::data::safetensors const& b) {
 
 void read(std::string_view bytes) {
   try {
-    watch();
-    auto const found = c2f::data::parse_safetensors(bytes, "file");
-    watching         = false;
+    auto const found = [&] {
+      limit_memory const limit(bytes.size(), 1 << 20);
+      return c2f::data::parse_safetensors(bytes, "file");
+    }();
     std::string written;
     c2f::data::serialize(found, [&](void const* from, std::size_t count) { written.append(static_cast<char const*>(from), count); });
     if (!same(found, c2f::data::parse_safetensors(written, "again"))) std::abort();
   } catch (c2f::input_error const& error) {
-    watching = false;
     if (std::string(error.what()).find('\n') != std::string::npos) std::abort();
   }
 }

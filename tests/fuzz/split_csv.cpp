@@ -8,7 +8,10 @@
 
 #include <c2f/data/image_folder.hpp>
 
+#include "memory.hpp"
+
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
+  limit_memory const limit(size);
   try {
     auto const list = c2f::data::detail::parse_split_csv({data, data + size}, "input");
     if (list.lines.empty() || list.lines.size() > size / 4 || !std::is_sorted(list.classes.begin(), list.classes.end())) std::abort();

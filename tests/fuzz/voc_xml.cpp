@@ -6,7 +6,10 @@
 
 #include <c2f/data/voc.hpp>
 
+#include "memory.hpp"
+
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
+  limit_memory const limit(size);
   auto const one_line = [](c2f::input_error const& error) {
     for (char const* c = error.what(); *c != '\0'; ++c)
       if (static_cast<unsigned char>(*c) < ' ') std::abort();

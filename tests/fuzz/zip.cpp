@@ -8,6 +8,8 @@
 
 #include <c2f/data/zip.hpp>
 
+#include "memory.hpp"
+
 namespace {
 
 void one_line(c2f::input_error const& error) {
@@ -18,6 +20,7 @@ void one_line(c2f::input_error const& error) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
+  limit_memory const limit(size);
   try {
     c2f::data::zip_archive const archive({data, size}, "input");
     for (std::size_t i = 0; i < std::min<std::size_t>(archive.names().size(), 8); ++i) {

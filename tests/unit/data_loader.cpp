@@ -223,12 +223,12 @@ TEST_CASE("a faulty sample is replaced by one that seed, epoch and id choose") {
   std::vector<replacements> seen;
   for (int threads : {0, 1, 4}) {
     loader const l{samples, {.batch = 8, .seed = 3, .threads = threads}};
-    REQUIRE(l.replaced().samples == 0);
+    REQUIRE(l.replaced().ids.empty());
     found.push_back(all_of(l, 2));
     seen.push_back(l.replaced());
     all_of(l, 3);
     REQUIRE(l.replaced().total == 42);
-    REQUIRE(l.replaced().samples == 21);
+    REQUIRE(l.replaced().ids.size() == 21);
   }
   REQUIRE(found[0] == found[1]);
   REQUIRE(found[0] == found[2]);
@@ -244,12 +244,43 @@ TEST_CASE("a faulty sample is replaced by one that seed, epoch and id choose") {
     for (std::size_t k = 0; k < 30; ++k) REQUIRE(found[0].pixels[30 * i + k] == static_cast<float>(augment.uniform()));
   }
   for (auto const& s : seen) {
-    REQUIRE(s.samples == 21);
+    REQUIRE(s.ids.size() == 21);
     REQUIRE(s.total == 21);
     REQUIRE(s.reasons.size() == 21);
     REQUIRE(s.reasons.at(35) == "sample 35 is broken");
     REQUIRE(s.reasons.begin()->first == 0);
   }
+}
+
+TEST_CASE("an epoch may begin at any of its batches, and what is before it is not read") {
+  faulty const samples{{103}};
+  std::vector<batch> whole;
+  loader const all{samples, {.batch = 8, .seed = 3, .threads = 0}};
+  std::vector<replacements> seen;
+  for (batch const& b : all.epoch(2)) {
+    whole.push_back(b);
+    seen.push_back(all.replaced());
+  }
+  REQUIRE(whole.size() == 13);
+  for (int threads : {0, 1, 4})
+    for (std::int64_t first = 0; first <= 13; ++first) {
+      loader l{samples, {.batch = 8, .seed = 3, .threads = threads}};
+      if (first > 0) l.count_from(seen[static_cast<std::size_t>(first - 1)]);
+      auto const begun = static_cast<std::size_t>(first);
+      auto epoch       = l.epoch(2, first);
+      std::size_t at   = begun;
+      while (batch const* b = epoch.next()) {
+        REQUIRE(b->ids == whole[at].ids);
+        REQUIRE(b->index == static_cast<std::int64_t>(at));
+        REQUIRE(b->images.equal(whole[at].images));
+        REQUIRE(b->truth.equal(whole[at].truth));
+        REQUIRE(l.replaced() == seen[at]);  // also of batches that wait ready in the ring nothing is counted yet
+        ++at;
+      }
+      REQUIRE(at == 13);
+      REQUIRE(epoch.next() == nullptr);
+      REQUIRE(l.replaced() == seen.back());
+    }
 }
 
 TEST_CASE("what cannot be replaced comes out") {
@@ -282,7 +313,7 @@ TEST_CASE("1,000 reasons are kept, and all faults are counted") {
     loader const l{many, {.batch = 100, .threads = threads}};
     all_of(l, 0);
     auto const seen = l.replaced();
-    REQUIRE(seen.samples == 2500);
+    REQUIRE(seen.ids.size() == 2500);
     REQUIRE(seen.total == 2500);
     REQUIRE(seen.reasons.size() == 1000);
     REQUIRE(seen.reasons.rbegin()->first == 1998);  // those of the smallest ids

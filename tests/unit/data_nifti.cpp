@@ -176,6 +176,15 @@ TEST_CASE("read_nifti refuses headers that lie, and says what is wrong") {
   refused([](bytes& f) { put(f, 46, std::int16_t{30000}); }, {"promises 240352 bytes and it has 368"});
   refused([](bytes& f) { put(f, 42, std::int16_t{32767}), put(f, 44, std::int16_t{32767}), put(f, 46, std::int16_t{32767}); },
           {"more than 4294967296"});
+  // 512 * 512 * 1025 floats are a little more than 1 GiB; as bytes, or for who allows more, the file is looked at, and short.
+  auto const large = [](bytes& f) { put(f, 42, std::int16_t{512}), put(f, 44, std::int16_t{512}), put(f, 46, std::int16_t{1025}); };
+  refused(large, {"its 268697600 voxels take more than 1073741824 bytes", "pass read_nifti how many bytes"});
+  auto lying = good;
+  large(lying);
+  auto const path = dir.write("large.nii", lying);
+  require_message(refusal([&] { static_cast<void>(read_nifti<std::uint8_t>(path)); }), {"promises 537395552 bytes and it has 368"});
+  require_message(refusal([&] { static_cast<void>(read_nifti<float>(path, std::int64_t{1} << 31)); }), {"and it has 368"});
+  require_message(refusal([&] { static_cast<void>(read_nifti<std::uint8_t>(path, 0)); }), {"take more than 67108864 bytes"});
   for (float const spacing : {0.0f, -1.0f, nan}) refused([spacing](bytes& f) { put(f, 84, spacing); }, {"spacing of dimension 2"});
   refused([nan](bytes& f) { put(f, 254, std::int16_t{1}), put(f, 300, nan); }, {"affine"});
   refused([nan](bytes& f) { put(f, 252, std::int16_t{1}), put(f, 272, nan); }, {"affine"});

@@ -156,9 +156,26 @@ TEST_CASE("omniglot keeps alphabets apart and says what is wrong with a zip") {
   require_message(split(dir.path / "none.zip"), {"no file", "none.zip"});
   require_message(split(dir.pack("flat.zip", {{"a/b.png", {1}}})), {"flat.zip", "entry 'a/b.png'", "<alphabet>"});
   require_message(split(dir.pack("text.zip", {{"a.txt", {1}}})), {"text.zip", "no drawings"});
-  require_message(split(dir.pack("small.zip", {{"t/A/c/1.png", drawing([](auto, auto) { return false; }, 28)}})),
-                  {"small.zip:t/A/c/1.png", "28 x 28", "105 x 105"});
-  require_message(split(dir.pack("text_in.zip", {{"t/A/c/1.png", {1, 2, 3}}})), {"text_in.zip:t/A/c/1.png", "PNG"});
+
+  // A drawing that is wrong keeps its id, and is taken from another zip where that has it.
+  std::string const stem = "one/Greek/character01/000";
+  auto const wrong       = dir.pack("wrong.zip", {{stem + "1_01.png", {1, 2, 3}},
+                                                  {stem + "1_02.png", drawing([](auto, auto) { return false; }, 28)},
+                                                  {stem + "1_03.png", blocks({{3, 3}})}});
+  omniglot_split<21> const some("some", {wrong}, true), mended("mended", {wrong, one});
+  REQUIRE(some.size() == 12);
+  for (std::int64_t const turn : {0, 3, 6, 9}) {
+    require_message(some.fault(turn), {"wrong.zip:" + stem + "1_01.png", "PNG"});
+    require_message(some.fault(turn + 1), {"wrong.zip:" + stem + "1_02.png", "28 x 28", "105 x 105"});
+    REQUIRE(some.fault(turn + 2).empty());
+    for (std::int64_t const id : {turn, turn + 1}) {
+      REQUIRE(refusal([&] { pixels_of(some, id); }) == some.fault(id));
+      REQUIRE(refusal([&] { (void)some.picture(id); }) == some.fault(id));
+    }
+  }
+  REQUIRE(pixels_of(some, 2) == pixels_of(omniglot_split<21>("3", {dir.pack("3.zip", {{stem + "1_03.png", blocks({{3, 3}})}})}), 0));
+  REQUIRE(mended.fault(0).empty());
+  REQUIRE(pixels_of(mended, 0) == pixels_of(data.base, 0));
 }
 
 TEST_CASE("omniglot reads the real zips") {

@@ -176,6 +176,14 @@ TEST_CASE("a header that promises too much is refused before there is memory for
   REQUIRE(has(sized(16, 17), ""));
   REQUIRE(has(sized(0, 16), "is not a whole JPEG"));
 
+  // Of several scans all coefficients are kept: 9 bytes a pixel of three channels.
+  auto scans = jpeg(16, 16, 3, JCS_RGB, ramp(768, 1), [](j_compress_ptr state) { jpeg_simple_progression(state); });
+  at         = 0;
+  while (!(scans[at] == 0xff && scans[at + 1] == 0xc2)) ++at;
+  scans[at + 5] = 7000 >> 8, scans[at + 6] = 7000 & 255, scans[at + 7] = 8000 >> 8, scans[at + 8] = 8000 & 255;
+  scans.resize(120000);
+  REQUIRE(has(refusal(scans), "'some/file' takes 504000000 bytes to decode, more than 192000000; make it smaller"));
+
   // One whose bytes would all be the same is the smallest there is: 1 bit, 4000 x 4000 pixels, 9 KB for 2 MB.
   auto const white = png(4000, 4000, SPNG_COLOR_TYPE_GRAYSCALE, 1, bytes(4000 * 500, 255));
   REQUIRE(white.size() < 10000);

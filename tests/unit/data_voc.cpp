@@ -202,7 +202,6 @@ TEST_CASE("a faulty sample keeps its id and says why") {
         ", object 1 (cat): the box 7, 3, 41, 9 is not within the picture of 40 x 20");
   fault("before", annotation_of(40, 20, object("cat", "-1 3 4 9")), ", object 1 (cat): the box -1, 3, 4, 9 is not within");
   fault("huge", std::string((1 << 20) + 1, ' '), " has 1048577 bytes, more than the 1048576 that are read");
-  add("good", "'good' is listed twice in ImageSets/Main/train.txt");
   // What only the first read finds.
   auto const late = [&](std::string const& name, std::string const& reason) {
     add(name, "'" + (set.root / "JPEGImages" / (name + ".png")).string() + "'" + reason);
@@ -221,6 +220,15 @@ TEST_CASE("a faulty sample keeps its id and says why") {
   for (int i = 0; i < 60; ++i) {
     set.sample("also_" + std::to_string(i), good);
     add("also_" + std::to_string(i), "");
+  }
+  // What is wrong with a list is wrong as a whole.
+  for (auto const& [text, what] : {std::pair{"last\n\ngood 1\nlast\n", "line 4 lists 'last' again; "},
+                                   {"../good\n", "line 1 has '../good', "},
+                                   {"go\rod\n", "line 1 has 'go?od', "},
+                                   {"last\n..\n", "line 2 has '..', "}}) {
+    set.lists(text, "good");
+    auto const message = refusal([&] { voc<1, 16>{{.root = set.root, .classes = {"cat"}}}; });
+    REQUIRE(has(message, "ImageSets/Main/train.txt', " + std::string(what)));
   }
   set.lists(list, "good");
 
@@ -254,7 +262,7 @@ TEST_CASE("a faulty sample keeps its id and says why") {
     }
     if (first.empty()) first = all;
     REQUIRE(all == first);
-    REQUIRE(l.replaced().samples == n - 62);
+    REQUIRE(std::ssize(l.replaced().ids) == n - 62);
     REQUIRE(l.replaced().total == n - 62);
     REQUIRE(has(l.replaced().reasons.at(1), "no_xml.xml"));
   }

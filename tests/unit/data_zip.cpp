@@ -146,6 +146,10 @@ TEST_CASE("a zip that is damaged says where") {
     CAPTURE(size);
     require_message(reading(changed, "one.txt"), {"'test.zip'"});
   }
+  // A bomb says 1,000,000 bytes of some hundred.
+  changed = deflated;
+  set(changed, "one.txt", size_of, 1000000, 4);
+  require_message(opening(changed), {"entry 'one.txt'", "so small an archive cannot hold what its entries promise"});
   changed = deflated;
   set(changed, "one.txt", size_of, (1u << 26) + 1, 4);
   require_message(reading(changed, "one.txt"), {"says that it has 67108865 bytes", "67108864"});

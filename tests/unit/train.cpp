@@ -4,11 +4,13 @@
 #include <c2f/print/observers.hpp>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/tensor.h>
 
 #include <csignal>
 #include <fstream>
 
 #include "catch.hpp"
+#include "reliability/tiny.hpp"
 
 namespace {
 
@@ -26,6 +28,24 @@ struct bl : pt {
 };
 struct ind : pt {
   using schedule = c2f::schedule::always_truth;
+};
+
+struct plain : pt {
+  using network = c2f::predicts<kind, c2f::conv<8, 3, 4>, c2f::relu, c2f::global_average_pool, c2f::linear<4>>;
+};
+/// Writes numbers to places that might be the same, which LibTorch has no deterministic way for.
+struct scatter {
+  template <c2f::shape In>
+  struct on {
+    using output = In;
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& x, c2f::mode) const {
+      return x.clone().put_(at::tensor({std::int64_t{0}}), at::tensor({0.0f}));
+    }
+  };
+};
+struct scatters : pt {
+  using network = c2f::predicts<kind, c2f::conv<8, 3, 4>, c2f::relu, scatter, c2f::global_average_pool, c2f::linear<4>>;
 };
 
 c2f::data::glyphs<4> const data({.train = 150, .test = 40, .seed = 1});
@@ -103,6 +123,108 @@ TEST_CASE("the same seed gives the same bytes, whatever the number of loader thr
   REQUIRE_FALSE(c2f::detail::equal_bits(once, trained<pt>(two_epochs().seed(8))));
 }
 
+TEST_CASE("deterministic() gives the same bytes from every run, refuses what cannot by its name, and puts everything back") {
+  at::Context const& context = at::globalContext();
+  struct looks {
+    bool on = false;
+    void on_step(c2f::step_record const&) { on = at::globalContext().deterministicAlgorithms(); }
+  } seen;
+  {
+    c2f::stack<pt> model(7);
+    c2f::fit(model, data, two_epochs().deterministic(), seen);
+  }
+  REQUIRE(seen.on);
+  REQUIRE(!context.deterministicAlgorithms());
+  REQUIRE(context.deterministicFillUninitializedMemory());
+  auto const once = trained<pt>(two_epochs().deterministic().threads(0));
+  REQUIRE(tiny::same_bytes(once, trained<pt>(two_epochs().deterministic().threads(1))));
+  REQUIRE(tiny::same_bytes(once, trained<pt>(two_epochs().deterministic().threads(4))));
+  REQUIRE(tiny::same_bytes(once, trained<pt>(two_epochs())));  // on a CPU all that c2f uses is deterministic anyway
+
+  c2f::stack<scatters> model(7);
+  c2f::fit(model, data, two_epochs());
+  REQUIRE_THROWS_WITH(c2f::fit(model, data, two_epochs().deterministic()),
+                      "recipe.deterministic() was asked for, and the operation put_ has no deterministic algorithm; choose another layer "
+                      "or loss, or leave deterministic() out");
+  REQUIRE(!context.deterministicAlgorithms());
+  REQUIRE_THROWS_AS(c2f::deterministically(true, [] { throw c2f::input_error("mine"); }), c2f::input_error);
+}
+
+TEST_CASE("gradients of several batches are one step, and their norm may be limited") {
+  // Without a norm over the batch, two batches of 16 are one of 32, to rounding; the last step of an epoch has 22 samples.
+  auto const whole = trained<plain>(two_epochs().batch(32).momentum(0)),
+             parts = trained<plain>(two_epochs().batch(16).accumulate(2).momentum(0)),
+             other = trained<plain>(two_epochs().batch(16).momentum(0));
+  for (std::size_t i = 0; i < whole.size(); ++i) REQUIRE(whole[i].allclose(parts[i], 1e-4, 1e-5));
+  REQUIRE(!whole[0].allclose(other[0], 1e-4, 1e-5));
+
+  // By hand: gradients (3, 0) and (0, 4) have the norm 5; scaled to 2.5 they are halves, and a limit of 6 leaves them alone.
+  struct net {
+    c2f::parameter<c2f::initial::zeros, 2> first, second, unused;
+    C2F_MEMBERS(first, second, unused);
+  } n;
+  c2f::initialize(n, 1);
+  c2f::sgd const optimizer{n, {}};
+  n.first.tensor().mutable_grad()  = at::tensor({3.0f, 0.0f});
+  n.second.tensor().mutable_grad() = at::tensor({0.0f, 4.0f});
+  optimizer.clip(6);
+  REQUIRE(n.second.tensor().grad().equal(at::tensor({0.0f, 4.0f})));
+  optimizer.clip(2.5);
+  REQUIRE(n.first.tensor().grad().equal(at::tensor({1.5f, 0.0f})));
+  REQUIRE(n.second.tensor().grad().equal(at::tensor({0.0f, 2.0f})));
+  // Whether all are finite: the largest numbers are, although their squares and their sum are not.
+  REQUIRE(optimizer.gradients_are_finite());
+  n.first.tensor().mutable_grad() = at::tensor({3e38f, 3e38f});
+  REQUIRE(optimizer.gradients_are_finite());
+  for (float const bad : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::nanf("")}) {
+    n.second.tensor().mutable_grad() = at::tensor({bad, 1.0f});
+    REQUIRE(!optimizer.gradients_are_finite());
+    REQUIRE(optimizer.first_gradient_not_finite() == "second");
+  }
+}
+
+TEST_CASE("the moving average is its formula, is what is evaluated, and is left in the model") {
+  at::Tensor const from = at::tensor({1.0f, 2.0f}), to = at::tensor({0.0f, 0.0f}), count = at::tensor({std::int64_t{5}}),
+                   copied = at::tensor({std::int64_t{0}});
+  c2f::moving_average average({.decay = 0.9, .every = 2, .warm_up = 4}, {{"a", from}, {"n", count}}, {{"a", to}, {"n", copied}});
+  average.update(0);  // not yet
+  REQUIRE(to.equal(at::tensor({0.0f, 0.0f})));
+  average.update(1);  // k = 0: d = min(.9, 1/4)
+  REQUIRE(to.allclose(at::tensor({0.75f, 1.5f})));
+  REQUIRE(copied.equal(count));
+  average.update(2);
+  average.update(3);  // k = 1: d = 2/5; 1 - .25 * .4
+  REQUIRE(to.allclose(at::tensor({0.9f, 1.8f})));
+  to.zero_();
+  average.update(199);  // k = 99: .9
+  REQUIRE(to.allclose(at::tensor({0.1f, 0.2f})));
+
+  // A whole training against the average made by hand from what each step left.
+  struct averages {
+    std::vector<at::Tensor> mean{};
+    bool restore(c2f::training_state& state) {
+      for (auto const& [path, each] : state.leaves) mean.push_back(each.detach().clone().to(at::kDouble));
+      return false;
+    }
+    void keep(c2f::training_state const& state, c2f::moment when) {
+      if (when != c2f::moment::step) return;
+      double const k = static_cast<double>(state.now.iteration - 1), d = std::min(0.8, (1 + k) / (10 + k));
+      for (std::size_t i = 0; i < mean.size(); ++i) mean[i] = mean[i].mul(d).add(state.leaves[i].second.detach().to(at::kDouble), 1 - d);
+    }
+  } by_hand;
+  c2f::stack<pt> model(7);
+  auto const report = c2f::fit(model, data, two_epochs().ema(0.8), by_hand);
+  std::size_t i     = 0;
+  for (auto const& each : c2f::detail::copies_of_leaves(model)) {
+    if (each.is_floating_point()) REQUIRE(each.to(at::kDouble).allclose(by_hand.mean[i], 1e-4, 1e-6));
+    ++i;
+  }
+  auto const scores = c2f::evaluate(model, data.test, two_epochs());
+  for (std::size_t stage = 0; stage < scores.size(); ++stage) REQUIRE(scores[stage].values == report.epochs.back().scores[stage].values);
+  auto const without = trained<pt>(two_epochs());
+  REQUIRE(!tiny::same_bytes(without, c2f::detail::copies_of_leaves(model)));
+}
+
 TEST_CASE("the coarse network of IND is the network of BL, bit for bit, after training") {
   auto const alone = trained<bl>(two_epochs()), truth = trained<ind>(two_epochs()), other = trained<pt>(two_epochs());
   std::vector<at::Tensor> const coarse(truth.begin(), truth.begin() + static_cast<std::ptrdiff_t>(alone.size()));
@@ -144,12 +266,15 @@ TEST_CASE("a loss that is not finite ends the training before it does harm") {
     at::NoGradGuard const no_gradients;
     c2f::parameters(model.fine)[0].view({-1})[3].fill_(std::numeric_limits<double>::quiet_NaN());
   }
-  auto const before = c2f::detail::copies_of_leaves(model.coarse);
-  REQUIRE_THROWS_WITH(
-      c2f::fit(model, data, two_epochs()),
-      "the loss is not finite at epoch 0, step 0; the first parameter that is not finite is 'fine.0.weight'; lower the learning rate");
-  auto const after = c2f::parameters(model.coarse);
-  REQUIRE(after[0].equal(before[0]));
+  auto const before = c2f::detail::copies_of_leaves(model);
+  REQUIRE_THROWS_WITH(c2f::fit(model, data, two_epochs().stop_after_skips(1)),
+                      "the loss 'fine' is not finite at epoch 0, step 0 (1 skipped in a row); the first number of the model that is not is "
+                      "in 'fine.0.weight'; lower the learning rate");
+  REQUIRE(tiny::same_bytes(before, c2f::detail::copies_of_leaves(model)));
+  REQUIRE_THROWS_WITH(c2f::fit(model, data, two_epochs()),  // ten by default: two epochs of five
+                      "the loss 'fine' is not finite at epoch 1, step 4 (10 skipped in a row); the first number of the model that is not "
+                      "is in 'fine.0.weight'; lower the learning rate");
+  REQUIRE(tiny::same_bytes(before, c2f::detail::copies_of_leaves(model)));
 }
 
 TEST_CASE("an observer may stop a training; Ctrl-C does") {

@@ -15,7 +15,8 @@
 // Augmentation is a view of the square: mirrored or not, scaled, shifted, and a gain for each channel. It is drawn again where it
 // would leave less than a quarter of a box in sight.
 //
-// Costs: resample asks for 12 * height * side bytes and takes about 2 * (height * side + side * side) * 3 * taps operations.
+// Costs: resample asks for 12 * side bytes a row of the picture that one row of the square is made of, at most about 2 * height / side of
+// them, and takes about 2 * (height * side + side * side) * 3 * taps operations.
 // Errors: none; sizes are 1 or more.
 #pragma once
 
@@ -25,6 +26,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <c2f/core/random.hpp>
@@ -96,6 +98,12 @@ class taps {
   }
   [[nodiscard]] reach const& operator[](std::int64_t i) const { return reaches_[static_cast<std::size_t>(i)]; }
   [[nodiscard]] float const* weights(reach const& r) const { return weights_.data() + r.weights; }
+  /// How many pixels of the line the widest needs; 1 where there is none.
+  [[nodiscard]] std::size_t most() const {
+    std::size_t count = 1;
+    for (reach const& r : reaches_) count = std::max(count, r.count);
+    return count;
+  }
 
  private:
   static double triangle(std::int64_t pixel, double middle, double half) {
@@ -112,11 +120,17 @@ class taps {
 inline void resample(std::span<std::uint8_t const> rgb, std::int64_t height, std::int64_t width, axis const& across, axis const& down,
                      std::int64_t side, std::array<std::uint8_t, 3> const& pad, float* out) {
   detail::taps const columns(width, side, across), rows(height, side, down);
-  auto const line = static_cast<std::size_t>(3 * side);
-  std::vector<float> narrow(static_cast<std::size_t>(height) * line);  // every row, already as wide as the output
-  float* to = narrow.data();
-  for (std::int64_t y = 0; y < height; ++y) {
-    std::uint8_t const* const row = rgb.data() + static_cast<std::size_t>(3 * width * y);
+  auto const line          = static_cast<std::size_t>(3 * side);
+  // Rows of the picture, already as wide as the output: as many as one row of the output is made of, each in the place of its number modulo
+  // that. A picture of 65,500 x 1 pixels would have 150 MB of them.
+  std::size_t const places = rows.most();
+  std::vector<float> narrow(places * line);
+  std::vector<std::size_t> held(places, static_cast<std::size_t>(height));  // the row in each place; none yet
+  auto const row_of = [&](std::size_t y) -> float const* {
+    float* const made = narrow.data() + y % places * line;
+    if (std::exchange(held[y % places], y) == y) return made;
+    float* to                     = made;
+    std::uint8_t const* const row = rgb.data() + static_cast<std::size_t>(3 * width) * y;
     for (std::int64_t x = 0; x < side; ++x, to += 3) {
       auto const& r              = columns[x];
       float const* const weights = columns.weights(r);
@@ -129,13 +143,14 @@ inline void resample(std::span<std::uint8_t const> rgb, std::int64_t height, std
       }
       to[0] = red, to[1] = green, to[2] = blue;
     }
-  }
+    return made;
+  };
   for (std::int64_t y = 0; y < side; ++y, out += line) {
     auto const& r = rows[y];
     std::fill(out, out + line, 0.0f);
     for (std::size_t k = 0; k < r.count; ++k) {
       float const weight      = rows.weights(r)[k];
-      float const* const from = narrow.data() + (r.first + k) * line;
+      float const* const from = row_of(r.first + k);
       for (std::size_t i = 0; i < line; ++i) out[i] += weight * from[i];
     }
     for (std::int64_t x = 0; x < side; ++x)

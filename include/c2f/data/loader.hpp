@@ -12,6 +12,9 @@
 // A sample whose read throws input_error is replaced by another: by random_stream(seed, purpose::replace, epoch, id).below(size), drawn
 // up to 16 times. loader.replaced() says which and why; option strict lets the error out instead.
 //
+// loader.epoch(3, 100) begins at the hundredth batch of the epoch, and the samples before it are not read: what a training that was
+// interrupted goes on with.
+//
 // Costs: two allocations a batch (its tensors, which the caller may keep), and starting the threads once an epoch.
 // Errors: input_error for an option out of range. What else a split's read throws, and input_error where strict is set or no
 // replacement can be read, comes out of the loop, after the batches before it, and ends the epoch.
@@ -63,39 +66,41 @@ struct loader_options {
   bool strict        = false;  ///< a sample that cannot be read ends the epoch instead of being replaced
 };
 
-/// What a loader could not read, in all its epochs.
+/// What a loader could not read, in all batches that it delivered.
 struct replacements {
-  std::int64_t samples = 0;                       ///< how many samples are faulty
-  std::int64_t total   = 0;                       ///< how often one was replaced
+  std::set<std::int64_t> ids{};                   ///< the faulty samples
+  std::int64_t total = 0;                         ///< how often one was replaced
   std::map<std::int64_t, std::string> reasons{};  ///< by id: what their reads threw; the first 1,000
+  friend bool operator==(replacements const&, replacements const&) = default;
 };
 
 namespace detail {
 // Written so that no batch size overflows.
 constexpr std::int64_t batches_of(std::int64_t samples, std::int64_t batch) { return samples / batch + (samples % batch != 0); }
 
-/// What the epochs of a loader write down, from all their threads.
+/// What the epochs of a loader write down when they deliver a batch.
 class replacement_record {
  public:
-  void faulty(std::int64_t id, char const* reason) {
+  void add(replacements const& batch) {
     std::lock_guard lock(mutex_);
-    if (!ids_.insert(id).second) return;
-    seen_.samples = static_cast<std::int64_t>(ids_.size());
-    seen_.reasons.emplace(id, reason);
-    if (seen_.reasons.size() > 1000) seen_.reasons.erase(std::prev(seen_.reasons.end()));
-  }
-  void replaced() {
-    std::lock_guard lock(mutex_);
-    ++seen_.total;
+    seen_.total += batch.total;
+    for (auto const& [id, reason] : batch.reasons) {
+      if (!seen_.ids.insert(id).second) continue;
+      seen_.reasons.emplace(id, reason);
+      if (seen_.reasons.size() > 1000) seen_.reasons.erase(std::prev(seen_.reasons.end()));
+    }
   }
   [[nodiscard]] replacements seen() const {
     std::lock_guard lock(mutex_);
     return seen_;
   }
+  void assign(replacements seen) {
+    std::lock_guard lock(mutex_);
+    seen_ = std::move(seen);
+  }
 
  private:
   mutable std::mutex mutex_;
-  std::set<std::int64_t> ids_;
   replacements seen_;
 };
 }  // namespace detail
@@ -104,14 +109,17 @@ class replacement_record {
 template <split S>
 class epoch_batches {
  public:
-  epoch_batches(S samples, loader_options const& options, std::uint64_t epoch, std::shared_ptr<detail::replacement_record> record)
+  epoch_batches(S samples, loader_options const& options, std::uint64_t epoch, std::int64_t first,
+                std::shared_ptr<detail::replacement_record> record)
       : samples_(std::move(samples)),
         options_(options),
         record_(std::move(record)),
         epoch_(epoch),
         order_(order_of(samples_.size(), options, epoch)),
-        total_(detail::batches_of(samples_.size(), options.batch)) {
-    ring_.resize(static_cast<std::size_t>(std::min<std::int64_t>(options.prefetch, total_)));
+        total_(detail::batches_of(samples_.size(), options.batch)),
+        claimed_(std::clamp<std::int64_t>(first, 0, total_)),
+        delivered_(claimed_) {
+    ring_.resize(static_cast<std::size_t>(std::min<std::int64_t>(options.prefetch, total_ - delivered_)));
     // More threads than places in the ring would never all have something to do.
     std::size_t const threads = std::min(static_cast<std::size_t>(options.threads), ring_.size());
     for (std::size_t i = 0; i < threads; ++i) workers_.emplace_back([this, stop = stop_.get_token()] { work(stop); });
@@ -143,11 +151,17 @@ class epoch_batches {
     return iterator{this};
   }
   [[nodiscard]] std::default_sentinel_t end() const { return {}; }
+  /// The next batch, without an iterator; nullptr behind the last one.
+  [[nodiscard]] batch const* next() {
+    advance();
+    return ended_ ? nullptr : &current_;
+  }
 
  private:
   // A batch, or why there is none.
   struct result {
     batch made;
+    replacements replaced;
     std::exception_ptr error;
     bool ready = false;
   };
@@ -165,7 +179,7 @@ class epoch_batches {
   result make(std::int64_t index, std::stop_token const& stop) const {
     result made;
     try {
-      made.made = read_batch(index, stop);
+      made.made = read_batch(index, made.replaced, stop);
     } catch (...) {
       made.error = std::current_exception();
     }
@@ -173,7 +187,7 @@ class epoch_batches {
     return made;
   }
 
-  batch read_batch(std::int64_t index, std::stop_token const& stop) const {
+  batch read_batch(std::int64_t index, replacements& replaced, std::stop_token const& stop) const {
     using image              = typename S::image;
     using truth_value        = typename S::truth_value;
     std::int64_t const first = index * options_.batch, n = std::min(options_.batch, samples_.size() - first);
@@ -193,7 +207,7 @@ class epoch_batches {
 
     for (std::int64_t& id : b.ids) {
       if (stop.stop_requested()) break;  // nobody waits for this batch any more
-      id = read_or_replace(id, pixels, truth);
+      id = read_or_replace(id, pixels, truth, replaced);
       pixels += pixels_each;
       truth += truths_each;
     }
@@ -206,19 +220,19 @@ class epoch_batches {
   }
 
   // Reads a sample or one in its place; says which.
-  std::int64_t read_or_replace(std::int64_t const wanted, float* pixels, typename S::truth_value* truth) const {
+  std::int64_t read_or_replace(std::int64_t const wanted, float* pixels, typename S::truth_value* truth, replacements& replaced) const {
     random_stream draw{options_.seed, purpose::replace, epoch_, static_cast<std::uint64_t>(wanted)};
     std::exception_ptr first;
     std::int64_t id = wanted;
     for (int draws = 0; draws <= 16; ++draws) {
       try {
         read_sample(id, pixels, truth);
-        if (first) record_->replaced();
+        if (first) ++replaced.total;
         return id;
       } catch (input_error const& error) {
         if (options_.strict) throw;
         if (!first) first = std::current_exception();
-        record_->faulty(id, error.what());
+        replaced.reasons.emplace(id, error.what());
       }
       id = draw.below(static_cast<std::uint32_t>(samples_.size()));
     }
@@ -249,6 +263,7 @@ class epoch_batches {
       close();
       std::rethrow_exception(next.error);
     }
+    if (!next.replaced.reasons.empty()) record_->add(next.replaced);
     current_ = std::move(next.made);
   }
 
@@ -283,7 +298,7 @@ class epoch_batches {
 
   std::mutex mutex_;  // guards the three below; delivered_ is written by the consumer alone
   std::vector<result> ring_;
-  std::int64_t claimed_ = 0, delivered_ = 0;
+  std::int64_t claimed_, delivered_;
   std::condition_variable ready_;
   std::condition_variable_any room_;  // _any because it also wakes when a stop is requested
   std::stop_source stop_;
@@ -311,10 +326,14 @@ class loader {
   [[nodiscard]] S const& samples() const { return samples_; }
   [[nodiscard]] loader_options const& options() const { return options_; }
 
-  /// The batches of an epoch. The range may outlive the loader.
-  [[nodiscard]] epoch_batches<S> epoch(std::uint64_t number) const { return {samples_, options_, number, record_}; }
-  /// What could not be read so far, in batches that were delivered or made ahead of time. May be asked at any time.
+  /// The batches of an epoch, from number `first` on. The range may outlive the loader.
+  [[nodiscard]] epoch_batches<S> epoch(std::uint64_t number, std::int64_t first = 0) const {
+    return {samples_, options_, number, first, record_};
+  }
+  /// What could not be read so far, in the batches that were delivered. May be asked at any time.
   [[nodiscard]] replacements replaced() const { return record_->seen(); }
+  /// Counts on from what an earlier loader of the same samples could not read.
+  void count_from(replacements seen) { record_->assign(std::move(seen)); }
 
  private:
   static void check(char const* option, std::int64_t found, std::int64_t least) {

@@ -11,7 +11,8 @@
 // skipped, and not written again. A file whose data is shorter or longer than its header says is refused.
 //
 // Costs: a file is read, and unpacked, twice: once to count its bytes and once for its values. So memory is asked for only when the bytes
-// are there, and is never more than four times those: the values and a buffer of 64 KiB. At most 4 GiB are unpacked.
+// are there: the values and a buffer of 64 KiB. The values are at most 1 GiB or, where that is more, four times the file; a caller who
+// expects more, or less, says so: read_nifti<float>(path, most_bytes). At most 4 GiB are unpacked.
 // Needs libniftiio and zlib.
 // Errors: input_error naming the file: what the header has wrong, a file that is cut short or damaged, the first voxel that is not finite
 // or not a label, a file that cannot be written (then there is no new file).
@@ -50,7 +51,7 @@ concept voxel = std::same_as<T, float> || (std::integral<T> && sizeof(T) <= 4 &&
 
 namespace detail {
 
-inline constexpr std::int64_t nifti_first_byte = 352, nifti_largest = std::int64_t{1} << 32;
+inline constexpr std::int64_t nifti_first_byte = 352, nifti_largest = std::int64_t{1} << 32, nifti_most = std::int64_t{1} << 30;
 
 /// The unpacked bytes of a file, in order; a file that is not packed is read as it is.
 class unpacked_file {
@@ -58,8 +59,9 @@ class unpacked_file {
   explicit unpacked_file(std::filesystem::path const& path) : name_("'" + path.string() + "'"), file_(nullptr, &gzclose_r) {
     std::error_code failed;
     if (!std::filesystem::is_regular_file(path, failed)) throw input_error("no file " + name_ + "; check its name and folder");
+    size_ = static_cast<std::int64_t>(std::filesystem::file_size(path, failed));
     file_.reset(gzopen(path.c_str(), "rb"));
-    if (!file_) throw input_error("cannot open " + name_ + "; make it readable");
+    if (failed || !file_) throw input_error("cannot open " + name_ + "; make it readable");
   }
 
   /// Reads up to n bytes; fewer only at the end of the file.
@@ -87,9 +89,12 @@ class unpacked_file {
   /// Begins again at byte `first`; false where the file has become shorter.
   bool restart(std::int64_t first) { return gzrewind(file_.get()) == 0 && skip(first) == first; }
   [[nodiscard]] std::string const& name() const { return name_; }
+  /// Of the file as it is, packed.
+  [[nodiscard]] std::int64_t size() const { return size_; }
 
  private:
   std::string name_;
+  std::int64_t size_ = 0;
   std::unique_ptr<gzFile_s, int (*)(gzFile)> file_;
 };
 
@@ -296,12 +301,16 @@ inline bool write_packed(std::filesystem::path const& path, bool packed, std::ar
 
 }  // namespace detail
 
-/// The volume in a file, its values as T.
+/// The volume in a file, its values as T: at most so many bytes of them, or 64 MiB or four times the file where that is more.
 template <voxel T>
-[[nodiscard]] volume<T> read_nifti(std::filesystem::path const& path) {
+[[nodiscard]] volume<T> read_nifti(std::filesystem::path const& path, std::int64_t most_bytes = detail::nifti_most) {
   detail::unpacked_file file(path);
-  auto const facts         = detail::judge_nifti(detail::read_nifti_header(file), file.name());
-  auto const place         = detail::place_of(facts, file.name());
+  auto const facts        = detail::judge_nifti(detail::read_nifti_header(file), file.name());
+  auto const place        = detail::place_of(facts, file.name());
+  std::int64_t const most = std::max({most_bytes, std::int64_t{1} << 26, 4 * file.size()}), value_bytes = sizeof(T);
+  if (facts.voxels() > most / value_bytes)
+    detail::refuse_nifti(file.name(), "its " + std::to_string(facts.voxels()) + " voxels take more than " + std::to_string(most) + " bytes",
+                         "cut the volume into smaller ones, or pass read_nifti how many bytes it may take");
   std::int64_t const bytes = static_cast<std::int64_t>(sizeof(nifti_1_header)) + file.skip(facts.file_bytes() + 1 - 348);
   if (bytes != facts.file_bytes())
     detail::refuse_nifti(file.name(),

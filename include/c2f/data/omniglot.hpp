@@ -17,8 +17,9 @@
 //
 // Costs: everything is read at construction and stays in memory, Side * Side bytes a drawing (25 MB for all at 28); rotations cost nothing.
 // A read allocates nothing. Needs libzip, libjpeg and libspng.
-// Errors: input_error naming zip and entry: what zip.hpp and picture_file.hpp say, a picture of another size, an archive that has other
-// files, none, or nothing left for novel.
+// Errors: input_error for an archive that is not whole, has other drawings than these, none, or nothing left for novel. A drawing that is
+// damaged or of another size keeps its id; reading it is an input_error of one line with zip and entry, and fault(id) tells it before.
+// The official runs are whole or an error.
 #pragma once
 
 #include <algorithm>
@@ -90,8 +91,13 @@ inline std::vector<std::string> parts_of(std::string_view entry) {
   return parts;
 }
 
-/// By "alphabet/character" and by file name, the ink of each drawing.
-using omniglot_drawings = std::map<std::string, std::map<std::string, std::vector<std::uint8_t>>>;
+/// The ink of a drawing, or why it cannot be read.
+struct omniglot_drawing {
+  std::vector<std::uint8_t> ink;
+  std::string fault;
+};
+/// By "alphabet/character" and by file name.
+using omniglot_drawings = std::map<std::string, std::map<std::string, omniglot_drawing>>;
 
 /// The drawings of some zips, without some alphabets.
 inline omniglot_drawings read_omniglot(std::vector<std::filesystem::path> const& zips, std::int64_t side,
@@ -110,9 +116,13 @@ inline omniglot_drawings read_omniglot(std::vector<std::filesystem::path> const&
       ++drawings;
       if (without.contains(parts[1])) continue;
       auto& drawing = classes[parts[1] + "/" + parts[2]][parts[3]];
-      if (!drawing.empty()) continue;
+      if (!drawing.ink.empty()) continue;
       std::string const name = archive.name() + ":" + entry;
-      drawing                = ink_of(decode_picture(archive.read(entry), name), side, name);
+      try {
+        drawing = {ink_of(decode_picture(archive.read(entry), name), side, name), {}};
+      } catch (input_error const& error) {
+        drawing.fault = error.what();  // unless another zip has it whole
+      }
     }
     if (drawings == 0) throw input_error("'" + archive.name() + "' has no drawings (.png); name a zip of images of Omniglot");
   }
@@ -148,7 +158,15 @@ class omniglot_split {
     return id / drawings() * characters + held_->labels[static_cast<std::size_t>(id % drawings())];
   }
 
+  /// Why a sample cannot be read; empty where it can.
+  [[nodiscard]] std::string const& fault(std::int64_t id) const {
+    static std::string const none;
+    auto const found = held_->faults.find(id % drawings());
+    return found == held_->faults.end() ? none : found->second;
+  }
+
   void read(std::int64_t id, random_stream* augment, float* pixels, std::int64_t* truth) const {
+    check(id);
     *truth                  = label(id);
     auto const shift        = [&](auto pad) { return std::int64_t{augment->below(static_cast<std::uint32_t>(2 * pad + 1))} - pad; };
     std::int64_t const down = augment ? shift(held_->pad) : 0, right = augment ? shift(held_->pad) : 0;
@@ -162,6 +180,7 @@ class omniglot_split {
 
   /// The bytes of a picture, Side * Side * 3, black ink on white: for a drawing.
   [[nodiscard]] std::vector<std::uint8_t> picture(std::int64_t id) const {
+    check(id);
     std::vector<std::uint8_t> rgb;
     for (std::int64_t i = 0; i < Side * Side; ++i) rgb.insert(rgb.end(), 3, static_cast<std::uint8_t>(255 - ink(id, i / Side, i % Side)));
     return rgb;
@@ -172,6 +191,7 @@ class omniglot_split {
     std::string name;
     std::vector<std::uint8_t> bytes;   // of the drawings as they are; turned ones are read from them
     std::vector<std::int64_t> labels;  // of the drawings
+    std::map<std::int64_t, std::string> faults;
     std::vector<std::string> classes;
     bool rotations;
     int pad;
@@ -182,7 +202,9 @@ class omniglot_split {
       if (characters.empty()) throw input_error(name + " has no characters; name zips with alphabets that are not in the other split");
       for (auto const& [character, drawings] : characters) {
         for (auto const& [file, drawing] : drawings) {
-          bytes.insert(bytes.end(), drawing.begin(), drawing.end());
+          if (drawing.ink.empty()) faults.emplace(static_cast<std::int64_t>(labels.size()), drawing.fault);
+          bytes.insert(bytes.end(), drawing.ink.begin(), drawing.ink.end());
+          bytes.resize(static_cast<std::size_t>(Side * Side) * (labels.size() + 1));
           labels.push_back(static_cast<std::int64_t>(classes.size()));
         }
         classes.push_back(character);
@@ -193,6 +215,9 @@ class omniglot_split {
     }
   };
 
+  void check(std::int64_t id) const {
+    if (!fault(id).empty()) throw input_error(fault(id));
+  }
   [[nodiscard]] std::int64_t turns() const { return held_->rotations ? 4 : 1; }
   [[nodiscard]] std::int64_t drawings() const { return static_cast<std::int64_t>(held_->labels.size()); }
 
@@ -223,11 +248,34 @@ struct omniglot_run {
 
 namespace detail {
 
+inline constexpr std::int64_t omniglot_way = 20;
+
+// item01.png ... item20.png of a stem.
+inline std::string numbered(std::string const& stem, std::int64_t i) { return stem + (i < 9 ? "0" : "") + std::to_string(i + 1) + ".png"; }
+
+/// The class of each query: lines "run01/test/item01.png run01/training/class08.png", item by item. `name` is for messages.
+inline std::vector<std::int64_t> parse_omniglot_labels(std::string_view text, std::string const& run, std::string const& name) {
+  std::vector<std::int64_t> labels;
+  for (std::int64_t item = 0; item < omniglot_way; ++item) {
+    std::size_t const end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
+    std::int64_t label = 0;
+    auto const wanted  = [&] { return numbered(run + "/test/item", item) + " " + numbered(run + "/training/class", label); };
+    while (label < omniglot_way && line != wanted()) ++label;
+    if (label == omniglot_way)
+      throw input_error(name + ", line " + std::to_string(item + 1) + " is not '" + numbered(run + "/test/item", item) + " " + run +
+                        "/training/class<01 to 20>.png'; download all_runs.zip again");
+    labels.push_back(label);
+  }
+  return labels;
+}
+
 template <std::int64_t Side>
 omniglot_run read_omniglot_run(zip_archive const& archive, std::string const& run) {
-  constexpr std::int64_t way = 20;
-  auto const numbered = [](std::string const& stem, std::int64_t i) { return stem + (i < 9 ? "0" : "") + std::to_string(i + 1) + ".png"; };
-  auto const pictures = [&](std::string const& stem) {
+  constexpr std::int64_t way = omniglot_way;
+  auto const pictures        = [&](std::string const& stem) {
     at::Tensor images = at::empty({way, 1, Side, Side}, at::TensorOptions(at::kFloat));
     float* pixels     = images.template mutable_data_ptr<float>();
     for (std::int64_t i = 0; i < way; ++i) {
@@ -240,20 +288,8 @@ omniglot_run read_omniglot_run(zip_archive const& archive, std::string const& ru
   std::string const entry = run + "/class_labels.txt";
   omniglot_run made{pictures(run + "/training/class"), pictures(run + "/test/item"), {}};
   auto const bytes = archive.read(entry);
-  // Lines "run01/test/item01.png run01/training/class08.png", item by item.
-  std::string_view text(reinterpret_cast<char const*>(bytes.data()), bytes.size());
-  for (std::int64_t item = 0; item < way; ++item) {
-    std::size_t const end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
-    std::int64_t label = 0;
-    while (label < way && line != numbered(run + "/test/item", item) + " " + numbered(run + "/training/class", label)) ++label;
-    if (label == way)
-      throw input_error("'" + archive.name() + "', entry '" + entry + "', line " + std::to_string(item + 1) + " is not '" +
-                        numbered(run + "/test/item", item) + " " + run + "/training/class<01 to 20>.png'; download all_runs.zip again");
-    made.labels.push_back(label);
-  }
+  made.labels      = parse_omniglot_labels({reinterpret_cast<char const*>(bytes.data()), bytes.size()}, run,
+                                           "'" + archive.name() + "', entry '" + entry + "'");
   return made;
 }
 

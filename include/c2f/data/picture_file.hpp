@@ -8,8 +8,9 @@
 // RGB of 8 bits; transparency is dropped, gamma, colour profiles and EXIF's orientation are not looked at. A picture is whole or an
 // error: what libjpeg only warns of (missing data, broken codes) is an error here.
 //
-// Costs: the file and the picture in memory, and 6 bytes a pixel more while a progressive JPEG is decoded. Memory is asked for when the
-// header has been judged: sides are 1 to 65,500, pixels at most 64 million, and not more than so many bytes could ever hold.
+// Costs: the file and the picture in memory, and 2 bytes more for each number of a JPEG of several scans while it is decoded. Memory is
+// asked for when the header has been judged: sides are 1 to 65,500, pixels at most 64 million and not more than so many bytes could ever
+// hold, and all together at most 192 MB or, where that is more, four times the file.
 // Needs libjpeg and libspng.
 // Errors: input_error naming the file: it is missing, no JPEG or PNG, damaged, too large; a label picture that is in colours.
 #pragma once
@@ -51,7 +52,7 @@ struct label_bytes {
   std::vector<std::uint8_t> labels;
 };
 
-inline constexpr std::int64_t largest_picture_side = 65500, largest_picture_pixels = 64000000;
+inline constexpr std::int64_t largest_picture_side = 65500, largest_picture_pixels = 64000000, largest_picture_memory = 192000000;
 
 namespace detail {
 
@@ -119,6 +120,10 @@ class jpeg_reader {
   }
   [[nodiscard]] std::uint64_t width() const { return state_.image_width; }
   [[nodiscard]] std::uint64_t height() const { return state_.image_height; }
+  /// What a pixel takes while it is decoded: of several scans all coefficients are kept, 16 bits each.
+  [[nodiscard]] std::uint64_t pixel_bytes() {
+    return 3 + (jpeg_has_multiple_scans(&state_) ? 2 * static_cast<std::uint64_t>(state_.num_components) : 0);
+  }
 
   /// Writes the picture; false where that fails.
   [[nodiscard]] bool rows(std::uint8_t* to) {
@@ -160,6 +165,11 @@ inline picture_bytes decode_jpeg(std::span<std::uint8_t const> bytes, std::strin
   if (!reader.header()) damaged(name, "JPEG", reader.why());
   // A block of 8 x 8 pixels takes a bit at least.
   check_picture_size(name, "JPEG", reader.width(), reader.height(), std::uint64_t{512} * bytes.size());
+  std::uint64_t const needed = reader.width() * reader.height() * reader.pixel_bytes(),
+                      most   = std::max<std::uint64_t>(largest_picture_memory, 4 * bytes.size());
+  if (needed > most)
+    throw input_error("'" + name + "' takes " + std::to_string(needed) + " bytes to decode, more than " + std::to_string(most) +
+                      "; make it smaller, or write it in one scan (not progressive)");
   picture_bytes picture{static_cast<std::int64_t>(reader.height()), static_cast<std::int64_t>(reader.width()), {}};
   picture.rgb.resize(static_cast<std::size_t>(3 * picture.height * picture.width));
   if (!reader.rows(picture.rgb.data())) damaged(name, "JPEG", reader.why());

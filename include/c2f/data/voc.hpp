@@ -14,8 +14,8 @@
 // pixels from 1 and include the last one; the difference is a pixel.) 'difficult' and 'truncated' are not looked at.
 //
 // A sample that is faulty keeps its id and its read throws: a file that is missing or damaged, no object, a box that is empty or
-// reaches over the picture, a size that is not the picture's, a name listed twice. loader_options.strict says what the loader does
-// then. A picture that is right but not wanted, such as one of two objects under object_choice::single, is left out: dropped().
+// reaches over the picture, a size that is not the picture's. loader_options.strict says what the loader does then. A picture that is right
+// but not wanted, such as one of two objects under object_choice::single, is left out: dropped().
 //
 // Costs: all annotations are parsed at construction. A picture is decoded by its first read (some ms) and kept as side * side * 3 bytes
 // until cache_bytes are full; later reads take some 100 us, augmented ones some 500 us (192 x 192). Needs libjpeg, libspng and pugixml.
@@ -200,9 +200,8 @@ class voc_indexer {
   voc_index operator()() {
     auto [train, test] = names();
     std::vector<entry> entries[2];
-    for (auto const& name : train) entries[0].push_back(read(name, options_.train_set));
-    listed_.clear();
-    for (auto const& name : test) entries[1].push_back(read(name, options_.test_set));
+    for (auto const& name : train) entries[0].push_back(read(name));
+    for (auto const& name : test) entries[1].push_back(read(name));
     choose_classes(entries);
     voc_index index{classes_, {}, {}};
     for (auto const& [from, to, word] :
@@ -257,24 +256,32 @@ class voc_indexer {
   static std::vector<std::string> listed(std::filesystem::path const& file) {
     std::vector<std::uint8_t> const bytes = whole_file(file, 1 << 24);
     std::vector<std::string> found;
+    std::set<std::string_view> different;
     std::string_view text(reinterpret_cast<char const*>(bytes.data()), bytes.size());
-    while (!text.empty()) {
+    for (std::size_t number = 1; !text.empty(); ++number) {
       std::string_view const line = trimmed(text.substr(0, text.find('\n')));
       text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
-      if (!line.empty()) found.emplace_back(line.substr(0, line.find_first_of(" \t")));
+      if (line.empty()) continue;
+      std::string_view const name = line.substr(0, line.find_first_of(" \t"));
+      auto const fail             = [&](std::string const& what, std::string const& remedy) {
+        throw input_error("'" + file.string() + "', line " + std::to_string(number) + " " + what + " '" + printable(name) + "'" + remedy);
+      };
+      bool const control = std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; });
+      if (control || name.find('/') != std::string_view::npos || name == "..")
+        fail("has", ", which is no name of a file without its ending; write a name a line, without folders");
+      if (!different.insert(name).second) fail("lists", " again; take one of the lines out");
+      found.emplace_back(name);
     }
     return found;
   }
 
   // A file that is listed is a sample, whatever is wrong with it.
-  entry read(std::string const& name, std::string const& list) {
+  entry read(std::string const& name) {
     entry e{{.name = name, .picture = {}, .xml = annotations_ / (name + ".xml")}};
     for (char const* ending : {".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG"})
       if (e.sample.picture.empty() && std::filesystem::exists(pictures_ / (name + ending), ignored_))
         e.sample.picture = pictures_ / (name + ending);
     try {
-      if (!listed_.insert(name).second)
-        throw input_error("'" + printable(name) + "' is listed twice in ImageSets/Main/" + list + ".txt; take one of the lines out");
       e.says         = parse_annotation(whole_file(e.sample.xml, largest_annotation_file), e.sample.xml.string());
       e.sample.width = e.says.width, e.sample.height = e.says.height;
       if (e.sample.picture.empty())
@@ -355,7 +362,6 @@ class voc_indexer {
   mutable std::error_code ignored_;
   std::filesystem::path pictures_, annotations_;
   std::vector<std::string> classes_;
-  std::set<std::string> listed_;
 };
 
 template <std::int64_t Classes, std::int64_t Side>

@@ -7,10 +7,11 @@
 // Nothing is ever written: an entry is bytes, and its name only a name. Whether an entry is whole is told by its CRC-32.
 //
 // Costs: the list of entries, and an entry while it is read. What an entry says of its size is judged before there is memory for it: it
-// may be 64 MiB, or four times the archive where that is more. Needs libzip. Not to be used by two threads at a time.
+// may be 64 MiB, or four times the archive where that is more; and all together may not be more than the archive could ever hold, so that
+// reading everything takes no longer than that. Needs libzip. Not to be used by two threads at a time.
 // Errors: input_error of one line with archive, entry and reason: no zip, or one that is cut off; a name that leads out of the archive, has
-// control characters or is there twice; no such entry, one that is encrypted, packed otherwise than by deflate, too
-// large, damaged.
+// control characters or is there twice; entries that share bytes; no such entry, one that is encrypted, packed otherwise than by deflate,
+// too large, damaged.
 #pragma once
 
 #include <algorithm>
@@ -63,10 +64,9 @@ class zip_archive {
     // Others take memory that their headers name.
     if (!(about.valid & ZIP_STAT_COMP_METHOD) || (about.comp_method != ZIP_CM_STORE && about.comp_method != ZIP_CM_DEFLATE))
       damaged(entry, "it is packed by method " + std::to_string(about.comp_method) + " and not by 8, deflate");
-    std::uint64_t const most = std::max(std::uint64_t{1} << 26, 4 * size_);
-    if (!(about.valid & ZIP_STAT_SIZE) || about.size > most)
+    if (!(about.valid & ZIP_STAT_SIZE) || about.size > most())
       damaged(entry,
-              "it says that it has " + std::to_string(about.size) + " bytes, more than the " + std::to_string(most) + " that are read");
+              "it says that it has " + std::to_string(about.size) + " bytes, more than the " + std::to_string(most()) + " that are read");
 
     std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> const file(zip_fopen_index(archive_.get(), found->second, 0), &zip_fclose);
     if (!file) damaged(entry, zip_get_error(archive_.get()));
@@ -89,6 +89,8 @@ class zip_archive {
  private:
   static constexpr std::size_t longest = 200;  // of a name in a message
 
+  // What an entry may have.
+  [[nodiscard]] std::uint64_t most() const { return std::max(std::uint64_t{1} << 26, 4 * size_); }
   static bool is_control(char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }
   // A name of a file, fit for one line.
   static std::string printable(std::string_view text) {
@@ -116,6 +118,7 @@ class zip_archive {
   }
 
   void list() {
+    std::uint64_t promised = 0;
     for (std::int64_t i = 0, n = zip_get_num_entries(archive_.get(), 0); i < n; ++i) {
       char const* const entry = zip_get_name(archive_.get(), static_cast<zip_uint64_t>(i), 0);
       if (entry == nullptr) damaged("number " + std::to_string(i), zip_get_error(archive_.get()));
@@ -123,6 +126,11 @@ class zip_archive {
       if (std::any_of(names_.back().begin(), names_.back().end(), is_control)) damaged(names_.back(), "its name has control characters");
       if (leads_out(names_.back())) damaged(names_.back(), "its name leads out of the archive");
       if (!index_.emplace(names_.back(), static_cast<zip_uint64_t>(i)).second) damaged(names_.back(), "there are two of this name");
+      // Deflate makes at most 1,032 bytes of one. Entries that lie one over the other (a bomb) are many times that.
+      zip_stat_t about;
+      bool const told = zip_stat_index(archive_.get(), static_cast<zip_uint64_t>(i), 0, &about) == 0 && about.valid & ZIP_STAT_SIZE;
+      if (told && about.size <= most()) promised += about.size;
+      if (promised > 1032 * size_) damaged(names_.back(), "so small an archive cannot hold what its entries promise up to here");
     }
   }
 

@@ -5,10 +5,12 @@
 //   auto report = c2f::fit(model, data, recipe, bar, log);
 //   std::fputs(c2f::print::epoch_line(report.epochs.back()).c_str(), stdout);
 //
+// Where a training goes on, the log is what it was when that checkpoint was made: lines that came later are written anew.
 // Cost: the bar writes at most ten times a second. Error: a file that cannot be written is a c2f::input_error.
 #pragma once
 
 #include <c2f/core/errors.hpp>
+#include <c2f/data/whole_file.hpp>
 #include <c2f/print.hpp>
 #include <c2f/train/observer.hpp>
 
@@ -36,6 +38,7 @@ namespace c2f::print {
 [[nodiscard]] inline std::string epoch_line(epoch_record const& epoch, std::int64_t of = 0) {
   std::string losses;
   for (auto const& [name, value] : epoch.losses) losses += fmt::format(" {} {:.3f}", name, value);
+  if (epoch.skipped > 0) losses += fmt::format(" ({} steps skipped)", epoch.skipped);
   return fmt::format("epoch {:>3}{}   t {:.2f}   rate {:.4g}   loss{}   {}   {:.1f} steps/s", epoch.epoch + 1,
                      of > 0 ? fmt::format("/{}", of) : "", epoch.t, epoch.rate, losses, score_line(epoch.scores), epoch.steps_a_second);
 }
@@ -82,26 +85,43 @@ class progress_bar {
 /// Writes a JSON object a line: one when the training starts, one for every epoch.
 class json_lines {
  public:
-  explicit json_lines(std::filesystem::path const& file) : path_(file), out_(file, std::ios::trunc) { check(); }
+  explicit json_lines(std::filesystem::path const& file) : path_(file), out_(file, std::ios::app) { check(); }
 
   void on_start(training_start const& start) {
-    write(fmt::format(R"({{"event": "start", "task": {}, "parameters": {}, "samples": {}, "epochs": {}, "steps_an_epoch": {}}})",
-                      quoted(start.task), start.parameters, start.samples, start.epochs, start.steps_an_epoch));
+    if (start.done > 0) return;  // on_resume comes
+    out_.close();
+    out_.open(path_, std::ios::trunc);
+    write(line_of(start));
   }
-  void on_epoch(epoch_record const& epoch) {
-    std::string scores;
-    for (auto const& each : epoch.scores)
-      scores += fmt::format("{}{}: {}", scores.empty() ? "" : ", ", quoted(each.stage), object(each.values));
-    write(fmt::format(
-        R"({{"event": "epoch", "epoch": {}, "t": {}, "rate": {}, "loss": {}, "scores": {{{}}}, "train_seconds": {:.3f}, "test_seconds": {:.3f}, "steps_a_second": {:.3f}}})",
-        epoch.epoch, number(epoch.t), number(epoch.rate), object(epoch.losses), scores, epoch.train_seconds, epoch.test_seconds,
-        epoch.steps_a_second));
+  void on_resume(training_report const& before) {
+    out_.close();
+    data::whole_file anew(path_);
+    anew.write(line_of(before.start));
+    for (auto const& epoch : before.epochs) anew.write(line_of(epoch));
+    anew.commit();
+    out_.open(path_, std::ios::app);
+    check();
   }
+  void on_epoch(epoch_record const& epoch) { write(line_of(epoch)); }
   void on_end(training_report const& report) {
-    write(fmt::format(R"({{"event": "end", "epochs": {}, "stopped": {}}})", report.epochs.size(), report.stopped));
+    write(fmt::format("{{\"event\": \"end\", \"epochs\": {}, \"stopped\": {}}}\n", report.epochs.size(), report.stopped));
   }
 
  private:
+  static std::string line_of(training_start const& start) {
+    return line(fmt::format(R"({{"event": "start", "task": {}, "parameters": {}, "samples": {}, "epochs": {}, "steps_an_epoch": {}}})",
+                            quoted(start.task), start.parameters, start.samples, start.epochs, start.steps_an_epoch));
+  }
+  static std::string line_of(epoch_record const& epoch) {
+    std::string scores;
+    for (auto const& each : epoch.scores)
+      scores += fmt::format("{}{}: {}", scores.empty() ? "" : ", ", quoted(each.stage), object(each.values));
+    return line(fmt::format(
+        R"({{"event": "epoch", "epoch": {}, "t": {}, "rate": {}, "loss": {}, "skipped": {}, "scores": {{{}}}, "train_seconds": {:.3f}, "test_seconds": {:.3f}, "steps_a_second": {:.3f}}})",
+        epoch.epoch, number(epoch.t), number(epoch.rate), object(epoch.losses), epoch.skipped, scores, epoch.train_seconds,
+        epoch.test_seconds, epoch.steps_a_second));
+  }
+  static std::string line(std::string text) { return text += '\n'; }
   static std::string number(double value) { return std::isfinite(value) ? fmt::format("{}", value) : "null"; }
   static std::string quoted(std::string_view text) {
     std::string safe;
@@ -120,7 +140,7 @@ class json_lines {
     return '{' + text + '}';
   }
   void write(std::string const& line) {
-    out_ << line << '\n' << std::flush;
+    out_ << line << std::flush;
     check();
   }
   void check() const {

@@ -5,27 +5,40 @@
 //   auto scores = c2f::evaluate(model, data.test);
 //
 // Every step: t and the learning rate by their schedules, a pass, backward, one update. After every epoch both networks are scored
-// on the test split. Order, augmentation and the source's choices are functions of (seed, epoch, sample id), so the same seed gives
-// the same numbers whatever the number of threads. Initial values are the model's: make it with the same seed for a whole run of it.
+// on the test split, or their moving average where recipe.ema() keeps one; fit then leaves the average in the model. Order, augmentation
+// and the source's choices are functions of (seed, epoch, sample id), so the same seed gives the same numbers whatever the number of
+// threads. Initial values are the model's: make it with the same seed for a whole run of it.
 //
 // A sample that cannot be read is replaced by another one, a function of (seed, epoch, id) (data/loader.hpp), and the report counts
 // them; recipe.strict() lets the error out instead.
 //
-// Errors: a loss that is not finite throws c2f::not_finite before anything is updated, and names epoch, step and the first
-// parameter that is not finite. Data whose images or classes are not the task's is a compile error.
+// A step whose loss or gradient is not finite is skipped: parameters, running statistics, momentum and average stay as they were, bit for
+// bit, and the report counts it. recipe.stop_after_skips() of them in a row, ten by default, throw c2f::not_finite, which names epoch, step
+// and the first parameter, running statistic or gradient that is not finite.
+//
+// c2f::checkpoints (train/checkpoint.hpp) as an observer keeps all of it in files, and the same call goes on where the last one ended.
+//
+// Error: data whose images or classes are not the task's is a compile error.
 #pragma once
 
 #include <c2f/data/loader.hpp>
 #include <c2f/task/stack.hpp>
+#include <c2f/train/average.hpp>
+#include <c2f/train/deterministic.hpp>
 #include <c2f/train/observer.hpp>
 #include <c2f/train/recipe.hpp>
+#include <c2f/train/state.hpp>
 
+#include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/_foreach_copy.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <mutex>
 #include <optional>
+#include <typeinfo>
 
 namespace c2f {
 
@@ -103,12 +116,100 @@ std::string first_not_finite(Net const& net) {
   return {};
 }
 
+/// Why a training ends, while running statistics still show where the numbers broke.
 template <class Net>
-[[noreturn]] void stop_not_finite(Net const& net, step_record const& at) {
-  std::string const path = first_not_finite(net);
-  throw not_finite("the loss is not finite at epoch " + std::to_string(at.epoch) + ", step " + std::to_string(at.step) +
-                   (path.empty() ? "; every parameter is finite, so look at the images and the loss"
-                                 : "; the first parameter that is not finite is '" + path + "'; lower the learning rate"));
+std::string not_finite_message(Net const& net, sgd const& optimizer, step_record const& at, std::int64_t in_a_row) {
+  std::string what, path = first_not_finite(net);
+  for (auto const& [name, value] : at.losses)
+    if (what.empty() && !std::isfinite(value)) what = "the loss '" + name + "'";
+  bool const loss = !what.empty();
+  if (!loss) what = "the gradient of '" + optimizer.first_gradient_not_finite() + "'";
+  std::string const remedy = !loss          ? "lower the learning rate or clip the gradient"
+                             : path.empty() ? "every parameter is finite, so look at the images and the loss"
+                                            : "the first number of the model that is not is in '" + path + "'; lower the learning rate";
+  return std::string(what + " is not finite at epoch " + std::to_string(at.epoch) + ", step " + std::to_string(at.step) + " (" +
+                     std::to_string(in_a_row) + " skipped in a row); " + remedy);
+}
+
+/// Tensors as they were.
+class remembered {
+ public:
+  explicit remembered(std::vector<at::Tensor> tensors) : tensors_(std::move(tensors)) {
+    for (auto const& each : tensors_) before_.push_back(each.clone());
+  }
+  void remember() {
+    if (!tensors_.empty()) at::_foreach_copy_(before_, tensors_);
+  }
+  /// Puts them back when it goes.
+  class at_the_end {
+   public:
+    explicit at_the_end(remembered& of) : of_(of) {}
+    at_the_end(at_the_end const&)            = delete;
+    at_the_end& operator=(at_the_end const&) = delete;
+    ~at_the_end() {
+      if (!of_.tensors_.empty()) at::_foreach_copy_(of_.tensors_, of_.before_);
+    }
+
+   private:
+    remembered& of_;
+  };
+
+ private:
+  std::vector<at::Tensor> tensors_, before_;
+};
+
+template <class Task>
+std::uint64_t type_hash() {
+  using C     = complete<Task>;
+  using types = void (*)(typename C::input*, typename C::coarse*, typename C::fine*, typename C::schedule*, typename C::encoder*,
+                         typename C::predict*, typename C::source*, typename C::share*, typename C::fuse*, typename C::combine*,
+                         typename C::refine*, typename C::loss*, typename C::weights*);
+  return hash_of(typeid(types).name());
+}
+
+/// LibTorch's own generators, which networks made with torch::nn draw from: seeded for one training, and as they were after it.
+class generators {
+ public:
+  generators(at::Device device, std::uint64_t seed) : devices_{at::Device(at::kCPU)} {
+    if (!device.is_cpu()) devices_.push_back(device);
+    before_ = states();
+    for (auto const& each : devices_) {
+      at::Generator generator = at::globalContext().defaultGenerator(each);  // a handle to the one generator
+      std::lock_guard const lock(generator.mutex());
+      generator.set_current_seed(seed);
+    }
+  }
+  generators(generators const&)            = delete;
+  generators& operator=(generators const&) = delete;
+  ~generators() { assign(before_); }
+
+  [[nodiscard]] named_tensors states() const {
+    named_tensors all;
+    for (auto const& each : devices_) {
+      at::Generator generator = at::globalContext().defaultGenerator(each);
+      std::lock_guard const lock(generator.mutex());
+      all.emplace_back(each.str(), generator.get_state());
+    }
+    return all;
+  }
+  void assign(named_tensors const& states) const {
+    for (auto const& each : devices_)
+      for (auto const& [name, state] : states)
+        if (name == each.str()) {
+          at::Generator generator = at::globalContext().defaultGenerator(each);
+          std::lock_guard const lock(generator.mutex());
+          generator.set_state(state);
+        }
+  }
+
+ private:
+  std::vector<at::Device> devices_;
+  named_tensors before_;
+};
+
+inline void copy_numbers(named_tensors const& from, named_tensors const& to) {
+  at::NoGradGuard const no_gradients;
+  for (std::size_t i = 0; i < from.size(); ++i) to[i].second.copy_(from[i].second);
 }
 
 /// The samples of a split in their order, as they are.
@@ -121,17 +222,20 @@ data::loader<Split> test_loader(Split const& samples, recipe::settings const& re
 template <class Loader>
 void count_faulty(faulty_samples& into, Loader const& loader) {
   data::replacements const seen = loader.replaced();
-  into.samples += seen.samples;
+  into.samples += static_cast<std::int64_t>(seen.ids.size());
   into.replaced += seen.total;
   for (auto const& [id, reason] : seen.reasons) into.reasons.push_back(reason);
 }
 
-template <class Task, class Loader>
-std::vector<stage_score> evaluate_on(stack<Task> const& model, Loader const& batches, recipe::settings const& recipe) {
+/// The scores, or nothing when `stop` asks for an end.
+template <class Task, class Loader, class Stop>
+std::optional<std::vector<stage_score>> evaluate_on(stack<Task> const& model, Loader const& batches, recipe::settings const& recipe,
+                                                    Stop const& stop) {
   using completed = complete<Task>;
   at::NoGradGuard const no_gradients;
   typename completed::kind::score coarse, fine, answer;
   for (auto const& batch : batches.epoch(0)) {
+    if (stop()) return {};
     at::Tensor const truth = batch.truth.to(recipe.device());
     outputs const both     = model(detail::ready(batch.images, recipe), eval);
     coarse.add(both.coarse, truth);
@@ -157,81 +261,165 @@ template <class Task, data::split Split>
   requires detail::checked<Task>
 [[nodiscard]] std::vector<stage_score> evaluate(stack<Task> const& model, Split const& samples, recipe::settings const& recipe = {}) {
   static_assert(detail::check_data<Task, Split>());
-  return detail::evaluate_on(model, detail::test_loader(samples, recipe), recipe);
+  return deterministically(recipe.deterministic(),
+                           [&] { return *detail::evaluate_on(model, detail::test_loader(samples, recipe), recipe, [] { return false; }); });
 }
 
-/// Trains a stack.
-template <class Task, data::dataset Data, observer... Observers>
-  requires detail::checked<Task>
-training_report fit(stack<Task>& model, Data const& data, recipe::settings const& recipe, Observers&&... observers) {
-  using train_split = std::remove_cvref_t<decltype(data.train)>;
-  static_assert(detail::check_data<Task, train_split>());
+namespace detail {
+
+template <class Task, class Data, class... Observers>
+training_report train_on(stack<Task>& model, Data const& data, recipe::settings const& recipe, Observers&... observers) {
   auto const tell          = [&](auto const& record) { (detail::tell(observers, record), ...); };
   auto const asked_to_stop = [&] { return (false || ... || detail::asks_to_stop(observers)); };
 
   move_to(model, recipe.device());
   if (recipe.channels_last()) to_channels_last(model);
   sgd optimizer(model, recipe.optimizer());
-  data::loader const batches{data.train,
-                             {.batch   = recipe.batch(),
-                              .seed    = recipe.seed(),
-                              .threads = recipe.threads(),
-                              .augment = recipe.augment(),
-                              .strict  = recipe.strict()}};
-  auto const tests = detail::test_loader(data.test, recipe);
+  data::loader batches{data.train,
+                       {.batch   = recipe.batch(),
+                        .seed    = recipe.seed(),
+                        .threads = recipe.threads(),
+                        .augment = recipe.augment(),
+                        .strict  = recipe.strict()}};
+  auto tests               = test_loader(data.test, recipe);
+  std::int64_t const steps = data::detail::batches_of(batches.batches(), recipe.accumulate());
 
-  training_report report;
-  report.start = {complete<Task>::name, count_parameters(model), data.train.size(), recipe.epochs(), batches.batches()};
-  tell(report.start);
-
-  progress now;
-  for (; now.epoch < recipe.epochs() && !report.stopped; ++now.epoch) {
-    epoch_record epoch;
-    epoch.epoch = now.epoch;
-    detail::stopwatch const train_time;
-    for (auto const& batch : batches.epoch(static_cast<std::uint64_t>(now.epoch))) {
-      if ((report.stopped = asked_to_stop())) break;
-      now.fraction = static_cast<double>(now.iteration) / static_cast<double>(recipe.epochs() * batches.batches());
-      step_record step{now.epoch, batch.index, now.iteration, t_at<typename complete<Task>::schedule>(now), recipe.rate_at(now), {}};
-
-      pass p{.mode  = train,
-             .truth = batch.truth.to(recipe.device()),
-             .t     = step.t,
-             .seed  = recipe.seed(),
-             .epoch = batch.epoch,
-             .ids   = batch.ids};
-      model(detail::ready(batch.images, recipe), p);
-      for (auto const& each : p.losses) {
-        step.losses.emplace_back(each.name, each.value.template item<double>());
-        if (!std::isfinite(step.losses.back().second)) detail::stop_not_finite(model, step);
-      }
-      optimizer.zero_gradients();
-      p.loss().backward();
-      optimizer.step(step.rate);
-
-      epoch.t    = step.t;
-      epoch.rate = step.rate;
-      epoch.losses.resize(step.losses.size());
-      for (std::size_t i = 0; i < step.losses.size(); ++i) {
-        epoch.losses[i].first = step.losses[i].first;
-        epoch.losses[i].second += step.losses[i].second / static_cast<double>(batches.batches());
-      }
-      ++now.iteration;
-      tell(step);
-    }
-    if (report.stopped) break;
-    epoch.train_seconds  = train_time.seconds();
-    epoch.steps_a_second = static_cast<double>(batches.batches()) / epoch.train_seconds;
-    detail::stopwatch const test_time;
-    epoch.scores       = detail::evaluate_on(model, tests, recipe);
-    epoch.test_seconds = test_time.seconds();
-    tell(epoch);
-    report.epochs.push_back(std::move(epoch));
+  training_state state;
+  state.type   = type_hash<Task>();
+  state.seed   = recipe.seed();
+  state.recipe = recipe.values();
+  std::vector<at::Tensor> buffers;
+  for_each_leaf(model, [&](std::string const& path, leaf const& each, leaf_traits const& traits) {
+    state.leaves.emplace_back(path, each.tensor());
+    if (traits.trained)
+      state.parameters.emplace_back(path, each.tensor());
+    else
+      buffers.push_back(each.tensor());
+  });
+  optimizer.for_each_momentum([&](std::string const& path, at::Tensor const& each) { state.momenta.emplace_back(path, each); });
+  std::optional<stack<Task>> averaged;
+  if (recipe.ema().on()) {
+    for_each_leaf(averaged.emplace(model),
+                  [&](std::string const& path, leaf const& each, leaf_traits const&) { state.averages.emplace_back(path, each.tensor()); });
   }
-  detail::count_faulty(report.faulty, batches);
-  detail::count_faulty(report.faulty, tests);
+  generators const random(recipe.device(), recipe.seed());
+  moving_average average(recipe.ema(), state.averages.empty() ? named_tensors{} : state.leaves, state.averages);
+  remembered statistics(std::move(buffers));
+
+  training_report& report = state.report;
+  progress& now           = state.now;
+  report.start            = {complete<Task>::name, count_parameters(model), data.train.size(), recipe.epochs(), steps};
+  auto const keep         = [&](moment when) {
+    if constexpr ((false || ... || state_keeper<Observers>)) {
+      state.train      = batches.replaced();
+      state.generators = random.states();
+      (detail::keep(observers, state, when), ...);
+    }
+  };
+  bool resumed = false;
+  ((resumed = detail::restore(observers, state) || resumed), ...);
+  if (resumed) {
+    random.assign(state.generators);
+    batches.count_from(state.train);
+    tests.count_from(state.test);
+    report.start.done = now.iteration;
+  }
+  tell(report.start);
+  if (resumed) (tell_resumed(observers, report), ...);
+
+  while (now.epoch < recipe.epochs() && !report.stopped) {
+    epoch_record& epoch = state.epoch;
+    epoch.epoch         = now.epoch;
+    double const before = epoch.train_seconds;
+    stopwatch const train_time;
+    auto batches_left = batches.epoch(static_cast<std::uint64_t>(now.epoch), state.step * recipe.accumulate());
+    while (state.step < steps && !(report.stopped = asked_to_stop())) {
+      now.fraction = static_cast<double>(now.iteration) / static_cast<double>(recipe.epochs() * steps);
+      step_record step{now.epoch, state.step, now.iteration, t_at<typename complete<Task>::schedule>(now), recipe.rate_at(now), {}};
+
+      std::int64_t const first = state.step * recipe.accumulate(), last = std::min(first + recipe.accumulate(), batches.batches());
+      std::int64_t const samples = std::min(last * recipe.batch(), data.train.size()) - first * recipe.batch();
+      statistics.remember();
+      optimizer.zero_gradients();
+      for (std::int64_t i = first; i < last; ++i) {
+        data::batch const& batch = *batches_left.next();
+        if (step.skipped) continue;
+        pass p{.mode  = train,
+               .truth = batch.truth.to(recipe.device()),
+               .t     = step.t,
+               .seed  = recipe.seed(),
+               .epoch = batch.epoch,
+               .ids   = batch.ids};
+        model(ready(batch.images, recipe), p);
+        double const share = last - first == 1 ? 1 : static_cast<double>(batch.ids.size()) / static_cast<double>(samples);
+        step.losses.resize(p.losses.size());
+        for (std::size_t k = 0; k < p.losses.size(); ++k) {
+          step.losses[k].first = p.losses[k].name;
+          step.losses[k].second += share * p.losses[k].value.template item<double>();
+          step.skipped = step.skipped || !std::isfinite(step.losses[k].second);
+        }
+        if (!step.skipped) (share == 1 ? p.loss() : p.loss().mul(share)).backward();
+      }
+      step.skipped = step.skipped || !optimizer.gradients_are_finite();
+
+      if (step.skipped) {
+        ++state.in_a_row, ++epoch.skipped, ++report.skipped;
+        remembered::at_the_end const undo(statistics);
+        if (state.in_a_row >= recipe.stop_after_skips()) throw not_finite(not_finite_message(model, optimizer, step, state.in_a_row));
+      } else {
+        state.in_a_row = 0;
+        if (recipe.clip() > 0) optimizer.clip(recipe.clip());
+        optimizer.step(step.rate);
+        if (averaged) average.update(now.iteration);
+        epoch.losses.resize(step.losses.size());
+        for (std::size_t i = 0; i < step.losses.size(); ++i) {
+          epoch.losses[i].first = step.losses[i].first;
+          epoch.losses[i].second += step.losses[i].second / static_cast<double>(steps);
+        }
+      }
+      epoch.t             = step.t;
+      epoch.rate          = step.rate;
+      epoch.train_seconds = before + train_time.seconds();
+      ++now.iteration;
+      ++state.step;
+      tell(step);
+      keep(moment::step);
+    }
+    stopwatch const test_time;
+    std::optional<std::vector<stage_score>> scores;
+    if (!report.stopped) scores = evaluate_on(averaged ? *averaged : model, tests, recipe, asked_to_stop);
+    report.stopped = !scores;
+    if (report.stopped) break;
+
+    epoch_record done   = std::exchange(state.epoch, {});
+    done.scores         = std::move(*scores);
+    done.test_seconds   = test_time.seconds();
+    done.steps_a_second = static_cast<double>(steps) / done.train_seconds;
+    for (auto& [name, sum] : done.losses)
+      if (done.skipped > 0) sum *= static_cast<double>(steps) / static_cast<double>(steps - done.skipped);
+    state.test = tests.replaced();
+    state.step = 0;
+    ++now.epoch;
+    tell(done);
+    report.epochs.push_back(std::move(done));
+    keep(moment::epoch);
+  }
+  if (report.stopped) keep(moment::stop);
+  if (averaged) copy_numbers(state.averages, state.leaves);
+  count_faulty(report.faulty, batches);
+  count_faulty(report.faulty, tests);
   tell(report);
-  return report;
+  return std::move(report);
+}
+
+}  // namespace detail
+
+/// Trains a stack.
+template <class Task, data::dataset Data, observer... Observers>
+  requires detail::checked<Task>
+training_report fit(stack<Task>& model, Data const& data, recipe::settings const& recipe, Observers&&... observers) {
+  static_assert(detail::check_data<Task, std::remove_cvref_t<decltype(data.train)>>());
+  return deterministically(recipe.deterministic(), [&] { return detail::train_on(model, data, recipe, observers...); });
 }
 
 // A wrong task has said its sentence; what is asked of it besides is no error of its own.

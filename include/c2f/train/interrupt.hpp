@@ -3,7 +3,8 @@
 //   c2f::interrupt on_ctrl_c;
 //   auto report = c2f::fit(model, data, recipe, on_ctrl_c);      // report.stopped is true when it was pressed
 //
-// SIGINT and SIGTERM are caught while the object lives; a second signal ends the program as if it had not been there.
+// SIGINT and SIGTERM are caught while the object lives; a second signal, either of them, ends the program as if it had not been there.
+// With c2f::checkpoints in the call, what was done is kept before fit returns; a program that returns 0 then has ended cleanly.
 #pragma once
 
 #include <csignal>
@@ -23,9 +24,10 @@ class interrupt {
   [[nodiscard]] bool stop() const { return asked_ != 0; }
 
  private:
-  static void note(int signal) {
+  static void note(int) {
     asked_ = 1;
-    std::signal(signal, SIG_DFL);
+    std::signal(SIGINT, SIG_DFL);
+    std::signal(SIGTERM, SIG_DFL);
   }
   inline static std::sig_atomic_t volatile asked_ = 0;
   void (*before_int_)(int);

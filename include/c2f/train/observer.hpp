@@ -1,12 +1,14 @@
 // c2f/train/observer.hpp: who is told what a training does.
 //
 //   struct my_log {
-//     void on_epoch(c2f::epoch_record const& e) { … }        // any of the five
+//     void on_epoch(c2f::epoch_record const& e) { … }        // any of these
 //   };
 //   c2f::fit(model, data, recipe, my_log{});
 //
-// on_start, on_step, on_epoch and on_end are told; stop() is asked before every step. Observers run in the training thread, in the
-// order they are given. c2f/print/observers.hpp has a progress bar and JSON lines, train/interrupt.hpp ends a training on Ctrl-C.
+// on_start, on_step, on_epoch and on_end are told; on_resume hears of what was done before, after on_start, where a training goes on.
+// stop() is asked before every step and every batch of an evaluation. Observers run in the training thread, in the order they are given.
+// c2f/print/observers.hpp has a progress bar and JSON lines, train/interrupt.hpp ends a training on Ctrl-C, train/checkpoint.hpp keeps its
+// state: restore(state) is asked before the first step and says whether it put one back, keep(state, moment) comes after the others.
 #pragma once
 
 #include <concepts>
@@ -22,13 +24,15 @@ using named_values = std::vector<std::pair<std::string, double>>;
 struct training_start {
   std::string task;
   std::int64_t parameters = 0, samples = 0, epochs = 0, steps_an_epoch = 0;
+  std::int64_t done = 0;  ///< steps that were done before, where the training goes on
 };
 
 struct step_record {
   std::int64_t epoch = 0, step = 0;  ///< from 0
   std::int64_t iteration = 0;        ///< steps before this one
   double t = 0, rate = 0;
-  named_values losses;  ///< by name, of this batch
+  named_values losses;   ///< by name, of this step's samples
+  bool skipped = false;  ///< loss or gradient was not finite, and nothing has changed
 };
 
 /// The score of one stage ("coarse", "fine", "answer") on the test split.
@@ -40,7 +44,8 @@ struct stage_score {
 struct epoch_record {
   std::int64_t epoch = 0;  ///< from 0
   double t = 0, rate = 0;  ///< of its last step
-  named_values losses;     ///< mean over the epoch
+  named_values losses;     ///< mean over the steps that were not skipped
+  std::int64_t skipped = 0;
   std::vector<stage_score> scores;
   double train_seconds = 0, test_seconds = 0, steps_a_second = 0;
 };
@@ -54,13 +59,31 @@ struct faulty_samples {
 struct training_report {
   training_start start;
   std::vector<epoch_record> epochs;  ///< the whole ones
-  bool stopped = false;              ///< by an observer, before the end
+  std::int64_t skipped = 0;          ///< steps whose loss or gradient was not finite
+  bool stopped         = false;      ///< by an observer, before the end
   faulty_samples faulty;
 };
 
-/// Requires one or more of: on_start(training_start), on_step(step_record), on_epoch(epoch_record), on_end(training_report), stop().
+/// All that the rest of a training depends on; train/state.hpp.
+struct training_state;
+/// When an observer may keep it.
+enum class moment {
+  step,   ///< after every step
+  epoch,  ///< after every epoch and its scores
+  stop,   ///< when an observer has ended the training
+};
+
 template <class O>
-concept observer = requires(O& o, training_start const& s) { o.on_start(s); } || requires(O& o, step_record const& s) { o.on_step(s); } ||
+concept state_keeper = requires(O& o, training_state& s) {
+  { o.restore(s) } -> std::convertible_to<bool>;
+  o.keep(std::as_const(s), moment::step);
+};
+
+/// Requires one or more of: on_start(training_start), on_resume(training_report), on_step(step_record), on_epoch(epoch_record),
+/// on_end(training_report), stop(); or restore(training_state) and keep(training_state, moment).
+template <class O>
+concept observer = state_keeper<O> || requires(O& o, training_report const& r) { o.on_resume(r); } ||
+                   requires(O& o, training_start const& s) { o.on_start(s); } || requires(O& o, step_record const& s) { o.on_step(s); } ||
                    requires(O& o, epoch_record const& e) { o.on_epoch(e); } || requires(O& o, training_report const& r) { o.on_end(r); } ||
                    requires(O& o) {
                      { o.stop() } -> std::convertible_to<bool>;
@@ -82,6 +105,21 @@ void tell(O& o, epoch_record const& record) {
 template <class O>
 void tell(O& o, training_report const& record) {
   if constexpr (requires { o.on_end(record); }) o.on_end(record);
+}
+template <class O>
+void tell_resumed(O& o, training_report const& before) {
+  if constexpr (requires { o.on_resume(before); }) o.on_resume(before);
+}
+template <class O>
+bool restore(O& o, training_state& state) {
+  if constexpr (state_keeper<O>)
+    return o.restore(state);
+  else
+    return false;
+}
+template <class O>
+void keep(O& o, training_state const& state, moment when) {
+  if constexpr (state_keeper<O>) o.keep(state, when);
 }
 template <class O>
 bool asks_to_stop(O& o) {

@@ -4,16 +4,30 @@
 //   c2f::fit(model, data, c2f::recipe::settings{}.epochs(10).rate(0.05).warm_up(200).drop_at(0.5).drop_at(0.75));
 //
 // Drops of the learning rate stand at fractions of the training, so a shorter run keeps the recipe's shape.
+//
+// .ema(0.999) keeps a moving average of the networks beside the ones that are trained. Every evaluation, and so every score and the best
+// checkpoint, is of the average, and fit leaves it in the model when it returns. It takes parameters and running statistics; what is not
+// a floating-point number is copied.
 #pragma once
 
 #include <c2f/core/errors.hpp>
 #include <c2f/core/progress.hpp>
+#include <c2f/train/observer.hpp>
 #include <c2f/train/sgd.hpp>
 
 #include <string>
 #include <vector>
 
 namespace c2f::recipe {
+
+/// A moving average of a network's numbers, updated after every `every` steps: average += (1 - d) * (number - average), where d is
+/// min(decay, (1 + k) / (warm_up + k)) in update k = 0, 1, ...; warm_up = 1 makes it decay from the first one on.
+struct ema_options {
+  double decay         = 0;  ///< 0: there is none
+  std::int64_t every   = 1;
+  std::int64_t warm_up = 10;
+  [[nodiscard]] bool on() const { return decay > 0; }
+};
 
 /// A plain recipe; each setter returns the recipe, so that they chain.
 class settings {
@@ -38,7 +52,21 @@ class settings {
     drops_.clear();
     return *this;
   }
-  /// Of initial values, order, augmentation and source.
+  /// Keeps a moving average of the networks (above) and evaluates that.
+  settings& ema(double decay, std::int64_t every = 1, std::int64_t warm_up = 10) {
+    set(ema_.every, every, every >= 1, "ema's every", "1 or more");
+    set(ema_.warm_up, warm_up, warm_up >= 1, "ema's warm_up", "1 or more");
+    return set(ema_.decay, decay, decay >= 0 && decay < 1, "ema", "from 0 to below 1");
+  }
+  /// A gradient whose norm, over all parameters, is larger is scaled down to it; 0: as it is.
+  settings& clip(double norm) { return set(clip_, norm, norm >= 0, "clip", "0 or more"); }
+  /// A step adds up the gradients of so many batches, each weighted by its samples; the last step of an epoch may have fewer.
+  settings& accumulate(std::int64_t batches) { return set(accumulate_, batches, batches >= 1, "accumulate", "1 or more"); }
+  /// A step whose loss or gradient is not finite is skipped; so many in a row end the training.
+  settings& stop_after_skips(std::int64_t n) { return set(stop_after_skips_, n, n >= 1, "stop_after_skips", "1 or more"); }
+  /// The same bytes from every run of the same program on the same kind of machine; an operation that cannot is refused.
+  settings& deterministic(bool on = true) { return set(deterministic_, on, true, "", ""); }
+  /// Of order, augmentation, source and every other random choice, also those of LibTorch's own generators.
   settings& seed(std::uint64_t value) { return set(seed_, value, true, "", ""); }
   /// Threads that prepare batches; 0: the training thread does.
   settings& threads(int n) { return set(threads_, n, n >= 0, "threads", "0 or more"); }
@@ -63,6 +91,35 @@ class settings {
   [[nodiscard]] bool bf16() const { return bf16_; }
   [[nodiscard]] bool channels_last() const { return channels_last_; }
   [[nodiscard]] at::Device device() const { return device_; }
+  [[nodiscard]] ema_options const& ema() const { return ema_; }
+  [[nodiscard]] double clip() const { return clip_; }
+  [[nodiscard]] std::int64_t accumulate() const { return accumulate_; }
+  [[nodiscard]] std::int64_t stop_after_skips() const { return stop_after_skips_; }
+  [[nodiscard]] bool deterministic() const { return deterministic_; }
+
+  /// Every value but the seed that what a training computes depends on, by name. The share rule is a function and not among them.
+  [[nodiscard]] named_values values() const {
+    named_values all{{"epochs", static_cast<double>(epochs_)},
+                     {"batch", static_cast<double>(batch_)},
+                     {"accumulate", static_cast<double>(accumulate_)},
+                     {"rate", rate_},
+                     {"warm_up", static_cast<double>(warm_up_)},
+                     {"momentum", sgd_.momentum},
+                     {"nesterov", sgd_.nesterov},
+                     {"weight_decay", sgd_.weight_decay},
+                     {"clip", clip_},
+                     {"ema", ema_.decay},
+                     {"ema's every", static_cast<double>(ema_.every)},
+                     {"ema's warm_up", static_cast<double>(ema_.warm_up)},
+                     {"augment", augment_},
+                     {"bf16", bf16_},
+                     {"channels_last", channels_last_}};
+    for (std::size_t i = 0; i < drops_.size(); ++i) {
+      all.emplace_back("drop_at " + std::to_string(i + 1), drops_[i].at);
+      all.emplace_back("factor of drop_at " + std::to_string(i + 1), drops_[i].factor);
+    }
+    return all;
+  }
 
   /// The learning rate of a step.
   [[nodiscard]] double rate_at(progress const& now) const {
@@ -83,13 +140,14 @@ class settings {
   struct drop {
     double at, factor;
   };
-  std::int64_t epochs_ = 10, batch_ = 128, warm_up_ = 0;
-  double rate_ = 0.1;
+  std::int64_t epochs_ = 10, batch_ = 128, warm_up_ = 0, accumulate_ = 1, stop_after_skips_ = 10;
+  double rate_ = 0.1, clip_ = 0;
+  ema_options ema_;
   std::vector<drop> drops_;
   sgd_options sgd_;
   std::uint64_t seed_ = 1;
   int threads_        = 1;
-  bool strict_ = false, augment_ = true, bf16_ = false, channels_last_ = true;
+  bool strict_ = false, augment_ = true, bf16_ = false, channels_last_ = true, deterministic_ = false;
   at::Device device_ = at::kCPU;
 };
 

@@ -14,9 +14,14 @@
 #include <c2f/core/visit.hpp>
 
 #include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_sgd.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <limits>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -51,6 +56,7 @@ class sgd {
       at::Tensor const& tensor = each.tensor();
       std::span<std::int64_t const> const dims(tensor.sizes().data(), tensor.sizes().size());
       group& into = group_of(options_.shares(path, dims));
+      into.paths.push_back(path);
       into.parameters.push_back(tensor);
       into.momenta.push_back(at::zeros_like(tensor.detach()));
     });
@@ -61,6 +67,38 @@ class sgd {
       for (auto& parameter : each.parameters) parameter.mutable_grad().reset();
   }
 
+  /// Whether every gradient is finite. Cost: one pass over them, and one number to the host.
+  [[nodiscard]] bool gradients_are_finite() const {
+    auto const all = gradients();
+    if (all.empty()) return true;
+    // The norm is fast, and finite only where every number is; it also overflows, and then the largest magnitude decides.
+    auto const finite = [&](double order) { return at::stack(at::_foreach_norm(all, order)).isfinite().all().item<bool>(); };
+    return finite(2) || finite(std::numeric_limits<double>::infinity());
+  }
+  /// The path of the first parameter whose gradient is not finite; empty where all are.
+  [[nodiscard]] std::string first_gradient_not_finite() const {
+    for (auto const& each : groups_)
+      for (std::size_t i = 0; i < each.parameters.size(); ++i)
+        if (at::Tensor const& gradient = each.parameters[i].grad(); gradient.defined() && !gradient.isfinite().all().item<bool>())
+          return each.paths[i];
+    return {};
+  }
+  /// Scales all gradients so that their norm together is at most `norm`.
+  void clip(double norm) const {
+    auto all = gradients();
+    if (all.empty()) return;
+    at::AutoDispatchBelowADInplaceOrView const below_autograd;
+    double const found = at::stack(at::_foreach_norm(all, 2)).norm().item<double>();
+    if (found > norm) at::_foreach_mul_(all, norm / found);
+  }
+
+  /// Calls f(path, momentum) for every parameter's momentum.
+  template <class F>
+  void for_each_momentum(F const& f) const {
+    for (auto const& each : groups_)
+      for (std::size_t i = 0; i < each.paths.size(); ++i) f(each.paths[i], each.momenta[i]);
+  }
+
   void step(double rate) {
     for (auto& each : groups_) update(each, rate * each.share.rate, options_.weight_decay * each.share.decay);
   }
@@ -68,6 +106,7 @@ class sgd {
  private:
   struct group {
     share_of share;
+    std::vector<std::string> paths{};
     std::vector<at::Tensor> parameters{}, momenta{};
   };
 
@@ -77,6 +116,14 @@ class sgd {
     return groups_.emplace_back(group{share});
   }
 
+  [[nodiscard]] std::vector<at::Tensor> gradients() const {
+    std::vector<at::Tensor> all;
+    for (auto const& each : groups_)
+      for (auto const& parameter : each.parameters)
+        if (parameter.grad().defined()) all.push_back(parameter.grad());
+    return all;
+  }
+
   void update(group& each, double rate, double decay) {
     std::vector<at::Tensor> parameters, gradients, momenta;
     for (std::size_t i = 0; i < each.parameters.size(); ++i) {
@@ -84,7 +131,7 @@ class sgd {
       if (!gradient.defined()) continue;
       parameters.push_back(each.parameters[i]);
       gradients.push_back(gradient);
-      momenta.push_back(each.momenta[i]);
+      if (options_.momentum != 0) momenta.push_back(each.momenta[i]);  // without momentum the kernel takes none
     }
     if (parameters.empty()) return;
     // The update is not part of any gradient. A momentum that begins at zero makes the first step like every other.

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""Kills a training at random moments, looks at what it left, and goes on with it.
+
+  kill.py PROGRAM [KILLS [EPOCHS [SEED]]]     PROGRAM is tiny_training; 50 kills, 8 epochs of 5 steps, seed 1
+
+After every SIGKILL each checkpoint that has its name must have the files that its SHA256SUMS lists, with these sums (looked at here, without
+c2f), there must be one once there was one, and the program must go on at the newest. A training that comes to its end must end in the same
+bytes as one that nobody killed; then the next one begins. Exit code 0 when all of that held.
+"""
+import hashlib
+import pathlib
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+
+def faults_of(folder):
+    """What is wrong with a checkpoint."""
+    wrong = []
+    listed = {}
+    for line in (folder / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split("  ")
+        listed[name] = digest
+    for name in ("model.safetensors", "average.safetensors", "training.safetensors", "state.json"):
+        if name not in listed:
+            wrong.append(f"{folder.name}: {name} is not listed")
+    for name, digest in listed.items():
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+            wrong.append(f"{folder.name}/{name} has another sum")
+    if sorted(each.name for each in folder.iterdir()) != sorted([*listed, "SHA256SUMS"]):
+        wrong.append(f"{folder.name} holds other files than it lists")
+    return wrong
+
+
+def newest_of(folder):
+    return max((each.name for each in folder.iterdir() if re.fullmatch(r"epoch-\d{5}-step-\d{7}", each.name)), default=None)
+
+
+def start(program, folder, epochs):
+    return subprocess.Popen([program, folder, str(epochs)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def end_of(process):
+    output, errors = process.communicate()
+    if process.returncode != 0:
+        return f"ended with {process.returncode}: {errors.strip()}"
+    if errors:
+        return f"said: {errors.strip()}"
+    return output.strip().splitlines()[-1]
+
+
+def main():
+    program = sys.argv[1]
+    kills, epochs, seed = (int(word) for word in (sys.argv[2:] + ["50", "8", "1"][len(sys.argv) - 2:]))
+    draw = random.Random(seed)
+    wrong, done, trainings, unfinished = [], 0, 0, 0
+    with tempfile.TemporaryDirectory(prefix="c2f_kill_") as where:
+        where = pathlib.Path(where)
+        clock = time.monotonic()
+        whole = end_of(start(program, str(where / "whole"), epochs))
+        alone = time.monotonic() - clock
+        if not whole.startswith("end "):
+            sys.exit(f"the training alone {whole}")
+        folder = where / "killed"
+        while done < kills:
+            process = start(program, str(folder), epochs)
+            before = newest_of(folder) if folder.is_dir() else None
+            if draw.random() < 0.8:                          # else it may die before it has begun
+                first = process.stdout.readline().split()
+                if before and first[:1] == ["begun"]:
+                    epoch, step = (int(n) for n in re.findall(r"\d+", before))
+                    if int(first[1]) != 5 * epoch + step:
+                        wrong.append(f"went on at step {first[1]}, and the newest checkpoint was {before}")
+            try:
+                process.wait(timeout=draw.uniform(0, min(1.0, alone / 4)))
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+            output, errors = process.communicate()
+            if process.returncode == -signal.SIGKILL:
+                done += 1
+            elif process.returncode != 0:
+                wrong.append(f"ended with {process.returncode}: {errors.strip()}")
+                break
+            if errors:
+                wrong.append(f"said: {errors.strip()}")
+            if folder.is_dir():
+                names = sorted(each.name for each in folder.iterdir())
+                unfinished += any(name.endswith(".part") for name in names)
+                whole_ones = [name for name in names if not name.endswith(".part")]
+                for name in whole_ones:
+                    wrong += faults_of(folder / name)
+                if before and not whole_ones:
+                    wrong.append("no checkpoint was left")
+                if before and newest_of(folder) < before:
+                    wrong.append(f"{before} was lost")
+            if process.returncode == 0:
+                last = output.strip().splitlines()[-1] if output.strip() else ""
+                if last != whole:
+                    wrong.append(f"a training that was killed ended in '{last}', alone in '{whole}'")
+                trainings += 1
+                shutil.rmtree(folder)
+        if folder.is_dir():                                  # the last one, to its end
+            last = end_of(start(program, str(folder), epochs))
+            if last != whole:
+                wrong.append(f"the last training ended in '{last}', alone in '{whole}'")
+            trainings += 1
+        print(f"{done} kills, {unfinished} of them in the middle of a save; {trainings} trainings to their end, alone one takes {alone:.1f} s; "
+              f"{len(wrong)} wrong; {time.monotonic() - clock:.0f} s")
+    for line in wrong[:20]:
+        print(line)
+    sys.exit(1 if wrong or trainings == 0 else 0)
+
+
+if __name__ == "__main__":
+    main()

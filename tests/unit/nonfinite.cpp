@@ -1,0 +1,200 @@
+// Numbers that are not finite: the step is skipped and nothing has changed, and too many in a row end the training.
+#include <c2f/print/observers.hpp>
+#include <c2f/train/checkpoint.hpp>
+
+#include <unistd.h>
+
+#include <catch.hpp>
+#include <limits>
+#include <reliability/tiny.hpp>
+
+namespace {
+
+namespace fs = std::filesystem;
+using task   = tiny::class_vector;
+using tiny::same_bytes;
+
+/// Some images hold a number that is not finite.
+struct broken : tiny::samples<task::kind, 8> {
+  std::vector<std::int64_t> bad{};
+  float with = std::numeric_limits<float>::quiet_NaN();
+  void read(std::int64_t id, c2f::random_stream* augment, float* pixels, std::int64_t* truth) const {
+    samples::read(id, augment, pixels, truth);
+    if (std::find(bad.begin(), bad.end(), id) != bad.end()) pixels[7] = with;
+  }
+};
+struct broken_data {
+  broken train;
+  tiny::samples<task::kind, 8> test{8, 2};
+};
+broken_data with_bad(std::vector<std::int64_t> ids, float value = std::numeric_limits<float>::quiet_NaN()) {
+  return {{{35, 1}, std::move(ids), value}};
+}
+
+/// Every state of a training, and what was told of each step.
+struct history {
+  std::vector<tiny::spy> states{};
+  std::vector<c2f::step_record> steps{};
+  bool restore(c2f::training_state& state) {
+    states.emplace_back().keep(state, c2f::moment::step);  // as it begins
+    return false;
+  }
+  void keep(c2f::training_state const& state, c2f::moment when) {
+    if (when == c2f::moment::step) states.emplace_back().keep(state, when);
+  }
+  void on_step(c2f::step_record const& step) { steps.push_back(step); }
+};
+
+/// Its gradient is not a number, and its answer is the input.
+struct no_gradient {
+  template <c2f::shape In>
+  struct on {
+    using output = In;
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& x, c2f::mode) const { return x.add(x.mul(0).sqrt()); }
+  };
+};
+struct without_gradient : task {
+  using network =
+      c2f::coarse_fine<c2f::predicts<kind, tiny::layers, c2f::global_average_pool, c2f::linear<3>>,
+                       c2f::predicts<kind, c2f::conv<4, 3, 2>, no_gradient, c2f::relu, c2f::global_average_pool, c2f::linear<3>>>;
+};
+
+std::string message_of(auto const& body) {
+  try {
+    body();
+  } catch (c2f::not_finite const& error) {
+    return error.what();
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("a step whose loss is not finite changes nothing, and the next one goes on") {
+  for (float const value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    c2f::stack<task> model(7);
+    history all;
+    auto const data   = with_bad({5, 11}, value);
+    auto const report = c2f::fit(model, data, tiny::recipe().accumulate(1), all);
+    // By hand: the steps of the batches that hold one of the two.
+    std::vector<bool> bad;
+    c2f::data::loader const loader{data.train, {.batch = 4, .seed = 1}};
+    for (std::uint64_t epoch = 0; epoch < 3; ++epoch)
+      for (auto const& batch : loader.epoch(epoch)) bad.push_back(batch.images.isnan().logical_or(batch.images.isinf()).any().item<bool>());
+    auto const skipped = std::count(bad.begin(), bad.end(), true);
+    REQUIRE(skipped >= 4);
+    REQUIRE(skipped < 15);
+    REQUIRE(all.steps.size() == bad.size());
+    for (std::size_t i = 0; i < bad.size(); ++i) {
+      CAPTURE(i);
+      REQUIRE(all.steps[i].skipped == bad[i]);
+      auto const &before = all.states[i].tensors, &after = all.states[i + 1].tensors;  // parameters, statistics, momenta, averages
+      REQUIRE(same_bytes(before, after) == bad[i]);
+      if (i < 4 && !bad[i]) REQUIRE(std::isfinite(all.steps[i].losses[0].second));
+    }
+    REQUIRE(report.skipped == skipped);
+    std::int64_t of_epochs = 0;
+    for (auto const& epoch : report.epochs) {
+      of_epochs += epoch.skipped;
+      double sum     = 0;  // the mean is over the steps that counted
+      std::int64_t n = 0;
+      for (auto const& step : all.steps)
+        if (step.epoch == epoch.epoch && !step.skipped) sum += step.losses[1].second, ++n;
+      REQUIRE(epoch.losses[1].second == Approx(sum / static_cast<double>(n)).epsilon(1e-12));
+    }
+    REQUIRE(of_epochs == skipped);
+  }
+}
+
+TEST_CASE("the other batches of a step that is skipped do not count either") {
+  c2f::stack<task> model(7);
+  history all;
+  auto const data = with_bad({5});
+  c2f::fit(model, data, tiny::recipe(), all);  // two batches a step
+  REQUIRE(all.steps.size() == 15);
+  int skipped = 0;
+  for (std::size_t i = 0; i < 15; ++i) {
+    REQUIRE(same_bytes(all.states[i].tensors, all.states[i + 1].tensors) == all.steps[i].skipped);
+    skipped += all.steps[i].skipped;
+  }
+  REQUIRE(skipped == 3);  // the sample is in one step of each epoch
+}
+
+TEST_CASE("a gradient that is not finite is found although the loss is") {
+  c2f::stack<without_gradient> model(7);
+  history all;
+  std::string const said =
+      message_of([&] { c2f::fit(model, tiny::data_of<task>(), c2f::recipe::settings{}.epochs(3).batch(7).stop_after_skips(3), all); });
+  REQUIRE(said ==
+          "the gradient of 'encoder.project.0.weight' is not finite at epoch 0, step 2 (3 skipped in a row); lower the learning rate or "
+          "clip the gradient");
+  REQUIRE(all.steps.size() == 2);
+  for (auto const& step : all.steps) {
+    REQUIRE(step.skipped);
+    for (auto const& [name, value] : step.losses) REQUIRE(std::isfinite(value));
+  }
+  REQUIRE(same_bytes(all.states[1].tensors, all.states.back().tensors));
+  std::vector<at::Tensor> const begun(all.states.front().tensors.begin(),  // the leaves stand first
+                                      all.states.front().tensors.begin() + std::ssize(tiny::leaves_of(model)));
+  REQUIRE(same_bytes(begun, tiny::leaves_of(model)));  // of the last one, too
+}
+
+TEST_CASE("the first statistic that is not finite names the module where the numbers broke") {
+  c2f::stack<task> model(7);
+  std::vector<std::int64_t> all_of_them(35);
+  std::iota(all_of_them.begin(), all_of_them.end(), 0);
+  REQUIRE(message_of([&] { c2f::fit(model, with_bad(all_of_them), tiny::recipe()); }) ==
+          "the loss 'coarse' is not finite at epoch 1, step 4 (10 skipped in a row); the first number of the model that is not is in "
+          "'coarse.0.1.running_mean'; lower the learning rate");
+}
+
+TEST_CASE("only steps in a row end a training") {
+  c2f::stack<task> model(7);
+  history all;
+  auto const data = with_bad({5, 11, 12, 25});
+  c2f::fit(model, data, c2f::recipe::settings{}.epochs(6).batch(8), all);
+  std::int64_t row = 0, longest = 0, count = 0;
+  for (auto const& step : all.steps) {
+    row     = step.skipped ? row + 1 : 0;
+    longest = std::max(longest, row);
+    count += step.skipped;
+  }
+  REQUIRE(longest >= 2);
+  REQUIRE(count > longest);
+  auto const limited = [&](std::int64_t most) {
+    c2f::stack<task> again(7);
+    return message_of([&] { c2f::fit(again, data, c2f::recipe::settings{}.epochs(6).batch(8).stop_after_skips(most)); });
+  };
+  REQUIRE(limited(longest + 1).empty());
+  REQUIRE(limited(longest).find("(" + std::to_string(longest) + " skipped in a row)") != std::string::npos);
+}
+
+TEST_CASE("what ends in numbers that are not finite leaves a good checkpoint, and goes on to the same end") {
+  fs::path const folder =
+      fs::path(fs::is_directory("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) / ("c2f_nonfinite_" + std::to_string(::getpid()));
+  fs::remove_all(folder);
+  std::vector<std::int64_t> all_of_them(35);
+  std::iota(all_of_them.begin(), all_of_them.end(), 0);
+  c2f::stack<task> model(7);
+  std::string const first =
+      message_of([&] { c2f::fit(model, with_bad(all_of_them), tiny::recipe(), c2f::checkpoints(folder, {.every = 1})); });
+  REQUIRE(first.find("at epoch 1, step 4") != std::string::npos);
+  c2f::stack<task> again(8);
+  history rest;  // what was kept is good, and knows that nine steps were skipped already
+  REQUIRE(message_of([&] { c2f::fit(again, with_bad(all_of_them), tiny::recipe(), c2f::checkpoints(folder), rest); }) == first);
+  REQUIRE(same_bytes(tiny::leaves_of(c2f::stack<task>(7)), tiny::leaves_of(again)));
+
+  // A rate that overflows breaks the parameters themselves: the last checkpoint is from before that.
+  fs::remove_all(folder);
+  c2f::stack<task> wild(7);
+  auto const recipe = c2f::recipe::settings{}.epochs(4).batch(7).rate(0.01).drop_at(0.25, 1e60);
+  REQUIRE(!message_of([&] { c2f::fit(wild, tiny::data_of<task>(), recipe, c2f::checkpoints(folder, {.every = 1})); }).empty());
+  REQUIRE(!c2f::parameters(wild)[0].isfinite().all().item<bool>());
+  c2f::checkpoints kept(folder);
+  c2f::stack<task> restored(8);
+  c2f::fit(restored, tiny::data_of<task>(), recipe, kept, tiny::stops{.at = 5});
+  REQUIRE(kept.restored().filename() == "epoch-00001-step-0000000");
+  for (auto const& each : tiny::leaves_of(restored)) REQUIRE(each.isfinite().all().item<bool>());
+  fs::remove_all(folder);
+}

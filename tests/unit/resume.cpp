@@ -1,0 +1,176 @@
+// A training that was ended and goes on is the one that was not ended, bit for bit.
+#include <c2f/train/checkpoint.hpp>
+
+#include <unistd.h>
+
+#include <catch.hpp>
+#include <reliability/tiny.hpp>
+
+namespace {
+
+namespace fs = std::filesystem;
+using tiny::same_bytes;
+using tiny::spy;
+using tiny::stops;
+
+struct scratch {
+  // In memory where that can be had: thousands of files are brought to the disk here, and how fast a disk is does not matter.
+  fs::path folder =
+      fs::path(fs::is_directory("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) / ("c2f_resume_" + std::to_string(::getpid()));
+  scratch() { fs::remove_all(folder); }
+  scratch(scratch const&)            = delete;
+  scratch& operator=(scratch const&) = delete;
+  ~scratch() { fs::remove_all(folder); }
+};
+
+struct steps {
+  std::vector<c2f::step_record> all{};
+  void on_step(c2f::step_record const& step) { all.push_back(step); }
+};
+
+struct trained {
+  spy state;
+  std::vector<at::Tensor> model;
+  std::vector<c2f::step_record> steps;
+};
+
+template <class Task>
+trained straight(c2f::recipe::settings const& recipe) {
+  c2f::stack<Task> model(7);
+  trained t;
+  steps told;
+  c2f::fit(model, tiny::data_of<Task>(), recipe, t.state, told);
+  t.model = tiny::leaves_of(model);
+  t.steps = told.all;
+  return t;
+}
+
+/// Ends it where `stop` says and goes on with a model that knows nothing of it.
+template <class Task, class Keeper = c2f::checkpoints>
+trained in_two(c2f::recipe::settings const& recipe, stops stop, c2f::recipe::settings const& second, fs::path const& folder) {
+  fs::remove_all(folder);
+  {
+    c2f::stack<Task> model(7);
+    REQUIRE(c2f::fit(model, tiny::data_of<Task>(), recipe, Keeper(folder), stop).stopped);
+  }
+  c2f::stack<Task> model(8);
+  trained t;
+  steps told;
+  Keeper kept(folder);
+  c2f::training_report const report = c2f::fit(model, tiny::data_of<Task>(), second, kept, t.state, told);
+  REQUIRE(!report.stopped);
+  REQUIRE(report.start.done + std::ssize(told.all) == 15);
+  t.model = tiny::leaves_of(model);
+  t.steps = told.all;
+  return t;
+}
+
+bool same_end(trained const& whole, trained const& part) {
+  bool same        = same_bytes(whole.state, part.state) && same_bytes(whole.model, part.model);
+  auto const first = whole.steps.size() - part.steps.size();
+  for (std::size_t i = 0; i < part.steps.size(); ++i) {
+    auto const &a = whole.steps[first + i], &b = part.steps[i];
+    same = same && a.epoch == b.epoch && a.step == b.step && a.iteration == b.iteration && a.t == b.t && a.rate == b.rate &&
+           a.losses == b.losses;
+  }
+  return same;
+}
+
+/// Loses the place in the epoch, or another part of the state.
+template <int What>
+struct forgetful : c2f::checkpoints {
+  using c2f::checkpoints::checkpoints;
+  bool restore(c2f::training_state& state) {
+    bool const restored = c2f::checkpoints::restore(state);
+    at::NoGradGuard const no_gradients;
+    if (What == 0) state.step = 0;
+    if (What == 1) state.now.iteration = 0;
+    if (What == 2)
+      for (auto const& each : state.momenta) at::Tensor(each.second).zero_();
+    if (What == 3)
+      for (auto const& each : state.averages) at::Tensor(each.second).zero_();
+    if (What == 4) state.train = {};
+    if (What == 5) state.epoch = {};
+    return restored;
+  }
+};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a training goes on as if it had not been ended, wherever that was", "", tiny::class_vector, tiny::boxes, tiny::dense) {
+  scratch const s;
+  trained const whole = straight<TestType>(tiny::recipe().threads(0));
+  REQUIRE(whole.steps.size() == 15);
+  REQUIRE(whole.state.tensors.size() > 20);
+  REQUIRE(whole.steps.front().t == 0);
+  REQUIRE(whole.steps[7].t > 0);
+  REQUIRE(whole.steps[7].t < 1);
+  REQUIRE(whole.steps.back().t == 1);
+  // In each phase of t, and (5, 10, 15) between the last step of an epoch and its scores.
+  for (std::int64_t const at : {1, 3, 5, 6, 8, 10, 11, 14, 15}) {
+    CAPTURE(at);
+    REQUIRE(same_end(whole, in_two<TestType>(tiny::recipe().threads(0), {.at = at}, tiny::recipe().threads(0), s.folder)));
+  }
+  for (std::int64_t epoch = 1; epoch <= 2; ++epoch)
+    REQUIRE(same_end(whole, in_two<TestType>(tiny::recipe().threads(0), {.after_epoch = epoch}, tiny::recipe().threads(0), s.folder)));
+  // The number of loader threads may change on the way.
+  for (int const threads : {1, 4}) {
+    REQUIRE(same_end(whole, in_two<TestType>(tiny::recipe().threads(threads), {.at = 7}, tiny::recipe().threads(threads), s.folder)));
+    REQUIRE(same_end(whole, in_two<TestType>(tiny::recipe().threads(threads), {.at = 12}, tiny::recipe().threads(0), s.folder)));
+  }
+}
+
+TEST_CASE("without one part of the state it would be another training") {
+  scratch const s;
+  auto const recipe   = tiny::recipe().threads(0);
+  trained const whole = straight<tiny::class_vector>(recipe);
+  auto const differs  = [&]<int What>(std::integral_constant<int, What>) {
+    fs::remove_all(s.folder);
+    c2f::stack<tiny::class_vector> model(7);
+    trained t;
+    c2f::fit(model, tiny::data_of<tiny::class_vector>(), recipe, c2f::checkpoints(s.folder), stops{.at = 8});
+    c2f::fit(model, tiny::data_of<tiny::class_vector>(), recipe, forgetful<What>(s.folder), t.state);
+    return !same_bytes(whole.state, t.state);
+  };
+  REQUIRE(!differs(std::integral_constant<int, -1>{}));
+  REQUIRE(differs(std::integral_constant<int, 0>{}));
+  REQUIRE(differs(std::integral_constant<int, 1>{}));
+  REQUIRE(differs(std::integral_constant<int, 2>{}));
+  REQUIRE(differs(std::integral_constant<int, 3>{}));
+  REQUIRE(differs(std::integral_constant<int, 4>{}));
+  REQUIRE(differs(std::integral_constant<int, 5>{}));
+}
+
+TEST_CASE("a training that was ended many times, and one that is done") {
+  scratch const s;
+  auto const recipe   = tiny::recipe().threads(1);
+  trained const whole = straight<tiny::class_vector>(recipe);
+  trained t;
+  for (std::int64_t at = 1; at <= 16; ++at) {
+    c2f::stack<tiny::class_vector> model(at == 1 ? 7 : static_cast<std::uint64_t>(at));  // the first one's values count
+    auto const report = c2f::fit(model, tiny::data_of<tiny::class_vector>(), recipe, c2f::checkpoints(s.folder), stops{.at = at}, t.state);
+    REQUIRE(report.stopped == (at <= 15));
+    REQUIRE(report.start.done == at - 1);
+    t.model = tiny::leaves_of(model);
+  }
+  REQUIRE(same_bytes(whole.state, t.state));
+  REQUIRE(same_bytes(whole.model, t.model));
+
+  c2f::stack<tiny::class_vector> model(3);
+  steps told;
+  auto const report = c2f::fit(model, tiny::data_of<tiny::class_vector>(), recipe, c2f::checkpoints(s.folder), told);
+  REQUIRE(report.start.done == 15);
+  REQUIRE(told.all.empty());
+  REQUIRE(report.epochs.size() == 3);
+  REQUIRE(report.faulty.samples == 3);  // 3 and 20 of 35, and 3 of 8 for testing
+  REQUIRE(same_bytes(whole.model, tiny::leaves_of(model)));
+}
+
+TEST_CASE("a plain recipe goes on, too, also in bfloat16") {
+  scratch const s;
+  for (bool const bf16 : {false, true}) {
+    auto const recipe   = c2f::recipe::settings{}.epochs(3).batch(7).rate(0.05).threads(1).bf16(bf16);
+    trained const whole = straight<tiny::class_vector>(recipe);
+    for (std::int64_t const at : {1, 6, 10}) REQUIRE(same_end(whole, in_two<tiny::class_vector>(recipe, {.at = at}, recipe, s.folder)));
+  }
+}

@@ -1,0 +1,170 @@
+// A file that is whole or not there (data/whole_file.hpp), and SHA-256 (data/sha256.hpp) against published sums.
+#include <c2f/data/sha256.hpp>
+#include <c2f/data/whole_file.hpp>
+
+#include <catch.hpp>
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <iterator>
+
+namespace {
+
+namespace fs = std::filesystem;
+using c2f::data::whole_file;
+
+struct scratch {
+  fs::path folder = fs::temp_directory_path() / ("c2f_whole_file_" + std::to_string(::getpid()));
+  scratch() {
+    fs::remove_all(folder);
+    fs::create_directory(folder);
+  }
+  scratch(scratch const&)            = delete;
+  scratch& operator=(scratch const&) = delete;
+  ~scratch() { fs::remove_all(folder); }
+  [[nodiscard]] auto files() const { return std::distance(fs::directory_iterator(folder), fs::directory_iterator{}); }
+};
+
+std::string text_of(fs::path const& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void write_file(fs::path const& path, std::string_view text) {
+  whole_file out(path);
+  out.write(text);
+  out.commit();
+}
+
+mode_t mode_of(fs::path const& path) {
+  struct ::stat found{};
+  REQUIRE(::stat(path.c_str(), &found) == 0);
+  return found.st_mode & 07777;
+}
+
+template <class Body>
+std::string refusal_of(Body const& body) {
+  try {
+    body();
+  } catch (c2f::input_error const& error) {
+    return error.what();
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("a file is there when it is committed, and not before") {
+  scratch const s;
+  fs::path const path = s.folder / "a.txt";
+  {
+    whole_file out(path);
+    out.write("one ");
+    REQUIRE(!fs::exists(path));
+    out.write("two", 3);
+    out.commit();
+    REQUIRE(text_of(path) == "one two");
+  }
+  REQUIRE(text_of(path) == "one two");
+  REQUIRE(s.files() == 1);
+  {
+    whole_file out(path);
+    out.write("three");
+  }
+  REQUIRE(text_of(path) == "one two");  // not committed: as it was
+  REQUIRE(s.files() == 1);
+  whole_file first(path), second(path);  // two at a time do not share a name
+  first.write("first");
+  second.write("second");
+  second.commit();
+  first.commit();
+  REQUIRE(text_of(path) == "first");
+  REQUIRE(s.files() == 1);
+}
+
+TEST_CASE("a file without a folder in its name is written where the program is") {
+  scratch const s;
+  fs::path const before = fs::current_path();
+  fs::current_path(s.folder);
+  write_file("plain.txt", "x");
+  fs::current_path(before);
+  REQUIRE(text_of(s.folder / "plain.txt") == "x");
+}
+
+TEST_CASE("a new file has the usual mode, one that replaces another has that one's") {
+  scratch const s;
+  fs::path const path = s.folder / "a.txt";
+  mode_t const before = ::umask(0027);
+  write_file(path, "x");
+  REQUIRE(mode_of(path) == 0640);
+  ::umask(0022);
+  REQUIRE(::chmod(path.c_str(), 0604) == 0);
+  write_file(path, "y");
+  ::umask(before);
+  REQUIRE(mode_of(path) == 0604);
+}
+
+TEST_CASE("a name that a dead process left is passed over") {
+  scratch const s;
+  fs::path const path = s.folder / "a.txt";
+  for (int count = 0; count < 200; ++count)
+    std::ofstream(path.string() + ".part" + std::to_string(::getpid()) + "-" + std::to_string(count)) << "old";
+  write_file(path, "x");
+  REQUIRE(text_of(path) == "x");
+  REQUIRE(s.files() == 201);
+}
+
+TEST_CASE("what cannot be written says which call failed and why") {
+  scratch const s;
+  std::string const what_to_do = "; choose a folder that can be written and has room";
+  fs::path const nowhere       = s.folder / "no" / "a.txt";
+  REQUIRE(refusal_of([&] { write_file(nowhere, "x"); }) ==
+          "cannot write '" + nowhere.string() + "': open: No such file or directory" + what_to_do);
+  fs::create_directory(s.folder / "dir");
+  REQUIRE(refusal_of([&] { write_file(s.folder / "dir", "x"); }) ==
+          "cannot write '" + (s.folder / "dir").string() + "': it is there and is not a file; choose another name");
+  REQUIRE(refusal_of([&] { write_file("/dev/full", "x"); }) ==
+          "cannot write '/dev/full': it is there and is not a file; choose another name");
+
+  // A limit on the size of files stops the second write in the middle: a short write first, then the reason.
+  fs::path const path = s.folder / "a.txt";
+  write_file(path, "before");
+  auto const ignored = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit was{}, few{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &was) == 0);
+  few          = was;
+  few.rlim_cur = 10;
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &few) == 0);
+  std::string const said = refusal_of([&] { write_file(path, "more than ten bytes"); });
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &was) == 0);
+  std::signal(SIGXFSZ, ignored);
+  REQUIRE(said == "cannot write '" + path.string() + "': write: File too large" + what_to_do);
+  REQUIRE(text_of(path) == "before");
+  REQUIRE(s.files() == 2);
+}
+
+TEST_CASE("SHA-256 of the published messages") {
+  // FIPS 180-4's examples (csrc.nist.gov, "SHA256.pdf"), and the empty message.
+  REQUIRE(c2f::data::sha256_of("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  REQUIRE(c2f::data::sha256_of("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq") ==
+          "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  REQUIRE(c2f::data::sha256_of("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  // A million times 'a', piece by piece and from a file that is no multiple of the reader's pieces.
+  std::string const million = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
+  c2f::data::sha256 sum;
+  for (int i = 0; i < 1000; ++i) sum.update(std::string(1000, 'a').data(), 1000);
+  REQUIRE(sum.hex() == million);
+  scratch const s;
+  write_file(s.folder / "a", std::string(1'000'000, 'a'));
+  REQUIRE(c2f::data::sha256_of_file(s.folder / "a") == million);
+  write_file(s.folder / "b", std::string(std::size_t{1} << 17, 'a'));
+  REQUIRE(c2f::data::sha256_of_file(s.folder / "b") == c2f::data::sha256_of(std::string(std::size_t{1} << 17, 'a')));
+  REQUIRE(refusal_of([&] { static_cast<void>(c2f::data::sha256_of_file(s.folder / "c")); }) ==
+          "cannot read '" + (s.folder / "c").string() + "': No such file or directory; check the path");
+  REQUIRE(refusal_of([&] { static_cast<void>(c2f::data::sha256_of_file(s.folder)); }) ==
+          "cannot read '" + s.folder.string() + "': Is a directory; check the path");
+}
