@@ -65,7 +65,8 @@ struct checkpoint_options {
 
 namespace detail {
 
-using json = nlohmann::ordered_json;
+using json                                     = nlohmann::ordered_json;
+inline constexpr char const* checkpoint_format = "c2f checkpoint 1";
 
 // Doubles come back bit for bit: JSON's shortest decimal does for finite numbers, the others are written as their bits.
 inline json json_of(double value) { return std::isfinite(value) ? json(value) : json{{"bits", std::bit_cast<std::uint64_t>(value)}}; }
@@ -77,9 +78,16 @@ inline json json_of(named_values const& values) {
   for (auto const& [name, value] : values) list.push_back({name, json_of(value)});
   return list;
 }
+/// A text that fits into a message of one line.
+inline std::string line_of(json const& from) {
+  auto text = from.get<std::string>();
+  if (std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20; }))
+    throw json::other_error::create(599, "a name has control characters", &from);
+  return text;
+}
 inline named_values values_of(json const& from) {
   named_values values;
-  for (auto const& each : from) values.emplace_back(each.at(0).get<std::string>(), double_of(each.at(1)));
+  for (auto const& each : from) values.emplace_back(line_of(each.at(0)), double_of(each.at(1)));
   return values;
 }
 inline json json_of(epoch_record const& epoch) {
@@ -139,6 +147,45 @@ struct read_checkpoint {
   int intra_op_threads = 0;
   data::safetensors model, training, average;
 };
+
+inline void read_state(json const& from, read_checkpoint& into) {
+  if (from.at("format") != checkpoint_format)
+    throw json::other_error::create(599, "its format is not '" + std::string(checkpoint_format) + "'", &from);
+  training_state& state             = into.state;
+  into.intra_op_threads             = from.at("intra_op_threads").get<int>();
+  state.report.start.task           = line_of(from.at("task"));
+  state.type                        = from.at("type").get<std::uint64_t>();
+  state.report.start.parameters     = from.at("parameters").get<std::int64_t>();
+  state.report.start.samples        = from.at("samples").get<std::int64_t>();
+  state.report.start.steps_an_epoch = from.at("steps_an_epoch").get<std::int64_t>();
+  state.seed                        = from.at("seed").get<std::uint64_t>();
+  state.recipe                      = values_of(from.at("recipe"));
+  state.now.epoch                   = from.at("epoch").get<std::int64_t>();
+  state.now.iteration               = from.at("iteration").get<std::int64_t>();
+  state.step                        = from.at("step").get<std::int64_t>();
+  state.in_a_row                    = from.at("skipped_in_a_row").get<std::int64_t>();
+  state.report.skipped              = from.at("skipped").get<std::int64_t>();
+  state.epoch                       = epoch_of(from.at("this_epoch"));
+  state.train                       = replacements_of(from.at("unread_train"));
+  state.test                        = replacements_of(from.at("unread_test"));
+  for (auto const& each : from.at("epochs")) state.report.epochs.push_back(epoch_of(each));
+}
+
+/// What a state.json says; input_error where it says none. `file` is for the message.
+inline void read_state(std::string const& text, std::filesystem::path const& file, read_checkpoint& into) {
+  try {
+    read_state(json::parse(text), into);
+  } catch (nlohmann::json::exception const& fault) {
+    throw input_error("'" + file.string() + "' is not the state of a training: " + fault.what());
+  }
+  training_state const& at    = into.state;
+  training_start const& start = at.report.start;
+  bool const counted          = start.steps_an_epoch >= 0 && start.steps_an_epoch < std::int64_t{1} << 40;  // so that no product overflows
+  if (!counted || at.now.epoch < 0 || at.step < 0 || at.step > start.steps_an_epoch || std::ssize(at.report.epochs) != at.now.epoch ||
+      at.now.iteration != at.now.epoch * start.steps_an_epoch + at.step)
+    throw input_error("'" + file.string() + "' says that the training stands at epoch " + std::to_string(at.now.epoch) + ", step " +
+                      std::to_string(at.step) + ", where it cannot");
+}
 
 }  // namespace detail
 
@@ -317,7 +364,7 @@ class checkpoints {
     using detail::json;
     json epochs = json::array();
     for (auto const& each : state.report.epochs) epochs.push_back(detail::json_of(each));
-    return {{"format", format},
+    return {{"format", detail::checkpoint_format},
             {"task", state.report.start.task},
             {"type", state.type},
             {"parameters", state.report.start.parameters},
@@ -396,40 +443,8 @@ class checkpoints {
     read.model    = data::read_safetensors(folder / "model.safetensors");
     read.training = data::read_safetensors(folder / "training.safetensors");
     if (averaged) read.average = data::read_safetensors(folder / "average.safetensors");
-    try {
-      read_state(detail::json::parse(text_of(folder / "state.json")), read);
-    } catch (nlohmann::json::exception const& fault) {
-      throw input_error("'" + (folder / "state.json").string() + "' is not the state of a training: " + fault.what());
-    }
-    training_state const& at    = read.state;
-    training_start const& start = at.report.start;
-    if (at.now.epoch < 0 || at.step < 0 || at.step > start.steps_an_epoch || std::ssize(at.report.epochs) != at.now.epoch ||
-        at.now.iteration != at.now.epoch * start.steps_an_epoch + at.step)
-      throw input_error("'" + (folder / "state.json").string() + "' says that the training stands at epoch " +
-                        std::to_string(at.now.epoch) + ", step " + std::to_string(at.step) + ", where it cannot");
+    detail::read_state(text_of(folder / "state.json"), folder / "state.json", read);
     return read;
-  }
-
-  static void read_state(detail::json const& from, detail::read_checkpoint& into) {
-    if (from.at("format") != format) throw detail::json::other_error::create(599, "its format is not '" + std::string(format) + "'", &from);
-    training_state& state             = into.state;
-    into.intra_op_threads             = from.at("intra_op_threads").get<int>();
-    state.report.start.task           = from.at("task").get<std::string>();
-    state.type                        = from.at("type").get<std::uint64_t>();
-    state.report.start.parameters     = from.at("parameters").get<std::int64_t>();
-    state.report.start.samples        = from.at("samples").get<std::int64_t>();
-    state.report.start.steps_an_epoch = from.at("steps_an_epoch").get<std::int64_t>();
-    state.seed                        = from.at("seed").get<std::uint64_t>();
-    state.recipe                      = detail::values_of(from.at("recipe"));
-    state.now.epoch                   = from.at("epoch").get<std::int64_t>();
-    state.now.iteration               = from.at("iteration").get<std::int64_t>();
-    state.step                        = from.at("step").get<std::int64_t>();
-    state.in_a_row                    = from.at("skipped_in_a_row").get<std::int64_t>();
-    state.report.skipped              = from.at("skipped").get<std::int64_t>();
-    state.epoch                       = detail::epoch_of(from.at("this_epoch"));
-    state.train                       = detail::replacements_of(from.at("unread_train"));
-    state.test                        = detail::replacements_of(from.at("unread_test"));
-    for (auto const& each : from.at("epochs")) state.report.epochs.push_back(detail::epoch_of(each));
   }
 
   static void put_back(detail::read_checkpoint const& read, std::filesystem::path const& folder, training_state& state) {
@@ -504,7 +519,7 @@ class checkpoints {
     for (auto const& [path, tensor] : to) tensor.copy_(from.tensors.at(prefix + path));
   }
 
-  static constexpr char const *part = ".part", *format = "c2f checkpoint 1";
+  static constexpr char const* part = ".part";
   std::filesystem::path folder_, restored_;
   checkpoint_options options_;
   data::detail::descriptor lock_;
