@@ -13,9 +13,8 @@
 // killed, or a disk that is full, leaves the checkpoints that were there. Reading runs nothing that stands in a file.
 //
 // Before the first step the newest checkpoint whose sums are right is put back. Newer ones that are damaged are named through `warn` and
-// get
-// ".damaged" behind their names. What a killed program left half-written is removed. One training at a time may use a folder. A model in
-// which a parameter is not finite is not kept.
+// get ".damaged" behind their names. What a killed program left half-written is removed. One training at a time may use a folder. A model
+// in which a parameter is not finite is not kept.
 //
 // Kept are the `last` newest and the `best` with the highest `score`, "STAGE FIGURE" as in the report ("coarse top1", "answer iou").
 //
