@@ -51,14 +51,14 @@ c2f::stack<Task> prepared(std::filesystem::path const& file, std::uint64_t seed)
   return model;
 }
 
-template <class Task, class Data>
-void judge(Data const& data, arguments const& more, program::options const& chosen) {
+template <class Task, class Problems>
+void judge(Problems const& problems, arguments const& more, program::options const& chosen) {
   auto const start  = prepared<Task>(more.network, chosen.seed);
   auto const recipe = c2f::recipe::settings{}.epochs(more.epochs).batch(more.batch).rate(more.rate).weight_decay(chosen.weight_decay);
   c2f::interrupt on_ctrl_c;
   program::accuracies seen;
   for (std::int64_t number = 0; number < more.episodes && !on_ctrl_c.stop(); ++number) {
-    auto const problem = program::problem_of(data, number, {more.way, more.shot, more.queries, chosen.seed});
+    auto const problem = problems.at(number);
     auto model         = start;
     c2f::fine_tune(model, problem.support, at::tensor(problem.taught),
                    c2f::recipe::settings(recipe).seed(static_cast<std::uint64_t>(number)));
@@ -76,14 +76,13 @@ void run(arguments more, program::options const& chosen) {
   if constexpr (requires { data.runs; }) {
     more.way = 20, more.shot = 1;
     more.episodes = static_cast<std::int64_t>(data.runs.size());
-  } else {
-    c2f::data::episodes const checked(data.novel, {more.way, more.shot, more.queries, chosen.seed});
   }
+  program::problems const problems(data, {more.way, more.shot, more.queries, chosen.seed});
   if (more.network.empty()) more.network = chosen.out / "base.safetensors";
   program::base_network<base_classes<Set>>(data.base, chosen, more.network);
   auto const with_way = [&]<std::int64_t Way> {
     variants<new_classes<typename Set::image, Way>>::with(chosen.variant,
-                                                          [&]<class Task>(c2f::chosen<Task>) { judge<Task>(data, more, chosen); });
+                                                          [&]<class Task>(c2f::chosen<Task>) { judge<Task>(problems, more, chosen); });
   };
   more.way == 5 ? with_way.template operator()<5>() : with_way.template operator()<20>();
 }

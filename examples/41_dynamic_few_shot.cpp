@@ -13,7 +13,6 @@
 #include <CLI/CLI.hpp>
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/tensor.h>
 
 namespace {
@@ -67,13 +66,12 @@ void train_generators(c2f::stack<Task>& model, Split const& base, arguments cons
            });
 }
 
-template <class Set, class Task, class Data>
-void judge(c2f::stack<Task>& model, Data const& data, arguments const& more, program::options const& chosen) {
+template <class Set, class Task, class Problems>
+void judge(c2f::stack<Task>& model, Problems const& problems, arguments const& more, program::options const& chosen) {
   at::NoGradGuard const no_gradients;
-  at::Tensor const base = at::arange(Set::base_classes);
   program::accuracies seen;
   for (std::int64_t number = 0; number < more.episodes; ++number) {
-    auto const problem = program::problem_of(data, number, {way, more.shot, more.queries, chosen.seed});
+    auto const problem = problems.at(number);
     c2f::pass shown;
     few::adapt(model, problem.support, at::tensor(problem.taught), shown);
     auto const both       = model(problem.query, c2f::eval);
@@ -90,7 +88,7 @@ void judge(c2f::stack<Task>& model, Data const& data, arguments const& more, pro
 template <class Set>
 void run(arguments more, program::options const& chosen) {
   auto const data = Set::open(chosen.data);
-  c2f::data::episodes const checked(data.novel, {way, more.shot, more.queries, chosen.seed});
+  program::problems const problems(data, {way, more.shot, more.queries, chosen.seed});
   if (more.network.empty()) more.network = chosen.out / "base.safetensors";
   few::with_room<way, decltype(data.base)> const base(data.base);
   variants<base_classes<Set>>::with(chosen.variant,
@@ -100,7 +98,7 @@ void run(arguments more, program::options const& chosen) {
       c2f::stack<Task> model(chosen.seed);
       c2f::load_weights(model, more.network, {.partial = true});  // all but the generators
       train_generators(model, data.base, more, chosen);
-      judge<Set>(model, data, more, chosen);
+      judge<Set>(model, problems, more, chosen);
       c2f::save_weights(model, chosen.out / "grown.safetensors");
     });
   };

@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -64,28 +65,42 @@ struct omniglot_runs_set : omniglot_set {
   }
 };
 
-/// A few samples of `way` classes to learn from, and others to be named; sample i of the support is of class i / shot.
+/// A few samples of `way` classes to learn from, and others to be named.
 struct problem {
   at::Tensor support, query;                ///< [S, C, H, W], [Q, C, H, W]
   std::vector<std::int64_t> taught, truth;  ///< the classes of both
 };
 
-/// Problem `number` of a set: an episode of its new classes, or one of the official runs.
+/// The problems of a set: episodes of its new classes, or the official runs, which have one sample of each of 20 classes.
 template <class Data>
-problem problem_of(Data const& data, std::int64_t number, c2f::data::episode_options const& options) {
-  problem made;
-  if constexpr (requires { data.runs; }) {
-    auto const& run = data.runs.at(static_cast<std::size_t>(number));
-    made            = {run.support, run.query, {}, run.labels};
-  } else {
-    auto const episode = c2f::data::episodes(data.novel, options).at(number);
-    made               = {c2f::data::read_samples(data.novel, episode.support), c2f::data::read_samples(data.novel, episode.query), {}, {}};
-    for (std::size_t i = 0; i < episode.query.size(); ++i) made.truth.push_back(static_cast<std::int64_t>(i) / options.queries);
+class problems {
+ public:
+  problems(Data const& data, c2f::data::episode_options const& options) : data_(data), episodes_(data.novel, options) {}
+  [[nodiscard]] problem at(std::int64_t number) const {
+    auto const episode = episodes_.at(number);
+    return {c2f::data::read_samples(data_.novel, episode.support), c2f::data::read_samples(data_.novel, episode.query),
+            episode.support_labels(), episode.query_labels()};
   }
-  std::int64_t const shot = made.support.size(0) / options.way;
-  for (std::int64_t i = 0; i < made.support.size(0); ++i) made.taught.push_back(i / shot);
-  return made;
-}
+
+ private:
+  Data const& data_;
+  c2f::data::episodes episodes_;
+};
+template <class Data>
+  requires requires(Data const& data) { data.runs; }
+class problems<Data> {
+ public:
+  problems(Data const& data, c2f::data::episode_options const&) : data_(data) {}
+  [[nodiscard]] problem at(std::int64_t number) const {
+    auto const& run = data_.runs.at(static_cast<std::size_t>(number));
+    std::vector<std::int64_t> taught(run.labels.size());
+    std::iota(taught.begin(), taught.end(), 0);
+    return {run.support, run.query, taught, run.labels};
+  }
+
+ private:
+  Data const& data_;
+};
 
 /// Trains a stack on base classes and writes it to `file`, unless it is there. A fiftieth of each class is what the training is watched by.
 template <class Task, class Split>

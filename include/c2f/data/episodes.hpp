@@ -71,6 +71,17 @@ struct episode {
   std::vector<std::int64_t> support;  ///< way * shot ids, class by class: sample i is of class i / shot
   std::vector<std::int64_t> query;    ///< way * queries ids, class by class: sample i is of class i / queries
   friend bool operator==(episode const&, episode const&) = default;
+
+  /// The class, 0 ... way - 1, of each sample of the support and of the query.
+  [[nodiscard]] std::vector<std::int64_t> support_labels() const { return labels_of(support.size()); }
+  [[nodiscard]] std::vector<std::int64_t> query_labels() const { return labels_of(query.size()); }
+
+ private:
+  [[nodiscard]] std::vector<std::int64_t> labels_of(std::size_t samples) const {
+    std::vector<std::int64_t> numbers;
+    for (std::size_t i = 0; i < samples; ++i) numbers.push_back(static_cast<std::int64_t>(i * classes.size() / samples));
+    return numbers;
+  }
 };
 
 /// The episodes of a split.
@@ -98,6 +109,8 @@ class episodes {
 
   [[nodiscard]] episode_options const& options() const { return options_; }
   [[nodiscard]] std::int64_t class_count() const { return static_cast<std::int64_t>(members_.size()); }
+  /// The ids of a class.
+  [[nodiscard]] std::vector<std::int64_t> const& members(std::int64_t k) const { return members_[static_cast<std::size_t>(k)]; }
 
   /// Episode `number`: always the same for the same labels and options.
   [[nodiscard]] episode at(std::int64_t number) const {

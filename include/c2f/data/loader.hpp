@@ -78,6 +78,16 @@ namespace detail {
 // Written so that no batch size overflows.
 constexpr std::int64_t batches_of(std::int64_t samples, std::int64_t batch) { return samples / batch + (samples % batch != 0); }
 
+/// 0 ... size - 1 in their order, or in the random one of an epoch.
+inline std::vector<std::int64_t> order_of(std::int64_t size, bool shuffle, std::uint64_t seed, std::uint64_t epoch) {
+  std::vector<std::int64_t> order(static_cast<std::size_t>(size));
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  random_stream draw{seed, purpose::order, epoch, 0};
+  if (shuffle)
+    for (std::size_t left = order.size(); left > 1; --left) std::swap(order[left - 1], order[draw.below(static_cast<std::uint32_t>(left))]);
+  return order;
+}
+
 /// What the epochs of a loader write down when they deliver a batch.
 class replacement_record {
  public:
@@ -115,7 +125,7 @@ class epoch_batches {
         options_(options),
         record_(std::move(record)),
         epoch_(epoch),
-        order_(order_of(samples_.size(), options, epoch)),
+        order_(detail::order_of(samples_.size(), options.shuffle, options.seed, epoch)),
         total_(detail::batches_of(samples_.size(), options.batch)),
         claimed_(std::clamp<std::int64_t>(first, 0, total_)),
         delivered_(claimed_) {
@@ -165,16 +175,6 @@ class epoch_batches {
     std::exception_ptr error;
     bool ready = false;
   };
-
-  static std::vector<std::int64_t> order_of(std::int64_t size, loader_options const& options, std::uint64_t epoch) {
-    std::vector<std::int64_t> order(static_cast<std::size_t>(size));
-    std::iota(order.begin(), order.end(), std::int64_t{0});
-    random_stream draw{options.seed, purpose::order, epoch, 0};
-    if (options.shuffle)
-      for (std::size_t left = order.size(); left > 1; --left)
-        std::swap(order[left - 1], order[draw.below(static_cast<std::uint32_t>(left))]);
-    return order;
-  }
 
   result make(std::int64_t index, std::stop_token const& stop) const {
     result made;

@@ -199,9 +199,6 @@ void fit(stack<Task>& model, Split const& base, data::episode_options const& opt
     throw input_error(base.name() + " has " + std::to_string(drawn.class_count()) + " classes and episodes of " +
                       std::to_string(options.way) + ", but the network is for " + std::to_string(rows) + " and " +
                       std::to_string(network::way) + "; write them into dynamic_few_shot::network<Features, Base, Way>");
-  std::vector<std::vector<std::int64_t>> members(static_cast<std::size_t>(rows));
-  for (std::int64_t id = 0; id < base.size(); ++id) members[static_cast<std::size_t>(base.label(id))].push_back(id);
-
   sgd optimizer(model, recipe.optimizer());
   progress now;
   std::int64_t const steps = recipe.epochs() * episodes;
@@ -213,23 +210,21 @@ void fit(stack<Task>& model, Split const& base, data::episode_options const& opt
 
     data::episode const e = drawn.at(now.iteration);
     random_stream random(options.seed, purpose::episode, 1, static_cast<std::uint64_t>(now.iteration));
-    std::vector<std::int64_t> queries = e.query, truth;
-    for (std::size_t i = 0; i < e.query.size(); ++i) truth.push_back(rows + static_cast<std::int64_t>(i) / options.queries);
+    std::vector<std::int64_t> queries = e.query, truth = e.query_labels();
+    for (auto& k : truth) k += rows;
     for (std::size_t i = 0; i < e.query.size(); ++i) {
       std::int64_t k = 0;
       do k = random.below(static_cast<std::uint32_t>(rows));
       while (std::find(e.classes.begin(), e.classes.end(), k) != e.classes.end());
-      auto const& of_class = members[static_cast<std::size_t>(k)];
+      auto const& of_class = drawn.members(k);
       queries.push_back(of_class[random.below(static_cast<std::uint32_t>(of_class.size()))]);
       truth.push_back(k);
     }
-    std::vector<std::int64_t> labels;
-    for (std::size_t i = 0; i < e.support.size(); ++i) labels.push_back(static_cast<std::int64_t>(i) / options.shot);
 
     random_stream* const augment = recipe.augment() ? &random : nullptr;
     pass shown{.mode = train, .t = step.t, .seed = recipe.seed(), .epoch = static_cast<std::uint64_t>(now.iteration), .ids = e.support};
-    adapt(model, data::read_samples(base, e.support, augment).to(recipe.device()), at::tensor(labels).to(recipe.device()), shown,
-          at::tensor(e.classes).to(recipe.device()));
+    adapt(model, data::read_samples(base, e.support, augment).to(recipe.device()), at::tensor(e.support_labels()).to(recipe.device()),
+          shown, at::tensor(e.classes).to(recipe.device()));
     pass judged{.mode  = train,
                 .truth = at::tensor(truth).to(recipe.device()),
                 .t     = step.t,

@@ -10,6 +10,7 @@
 // Errors: losses that are not finite end it with c2f::not_finite.
 #pragma once
 
+#include <c2f/data/loader.hpp>
 #include <c2f/task/stack.hpp>
 #include <c2f/train/recipe.hpp>
 
@@ -17,23 +18,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <span>
 #include <string>
-#include <vector>
 
 namespace c2f {
 
 template <class Task>
 void fine_tune(stack<Task>& model, at::Tensor const& images, at::Tensor const& truth, recipe::settings const& recipe) {
   sgd optimizer(model, recipe.optimizer());
-  std::int64_t const samples = images.size(0), steps = (samples + recipe.batch() - 1) / recipe.batch();
+  std::int64_t const samples = images.size(0), steps = data::detail::batches_of(samples, recipe.batch());
   progress now;
   for (; now.epoch < recipe.epochs(); ++now.epoch) {
-    std::vector<std::int64_t> order(static_cast<std::size_t>(samples));
-    std::iota(order.begin(), order.end(), 0);
-    random_stream random(recipe.seed(), purpose::order, static_cast<std::uint64_t>(now.epoch), 0);
-    for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(static_cast<std::uint32_t>(i))]);
+    auto const order        = data::detail::order_of(samples, true, recipe.seed(), static_cast<std::uint64_t>(now.epoch));
     at::Tensor const places = at::tensor(order, truth.options().dtype(at::kLong));
     for (std::int64_t step = 0; step < steps; ++step, ++now.iteration) {
       now.fraction            = static_cast<double>(now.iteration) / static_cast<double>(recipe.epochs() * steps);
