@@ -34,29 +34,19 @@
 
 #include "catch.hpp"
 #include "refusal.hpp"
+#include "scratch.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
 using namespace c2f::data;
+using tests::contents;
 using tests::has;
 using tests::refusal;
 using bytes = std::vector<std::uint8_t>;
 
-struct folder {
-  fs::path path = fs::temp_directory_path() / ("c2f_corrupt_data_" + std::to_string(::getpid()));
-  folder() {
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-  ~folder() { fs::remove_all(path); }
-};
+using folder = tests::scratch;
 
-bytes contents(fs::path const& file) {
-  std::ifstream in(file, std::ios::binary);
-  REQUIRE(in);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 void write(fs::path const& file, bytes const& content) {
   fs::create_directories(file.parent_path());
   std::ofstream out(file, std::ios::binary | std::ios::trunc);

@@ -21,6 +21,7 @@
 
 #include "catch.hpp"
 #include "refusal.hpp"
+#include "scratch.hpp"
 
 namespace {
 
@@ -51,15 +52,12 @@ void write_png(fs::path const& path, bytes const& pixels, std::uint32_t h, std::
 // Blocks of 2 x 2 pixels. The number of a block decides its colour, so that picture and numbers can be compared after augmentation.
 std::uint8_t number_at(std::int64_t y, std::int64_t x) { return static_cast<std::uint8_t>((y / 2 * 4 + x / 2) % 12); }
 
-struct folder {
-  fs::path path = fs::temp_directory_path() / ("c2f_data_camvid_" + std::to_string(::getpid()));
+struct folder : tests::scratch {
   folder() {
-    fs::remove_all(path);
     for (std::string const below : {"train", "trainannot", "val", "valannot"}) fs::create_directories(path / below);
     for (std::string const name : {"a.png", "b.png", "c.png", "d.png", "e.png", "f.png", "g.png", "h.png"}) pair("train", name);
     pair("val", "z.png");
   }
-  ~folder() { fs::remove_all(path); }
   void pair(std::string const& part, std::string const& name) const {
     bytes rgb, numbers;
     for (std::int64_t y = 0; y < height; ++y)

@@ -8,6 +8,7 @@
 #include <c2f/data/canvas.hpp>
 
 #include "catch.hpp"
+#include "scratch.hpp"
 
 namespace {
 
@@ -16,10 +17,7 @@ using namespace c2f::data;
 
 constexpr colour red{255, 0, 0}, blue{0, 0, 255};
 
-struct folder {
-  fs::path path = fs::temp_directory_path() / ("c2f_data_canvas_" + std::to_string(::getpid()));
-  folder() { fs::remove_all(path), fs::create_directories(path); }
-  ~folder() { fs::remove_all(path); }
+struct folder : tests::scratch {
   std::size_t files() const { return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator{})); }
 };
 

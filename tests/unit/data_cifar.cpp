@@ -14,6 +14,7 @@
 
 #include "catch.hpp"
 #include "refusal.hpp"
+#include "scratch.hpp"
 
 namespace {
 
@@ -28,10 +29,7 @@ static_assert(dataset<cifar10> && dataset<cifar100> && dataset<cifar100_coarse>)
 static_assert(decltype(cifar100::train)::class_count() == 100 && decltype(cifar100_coarse::train)::class_count() == 20 &&
               taken<pictures<10>>::class_count() == 10);
 
-struct folder {
-  fs::path path = fs::temp_directory_path() / ("c2f_data_cifar_" + std::to_string(::getpid()));
-  folder() { fs::remove_all(path), fs::create_directories(path); }
-  ~folder() { fs::remove_all(path); }
+struct folder : tests::scratch {
   void write(std::string const& name, bytes const& content) const {
     fs::create_directories((path / name).parent_path());
     std::ofstream(path / name, std::ios::binary)

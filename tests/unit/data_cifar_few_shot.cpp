@@ -16,6 +16,7 @@
 
 #include "catch.hpp"
 #include "refusal.hpp"
+#include "scratch.hpp"
 
 namespace {
 
@@ -42,11 +43,8 @@ std::vector<std::string> const names{
     "worm"};
 
 // Two records of each class in train.bin and one in test.bin; the first red byte is the class and the second says which.
-struct folder {
-  fs::path path = fs::temp_directory_path() / ("c2f_data_cifar_few_shot_" + std::to_string(::getpid()));
+struct folder : tests::scratch {
   folder() {
-    fs::remove_all(path);
-    fs::create_directories(path);
     std::ofstream train(path / "train.bin", std::ios::binary), test(path / "test.bin", std::ios::binary),
         list(path / "fine_label_names.txt");
     for (int k = 0; k < 100; ++k) {
@@ -59,7 +57,6 @@ struct folder {
       }
     }
   }
-  ~folder() { fs::remove_all(path); }
 };
 
 template <class Data>

@@ -22,6 +22,7 @@
 
 #include "catch.hpp"
 #include "refusal.hpp"
+#include "scratch.hpp"
 
 namespace {
 
@@ -36,12 +37,9 @@ using small = image_folder<8>;
 std::vector<std::uint8_t> bytes_of(std::string const& text) { return {text.begin(), text.end()}; }
 
 // Classes a ... f, two to a split; each has three pictures of one colour, of different sizes.
-struct folder {
-  fs::path path = fs::temp_directory_path() / ("c2f_data_image_folder_" + std::to_string(::getpid()));
+struct folder : tests::scratch {
   bool by_label;
   explicit folder(bool with_label = false) : by_label(with_label) {
-    fs::remove_all(path);
-    fs::create_directories(path);
     if (!by_label) fs::create_directories(path / "images");
     int k = 0;
     for (auto const& [list, classes] : {std::pair("train.csv", "ba"), std::pair("val.csv", "cd"), std::pair("test.csv", "ef")}) {
@@ -56,7 +54,6 @@ struct folder {
       write(list, text);
     }
   }
-  ~folder() { fs::remove_all(path); }
   void write(std::string const& list, std::string const& text) const { std::ofstream(path / list, std::ios::binary) << text; }
   static colour tint(int k, int i) {
     return {static_cast<std::uint8_t>(40 * k), static_cast<std::uint8_t>(80 * i), static_cast<std::uint8_t>(255 - k)};

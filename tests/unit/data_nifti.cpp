@@ -18,6 +18,7 @@
 
 #include "catch.hpp"
 #include "refusal.hpp"
+#include "scratch.hpp"
 
 namespace {
 
@@ -27,10 +28,7 @@ using tests::refusal;
 using tests::require_message;
 using bytes = std::vector<unsigned char>;
 
-struct folder {
-  fs::path path = fs::temp_directory_path() / ("c2f_data_nifti_" + std::to_string(::getpid()));
-  folder() { fs::remove_all(path), fs::create_directories(path); }
-  ~folder() { fs::remove_all(path); }
+struct folder : tests::scratch {
   fs::path write(std::string const& name, bytes const& content) const {
     std::ofstream(path / name, std::ios::binary)
         .write(reinterpret_cast<char const*>(content.data()), static_cast<std::streamsize>(content.size()));

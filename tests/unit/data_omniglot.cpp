@@ -23,6 +23,7 @@
 
 #include "catch.hpp"
 #include "refusal.hpp"
+#include "scratch.hpp"
 
 namespace {
 
@@ -56,13 +57,7 @@ bytes drawing(Inked const& inked, std::uint32_t side = 105) {
   return made;
 }
 
-struct folder {
-  fs::path path = fs::temp_directory_path() / ("c2f_data_omniglot_" + std::to_string(::getpid()));
-  folder() {
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-  ~folder() { fs::remove_all(path); }
+struct folder : tests::scratch {
   fs::path pack(std::string const& name, std::map<std::string, bytes> const& entries) const {
     zip_t* const archive = zip_open((path / name).c_str(), ZIP_CREATE | ZIP_TRUNCATE, nullptr);
     REQUIRE(archive != nullptr);

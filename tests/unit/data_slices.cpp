@@ -24,6 +24,7 @@
 
 #include "catch.hpp"
 #include "refusal.hpp"
+#include "scratch.hpp"
 
 namespace {
 
@@ -46,10 +47,8 @@ float at_place(volume<float> const& v, int axis, std::int64_t slice, std::int64_
   return axis == 0 ? v(slice, row, column) : axis == 1 ? v(row, slice, column) : v(row, column, slice);
 }
 
-struct folder {
-  fs::path path = fs::temp_directory_path() / ("c2f_data_slices_" + std::to_string(::getpid()));
-  folder() { fs::remove_all(path), fs::create_directories(path / "images"), fs::create_directories(path / "labels"); }
-  ~folder() { fs::remove_all(path); }
+struct folder : tests::scratch {
+  folder() { fs::create_directories(path / "images"), fs::create_directories(path / "labels"); }
   void pair(std::string const& name, std::array<std::int64_t, 3> const& dims = {4, 5, 6}) const {
     volume<std::uint8_t> labels(dims);
     labels(1, 2, 3) = 1, labels(1, 3, 3) = 2, labels(2, 2, 2) = 1;

@@ -16,28 +16,18 @@
 
 #include "catch.hpp"
 #include "refusal.hpp"
+#include "scratch.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
 using c2f::data::zip_archive;
+using tests::contents;
 using tests::refusal;
 using tests::require_message;
 using bytes = std::vector<std::uint8_t>;
 
-struct folder {
-  fs::path path = fs::temp_directory_path() / ("c2f_data_zip_" + std::to_string(::getpid()));
-  folder() {
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-  ~folder() { fs::remove_all(path); }
-};
-
-bytes contents(fs::path const& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
+using folder = tests::scratch;
 
 // Stored, not packed, so that a test finds its bytes; packed where so said.
 bytes archive_of(std::vector<std::pair<std::string, std::string>> const& entries, bool packed = false) {

@@ -1,0 +1,41 @@
+// tests/scratch.hpp: a folder of a test's own, which is gone when the test ends, and the bytes of files.
+//
+//   tests::scratch const dir;                       // dir.path is there and empty
+//   struct folder : tests::scratch { folder() { ... } };      // with something in it
+#pragma once
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+
+namespace tests {
+
+struct scratch {
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("c2f_test_" + std::to_string(::getpid()) + "_" + std::to_string(made++));
+  scratch() {
+    std::filesystem::remove_all(path);
+    std::filesystem::create_directories(path);
+  }
+  scratch(scratch const&)            = delete;
+  scratch& operator=(scratch const&) = delete;
+  ~scratch() { std::filesystem::remove_all(path); }
+
+ private:
+  inline static int made = 0;
+};
+
+inline std::vector<std::uint8_t> contents(std::filesystem::path const& file) {
+  std::ifstream in(file, std::ios::binary);
+  REQUIRE(in);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+}  // namespace tests
