@@ -5,8 +5,20 @@ if(NOT C2F_CUDA)
   return()
 endif()
 
-if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-  set(CMAKE_CUDA_ARCHITECTURES 90)
+# One pass of the compiler: machine code for the GPU that is here, with Hopper's own instructions for Hopper; without one PTX that every
+# GPU from Ampere on can finish.
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES AND "$ENV{CUDAARCHS}" STREQUAL "")
+  execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
+                  OUTPUT_VARIABLE capability ERROR_QUIET RESULT_VARIABLE rc)
+  if(rc STREQUAL "0" AND capability MATCHES "^([0-9]+)[.]([0-9]+)")
+    set(CMAKE_CUDA_ARCHITECTURES ${CMAKE_MATCH_1}${CMAKE_MATCH_2})
+    if(CMAKE_CUDA_ARCHITECTURES EQUAL 90)
+      string(APPEND CMAKE_CUDA_ARCHITECTURES a)
+    endif()
+    string(APPEND CMAKE_CUDA_ARCHITECTURES -real)
+  else()
+    set(CMAKE_CUDA_ARCHITECTURES 80-virtual)
+  endif()
 endif()
 include(CheckLanguage)
 check_language(CUDA)

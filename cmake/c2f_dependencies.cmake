@@ -5,7 +5,8 @@
 #   c2f::data      c2f::c2f, threads, and what reads files: libspng, and where they are libjpeg, pugixml, niftiio, libzip, nlohmann/json
 #                  and libcrypto; absent without libspng. A header whose library is missing does not find the library's header.
 #   c2f::gpu       c2f::c2f and LibTorch's CUDA half, so that a program can use a GPU; absent where LibTorch has none
-#   c2f::cuda      c2f::gpu and the CUDA runtime, for include/c2f/cuda; absent unless the project has enabled the language CUDA
+#   c2f::cuda      c2f::gpu, the CUDA runtime and the kernels of include/c2f/cuda, which are compiled into whoever links it; absent unless
+#                  the project has enabled the language CUDA
 #
 # C2F_CUDA=OFF leaves out c2f::gpu and c2f::cuda; ON stops where one of them is missing.
 
@@ -71,7 +72,14 @@ if(C2F_CUDA)                                               # AUTO is true, too
   endif()
   if(TARGET c2f::gpu AND "cuda_std_20" IN_LIST CMAKE_CUDA_COMPILE_FEATURES)
     find_package(CUDAToolkit REQUIRED)
+    find_path(C2F_KERNELS_DIR c2f/cuda/kernels.cu NO_DEFAULT_PATH NO_CACHE REQUIRED
+              PATHS ${CMAKE_CURRENT_LIST_DIR}/../include ${CMAKE_CURRENT_LIST_DIR}/../../../include)   # a checkout, an installation
     add_library(c2f::cuda INTERFACE IMPORTED GLOBAL)
+    target_sources(c2f::cuda INTERFACE ${C2F_KERNELS_DIR}/c2f/cuda/kernels.cu)
     target_link_libraries(c2f::cuda INTERFACE c2f::gpu CUDA::cudart)
+    target_compile_definitions(c2f::cuda INTERFACE C2F_WITH_CUDA)
+    target_compile_features(c2f::cuda INTERFACE cuda_std_20)
+    # constexpr functions of core/ run in kernels, too; what nvcc would say about LibTorch's headers is not ours.
+    target_compile_options(c2f::cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
   endif()
 endif()

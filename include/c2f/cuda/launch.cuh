@@ -1,0 +1,210 @@
+// c2f/cuda/launch.cuh: one source for the GPU and for its twin on the CPU.
+//
+//   template <c2f::cuda::number Number>
+//   struct scale_rows {                                     // what is done to one row, by as many lanes as there are
+//     Number const* from;
+//     Number* to;
+//     std::int64_t width;
+//     template <class Lanes>
+//     C2F_HOST_DEVICE void operator()(Lanes const& lanes, std::int64_t row) const {
+//       float sum = 0;
+//       for (std::int64_t i = lanes.first(); i < width; i += lanes.count()) sum += c2f::cuda::load(from[row * width + i]);
+//       sum = lanes.sum(sum);
+//       for (std::int64_t i = lanes.first(); i < width; i += lanes.count())
+//         c2f::cuda::store(to[row * width + i], c2f::cuda::load(from[row * width + i]) / sum);
+//     }
+//   };
+//   c2f::cuda::for_rows(scale_rows<float>{from, to, width}, rows, where);       // where: c2f::cuda::place{} is the CPU
+//
+// for_each(work, n, place)   calls work(i), a thread an element
+// for_rows(work, n, place)   calls work(lanes, row), a warp a row: 32 lanes that sum and find maxima together
+// for_blocks(work, n, place) calls work(lanes, row), a block of 256 lanes a row, for rows that are long or few
+//
+// The CPU has one lane a row, so a loop over lanes.first(), lanes.count() is a plain loop there and the twin is the same lines. Sums over
+// lanes are taken in a fixed order: the same input gives the same bits in every run, though not the bits of the CPU, which adds in another
+// order.
+//
+// Included by C++ and by CUDA. C++ gets the twin, and where C2F_WITH_CUDA is defined also the declarations of the launches, which
+// c2f/cuda/kernels.cu instantiates. Nothing of LibTorch, Hana or fmt is seen here; pointers are raw, and a place holds a stream.
+// Cost: one launch, no allocation, no synchronisation. Error: a launch that CUDA refuses is a std::runtime_error with CUDA's words.
+#pragma once
+
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <cstring>
+
+#ifdef __CUDACC__
+#include <cuda_runtime.h>
+
+#include <stdexcept>
+#include <string>
+#define C2F_HOST_DEVICE __host__ __device__
+#else
+#define C2F_HOST_DEVICE
+#endif
+
+namespace c2f::cuda {
+
+/// Where to compute: the CPU, or a stream (a cudaStream_t) of the current GPU.
+struct place {
+  bool on_gpu  = false;
+  void* stream = nullptr;
+};
+
+/// The bits of a bfloat16.
+struct bfloat16 {
+  std::uint16_t bits;
+};
+template <class T>
+concept number = std::same_as<T, float> || std::same_as<T, bfloat16>;
+
+[[nodiscard]] C2F_HOST_DEVICE inline float load(float value) { return value; }
+[[nodiscard]] C2F_HOST_DEVICE inline float load(bfloat16 value) {
+  std::uint32_t const bits = static_cast<std::uint32_t>(value.bits) << 16;
+  float number;
+  memcpy(&number, &bits, sizeof number);
+  return number;
+}
+C2F_HOST_DEVICE inline void store(float& to, float value) { to = value; }
+/// Rounds to the nearest, ties to even; not a number stays not a number.
+C2F_HOST_DEVICE inline void store(bfloat16& to, float value) {
+  std::uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  to.bits = value != value ? std::uint16_t{0x7FC0} : static_cast<std::uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
+}
+
+/// The CPU's lanes: one.
+struct one_lane {
+  [[nodiscard]] std::int64_t first() const { return 0; }
+  [[nodiscard]] std::int64_t count() const { return 1; }
+  template <class T>
+  [[nodiscard]] T sum(T value) const {
+    return value;
+  }
+  [[nodiscard]] float max(float value) const { return value; }
+};
+
+#ifdef __CUDACC__
+
+/// The lanes of a warp.
+struct warp_lanes {
+  [[nodiscard]] __device__ std::int64_t first() const { return threadIdx.x % 32; }
+  [[nodiscard]] __device__ std::int64_t count() const { return 32; }
+  template <class T>
+  [[nodiscard]] __device__ T sum(T value) const {
+    for (int offset = 16; offset > 0; offset /= 2) value += __shfl_xor_sync(0xFFFFFFFFu, value, offset);
+    return value;
+  }
+  [[nodiscard]] __device__ float max(float value) const {
+    for (int offset = 16; offset > 0; offset /= 2) value = fmaxf(value, __shfl_xor_sync(0xFFFFFFFFu, value, offset));
+    return value;
+  }
+};
+
+/// The lanes of a block of 256: all of them must take part in sum and max.
+struct block_lanes {
+  static constexpr int size = 256;
+  [[nodiscard]] __device__ std::int64_t first() const { return threadIdx.x; }
+  [[nodiscard]] __device__ std::int64_t count() const { return size; }
+  template <class T>
+  [[nodiscard]] __device__ T sum(T value) const {
+    __shared__ T parts[size / 32];
+    value = warp_lanes{}.sum(value);
+    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = value;
+    __syncthreads();
+    T all = parts[0];
+    for (int i = 1; i < size / 32; ++i) all += parts[i];
+    __syncthreads();  // before the next one writes
+    return all;
+  }
+  [[nodiscard]] __device__ float max(float value) const {
+    __shared__ float parts[size / 32];
+    value = warp_lanes{}.max(value);
+    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = value;
+    __syncthreads();
+    float all = parts[0];
+    for (int i = 1; i < size / 32; ++i) all = fmaxf(all, parts[i]);
+    __syncthreads();
+    return all;
+  }
+};
+
+namespace detail {
+
+template <class Work>
+__global__ void __launch_bounds__(256) each_kernel(Work const work, std::int64_t count) {
+  for (std::int64_t i = blockIdx.x * std::int64_t{256} + threadIdx.x; i < count; i += std::int64_t{256} * gridDim.x) work(i);
+}
+template <class Work>
+__global__ void __launch_bounds__(256) rows_kernel(Work const work, std::int64_t rows) {
+  for (std::int64_t row = blockIdx.x * std::int64_t{8} + threadIdx.x / 32; row < rows; row += std::int64_t{8} * gridDim.x)
+    work(warp_lanes{}, row);
+}
+template <class Work>
+__global__ void __launch_bounds__(block_lanes::size) blocks_kernel(Work const work, std::int64_t rows) {
+  for (std::int64_t row = blockIdx.x; row < rows; row += gridDim.x) work(block_lanes{}, row);
+}
+
+inline void check(cudaError_t error, char const* what) {
+  if (error != cudaSuccess) throw std::runtime_error(std::string("CUDA refused ") + what + ": " + cudaGetErrorString(error));
+}
+/// Blocks for `wanted` of them; the loops of the kernels take the rest.
+inline unsigned blocks(std::int64_t wanted) { return static_cast<unsigned>(wanted < 1 ? 1 : wanted > 65535 * 16 ? 65535 * 16 : wanted); }
+
+}  // namespace detail
+
+template <class Work>
+void launch_each(Work const& work, std::int64_t count, void* stream) {
+  detail::each_kernel<<<detail::blocks((count + 255) / 256), 256, 0, static_cast<cudaStream_t>(stream)>>>(work, count);
+  detail::check(cudaGetLastError(), "a launch");
+}
+template <class Work>
+void launch_rows(Work const& work, std::int64_t rows, void* stream) {
+  detail::rows_kernel<<<detail::blocks((rows + 7) / 8), 256, 0, static_cast<cudaStream_t>(stream)>>>(work, rows);
+  detail::check(cudaGetLastError(), "a launch");
+}
+template <class Work>
+void launch_blocks(Work const& work, std::int64_t rows, void* stream) {
+  detail::blocks_kernel<<<detail::blocks(rows), block_lanes::size, 0, static_cast<cudaStream_t>(stream)>>>(work, rows);
+  detail::check(cudaGetLastError(), "a launch");
+}
+
+#else
+
+// Defined where CUDA compiles them (c2f/cuda/kernels.cu).
+template <class Work>
+void launch_each(Work const& work, std::int64_t count, void* stream);
+template <class Work>
+void launch_rows(Work const& work, std::int64_t rows, void* stream);
+template <class Work>
+void launch_blocks(Work const& work, std::int64_t rows, void* stream);
+
+#endif
+
+template <class Work>
+void for_each(Work const& work, std::int64_t count, [[maybe_unused]] place where) {
+  if (count == 0) return;
+#if defined(__CUDACC__) || defined(C2F_WITH_CUDA)
+  if (where.on_gpu) return launch_each(work, count, where.stream);
+#endif
+  for (std::int64_t i = 0; i < count; ++i) work(i);
+}
+template <class Work>
+void for_rows(Work const& work, std::int64_t rows, [[maybe_unused]] place where) {
+  if (rows == 0) return;
+#if defined(__CUDACC__) || defined(C2F_WITH_CUDA)
+  if (where.on_gpu) return launch_rows(work, rows, where.stream);
+#endif
+  for (std::int64_t row = 0; row < rows; ++row) work(one_lane{}, row);
+}
+template <class Work>
+void for_blocks(Work const& work, std::int64_t rows, [[maybe_unused]] place where) {
+  if (rows == 0) return;
+#if defined(__CUDACC__) || defined(C2F_WITH_CUDA)
+  if (where.on_gpu) return launch_blocks(work, rows, where.stream);
+#endif
+  for (std::int64_t row = 0; row < rows; ++row) work(one_lane{}, row);
+}
+
+}  // namespace c2f::cuda

@@ -1,0 +1,59 @@
+// Where the tests of this folder compute. Each file is compiled twice: into the unit tests, where the kernels' twins run on the CPU, and,
+// where c2f::cuda is, into c2f_cuda_tests, where the kernels run on a GPU and a test skips, saying so, when there is none.
+#pragma once
+
+#include <c2f/core/random.hpp>
+#include <c2f/cuda/fused.hpp>
+
+#include <ATen/ops/empty.h>
+
+#ifdef C2F_WITH_CUDA
+#include <c10/cuda/CUDAFunctions.h>
+#endif
+
+#include <cstdio>
+
+namespace tests {
+
+#ifdef C2F_WITH_CUDA
+inline bool has_device() {
+  static bool const found = [] {
+    bool const gpu = c10::cuda::device_count() > 0;
+    if (!gpu) std::printf("skipped: no GPU\n");
+    return gpu;
+  }();
+  return found;
+}
+inline at::Device device() { return {at::kCUDA, 0}; }
+#else
+inline bool has_device() { return true; }
+inline at::Device device() { return at::kCPU; }
+#endif
+
+/// Numbers that are the same in every run: draw(stream) for each element, on the device.
+template <class Number, class Draw>
+at::Tensor drawn(std::vector<std::int64_t> const& dims, at::ScalarType type, std::uint64_t seed, Draw const& draw) {
+  at::Tensor numbers = at::empty(dims, at::TensorOptions(type));
+  c2f::random_stream stream(seed, c2f::purpose::synthesis, 0, 0);
+  auto* const number = numbers.mutable_data_ptr<Number>();
+  for (std::int64_t i = 0; i < numbers.numel(); ++i) number[i] = static_cast<Number>(draw(stream));
+  return numbers.to(device());
+}
+/// float, normal.
+inline at::Tensor normal(std::vector<std::int64_t> const& dims, std::uint64_t seed) {
+  return drawn<float>(dims, at::kFloat, seed, [](c2f::random_stream& s) { return s.normal(); });
+}
+/// double, in (0, 1].
+inline at::Tensor uniform(std::vector<std::int64_t> const& dims, std::uint64_t seed) {
+  return drawn<double>(dims, at::kDouble, seed, [](c2f::random_stream& s) { return s.uniform(); });
+}
+/// int64, in 0 ... below - 1.
+inline at::Tensor integers(std::int64_t below, std::vector<std::int64_t> const& dims, std::uint64_t seed) {
+  return drawn<std::int64_t>(dims, at::kLong, seed, [&](c2f::random_stream& s) { return s.below(static_cast<std::uint32_t>(below)); });
+}
+
+}  // namespace tests
+
+/// Leaves a test case that has no device to run on.
+#define C2F_NEEDS_DEVICE() \
+  if (!tests::has_device()) return
