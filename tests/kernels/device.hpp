@@ -5,6 +5,7 @@
 #include <c2f/core/random.hpp>
 #include <c2f/cuda/fused.hpp>
 
+#include <ATen/Context.h>
 #include <ATen/ops/empty.h>
 
 #ifdef C2F_WITH_CUDA
@@ -20,6 +21,9 @@ inline bool has_device() {
   static bool const found = [] {
     bool const gpu = c10::cuda::device_count() > 0;
     if (!gpu) std::printf("skipped: no GPU\n");
+    // What is compared is float arithmetic, which TensorFloat-32 is not.
+    at::globalContext().setAllowTF32CuDNN(false);
+    at::globalContext().setAllowTF32CuBLAS(false);
     return gpu;
   }();
   return found;

@@ -9,13 +9,34 @@
 #pragma once
 
 #include <c2f/core/fused.hpp>
+#include <c2f/cuda/fused_augment_pictures.hpp>
+#include <c2f/cuda/fused_draw_boxes.hpp>
+#include <c2f/cuda/fused_drop.hpp>
+#include <c2f/cuda/fused_map_cross_entropy.hpp>
+#include <c2f/cuda/fused_multiply_crop.hpp>
+#include <c2f/cuda/fused_norm_relu.hpp>
+#include <c2f/cuda/fused_stretch_beside.hpp>
 #include <c2f/cuda/fused_tell.hpp>
+#include <c2f/cuda/fused_update.hpp>
+#include <c2f/cuda/fused_upsample_bilinear.hpp>
 
 namespace c2f::cuda {
 
 /// The table for c2f::with_fused.
 inline constexpr fused_operations fused{
-    .tell = &detail::tell,
+    .tell              = &detail::tell,
+    .norm_relu         = &detail::norm_relu,
+    .sgd               = &detail::sgd,
+    .adam              = &detail::adam,
+    .gradient_norm     = &detail::gradient_norm,
+    .finish            = &detail::finish,
+    .augment_pictures  = &detail::augment_pictures,
+    .drop              = &detail::drop,
+    .stretch_beside    = &detail::stretch_beside,
+    .draw_boxes        = &detail::draw_boxes,
+    .multiply_crop     = &detail::multiply_crop,
+    .upsample_bilinear = &detail::upsample_bilinear,
+    .map_cross_entropy = &detail::map_cross_entropy,
 };
 
 }  // namespace c2f::cuda

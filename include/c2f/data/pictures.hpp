@@ -67,22 +67,28 @@ class pictures {
       where.right    = shift();
       where.mirrored = held_->format.flip && augment->below(2) == 1;
     }
-    copy(record(id) + held_->format.pixels_at, where, pixels);
+    copy(planes(id), where, pixels);
   }
 
   /// The bytes of a picture as they are, channels last: 32 * 32 * 3.
   [[nodiscard]] std::vector<std::uint8_t> picture(std::int64_t id) const {
-    std::uint8_t const* const planes = record(id) + held_->format.pixels_at;
+    std::uint8_t const* const from = planes(id);
     std::vector<std::uint8_t> rgb(3 * plane);
     for (std::size_t i = 0; i < plane; ++i)
-      for (std::size_t c = 0; c < 3; ++c) rgb[3 * i + c] = planes[c * plane + i];
+      for (std::size_t c = 0; c < 3; ++c) rgb[3 * i + c] = from[c * plane + i];
     return rgb;
   }
+
+  /// What a byte of a channel becomes: [channel][byte].
+  using table = std::array<std::array<float, 256>, 3>;
+  [[nodiscard]] table const& normalised() const { return held_->normalised; }
+  [[nodiscard]] picture_format const& format() const { return held_->format; }
+  /// The bytes of a picture where they are held: three planes of 32x32.
+  [[nodiscard]] std::uint8_t const* planes(std::int64_t id) const { return record(id) + held_->format.pixels_at; }
 
  private:
   static constexpr int side          = 32;
   static constexpr std::size_t plane = side * side;
-  using table                        = std::array<std::array<float, 256>, 3>;
   struct contents {
     std::string name;
     std::vector<std::uint8_t> bytes;
@@ -112,7 +118,7 @@ class pictures {
     return held_->bytes.data() + static_cast<std::size_t>(id) * held_->format.record_bytes;
   }
 
-  void copy(std::uint8_t const* planes, window const& where, float* pixels) const {
+  void copy(std::uint8_t const* from, window const& where, float* pixels) const {
     table const& normalised = held_->normalised;
     for (int y = 0; y < side; ++y) {
       int const row = y + where.down;
@@ -120,7 +126,7 @@ class pictures {
         int const column  = (where.mirrored ? side - 1 - x : x) + where.right;
         bool const inside = row >= 0 && row < side && column >= 0 && column < side;
         auto const at     = static_cast<std::size_t>(inside ? row * side + column : 0);
-        for (std::size_t c = 0; c < 3; ++c) *pixels++ = normalised[c][inside ? planes[c * plane + at] : 0];
+        for (std::size_t c = 0; c < 3; ++c) *pixels++ = normalised[c][inside ? from[c * plane + at] : 0];
       }
     }
   }

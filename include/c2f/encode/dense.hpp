@@ -9,6 +9,7 @@
 // Errors: an even kernel is a compile error; so is a kind without a map (task/check.hpp).
 #pragma once
 
+#include <c2f/core/fused.hpp>
 #include <c2f/encode/encoder.hpp>
 #include <c2f/encode/project.hpp>
 #include <c2f/fwd.hpp>
@@ -20,8 +21,13 @@ namespace c2f::encode {
 namespace detail {
 /// A dense map in the size and number type of x.
 inline at::Tensor sized_as(at::Tensor const& y, at::Tensor const& x) {
-  at::Tensor const map = y.to(x.scalar_type());
-  return map.size(2) == x.size(2) && map.size(3) == x.size(3) ? map : at::adaptive_avg_pool2d(map, {x.size(2), x.size(3)});
+  at::Tensor const map      = y.to(x.scalar_type());
+  std::int64_t const height = x.size(2), width = x.size(3);
+  if (map.size(2) == height && map.size(3) == width) return map;
+  // ATen's gradient of the pooling has no order of its sums on a GPU, that of a mean has.
+  if (fused() != nullptr && map.size(2) % height == 0 && map.size(3) % width == 0)
+    return map.unflatten(3, {width, -1}).unflatten(2, {height, -1}).mean(at::IntArrayRef({3, 5})).contiguous(map.suggest_memory_format());
+  return at::adaptive_avg_pool2d(map, {height, width});
 }
 }  // namespace detail
 

@@ -16,6 +16,7 @@
 // Errors: a kind without boxes is a compile error (task/check.hpp), so are edges of no width.
 #pragma once
 
+#include <c2f/core/fused.hpp>
 #include <c2f/encode/encoder.hpp>
 #include <c2f/encode/project.hpp>
 #include <c2f/fwd.hpp>
@@ -27,6 +28,7 @@ namespace c2f::encode {
 /// 1 inside and 0 outside.
 struct hard {
   static constexpr bool differentiable = false;
+  static constexpr double width        = 0;
   /// How far inside a pixel is, in pixels -> how much of it is drawn.
   static at::Tensor drawn(at::Tensor const& inside) { return inside.gt(0); }
 };
@@ -44,12 +46,17 @@ consteval bool check_edges() {
 template <auto Width>
 struct soft : c2f::detail::holds<detail::check_edges<Width>()> {
   static constexpr bool differentiable = true;
+  static constexpr double width        = static_cast<double>(Width);
   static at::Tensor drawn(at::Tensor const& inside) { return inside.div(static_cast<double>(Width)).add(0.5).clamp(0, 1); }
 };
 
-/// y [N, K, 4] drawn as [N, K, height, width] of y's number type.
+/// y [N, K, 4] drawn as [N, K, height, width] of y's number type; a fused form lays it as `format` says.
 template <class Edges>
-[[nodiscard]] at::Tensor draw_boxes(at::Tensor const& y, std::int64_t height, std::int64_t width) {
+[[nodiscard]] at::Tensor draw_boxes(at::Tensor const& y, std::int64_t height, std::int64_t width,
+                                    at::MemoryFormat format = at::MemoryFormat::Contiguous) {
+  if constexpr (requires { Edges::width; })
+    if (auto const* const table = fused(); table != nullptr && table->draw_boxes != nullptr && y.scalar_type() == at::kFloat)
+      return table->draw_boxes(y, height, width, Edges::width, format);
   // How much of each pixel of a side lies in the box: [N, K, size].
   auto const along = [&](std::int64_t axis, std::int64_t size) {
     at::Tensor const middles = at::arange(size, y.options()).add(0.5);
@@ -75,8 +82,10 @@ struct rasterize {
 
     at::Tensor operator()(at::Tensor const& y, at::Tensor const& x, pass& p) const {
       // Drawn in float: bfloat16 has too few digits for the place of an edge.
-      at::Tensor const map = draw_boxes<Edges>(y.to(y.scalar_type() == at::kDouble ? at::kDouble : at::kFloat), x.size(2), x.size(3));
-      return project(map.to(x.scalar_type()).contiguous(x.suggest_memory_format()), p.mode);
+      auto const format = x.suggest_memory_format();
+      at::Tensor const map =
+          draw_boxes<Edges>(y.to(y.scalar_type() == at::kDouble ? at::kDouble : at::kFloat), x.size(2), x.size(3), format);
+      return project(map.to(x.scalar_type()).contiguous(format), p.mode);
     }
   };
 };

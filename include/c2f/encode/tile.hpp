@@ -13,7 +13,8 @@
 // stretched: the middle row is repeated, then the middle column. The [N, K, H, W] tile never exists. Sides shorter than 2R + 1
 // are taken as they are, which is the definition again. Exact to rounding; the gradient of the stretch is a sum, deterministic.
 //
-// Cost: two convolutions on [N, K, 5, 5] and two copies of z, whatever K and the image's size.
+// Cost: two convolutions on [N, K, 5, 5] and two copies of z, whatever K and the image's size. Where there is a fused form (core/fused.hpp)
+// and z is concatenated with x, the copies are one with that.
 // Errors: an even kernel is a compile error; so is a kind without a class vector (task/check.hpp).
 #pragma once
 
@@ -66,15 +67,23 @@ struct tile {
     C2F_MEMBERS(project);
 
     at::Tensor operator()(at::Tensor const& y, at::Tensor const& x, pass& p) const {
-      std::int64_t const height = x.size(2), width = x.size(3), side = 2 * projection::radius + 1;
-      bool const whole = std::same_as<Evaluation, naive>;
-      at::Tensor const tiny =
-          y.to(x.scalar_type())
-              .unsqueeze(2)
-              .unsqueeze(3)
-              .expand({y.size(0), classes, whole ? height : std::min(height, side), whole ? width : std::min(width, side)});
-      at::Tensor const z = project(tiny.contiguous(x.suggest_memory_format()), p.mode);
-      return detail::stretch(z, x, projection::radius);
+      if constexpr (std::same_as<Evaluation, naive>)
+        return projected(y, x, x.size(2), x.size(3), p);
+      else
+        return detail::stretch(tiny(y, x, p), x, projection::radius);
+    }
+    /// z before it is stretched: for a fuse that stretches it itself.
+    at::Tensor tiny(at::Tensor const& y, at::Tensor const& x, pass& p) const
+      requires std::same_as<Evaluation, compact>
+    {
+      std::int64_t const side = 2 * projection::radius + 1;
+      return projected(y, x, std::min(x.size(2), side), std::min(x.size(3), side), p);
+    }
+
+   private:
+    at::Tensor projected(at::Tensor const& y, at::Tensor const& x, std::int64_t height, std::int64_t width, pass& p) const {
+      at::Tensor const tiled = y.to(x.scalar_type()).unsqueeze(2).unsqueeze(3).expand({y.size(0), classes, height, width});
+      return project(tiled.contiguous(x.suggest_memory_format()), p.mode);
     }
   };
 };

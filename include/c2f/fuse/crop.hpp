@@ -117,14 +117,22 @@ struct crop : c2f::detail::holds<detail::check_crop<Margin, Jitter, Multiple>()>
     C2F_MEMBERS();
 
     parts operator()(at::Tensor const& x, at::Tensor const&, pass& p) const {
-      check(x, p);
-      parts cut{{}, boxes_of(x, p), x.size(2), x.size(3)};
+      parts cut = uncut(x, p);
       std::vector<at::Tensor> each;
       for (std::size_t i = 0; i < cut.boxes.size(); ++i) {
         auto const& [rows, columns] = cut.boxes[i];
         each.push_back(x.narrow(0, static_cast<std::int64_t>(i), 1).narrow(2, rows.from, rows.size).narrow(3, columns.from, columns.size));
       }
       cut.joined = each.size() == 1 ? each[0] : at::cat(each, 0);
+      return cut;
+    }
+
+    /// The same of x times z, which is computed only where it is cut, where fused() has multiply_crop.
+    parts of_product(at::Tensor const& x, at::Tensor const& z, pass& p) const {
+      parts cut = uncut(x, p);
+      std::vector<std::int64_t> corners;
+      for (auto const& [rows, columns] : cut.boxes) corners.insert(corners.end(), {rows.from, columns.from});
+      cut.joined = fused()->multiply_crop(x, z, corners, cut.boxes.at(0).rows.size, cut.boxes.at(0).columns.size);
       return cut;
     }
 
@@ -146,6 +154,13 @@ struct crop : c2f::detail::holds<detail::check_crop<Margin, Jitter, Multiple>()>
 
    private:
     static constexpr double outside = -9'999'999;
+
+    /// Where the parts lie.
+    static parts uncut(at::Tensor const& x, pass& p) {
+      p.on_host("c2f::fuse::crop, which looks for its boxes on the host");
+      check(x, p);
+      return {{}, boxes_of(x, p), x.size(2), x.size(3)};
+    }
 
     static void check(at::Tensor const& x, pass const& p) {
       if (p.told.dim() != 4 || p.told.size(2) != x.size(2) || p.told.size(3) != x.size(3))

@@ -10,6 +10,7 @@
 // moves the fine network's raw answer back before it is judged.
 #pragma once
 
+#include <c2f/core/fused.hpp>
 #include <c2f/encode/encoder.hpp>
 
 #include <ATen/ops/cat.h>
@@ -46,6 +47,8 @@ struct concatenate {
     using output = widen<X, Z::channels>;
     C2F_MEMBERS();
     at::Tensor operator()(at::Tensor const& x, at::Tensor const& z, pass&) const { return at::cat({x, z}, 1); }
+    /// x beside a z that has not been stretched yet (encode/tile.hpp), where fused() has stretch_beside.
+    at::Tensor beside(at::Tensor const& x, at::Tensor const& tiny) const { return fused()->stretch_beside(x, tiny); }
   };
 
   template <shape X>
@@ -92,6 +95,12 @@ struct in_turn {
       operator at::Tensor const&() const { return outer; }
     };
     both operator()(at::Tensor const& x, at::Tensor const& z, pass& p) const {
+      // A product of which a part is cut is not needed elsewhere.
+      if constexpr (std::same_as<First, multiply> && requires { requires c2f::detail::own_member<&second_fuse::of_product, second_fuse>; })
+        if (auto const* const table = fused_for(x); table != nullptr && table->multiply_crop != nullptr && x.size(0) > 0 &&
+                                                    x.scalar_type() == z.scalar_type() && x.size(0) == z.size(0) &&
+                                                    x.sizes().slice(2) == z.sizes().slice(2))
+          return {{}, second.of_product(x, z, p)};
       auto inner = first(x, z, p);
       auto outer = second(inner, z, p);
       return {std::move(inner), std::move(outer)};

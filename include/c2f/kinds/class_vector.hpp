@@ -33,6 +33,7 @@ struct class_vector : detail::holds<detail::check_classes<Classes>()> {
   static constexpr char const* name     = "class_vector";
   static constexpr std::int64_t classes = Classes;
   static constexpr bool distribution    = true;
+  static constexpr bool one_hot         = true;  ///< predictions are softmax(raw), truths one-hot
   template <image_shape In>
   using output          = vector<Classes>;
   using truth_value     = std::int64_t;

@@ -2,12 +2,19 @@
 //
 //   c2f::batch_norm      [N, C, H, W] -> [N, C, H, W], or [N, C] -> [N, C]
 //
+//   bn(x, mode)   bn.then_relu(x, mode)   bn.plus_then_relu(x, shortcut, mode)
+//
 // Ioffe and Szegedy, "Batch normalization", ICML 2015, with PyTorch's conventions: eps 1e-5, running statistics move by a
 // tenth, the running variance is the unbiased one. Weight 1 and bias 0 at the start. `num_batches_tracked` counts training
 // calls on the host; it is there because torchvision's files hold it.
+//
+// While training, maps that lie channels last and have a multiple of 8 channels take the fused operation norm_relu where there is one
+// (core/fused.hpp): two launches each way, whatever is added and cut off behind the norm.
 #pragma once
 
 #include <c2f/core/architecture.hpp>
+#include <c2f/core/folding.hpp>
+#include <c2f/core/fused.hpp>
 
 #include <ATen/ops/batch_norm.h>
 
@@ -36,10 +43,39 @@ struct batch_norm {
     detail::call_counter num_batches_tracked;
     C2F_MEMBERS(weight, bias, running_mean, running_var, num_batches_tracked);
 
+    bool folded = false;  ///< whether a convolution does it (core/folding.hpp)
+
     at::Tensor operator()(at::Tensor const& x, mode m) const {
+      if (folded) return x;
+      if (auto* const folds = folding::now(); folds != nullptr && m == eval) tell(*folds, x);
+      if (fuses(x, m)) return fused_form(x, {}, false);
       if (m == train) num_batches_tracked.increment();
       // Half-precision inputs keep float statistics and parameters: ATen normalises them in float.
       return at::batch_norm(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor(), m == train, 0.1, 1e-5, true);
+    }
+    /// relu(norm(x))
+    at::Tensor then_relu(at::Tensor const& x, mode m) const {
+      return fuses(x, m) ? fused_form(x, {}, true) : (*this)(x, m).relu_();  // in place: nothing else has seen it
+    }
+    /// relu(norm(x) + shortcut), where shortcut is like x
+    at::Tensor plus_then_relu(at::Tensor const& x, at::Tensor const& shortcut, mode m) const {
+      return fuses(x, m) ? fused_form(x, shortcut, true) : (*this)(x, m).add_(shortcut).relu_();
+    }
+
+   private:
+    void tell(folding& folds, at::Tensor const& x) const {
+      at::Tensor const factor = weight.tensor().mul(running_var.tensor().add(1e-5).rsqrt());
+      folds.took(x, factor, bias.tensor().sub(running_mean.tensor().mul(factor)), folded);
+    }
+    bool fuses(at::Tensor const& x, mode m) const {
+      auto const* const table = fused();
+      return table != nullptr && table->norm_relu != nullptr && m == train && channels % 8 == 0 && x.dim() == 4 && x.numel() > 0 &&
+             (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && weight.tensor().scalar_type() == at::kFloat &&
+             x.is_contiguous(at::MemoryFormat::ChannelsLast);
+    }
+    at::Tensor fused_form(at::Tensor const& x, at::Tensor const& shortcut, bool relu) const {
+      num_batches_tracked.increment();
+      return fused()->norm_relu(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor(), shortcut, relu);
     }
   };
 };

@@ -66,10 +66,9 @@ struct dilated_basic_block {
     network_on<detail::downsample<In, Width, Stride>, In> downsample;
     C2F_MEMBERS(conv1, bn1, conv2, bn2, downsample);
 
-    // The in-place calls touch only tensors made here, whose values no backward needs.
     at::Tensor operator()(at::Tensor const& x, mode m) const {
-      at::Tensor const y = bn1(conv1(x, m), m).relu_();
-      return bn2(conv2(y, m), m).add_(downsample(x, m)).relu_();
+      at::Tensor const y = bn1.then_relu(conv1(x, m), m), z = conv2(y, m);
+      return bn2.plus_then_relu(z, downsample(x, m), m);
     }
   };
 };
@@ -100,9 +99,8 @@ struct dilated_bottleneck {
     C2F_MEMBERS(conv1, bn1, conv2, bn2, conv3, bn3, downsample);
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
-      at::Tensor const y = bn1(conv1(x, m), m).relu_();
-      at::Tensor const z = bn2(conv2(y, m), m).relu_();
-      return bn3(conv3(z, m), m).add_(downsample(x, m)).relu_();
+      at::Tensor const y = bn1.then_relu(conv1(x, m), m), z = bn2.then_relu(conv2(y, m), m), last = conv3(z, m);
+      return bn3.plus_then_relu(last, downsample(x, m), m);
     }
   };
 };

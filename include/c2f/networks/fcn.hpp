@@ -16,6 +16,7 @@
 // epoch, sample).
 #pragma once
 
+#include <c2f/core/fused.hpp>
 #include <c2f/kinds/dense.hpp>
 #include <c2f/layers/conv.hpp>
 #include <c2f/layers/norm.hpp>
@@ -43,7 +44,10 @@ struct fcn {
     C2F_MEMBERS(backbone, classifier);
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
-      return at::upsample_bilinear2d(classifier(backbone(x, m), m), {x.size(2), x.size(3)}, /*align_corners=*/false);
+      at::Tensor const small = classifier(backbone(x, m), m);
+      if (auto const* const table = fused_for(small); table != nullptr && table->upsample_bilinear != nullptr)
+        return table->upsample_bilinear(small, x.size(2), x.size(3));
+      return at::upsample_bilinear2d(small, {x.size(2), x.size(3)}, /*align_corners=*/false);
     }
   };
 };

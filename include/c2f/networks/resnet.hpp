@@ -76,7 +76,7 @@ struct resnet_features {
     C2F_MEMBERS(conv1, bn1, maxpool, layer1, layer2, layer3, layer4);
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
-      at::Tensor const y = maxpool(bn1(conv1(x, m), m).relu_(), m);
+      at::Tensor const y = maxpool(bn1.then_relu(conv1(x, m), m), m);
       return layer4(layer3(layer2(layer1(y, m), m), m), m);
     }
   };

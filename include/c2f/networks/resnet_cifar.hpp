@@ -48,7 +48,7 @@ struct resnet_cifar_features {
     network_on<stage<64, 2>, at3> layer3;
     C2F_MEMBERS(conv1, bn1, layer1, layer2, layer3);
 
-    at::Tensor operator()(at::Tensor const& x, mode m) const { return layer3(layer2(layer1(bn1(conv1(x, m), m).relu_(), m), m), m); }
+    at::Tensor operator()(at::Tensor const& x, mode m) const { return layer3(layer2(layer1(bn1.then_relu(conv1(x, m), m), m), m), m); }
   };
 };
 

@@ -1,0 +1,33 @@
+// c2f/cuda/fused_map.hpp: cuda/map.cuh for tensors [N, C, H, W].
+#pragma once
+
+#include <c2f/cuda/map.cuh>
+#include <c2f/cuda/operation.hpp>
+
+#include <ATen/ops/empty.h>
+
+#include <limits>
+#include <string>
+
+namespace c2f::cuda::detail {
+
+/// float or bfloat16, lying as a kernel knows it: as `format` says, or as it lies already.
+[[nodiscard]] inline at::Tensor as_map(at::Tensor const& tensor, at::MemoryFormat format) { return as_number(tensor).contiguous(format); }
+[[nodiscard]] inline at::Tensor as_map(at::Tensor const& tensor) { return as_map(tensor, tensor.suggest_memory_format()); }
+
+/// Of a tensor that as_map has made.
+[[nodiscard]] inline map_shape shape_of(at::Tensor const& map, at::MemoryFormat format) {
+  if (map.size(2) * map.size(3) > std::numeric_limits<int>::max())
+    throw input_error("a fused operation takes maps of fewer than 2^31 pixels, found " + std::to_string(map.size(2)) + " x " +
+                      std::to_string(map.size(3)) + "; train without fused operations");
+  return {map.size(0), map.size(1), map.size(2), map.size(3), format == at::MemoryFormat::ChannelsLast};
+}
+[[nodiscard]] inline map_shape shape_of(at::Tensor const& map) { return shape_of(map, map.suggest_memory_format()); }
+
+/// A tensor of that shape, on the device of `like`, not yet filled.
+[[nodiscard]] inline at::Tensor empty_map(map_shape const& shape, at::Tensor const& like, at::ScalarType type) {
+  return at::empty({shape.samples, shape.channels, shape.height, shape.width}, like.options().dtype(type),
+                   shape.last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
+}
+
+}  // namespace c2f::cuda::detail

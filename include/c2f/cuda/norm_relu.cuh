@@ -1,0 +1,519 @@
+// c2f/cuda/norm_relu.cuh: batch normalisation while training, with the sum and the ReLU that follow it, and the way back.
+//
+//   auto const cut = c2f::cuda::norm::cut_of<float>(rows, channels);
+//   c2f::cuda::norm::for_tiles(c2f::cuda::norm::statistics<float>{x, partials, cut}, cut, where);
+//   c2f::cuda::norm::for_tiles(c2f::cuda::norm::apply<float>{x, shortcut, partials, weight, bias, y, ..., cut}, cut, where);
+//
+// x [rows, channels] (channels last: rows = N * H * W), channels a multiple of 8, every pointer to a map 16-byte aligned:
+//   y = relu((x - mean) * invstd * weight + bias + shortcut)         shortcut and relu may be left out
+//   dz = dy where y > 0;  d shortcut = dz;  d bias = sum dz;  d weight = sum dz * xhat;  xhat = (x - mean) * invstd
+//   dx = weight * invstd * (dz - mean(dz) - xhat * mean(dz * xhat))
+//
+// Two launches each way. The first leaves partial results of every strip of rows, [strips, channels] pairs; in the second every block
+// pools those of its channels before it goes over its rows, so there is no third launch, no counter and nothing to reset between two
+// replays of a graph. Bytes an element in bfloat16, without / with a shortcut: forward 6 / 8 (of it 2 / 2 read a second time, from L2
+// where the map fits), backward 14 / 14. ATen's passes (statistics, transform, add, relu; mask, reduction, transform): 10 / 16 and 16 / 16
+// in 4 or 5 and 3 launches.
+//
+// The launches of launch.cuh give lanes one row; here a block of 512 threads owns a tile of `cut.tile` channels and a strip of rows, each
+// thread 16 bytes of channels and every so many-th row. So this file has a launch of its own, for_tiles: work(team, tile, strip, shared),
+// where team.each(f) calls f(thread) for all threads and waits for them. On the CPU that is a loop, and so the twin takes the same sums in
+// the same order, rounding apart.
+//
+// Statistics do not cancel: a thread sums differences from the first value it sees, over a few rows; means and squared deviations of
+// threads and strips are pooled as Chan, Golub and LeVeque do ("Updating formulae and a pairwise algorithm for computing sample
+// variances", 1979), in trees of 8. No floating-point atomics: all orders are fixed, and by the sizes alone, not by the GPU.
+#pragma once
+
+#include <c2f/cuda/launch.cuh>
+
+namespace c2f::cuda::norm {
+
+inline constexpr int threads     = 512;
+inline constexpr int most_strips = 128;  // so that with tiles of at most 32 channels no thread pools more than `radix` of them
+inline constexpr int radix       = 8;
+
+/// What is kept a channel: mean and sum of squared deviations, or two sums.
+struct alignas(8) pair {
+  float first, second;
+};
+
+// 16 bytes: 8 bfloat16 or 4 float.
+struct alignas(16) words {
+  std::uint32_t at[4];
+};
+template <number Number>
+inline constexpr int in_words = 16 / static_cast<int>(sizeof(Number));
+
+[[nodiscard]] C2F_HOST_DEVICE inline words load_words(void const* from) {
+#ifdef __CUDA_ARCH__
+  return *static_cast<words const*>(from);  // one access; memcpy would make 16
+#else
+  words loaded;
+  memcpy(&loaded, from, sizeof loaded);
+  return loaded;
+#endif
+}
+C2F_HOST_DEVICE inline void store_words(void* to, words const& stored) {
+#ifdef __CUDA_ARCH__
+  *static_cast<words*>(to) = stored;
+#else
+  memcpy(to, &stored, sizeof stored);
+#endif
+}
+
+/// The i-th number.
+template <number Number>
+[[nodiscard]] C2F_HOST_DEVICE inline float number_of(words const& from, int i) {
+  if constexpr (std::same_as<Number, float>) {
+    float value;
+    memcpy(&value, &from.at[i], sizeof value);
+    return value;
+  } else {
+    return load(bfloat16{static_cast<std::uint16_t>(from.at[i / 2] >> (16 * (i % 2)))});
+  }
+}
+template <number Number>
+[[nodiscard]] C2F_HOST_DEVICE inline words words_of(float const (&numbers)[in_words<Number>]) {
+  words made;
+  for (int i = 0; i < 4; ++i) {
+    if constexpr (std::same_as<Number, float>) {
+      memcpy(&made.at[i], &numbers[i], sizeof(float));
+    } else {
+      bfloat16 low, high;
+      store(low, numbers[2 * i]);
+      store(high, numbers[2 * i + 1]);
+      made.at[i] = low.bits | static_cast<std::uint32_t>(high.bits) << 16;
+    }
+  }
+  return made;
+}
+
+// Threads, tiles and lanes are powers of two: a division by one is a shift, which a compiler that does not know it cannot tell.
+// (std::countr_zero is 32 for every number in a kernel: nvcc 13.0 with libstdc++ 12.)
+[[nodiscard]] C2F_HOST_DEVICE inline int over(int number, int power) {
+#ifdef __CUDA_ARCH__
+  return number >> (__ffs(power) - 1);
+#else
+  return number / power;
+#endif
+}
+[[nodiscard]] C2F_HOST_DEVICE inline int modulo(int number, int power) { return number & (power - 1); }
+
+/// How many of 0 ... n - 1 are `lane` modulo `lanes`.
+[[nodiscard]] C2F_HOST_DEVICE inline int dealt(int n, int lane, int lanes) { return lane < n ? over(n - lane + lanes - 1, lanes) : 0; }
+
+/// How [rows, channels] is cut into blocks of `tile` channels (8, 16 or 32) and `strip` rows.
+struct cut {
+  std::int64_t rows, channels, strip;
+  int tile, strips;
+
+  /// Only the last strip may be short.
+  [[nodiscard]] C2F_HOST_DEVICE int rows_of(int which) const { return static_cast<int>(which + 1 < strips ? strip : rows - which * strip); }
+  /// Of the strips that are `lane` modulo `lanes`.
+  [[nodiscard]] C2F_HOST_DEVICE std::int64_t rows_of(int lane, int lanes) const {
+    std::int64_t const full = dealt(strips, lane, lanes) * strip;
+    return modulo(strips - 1, lanes) == lane ? full - (strips * strip - rows) : full;
+  }
+};
+
+/// From the sizes alone. Few rows make blocks of two rows a thread, so that small maps still fill many blocks.
+template <number Number>
+[[nodiscard]] constexpr cut cut_of(std::int64_t rows, std::int64_t channels) {
+  // Narrow tiles make many blocks out of few strips, and a block reads the partial results of all strips; 32 bytes are a sector of L2.
+  int const tile           = channels > 64 && channels % 32 == 0 ? 32 : channels % 16 == 0 ? 16 : 8;
+  std::int64_t const lanes = threads / (tile / in_words<Number>), share = (rows + most_strips - 1) / most_strips,
+                     even = (share + lanes - 1) / lanes * lanes, strip = even > 2 * lanes ? even : 2 * lanes;
+  return {rows, channels, strip, tile, static_cast<int>((rows + strip - 1) / strip)};
+}
+
+/// Pools means and squared deviations of up to `radix` parts; an empty part counts 0, and the first is empty only if all are.
+struct moments {
+  template <class Part, class Count>
+  C2F_HOST_DEVICE static pair pooled(int parts, Part const& part, Count const& count) {
+    pair each[radix];
+    float counts[radix];
+    float all = 0, moved = 0;
+    for (int i = 0; i < radix; ++i) {
+      each[i]   = i < parts ? part(i) : pair{0, 0};
+      counts[i] = i < parts ? static_cast<float>(count(i)) : 0.0f;
+      all += counts[i];
+      if (counts[i] > 0) moved += counts[i] * (each[i].first - each[0].first);
+    }
+    if (!(all > 0)) return {0, 0};
+    pair whole{each[0].first + moved / all, 0};
+    for (int i = 0; i < radix; ++i) {
+      float const away = each[i].first - whole.first;
+      if (counts[i] > 0) whole.second += each[i].second + counts[i] * away * away;
+    }
+    return whole;
+  }
+};
+
+/// Adds up to `radix` pairs.
+struct sums {
+  template <class Part, class Count>
+  C2F_HOST_DEVICE static pair pooled(int parts, Part const& part, Count const&) {
+    pair whole{0, 0};
+    for (int i = 0; i < radix; ++i)
+      if (i < parts) {
+        pair const one = part(i);
+        whole.first += one.first;
+        whole.second += one.second;
+      }
+    return whole;
+  }
+};
+
+/// Pools shared[2][planes][threads] down to its first `columns` places: place p belongs to column p % columns and to lane p / columns.
+/// count(lane, lanes) is how many rows the lanes that are `lane` modulo `lanes` have.
+template <class Pool, class Team, class Count>
+C2F_HOST_DEVICE void pool_lanes(Team const& team, float* shared, int planes, int columns, Count const& count) {
+  for (int width = threads; width > columns;) {
+    int const next = width / radix > columns ? width / radix : columns;
+    team.each([&](int thread) {
+      // Place p takes p, p + next, p + 2 next, ...: neighbours read neighbours, and nobody reads what another one writes.
+      for (int i = thread; i < planes * next; i += threads) {
+        int const plane = over(i, next), p = modulo(i, next);
+        float* const first  = shared + plane * threads;
+        float* const second = first + planes * threads;
+        pair const whole    = Pool::pooled(
+            over(width, next), [&](int k) { return pair{first[p + k * next], second[p + k * next]}; },
+            [&](int k) { return count(over(p + k * next, columns), over(width, columns)); });
+        first[p]  = whole.first;
+        second[p] = whole.second;
+      }
+    });
+    width = next;
+  }
+}
+
+/// Leaves what all strips say of the tile's channel c in shared[c] and shared[threads + c].
+template <class Pool, class Team>
+C2F_HOST_DEVICE void pool_strips(Team const& team, cut const& all, pair const* partials, std::int64_t tile, float* shared) {
+  team.each([&](int thread) {
+    int const c = modulo(thread, all.tile), lane = over(thread, all.tile), lanes = over(threads, all.tile);
+    pair const whole = Pool::pooled(
+        dealt(all.strips, lane, lanes), [&](int k) { return partials[(lane + k * lanes) * all.channels + tile * all.tile + c]; },
+        [&](int k) { return all.rows_of(lane + k * lanes); });
+    shared[thread]           = whole.first;
+    shared[threads + thread] = whole.second;
+  });
+  pool_lanes<Pool>(team, shared, 1, all.tile, [&](int lane, int lanes) { return all.rows_of(lane, lanes); });
+}
+
+/// A thread's part of a block: 16 bytes of channels, and every `lanes`-th row of the strip.
+template <number Number>
+struct part {
+  int columns, column, lane, lanes;
+  int rows, step;     ///< rows of the strip; numbers from row to row
+  std::int64_t from;  ///< the first number of the strip's first row
+
+  C2F_HOST_DEVICE part(cut const& all, std::int64_t tile, std::int64_t strip, int thread)
+      : columns(all.tile / in_words<Number>),
+        column(modulo(thread, columns)),
+        lane(over(thread, columns)),
+        lanes(over(threads, columns)),
+        rows(all.rows_of(static_cast<int>(strip))),
+        step(static_cast<int>(all.channels)),
+        from(strip * all.strip * all.channels + tile * all.tile + column * in_words<Number>) {}
+
+  /// Calls work(places) for groups of `Rows` of its rows: places[k] is where the row's first number is behind `from`, or -1 behind the
+  /// last row. Who reads all before it computes has several loads on their way.
+  template <int Rows, class Work>
+  C2F_HOST_DEVICE void each(Work const& work) const {
+    for (int row = lane; row < rows; row += Rows * lanes) {
+      int places[Rows];
+      for (int k = 0; k < Rows; ++k) places[k] = row + k * lanes < rows ? (row + k * lanes) * step : -1;
+      work(places);
+    }
+  }
+};
+
+/// Means and squared deviations of x for each strip and channel.
+template <number Number>
+struct statistics {
+  static constexpr int size = in_words<Number>, shared_size = 2 * size * threads;
+  Number const* x;
+  pair* partials;  ///< [strips, channels]
+  norm::cut cut;
+
+  template <class Team>
+  C2F_HOST_DEVICE void operator()(Team const& team, std::int64_t tile, std::int64_t strip, float* shared) const {
+    int const columns = cut.tile / size;
+    team.each([&](int thread) {
+      part<Number> const mine(cut, tile, strip, thread);
+      float shift[size] = {}, sum[size] = {}, squares[size] = {};
+      if (mine.lane < mine.rows) {
+        words const first = load_words(x + mine.from + mine.lane * mine.step);
+        for (int i = 0; i < size; ++i) shift[i] = number_of<Number>(first, i);
+      }
+      mine.template each<4>([&](int const(&places)[4]) {
+        words in[4];
+        for (int k = 0; k < 4; ++k)
+          if (places[k] >= 0) in[k] = load_words(x + mine.from + places[k]);
+        for (int k = 0; k < 4; ++k)
+          if (places[k] >= 0)
+            for (int i = 0; i < size; ++i) {
+              float const away = number_of<Number>(in[k], i) - shift[i];
+              sum[i] += away;
+              squares[i] += away * away;
+            }
+      });
+      auto const count   = static_cast<float>(dealt(mine.rows, mine.lane, mine.lanes));
+      float const shares = count > 0 ? 1.0f / count : 0.0f;
+      for (int i = 0; i < size; ++i) {
+        float const squared                   = squares[i] - sum[i] * sum[i] * shares;
+        shared[i * threads + thread]          = shift[i] + sum[i] * shares;
+        shared[(size + i) * threads + thread] = squared < 0 ? 0.0f : squared;  // not a number stays
+      }
+    });
+    int const rows = cut.rows_of(static_cast<int>(strip));
+    pool_lanes<moments>(team, shared, size, columns, [&](int lane, int lanes) { return dealt(rows, lane, lanes); });
+    team.each([&](int c) {
+      if (c < cut.tile)
+        partials[strip * cut.channels + tile * cut.tile + c] = {shared[c % size * threads + c / size],
+                                                                shared[(size + c % size) * threads + c / size]};
+    });
+  }
+};
+
+/// From the strips' statistics those of all rows; y, what the way back needs of the statistics, and the running ones.
+template <number Number>
+struct apply {
+  static constexpr int size = in_words<Number>, shared_size = 3 * threads;
+  Number const* x;
+  Number const* shortcut;  ///< or nullptr
+  pair const* partials;
+  float const* weight;
+  float const* bias;
+  Number* y;
+  float* mean;
+  float* invstd;
+  float* running_mean;
+  float* running_var;
+  float momentum, eps;
+  bool relu;
+  norm::cut cut;
+
+  template <class Team>
+  C2F_HOST_DEVICE void operator()(Team const& team, std::int64_t tile, std::int64_t strip, float* shared) const {
+    pool_strips<moments>(team, cut, partials, tile, shared);
+    team.each([&](int c) {
+      if (c >= cut.tile) return;
+      std::int64_t const channel = tile * cut.tile + c;
+      float const center = shared[c], squared = shared[threads + c];
+      float const scale       = 1.0f / sqrtf(squared / static_cast<float>(cut.rows) + eps);
+      shared[threads + c]     = scale * weight[channel];
+      shared[2 * threads + c] = bias[channel];
+      if (strip == 0) {
+        mean[channel]         = center;
+        invstd[channel]       = scale;
+        running_mean[channel] = momentum * center + (1 - momentum) * running_mean[channel];
+        running_var[channel]  = momentum * (squared / static_cast<float>(cut.rows - 1)) + (1 - momentum) * running_var[channel];
+      }
+    });
+    team.each([&](int thread) {
+      part<Number> const mine(cut, tile, strip, thread);
+      float center[size], scale[size], offset[size];
+      for (int i = 0; i < size; ++i) {
+        int const c = mine.column * size + i;
+        center[i]   = shared[c];
+        scale[i]    = shared[threads + c];
+        offset[i]   = shared[2 * threads + c];
+      }
+      mine.template each<2>([&](int const(&places)[2]) {
+        words in[2], more[2];
+        for (int k = 0; k < 2; ++k)
+          if (places[k] >= 0) {
+            in[k] = load_words(x + mine.from + places[k]);
+            if (shortcut != nullptr) more[k] = load_words(shortcut + mine.from + places[k]);
+          }
+        for (int k = 0; k < 2; ++k)
+          if (places[k] >= 0) {
+            float out[size];
+            for (int i = 0; i < size; ++i) {
+              out[i] = (number_of<Number>(in[k], i) - center[i]) * scale[i] + offset[i];
+              if (shortcut != nullptr) out[i] += number_of<Number>(more[k], i);
+              if (relu && out[i] < 0) out[i] = 0;  // not a number stays
+            }
+            store_words(y + mine.from + places[k], words_of<Number>(out));
+          }
+      });
+    });
+  }
+};
+
+/// The sums of dz and of dz * xhat for each strip and channel, and dz where the shortcut needs it.
+template <number Number>
+struct backward_sums {
+  static constexpr int size = in_words<Number>, shared_size = 2 * size * threads;
+  Number const* dy;
+  Number const* y;  ///< or nullptr: there was no ReLU
+  Number const* x;
+  float const* mean;
+  float const* invstd;
+  Number* dz;      ///< or nullptr
+  pair* partials;  ///< [strips, channels]
+  norm::cut cut;
+
+  template <class Team>
+  C2F_HOST_DEVICE void operator()(Team const& team, std::int64_t tile, std::int64_t strip, float* shared) const {
+    int const columns = cut.tile / size;
+    team.each([&](int thread) {
+      part<Number> const mine(cut, tile, strip, thread);
+      float center[size], sum[size] = {}, product[size] = {};
+      for (int i = 0; i < size; ++i) center[i] = mean[tile * cut.tile + mine.column * size + i];
+      mine.template each<2>([&](int const(&places)[2]) {
+        words gradient[2], out[2], in[2];
+        for (int k = 0; k < 2; ++k)
+          if (places[k] >= 0) {
+            gradient[k] = load_words(dy + mine.from + places[k]);
+            in[k]       = load_words(x + mine.from + places[k]);
+            if (y != nullptr) out[k] = load_words(y + mine.from + places[k]);
+          }
+        for (int k = 0; k < 2; ++k)
+          if (places[k] >= 0) {
+            float through[size];
+            for (int i = 0; i < size; ++i) {
+              through[i] = y != nullptr && number_of<Number>(out[k], i) <= 0 ? 0.0f : number_of<Number>(gradient[k], i);
+              sum[i] += through[i];
+              product[i] += through[i] * (number_of<Number>(in[k], i) - center[i]);
+            }
+            if (dz != nullptr) store_words(dz + mine.from + places[k], words_of<Number>(through));
+          }
+      });
+      for (int i = 0; i < size; ++i) {
+        shared[i * threads + thread]          = sum[i];
+        shared[(size + i) * threads + thread] = product[i];
+      }
+    });
+    pool_lanes<sums>(team, shared, size, columns, [](int, int) { return 0; });
+    team.each([&](int c) {
+      if (c >= cut.tile) return;
+      std::int64_t const channel               = tile * cut.tile + c;
+      partials[strip * cut.channels + channel] = {shared[c % size * threads + c / size],
+                                                  shared[(size + c % size) * threads + c / size] * invstd[channel]};
+    });
+  }
+};
+
+/// dx, and the gradients of weight and bias.
+template <number Number>
+struct backward_apply {
+  static constexpr int size = in_words<Number>, shared_size = 4 * threads;
+  Number const* dy;  ///< or dz, with y nullptr
+  Number const* y;   ///< or nullptr
+  Number const* x;
+  float const* mean;
+  float const* invstd;
+  float const* weight;
+  pair const* partials;
+  Number* dx;
+  float* to_weight;
+  float* to_bias;
+  norm::cut cut;
+
+  template <class Team>
+  C2F_HOST_DEVICE void operator()(Team const& team, std::int64_t tile, std::int64_t strip, float* shared) const {
+    pool_strips<sums>(team, cut, partials, tile, shared);
+    team.each([&](int c) {
+      if (c >= cut.tile) return;
+      std::int64_t const channel = tile * cut.tile + c;
+      float const sum = shared[c], product = shared[threads + c];
+      if (strip == 0) {
+        to_bias[channel]   = sum;
+        to_weight[channel] = product;
+      }
+      // dx = scale * dz - slope * (x - mean) - level
+      auto const rows         = static_cast<float>(cut.rows);
+      float const scale       = weight[channel] * invstd[channel];
+      shared[c]               = mean[channel];
+      shared[threads + c]     = scale;
+      shared[2 * threads + c] = scale * invstd[channel] * (product / rows);
+      shared[3 * threads + c] = scale * (sum / rows);
+    });
+    team.each([&](int thread) {
+      part<Number> const mine(cut, tile, strip, thread);
+      float center[size], scale[size], slope[size], level[size];
+      for (int i = 0; i < size; ++i) {
+        int const c = mine.column * size + i;
+        center[i]   = shared[c];
+        scale[i]    = shared[threads + c];
+        slope[i]    = shared[2 * threads + c];
+        level[i]    = shared[3 * threads + c];
+      }
+      mine.template each<2>([&](int const(&places)[2]) {
+        words gradient[2], out[2], in[2];
+        for (int k = 0; k < 2; ++k)
+          if (places[k] >= 0) {
+            gradient[k] = load_words(dy + mine.from + places[k]);
+            in[k]       = load_words(x + mine.from + places[k]);
+            if (y != nullptr) out[k] = load_words(y + mine.from + places[k]);
+          }
+        for (int k = 0; k < 2; ++k)
+          if (places[k] >= 0) {
+            float to[size];
+            for (int i = 0; i < size; ++i) {
+              float const through = y != nullptr && number_of<Number>(out[k], i) <= 0 ? 0.0f : number_of<Number>(gradient[k], i);
+              to[i]               = scale[i] * through - slope[i] * (number_of<Number>(in[k], i) - center[i]) - level[i];
+            }
+            store_words(dx + mine.from + places[k], words_of<Number>(to));
+          }
+      });
+    });
+  }
+};
+
+/// The CPU's team: one after the other.
+struct one_by_one {
+  template <class F>
+  void each(F const& f) const {
+    for (int thread = 0; thread < threads; ++thread) f(thread);
+  }
+};
+
+#ifdef __CUDACC__
+
+/// The threads of a block.
+struct block {
+  template <class F>
+  __device__ void each(F const& f) const {
+    f(static_cast<int>(threadIdx.x));
+    __syncthreads();
+  }
+};
+
+template <class Work>
+__global__ void __launch_bounds__(threads) tiles_kernel(Work const work) {
+  __shared__ float shared[Work::shared_size];
+  work(block{}, std::int64_t{blockIdx.x}, std::int64_t{blockIdx.y}, shared);
+}
+template <class Work>
+void launch_tiles(Work const& work, cut const& all, void* stream) {
+  // Tiles are next to each other, so that the sectors of a row are read at about the same time.
+  dim3 const grid(static_cast<unsigned>(all.channels / all.tile), static_cast<unsigned>(all.strips));
+  tiles_kernel<<<grid, threads, 0, static_cast<cudaStream_t>(stream)>>>(work);
+  cuda::detail::check(cudaGetLastError(), "a launch");
+}
+
+#else
+
+template <class Work>
+void launch_tiles(Work const& work, cut const& all, void* stream);
+
+#endif
+
+/// Calls work(team, tile, strip, shared) for every block of a cut.
+template <class Work>
+void for_tiles(Work const& work, cut const& all, [[maybe_unused]] place where) {
+  if (all.rows == 0) return;
+#if defined(__CUDACC__) || defined(C2F_WITH_CUDA)
+  if (where.on_gpu) return launch_tiles(work, all, where.stream);
+#endif
+  alignas(16) float shared[Work::shared_size];
+  for (std::int64_t strip = 0; strip < all.strips; ++strip)
+    for (std::int64_t tile = 0; tile < all.channels / all.tile; ++tile) work(one_by_one{}, tile, strip, shared);
+}
+
+}  // namespace c2f::cuda::norm

@@ -1,0 +1,124 @@
+// Whole trainings with all fused operations and recorded steps: on a GPU with CUDA graphs, on the CPU with the kernels' twins and work
+// that is called again.
+#include <c2f/c2f.hpp>
+#include <c2f/conformance.hpp>
+#include <c2f/data/glyphs.hpp>
+#include <c2f/data/sha256.hpp>
+#include <c2f/inference/predictor.hpp>
+#ifdef C2F_WITH_CUDA
+#include <c2f/cuda/gpu.hpp>
+#endif
+
+#include "called_again.hpp"
+#include "catch.hpp"
+#include "device.hpp"
+#include "reliability/tiny.hpp"
+
+namespace {
+
+struct pt {
+  static constexpr char const* name = "pt";
+  using input                       = c2f::image<3, 32, 32>;
+  using network                     = c2f::resnet_cifar<8, c2f::class_vector<4>>;
+};
+
+c2f::accelerator called() { return {tests::device(), &c2f::cuda::fused, &tests::call_again}; }
+c2f::accelerator recorded() {
+#ifdef C2F_WITH_CUDA
+  return c2f::cuda::gpu();
+#else
+  return called();
+#endif
+}
+
+struct outcome {
+  std::vector<at::Tensor> numbers;
+  std::vector<double> losses;
+  bool keeps_step(c2f::progress const&) const { return false; }
+  bool restore(c2f::training_state&) { return false; }
+  void keep(c2f::training_state const& state, c2f::moment when) {
+    if (when == c2f::moment::step) return;
+    numbers.clear();
+    for (auto const* list : {&state.leaves, &state.momenta, &state.averages})
+      for (auto const& [path, tensor] : *list)
+        if (tensor.is_floating_point()) numbers.push_back(tensor.detach().to(at::kCPU).clone());
+  }
+  void on_step(c2f::step_record const& step) {
+    for (auto const& [name, value] : step.losses) losses.push_back(value);
+  }
+};
+template <class Task, class Data>
+outcome trained(Data const& data, c2f::recipe::settings const& recipe) {
+  c2f::stack<Task> model(7);
+  outcome seen;
+  c2f::fit(model, data, recipe, seen);
+  return seen;
+}
+c2f::recipe::settings steps(std::int64_t epochs) {
+  return c2f::recipe::settings{}.epochs(epochs).batch(16).rate(0.02).ema(0.9).clip(5).seed(7).deterministic();
+}
+#ifdef C2F_WITH_CUDA
+constexpr std::int64_t tens = 10;
+#else
+constexpr std::int64_t tens = 1;  // the twins are slow
+#endif
+c2f::data::glyphs<4> const data({.train = 150, .test = 20, .seed = 1});  // ten steps an epoch, the last of them with six samples
+
+bool close(std::vector<double> const& a, std::vector<double> const& b, std::size_t count, double tolerance) {
+  for (std::size_t i = 0; i < count; ++i)
+    if (!(std::abs(a[i] - b[i]) <= tolerance * std::abs(a[i]) + tolerance)) return false;
+  return true;
+}
+std::string hash_of(std::vector<at::Tensor> const& numbers) {
+  std::string bytes;
+  for (auto const& each : numbers) {
+    at::Tensor const whole = each.contiguous();
+    bytes.append(static_cast<char const*>(whole.const_data_ptr()), whole.nbytes());
+  }
+  return c2f::data::sha256_of(bytes);
+}
+
+}  // namespace
+
+TEST_CASE("kernel fit: a recorded training gives the bytes of one that is called, step by step") {
+  C2F_NEEDS_DEVICE();
+  for (bool const bf16 : {false, true}) {
+    outcome const once  = trained<pt>(data, steps(tens).bf16(bf16).on(called())),
+                  again = trained<pt>(data, steps(tens).bf16(bf16).on(recorded()));
+    REQUIRE(once.losses.size() == static_cast<std::size_t>(20 * tens));
+    REQUIRE(once.losses == again.losses);
+    REQUIRE(tiny::same_bytes(once.numbers, again.numbers));
+  }
+}
+
+TEST_CASE("kernel fit: the same seed gives the same SHA-256 of all state at the end") {
+  C2F_NEEDS_DEVICE();
+  using task       = tiny::class_vector;
+  auto const fifty = tiny::dataset<task::kind, 8>{{160, 1}, {8, 2}};
+  auto const hash  = [&](std::uint64_t seed) { return hash_of(trained<task>(fifty, steps(5 * tens).seed(seed).on(recorded())).numbers); };
+  std::string const one = hash(7);
+  REQUIRE(one == hash(7));
+  REQUIRE(one != hash(8));
+}
+
+TEST_CASE("kernel fit: fused operations train as ATen's on the CPU do, for every kind") {
+  C2F_NEEDS_DEVICE();
+  outcome const plain = trained<pt>(data, steps(1)), fused = trained<pt>(data, steps(1).on(recorded()));
+  REQUIRE(close(plain.losses, fused.losses, 10, 1e-3));  // then rounding has grown
+  outcome const boxes     = trained<tiny::boxes>(tiny::data_of<tiny::boxes>(), steps(1).batch(4)),
+                boxes_too = trained<tiny::boxes>(tiny::data_of<tiny::boxes>(), steps(1).batch(4).on(recorded()));
+  REQUIRE(close(boxes.losses, boxes_too.losses, 10, 1e-3));
+  outcome const dense     = trained<tiny::dense>(tiny::data_of<tiny::dense>(), steps(1).batch(4)),
+                dense_too = trained<tiny::dense>(tiny::data_of<tiny::dense>(), steps(1).batch(4).on(recorded()));
+  REQUIRE(close(dense.losses, dense_too.losses, 10, 1e-3));
+}
+
+TEST_CASE("kernel fit: a predictor on the device answers as the model does") {
+  C2F_NEEDS_DEVICE();
+  c2f::stack<pt> const model(3);
+  c2f::predictor<pt> predict(model, {.on = recorded()});
+  at::Tensor const x = c2f::detail::sample_numbers({5, 3, 32, 32}, 7).to(at::kFloat);
+  at::NoGradGuard const no_gradients;
+  for (int i = 0; i < 3; ++i) REQUIRE(predict(x).fine.to(at::kCPU).allclose(model(x, c2f::eval).fine, 1e-3, 1e-3));
+  REQUIRE(predict.recorded_sizes() == 1);
+}
