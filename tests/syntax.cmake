@@ -2,7 +2,12 @@
 
 # Folders that the compiler searches anyway must not be given again: '-isystem /usr/include' hides libstdc++'s <stdlib.h>.
 set(c2f_includes -I${PROJECT_SOURCE_DIR}/include)
-foreach(folder ${C2F_TORCH_ROOT}/include ${C2F_TORCH_ROOT}/include/torch/csrc/api/include ${C2F_BOOST_INCLUDE_DIR} ${C2F_NIFTI_INCLUDE_DIR})
+set(cuda_includes "")
+if(TARGET c2f::cuda)
+  set(cuda_includes ${CUDAToolkit_INCLUDE_DIRS})
+endif()
+foreach(folder ${C2F_TORCH_ROOT}/include ${C2F_TORCH_ROOT}/include/torch/csrc/api/include ${C2F_BOOST_INCLUDE_DIR} ${C2F_NIFTI_INCLUDE_DIR}
+               ${cuda_includes})
   if(folder AND NOT folder IN_LIST CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES)
     list(APPEND c2f_includes -isystem ${folder})
   endif()
@@ -98,8 +103,8 @@ endforeach()
 
 if(level GREATER_EQUAL 1)
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/include/c2f/*.hpp)
-  if(NOT TARGET c2f::cuda)
-    list(FILTER headers EXCLUDE REGEX "^c2f/cuda/")
+  if(NOT TARGET c2f::cuda)                                 # these two see CUDA's headers
+    list(FILTER headers EXCLUDE REGEX "^c2f/cuda/(gpu|graph)[.]hpp")
   endif()
   if(NOT (TARGET c2f::spng AND TARGET c2f::jpeg AND TARGET c2f::pugixml AND TARGET c2f::nifti AND TARGET c2f::zip AND TARGET c2f::json
           AND TARGET c2f::crypto))
@@ -125,6 +130,10 @@ if(C2F_ANY_PYTHON AND level GREATER_EQUAL 1)
   string(REGEX MATCHALL "[^\n]+" blocks "${blocks}")
   foreach(source IN LISTS blocks)
     cmake_path(GET source STEM LAST_ONLY name)
+    file(STRINGS ${source} for_cuda REGEX "^#include <c2f/cuda/")
+    if(for_cuda AND NOT TARGET c2f::cuda)
+      continue()
+    endif()
     set(fast "")
     if(gcc STREQUAL CMAKE_CXX_COMPILER)
       set(fast ${c2f_fast_gcc})

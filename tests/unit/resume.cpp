@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <called_again.hpp>
 #include <catch.hpp>
 #include <reliability/tiny.hpp>
 
@@ -172,5 +173,14 @@ TEST_CASE("a plain recipe goes on, too, also in bfloat16") {
     auto const recipe   = c2f::recipe::settings{}.epochs(3).batch(7).rate(0.05).threads(1).bf16(bf16);
     trained const whole = straight<tiny::class_vector>(recipe);
     for (std::int64_t const at : {1, 6, 10}) REQUIRE(same_end(whole, in_two<tiny::class_vector>(recipe, {.at = at}, recipe, s.folder)));
+  }
+}
+
+TEST_CASE("so does one by Adam, one in bfloat16 and one whose steps are recorded") {
+  scratch const s;
+  for (auto const& recipe : {tiny::recipe().rate(0.01).adam({.decoupled = true}), tiny::recipe().bf16(),
+                             tiny::recipe().on({.record = &tests::call_again}).rate(0.01).adam({})}) {
+    trained const whole = straight<tiny::class_vector>(recipe);
+    for (std::int64_t const at : {1, 5, 7}) REQUIRE(same_end(whole, in_two<tiny::class_vector>(recipe, {at}, recipe, s.folder)));
   }
 }

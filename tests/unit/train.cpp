@@ -100,6 +100,41 @@ TEST_CASE("sgd is PyTorch's formula") {
   }
 }
 
+TEST_CASE("adam is PyTorch's formula") {
+  struct net {
+    c2f::parameter<c2f::initial::he_normal, 4, 3, 3, 3> weight;
+    c2f::parameter<c2f::initial::zeros, 4> bias;
+    C2F_MEMBERS(weight, bias);
+  };
+  for (bool const decoupled : {false, true}) {
+    net n;
+    c2f::initialize(n, 1);
+    c2f::adam optimizer{
+        n, {.beta1 = 0.8, .beta2 = 0.99, .epsilon = 1e-6, .weight_decay = 0.1, .decoupled = decoupled, .shares = &c2f::decay_weights}};
+    std::array<at::Tensor, 2> p{n.weight.tensor().detach().clone().to(at::kDouble), n.bias.tensor().detach().clone().to(at::kDouble)},
+        m{at::zeros_like(p[0]), at::zeros_like(p[1])}, v{at::zeros_like(p[0]), at::zeros_like(p[1])};
+    for (int step = 1; step <= 3; ++step) {
+      double const rate = 0.01 / step;
+      std::array<at::Tensor, 2> const g{c2f::detail::sample_numbers({4, 3, 3, 3}, 10 + static_cast<std::uint64_t>(step)),
+                                        c2f::detail::sample_numbers({4}, 20 + static_cast<std::uint64_t>(step))};
+      optimizer.zero_gradients();
+      n.weight.tensor().mutable_grad() = g[0].to(at::kFloat);
+      n.bias.tensor().mutable_grad()   = g[1].to(at::kFloat);
+      optimizer.step(rate);
+      for (std::size_t i = 0; i < 2; ++i) {
+        double const decay = i == 0 ? 0.1 : 0.0;
+        at::Tensor const d = decoupled ? g[i] : g[i].add(p[i], decay);
+        if (decoupled) p[i] = p[i].mul(1 - rate * decay);
+        m[i] = m[i].mul(0.8).add(d, 0.2);
+        v[i] = v[i].mul(0.99).add(d.mul(d), 0.01);
+        p[i] = p[i].sub(m[i].div(1 - std::pow(0.8, step)).div(v[i].div(1 - std::pow(0.99, step)).sqrt().add(1e-6)), rate);
+      }
+    }
+    REQUIRE(at::allclose(n.weight.tensor().to(at::kDouble), p[0], 1e-5, 1e-6));
+    REQUIRE(at::allclose(n.bias.tensor().to(at::kDouble), p[1], 1e-5, 1e-6));
+  }
+}
+
 TEST_CASE("the recipe of the paper") {
   c2f::recipe::cifar const recipe;
   auto const rate = [&](std::int64_t epoch) { return recipe.rate_at({.epoch = epoch, .iteration = 391 * epoch, .fraction = 0}); };
@@ -114,6 +149,7 @@ TEST_CASE("the recipe of the paper") {
             Approx(0.4 * std::min<double>(1, 0.25 * static_cast<double>(i + 1))));
   REQUIRE_THROWS_WITH(c2f::recipe::settings{}.epochs(0), "the recipe's epochs is 0; it must be 1 or more");
   REQUIRE_THROWS_AS(c2f::recipe::settings{}.momentum(1.0), c2f::input_error);
+  REQUIRE_THROWS_AS(c2f::recipe::settings{}.adam({.beta2 = 1}), c2f::input_error);
 }
 
 TEST_CASE("the same seed gives the same bytes, whatever the number of loader threads") {
@@ -184,19 +220,20 @@ TEST_CASE("gradients of several batches are one step, and their norm may be limi
 }
 
 TEST_CASE("the moving average is its formula, is what is evaluated, and is left in the model") {
-  at::Tensor const from = at::tensor({1.0f, 2.0f}), to = at::tensor({0.0f, 0.0f}), count = at::tensor({std::int64_t{5}}),
-                   copied = at::tensor({std::int64_t{0}});
-  c2f::moving_average average({.decay = 0.9, .every = 2, .warm_up = 4}, {{"a", from}, {"n", count}}, {{"a", to}, {"n", copied}});
-  average.update(0);  // not yet
+  at::Tensor const from = at::tensor({1.0f, 2.0f}), to = at::tensor({0.0f, 0.0f});
+  c2f::moving_average const moving({{from, to}});
+  auto const update = [&](std::int64_t iteration) {
+    moving.update(c2f::moving_average::weight({.decay = 0.9, .every = 2, .warm_up = 4}, iteration));
+  };
+  update(0);  // not yet
   REQUIRE(to.equal(at::tensor({0.0f, 0.0f})));
-  average.update(1);  // k = 0: d = min(.9, 1/4)
+  update(1);  // k = 0: d = min(.9, 1/4)
   REQUIRE(to.allclose(at::tensor({0.75f, 1.5f})));
-  REQUIRE(copied.equal(count));
-  average.update(2);
-  average.update(3);  // k = 1: d = 2/5; 1 - .25 * .4
+  update(2);
+  update(3);  // k = 1: d = 2/5; 1 - .25 * .4
   REQUIRE(to.allclose(at::tensor({0.9f, 1.8f})));
   to.zero_();
-  average.update(199);  // k = 99: .9
+  update(199);  // k = 99: .9
   REQUIRE(to.allclose(at::tensor({0.1f, 0.2f})));
 
   // A whole training against the average made by hand from what each step left.

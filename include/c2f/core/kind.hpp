@@ -54,6 +54,6 @@ inline constexpr bool serves_kind<Part, Kind> = Part::template serves<Kind>;
 
 /// An architecture that knows what it predicts: `using kind = ...` beside `on<In>`.
 template <class A>
-concept predictor = output_kind<typename A::kind>;
+concept has_kind = output_kind<typename A::kind>;
 
 }  // namespace c2f

@@ -41,7 +41,7 @@ class leaf {
   leaf& operator=(leaf&&) noexcept = default;
   leaf(leaf const& other) : tensor_(copy_of(other.tensor_)) {}
   leaf& operator=(leaf const& other) {
-    if (this != &other) tensor_ = copy_of(other.tensor_);
+    if (this != &other) assign(copy_of(other.tensor_));
     return *this;
   }
   ~leaf() = default;
@@ -56,16 +56,23 @@ class leaf {
   /// The tensor in the number type of `like` (itself when it is the same): what lets bfloat16 images meet float32 weights.
   [[nodiscard]] at::Tensor as(at::Tensor const& like) const {
     at::Tensor const& own = tensor();
-    return own.scalar_type() == like.scalar_type() ? own : own.to(like.scalar_type());
+    if (own.scalar_type() == like.scalar_type()) return own;
+    return low_.defined() && low_.scalar_type() == like.scalar_type() ? low_ : own.to(like.scalar_type());
   }
-  void assign(at::Tensor value) { tensor_ = std::move(value); }
+  void assign(at::Tensor value) {
+    tensor_ = std::move(value);
+    low_.reset();
+  }
+  /// A copy in another number type, which `as` gives instead of converting anew; who sets it keeps it up to date. It is not copied.
+  [[nodiscard]] at::Tensor const& low() const { return low_; }
+  void set_low(at::Tensor copy) { low_ = std::move(copy); }
   [[nodiscard]] bool defined() const { return tensor_.defined(); }
 
  private:
   static at::Tensor copy_of(at::Tensor const& tensor) {
     return tensor.defined() ? tensor.detach().clone().set_requires_grad(tensor.requires_grad()) : at::Tensor();
   }
-  at::Tensor tensor_;
+  at::Tensor tensor_, low_;
 };
 
 namespace detail {

@@ -5,11 +5,13 @@
 //   step.loss().backward();
 #pragma once
 
+#include <c2f/core/errors.hpp>
 #include <c2f/core/mode.hpp>
 #include <c2f/core/random.hpp>
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -29,6 +31,26 @@ struct named_loss {
   at::Tensor value;  ///< a scalar, its weight applied
 };
 
+/// A part of a pass wanted the host, where the pass is being recorded.
+struct needs_host : error {
+  using error::error;
+};
+
+/// What changes from step to step, in the memory of the device: for work that is recorded once and then repeated with other numbers.
+struct device_numbers {
+  at::Tensor t;        ///< one double
+  at::Tensor uniform;  ///< [levels, N] double: the number of purpose::source of each sample in (0, 1], for stacks in stacks a row each
+  at::Tensor keys;     ///< [2] int64: seed and epoch
+  at::Tensor ids;      ///< [N] int64
+  mutable std::int64_t levels = 0;  ///< rows that were asked for
+
+  /// The row of a level; undefined where there is none.
+  [[nodiscard]] at::Tensor uniform_at(std::uint32_t level) const {
+    levels = std::max<std::int64_t>(levels, level + 1);
+    return uniform.defined() && level < uniform.size(0) ? uniform.select(0, level) : at::Tensor();
+  }
+};
+
 /// What the parts of a stack are told of one pass, and where they leave their losses.
 struct pass {
   c2f::mode mode = eval;
@@ -38,8 +60,11 @@ struct pass {
   std::span<std::int64_t const> ids{};  ///< the samples of the batch; empty: 0, 1, 2, ...
   std::vector<named_loss> losses{};     ///< filled by the pass
   at::Tensor told{};                    ///< ỹ, while encoder and fuse run
-  std::uint32_t level = 0;              ///< depth of nesting when a stack is the coarse network of another
-  std::uint32_t drops = 0;              ///< how many dropouts have drawn in this pass
+  std::uint32_t level          = 0;     ///< depth of nesting when a stack is the coarse network of another
+  std::uint32_t drops          = 0;     ///< how many dropouts have drawn in this pass
+  /// Where set, t and random numbers are taken from here by the parts that can.
+  device_numbers const* device = nullptr;
+  bool recorded                = false;  ///< the pass is being recorded: nothing may come from the host
 
   [[nodiscard]] bool training() const { return mode == train; }
 
@@ -52,8 +77,14 @@ struct pass {
     return sum;
   }
 
+  /// Said by a part that works on the host.
+  void on_host(char const* part) const {
+    if (recorded) throw needs_host(part);
+  }
+
   /// The numbers of sample `index` of the batch: a function of (seed, purpose, level, epoch, id).
   [[nodiscard]] random_stream draws(purpose what, std::int64_t index) const {
+    on_host("a random choice made on the host");
     auto const id = ids.empty() ? index : ids[static_cast<std::size_t>(index)];
     return {seed, static_cast<purpose>(static_cast<std::uint32_t>(what) + (level << 8)), epoch, static_cast<std::uint64_t>(id)};
   }

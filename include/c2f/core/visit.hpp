@@ -16,6 +16,7 @@
 
 #include <ATen/ops/empty.h>
 
+#include <concepts>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -138,6 +139,23 @@ constexpr bool count_known() {
 }
 
 }  // namespace detail
+
+/// A network of any type, for code that is compiled once and not once a network: all of the functions here take one. It refers to the
+/// network.
+class any_network {
+ public:
+  template <class Net>
+    requires(!std::same_as<Net, any_network>)
+  explicit any_network(Net& net)
+      : net_(&net),
+        walk_([](void* of, std::string const& path, detail::leaf_visitor const& f) { detail::walk(*static_cast<Net*>(of), path, f); }) {}
+  void walk_leaves(std::string const& path, detail::leaf_visitor const& f) const { walk_(net_, path, f); }
+  void reset(std::uint64_t, std::string const&) const {}
+
+ private:
+  void* net_;
+  void (*walk_)(void*, std::string const&, detail::leaf_visitor const&);
+};
 
 /// Whether the number of a network's parameters is known while compiling: not where a torch::nn::Module is in it.
 template <class Net>

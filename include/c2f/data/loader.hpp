@@ -64,6 +64,8 @@ struct loader_options {
   bool shuffle       = true;
   bool augment       = true;
   bool strict        = false;  ///< a sample that cannot be read ends the epoch instead of being replaced
+  bool read          = true;   ///< false: batches have their ids and nothing else, for samples that are read elsewhere
+  bool pinned        = false;  ///< batches lie in page-locked memory, from which a GPU copies while it computes
 };
 
 /// What a loader could not read, in all batches that it delivered.
@@ -196,12 +198,13 @@ class epoch_batches {
 
     batch b;
     b.ids.assign(order_.begin() + first, order_.begin() + first + n);
-    b.epoch                        = epoch_;
-    b.index                        = index;
-    b.images                       = at::empty({n, image::channels, image::height, image::width},
-                                               at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
-    b.truth                        = at::empty(truth_sizes, at::TensorOptions(c10::CppTypeToScalarType<truth_value>::value));
-    float* pixels                  = b.images.template mutable_data_ptr<float>();
+    b.epoch = epoch_;
+    b.index = index;
+    if (!options_.read) return b;
+    b.images      = at::empty({n, image::channels, image::height, image::width},
+                              at::TensorOptions(at::kFloat).pinned_memory(options_.pinned).memory_format(at::MemoryFormat::ChannelsLast));
+    b.truth       = at::empty(truth_sizes, at::TensorOptions(c10::CppTypeToScalarType<truth_value>::value).pinned_memory(options_.pinned));
+    float* pixels = b.images.template mutable_data_ptr<float>();
     truth_value* truth             = b.truth.template mutable_data_ptr<truth_value>();
     std::int64_t const pixels_each = image::channels * image::height * image::width, truths_each = b.truth.numel() / n;
 

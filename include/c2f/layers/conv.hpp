@@ -10,6 +10,7 @@
 #pragma once
 
 #include <c2f/core/architecture.hpp>
+#include <c2f/core/folding.hpp>
 #include <c2f/layers/check.hpp>
 
 #include <ATen/ops/conv2d.h>
@@ -28,8 +29,11 @@ using bias = bias_from<initial::zeros>;
 namespace detail {
 template <class Bias, std::int64_t Out>
 struct bias_leaf {
-  std::optional<at::Tensor> as(at::Tensor const&) const { return std::nullopt; }
+  at::Tensor folded;  ///< of a norm that became part of the convolution (core/folding.hpp); no member: it is not trained or saved
   C2F_MEMBERS();
+  std::optional<at::Tensor> as(at::Tensor const& like) const {
+    return folded.defined() ? std::optional(folded.to(like.scalar_type())) : std::nullopt;
+  }
 };
 template <class Initial, std::int64_t Out>
 struct bias_leaf<bias_from<Initial>, Out> : parameter<Initial, Out> {};
@@ -50,7 +54,9 @@ struct conv {
 
     at::Tensor operator()(at::Tensor const& x, mode) const {
       static constexpr std::array stride{Stride, Stride}, padding{Padding, Padding}, dilation{Dilation, Dilation};
-      return at::conv2d(x, weight.as(x), bias.as(x), stride, padding, dilation);
+      at::Tensor y = at::conv2d(x, weight.as(x), bias.as(x), stride, padding, dilation);
+      if (auto* const folds = folding::now(); folds != nullptr) folds->gave(y, weight, bias);
+      return y;
     }
   };
 };

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <c2f/core/architecture.hpp>
+#include <c2f/core/fused.hpp>
 #include <c2f/core/progress.hpp>
 
 #include <ATen/ops/empty.h>
@@ -37,11 +38,14 @@ struct dropout : detail::holds<detail::check_dropout<P>()> {
     at::Tensor operator()(at::Tensor const& x, pass& p) const {
       if (!p.training() || P == 0) return x;
       std::uint32_t const place = p.drops++;
-      at::Tensor const keep     = at::empty(x.sizes(), at::TensorOptions(at::kFloat));
-      float* number             = keep.template mutable_data_ptr<float>();
-      std::int64_t const each   = x.size(0) > 0 ? x.numel() / x.size(0) : 0;
+      auto const what           = static_cast<purpose>(static_cast<std::uint32_t>(purpose::dropout) + (place << 16));
+      if (auto const* table = fused(); p.device != nullptr && table != nullptr && table->drop != nullptr)
+        return table->drop(x, p.device->ids, p.device->keys, P, static_cast<std::uint32_t>(what) + (p.level << 8));
+      at::Tensor const keep   = at::empty(x.sizes(), at::TensorOptions(at::kFloat));
+      float* number           = keep.template mutable_data_ptr<float>();
+      std::int64_t const each = x.size(0) > 0 ? x.numel() / x.size(0) : 0;
       for (std::int64_t i = 0; i < x.size(0); ++i) {
-        random_stream random = p.draws(static_cast<purpose>(static_cast<std::uint32_t>(purpose::dropout) + (place << 16)), i);
+        random_stream random = p.draws(what, i);
         for (std::int64_t k = 0; k < each; ++k) *number++ = random.uniform() > P ? static_cast<float>(1 / (1 - P)) : 0.0f;
       }
       return x.mul(keep.to(x.device(), x.scalar_type()));

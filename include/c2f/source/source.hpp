@@ -10,9 +10,11 @@
 // the truth is taken nothing does. mean: footnote 2 there. corrupt: the practice of nnU-Net's cascade; the kind says what damage
 // is (another class for class vectors) and how often it is done where the task does not.
 //
-// Cost: sample makes one [N] mask on the host and one blend; at t = 0 and t = 1 nothing.
+// Cost: sample makes one [N] mask on the host and one blend; at t = 0 and t = 1 nothing. In a pass that has its numbers on the device it is
+// all done there, for class vectors by one kernel.
 #pragma once
 
+#include <c2f/core/fused.hpp>
 #include <c2f/core/kind.hpp>
 #include <c2f/core/members.hpp>
 #include <c2f/core/progress.hpp>
@@ -44,16 +46,30 @@ struct sample {
   struct on {
     C2F_MEMBERS();
     at::Tensor operator()(at::Tensor const& prediction, at::Tensor const& truth, pass& p) const {
-      if (p.t <= 0) return truth;
-      if (p.t >= 1) return prediction;
       std::int64_t const count = prediction.size(0);
-      at::Tensor take_truth    = at::empty({count}, at::TensorOptions().dtype(at::kBool));
-      bool* const take         = take_truth.mutable_data_ptr<bool>();
-      for (std::int64_t i = 0; i < count; ++i) take[i] = p.draws(purpose::source, i).uniform() > p.t;
       std::vector<std::int64_t> sizes(static_cast<std::size_t>(prediction.dim()), 1);
       sizes[0] = count;
+      if (at::Tensor const drawn = on_device(p); drawn.defined()) return at::where(drawn.gt(p.device->t).view(sizes), truth, prediction);
+      if (p.t <= 0) return truth;
+      if (p.t >= 1) return prediction;
+      at::Tensor take_truth = at::empty({count}, at::TensorOptions().dtype(at::kBool));
+      bool* const take      = take_truth.mutable_data_ptr<bool>();
+      for (std::int64_t i = 0; i < count; ++i) take[i] = p.draws(purpose::source, i).uniform() > p.t;
       return at::where(take_truth.to(prediction.device()).view(sizes), truth, prediction);
     }
+
+    /// The same of the coarse network's raw answer, by one kernel where there is one; else undefined.
+    at::Tensor at_once(at::Tensor const& raw, pass& p) const
+      requires requires { requires Kind::one_hot; }
+    {
+      auto const* const table = fused();
+      if (table == nullptr || table->tell == nullptr) return {};
+      at::Tensor const drawn = on_device(p);
+      return drawn.defined() ? table->tell(raw, p.truth, drawn, p.device->t) : at::Tensor();
+    }
+
+   private:
+    static at::Tensor on_device(pass const& p) { return p.device == nullptr ? at::Tensor() : p.device->uniform_at(p.level); }
   };
 };
 
@@ -62,6 +78,7 @@ struct mean {
   struct on {
     C2F_MEMBERS();
     at::Tensor operator()(at::Tensor const& prediction, at::Tensor const& truth, pass& p) const {
+      if (p.device != nullptr) return truth.lerp(prediction, p.device->t.to(truth.scalar_type()));
       return truth.mul(1 - p.t).add(prediction, p.t);
     }
   };

@@ -260,9 +260,9 @@ consteval bool check() {
     return false;  // a channel count or size that cannot be; c2f::image has said so
   } else if constexpr (!requires { typename T::network; }) {
     return check_network_given<T>();
-  } else if constexpr (!predictor<typename both_networks<typename T::network>::coarse>) {
+  } else if constexpr (!has_kind<typename both_networks<typename T::network>::coarse>) {
     return check_network_predicts<T, typename both_networks<typename T::network>::coarse>();
-  } else if constexpr (!predictor<typename both_networks<typename T::network>::fine>) {
+  } else if constexpr (!has_kind<typename both_networks<typename T::network>::fine>) {
     return check_network_predicts<T, typename both_networks<typename T::network>::fine>();
   } else {
     using C = complete<T>;

@@ -19,6 +19,7 @@
 #pragma once
 
 #include <c2f/core/dims.hpp>
+#include <c2f/core/fused.hpp>
 #include <c2f/task/check.hpp>
 
 #include <string>
@@ -68,6 +69,10 @@ struct parts_on<C, In, true> {
   using combine  = typename C::combine::template on<typename C::kind, features>;
 };
 
+/// Whether z need not be stretched before the fuse.
+template <class Encoder, class Fuse>
+concept joins_tiny = own_member<&Encoder::tiny, Encoder> && own_member<&Fuse::beside, Fuse>;
+
 template <class Task, shape In>
 struct stack_on {
   using completed                   = complete<Task>;
@@ -95,9 +100,7 @@ struct stack_on {
     both.answer = both.coarse;
     if (p.training()) add_loss(p, "coarse", both.coarse, C::weights::coarse);
     if constexpr (has_fine) {
-      at::Tensor const prediction = C::predict::template of<kind>(both.coarse);
-      at::Tensor const told = p.training() ? source(prediction, kind::from_truth(p.truth).to(prediction.scalar_type()), p) : prediction;
-      both.fine             = finer(f, told, p);
+      both.fine = finer(f, p.training() ? what_is_told(both.coarse, p) : C::predict::template of<kind>(both.coarse), p);
       if (!p.training() && C::refine::rounds > 1) refine(f, both, p);
       combined const joined = combine(f, both.coarse, both.fine, p);
       both.answer           = joined.answer;
@@ -118,7 +121,12 @@ struct stack_on {
     requires has_fine
   {
     p.told            = told;
-    auto const joined = fuse(f, encoder(told, f, p), p);
+    auto const joined = [&] {
+      if constexpr (joins_tiny<typename parts::encoder, typename parts::fuse>)
+        if (auto const* const table = fused_for(f); table != nullptr && table->stretch_beside != nullptr)
+          return fuse.beside(f, encoder.tiny(told, f, p));
+      return fuse(f, encoder(told, f, p), p);
+    }();
     if constexpr (one_network)
       return undone(fuse, run(coarse, joined, p), joined);
     else
@@ -126,10 +134,18 @@ struct stack_on {
   }
 
  private:
+  // ỹ in training.
+  at::Tensor what_is_told(at::Tensor const& raw, pass& p) const {
+    if constexpr (std::same_as<typename completed::predict, predict::probabilities> && requires { source.at_once(raw, p); })
+      if (at::Tensor told = source.at_once(raw, p); told.defined()) return told;
+    at::Tensor const prediction = completed::predict::template of<kind>(raw);
+    return source(prediction, kind::from_truth(p.truth).to(prediction.scalar_type()), p);
+  }
   // The rounds after the first, each told of the last answer.
   void refine(at::Tensor const& f, outputs& both, pass& p) const {
     using C         = completed;
     at::Tensor open = unsettled(both.coarse, both.fine);  // which samples go on; undefined: all
+    if (open.defined()) p.on_host("c2f::refine::until, which asks after every round whether it was the last one");
     for (int round = 1; round < C::refine::rounds; ++round) {
       if (open.defined() && !open.any().template item<bool>()) break;
       at::Tensor const next = finer(f, C::predict::template of<kind>(both.fine), p);

@@ -1,45 +1,52 @@
 // c2f/train/average.hpp: a moving average of tensors.
 //
-//   c2f::moving_average average(recipe.ema(), from, to);
-//   average.update(0);                                   // to += (1 - d) * (from - to), d as recipe.ema says
+//   c2f::moving_average average({{from, to}});
+//   average.update(c2f::moving_average::weight(recipe.ema(), iteration));      // to += weight * (from - to)
 //
-// Cost: one pass over the numbers an update. What is not a floating-point number is copied.
+// What is not a floating-point number is copied where the weight is not 0. Cost: one pass over the numbers an update.
 #pragma once
 
 #include <c2f/train/recipe.hpp>
-#include <c2f/train/state.hpp>
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/_foreach_lerp.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/where.h>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace c2f {
 
 class moving_average {
  public:
-  /// Both have the same tensors in the same order.
-  moving_average(recipe::ema_options const& options, named_tensors const& from, named_tensors const& to) : options_(options) {
-    for (std::size_t i = 0; i < from.size(); ++i) {
-      bool const floating = from[i].second.is_floating_point();
-      (floating ? from_ : copied_from_).push_back(from[i].second);
-      (floating ? to_ : copied_to_).push_back(to[i].second);
+  moving_average() = default;
+  /// Pairs of (numbers, their average), of the same dimensions.
+  explicit moving_average(std::vector<std::pair<at::Tensor, at::Tensor>> pairs) : pairs_(std::move(pairs)) {}
+
+  /// How far the average moves towards the numbers after step `iteration`, from 0, as recipe.ema says; 0: not at all.
+  [[nodiscard]] static double weight(recipe::ema_options const& options, std::int64_t iteration) {
+    if (!options.on() || (iteration + 1) % options.every != 0) return 0;
+    auto const k = static_cast<double>((iteration + 1) / options.every - 1);
+    return 1 - std::min(options.decay, (1 + k) / (static_cast<double>(options.warm_up) + k));
+  }
+
+  void update(double weight) const {
+    if (!pairs_.empty()) update(at::full({}, weight, at::TensorOptions(pairs_.front().first.device()).dtype(at::kDouble)));
+  }
+  /// The same with a weight that lies on the device.
+  void update(at::Tensor const& weight) const {
+    at::NoGradGuard const no_gradients;
+    for (auto const& [from, to] : pairs_) {
+      if (to.is_floating_point())
+        to.lerp_(from, weight.to(to.scalar_type()));
+      else
+        to.copy_(at::where(weight.ne(0), from, to));
     }
   }
 
-  /// After step `iteration`, from 0.
-  void update(std::int64_t iteration) {
-    if ((iteration + 1) % options_.every != 0) return;
-    at::NoGradGuard const no_gradients;
-    auto const k       = static_cast<double>((iteration + 1) / options_.every - 1);
-    double const decay = std::min(options_.decay, (1 + k) / (static_cast<double>(options_.warm_up) + k));
-    if (!to_.empty()) at::_foreach_lerp_(to_, from_, 1 - decay);
-    for (std::size_t i = 0; i < copied_to_.size(); ++i) copied_to_[i].copy_(copied_from_[i]);
-  }
-
  private:
-  recipe::ema_options options_;
-  std::vector<at::Tensor> from_, to_, copied_from_, copied_to_;
+  std::vector<std::pair<at::Tensor, at::Tensor>> pairs_;
 };
 
 }  // namespace c2f

@@ -238,9 +238,11 @@ class checkpoints {
     return false;
   }
 
+  /// Called by fit: whether a checkpoint is written after a step.
+  [[nodiscard]] bool keeps_step(progress const& now) const { return options_.every != 0 && now.iteration % options_.every == 0; }
   /// Called by fit: writes a checkpoint when it is time.
   void keep(training_state const& state, moment when) {
-    if (when == moment::step && (options_.every == 0 || state.now.iteration % options_.every != 0)) return;
+    if (when == moment::step && !keeps_step(state.now)) return;
     std::string const name = name_of(state.now.epoch, state.step);
     if (name == saved_ || !finite(state.parameters)) return;
     write(state, name);

@@ -22,16 +22,16 @@
 #pragma once
 
 #include <c2f/data/loader.hpp>
+#include <c2f/data/resident.hpp>
 #include <c2f/task/stack.hpp>
-#include <c2f/train/average.hpp>
 #include <c2f/train/deterministic.hpp>
 #include <c2f/train/observer.hpp>
 #include <c2f/train/recipe.hpp>
 #include <c2f/train/state.hpp>
+#include <c2f/train/training_step.hpp>
 
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/_foreach_copy.h>
 
 #include <algorithm>
 #include <chrono>
@@ -95,67 +95,6 @@ class stopwatch {
 
  private:
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-};
-
-inline at::Tensor ready(at::Tensor const& images, recipe::settings const& recipe) {
-  return images.to(recipe.device())
-      .to(recipe.bf16() ? at::kBFloat16 : at::kFloat)
-      .contiguous(recipe.channels_last() ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
-}
-
-/// The path of the first leaf, parameters before buffers, that holds a number that is not finite.
-template <class Net>
-std::string first_not_finite(Net const& net) {
-  for (bool const trained : {true, false}) {
-    std::string found;
-    for_each_leaf(net, [&](std::string const& path, leaf const& each, leaf_traits const& traits) {
-      if (found.empty() && traits.trained == trained && !each.tensor().isfinite().all().template item<bool>()) found = path;
-    });
-    if (!found.empty()) return found;
-  }
-  return {};
-}
-
-/// Why a training ends, while running statistics still show where the numbers broke.
-template <class Net>
-std::string not_finite_message(Net const& net, sgd const& optimizer, step_record const& at, std::int64_t in_a_row) {
-  std::string what, path = first_not_finite(net);
-  for (auto const& [name, value] : at.losses)
-    if (what.empty() && !std::isfinite(value)) what = "the loss '" + name + "'";
-  bool const loss = !what.empty();
-  if (!loss) what = "the gradient of '" + optimizer.first_gradient_not_finite() + "'";
-  std::string const remedy = !loss          ? "lower the learning rate or clip the gradient"
-                             : path.empty() ? "every parameter is finite, so look at the images and the loss"
-                                            : "the first number of the model that is not is in '" + path + "'; lower the learning rate";
-  return std::string(what + " is not finite at epoch " + std::to_string(at.epoch) + ", step " + std::to_string(at.step) + " (" +
-                     std::to_string(in_a_row) + " skipped in a row); " + remedy);
-}
-
-/// Tensors as they were.
-class remembered {
- public:
-  explicit remembered(std::vector<at::Tensor> tensors) : tensors_(std::move(tensors)) {
-    for (auto const& each : tensors_) before_.push_back(each.clone());
-  }
-  void remember() {
-    if (!tensors_.empty()) at::_foreach_copy_(before_, tensors_);
-  }
-  /// Puts them back when it goes.
-  class at_the_end {
-   public:
-    explicit at_the_end(remembered& of) : of_(of) {}
-    at_the_end(at_the_end const&)            = delete;
-    at_the_end& operator=(at_the_end const&) = delete;
-    ~at_the_end() {
-      if (!of_.tensors_.empty()) at::_foreach_copy_(of_.tensors_, of_.before_);
-    }
-
-   private:
-    remembered& of_;
-  };
-
- private:
-  std::vector<at::Tensor> tensors_, before_;
 };
 
 template <class Task>
@@ -267,6 +206,22 @@ template <class Task, data::split Split>
 
 namespace detail {
 
+/// Puts a small split on the device, where the recipe's accelerator has a kernel that makes batches of it; says whether.
+template <class Task, class Split>
+bool read_on_device([[maybe_unused]] training_step<Task>& training, [[maybe_unused]] Split const& samples,
+                    [[maybe_unused]] recipe::settings const& recipe) {
+  if constexpr (data::can_be_resident<Split>) {
+    accelerator const& with = recipe.accelerator();
+    if (with.record == nullptr || with.table == nullptr || with.table->augment_pictures == nullptr || !recipe.channels_last()) return false;
+    training.read_on_device(
+        [held = data::resident(samples, recipe.device()), augment = recipe.augment()](
+            auto const& ids, auto const& keys, auto const& images, auto const& truth) { held.batch(ids, keys, images, truth, augment); });
+    return true;
+  } else {
+    return false;
+  }
+}
+
 template <class Task, class Data, class... Observers>
 training_report train_on(stack<Task>& model, Data const& data, recipe::settings const& recipe, Observers&... observers) {
   auto const tell          = [&](auto const& record) { (detail::tell(observers, record), ...); };
@@ -274,13 +229,16 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
 
   move_to(model, recipe.device());
   if (recipe.channels_last()) to_channels_last(model);
-  sgd optimizer(model, recipe.optimizer());
+  training_step<Task> training(model, recipe);
+  bool const resident = read_on_device(training, data.train, recipe);
   data::loader batches{data.train,
                        {.batch   = recipe.batch(),
                         .seed    = recipe.seed(),
                         .threads = recipe.threads(),
                         .augment = recipe.augment(),
-                        .strict  = recipe.strict()}};
+                        .strict  = recipe.strict(),
+                        .read    = !resident,
+                        .pinned  = !recipe.device().is_cpu()}};
   auto tests               = test_loader(data.test, recipe);
   std::int64_t const steps = data::detail::batches_of(batches.batches(), recipe.accumulate());
 
@@ -288,23 +246,16 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
   state.type   = type_hash<Task>();
   state.seed   = recipe.seed();
   state.recipe = recipe.values();
-  std::vector<at::Tensor> buffers;
   for_each_leaf(model, [&](std::string const& path, leaf const& each, leaf_traits const& traits) {
     state.leaves.emplace_back(path, each.tensor());
-    if (traits.trained)
-      state.parameters.emplace_back(path, each.tensor());
-    else
-      buffers.push_back(each.tensor());
+    if (traits.trained) state.parameters.emplace_back(path, each.tensor());
   });
-  optimizer.for_each_momentum([&](std::string const& path, at::Tensor const& each) { state.momenta.emplace_back(path, each); });
-  std::optional<stack<Task>> averaged;
-  if (recipe.ema().on()) {
-    for_each_leaf(averaged.emplace(model),
+  training.optimizer().for_each_state([&](std::string const& path, at::Tensor const& each) { state.momenta.emplace_back(path, each); });
+  if (training.averaged() != nullptr)
+    for_each_leaf(*training.averaged(),
                   [&](std::string const& path, leaf const& each, leaf_traits const&) { state.averages.emplace_back(path, each.tensor()); });
-  }
+  stack<Task> const& judged = training.averaged() != nullptr ? *training.averaged() : model;
   generators const random(recipe.device(), recipe.seed());
-  moving_average average(recipe.ema(), state.averages.empty() ? named_tensors{} : state.leaves, state.averages);
-  remembered statistics(std::move(buffers));
 
   training_report& report = state.report;
   progress& now           = state.now;
@@ -322,72 +273,67 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
     random.assign(state.generators);
     batches.count_from(state.train);
     tests.count_from(state.test);
+    training.refresh();
     report.start.done = now.iteration;
   }
   tell(report.start);
   if (resumed) (tell_resumed(observers, report), ...);
 
-  while (now.epoch < recipe.epochs() && !report.stopped) {
+  // What a step found, written down when it has arrived.
+  auto const write_down = [&](step_record const& step, double seconds) {
     epoch_record& epoch = state.epoch;
-    epoch.epoch         = now.epoch;
-    double const before = epoch.train_seconds;
+    if (step.skipped) {
+      ++state.in_a_row, ++epoch.skipped, ++report.skipped;
+      if (state.in_a_row >= recipe.stop_after_skips()) training.stop_at_skipped(step, state.in_a_row);
+    } else {
+      state.in_a_row = 0;
+      epoch.losses.resize(step.losses.size());
+      for (std::size_t i = 0; i < step.losses.size(); ++i) {
+        epoch.losses[i].first = step.losses[i].first;
+        epoch.losses[i].second += step.losses[i].second / static_cast<double>(steps);
+      }
+    }
+    epoch.t             = step.t;
+    epoch.rate          = step.rate;
+    epoch.train_seconds = seconds;
+    now.fraction        = static_cast<double>(step.iteration) / static_cast<double>(recipe.epochs() * steps);
+    now.iteration       = step.iteration + 1;
+    state.step          = step.step + 1;
+    tell(step);
+    keep(moment::step);
+  };
+
+  while (now.epoch < recipe.epochs() && !report.stopped) {
+    state.epoch.epoch   = now.epoch;
+    double const before = state.epoch.train_seconds;
     stopwatch const train_time;
-    auto batches_left = batches.epoch(static_cast<std::uint64_t>(now.epoch), state.step * recipe.accumulate());
-    while (state.step < steps && !(report.stopped = asked_to_stop())) {
-      now.fraction = static_cast<double>(now.iteration) / static_cast<double>(recipe.epochs() * steps);
-      step_record step{now.epoch, state.step, now.iteration, t_at<typename complete<Task>::schedule>(now), recipe.rate_at(now), {}};
-
-      std::int64_t const first = state.step * recipe.accumulate(), last = std::min(first + recipe.accumulate(), batches.batches());
-      std::int64_t const samples = std::min(last * recipe.batch(), data.train.size()) - first * recipe.batch();
-      statistics.remember();
-      optimizer.zero_gradients();
-      for (std::int64_t i = first; i < last; ++i) {
-        data::batch const& batch = *batches_left.next();
-        if (step.skipped) continue;
-        pass p{.mode  = train,
-               .truth = batch.truth.to(recipe.device()),
-               .t     = step.t,
-               .seed  = recipe.seed(),
-               .epoch = batch.epoch,
-               .ids   = batch.ids};
-        model(ready(batch.images, recipe), p);
-        double const share = last - first == 1 ? 1 : static_cast<double>(batch.ids.size()) / static_cast<double>(samples);
-        step.losses.resize(p.losses.size());
-        for (std::size_t k = 0; k < p.losses.size(); ++k) {
-          step.losses[k].first = p.losses[k].name;
-          step.losses[k].second += share * p.losses[k].value.template item<double>();
-          step.skipped = step.skipped || !std::isfinite(step.losses[k].second);
-        }
-        if (!step.skipped) (share == 1 ? p.loss() : p.loss().mul(share)).backward();
+    auto const arrived = [&](bool wait) {
+      std::optional<step_record> const step = training.next(wait);
+      if (step) write_down(*step, before + train_time.seconds());
+      return step.has_value();
+    };
+    auto batches_left      = batches.epoch(static_cast<std::uint64_t>(now.epoch), state.step * recipe.accumulate());
+    progress queued        = now;
+    std::int64_t next_step = state.step;
+    while (next_step < steps && !(report.stopped = asked_to_stop())) {
+      queued.fraction = static_cast<double>(queued.iteration) / static_cast<double>(recipe.epochs() * steps);
+      std::vector<data::batch> given;
+      for (std::int64_t i = next_step * recipe.accumulate(); i < std::min((next_step + 1) * recipe.accumulate(), batches.batches()); ++i)
+        given.push_back(*batches_left.next());
+      training.queue(given,
+                     {now.epoch, next_step, queued.iteration, t_at<typename complete<Task>::schedule>(queued), recipe.rate_at(queued), {}});
+      ++queued.iteration;
+      ++next_step;
+      // A step is written down before the next one changes anything where an observer looks at the state after it.
+      bool const now_or_never = (false || ... || detail::looks_at(observers, queued));
+      while (training.pending() && arrived(training.full() || now_or_never)) {
       }
-      step.skipped = step.skipped || !optimizer.gradients_are_finite();
-
-      if (step.skipped) {
-        ++state.in_a_row, ++epoch.skipped, ++report.skipped;
-        remembered::at_the_end const undo(statistics);
-        if (state.in_a_row >= recipe.stop_after_skips()) throw not_finite(not_finite_message(model, optimizer, step, state.in_a_row));
-      } else {
-        state.in_a_row = 0;
-        if (recipe.clip() > 0) optimizer.clip(recipe.clip());
-        optimizer.step(step.rate);
-        if (averaged) average.update(now.iteration);
-        epoch.losses.resize(step.losses.size());
-        for (std::size_t i = 0; i < step.losses.size(); ++i) {
-          epoch.losses[i].first = step.losses[i].first;
-          epoch.losses[i].second += step.losses[i].second / static_cast<double>(steps);
-        }
-      }
-      epoch.t             = step.t;
-      epoch.rate          = step.rate;
-      epoch.train_seconds = before + train_time.seconds();
-      ++now.iteration;
-      ++state.step;
-      tell(step);
-      keep(moment::step);
+    }
+    while (arrived(/*wait=*/true)) {
     }
     stopwatch const test_time;
     std::optional<std::vector<stage_score>> scores;
-    if (!report.stopped) scores = evaluate_on(averaged ? *averaged : model, tests, recipe, asked_to_stop);
+    if (!report.stopped) scores = evaluate_on(judged, tests, recipe, asked_to_stop);
     report.stopped = !scores;
     if (report.stopped) break;
 
@@ -405,7 +351,7 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
     keep(moment::epoch);
   }
   if (report.stopped) keep(moment::stop);
-  if (averaged) copy_numbers(state.averages, state.leaves);
+  if (training.averaged() != nullptr) copy_numbers(state.averages, state.leaves);
   count_faulty(report.faulty, batches);
   count_faulty(report.faulty, tests);
   tell(report);

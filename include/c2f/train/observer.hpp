@@ -11,6 +11,8 @@
 // state: restore(state) is asked before the first step and says whether it put one back, keep(state, moment) comes after the others.
 #pragma once
 
+#include <c2f/core/progress.hpp>
+
 #include <concepts>
 #include <cstdint>
 #include <string>
@@ -31,8 +33,8 @@ struct step_record {
   std::int64_t epoch = 0, step = 0;  ///< from 0
   std::int64_t iteration = 0;        ///< steps before this one
   double t = 0, rate = 0;
-  named_values losses;   ///< by name, of this step's samples
-  bool skipped = false;  ///< loss or gradient was not finite, and nothing has changed
+  named_values losses{};  ///< by name, of this step's samples
+  bool skipped = false;   ///< loss or gradient was not finite, and nothing has changed
 };
 
 /// The score of one stage ("coarse", "fine", "answer") on the test split.
@@ -79,6 +81,9 @@ concept state_keeper = requires(O& o, training_state& s) {
   o.keep(std::as_const(s), moment::step);
 };
 
+/// A state_keeper that does not look at the state after every step says so by keeps_step(progress): whether it will look when so much is
+/// done. Without it fit waits for every step before it begins the next one, which costs a GPU its head start.
+
 /// Requires one or more of: on_start(training_start), on_resume(training_report), on_step(step_record), on_epoch(epoch_record),
 /// on_end(training_report), stop(); or restore(training_state) and keep(training_state, moment).
 template <class O>
@@ -120,6 +125,16 @@ bool restore(O& o, training_state& state) {
 template <class O>
 void keep(O& o, training_state const& state, moment when) {
   if constexpr (state_keeper<O>) o.keep(state, when);
+}
+/// Whether keep() after the step before `now` would look at the state.
+template <class O>
+bool looks_at(O& o, progress const& now) {
+  if constexpr (requires {
+                  { o.keeps_step(now) } -> std::convertible_to<bool>;
+                })
+    return o.keeps_step(now);
+  else
+    return state_keeper<O>;
 }
 template <class O>
 bool asks_to_stop(O& o) {

@@ -10,11 +10,14 @@
 // a floating-point number is copied.
 #pragma once
 
+#include <c2f/core/accelerator.hpp>
 #include <c2f/core/errors.hpp>
 #include <c2f/core/progress.hpp>
 #include <c2f/train/observer.hpp>
+#include <c2f/train/adam.hpp>
 #include <c2f/train/sgd.hpp>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -38,8 +41,19 @@ class settings {
   settings& momentum(double value) { return set(sgd_.momentum, value, value >= 0 && value < 1, "momentum", "from 0 to below 1"); }
   settings& nesterov(bool on) { return set(sgd_.nesterov, on, true, "", ""); }
   settings& weight_decay(double value, share_rule rule = &decay_all) {
-    sgd_.shares = rule;
+    sgd_.shares = adam_.shares = rule;
+    adam_.weight_decay         = value;
     return set(sgd_.weight_decay, value, value >= 0, "weight_decay", "0 or more");
+  }
+  /// Adam, or AdamW where .decoupled, instead of gradient descent with momentum; the weight decay is that of weight_decay().
+  settings& adam(adam_options const& options) {
+    auto const fits = [](double beta) { return beta >= 0 && beta < 1; };
+    set(adam_.beta1, options.beta1, fits(options.beta1), "beta1", "from 0 to below 1");
+    set(adam_.beta2, options.beta2, fits(options.beta2), "beta2", "from 0 to below 1");
+    set(adam_.epsilon, options.epsilon, options.epsilon > 0, "epsilon", "above 0");
+    adam_.decoupled = options.decoupled;
+    uses_adam_      = true;
+    return *this;
   }
   /// The rate rises linearly over the first `steps` steps.
   settings& warm_up(std::int64_t steps) { return set(warm_up_, steps, steps >= 0, "warm_up", "0 or more"); }
@@ -76,21 +90,29 @@ class settings {
   /// Images and activations in bfloat16; parameters, statistics and losses stay in float.
   settings& bf16(bool on = true) { return set(bf16_, on, true, "", ""); }
   settings& channels_last(bool on) { return set(channels_last_, on, true, "", ""); }
-  settings& device(at::Device where) {
-    device_ = where;
+  settings& device(at::Device where) { return on({.device = where}); }
+  /// The device with what makes it fast: c2f::cuda::gpu() (c2f/cuda/gpu.hpp).
+  settings& on(c2f::accelerator const& accelerator) {
+    accelerator_ = accelerator;
     return *this;
   }
 
   [[nodiscard]] std::int64_t epochs() const { return epochs_; }
   [[nodiscard]] std::int64_t batch() const { return batch_; }
   [[nodiscard]] sgd_options const& optimizer() const { return sgd_; }
+  /// The optimiser of a network by this recipe; low: with bfloat16 copies (train/optimizer.hpp).
+  [[nodiscard]] std::unique_ptr<c2f::optimizer> make_optimizer(any_network net, bool low = false) const {
+    if (uses_adam_) return std::make_unique<c2f::adam>(net, adam_, low);
+    return std::make_unique<c2f::sgd>(net, sgd_, low);
+  }
   [[nodiscard]] std::uint64_t seed() const { return seed_; }
   [[nodiscard]] int threads() const { return threads_; }
   [[nodiscard]] bool strict() const { return strict_; }
   [[nodiscard]] bool augment() const { return augment_; }
   [[nodiscard]] bool bf16() const { return bf16_; }
   [[nodiscard]] bool channels_last() const { return channels_last_; }
-  [[nodiscard]] at::Device device() const { return device_; }
+  [[nodiscard]] at::Device device() const { return accelerator_.device; }
+  [[nodiscard]] c2f::accelerator const& accelerator() const { return accelerator_; }
   [[nodiscard]] ema_options const& ema() const { return ema_; }
   [[nodiscard]] double clip() const { return clip_; }
   [[nodiscard]] std::int64_t accumulate() const { return accumulate_; }
@@ -114,6 +136,12 @@ class settings {
                      {"augment", augment_},
                      {"bf16", bf16_},
                      {"channels_last", channels_last_}};
+    if (uses_adam_)
+      for (auto const& [name, value] : named_values{{"adam's beta1", adam_.beta1},
+                                                    {"adam's beta2", adam_.beta2},
+                                                    {"adam's epsilon", adam_.epsilon},
+                                                    {"adam's decoupled", static_cast<double>(adam_.decoupled)}})
+        all.emplace_back(name, value);
     for (std::size_t i = 0; i < drops_.size(); ++i) {
       all.emplace_back("drop_at " + std::to_string(i + 1), drops_[i].at);
       all.emplace_back("factor of drop_at " + std::to_string(i + 1), drops_[i].factor);
@@ -145,10 +173,11 @@ class settings {
   ema_options ema_;
   std::vector<drop> drops_;
   sgd_options sgd_;
+  adam_options adam_;
   std::uint64_t seed_ = 1;
   int threads_        = 1;
-  bool strict_ = false, augment_ = true, bf16_ = false, channels_last_ = true, deterministic_ = false;
-  at::Device device_ = at::kCPU;
+  bool strict_ = false, augment_ = true, bf16_ = false, channels_last_ = true, deterministic_ = false, uses_adam_ = false;
+  c2f::accelerator accelerator_;
 };
 
 /// Paper 000, section 4.2.1, for CIFAR: 164 epochs, batch 128, rate .1, a tenth of it from epochs 81 and 122 on, momentum .9

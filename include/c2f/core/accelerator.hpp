@@ -1,0 +1,38 @@
+// c2f/core/accelerator.hpp: what a program may add to a training: a device, fused operations, and a way to record a step.
+//
+//   recipe.on(c2f::cuda::gpu());                 // c2f/cuda/gpu.hpp
+//
+// A step whose shapes do not change can be recorded once and repeated: then the host queues one thing a step instead of a thousand. What is
+// recorded must not look at the host: numbers that change come from device memory (pass::device), and a part that needs the host says so
+// (pass::on_host), in which case the steps are not recorded.
+#pragma once
+
+#include <c2f/core/fused.hpp>
+
+#include <c10/core/Device.h>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+namespace c2f {
+
+/// Work on a device that can be repeated: on the same memory, with what is in it by then.
+struct recorded_work {
+  recorded_work()                                = default;
+  recorded_work(recorded_work const&)            = delete;
+  recorded_work& operator=(recorded_work const&) = delete;
+  virtual ~recorded_work()                       = default;
+  virtual void repeat()                          = 0;
+  /// How many operations of the device it is.
+  [[nodiscard]] virtual std::size_t operations() { return 0; }
+};
+
+struct accelerator {
+  at::Device device                                                           = at::kCPU;
+  fused_operations const* table                                               = nullptr;
+  /// Records what `work` queues in the current stream, without running it; nullptr: nothing is recorded.
+  std::unique_ptr<recorded_work> (*record)(std::function<void()> const& work) = nullptr;
+};
+
+}  // namespace c2f

@@ -1,0 +1,144 @@
+// c2f/inference/predictor.hpp: a trained stack, made fast for inference.
+//
+//   c2f::predictor<cifar100> predict(model);                                     // on the CPU
+//   c2f::predictor<cifar100> predict(model, {.on = c2f::cuda::gpu(), .bf16 = true});
+//   auto [coarse, fine] = predict(images);                                       // raw answers of both, as model(images, c2f::eval)
+//
+// Holds a copy of the model in which every norm that follows a convolution has become part of it (core/folding.hpp), without gradients. On
+// an accelerator that records (cuda/gpu.hpp) the pass of each batch size is recorded when it is first seen and from then on repeated: one
+// launch. Stacks that work on the host (fuse::crop, refine::until) are run.
+//
+// images are [N, C, H, W] floats on any device; the answers lie on the predictor's device and are the caller's own.
+// Cost: a copy of the model; on a GPU the memory of each batch size that was seen. Errors: as the stack's.
+#pragma once
+
+#include <c2f/core/accelerator.hpp>
+#include <c2f/core/folding.hpp>
+#include <c2f/task/stack.hpp>
+#include <c2f/train/streams.hpp>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace c2f {
+
+struct predictor_options {
+  accelerator on     = {};
+  bool bf16          = false;  ///< images, weights and activations
+  bool fold          = true;   ///< norms into convolutions
+  bool channels_last = true;
+};
+
+template <class Task>
+  requires detail::checked<Task>
+class predictor {
+ public:
+  explicit predictor(stack<Task> model, predictor_options const& options = {}) : model_(std::move(model)), options_(options) {
+    at::NoGradGuard const no_gradients;
+    move_to(model_, device());
+    if (options_.channels_last) to_channels_last(model_);
+    if (options_.fold) fold();
+    for_each_leaf(model_, [&](std::string const&, leaf& each, leaf_traits const& traits) {
+      each.assign(each.tensor().detach());
+      if (options_.bf16 && traits.trained) each.set_low(each.tensor().to(at::kBFloat16));
+    });
+  }
+
+  [[nodiscard]] outputs operator()(at::Tensor const& images) {
+    at::NoGradGuard const no_gradients;
+    if (!records_ || images.dim() != 4) return run(ready(images));
+    recorded_pass& of = passes_[images.sizes().vec()];
+    if (!of.images.defined()) of.images = at::empty_like(ready(images));
+    of.images.copy_(images, /*non_blocking=*/true);
+    if (!of.work) record(of);
+    if (!of.work) return run(of.images);
+    of.work->repeat();
+    return {own(of.answers.coarse), own(of.answers.fine), own(of.answers.answer)};
+  }
+
+  /// How many norms became part of a convolution.
+  [[nodiscard]] std::int64_t folded() const { return folded_; }
+  /// How many batch sizes were recorded, and what keeps others from it; empty where nothing does.
+  [[nodiscard]] std::size_t recorded_sizes() const { return records_ ? passes_.size() : 0; }
+  [[nodiscard]] std::string const& why() const { return why_; }
+
+ private:
+  struct recorded_pass {
+    at::Tensor images;
+    outputs answers;
+    std::unique_ptr<recorded_work> work;  // last, so that it goes before what it writes to
+  };
+
+  [[nodiscard]] at::Device device() const { return options_.on.device; }
+  [[nodiscard]] at::Tensor ready(at::Tensor const& images) const {
+    return images.to(device(), options_.bf16 ? at::kBFloat16 : at::kFloat)
+        .contiguous(options_.channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
+  }
+  [[nodiscard]] outputs run(at::Tensor const& images, bool recorded = false) const {
+    with_fused const scope(options_.on.table);
+    pass p{.recorded = recorded};
+    return model_(images, p);
+  }
+  static at::Tensor own(at::Tensor const& answer) { return answer.defined() ? answer.clone() : at::Tensor(); }
+
+  void fold() {
+    using input               = typename Task::input;
+    std::int64_t const height = input::height == dynamic ? 64 : input::height, width = input::width == dynamic ? 64 : input::width;
+    at::Tensor const example = at::empty({2, input::channels, height, width}, at::TensorOptions(at::kFloat));
+    random_stream random(1, purpose::synthesis, 0, 0);
+    float* const number = example.template mutable_data_ptr<float>();
+    for (std::int64_t i = 0; i < example.numel(); ++i) number[i] = static_cast<float>(random.normal());
+    at::Tensor const x = example.to(device());
+
+    stack<Task> whole = model_;
+    folding folds;
+    outputs before;
+    {
+      folding::scope const looking(folds);
+      pass p;
+      before = model_(x, p);
+    }
+    folded_ = folds.apply();
+    pass p;
+    outputs const after = model_(x, p);
+    if (!close(before.coarse, after.coarse) || !close(before.fine, after.fine)) {  // something else reads what a convolution gives
+      model_  = std::move(whole);
+      folded_ = 0;
+    }
+  }
+  static bool close(at::Tensor const& a, at::Tensor const& b) {
+    if (!a.defined()) return true;
+    if (a.sizes() != b.sizes()) return false;
+    return a.sub(b).abs().max().le(a.abs().max().mul(1e-3).add(1e-5)).template item<bool>();
+  }
+  void record(recorded_pass& of) {
+    own_stream const other(device());  // the default stream cannot be recorded
+    try {
+      for (int runs = 0; runs < 3; ++runs) of.answers = run(of.images, /*recorded=*/runs == 2);
+      of.work = options_.on.record([&] { of.answers = run(of.images, /*recorded=*/true); });
+    } catch (needs_host const& part) {
+      why_ = part.what();
+    } catch (c10::Error const& error) {
+      why_ = error.what_without_backtrace();
+      why_.resize(std::min(why_.find('\n'), why_.size()));
+    }
+    records_ = of.work != nullptr;
+  }
+
+  stack<Task> model_;
+  predictor_options options_;
+  std::int64_t folded_ = 0;
+  bool records_        = options_.on.record != nullptr;
+  std::string why_;
+  std::map<std::vector<std::int64_t>, recorded_pass> passes_;
+};
+
+}  // namespace c2f

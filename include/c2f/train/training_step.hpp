@@ -1,0 +1,544 @@
+// c2f/train/training_step.hpp: one step of training: source, encoder, both networks, losses, backward and the update, without a look at the
+// host.
+//
+//   c2f::training_step<cifar100> step(model, recipe);
+//   step.queue({batch}, {.t = 0.5, .rate = 0.1});        // returns before a GPU has begun
+//   while (auto done = step.next()) use(done->losses);    // what steps found, in their order, when it has arrived
+//
+// What a step decides, it decides by numbers on the device: t, the learning rate and the keys of random choices lie there, and so does
+// whether the step is skipped. A step is skipped where a loss or a gradient is not finite: then parameters, momenta and averages are not
+// touched and running statistics are put back, bit for bit. A CPU runs the same lines.
+//
+// Where the recipe names an accelerator that can record (recipe.on), a step of whole batches is recorded and from then on repeated: the
+// host queues one thing instead of a thousand. Before, it is run a few times on the first batch, so that libraries have chosen their
+// algorithms, and everything it changed is put back. A smaller last batch is run as it is: padded samples would have a part in the
+// statistics of norms. Parts that work on the host (fuse::crop, dropout without a kernel) are run as they are, too, and why() says which it
+// was.
+//
+// Images come from pinned memory through two places on the device, copied while the step before runs; those of a split that is on the
+// device are made there.
+//
+// Cost: parameters, momenta, running statistics and averages lie in a block each (train/flat.hpp); a copy of the statistics. Up to four
+// steps are queued before next() waits.
+#pragma once
+
+#include <c2f/data/loader.hpp>
+#include <c2f/task/stack.hpp>
+#include <c2f/train/average.hpp>
+#include <c2f/train/observer.hpp>
+#include <c2f/train/recipe.hpp>
+#include <c2f/train/streams.hpp>
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/where.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace c2f {
+
+namespace detail {
+
+inline at::Tensor ready(at::Tensor const& images, recipe::settings const& recipe) {
+  return images.to(recipe.device(), recipe.bf16() ? at::kBFloat16 : at::kFloat, /*non_blocking=*/true)
+      .contiguous(recipe.channels_last() ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
+}
+
+/// The path of the first leaf, parameters before buffers, that holds a number that is not finite.
+inline std::string first_not_finite(any_network net) {
+  for (bool const trained : {true, false}) {
+    std::string found;
+    for_each_leaf(net, [&](std::string const& path, leaf const& each, leaf_traits const& traits) {
+      if (found.empty() && traits.trained == trained && !each.tensor().isfinite().all().item<bool>()) found = path;
+    });
+    if (!found.empty()) return found;
+  }
+  return {};
+}
+
+/// Copies of tensors, to be put back.
+class remembered {
+ public:
+  explicit remembered(std::vector<at::Tensor> tensors) : tensors_(std::move(tensors)) {
+    for (auto const& each : tensors_) before_.push_back(each.detach().clone());
+  }
+  void put_back() const {
+    at::NoGradGuard const no_gradients;
+    for (std::size_t i = 0; i < tensors_.size(); ++i) tensors_[i].copy_(before_[i]);
+  }
+
+ private:
+  std::vector<at::Tensor> tensors_, before_;
+};
+
+}  // namespace detail
+
+/// A step of a stack of any task, so that it is compiled once; c2f::training_step<Task> is what programs make.
+class any_training_step {
+ public:
+  any_training_step(any_training_step const&)            = delete;
+  any_training_step& operator=(any_training_step const&) = delete;
+
+  [[nodiscard]] c2f::optimizer& optimizer() { return *optimizer_; }
+  /// After others changed parameters.
+  void refresh() { optimizer_->refresh_low(); }
+
+  /// From now on batches are made on the device by read(ids [N], keys [2], images, truth), of the samples whose ids are given; what
+  /// queue() is given besides the ids is not looked at. For recipes that record (data/resident.hpp).
+  using device_reader =
+      std::function<void(at::Tensor const& ids, at::Tensor const& keys, at::Tensor const& images, at::Tensor const& truth)>;
+  void read_on_device(device_reader read) { read_ = std::move(read); }
+
+  /// Queues a step of these batches, at record's t, rate and iteration. Where full(), next() must be called before.
+  void queue(std::vector<data::batch> const& batches, step_record record) {
+    with_fused const scope(recipe_.accelerator().table);
+    slot& place          = ring_[queued_ % slots_];
+    place.record         = std::move(record);
+    std::int64_t samples = 0;
+    for (auto const& each : batches) samples += static_cast<std::int64_t>(each.ids.size());
+    bool const whole = recordable_ && static_cast<std::int64_t>(batches.size()) == recipe_.accumulate() &&
+                       samples == recipe_.accumulate() * recipe_.batch();
+    send_numbers(batches, place);
+    if (whole && inputs_.empty()) make_inputs(batches);
+    std::vector<input> const now = whole ? fill(batches) : moved(batches, samples);
+    last_                        = now;
+    if (whole && !work_) prepare(batches, place);
+    if (whole && work_) {
+      work_->repeat();
+      place.calls = recorded_calls_;
+      for (std::size_t i = 0; i < host_leaves_.size(); ++i) count(host_leaves_[i].tensor, place.calls[i]);
+    } else {
+      run(now, place.record, false);
+      place.calls = calls_;
+    }
+    ++queued_;
+    place.result.copy_(verdict_.result, /*non_blocking=*/true);
+    place.done.set(stream());
+  }
+
+  /// Whether no more steps can be queued.
+  [[nodiscard]] bool full() const { return queued_ - taken_ == slots_; }
+  /// Whether steps are under way.
+  [[nodiscard]] bool pending() const { return queued_ != taken_; }
+  /// The oldest step that was queued, with its losses and whether it was skipped; nothing where there is none or, unless `wait`, it has not
+  /// arrived.
+  std::optional<step_record> next(bool wait = false) {
+    if (!pending()) return {};
+    slot& place = ring_[taken_ % slots_];
+    if (!wait && !place.done.reached()) return {};
+    place.done.wait();
+    ++taken_;
+    auto const* const found = place.result.const_data_ptr<double>();
+    step_record& record     = place.record;
+    record.losses.clear();
+    for (std::size_t i = 0; i < names_.size(); ++i) record.losses.emplace_back(names_[i], found[i]);
+    record.skipped      = found[names_.size()] != 0;
+    bool const averages = !record.skipped && moving_average::weight(recipe_.ema(), record.iteration) != 0;
+    for (std::size_t i = 0; i < host_leaves_.size(); ++i) {
+      auto const& [counter, averaged] = host_leaves_[i];
+      if (record.skipped) count(counter, -place.calls[i]);
+      if (!averages) continue;
+      std::int64_t calls = value(counter);  // which is ahead by the steps that are under way
+      for (std::size_t later = taken_; later != queued_; ++later) calls -= ring_[later % slots_].calls[i];
+      averaged.fill_(calls);
+    }
+    return record;
+  }
+
+  /// Throws c2f::not_finite, which says why the step that was queued last was skipped; it is computed once more for that.
+  [[noreturn]] void stop_at_skipped(step_record const& at, std::int64_t in_a_row) {
+    with_fused const scope(recipe_.accelerator().table);
+    detail::remembered const before(changing_in_forward());
+    differentiate(last_, at, false);
+    std::string what, path = detail::first_not_finite(model_);
+    for (auto const& [name, value] : at.losses)
+      if (what.empty() && !std::isfinite(value)) what = "the loss '" + name + "'";
+    bool const loss = !what.empty();
+    if (!loss) what = "the gradient of '" + optimizer_->first_gradient_not_finite() + "'";
+    std::string const remedy = !loss          ? "lower the learning rate or clip the gradient"
+                               : path.empty() ? "every parameter is finite, so look at the images and the loss"
+                                              : "the first number of the model that is not is in '" + path + "'; lower the learning rate";
+    before.put_back();
+    throw not_finite(what + " is not finite at epoch " + std::to_string(at.epoch) + ", step " + std::to_string(at.step) + " (" +
+                     std::to_string(in_a_row) + " skipped in a row); " + remedy);
+  }
+
+  /// Whether steps are recorded and repeated.
+  [[nodiscard]] bool recorded() const { return work_ != nullptr; }
+  /// How many operations of the device a repeated step is; 0 where steps are not recorded.
+  [[nodiscard]] std::size_t operations() const { return work_ ? work_->operations() : 0; }
+  /// What keeps them from being recorded; empty where nothing does or it is not known yet.
+  [[nodiscard]] std::string const& why() const { return why_; }
+
+ protected:
+  using forward = std::function<void(at::Tensor const& images, pass& p)>;
+  struct image_size {
+    std::int64_t channels, height, width;
+  };
+
+  any_training_step(any_network model, forward run, image_size size, recipe::settings const& recipe)
+      : model_(model),
+        forward_(std::move(run)),
+        size_(size),
+        recipe_(recipe),
+        stream_(recipe.device()),
+        optimizer_(recipe.make_optimizer(model, recipe.bf16())),
+        statistics_(model, [](leaf_traits const& each) { return !each.trained; }) {
+    for_each_leaf(model_, [&](std::string const&, leaf const& each, leaf_traits const& traits) {
+      if (traits.on_host) host_leaves_.push_back({each.tensor(), {}});
+    });
+    if (!statistics_.empty()) before_ = at::empty_like(statistics_.numbers());
+    at::TensorOptions const on(device());
+    numbers_ = at::zeros({3}, on.dtype(at::kDouble));
+    for (std::size_t i = 0; i < slots_; ++i) ring_.emplace_back(device());
+  }
+  ~any_training_step() { c2f::optimizer::forget_low(model_); }
+
+  /// From now on `averaged`, a copy of the model, is its moving average.
+  void begin_average(any_network averaged) {
+    averaged_.emplace(averaged);
+    flat const parameters(averaged, [](leaf_traits const& each) { return each.trained; });
+    flat const statistics(averaged, [](leaf_traits const& each) { return !each.trained; });
+    std::vector<std::pair<at::Tensor, at::Tensor>> pairs;
+    if (!parameters.empty()) pairs.emplace_back(optimizer_->parameters().numbers(), parameters.numbers());
+    if (!statistics.empty()) pairs.emplace_back(statistics_.numbers(), statistics.numbers());
+    std::vector<std::pair<at::Tensor, bool>> own;  // the model's leaves, and whether they stay on the host
+    for_each_leaf(model_, [&](std::string const&, leaf const& each, leaf_traits const& traits) {
+      own.emplace_back(each.tensor().detach(), traits.on_host);
+    });
+    std::size_t i = 0, counter = 0;
+    for_each_leaf(averaged, [&](std::string const&, leaf const& each, leaf_traits const&) {
+      auto const& [from, stays] = own[i++];
+      if (stays)
+        host_leaves_[counter++].averaged = each.tensor();
+      else if (from.scalar_type() != at::kFloat)  // in no block
+        pairs.emplace_back(from, each.tensor().detach());
+    });
+    average_ = moving_average(std::move(pairs));
+  }
+
+ private:
+  static constexpr std::size_t slots_ = 4;
+
+  /// A batch as the step takes it.
+  struct input {
+    at::Tensor images, truth;
+    device_numbers numbers{};  // where the step has its numbers on the device
+    std::vector<std::int64_t> ids{};
+    std::uint64_t epoch = 0;
+    double share        = 1;  // of the step's samples
+  };
+  /// A step that is under way.
+  struct slot {
+    explicit slot(at::Device device) : done(device) {}
+    step_record record;
+    at::Tensor numbers, draws, keys, result;  // on the host
+    std::vector<std::int64_t> calls;          // by which the counters of norms have moved
+    milestone done;
+  };
+  /// A counter that a training call of a norm increments.
+  struct host_leaf {
+    at::Tensor tensor, averaged;
+  };
+  /// A place on the device that batches are copied to while the step before runs.
+  struct landing {
+    explicit landing(at::Device device) : arrived(device), free(device) {}
+    at::Tensor images, truth;
+    milestone arrived, free;
+  };
+
+  [[nodiscard]] at::Device device() const { return recipe_.device(); }
+  [[nodiscard]] bool on_gpu() const { return !device().is_cpu(); }
+  /// Whether t and random numbers are taken from the device.
+  [[nodiscard]] bool accelerated() const { return recipe_.accelerator().record != nullptr; }
+  [[nodiscard]] c10::Stream stream() const { return current_stream(device()); }
+  static std::int64_t value(at::Tensor const& counter) { return *counter.const_data_ptr<std::int64_t>(); }
+  [[nodiscard]] std::vector<std::int64_t> counts() const {
+    std::vector<std::int64_t> all;
+    for (auto const& each : host_leaves_) all.push_back(value(each.tensor));
+    return all;
+  }
+  static void count(at::Tensor const& leaf, std::int64_t calls) { *leaf.mutable_data_ptr<std::int64_t>() += calls; }
+  [[nodiscard]] at::Tensor on_host(at::IntArrayRef sizes, at::ScalarType type) const {
+    return at::empty(sizes, at::TensorOptions(type).pinned_memory(on_gpu()));
+  }
+
+  // ---- numbers that change from step to step ----
+
+  // t, rate and the average's weight; for accelerators also the draws of the source [batches, levels, N] and the keys: seed, epoch, ids.
+  void send_numbers(std::vector<data::batch> const& batches, slot& place) {
+    if (!place.numbers.defined()) place.numbers = on_host({3}, at::kDouble);
+    double* const number = place.numbers.mutable_data_ptr<double>();
+    number[0]            = place.record.t;
+    number[1]            = place.record.rate;
+    number[2]            = moving_average::weight(recipe_.ema(), place.record.iteration);
+    numbers_.copy_(place.numbers, /*non_blocking=*/true);
+    if (!accelerated()) return;
+    std::int64_t const n = recipe_.batch(), k = recipe_.accumulate();
+    if (!keys_.defined()) keys_ = at::zeros({2 + k * n}, at::TensorOptions(device()).dtype(at::kLong));
+    if (!draws_.defined() || draws_.size(1) != levels_) draws_ = at::zeros({k, levels_, n}, numbers_.options());
+    if (!place.keys.defined()) place.keys = on_host(keys_.sizes(), at::kLong);
+    if (!place.draws.defined() || place.draws.size(1) != levels_) place.draws = on_host(draws_.sizes(), at::kDouble);
+    std::int64_t* const key = place.keys.mutable_data_ptr<std::int64_t>();
+    double* const draw      = place.draws.mutable_data_ptr<double>();
+    key[0]                  = static_cast<std::int64_t>(recipe_.seed());
+    key[1]                  = static_cast<std::int64_t>(batches.front().epoch);
+    for (std::size_t i = 0; i < batches.size(); ++i) {
+      pass p{.seed = recipe_.seed(), .epoch = batches[i].epoch, .ids = batches[i].ids};
+      for (std::size_t j = 0; j < batches[i].ids.size(); ++j) {
+        auto const at = static_cast<std::int64_t>(i) * n + static_cast<std::int64_t>(j);
+        key[2 + at]   = batches[i].ids[j];
+        for (p.level = 0; p.level < levels_; ++p.level)
+          draw[(static_cast<std::int64_t>(i) * levels_ + p.level) * n + static_cast<std::int64_t>(j)] =
+              p.draws(purpose::source, static_cast<std::int64_t>(j)).uniform();
+      }
+    }
+    keys_.copy_(place.keys, /*non_blocking=*/true);
+    draws_.copy_(place.draws, /*non_blocking=*/true);
+  }
+  [[nodiscard]] device_numbers numbers_of(std::int64_t i, std::int64_t samples) const {
+    if (!accelerated()) return {};
+    return {numbers_.select(0, 0), draws_.select(0, i).narrow(1, 0, samples), keys_.narrow(0, 0, 2),
+            keys_.narrow(0, 2 + i * recipe_.batch(), samples)};
+  }
+
+  // ---- images and truths ----
+
+  [[nodiscard]] std::vector<input> moved(std::vector<data::batch> const& batches, std::int64_t samples) const {
+    std::vector<input> all;
+    for (auto const& each : batches) {
+      auto const own = static_cast<std::int64_t>(each.ids.size());
+      input& to      = all.emplace_back(input{{},
+                                              {},
+                                         numbers_of(static_cast<std::int64_t>(all.size()), own),
+                                         each.ids,
+                                         each.epoch,
+                                         own == samples ? 1 : static_cast<double>(own) / static_cast<double>(samples)});
+      if (read_) {
+        make_places(to, own);
+        read_(to.numbers.ids, to.numbers.keys, to.images, to.truth);
+      } else {
+        to.images = detail::ready(each.images, recipe_);
+        to.truth  = each.truth.to(device(), each.truth.scalar_type(), /*non_blocking=*/true);
+      }
+    }
+    return all;
+  }
+  // Places for samples that are read on the device.
+  void make_places(input& to, std::int64_t samples) const {
+    to.images = at::empty(
+        {samples, size_.channels, size_.height, size_.width},
+        at::TensorOptions(device()).dtype(recipe_.bf16() ? at::kBFloat16 : at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
+    to.truth = at::empty({samples}, at::TensorOptions(device()).dtype(at::kLong));
+  }
+  // The fixed places of a recorded step.
+  void make_inputs(std::vector<data::batch> const& batches) {
+    for (auto const& each : batches) {
+      input& to = inputs_.emplace_back();
+      to.share  = 1 / static_cast<double>(recipe_.accumulate());
+      if (read_) {
+        make_places(to, recipe_.batch());
+      } else {
+        to.images = at::empty_like(detail::ready(each.images, recipe_));
+        to.truth  = at::empty_like(each.truth, at::TensorOptions(device()));
+      }
+    }
+    if (on_gpu())
+      for (std::size_t i = 0; i < 2; ++i) landings_.emplace_back(device());
+  }
+  std::vector<input> const& fill(std::vector<data::batch> const& batches) {
+    for (std::size_t i = 0; i < batches.size(); ++i) {
+      input& to  = inputs_[i];
+      to.numbers = numbers_of(static_cast<std::int64_t>(i), recipe_.batch());
+      to.ids     = batches[i].ids;
+      to.epoch   = batches[i].epoch;
+      if (read_) {
+        read_(to.numbers.ids, to.numbers.keys, to.images, to.truth);
+      } else if (on_gpu()) {
+        land(batches[i], to);
+      } else {
+        to.images.copy_(batches[i].images);
+        to.truth.copy_(batches[i].truth);
+      }
+    }
+    return inputs_;
+  }
+  // To the device in a stream of its own, and from there, in the order of the steps, to its place.
+  void land(data::batch const& batch, input const& to) {
+    landing& place = landings_[landed_++ % landings_.size()];
+    {
+      c10::Stream const copying = copying_ ? *copying_ : copying_.emplace(another_stream(device()));
+      c10::StreamGuard const there(copying);
+      if (!place.images.defined()) {
+        place.images = at::empty_like(batch.images, at::TensorOptions(device()));
+        place.truth  = at::empty_like(batch.truth, at::TensorOptions(device()));
+      } else {
+        place.free.wait_in(copying);
+      }
+      place.images.copy_(batch.images, /*non_blocking=*/true);
+      place.truth.copy_(batch.truth, /*non_blocking=*/true);
+      place.arrived.set(copying);
+    }
+    place.arrived.wait_in(stream());
+    to.images.copy_(place.images);
+    to.truth.copy_(place.truth);
+    place.free.set(stream());
+  }
+
+  // ---- the step itself ----
+
+  // Losses and gradients.
+  void differentiate(std::vector<input> const& inputs, step_record const& record, bool recorded) {
+    optimizer_->zero_gradients();
+    losses_.reset();
+    for (input const& each : inputs) {
+      // In a recorded pass what the host says is said once for all steps, so it says nothing.
+      pass p{.mode     = train,
+             .truth    = each.truth,
+             .t        = recorded ? std::numeric_limits<double>::quiet_NaN() : record.t,
+             .seed     = recipe_.seed(),
+             .epoch    = each.epoch,
+             .ids      = each.ids,
+             .device   = accelerated() ? &each.numbers : nullptr,
+             .recorded = recorded};
+      forward_(each.images, p);
+      std::vector<at::Tensor> values;
+      names_.clear();
+      for (auto const& [name, value] : p.losses) {
+        names_.emplace_back(name);
+        values.push_back(value.detach().to(at::kDouble).view({1}));
+      }
+      at::Tensor const found = at::cat(values).mul(each.share);
+      losses_                = losses_.defined() ? losses_.add(found) : found;
+      (each.share == 1 ? p.loss() : p.loss().mul(each.share)).backward();
+      if (accelerated()) levels_wanted_ = std::max(levels_wanted_, each.numbers.levels);
+    }
+  }
+
+  void run(std::vector<input> const& inputs, step_record const& record, bool recorded) {
+    if (!statistics_.empty()) before_.copy_(statistics_.numbers());
+    std::vector<std::int64_t> const before = counts();
+    differentiate(inputs, record, recorded);
+    calls_ = counts();
+    for (std::size_t i = 0; i < before.size(); ++i) calls_[i] -= before[i];
+    at::NoGradGuard const no_gradients;
+    if (!verdict_.result.defined()) begin_verdicts();
+    auto const& [skip, scale, result] = judge();
+    optimizer_->step(numbers_.select(0, 1), recipe_.clip() > 0 ? scale : at::Tensor(), skip);
+    if (!statistics_.empty()) statistics_.numbers().copy_(at::where(skip.ne(0), before_, statistics_.numbers()));
+    if (averaged_) average_.update(at::where(skip.ne(0), 0.0, numbers_.select(0, 2)));
+  }
+
+  void begin_verdicts() {
+    at::TensorOptions const on = numbers_.options();
+    verdict_ = {at::zeros({}, on.dtype(at::kFloat)), at::ones({}, on.dtype(at::kFloat)), at::zeros({losses_.numel() + 1}, on)};
+    for (auto& each : ring_) each.result = on_host(verdict_.result.sizes(), at::kDouble);
+  }
+  // Whether the step is skipped, and what its gradient is multiplied by where it is clipped.
+  step_verdict const& judge() {
+    at::Tensor const norm = optimizer_->gradient_norm();
+    if (auto const* const table = fused(); table != nullptr && table->finish != nullptr) {
+      table->finish(norm, losses_, recipe_.clip(), verdict_);
+    } else {
+      verdict_.skip.copy_(at::cat({losses_, norm.view({1})}).isfinite().all().logical_not());
+      if (recipe_.clip() > 0) verdict_.scale.copy_(c2f::optimizer::clipping(norm, recipe_.clip()));
+      verdict_.result.copy_(at::cat({losses_, verdict_.skip.view({1})}));
+    }
+    return verdict_;
+  }
+
+  // ---- recording ----
+
+  [[nodiscard]] std::vector<at::Tensor> changing_in_forward() const {
+    std::vector<at::Tensor> all;
+    if (!statistics_.empty()) all.push_back(statistics_.numbers());
+    for (auto const& each : host_leaves_) all.push_back(each.tensor);
+    return all;
+  }
+  // Runs the step on what is in its places until nothing new happens, records it, and puts everything back. The last run is one that may
+  // not ask the host, so that a part that does so is found before anything is recorded.
+  void prepare(std::vector<data::batch> const& batches, slot& place) {
+    std::vector<at::Tensor> changing = changing_in_forward();
+    if (!optimizer_->parameters().empty()) changing.push_back(optimizer_->parameters().numbers());
+    optimizer_->for_each_state([&](std::string const&, at::Tensor const& each) { changing.push_back(each); });
+    if (averaged_)
+      for_each_leaf(*averaged_, [&](std::string const&, leaf const& each, leaf_traits const&) { changing.push_back(each.tensor()); });
+    detail::remembered const before(std::move(changing));
+    try {
+      for (int runs = 0; runs < 3; ++runs) {
+        run(inputs_, place.record, /*recorded=*/runs == 2);
+        if (levels_wanted_ == levels_) continue;
+        levels_ = levels_wanted_;
+        send_numbers(batches, place);
+        for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i].numbers = numbers_of(static_cast<std::int64_t>(i), recipe_.batch());
+      }
+      recorded_calls_ = calls_;
+      work_           = recipe_.accelerator().record([this] { run(inputs_, {}, /*recorded=*/true); });
+    } catch (needs_host const& part) {
+      why_ = part.what();
+    } catch (c10::Error const& error) {
+      why_ = error.what_without_backtrace();
+      why_.resize(std::min(why_.find('\n'), why_.size()));
+    }
+    recordable_ = work_ != nullptr;
+    before.put_back();
+    optimizer_->refresh_low();
+  }
+
+  any_network model_;
+  forward forward_;
+  image_size size_;
+  recipe::settings recipe_;
+  own_stream stream_;
+  std::unique_ptr<c2f::optimizer> optimizer_;
+  flat statistics_;
+  std::vector<host_leaf> host_leaves_;
+  std::vector<std::int64_t> calls_, recorded_calls_;  // of norms, in the last run and in a recorded step
+  std::optional<any_network> averaged_;
+  moving_average average_;
+  at::Tensor before_;                  // the statistics before the step
+  at::Tensor numbers_, draws_, keys_;  // what changes from step to step, on the device
+  at::Tensor losses_;                  // of the last step, [L] double
+  step_verdict verdict_;
+  std::vector<std::string> names_;  // of the losses
+  std::int64_t levels_ = 1, levels_wanted_ = 1;
+
+  std::vector<input> inputs_, last_;  // the places of a recorded step; what the last step was given
+  std::vector<landing> landings_;
+  std::optional<c10::Stream> copying_;
+  std::vector<slot> ring_;
+  std::size_t queued_ = 0, taken_ = 0, landed_ = 0;
+
+  device_reader read_;
+  bool recordable_ = accelerated();
+  std::string why_;
+  std::unique_ptr<recorded_work> work_;  // refers to the rest, so it goes first
+};
+
+template <class Task>
+class training_step : public any_training_step {
+ public:
+  /// The model must be where the recipe says, in its layout (move_to, to_channels_last), and must stay where it is.
+  training_step(stack<Task>& model, recipe::settings const& recipe)
+      : any_training_step(
+            any_network(model), [&model](at::Tensor const& images, pass& p) { model(images, p); },
+            {Task::input::channels, Task::input::height, Task::input::width}, recipe) {
+    if (recipe.ema().on()) begin_average(any_network(averaged_.emplace(model)));
+  }
+  /// The moving average of the model; nullptr without recipe.ema.
+  [[nodiscard]] stack<Task>* averaged() { return averaged_ ? &*averaged_ : nullptr; }
+
+ private:
+  std::optional<stack<Task>> averaged_;
+};
+
+}  // namespace c2f

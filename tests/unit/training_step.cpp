@@ -1,0 +1,156 @@
+// A training step that is recorded and repeated, against one that is run: the same bytes.
+#include <c2f/layers/dropout.hpp>
+
+#include "called_again.hpp"
+#include "catch.hpp"
+#include "reliability/tiny.hpp"
+
+namespace {
+
+c2f::accelerator const recorder{.record = &tests::call_again};
+
+/// Every float of the model and of its average, and every loss, of a training; counters of calls are called again here, too, and left out.
+struct outcome {
+  std::vector<at::Tensor> numbers;
+  std::vector<double> losses;
+  std::int64_t skipped = 0;
+  bool restore(c2f::training_state&) { return false; }
+  void keep(c2f::training_state const& state, c2f::moment) {
+    numbers.clear();
+    for (auto const* list : {&state.leaves, &state.momenta, &state.averages})
+      for (auto const& [path, tensor] : *list)
+        if (tensor.is_floating_point()) numbers.push_back(tensor.detach().clone());
+  }
+  void on_step(c2f::step_record const& step) {
+    for (auto const& [name, value] : step.losses) losses.push_back(value);
+    skipped += step.skipped;
+  }
+};
+template <class Task>
+outcome trained(c2f::recipe::settings const& recipe) {
+  c2f::stack<Task> model(1);
+  outcome seen;
+  c2f::fit(model, tiny::data_of<Task>(), recipe, seen);
+  return seen;
+}
+template <class Task>
+void same_recorded(c2f::recipe::settings recipe, int recorded) {
+  tests::recordings = tests::repeats = 0;
+  outcome const run                  = trained<Task>(recipe);
+  outcome const again                = trained<Task>(recipe.on(recorder));
+  REQUIRE(tests::recordings == recorded);
+  REQUIRE((tests::repeats > 0) == (recorded > 0));
+  REQUIRE(tiny::same_bytes(run.numbers, again.numbers));
+  REQUIRE(run.losses == again.losses);
+}
+
+struct drops : tiny::class_vector {
+  using network = c2f::predicts<kind, tiny::layers, c2f::dropout<0.5>, c2f::global_average_pool, c2f::linear<3>>;
+};
+/// A stack inside of a stack: two draws a sample, one a level.
+struct nested : tiny::class_vector {
+  using network = c2f::coarse_fine<c2f::stack<tiny::class_vector>, tiny::class_vector::network>;
+};
+struct corrupted : tiny::class_vector {
+  using source = c2f::source::corrupt<0.5>;
+};
+
+}  // namespace
+
+TEST_CASE("a recorded step gives the bytes of one that is run") {
+  for (auto const& recipe :
+       {tiny::recipe(), tiny::recipe().accumulate(1).ema(0), tiny::recipe().clip(0).bf16(), tiny::recipe().adam({.decoupled = true})}) {
+    same_recorded<tiny::class_vector>(recipe, 1);
+    same_recorded<tiny::boxes>(recipe, 1);
+    same_recorded<nested>(recipe, 1);
+  }
+}
+
+TEST_CASE("what works on the host is run and not recorded, and says why") {
+  same_recorded<tiny::dense>(tiny::recipe(), 0);
+  same_recorded<drops>(tiny::recipe(), 0);
+  same_recorded<corrupted>(tiny::recipe(), 0);
+
+  c2f::stack<drops> model(1);
+  auto const recipe = tiny::recipe().accumulate(1).on(recorder);
+  c2f::training_step<drops> step(model, recipe);
+  for (auto const& batch : c2f::data::loader{tiny::data_of<drops>().train, {.batch = 4}}.epoch(0))
+    step.queue({batch}, {.t = 0.5, .rate = 0.1}), step.next();
+  REQUIRE(!step.recorded());
+  REQUIRE(step.why() == "a random choice made on the host");
+}
+
+TEST_CASE("steps are queued ahead and told in their order; what came after a skipped one counts on") {
+  c2f::stack<tiny::class_vector> model(1);
+  auto const recipe = tiny::recipe().accumulate(1).clip(0);
+  c2f::training_step<tiny::class_vector> step(model, recipe);
+  REQUIRE(!step.next());
+  std::int64_t queued = 0, told = 0;
+  c2f::data::loader const batches{tiny::data_of<tiny::class_vector>().train, {.batch = 4}};
+  for (auto const& batch : batches.epoch(0)) {
+    at::Tensor const before = c2f::parameters(model)[0].detach().clone();
+    c2f::data::batch given  = batch;
+    if (queued == 2) given.images = batch.images.mul(std::numeric_limits<double>::infinity());
+    step.queue({given}, {.step = queued, .iteration = queued, .t = 0.5, .rate = 0.1});
+    REQUIRE(tiny::same_bytes(before, c2f::parameters(model)[0]) == (queued == 2));
+    ++queued;
+    if (!step.full() && queued < batches.batches()) continue;
+    while (auto const done = step.next(true)) {
+      REQUIRE(done->step == told);
+      REQUIRE(done->losses.size() == 2);
+      REQUIRE(done->skipped == (told == 2));
+      ++told;
+    }
+  }
+  REQUIRE(told == queued);
+  REQUIRE(!step.pending());
+  std::int64_t calls = 0;
+  c2f::for_each_leaf(model, [&](std::string const&, c2f::leaf const& each, c2f::leaf_traits const& traits) {
+    if (traits.on_host) calls = each.tensor().item<std::int64_t>();
+  });
+  REQUIRE(calls == queued - 1);
+}
+
+TEST_CASE("the optimiser's low copies follow the parameters, and leave the model with the step") {
+  c2f::stack<tiny::class_vector> model(1);
+  auto const recipe = tiny::recipe().accumulate(1).ema(0).bf16();
+  {
+    c2f::training_step<tiny::class_vector> step(model, recipe);
+    for (auto const& batch : c2f::data::loader{tiny::data_of<tiny::class_vector>().train, {.batch = 4}}.epoch(0)) {
+      step.queue({batch}, {.t = 0.5, .rate = 0.1});
+      step.next();
+      c2f::for_each_leaf(model, [](std::string const&, c2f::leaf const& each, c2f::leaf_traits const& traits) {
+        if (traits.trained) REQUIRE(each.low().equal(each.tensor().to(at::kBFloat16)));
+      });
+    }
+  }
+  c2f::for_each_leaf(model, [](std::string const&, c2f::leaf const& each, c2f::leaf_traits const&) { REQUIRE(!each.low().defined()); });
+}
+
+TEST_CASE("flat: the leaves are views of one block, each in its own order and with its own count of changes") {
+  c2f::stack<tiny::class_vector> model(1);
+  c2f::to_channels_last(model);
+  std::vector<at::Tensor> before;
+  c2f::for_each_leaf(model, [&](std::string const&, c2f::leaf const& each, c2f::leaf_traits const& traits) {
+    if (traits.trained) before.push_back(each.tensor().detach().clone());
+  });
+  c2f::flat const block(model, [](c2f::leaf_traits const& each) { return each.trained; });
+  REQUIRE(block.pieces().size() == before.size());
+  std::size_t i = 0;
+  c2f::for_each_leaf(model, [&](std::string const& path, c2f::leaf const& each, c2f::leaf_traits const& traits) {
+    if (!traits.trained) return;
+    auto const& piece = block.pieces()[i];
+    REQUIRE(piece.path == path);
+    REQUIRE(piece.begin % 64 == 0);
+    REQUIRE(each.tensor().is_same(piece.view));
+    REQUIRE(each.tensor().equal(before[i]));
+    REQUIRE(each.tensor().strides() == before[i].strides());
+    REQUIRE(each.tensor().requires_grad());
+    REQUIRE(each.tensor().const_data_ptr<float>() == block.numbers().const_data_ptr<float>() + piece.begin);
+    ++i;
+  });
+  auto const version = block.pieces()[0].view._version();
+  block.numbers().fill_(2);
+  REQUIRE(block.pieces()[0].view.eq(2).all().item<bool>());
+  REQUIRE(block.pieces()[0].view._version() == version);
+}
