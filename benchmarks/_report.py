@@ -75,6 +75,7 @@ def save(build, name, value):
     folder = os.path.join(ROOT, "build", "bench")
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, name)
-    with open(path, "w") as file:
+    with open(path + ".new", "w") as file:
         json.dump(value, file, indent=1)
+    os.replace(path + ".new", path)
     print(f"written: {os.path.relpath(path, os.getcwd())}")

@@ -5,6 +5,9 @@
 #include <c2f/print/observers.hpp>
 #include <c2f/train/checkpoint.hpp>
 #include <c2f/train/memory.hpp>
+#ifdef C2F_WITH_CUDA
+#include <c2f/cuda/gpu.hpp>
+#endif
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -48,6 +51,7 @@ bool kept_files::restore(c2f::training_state& state) {
   if (restored) std::fprintf(stderr, "goes on from %s\n", files_->checkpoints.restored().c_str());
   return restored;
 }
+bool kept_files::keeps_step(c2f::progress const& now) const { return files_ && files_->checkpoints.keeps_step(now); }
 void kept_files::keep(c2f::training_state const& state, c2f::moment when) {
   if (files_) files_->checkpoints.keep(state, when);
 }
@@ -85,6 +89,7 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
   app.add_option("--threads", chosen.threads, "Threads that prepare batches; 0: none but the training one")->check(CLI::Range(0, 256));
   app.add_option("--weight-decay", chosen.weight_decay, "Of all parameters")->check(CLI::Range(0.0, 1e3));
   app.add_flag("--strict", chosen.strict, "Stop at a sample that cannot be read instead of replacing it by another");
+  app.add_option("--device", chosen.device, "Where to train")->check(CLI::IsMember({"cpu", "cuda"}));
   app.add_flag("--bf16", chosen.bf16, "Images and activations in bfloat16");
   app.add_option("--ema", chosen.ema, "Evaluate a moving average of the networks that decays by so much a step; 0: none")
       ->check(CLI::Range(0.0, 0.9999999));
@@ -115,8 +120,20 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
   return chosen;
 }
 
+namespace {
+c2f::accelerator accelerator_of(std::string const& device) {
+  if (device == "cpu") return {};
+#ifdef C2F_WITH_CUDA
+  return c2f::cuda::gpu();
+#else
+  throw c2f::input_error("this program was built without c2f::cuda; build it where nvcc is, or choose --device cpu");
+#endif
+}
+}  // namespace
+
 c2f::recipe::settings recipe_of(options const& chosen) {
   return c2f::recipe::cifar{}
+      .on(accelerator_of(chosen.device))
       .epochs(chosen.epochs)
       .batch(chosen.batch)
       .rate(chosen.rate)

@@ -25,7 +25,7 @@ namespace program {
 /// The options every training program has.
 struct options {
   std::filesystem::path data = {}, out = {};
-  std::string variant = "pt";
+  std::string variant = "pt", device = "cpu";
   std::int64_t epochs = 164, batch = 128, limit = 0;
   std::uint64_t seed = 1;
   int threads        = 1;
@@ -66,6 +66,7 @@ class kept_files {
   kept_files& operator=(kept_files const&) = delete;
   ~kept_files();
   bool restore(c2f::training_state& state);
+  [[nodiscard]] bool keeps_step(c2f::progress const& now) const;
   void keep(c2f::training_state const& state, c2f::moment when);
   void on_start(c2f::training_start const& start);
   void on_resume(c2f::training_report const& before);

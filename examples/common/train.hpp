@@ -30,6 +30,7 @@ c2f::training_report train(c2f::stack<Task>& model, Data const& data, options co
   c2f::print::progress_bar bar(c2f::print::progress_bar::elsewhere::lines);
   kept_files files(chosen);
   c2f::training_report const report = c2f::fit(model, data, recipe, bar, on_ctrl_c, files);
+  c2f::move_to(model, at::kCPU);  // where the pictures are that it is shown
   if (!chosen.out.empty()) {
     write_summary(chosen.out, chosen, report);
     write_curve(chosen.out, title, report);

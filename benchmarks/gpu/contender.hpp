@@ -1,0 +1,230 @@
+// What the contenders of bench_gpu are made of: the device, and how a task makes steps in each variant (gpu.cpp says which there are).
+// The tasks stand in cases/, a file for those that compile together, so that they compile side by side.
+#pragma once
+
+#include <c2f/task/stack.hpp>
+#include <c2f/train/sgd.hpp>
+#include <c2f/train/training_step.hpp>
+
+#include <ATen/Context.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/randn.h>
+
+#ifdef C2F_WITH_CUDA
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAStream.h>
+#endif
+
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace bench {
+
+constexpr at::MemoryFormat layout = at::MemoryFormat::ChannelsLast;
+
+// ---- the device ----
+
+/// A stream of its own for everything, and what is read off the device.
+class machine {
+ public:
+  explicit machine(bool gpu) : device_(gpu ? at::kCUDA : at::kCPU) {
+#ifdef C2F_WITH_CUDA
+    if (gpu) {
+      if (c10::cuda::device_count() == 0) throw std::runtime_error("there is no GPU here; write --device cpu --tiny to try it");
+      device_ = at::Device(at::kCUDA, 0);
+      c10::cuda::setCurrentCUDAStream(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, 0));
+    }
+#else
+    if (gpu) throw std::runtime_error("this program was built without c2f::cuda; write --device cpu --tiny to try it");
+#endif
+    at::globalContext().setBenchmarkCuDNN(true);
+    at::globalContext().setAllowTF32CuDNN(true);
+    at::globalContext().setAllowTF32CuBLAS(true);
+  }
+  [[nodiscard]] at::Device device() const { return device_; }
+  [[nodiscard]] bool gpu() const { return device_.is_cuda(); }
+  /// What c2f has for the device.
+  [[nodiscard]] c2f::accelerator accelerator() const;
+
+  /// Waits for everything.
+  void finish() const {
+#ifdef C2F_WITH_CUDA
+    if (gpu()) c10::cuda::device_synchronize();
+#endif
+  }
+  /// Gives back what is not in use and counts the peak from here on.
+  void settle() const {
+#ifdef C2F_WITH_CUDA
+    if (gpu()) {
+      c10::cuda::CUDACachingAllocator::emptyCache();
+      c10::cuda::CUDACachingAllocator::resetPeakStats(device_.index());
+    }
+#endif
+  }
+  /// The most that was taken from the device, or by the process.
+  [[nodiscard]] double peak_megabytes() const {
+#ifdef C2F_WITH_CUDA
+    if (gpu()) return static_cast<double>(c10::cuda::CUDACachingAllocator::getDeviceStats(device_.index()).reserved_bytes[0].peak) / 0x1p20;
+#endif
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return static_cast<double>(usage.ru_maxrss) / 1024;
+  }
+
+ private:
+  at::Device device_;
+};
+
+// ---- the variants ----
+
+/// What takes part: it makes steps, and does not wait for them.
+struct runner {
+  virtual ~runner()          = default;
+  virtual void go(int steps) = 0;
+};
+
+/// A step, again and again.
+struct repeated : runner {
+  explicit repeated(std::function<void()> once) : step(std::move(once)) {}
+  void go(int steps) override {
+    for (; steps > 0; --steps) step();
+  }
+  std::function<void()> step;
+};
+
+/// A step with fused operations, recorded when it is first needed; on the CPU as it is. It must read and write the same memory each time
+/// and never ask the host.
+struct captured : repeated {
+  captured(std::function<void()> once, machine const& device) : repeated(std::move(once)), where(device) {}
+  void go(int steps) override {
+    c2f::accelerator const here = where.accelerator();
+    if (here.record == nullptr) return repeated::go(steps);
+    if (!work) {
+      c2f::with_fused const scope(here.table);
+      repeated::go(4);  // the libraries choose their algorithms, which no recording may hold
+      where.finish();
+      work = here.record(step);
+    }
+    for (; steps > 0; --steps) work->repeat();
+  }
+  machine where;
+  std::unique_ptr<c2f::recorded_work> work;
+};
+
+template <class Net>
+void prepare(Net& net, machine const& where) {
+  c2f::move_to(net, where.device());
+  c2f::to_channels_last(net);
+}
+template <class Task>
+at::Tensor images(std::int64_t channels, machine const& where) {
+  return at::randn({Task::batch, channels, Task::input::height, Task::input::width}).to(where.device(), at::kBFloat16).contiguous(layout);
+}
+template <class Task>
+at::Tensor truth(machine const& where) {
+  return Task::network::kind::template example<typename Task::input>(Task::batch).to(where.device());
+}
+constexpr c2f::sgd_options options{.momentum = 0.9, .weight_decay = 1e-4};
+constexpr double rate = 0.01;
+
+template <class Task>
+std::unique_ptr<runner> eager(machine const& where) {
+  auto const model = std::make_shared<c2f::stack<Task>>();
+  prepare(*model, where);
+  auto const optimizer = std::make_shared<c2f::sgd>(*model, options);
+  return std::make_unique<repeated>(
+      [model, optimizer, x = images<Task>(3, where), y = truth<Task>(where), epoch = std::uint64_t{0}]() mutable {
+        optimizer->zero_gradients();
+        c2f::pass p{.mode = c2f::train, .truth = y, .t = 0.5, .epoch = epoch++};
+        (*model)(x, p);
+        p.loss().backward();
+        optimizer->step(rate);
+      });
+}
+
+/// c2f::training_step, given the same batch again and again, which lies on the device.
+template <class Task>
+struct trained : runner {
+  explicit trained(machine const& where)
+      : gpu(where.gpu()),
+        model(prepared(where)),
+        step(*model, c2f::recipe::settings{}
+                         .on(where.accelerator())
+                         .bf16()
+                         .batch(Task::batch)
+                         .momentum(options.momentum)
+                         .weight_decay(options.weight_decay)) {
+    batch.images = images<Task>(3, where);
+    batch.truth  = truth<Task>(where);
+    for (std::int64_t id = 0; id < Task::batch; ++id) batch.ids.push_back(id);
+  }
+  void go(int steps) override {
+    for (; steps > 0; --steps) {
+      if (step.full()) step.next(/*wait=*/true);
+      batch.epoch = static_cast<std::uint64_t>(record.iteration++);
+      step.queue({batch}, record);
+    }
+    while (step.next(/*wait=*/true)) {
+    }
+    if (gpu && !step.recorded()) throw std::runtime_error("the step was not recorded: " + step.why());
+  }
+  static std::unique_ptr<c2f::stack<Task>> prepared(machine const& where) {
+    auto model = std::make_unique<c2f::stack<Task>>();
+    prepare(*model, where);
+    return model;
+  }
+  bool gpu;
+  std::unique_ptr<c2f::stack<Task>> model;
+  c2f::training_step<Task> step;
+  c2f::data::batch batch;
+  c2f::step_record record{.t = 0.5, .rate = rate};
+};
+
+/// The two networks of a task and nothing between them.
+template <class Task>
+struct pair {
+  using wide = c2f::widen<typename Task::input, Task::input::channels>;
+  c2f::network_on<typename Task::network, typename Task::input> coarse;
+  c2f::network_on<typename Task::network, wide> fine;
+  C2F_MEMBERS(coarse, fine);
+};
+
+template <class Task>
+std::unique_ptr<runner> the_pair(machine const& where) {
+  auto const both = std::make_shared<pair<Task>>();
+  c2f::initialize(*both, 0);
+  prepare(*both, where);
+  auto const optimizer   = std::make_shared<c2f::sgd>(*both, options, /*low=*/true);
+  at::Tensor const rate_ = at::full({}, rate, at::TensorOptions(at::kDouble).device(where.device()));
+  return std::make_unique<captured>(
+      [both, optimizer, rate_, x = images<Task>(3, where), ready = images<Task>(6, where), y = truth<Task>(where)] {
+        using loss = typename Task::network::kind::default_loss;
+        optimizer->zero_gradients();
+        loss::of(both->coarse(x, c2f::train), y).add(loss::of(both->fine(ready, c2f::train), y)).backward();
+        optimizer->step(rate_);
+      },
+      where);
+}
+
+/// The one place that knows the variants.
+template <class Task>
+std::unique_ptr<runner> make(std::string const& variant, machine const& where) {
+  if (variant == "eager") return eager<Task>(where);
+  if (variant == "pair") return the_pair<Task>(where);
+  if (variant == "graph") return std::make_unique<trained<Task>>(where);
+  throw std::runtime_error("no variant '" + variant + "'");
+}
+
+/// The cases of the files in cases/; nullptr where `name` is none of theirs. tiny: small enough to try on a CPU.
+std::unique_ptr<runner> small_images(std::string const& name, std::string const& variant, machine const& where, bool tiny);
+std::unique_ptr<runner> large_images(std::string const& name, std::string const& variant, machine const& where, bool tiny);
+std::unique_ptr<runner> boxes_and_masks(std::string const& name, std::string const& variant, machine const& where, bool tiny);
+
+}  // namespace bench
