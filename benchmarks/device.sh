@@ -9,7 +9,8 @@
 # the training CLI11, libspng and the like) may come in a folder with include/ and lib/, or usr/include and usr/lib, as unpacked Debian
 # packages have: C2F_DEVICE_SYSROOT=FOLDER.
 #
-#   OUT         where the results go: summary.txt, build.log, tests.log, bench.log, training.log, kernels.json, gpu.json (build/device)
+#   OUT         where the results go: summary.txt, build.log, tests.log, bench.log, training.log, kernels.json, predict.json, gpu.json
+#               (build/device)
 #   C2F_DATA    data sets; with cifar-100-binary in it, ResNet-20 is trained on CIFAR-100
 #   C2F_DEVICE_BUILD   where it is built (build/device-build)
 #
@@ -173,7 +174,7 @@ end_searches() {
 }
 trap end_searches EXIT
 
-rm -f "$out"/{summary.txt,build.log,tests.log,bench.log,training.log,kernels.json,gpu.json}
+rm -f "$out"/{summary.txt,build.log,tests.log,bench.log,training.log,kernels.json,predict.json,gpu.json}
 if ! stage configure 90 build.log "${configure[@]}"; then
   tail -n 15 "$out/build.log"
   summary
@@ -182,7 +183,7 @@ fi
 [ -z "$dry" ] || { grep -E 'c2f: |CUDA compiler|Error' "$out/build.log"; echo; }
 
 # Each program by itself, so that one that does not compile leaves the others.
-targets=(bench_kernels bench_gpu)
+targets=(bench_kernels bench_gpu bench_predict)
 listed=$(cmake --build "$build" --target help 2>/dev/null)
 grep -q c2f_cuda_tests <<<"$listed" && targets+=(c2f_cuda_tests)
 trains=
@@ -198,7 +199,7 @@ if [ -x "$tests" ] || { [ -n "$dry" ] && grep -q c2f_cuda_tests <<<"$listed"; };
   stage tests 90 tests.log "$tests" || { [ -n "$dry" ] || tail -n 30 "$out/tests.log"; }
   # Under the sanitizers only files that capture no graph: memcheck sees the end of a tensor only where each has memory of its own, which
   # is not given out while a graph is captured.
-  tags=$(grep -LiE 'cudagraph|capture' tests/kernels/*.cpp tests/cuda/*.cpp 2>/dev/null | sed 's:.*/::; s:\.cpp$::; s:.*:[#&]:' | paste -sd, -)
+  tags=$(grep -L 'cuda/gpu.hpp' tests/kernels/*.cpp tests/cuda/*.cpp 2>/dev/null | sed 's:.*/::; s:\.cpp$::; s:.*:[#&]:' | paste -sd, -)
   if command -v compute-sanitizer >/dev/null; then
     stage memcheck 45 tests.log env PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer --tool memcheck --error-exitcode 9 "$tests" --filenames-as-tags "$tags"
     stage racecheck 30 tests.log compute-sanitizer --tool racecheck --error-exitcode 9 "$tests" --filenames-as-tags "$tags"
@@ -225,6 +226,12 @@ else
   skip kernels "bench_kernels was not built"
 fi
 
+if [ -x "$build/benchmarks/bench_predict" ] || [ -n "$dry" ]; then
+  stage inference 30 bench.log "$build/benchmarks/bench_predict" --json "$out/predict.json"
+else
+  skip inference "bench_predict was not built"
+fi
+
 # What is left is for the steps and, where there are data, a minute and a half of training after them.
 program=$build/examples/10_class_vector
 if [ -n "$trains" ] && [ -z "$dry" ] && ! env LD_LIBRARY_PATH="$libraries" "$program" --help 2>/dev/null | grep -q -- --device; then
@@ -241,7 +248,7 @@ else
   skip steps "no time"
 fi
 if [ -n "$trains" ]; then
-  stage training 90 training.log env LD_LIBRARY_PATH="$libraries" "$program" --device cuda --data "$C2F_DATA/cifar-100-binary" --variant pt --depth 20 \
+  stage training 90 training.log env LD_LIBRARY_PATH="$libraries" "$program" --device cuda --bf16 --data "$C2F_DATA/cifar-100-binary" --variant pt --depth 20 \
     --epochs 30 --threads $((jobs > 12 ? 12 : jobs)) --out "$build/training"
   [ -n "$dry" ] || cat "$build/training/summary.json" >>"$out/training.log" 2>/dev/null
 else

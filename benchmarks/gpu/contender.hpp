@@ -2,6 +2,7 @@
 // The tasks stand in cases/, a file for those that compile together, so that they compile side by side.
 #pragma once
 
+#include <c2f/data/resident.hpp>
 #include <c2f/task/stack.hpp>
 #include <c2f/train/sgd.hpp>
 #include <c2f/train/training_step.hpp>
@@ -18,12 +19,17 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
 namespace bench {
 
@@ -187,6 +193,71 @@ struct trained : runner {
   c2f::step_record record{.t = 0.5, .rate = rate};
 };
 
+/// Images of noise, made before anything is measured, and truths: what a loader hands out by copying.
+template <class Task>
+struct noise {
+  using image                      = typename Task::input;
+  using kind                       = typename Task::network::kind;
+  using truth_value                = typename kind::truth_value;
+  static constexpr auto truth_dims = kind::template truth_dims<image>;
+  std::int64_t count;
+  at::Tensor pixels = at::randn({32, image::height, image::width, image::channels}),
+             truths = kind::template example<image>(32).contiguous();
+
+  [[nodiscard]] std::int64_t size() const { return count; }
+  [[nodiscard]] std::string name() const { return "noise"; }
+  void read(std::int64_t id, c2f::random_stream*, float* to, truth_value* truth) const {
+    std::int64_t const one = pixels.numel() / 32, each = truths.numel() / 32;
+    std::memcpy(to, pixels.const_data_ptr<float>() + id % 32 * one, static_cast<std::size_t>(one) * sizeof(float));
+    std::memcpy(truth, truths.const_data_ptr<truth_value>() + id % 32 * each, static_cast<std::size_t>(each) * sizeof(truth_value));
+  }
+};
+
+/// The same step on samples as fit has them: small pictures are on the device, where batches are made of them; others come from a loader's
+/// threads through page-locked memory.
+template <class Task>
+struct fed : runner {
+  static constexpr bool small = Task::input::height == 32;
+  explicit fed(machine const& where) : steps(where), batches(noise<Task>{64 * Task::batch}, options_of(where)) {
+    if constexpr (small) {
+      using pictures = c2f::data::pictures<Task::network::kind::classes>;
+      std::vector<std::uint8_t> bytes(3073 * static_cast<std::size_t>(batches.samples().size()));
+      c2f::random_stream random(1, c2f::purpose::synthesis, 0, 0);
+      for (auto& each : bytes) each = static_cast<std::uint8_t>(random.below(Task::network::kind::classes));
+      pictures const made("noise", std::move(bytes),
+                          {.record_bytes = 3073, .label_at = 0, .pixels_at = 1, .mean = {}, .deviation = {1, 1, 1}, .pad = 4, .flip = true},
+                          {});
+      if (where.gpu())
+        steps.step.read_on_device(
+            [held = c2f::data::resident(made, where.device())](auto const& ids, auto const& keys, auto const& images, auto const& truth) {
+              held.batch(ids, keys, images, truth, /*augment=*/true);
+            });
+    }
+  }
+  static c2f::data::loader_options options_of(machine const& where) {
+    return {.batch    = Task::batch,
+            .threads  = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) - 2),
+            .prefetch = 8,
+            .read     = !(small && where.gpu()),
+            .pinned   = where.gpu()};
+  }
+  void go(int count) override {
+    for (; count > 0; --count) {
+      c2f::data::batch const* next = epoch ? epoch->next() : nullptr;
+      if (next == nullptr) next = epoch.emplace(batches.samples(), batches.options(), number++, 0, record).next();
+      if (steps.step.full()) steps.step.next(/*wait=*/true);
+      steps.step.queue({*next}, steps.record);
+    }
+    while (steps.step.next(/*wait=*/true)) {
+    }
+  }
+  trained<Task> steps;
+  c2f::data::loader<noise<Task>> batches;
+  std::shared_ptr<c2f::data::detail::replacement_record> record = std::make_shared<c2f::data::detail::replacement_record>();
+  std::optional<c2f::data::epoch_batches<noise<Task>>> epoch;
+  std::uint64_t number = 0;
+};
+
 /// The two networks of a task and nothing between them.
 template <class Task>
 struct pair {
@@ -219,6 +290,7 @@ std::unique_ptr<runner> make(std::string const& variant, machine const& where) {
   if (variant == "eager") return eager<Task>(where);
   if (variant == "pair") return the_pair<Task>(where);
   if (variant == "graph") return std::make_unique<trained<Task>>(where);
+  if (variant == "fed") return std::make_unique<fed<Task>>(where);
   throw std::runtime_error("no variant '" + variant + "'");
 }
 

@@ -40,6 +40,7 @@ TITLES = {
 }
 NAMES = {
     "graph": "c2f, one graph",
+    "fed": "c2f, one graph, from a loader",
     "c2f_eager": "c2f, ATen one by one",
     "pair": "c2f, the two networks alone",
     "eager": "Python, float32",
@@ -58,6 +59,7 @@ TARGETS += [(case, "max_autotune", 1.15) for case in ("resnet20", "resnet56", "r
 TARGETS += [(case, peer, 1.0) for case in ("resnet18", "resnet50") for peer in SLOW]
 TARGETS += [("fcn8s", peer, 1.5) for peer in ("eager", "eager_bf16")]
 PAIR_LIMIT = {"resnet18": 1.03, "resnet50": 1.03}
+FED_LIMIT = 0.95  # of the steps a second on a batch in its place
 
 # Kernels by what they are for, by name; the first that fits.
 PARTS = [
@@ -175,7 +177,7 @@ class Contender:
 def contenders_of(case, complete, without):
     """(kind, encoder, whether it takes turns with the first one alone)"""
     apart = case in ONE_BY_ONE
-    chosen = [("graph", None, False), ("pair", None, apart)] + [("c2f_eager", None, apart)] * complete
+    chosen = [("graph", None, False), ("pair", None, apart)] + [("fed", None, apart), ("c2f_eager", None, apart)] * complete
     for kind in ("eager", "eager_bf16", "compile", "max_autotune") if complete else ("eager_bf16", "compile"):
         chosen.append((kind, "compact", apart or (case in LARGE and kind == "eager")))  # float32: twice the memory
         if complete and case in CLASS_VECTORS and (kind == "eager_bf16" or case not in LARGE):
@@ -366,6 +368,8 @@ def targets_of(case, found):
             targets.append((f"{found[other]['name']} / {found['graph']['name']}", times_first(found[other]), limit, least))
         else:
             targets.append((f"{found['graph']['name']} / {found[other]['name']}", 1 / times_first(found[other]), limit, least))
+    if "fed" in found and "graph" in found:
+        targets.append((f"steps a second, {found['fed']['name']} / {found['graph']['name']}", 1 / times_first(found["fed"]), FED_LIMIT, True))
     return targets
 
 
@@ -400,7 +404,7 @@ def show(results):
 def plot(results, path):
     panels = []
     for case, found in results["cases"].items():
-        values = [(each["name"], statistics.median(each["ms"]), min(each["ms"]), max(each["ms"]), key in ("graph", "pair", "c2f_eager"))
+        values = [(each["name"], statistics.median(each["ms"]), min(each["ms"]), max(each["ms"]), key in ("graph", "fed", "pair", "c2f_eager"))
                   for key, each in found.items()]
         panels.append((TITLES[case], "ms", values))
     gpu = results["conditions"].get("gpu", "").split(",")[0]

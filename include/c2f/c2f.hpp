@@ -16,6 +16,7 @@
 #include <c2f/encode/saliency.hpp>
 #include <c2f/encode/tile.hpp>
 #include <c2f/fuse/crop.hpp>
+#include <c2f/inference/predictor.hpp>
 #include <c2f/kinds/boxes.hpp>
 #include <c2f/kinds/class_vector.hpp>
 #include <c2f/kinds/dense.hpp>

@@ -24,6 +24,7 @@ inline bool has_device() {
     // What is compared is float arithmetic, which TensorFloat-32 is not.
     at::globalContext().setAllowTF32CuDNN(false);
     at::globalContext().setAllowTF32CuBLAS(false);
+    at::globalContext().setDeterministicCuDNN(true);  // gradients of weights, too, are compared bit by bit
     return gpu;
   }();
   return found;

@@ -51,7 +51,7 @@ TEST_CASE("kernel map_cross_entropy: the mean over the pixels that count, and it
         auto const [wanted, wanted_too] = exactly(raw, truth);
         REQUIRE(value.scalar_type() == at::kFloat);
         REQUIRE(value.dim() == 0);
-        REQUIRE(std::abs(value.item<double>() - wanted.item<double>()) <= 1e-6 * wanted.item<double>());
+        REQUIRE(std::abs(value.item<double>() - wanted.item<double>()) <= 3e-6 * wanted.item<double>());
         REQUIRE(gradient.scalar_type() == type);
         REQUIRE(gradient.is_contiguous(format));
         double const scale = wanted_too.abs().max().item<double>();
@@ -61,7 +61,7 @@ TEST_CASE("kernel map_cross_entropy: the mean over the pixels that count, and it
         REQUIRE(again.equal(value));
         REQUIRE(gradient_again.equal(gradient));
         auto const [defined, gradient_defined] = judged(nullptr, raw, truth);
-        REQUIRE(std::abs(value.item<double>() - defined.item<double>()) <= 1e-6 * wanted.item<double>());
+        REQUIRE(std::abs(value.item<double>() - defined.item<double>()) <= 3e-6 * wanted.item<double>());
       }
 }
 
@@ -75,7 +75,7 @@ TEST_CASE("kernel map_cross_entropy: all ignored, large numbers, no class, not a
   at::Tensor const truth         = labels(4, {2, 5, 6}, 2);
   auto const [large, to_large]   = judged(&c2f::cuda::fused, raw.mul(1e4), truth);
   auto const [wanted, to_wanted] = exactly(raw.mul(1e4), truth);
-  REQUIRE(std::abs(large.item<double>() - wanted.item<double>()) <= 1e-6 * wanted.item<double>());
+  REQUIRE(std::abs(large.item<double>() - wanted.item<double>()) <= 3e-6 * wanted.item<double>());
   REQUIRE(at::allclose(to_large.to(at::kDouble), to_wanted, 1e-5, 1e-8));
 
   // What is ignored may be anything.

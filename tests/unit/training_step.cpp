@@ -51,6 +51,11 @@ struct drops : tiny::class_vector {
 struct nested : tiny::class_vector {
   using network = c2f::coarse_fine<c2f::stack<tiny::class_vector>, tiny::class_vector::network>;
 };
+/// z is one until t is a half: what a part decides by t on the host must not be recorded.
+struct late : tiny::class_vector {
+  using encoder = c2f::encode::after<0.5, c2f::encode::tile<>>;
+  using fuse    = c2f::fuse::multiply;
+};
 struct corrupted : tiny::class_vector {
   using source = c2f::source::corrupt<0.5>;
 };
@@ -70,6 +75,7 @@ TEST_CASE("what works on the host is run and not recorded, and says why") {
   same_recorded<tiny::dense>(tiny::recipe(), 0);
   same_recorded<drops>(tiny::recipe(), 0);
   same_recorded<corrupted>(tiny::recipe(), 0);
+  same_recorded<late>(tiny::recipe(), 0);
 
   c2f::stack<drops> model(1);
   auto const recipe = tiny::recipe().accumulate(1).on(recorder);
@@ -109,6 +115,21 @@ TEST_CASE("steps are queued ahead and told in their order; what came after a ski
     if (traits.on_host) calls = each.tensor().item<std::int64_t>();
   });
   REQUIRE(calls == queued - 1);
+}
+
+TEST_CASE("a clipped step moves the parameters by rate times the norm that it is clipped to, others by their gradient") {
+  auto const moved = [](double clip) {
+    c2f::stack<tiny::class_vector> model(1);
+    auto const recipe = tiny::recipe().accumulate(1).ema(0).momentum(0).weight_decay(0).clip(clip);
+    c2f::training_step<tiny::class_vector> step(model, recipe);
+    at::Tensor const before = step.optimizer().parameters().numbers().clone();
+    step.queue({*c2f::data::loader{tiny::data_of<tiny::class_vector>().train, {.batch = 4}}.epoch(0).next()}, {.t = 0.5, .rate = 0.1});
+    return step.optimizer().parameters().numbers().sub(before).norm().item<double>();
+  };
+  double const whole = moved(0);
+  REQUIRE(whole > 0.01);
+  REQUIRE(moved(0.01) == Approx(0.001).epsilon(1e-3));
+  REQUIRE(moved(1e6) == Approx(whole));
 }
 
 TEST_CASE("the optimiser's low copies follow the parameters, and leave the model with the step") {

@@ -31,7 +31,7 @@ struct recorded_work {
 struct accelerator {
   at::Device device                                                           = at::kCPU;
   fused_operations const* table                                               = nullptr;
-  /// Records what `work` queues in the current stream, without running it; nullptr: nothing is recorded.
+  /// Records what `work` queues in the current stream; it may be run before. nullptr: nothing is recorded.
   std::unique_ptr<recorded_work> (*record)(std::function<void()> const& work) = nullptr;
 };
 

@@ -64,9 +64,9 @@ struct dense : detail::holds<detail::check_dense_classes<Classes>(), detail::che
   }
   static at::Tensor from_truth(at::Tensor const& truth) {
     if constexpr (Classes == 1) return truth.eq(1).to(at::kFloat).unsqueeze(1);
-    at::Tensor const counted = truth.ne(Ignore), label = truth.masked_fill(truth.eq(Ignore), 0);
-    return at::zeros({truth.size(0), Classes, truth.size(1), truth.size(2)}, truth.options().dtype(at::kFloat))
-        .scatter_(1, label.unsqueeze(1), counted.to(at::kFloat).unsqueeze(1));
+    return truth.unsqueeze(1)
+        .eq(at::arange(Classes, truth.options()).view({1, Classes, 1, 1}))
+        .to(at::kFloat);  // what is ignored is no class
   }
   /// The label of every pixel, [N, H, W]: the likeliest, or 1 from a probability of .5 on where there is one class.
   static at::Tensor labels_of(at::Tensor const& raw) {

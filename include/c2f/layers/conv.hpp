@@ -29,10 +29,12 @@ using bias = bias_from<initial::zeros>;
 namespace detail {
 template <class Bias, std::int64_t Out>
 struct bias_leaf {
-  at::Tensor folded;  ///< of a norm that became part of the convolution (core/folding.hpp); no member: it is not trained or saved
+  mutable at::Tensor folded;  ///< of a norm that became part of the convolution (core/folding.hpp); no member: it is not trained or saved
   C2F_MEMBERS();
   std::optional<at::Tensor> as(at::Tensor const& like) const {
-    return folded.defined() ? std::optional(folded.to(like.scalar_type())) : std::nullopt;
+    if (!folded.defined()) return std::nullopt;
+    if (folded.scalar_type() != like.scalar_type()) folded = folded.to(like.scalar_type());  // once
+    return folded;
   }
 };
 template <class Initial, std::int64_t Out>

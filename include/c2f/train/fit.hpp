@@ -206,6 +206,35 @@ template <class Task, data::split Split>
 
 namespace detail {
 
+/// Whether every pass has the sizes of the one before.
+template <class Task>
+consteval bool sizes_are_fixed() {
+  auto const fixed = []<class Shape>(std::type_identity<Shape>) {
+    if constexpr (image_shape<Shape>)
+      return Shape::height != dynamic && Shape::width != dynamic;
+    else
+      return true;
+  };
+  if constexpr (requires { typename stack<Task>::parts::joined; })
+    return fixed(std::type_identity<typename Task::input>{}) && fixed(std::type_identity<typename stack<Task>::parts::joined>{});
+  else
+    return fixed(std::type_identity<typename Task::input>{});
+}
+
+/// cuDNN tries its algorithms on each size and takes the fastest; not where the same bytes are wanted, since it chooses by the clock.
+class fastest_convolutions {
+ public:
+  fastest_convolutions(recipe::settings const& recipe, bool sizes_are_fixed) {
+    if (sizes_are_fixed && !recipe.device().is_cpu() && !recipe.deterministic()) at::globalContext().setBenchmarkCuDNN(true);
+  }
+  fastest_convolutions(fastest_convolutions const&)            = delete;
+  fastest_convolutions& operator=(fastest_convolutions const&) = delete;
+  ~fastest_convolutions() { at::globalContext().setBenchmarkCuDNN(before_); }
+
+ private:
+  bool before_ = at::globalContext().benchmarkCuDNN();
+};
+
 /// Puts a small split on the device, where the recipe's accelerator has a kernel that makes batches of it; says whether.
 template <class Task, class Split>
 bool read_on_device([[maybe_unused]] training_step<Task>& training, [[maybe_unused]] Split const& samples,
@@ -229,6 +258,7 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
 
   move_to(model, recipe.device());
   if (recipe.channels_last()) to_channels_last(model);
+  fastest_convolutions const fastest(recipe, sizes_are_fixed<Task>());
   training_step<Task> training(model, recipe);
   bool const resident = read_on_device(training, data.train, recipe);
   data::loader batches{data.train,

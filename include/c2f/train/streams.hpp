@@ -58,9 +58,12 @@ class own_stream {
   own_stream& operator=(own_stream const&) = delete;
   ~own_stream() {
     if (device_.is_cpu()) return;
-    milestone done(device_);
-    done.set(*guard_.current_stream());
-    done.wait_in(*guard_.original_stream());
+    try {
+      milestone done(device_);
+      done.set(*guard_.current_stream());
+      done.wait_in(*guard_.original_stream());
+    } catch (c10::Error const&) {  // the device is lost, which is on its way as an error already
+    }
   }
 
  private:

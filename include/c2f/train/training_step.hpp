@@ -49,7 +49,9 @@ namespace c2f {
 namespace detail {
 
 inline at::Tensor ready(at::Tensor const& images, recipe::settings const& recipe) {
-  return images.to(recipe.device(), recipe.bf16() ? at::kBFloat16 : at::kFloat, /*non_blocking=*/true)
+  // First the copy and then the cast: both at once turns the images on the host.
+  return images.to(recipe.device(), images.scalar_type(), /*non_blocking=*/true)
+      .to(recipe.bf16() ? at::kBFloat16 : at::kFloat)
       .contiguous(recipe.channels_last() ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
 }
 
@@ -163,7 +165,10 @@ class any_training_step {
     for (auto const& [name, value] : at.losses)
       if (what.empty() && !std::isfinite(value)) what = "the loss '" + name + "'";
     bool const loss = !what.empty();
-    if (!loss) what = "the gradient of '" + optimizer_->first_gradient_not_finite() + "'";
+    if (!loss) {
+      std::string const parameter = optimizer_->first_gradient_not_finite();  // on a GPU the last step may be a later one
+      what                        = parameter.empty() ? "a gradient" : "the gradient of '" + parameter + "'";
+    }
     std::string const remedy = !loss          ? "lower the learning rate or clip the gradient"
                                : path.empty() ? "every parameter is finite, so look at the images and the loss"
                                               : "the first number of the model that is not is in '" + path + "'; lower the learning rate";
@@ -194,8 +199,12 @@ class any_training_step {
         optimizer_(recipe.make_optimizer(model, recipe.bf16())),
         statistics_(model, [](leaf_traits const& each) { return !each.trained; }) {
     for_each_leaf(model_, [&](std::string const&, leaf const& each, leaf_traits const& traits) {
-      if (traits.on_host) host_leaves_.push_back({each.tensor(), {}});
+      if (traits.on_host)
+        host_leaves_.push_back({each.tensor(), {}});
+      else if (each.tensor().scalar_type() != at::kFloat)
+        others_.push_back(each.tensor().detach());
     });
+    for (auto const& each : others_) others_before_.push_back(each.clone());
     if (!statistics_.empty()) before_ = at::empty_like(statistics_.numbers());
     at::TensorOptions const on(device());
     numbers_ = at::zeros({3}, on.dtype(at::kDouble));
@@ -363,7 +372,7 @@ class any_training_step {
       to.epoch   = batches[i].epoch;
       if (read_) {
         read_(to.numbers.ids, to.numbers.keys, to.images, to.truth);
-      } else if (on_gpu()) {
+      } else if (on_gpu() && batches[i].images.is_cpu()) {
         land(batches[i], to);
       } else {
         to.images.copy_(batches[i].images);
@@ -376,14 +385,14 @@ class any_training_step {
   void land(data::batch const& batch, input const& to) {
     landing& place = landings_[landed_++ % landings_.size()];
     {
-      c10::Stream const copying = copying_ ? *copying_ : copying_.emplace(another_stream(device()));
-      c10::StreamGuard const there(copying);
       if (!place.images.defined()) {
         place.images = at::empty_like(batch.images, at::TensorOptions(device()));
         place.truth  = at::empty_like(batch.truth, at::TensorOptions(device()));
-      } else {
-        place.free.wait_in(copying);
+        place.free.set(stream());
       }
+      c10::Stream const copying = copying_ ? *copying_ : copying_.emplace(another_stream(device()));
+      c10::StreamGuard const there(copying);
+      place.free.wait_in(copying);
       place.images.copy_(batch.images, /*non_blocking=*/true);
       place.truth.copy_(batch.truth, /*non_blocking=*/true);
       place.arrived.set(copying);
@@ -426,6 +435,7 @@ class any_training_step {
 
   void run(std::vector<input> const& inputs, step_record const& record, bool recorded) {
     if (!statistics_.empty()) before_.copy_(statistics_.numbers());
+    for (std::size_t i = 0; i < others_.size(); ++i) others_before_[i].copy_(others_[i]);
     std::vector<std::int64_t> const before = counts();
     differentiate(inputs, record, recorded);
     calls_ = counts();
@@ -435,7 +445,8 @@ class any_training_step {
     auto const& [skip, scale, result] = judge();
     optimizer_->step(numbers_.select(0, 1), recipe_.clip() > 0 ? scale : at::Tensor(), skip);
     if (!statistics_.empty()) statistics_.numbers().copy_(at::where(skip.ne(0), before_, statistics_.numbers()));
-    if (averaged_) average_.update(at::where(skip.ne(0), 0.0, numbers_.select(0, 2)));
+    for (std::size_t i = 0; i < others_.size(); ++i) others_[i].copy_(at::where(skip.ne(0), others_before_[i], others_[i]));
+    if (averaged_) average_.update(numbers_.select(0, 2).mul(skip.eq(0)));
   }
 
   void begin_verdicts() {
@@ -462,6 +473,7 @@ class any_training_step {
     std::vector<at::Tensor> all;
     if (!statistics_.empty()) all.push_back(statistics_.numbers());
     for (auto const& each : host_leaves_) all.push_back(each.tensor);
+    all.insert(all.end(), others_.begin(), others_.end());
     return all;
   }
   // Runs the step on what is in its places until nothing new happens, records it, and puts everything back. The last run is one that may
@@ -488,6 +500,9 @@ class any_training_step {
     } catch (c10::Error const& error) {
       why_ = error.what_without_backtrace();
       why_.resize(std::min(why_.find('\n'), why_.size()));
+    } catch (...) {
+      before.put_back();
+      throw;
     }
     recordable_ = work_ != nullptr;
     before.put_back();
@@ -505,9 +520,10 @@ class any_training_step {
   std::vector<std::int64_t> calls_, recorded_calls_;  // of norms, in the last run and in a recorded step
   std::optional<any_network> averaged_;
   moving_average average_;
-  at::Tensor before_;                  // the statistics before the step
-  at::Tensor numbers_, draws_, keys_;  // what changes from step to step, on the device
-  at::Tensor losses_;                  // of the last step, [L] double
+  at::Tensor before_;                               // the statistics before the step
+  std::vector<at::Tensor> others_, others_before_;  // leaves that are in no block, of modules of LibTorch
+  at::Tensor numbers_, draws_, keys_;               // what changes from step to step, on the device
+  at::Tensor losses_;                               // of the last step, [L] double
   step_verdict verdict_;
   std::vector<std::string> names_;  // of the losses
   std::int64_t levels_ = 1, levels_wanted_ = 1;
