@@ -199,6 +199,7 @@ void print_report(c2f::training_report const& report) {
   if (!report.epochs.empty()) std::printf("%s\n", c2f::print::epoch_line(report.epochs.back(), report.start.epochs).c_str());
   if (report.skipped > 0)
     std::printf("%ld steps were skipped because a loss or gradient was not finite\n", static_cast<long>(report.skipped));
+  if (!report.not_recorded.empty()) std::printf("the steps were run and not recorded, because of: %s\n", report.not_recorded.c_str());
   if (report.faulty.samples == 0) return;
   std::printf("%ld samples could not be read; others stood in for them %ld times:\n", static_cast<long>(report.faulty.samples),
               static_cast<long>(report.faulty.replaced));

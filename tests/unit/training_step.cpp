@@ -77,6 +77,11 @@ TEST_CASE("what works on the host is run and not recorded, and says why") {
   same_recorded<corrupted>(tiny::recipe(), 0);
   same_recorded<late>(tiny::recipe(), 0);
 
+  c2f::stack<tiny::dense> cropping(1);
+  REQUIRE(c2f::fit(cropping, tiny::data_of<tiny::dense>(), tiny::recipe().on(recorder)).not_recorded ==
+          "c2f::fuse::crop, which looks for its boxes on the host");
+  REQUIRE(c2f::fit(cropping, tiny::data_of<tiny::dense>(), tiny::recipe()).not_recorded.empty());
+
   c2f::stack<drops> model(1);
   auto const recipe = tiny::recipe().accumulate(1).on(recorder);
   c2f::training_step<drops> step(model, recipe);

@@ -29,10 +29,10 @@ struct recorded_work {
 };
 
 struct accelerator {
-  at::Device device                                                           = at::kCPU;
-  fused_operations const* table                                               = nullptr;
+  at::Device device             = at::kCPU;
+  fused_operations const* table = nullptr;
   /// Records what `work` queues in the current stream; it may be run before. nullptr: nothing is recorded.
-  std::unique_ptr<recorded_work> (*record)(std::function<void()> const& work) = nullptr;
+  std::unique_ptr<recorded_work> (*record)(std::function<void()> const& work){};
 };
 
 }  // namespace c2f

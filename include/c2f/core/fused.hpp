@@ -61,40 +61,39 @@ struct picture_source {
 /// Each may be nullptr. All that return a tensor are differentiable.
 struct fused_operations {
   /// raw [N, K], truth [N], uniform [N] double, t a double -> [N, K]: one-hot of the truth where uniform > t, else softmax(raw).
-  at::Tensor (*tell)(at::Tensor const& raw, at::Tensor const& truth, at::Tensor const& uniform, at::Tensor const& t)             = nullptr;
+  at::Tensor (*tell)(at::Tensor const& raw, at::Tensor const& truth, at::Tensor const& uniform, at::Tensor const& t){};
   /// x [N, C, H, W], C a multiple of 8, weight, bias, running_mean, running_var [C] float, shortcut like x or undefined -> [N, C, H, W]:
   /// x normalised by its own mean and variance, + shortcut, then relu where asked; running statistics move as c2f::batch_norm moves them.
   at::Tensor (*norm_relu)(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias, at::Tensor const& running_mean,
-                          at::Tensor const& running_var, at::Tensor const& shortcut, bool relu)                                  = nullptr;
+                          at::Tensor const& running_var, at::Tensor const& shortcut, bool relu){};
   // Of the end of a training step; not differentiable, no number goes to the host (cuda/update.cuh has the formulas).
-  void (*sgd)(flat_update const& update, sgd_rule const& rule)                                                                   = nullptr;
-  void (*adam)(flat_update const& update, adam_rule const& rule)                                                                 = nullptr;
+  void (*sgd)(flat_update const& update, sgd_rule const& rule){};
+  void (*adam)(flat_update const& update, adam_rule const& rule){};
   /// norm [] double: of all gradients together; finite exactly where each of their numbers is.
-  void (*gradient_norm)(std::span<at::Tensor const> gradients, std::span<flat_piece const> pieces, at::Tensor const& norm)       = nullptr;
+  void (*gradient_norm)(std::span<at::Tensor const> gradients, std::span<flat_piece const> pieces, at::Tensor const& norm){};
   /// norm [] double, losses [L] double -> to: skip = a number of them is not finite; scale = clip > 0 and norm > clip ? clip / norm : 1.
-  void (*finish)(at::Tensor const& norm, at::Tensor const& losses, double clip, step_verdict const& to)                          = nullptr;
+  void (*finish)(at::Tensor const& norm, at::Tensor const& losses, double clip, step_verdict const& to){};
   /// ids [N] int64, keys [2] int64 (the bits of seed and epoch) -> images [N, 3, 32, 32] float or bfloat16, channels last, and truth [N]
   /// int64, as data::loader makes them. An id that is no sample's, such as -1, gives zeros and -100. Not differentiable.
   void (*augment_pictures)(picture_source const& from, at::Tensor const& ids, at::Tensor const& keys, bool augment,
-                           at::Tensor const& images, at::Tensor const& truth)                                                    = nullptr;
+                           at::Tensor const& images, at::Tensor const& truth){};
   /// x [N, ...], ids [N] int64, keys [2] int64 (the bits of seed and epoch) -> x with numbers dropped as c2f::dropout drops them; what: the
   /// number of the purpose that pass::draws makes of purpose::dropout, place and level.
-  at::Tensor (*drop)(at::Tensor const& x, at::Tensor const& ids, at::Tensor const& keys, double probability, std::uint32_t what) = nullptr;
+  at::Tensor (*drop)(at::Tensor const& x, at::Tensor const& ids, at::Tensor const& keys, double probability, std::uint32_t what){};
   /// x [N, C, H, W], tiny [N, Z, h, w] -> [N, C + Z, H, W] of x's number type, lying as x does: x, and beside it tiny, whose middle row and
   /// column are repeated up to x's size. h is odd and at most H, or H; so is w.
-  at::Tensor (*stretch_beside)(at::Tensor const& x, at::Tensor const& tiny)                                                      = nullptr;
+  at::Tensor (*stretch_beside)(at::Tensor const& x, at::Tensor const& tiny){};
   /// y [N, K, 4] -> [N, K, height, width] float, lying as `format` says: boxes with edges so many pixels wide, 0: hard ones, which have no
   /// gradient.
-  at::Tensor (*draw_boxes)(at::Tensor const& y, std::int64_t height, std::int64_t width, double edge, at::MemoryFormat format)   = nullptr;
+  at::Tensor (*draw_boxes)(at::Tensor const& y, std::int64_t height, std::int64_t width, double edge, at::MemoryFormat format){};
   /// x [N, C, H, W], z [N, C or 1, H, W], corners [row, column] of each sample, one after the other -> [N, C, height, width] of x's number
   /// type: of each sample of x * z the rectangle at its corner.
-  at::Tensor (*multiply_crop)(at::Tensor const& x, at::Tensor const& z, at::IntArrayRef corners, std::int64_t height,
-                              std::int64_t width)                                                                                = nullptr;
+  at::Tensor (*multiply_crop)(at::Tensor const& x, at::Tensor const& z, at::IntArrayRef corners, std::int64_t height, std::int64_t width){};
   /// x [N, C, h, w] -> [N, C, height, width], by linear interpolation between the middles of pixels; its gradient is deterministic.
-  at::Tensor (*upsample_bilinear)(at::Tensor const& x, std::int64_t height, std::int64_t width)                                  = nullptr;
+  at::Tensor (*upsample_bilinear)(at::Tensor const& x, std::int64_t height, std::int64_t width){};
   /// raw [N, K, H, W], truth [N, H, W] int64 -> [] float, the mean of -log softmax(raw) at the truth over the pixels whose truth is not
   /// `ignore`; 0 where there is none. Deterministic, as is its gradient.
-  at::Tensor (*map_cross_entropy)(at::Tensor const& raw, at::Tensor const& truth, std::int64_t ignore)                           = nullptr;
+  at::Tensor (*map_cross_entropy)(at::Tensor const& raw, at::Tensor const& truth, std::int64_t ignore){};
 };
 
 namespace detail {

@@ -60,11 +60,10 @@ struct pass {
   std::span<std::int64_t const> ids{};  ///< the samples of the batch; empty: 0, 1, 2, ...
   std::vector<named_loss> losses{};     ///< filled by the pass
   at::Tensor told{};                    ///< ỹ, while encoder and fuse run
-  std::uint32_t level          = 0;     ///< depth of nesting when a stack is the coarse network of another
-  std::uint32_t drops          = 0;     ///< how many dropouts have drawn in this pass
-  /// Where set, t and random numbers are taken from here by the parts that can.
-  device_numbers const* device = nullptr;
-  bool recorded                = false;  ///< the pass is being recorded: nothing may come from the host
+  std::uint32_t level = 0;              ///< depth of nesting when a stack is the coarse network of another
+  std::uint32_t drops = 0;              ///< how many dropouts have drawn in this pass
+  device_numbers const* device{};       ///< where set, t and random numbers are taken from here by the parts that can
+  bool recorded{};                      ///< the pass is being recorded: nothing may come from the host
 
   [[nodiscard]] bool training() const { return mode == train; }
 

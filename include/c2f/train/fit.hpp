@@ -382,6 +382,7 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
   }
   if (report.stopped) keep(moment::stop);
   if (training.averaged() != nullptr) copy_numbers(state.averages, state.leaves);
+  report.not_recorded = training.why();
   count_faulty(report.faulty, batches);
   count_faulty(report.faulty, tests);
   tell(report);

@@ -64,6 +64,7 @@ struct training_report {
   std::int64_t skipped = 0;          ///< steps whose loss or gradient was not finite
   bool stopped         = false;      ///< by an observer, before the end
   faulty_samples faulty;
+  std::string not_recorded{};  ///< where the recipe can record steps and they were run: why
 };
 
 /// All that the rest of a training depends on; train/state.hpp.
