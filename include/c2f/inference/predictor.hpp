@@ -40,9 +40,20 @@ struct predictor_options {
   bool channels_last = true;
 };
 
+// Of a wrong task, which has said its sentence; what is asked of it besides is no error of its own.
+template <class Task>
+class predictor {
+ public:
+  explicit predictor(stack<Task> const&, predictor_options const& = {}) {}
+  template <class... Any>
+  outputs operator()(Any const&...) const {
+    return {};
+  }
+};
+
 template <class Task>
   requires detail::checked<Task>
-class predictor {
+class predictor<Task> {
  public:
   explicit predictor(stack<Task> model, predictor_options const& options = {}) : model_(std::move(model)), options_(options) {
     at::NoGradGuard const no_gradients;
