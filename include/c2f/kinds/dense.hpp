@@ -15,10 +15,10 @@
 #include <c2f/kinds/corrupt_mask.hpp>
 #include <c2f/loss/masked_cross_entropy.hpp>
 
+#include <ATen/ops/arange.h>
 #include <ATen/ops/bincount.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/where.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
