@@ -81,11 +81,14 @@ struct pass {
     if (recorded) throw needs_host(part);
   }
 
+  /// The purpose at this level, so that a stack in a stack draws numbers of its own.
+  [[nodiscard]] purpose here(purpose what) const { return static_cast<purpose>(static_cast<std::uint32_t>(what) + (level << 8)); }
+
   /// The numbers of sample `index` of the batch: a function of (seed, purpose, level, epoch, id).
   [[nodiscard]] random_stream draws(purpose what, std::int64_t index) const {
     on_host("a random choice made on the host");
     auto const id = ids.empty() ? index : ids[static_cast<std::size_t>(index)];
-    return {seed, static_cast<purpose>(static_cast<std::uint32_t>(what) + (level << 8)), epoch, static_cast<std::uint64_t>(id)};
+    return {seed, here(what), epoch, static_cast<std::uint64_t>(id)};
   }
 };
 

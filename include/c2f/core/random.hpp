@@ -63,22 +63,29 @@ class random_stream {
     auto const mixed =
         philox({static_cast<std::uint32_t>(what), static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(epoch >> 32), 0x63326600u},
                {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
-    key_     = {mixed[0], mixed[1]};
-    counter_ = {0, 0, static_cast<std::uint32_t>(id), static_cast<std::uint32_t>(id >> 32)};
+    key_ = {mixed[0], mixed[1]};
+    id_  = id;
   }
 
   /// 32 uniform random bits.
   [[nodiscard]] constexpr std::uint32_t bits() {
     if (left_ == 0) {
-      block_ = philox(counter_, key_);
-      if (++counter_[0] == 0) ++counter_[1];
-      left_ = 4;
+      block_ = block(next_++);
+      left_  = 4;
     }
     return block_[static_cast<std::size_t>(4 - left_--)];
   }
 
   /// Uniform in (0, 1], a multiple of 2^-32: never 0, so that `uniform() > t` is always true for t = 0 and never for t = 1.
-  [[nodiscard]] constexpr double uniform() { return (static_cast<double>(bits()) + 1.0) * 0x1p-32; }
+  [[nodiscard]] constexpr double uniform() { return uniform_of(bits()); }
+  [[nodiscard]] static constexpr double uniform_of(std::uint32_t bits) { return (static_cast<double>(bits) + 1.0) * 0x1p-32; }
+
+  /// Numbers 4 index ... 4 index + 3 of bits(), wherever the stream stands.
+  [[nodiscard]] constexpr std::array<std::uint32_t, 4> block(std::uint64_t index) const {
+    return philox({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), static_cast<std::uint32_t>(id_),
+                   static_cast<std::uint32_t>(id_ >> 32)},
+                  key_);
+  }
 
   /// Uniform in 0 ... n-1, n > 0.
   [[nodiscard]] constexpr std::uint32_t below(std::uint32_t n) { return static_cast<std::uint32_t>((std::uint64_t{bits()} * n) >> 32); }
@@ -91,7 +98,7 @@ class random_stream {
 
  private:
   std::array<std::uint32_t, 2> key_{};
-  std::array<std::uint32_t, 4> counter_{};
+  std::uint64_t id_ = 0, next_ = 0;  // next_: the block after the last one drawn
   std::array<std::uint32_t, 4> block_{};
   int left_ = 0;
 };

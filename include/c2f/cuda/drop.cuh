@@ -36,20 +36,15 @@ struct drop {
   C2F_HOST_DEVICE void operator()(Lanes const& lanes, std::int64_t row) const {
     std::int64_t const sample = row / chunks(), first = row % chunks() * chunk, fours = (each + 3) / 4, pixels = each / channels;
     std::int64_t const end = first + chunk < fours ? first + chunk : fours;
-    auto const seed = static_cast<std::uint64_t>(keys[0]), epoch = static_cast<std::uint64_t>(keys[1]),
-               id    = static_cast<std::uint64_t>(ids[sample]);
-    // As random_stream does, which can only be read from its beginning.
-    auto const mixed = philox({what, static_cast<std::uint32_t>(epoch), static_cast<std::uint32_t>(epoch >> 32), 0x63326600u},
-                              {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
+    random_stream const numbers(static_cast<std::uint64_t>(keys[0]), static_cast<purpose>(what), static_cast<std::uint64_t>(keys[1]),
+                                static_cast<std::uint64_t>(ids[sample]));
     for (std::int64_t i = first + lanes.first(); i < end; i += lanes.count()) {
       std::int64_t const four = pixels % 4 == 0 ? i % channels * (pixels / 4) + i / channels : i;
-      auto const bits = philox({static_cast<std::uint32_t>(four), static_cast<std::uint32_t>(four >> 32), static_cast<std::uint32_t>(id),
-                                static_cast<std::uint32_t>(id >> 32)},
-                               {mixed[0], mixed[1]});
+      auto const bits         = numbers.block(static_cast<std::uint64_t>(four));
       std::int64_t channel = 4 * four / pixels, pixel = 4 * four % pixels;
       for (int k = 0; k < 4; ++k) {
         if (4 * four + k < each) {
-          bool const kept       = (static_cast<double>(bits[static_cast<std::size_t>(k)]) + 1.0) * 0x1p-32 > probability;
+          bool const kept       = random_stream::uniform_of(bits[static_cast<std::size_t>(k)]) > probability;
           std::int64_t const at = sample * each + pixel * channels + channel;
           store(to[at], load(x[at]) * (kept ? factor : 0.0f));
         }

@@ -40,7 +40,7 @@ struct dropout : detail::holds<detail::check_dropout<P>()> {
       std::uint32_t const place = p.drops++;
       auto const what           = static_cast<purpose>(static_cast<std::uint32_t>(purpose::dropout) + (place << 16));
       if (auto const* table = fused(); p.device != nullptr && table != nullptr && table->drop != nullptr)
-        return table->drop(x, p.device->ids, p.device->keys, P, static_cast<std::uint32_t>(what) + (p.level << 8));
+        return table->drop(x, p.device->ids, p.device->keys, P, static_cast<std::uint32_t>(p.here(what)));
       at::Tensor const keep   = at::empty(x.sizes(), at::TensorOptions(at::kFloat));
       float* number           = keep.template mutable_data_ptr<float>();
       std::int64_t const each = x.size(0) > 0 ? x.numel() / x.size(0) : 0;
