@@ -2,6 +2,8 @@
 // The tasks stand in cases/, a file for those that compile together, so that they compile side by side.
 #pragma once
 
+#include "../pair.hpp"
+
 #include <c2f/data/resident.hpp>
 #include <c2f/task/stack.hpp>
 #include <c2f/train/sgd.hpp>
@@ -256,15 +258,6 @@ struct fed : runner {
   std::shared_ptr<c2f::data::detail::replacement_record> record = std::make_shared<c2f::data::detail::replacement_record>();
   std::optional<c2f::data::epoch_batches<noise<Task>>> epoch;
   std::uint64_t number = 0;
-};
-
-/// The two networks of a task and nothing between them.
-template <class Task>
-struct pair {
-  using wide = c2f::widen<typename Task::input, Task::input::channels>;
-  c2f::network_on<typename Task::network, typename Task::input> coarse;
-  c2f::network_on<typename Task::network, wide> fine;
-  C2F_MEMBERS(coarse, fine);
 };
 
 template <class Task>

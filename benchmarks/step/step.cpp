@@ -3,6 +3,8 @@
 //   naive   the same with g evaluated on the tiled image
 //   pair    the two networks alone, the fine one on a ready input; no source, no g, no concatenation
 // It answers lines on stdin, so that contenders can take turns: "go K" with the seconds of K steps and the peak memory so far in MB.
+#include "../pair.hpp"
+
 #include <c2f/encode/tile.hpp>
 #include <c2f/networks/resnet.hpp>
 #include <c2f/networks/resnet_cifar.hpp>
@@ -41,15 +43,6 @@ struct imagenet {
   using input                         = c2f::image<3, 224, 224>;
   using network                       = c2f::resnet<18, c2f::class_vector<1000>>;
   using encoder                       = c2f::encode::tile<Evaluation>;
-};
-
-/// The two networks of a task and nothing between them.
-template <class Task>
-struct pair {
-  using wide = c2f::widen<typename Task::input, Task::input::channels>;
-  c2f::network_on<typename Task::network, typename Task::input> coarse;
-  c2f::network_on<typename Task::network, wide> fine;
-  C2F_MEMBERS(coarse, fine);
 };
 
 double peak_megabytes() {
@@ -102,7 +95,7 @@ void serve_stack() {
 
 template <class Task>
 void serve_pair() {
-  pair<Task> both;
+  bench::pair<Task> both;
   c2f::initialize(both, 0);
   at::Tensor const images = random_images<Task>(3), ready = random_images<Task>(6), truth = random_truth<Task>();
   serve(both, [&](std::uint64_t) {

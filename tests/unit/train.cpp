@@ -59,6 +59,13 @@ struct recorder {
   void on_epoch(c2f::epoch_record const& epoch) { epochs.push_back(epoch); }
 };
 
+/// A weight and a bias, for the optimisers' formulas.
+struct layer {
+  c2f::parameter<c2f::initial::he_normal, 4, 3, 3, 3> weight;
+  c2f::parameter<c2f::initial::zeros, 4> bias;
+  C2F_MEMBERS(weight, bias);
+};
+
 template <class Task>
 std::vector<at::Tensor> trained(c2f::recipe::settings const& recipe, recorder* log = nullptr) {
   c2f::stack<Task> model(7);
@@ -70,13 +77,8 @@ std::vector<at::Tensor> trained(c2f::recipe::settings const& recipe, recorder* l
 }  // namespace
 
 TEST_CASE("sgd is PyTorch's formula") {
-  struct net {
-    c2f::parameter<c2f::initial::he_normal, 4, 3, 3, 3> weight;
-    c2f::parameter<c2f::initial::zeros, 4> bias;
-    C2F_MEMBERS(weight, bias);
-  };
   for (bool const nesterov : {false, true}) {
-    net n;
+    layer n;
     c2f::initialize(n, 1);
     c2f::sgd optimizer{n, {.momentum = 0.9, .weight_decay = 0.1, .nesterov = nesterov, .shares = &c2f::decay_weights}};
     std::array<at::Tensor, 2> p{n.weight.tensor().detach().clone().to(at::kDouble), n.bias.tensor().detach().clone().to(at::kDouble)},
@@ -101,13 +103,8 @@ TEST_CASE("sgd is PyTorch's formula") {
 }
 
 TEST_CASE("adam is PyTorch's formula") {
-  struct net {
-    c2f::parameter<c2f::initial::he_normal, 4, 3, 3, 3> weight;
-    c2f::parameter<c2f::initial::zeros, 4> bias;
-    C2F_MEMBERS(weight, bias);
-  };
   for (bool const decoupled : {false, true}) {
-    net n;
+    layer n;
     c2f::initialize(n, 1);
     c2f::adam optimizer{
         n, {.beta1 = 0.8, .beta2 = 0.99, .epsilon = 1e-6, .weight_decay = 0.1, .decoupled = decoupled, .shares = &c2f::decay_weights}};

@@ -76,14 +76,13 @@ enum class moment {
   stop,   ///< when an observer has ended the training
 };
 
+/// One that does not look at the state after every step says so by keeps_step(progress): whether it will look when so much is done.
+/// Without it fit waits for every step before it begins the next one, which costs a GPU its head start.
 template <class O>
 concept state_keeper = requires(O& o, training_state& s) {
   { o.restore(s) } -> std::convertible_to<bool>;
   o.keep(std::as_const(s), moment::step);
 };
-
-/// A state_keeper that does not look at the state after every step says so by keeps_step(progress): whether it will look when so much is
-/// done. Without it fit waits for every step before it begins the next one, which costs a GPU its head start.
 
 /// Requires one or more of: on_start(training_start), on_resume(training_report), on_step(step_record), on_epoch(epoch_record),
 /// on_end(training_report), stop(); or restore(training_state) and keep(training_state, moment).

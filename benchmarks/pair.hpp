@@ -1,0 +1,17 @@
+// What a coarse-to-fine step is compared with: the two networks of a task and nothing between them, the fine one on a ready input.
+#pragma once
+
+#include <c2f/core/architecture.hpp>
+#include <c2f/core/members.hpp>
+
+namespace bench {
+
+template <class Task>
+struct pair {
+  using wide = c2f::widen<typename Task::input, Task::input::channels>;
+  c2f::network_on<typename Task::network, typename Task::input> coarse;
+  c2f::network_on<typename Task::network, wide> fine;
+  C2F_MEMBERS(coarse, fine);
+};
+
+}  // namespace bench
