@@ -8,12 +8,15 @@
 #pragma once
 
 #include <c2f/core/fused.hpp>
+#include <c2f/core/progress.hpp>
 
 #include <c10/core/Device.h>
+#include <c10/util/Exception.h>
 
-#include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
+#include <utility>
 
 namespace c2f {
 
@@ -24,8 +27,6 @@ struct recorded_work {
   recorded_work& operator=(recorded_work const&) = delete;
   virtual ~recorded_work()                       = default;
   virtual void repeat()                          = 0;
-  /// How many operations of the device it is.
-  [[nodiscard]] virtual std::size_t operations() { return 0; }
 };
 
 struct accelerator {
@@ -34,5 +35,26 @@ struct accelerator {
   /// Records what `work` queues in the current stream; it may be run before. nullptr: nothing is recorded.
   std::unique_ptr<recorded_work> (*record)(std::function<void()> const& work){};
 };
+
+/// What recording gave: the work, or why there is none.
+struct recording {
+  std::unique_ptr<recorded_work> work{};
+  std::string why{};
+};
+
+/// Records run(true). Before, run(recorded) is called a few times, so that libraries have chosen their algorithms; the last time as if it
+/// were recorded, so that a part that works on the host is found before anything is.
+template <class Run>
+[[nodiscard]] recording record_after_runs(accelerator const& on, Run run) {
+  try {
+    for (bool const recorded : {false, false, true}) run(recorded);
+    return {on.record([run] { run(true); })};
+  } catch (needs_host const& part) {
+    return {nullptr, part.what()};
+  } catch (c10::Error const& error) {
+    std::string const whole = error.what_without_backtrace();
+    return {nullptr, whole.substr(0, whole.find('\n'))};
+  }
+}
 
 }  // namespace c2f

@@ -1,4 +1,4 @@
-// c2f/train/streams.hpp: a queue of work of its own on a device.
+// c2f/core/streams.hpp: a queue of work of its own on a device.
 //
 //   c2f::own_stream const training(device);      // what this thread queues goes there, after what was queued before
 //

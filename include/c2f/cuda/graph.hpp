@@ -22,7 +22,7 @@ namespace c2f::cuda {
 
 class graph : public recorded_work {
  public:
-  explicit graph(std::function<void()> const& work) : graph_(/*keep_graph=*/true) {
+  explicit graph(std::function<void()> const& work) {
     {
       waiting_is_an_error const here;  // found before anything is recorded
       work();
@@ -37,13 +37,8 @@ class graph : public recorded_work {
       give_up(pool);
       throw;
     }
-    graph_.instantiate();
   }
   void repeat() override { graph_.replay(); }
-  [[nodiscard]] std::size_t operations() override {
-    std::size_t nodes = 0;
-    return cudaGraphGetNodes(graph_.raw_cuda_graph(), nullptr, &nodes) == cudaSuccess ? nodes : 0;
-  }
 
  private:
   /// LibTorch's operations throw where they would wait for the GPU.

@@ -14,8 +14,8 @@
 
 #include <c2f/core/accelerator.hpp>
 #include <c2f/core/folding.hpp>
+#include <c2f/core/streams.hpp>
 #include <c2f/task/stack.hpp>
-#include <c2f/train/streams.hpp>
 
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
@@ -152,16 +152,10 @@ class predictor<Task> {
   }
   void record(recorded_pass& of) {
     own_stream const other(device());  // the default stream cannot be recorded
-    try {
-      for (int runs = 0; runs < 3; ++runs) of.answers = run(of.images, /*recorded=*/runs == 2);
-      of.work = options_.on.record([&] { of.answers = run(of.images, /*recorded=*/true); });
-    } catch (needs_host const& part) {
-      why_ = part.what();
-    } catch (c10::Error const& error) {
-      why_ = error.what_without_backtrace();
-      why_.resize(std::min(why_.find('\n'), why_.size()));
-    }
-    records_ = of.work != nullptr;
+    recording made = record_after_runs(options_.on, [this, &of](bool recorded) { of.answers = run(of.images, recorded); });
+    of.work        = std::move(made.work);
+    why_           = std::move(made.why);
+    records_       = of.work != nullptr;
   }
 
   stack<Task> model_;

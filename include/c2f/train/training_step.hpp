@@ -22,12 +22,12 @@
 // steps are queued before next() waits.
 #pragma once
 
+#include <c2f/core/streams.hpp>
 #include <c2f/data/loader.hpp>
 #include <c2f/task/stack.hpp>
 #include <c2f/train/average.hpp>
 #include <c2f/train/observer.hpp>
 #include <c2f/train/recipe.hpp>
-#include <c2f/train/streams.hpp>
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
@@ -179,8 +179,6 @@ class any_training_step {
 
   /// Whether steps are recorded and repeated.
   [[nodiscard]] bool recorded() const { return work_ != nullptr; }
-  /// How many operations of the device a repeated step is; 0 where steps are not recorded.
-  [[nodiscard]] std::size_t operations() const { return work_ ? work_->operations() : 0; }
   /// What keeps them from being recorded; empty where nothing does or it is not known yet.
   [[nodiscard]] std::string const& why() const { return why_; }
 
@@ -476,8 +474,7 @@ class any_training_step {
     all.insert(all.end(), others_.begin(), others_.end());
     return all;
   }
-  // Runs the step on what is in its places until nothing new happens, records it, and puts everything back. The last run is one that may
-  // not ask the host, so that a part that does so is found before anything is recorded.
+  // Records the step on what is in its places, and puts everything back that the runs before have changed.
   void prepare(std::vector<data::batch> const& batches, slot& place) {
     std::vector<at::Tensor> changing = changing_in_forward();
     if (!optimizer_->parameters().empty()) changing.push_back(optimizer_->parameters().numbers());
@@ -486,20 +483,17 @@ class any_training_step {
       for_each_leaf(*averaged_, [&](std::string const&, leaf const& each, leaf_traits const&) { changing.push_back(each.tensor()); });
     detail::remembered const before(std::move(changing));
     try {
-      for (int runs = 0; runs < 3; ++runs) {
-        run(inputs_, place.record, /*recorded=*/runs == 2);
-        if (levels_wanted_ == levels_) continue;
+      run(inputs_, place.record, /*recorded=*/false);  // which says how many levels draw
+      if (levels_wanted_ != levels_) {
         levels_ = levels_wanted_;
         send_numbers(batches, place);
         for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i].numbers = numbers_of(static_cast<std::int64_t>(i), recipe_.batch());
       }
+      recording made =
+          record_after_runs(recipe_.accelerator(), [this, record = place.record](bool recorded) { run(inputs_, record, recorded); });
+      work_           = std::move(made.work);
+      why_            = std::move(made.why);
       recorded_calls_ = calls_;
-      work_           = recipe_.accelerator().record([this] { run(inputs_, {}, /*recorded=*/true); });
-    } catch (needs_host const& part) {
-      why_ = part.what();
-    } catch (c10::Error const& error) {
-      why_ = error.what_without_backtrace();
-      why_.resize(std::min(why_.find('\n'), why_.size()));
     } catch (...) {
       before.put_back();
       throw;
