@@ -146,8 +146,14 @@ __global__ void __launch_bounds__(block_lanes::size) blocks_kernel(Work const wo
   for (std::int64_t row = blockIdx.x; row < rows; row += gridDim.x) work(block_lanes{}, row);
 }
 
-inline void check(cudaError_t error, char const* what) {
-  if (error != cudaSuccess) throw std::runtime_error(std::string("CUDA refused ") + what + ": " + cudaGetErrorString(error));
+/// Queues a kernel in a stream.
+template <class... Parameters, class... Arguments>
+void start(void (*kernel)(Parameters...), dim3 grid, int threads, void* stream, Arguments const&... arguments) {
+  cudaLaunchConfig_t const config{.gridDim = grid, .blockDim = dim3(threads), .stream = static_cast<cudaStream_t>(stream)};
+  cudaError_t const error = cudaLaunchKernelEx(&config, kernel, arguments...);
+  if (error == cudaSuccess) return;
+  static_cast<void>(cudaGetLastError());  // said here, so nobody else finds it
+  throw std::runtime_error(std::string("CUDA refused a launch: ") + cudaGetErrorString(error));
 }
 /// Blocks for `wanted` of them; the loops of the kernels take the rest.
 inline unsigned blocks(std::int64_t wanted) { return static_cast<unsigned>(wanted < 1 ? 1 : wanted > 65535 * 16 ? 65535 * 16 : wanted); }
@@ -156,18 +162,15 @@ inline unsigned blocks(std::int64_t wanted) { return static_cast<unsigned>(wante
 
 template <class Work>
 void launch_each(Work const& work, std::int64_t count, void* stream) {
-  detail::each_kernel<<<detail::blocks((count + 255) / 256), 256, 0, static_cast<cudaStream_t>(stream)>>>(work, count);
-  detail::check(cudaGetLastError(), "a launch");
+  detail::start(detail::each_kernel<Work>, detail::blocks((count + 255) / 256), 256, stream, work, count);
 }
 template <class Work>
 void launch_rows(Work const& work, std::int64_t rows, void* stream) {
-  detail::rows_kernel<<<detail::blocks((rows + 7) / 8), 256, 0, static_cast<cudaStream_t>(stream)>>>(work, rows);
-  detail::check(cudaGetLastError(), "a launch");
+  detail::start(detail::rows_kernel<Work>, detail::blocks((rows + 7) / 8), 256, stream, work, rows);
 }
 template <class Work>
 void launch_blocks(Work const& work, std::int64_t rows, void* stream) {
-  detail::blocks_kernel<<<detail::blocks(rows), block_lanes::size, 0, static_cast<cudaStream_t>(stream)>>>(work, rows);
-  detail::check(cudaGetLastError(), "a launch");
+  detail::start(detail::blocks_kernel<Work>, detail::blocks(rows), block_lanes::size, stream, work, rows);
 }
 
 #else
@@ -182,28 +185,32 @@ void launch_blocks(Work const& work, std::int64_t rows, void* stream);
 
 #endif
 
-template <class Work>
-void for_each(Work const& work, std::int64_t count, [[maybe_unused]] place where) {
-  if (count == 0) return;
-#if defined(__CUDACC__) || defined(C2F_WITH_CUDA)
-  if (where.on_gpu) return launch_each(work, count, where.stream);
+/// Whether the program has the kernels. C2F_EMULATED_KERNELS: they are there, but run on the CPU (tests/emulated).
+#if defined(__CUDACC__) || defined(C2F_WITH_CUDA) || defined(C2F_EMULATED_KERNELS)
+inline constexpr bool has_kernels = true;
+#else
+inline constexpr bool has_kernels = false;
 #endif
+
+template <class Work>
+void for_each(Work const& work, std::int64_t count, place where) {
+  if (count == 0) return;
+  if constexpr (has_kernels)
+    if (where.on_gpu) return launch_each(work, count, where.stream);
   for (std::int64_t i = 0; i < count; ++i) work(i);
 }
 template <class Work>
-void for_rows(Work const& work, std::int64_t rows, [[maybe_unused]] place where) {
+void for_rows(Work const& work, std::int64_t rows, place where) {
   if (rows == 0) return;
-#if defined(__CUDACC__) || defined(C2F_WITH_CUDA)
-  if (where.on_gpu) return launch_rows(work, rows, where.stream);
-#endif
+  if constexpr (has_kernels)
+    if (where.on_gpu) return launch_rows(work, rows, where.stream);
   for (std::int64_t row = 0; row < rows; ++row) work(one_lane{}, row);
 }
 template <class Work>
-void for_blocks(Work const& work, std::int64_t rows, [[maybe_unused]] place where) {
+void for_blocks(Work const& work, std::int64_t rows, place where) {
   if (rows == 0) return;
-#if defined(__CUDACC__) || defined(C2F_WITH_CUDA)
-  if (where.on_gpu) return launch_blocks(work, rows, where.stream);
-#endif
+  if constexpr (has_kernels)
+    if (where.on_gpu) return launch_blocks(work, rows, where.stream);
   for (std::int64_t row = 0; row < rows; ++row) work(one_lane{}, row);
 }
 

@@ -493,8 +493,7 @@ template <class Work>
 void launch_tiles(Work const& work, cut const& all, void* stream) {
   // Tiles are next to each other, so that the sectors of a row are read at about the same time.
   dim3 const grid(static_cast<unsigned>(all.channels / all.tile), static_cast<unsigned>(all.strips));
-  tiles_kernel<<<grid, threads, 0, static_cast<cudaStream_t>(stream)>>>(work);
-  cuda::detail::check(cudaGetLastError(), "a launch");
+  cuda::detail::start(tiles_kernel<Work>, grid, threads, stream, work);
 }
 
 #else
@@ -506,11 +505,10 @@ void launch_tiles(Work const& work, cut const& all, void* stream);
 
 /// Calls work(team, tile, strip, shared) for every block of a cut.
 template <class Work>
-void for_tiles(Work const& work, cut const& all, [[maybe_unused]] place where) {
+void for_tiles(Work const& work, cut const& all, place where) {
   if (all.rows == 0) return;
-#if defined(__CUDACC__) || defined(C2F_WITH_CUDA)
-  if (where.on_gpu) return launch_tiles(work, all, where.stream);
-#endif
+  if constexpr (has_kernels)
+    if (where.on_gpu) return launch_tiles(work, all, where.stream);
   alignas(16) float shared[Work::shared_size];
   for (std::int64_t strip = 0; strip < all.strips; ++strip)
     for (std::int64_t tile = 0; tile < all.channels / all.tile; ++tile) work(one_by_one{}, tile, strip, shared);

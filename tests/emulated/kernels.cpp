@@ -1,0 +1,185 @@
+// The kernels of c2f/cuda/kernels.cu on a CPU (emulated/cuda_runtime.h says how), for the unit tests of kernels/: with C2F_EMULATED=1 in
+// the environment CPU tensors go through them.
+#include <c2f/cuda/kernels.cu>
+
+#include <ucontext.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <numeric>
+#include <vector>
+
+namespace emulated {
+namespace {
+
+[[noreturn]] void give_up(char const* why) {
+  std::fprintf(stderr, "emulated kernel: thread %u of block (%u, %u) %s\n", threadIdx.x, blockIdx.x, blockIdx.y, why);
+  std::abort();
+}
+
+/// Any order will do, but the same in every run of a program.
+std::uint64_t drawn() {
+  static std::uint64_t state = 1;
+  state                      = state * 6364136223846793005u + 1442695040888963407u;
+  return state >> 33;
+}
+template <class T>
+void shuffle(std::vector<T>& all) {
+  for (std::size_t i = all.size(); i > 1; --i) std::swap(all[i - 1], all[drawn() % i]);
+}
+
+// One block after the other, all on the same fibers. A fiber takes threads that have not begun until one of them waits. Who can go on is a
+// stack: a warp that may go on does so before the others.
+class machine {
+ public:
+  void run(dim3 grid, dim3 block, std::function<void()> const& thread) {
+    std::lock_guard const one_launch_at_a_time(lock_);
+    thread_ = &thread, gridDim = grid, blockDim = block, threads_ = block.x;
+    std::vector<unsigned> blocks(std::size_t{grid.x} * grid.y);
+    std::iota(blocks.begin(), blocks.end(), 0u);
+    shuffle(blocks);
+    for (unsigned const each : blocks) {
+      blockIdx = {each % grid.x, each / grid.x};
+      run_block();
+    }
+  }
+  void wait_for_block() {
+    running_->thread = threadIdx.x;
+    waits_for_block_.push_back(running_);
+    if (waits_for_block_.size() == threads_) {
+      arrange(waits_for_block_, [](fiber const* each) { return each->thread; });
+      ready_.swap(waits_for_block_);  // which is empty: all have waited
+    }
+    rest();
+  }
+  void exchange(void* number, std::size_t size, unsigned lane) {
+    unsigned const warp = threadIdx.x / 32;
+    std::memcpy(&left_[threadIdx.x], number, size);
+    wait_for_warp(warp);
+    std::memcpy(number, &left_[warp * 32 + lane], size);
+    wait_for_warp(warp);  // before the next one writes
+  }
+
+ private:
+  struct fiber {
+    static constexpr std::size_t stack_size = 256 * 1024;
+    ucontext_t context;
+    std::unique_ptr<char[]> stack{new char[stack_size]};
+    unsigned thread = 0;
+  };
+
+  void run_block() {
+    begun_ = ended_ = 0;
+    order_.resize(threads_);
+    std::iota(order_.begin(), order_.end(), 0u);
+    arrange(order_, [](unsigned thread) { return thread; });
+    left_.resize(threads_);
+    waits_for_warp_.resize((threads_ + 31) / 32);
+    while (ended_ < threads_) {
+      if (!ready_.empty()) {
+        fiber* const next = ready_.back();
+        ready_.pop_back();
+        resume(next);
+      } else if (begun_ < threads_) {
+        resume(unused());
+      } else {
+        give_up("or another one waits for threads that have ended or wait elsewhere");
+      }
+    }
+  }
+  /// Mostly warp by warp, so that one runs ahead of the others as far as they let it; else in any order.
+  template <class T, class Thread>
+  static void arrange(std::vector<T>& all, Thread const& thread) {
+    shuffle(all);
+    if (drawn() % 4 == 0) return;
+    auto const salt = static_cast<unsigned>(drawn());
+    std::stable_sort(all.begin(), all.end(), [&](T const& a, T const& b) { return rank(thread(a), salt) < rank(thread(b), salt); });
+  }
+  static unsigned rank(unsigned thread, unsigned salt) { return (thread / 32 ^ salt) * 2654435761u; }
+  fiber* unused() {
+    if (unused_.empty()) {
+      all_.push_back(std::make_unique<fiber>());
+      fiber* const made = all_.back().get();
+      getcontext(&made->context);
+      made->context.uc_stack.ss_sp   = made->stack.get();
+      made->context.uc_stack.ss_size = fiber::stack_size;
+      made->context.uc_link          = nullptr;
+      makecontext(&made->context, &machine::life, 0);
+      unused_.push_back(made);
+    }
+    fiber* const taken = unused_.back();
+    unused_.pop_back();
+    return taken;
+  }
+  void resume(fiber* next) {
+    running_ = next;
+    swapcontext(&main_, &next->context);
+  }
+  /// Until it is resumed.
+  void rest() {
+    fiber* const self = running_;
+    self->thread      = threadIdx.x;
+    swapcontext(&self->context, &main_);
+    threadIdx.x = self->thread;
+  }
+  void wait_for_warp(unsigned warp) {
+    auto& waiting = waits_for_warp_[warp];
+    waiting.push_back(running_);
+    if (waiting.size() == 32) {
+      shuffle(waiting);
+      ready_.insert(ready_.end(), waiting.begin(), waiting.end());
+      waiting.clear();
+    }
+    rest();
+  }
+  static void life();
+
+  std::mutex lock_;
+  std::function<void()> const* thread_ = nullptr;
+  unsigned threads_ = 0, begun_ = 0, ended_ = 0;
+  ucontext_t main_{};
+  fiber* running_ = nullptr;
+  std::vector<std::unique_ptr<fiber>> all_;
+  std::vector<fiber*> unused_, ready_, waits_for_block_;
+  std::vector<std::vector<fiber*>> waits_for_warp_;
+  std::vector<std::uint64_t> left_;
+  std::vector<unsigned> order_;
+};
+
+machine& the_machine() {
+  static machine made;
+  return made;
+}
+void machine::life() {
+  machine& here = the_machine();
+  for (;;) {
+    while (here.begun_ < here.threads_) {
+      threadIdx.x = here.order_[here.begun_++];
+      (*here.thread_)();
+      ++here.ended_;
+    }
+    here.unused_.push_back(here.running_);
+    here.rest();
+  }
+}
+
+}  // namespace
+
+void run(dim3 grid, dim3 block, std::function<void()> const& thread) { the_machine().run(grid, block, thread); }
+void wait_for_block() { the_machine().wait_for_block(); }
+void exchange(void* number, std::size_t size, unsigned lane) { the_machine().exchange(number, size, lane); }
+
+}  // namespace emulated
+
+namespace c2f::cuda {
+
+bool emulated() {
+  static char const* const asked = std::getenv("C2F_EMULATED");
+  return asked != nullptr && *asked == '1';
+}
+
+}  // namespace c2f::cuda
