@@ -182,6 +182,7 @@ TEST_CASE("kernel norm_relu: norms, blocks and networks give the same with it") 
   same_step<c2f::network_on<c2f::basic_block<16>, input>>(map_of({6, 16, 8, 8}, 1), 2, 1e-3);
   same_step<c2f::network_on<c2f::basic_block<24, 2>, input>>(map_of({6, 16, 8, 8}, 1), 3, 1e-3);
   same_step<c2f::network_on<c2f::bottleneck<16, 2>, input>>(map_of({6, 16, 8, 8}, 1), 4, 1e-3);
+  same_step<c2f::network_on<c2f::sequential<c2f::conv<24, 3>, c2f::batch_norm, c2f::relu>, input>>(map_of({6, 16, 8, 8}, 1), 1, 1e-4);
   // What the kernel does not know goes its old way, to the bit.
   same_step<c2f::network_on<c2f::batch_norm, c2f::image<3, 8, 8>>>(map_of({6, 3, 8, 8}, 1), 0, 0);
   same_step<c2f::network_on<c2f::basic_block<12>, input>>(map_of({6, 16, 8, 8}, 1), 0, 0);

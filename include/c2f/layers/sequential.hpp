@@ -4,7 +4,7 @@
 //   using tail = c2f::repeat<18, c2f::basic_block<32, 2>, c2f::basic_block<32>>;   // compiled as two blocks, whatever the number
 //
 // The layers are named "0", "1", ... as in PyTorch; each stands on the output of the one before. Where a layer wants the whole pass
-// (dropout), so do these.
+// (dropout), so do these. A norm that a relu follows does both at once (layers/norm.hpp): a map less to keep, to the bit the same.
 #pragma once
 
 #include <c2f/core/architecture.hpp>
@@ -12,13 +12,21 @@
 #include <c2f/layers/check.hpp>
 
 #include <array>
+#include <concepts>
+#include <cstddef>
 #include <string>
 #include <tuple>
 #include <utility>
 
 namespace c2f {
 
+struct relu;
+
 namespace detail {
+
+/// A layer that can do the ReLU behind it.
+template <class Net>
+concept takes_relu = requires(Net const& net, at::Tensor const& x) { net.then_relu(x, mode{}); };
 
 // A layer on the output of the one before it, or what stands there when it does not fit.
 struct wrong_layer {
@@ -66,16 +74,12 @@ struct sequential {
     typename chain::nets layers;
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
-      at::Tensor y = x;
-      std::apply([&](auto const&... layer) { ((y = layer(y, m)), ...); }, layers);
-      return y;
+      return in_turn(x, m, [&](auto const& layer, at::Tensor const& y) { return layer(y, m); });
     }
     at::Tensor operator()(at::Tensor const& x, pass& p) const
       requires detail::any_wants_pass<typename chain::nets>
     {
-      at::Tensor y = x;
-      std::apply([&](auto const&... layer) { ((y = detail::run(layer, y, p)), ...); }, layers);
-      return y;
+      return in_turn(x, p.mode, [&](auto const& layer, at::Tensor const& y) { return detail::run(layer, y, p); });
     }
     template <class Self, class F>
     static void each_member(Self& self, F&& f) {
@@ -85,6 +89,30 @@ struct sequential {
     static constexpr std::int64_t count_of_parameters() { return count(std::make_index_sequence<sizeof...(Layers)>()); }
 
    private:
+    // Whether layer I does the work of the one behind it, too.
+    template <std::size_t I>
+    static constexpr bool does_two() {
+      if constexpr (I + 1 < std::tuple_size_v<typename chain::nets>)
+        return std::same_as<std::tuple_element_t<I + 1, std::tuple<Layers...>>, relu> &&
+               detail::takes_relu<std::tuple_element_t<I, typename chain::nets>>;
+      else
+        return false;
+    }
+    template <class Run>
+    at::Tensor in_turn(at::Tensor const& x, mode m, Run const& run) const {
+      at::Tensor y    = x;
+      auto const next = [&]<std::size_t I>() {
+        auto const& layer = std::get<I>(layers);
+        if constexpr (does_two<I>())
+          y = layer.then_relu(y, m);
+        else if constexpr (I == 0 || !does_two<I - (I > 0)>())
+          y = run(layer, y);
+      };
+      [&]<std::size_t... I>(std::index_sequence<I...>) {
+        (next.template operator()<I>(), ...);
+      }(std::make_index_sequence<std::tuple_size_v<typename chain::nets>>());
+      return y;
+    }
     template <std::size_t... I>
     static constexpr std::int64_t count(std::index_sequence<I...>) {
       return (std::int64_t{0} + ... + parameter_count<std::tuple_element_t<I, typename chain::nets>>);
