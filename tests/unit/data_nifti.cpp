@@ -1,13 +1,16 @@
 // NIfTI files made here byte by byte, read by c2f::data::read_nifti; what write_nifti writes is read back by nifti_clib.
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <bit>
 #include <cmath>
+#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <vector>
@@ -271,6 +274,30 @@ TEST_CASE("write_nifti says where it cannot write") {
   volume<float> const v({1, 1, 1});
   require_message(refusal([&] { write_nifti("/nowhere/at/all.nii", v); }), {"cannot write '/nowhere/at/all.nii'"});
   require_message(refusal([&] { write_nifti("/tmp/x.nii", volume<std::uint8_t>({40000, 1, 1})); }), {"40000 x 1 x 1", "32767"});
+}
+
+TEST_CASE("write_nifti leaves what was there when a write fails in the middle") {
+  folder const dir;
+  volume<float> before({1, 1, 1}), large({40, 40, 40});
+  before.values       = {7};
+  std::uint32_t drawn = 1;
+  for (float& each : large.values) each = static_cast<float>((drawn = drawn * 1664525u + 1013904223u) >> 8);  // packs badly
+  for (char const* name : {"a.nii", "a.nii.gz"})
+    for (::rlim_t const limit : {1000, 20000}) {
+      write_nifti(dir.path / name, before);
+      auto const ignored = std::signal(SIGXFSZ, SIG_IGN);
+      ::rlimit was{}, few{};
+      REQUIRE(::getrlimit(RLIMIT_FSIZE, &was) == 0);
+      few          = was;
+      few.rlim_cur = limit;
+      REQUIRE(::setrlimit(RLIMIT_FSIZE, &few) == 0);
+      std::string const said = refusal([&] { write_nifti(dir.path / name, large); });
+      REQUIRE(::setrlimit(RLIMIT_FSIZE, &was) == 0);
+      std::signal(SIGXFSZ, ignored);
+      require_message(said, {"cannot write '" + (dir.path / name).string() + "': write: File too large"});
+      REQUIRE(read_nifti<float>(dir.path / name).values == before.values);
+    }
+  REQUIRE(std::distance(fs::directory_iterator(dir.path), {}) == 2);
 }
 
 TEST_CASE("read_nifti reads the CT and hippocampus volumes as nifti_clib does") {

@@ -14,22 +14,17 @@
 // names the path. The file is written under another name beside it and renamed, so that it is whole or not there.
 #pragma once
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 #include <spng.h>
@@ -37,6 +32,7 @@
 #include <c2f/core/errors.hpp>
 #include <c2f/data/font.hpp>
 #include <c2f/data/segment.hpp>
+#include <c2f/data/whole_file.hpp>
 
 namespace c2f::data {
 
@@ -244,21 +240,10 @@ inline png_bytes encode_png(std::span<std::uint8_t const> rgb, int width, int he
 }  // namespace detail
 
 inline void canvas::write_png(std::filesystem::path const& path) const {
-  auto const png             = detail::encode_png(bytes_, width_, height_, path);
-  std::filesystem::path part = path;
-  part += ".part" + std::to_string(::getpid());
-  errno = 0;
-  std::ofstream out(part, std::ios::binary | std::ios::trunc);
-  out.write(static_cast<char const*>(png.data.get()), static_cast<std::streamsize>(png.size));
-  out.close();
-  std::error_code failed;
-  if (!out) failed.assign(errno != 0 ? errno : EIO, std::generic_category());  // streams do not say why; the C library under them does
-  if (!failed) std::filesystem::rename(part, path, failed);
-  if (!failed) return;
-  std::error_code ignored;
-  std::filesystem::remove(part, ignored);
-  throw input_error("cannot write the picture '" + path.string() + "': " + failed.message() +
-                    "; check that its folder is there, is writable and has room");
+  auto const png = detail::encode_png(bytes_, width_, height_, path);
+  whole_file out(path);
+  out.write(png.data.get(), png.size);
+  out.commit();
 }
 
 }  // namespace c2f::data

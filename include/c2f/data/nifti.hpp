@@ -23,6 +23,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cerrno>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
@@ -42,6 +43,7 @@
 
 #include <c2f/core/errors.hpp>
 #include <c2f/data/volume.hpp>
+#include <c2f/data/whole_file.hpp>
 
 namespace c2f::data {
 
@@ -285,18 +287,23 @@ inline nifti_1_header header_for(std::array<std::int64_t, 3> const& dims, placem
   return header;
 }
 
-/// Writes both pieces into a file; false where that fails.
-inline bool write_packed(std::filesystem::path const& path, bool packed, std::array<char, 352> const& head, void const* values,
+/// Writes both pieces into a file, packed or as they are.
+inline void write_packed(std::filesystem::path const& path, bool packed, std::array<char, 352> const& head, void const* values,
                          std::size_t bytes) {
-  gzFile const out = gzopen(path.c_str(), packed ? "wb6" : "wbT");
-  if (out == nullptr) return false;
-  bool good = gzwrite(out, head.data(), static_cast<unsigned>(head.size())) == static_cast<int>(head.size());
+  whole_file to(path);
+  errno            = 0;
+  int const its    = ::dup(to.descriptor());
+  gzFile const out = its < 0 ? nullptr : gzdopen(its, packed ? "wb6" : "wbT");  // closes it
+  if (out == nullptr && its >= 0) ::close(its);
+  bool good = out != nullptr && gzwrite(out, head.data(), static_cast<unsigned>(head.size())) == static_cast<int>(head.size());
   for (auto from = static_cast<char const*>(values); good && bytes > 0;) {
     auto const some = static_cast<unsigned>(std::min(bytes, std::size_t{1} << 20));
     good            = gzwrite(out, from, some) == static_cast<int>(some);
     from += some, bytes -= some;
   }
-  return gzclose(out) == Z_OK && good;
+  good = out != nullptr && gzclose(out) == Z_OK && good;
+  if (!good) fail_to_write(path, "write", errno != 0 ? errno : EIO);
+  to.commit();
 }
 
 }  // namespace detail
@@ -349,15 +356,7 @@ void write_nifti(std::filesystem::path const& path, volume<T> const& v) {
   std::array<char, 352> head{};  // the last four bytes say that no extension follows
   std::memcpy(head.data(), &header, sizeof header);
 
-  std::filesystem::path part = path;
-  part += ".part" + std::to_string(::getpid());
-  std::error_code failed;
-  bool written = detail::write_packed(part, path.extension() == ".gz", head, v.values.data(), v.values.size() * sizeof(T));
-  if (written) std::filesystem::rename(part, path, failed);
-  if (written && !failed) return;
-  std::error_code ignored;
-  std::filesystem::remove(part, ignored);
-  throw input_error("cannot write '" + path.string() + "'; choose a folder that can be written and has room");
+  detail::write_packed(path, path.extension() == ".gz", head, v.values.data(), v.values.size() * sizeof(T));
 }
 
 }  // namespace c2f::data

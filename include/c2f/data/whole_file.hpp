@@ -92,6 +92,8 @@ class whole_file {
     }
   }
   void write(std::string_view text) { write(text.data(), text.size()); }
+  /// Of the other file, for libraries that write themselves.
+  [[nodiscard]] int descriptor() const { return out_.number(); }
 
   /// Brings the file to the disk under its name. Nothing may be written after it. Who commits several files to one folder may say `false`
   /// and call c2f::data::sync_folder once.
