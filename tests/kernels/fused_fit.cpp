@@ -147,6 +147,30 @@ TEST_CASE("kernel fit: the steps are recorded") {
   }
 }
 
+TEST_CASE("kernel fit: an evaluation that is recorded, of pictures on the device, scores as one that is run") {
+  C2F_NEEDS_DEVICE();
+  c2f::stack<pt> model(3);
+  c2f::data::glyphs<4> const more({.train = 1, .test = 150, .seed = 1});
+  c2f::move_to(model, tests::device());
+  c2f::to_channels_last(model);
+  auto const recipe = steps(1).on(recorded());
+  c2f::detail::evaluator<pt, std::remove_cvref_t<decltype(more.test)>> recorded_passes(model, more.test, recipe, /*often=*/true);
+  auto const scored = [&] { return *recorded_passes.scores([] { return false; }); };
+  std::vector<double> before;
+  for (int i = 0; i < 2; ++i) {
+    auto const found = scored(), wanted = c2f::evaluate(model, more.test, steps(1).device(tests::device()));
+    REQUIRE(found.size() == 2);
+    for (std::size_t stage = 0; stage < 2; ++stage)
+      for (std::size_t value = 0; value < 2; ++value)  // a sample between two classes may fall to either
+        REQUIRE(std::abs(found[stage].values[value].second - wanted[stage].values[value].second) < 1.5 / 150);
+    std::vector<double> const now{found[0].values[0].second, found[1].values[0].second};
+    REQUIRE(now != before);
+    before = now;
+    at::NoGradGuard const no_gradients;
+    for (auto const& each : c2f::parameters(model)) each.mul_(-1);  // what is repeated reads them anew
+  }
+}
+
 TEST_CASE("kernel fit: a predictor on the device answers as the model does") {
   C2F_NEEDS_DEVICE();
   c2f::stack<pt> const model(3);

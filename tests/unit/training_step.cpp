@@ -1,4 +1,5 @@
 // A training step that is recorded and repeated, against one that is run: the same bytes.
+#include <ATen/ops/dropout.h>
 #include <c2f/layers/dropout.hpp>
 
 #include "called_again.hpp"
@@ -9,10 +10,11 @@ namespace {
 
 c2f::accelerator const recorder{.record = &tests::call_again};
 
-/// Every float of the model and of its average, and every loss, of a training; counters of calls are called again here, too, and left out.
+/// Every float of the model and of its average, every loss and every score of a training; counters of calls are called again here, too, and
+/// left out.
 struct outcome {
   std::vector<at::Tensor> numbers;
-  std::vector<double> losses;
+  std::vector<double> losses, scores;
   std::int64_t skipped = 0;
   bool restore(c2f::training_state&) { return false; }
   void keep(c2f::training_state const& state, c2f::moment) {
@@ -25,6 +27,10 @@ struct outcome {
     for (auto const& [name, value] : step.losses) losses.push_back(value);
     skipped += step.skipped;
   }
+  void on_epoch(c2f::epoch_record const& epoch) {
+    for (auto const& stage : epoch.scores)
+      for (auto const& [name, value] : stage.values) scores.push_back(value);
+  }
 };
 template <class Task>
 outcome trained(c2f::recipe::settings const& recipe) {
@@ -33,6 +39,7 @@ outcome trained(c2f::recipe::settings const& recipe) {
   c2f::fit(model, tiny::data_of<Task>(), recipe, seen);
   return seen;
 }
+/// recorded: how many, of a step and of an evaluation's pass.
 template <class Task>
 void same_recorded(c2f::recipe::settings recipe, int recorded) {
   tests::recordings = tests::repeats = 0;
@@ -42,6 +49,8 @@ void same_recorded(c2f::recipe::settings recipe, int recorded) {
   REQUIRE((tests::repeats > 0) == (recorded > 0));
   REQUIRE(tiny::same_bytes(run.numbers, again.numbers));
   REQUIRE(run.losses == again.losses);
+  REQUIRE(!run.scores.empty());
+  REQUIRE(run.scores == again.scores);
 }
 
 struct drops : tiny::class_vector {
@@ -56,6 +65,18 @@ struct late : tiny::class_vector {
   using encoder = c2f::encode::after<0.5, c2f::encode::tile<>>;
   using fuse    = c2f::fuse::multiply;
 };
+/// Draws from LibTorch's generator, as modules of LibTorch do.
+struct at_dropout {
+  template <c2f::shape In>
+  struct on {
+    using output = In;
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& x, c2f::mode m) const { return at::dropout(x, 0.5, m == c2f::train); }
+  };
+};
+struct drops_elsewhere : tiny::class_vector {
+  using network = c2f::predicts<kind, tiny::layers, at_dropout, c2f::global_average_pool, c2f::linear<3>>;
+};
 struct corrupted : tiny::class_vector {
   using source = c2f::source::corrupt<0.5>;
 };
@@ -65,17 +86,18 @@ struct corrupted : tiny::class_vector {
 TEST_CASE("a recorded step gives the bytes of one that is run") {
   for (auto const& recipe :
        {tiny::recipe(), tiny::recipe().accumulate(1).ema(0), tiny::recipe().clip(0).bf16(), tiny::recipe().adam({.decoupled = true})}) {
-    same_recorded<tiny::class_vector>(recipe, 1);
-    same_recorded<tiny::boxes>(recipe, 1);
-    same_recorded<nested>(recipe, 1);
+    same_recorded<tiny::class_vector>(recipe, 2);
+    same_recorded<tiny::boxes>(recipe, 2);
+    same_recorded<nested>(recipe, 2);
+    same_recorded<drops_elsewhere>(recipe, 2);
   }
 }
 
 TEST_CASE("what works on the host is run and not recorded, and says why") {
   same_recorded<tiny::dense>(tiny::recipe(), 0);
-  same_recorded<drops>(tiny::recipe(), 0);
-  same_recorded<corrupted>(tiny::recipe(), 0);
-  same_recorded<late>(tiny::recipe(), 0);
+  same_recorded<drops>(tiny::recipe(), 1);  // its evaluation
+  same_recorded<corrupted>(tiny::recipe(), 1);
+  same_recorded<late>(tiny::recipe(), 1);
 
   c2f::stack<tiny::dense> cropping(1);
   REQUIRE(c2f::fit(cropping, tiny::data_of<tiny::dense>(), tiny::recipe().on(recorder)).not_recorded ==

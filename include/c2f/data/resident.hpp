@@ -21,6 +21,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -41,6 +42,9 @@ pictures<Classes> const& pictures_of(taken<pictures<Classes>> const& samples) {
 /// A split that fits into a device's memory as it is: pictures, or some of them.
 template <class S>
 concept can_be_resident = split<S> && requires(S const& samples) { detail::pictures_of(samples); };
+
+/// Makes a batch on a device: ids [N] int64, keys [2] int64 -> images, truth.
+using device_reader = std::function<void(at::Tensor const& ids, at::Tensor const& keys, at::Tensor const& images, at::Tensor const& truth)>;
 
 template <can_be_resident S>
 class resident {

@@ -12,24 +12,15 @@
 // Cost: a copy of the model; on a GPU the memory of each batch size that was seen. Errors: as the stack's.
 #pragma once
 
-#include <c2f/core/accelerator.hpp>
 #include <c2f/core/folding.hpp>
-#include <c2f/core/streams.hpp>
-#include <c2f/task/stack.hpp>
+#include <c2f/inference/recorded_passes.hpp>
 
 #include <ATen/Context.h>
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 
-#include <c10/core/DeviceGuard.h>
-
-#include <algorithm>
-#include <map>
-#include <memory>
+#include <cstddef>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace c2f {
 
@@ -69,42 +60,21 @@ class predictor<Task> {
   outputs operator()(at::Tensor const& images) {
     at::NoGradGuard const no_gradients;
     c10::DeviceGuard const here(device());
-    if (!records_ || images.dim() != 4) return run(ready(images));
-    recorded_pass& of = passes_[images.sizes().vec()];
-    if (!of.images.defined()) of.images = at::empty_like(ready(images));
-    of.images.copy_(images);
-    if (!of.work) record(of);
-    if (!of.work) return run(of.images);
-    of.work->repeat();
-    outputs own{copy(of.answers.coarse), copy(of.answers.fine), {}};
-    auto const& answer = of.answers.answer;
-    own.answer         = answer.is_same(of.answers.fine) ? own.fine : answer.is_same(of.answers.coarse) ? own.coarse : copy(answer);
+    outputs const& found = passes_(model_, images);
+    if (!passes_.records()) return found;
+    outputs own{copy(found.coarse), copy(found.fine), {}};
+    own.answer = found.answer.is_same(found.fine) ? own.fine : found.answer.is_same(found.coarse) ? own.coarse : copy(found.answer);
     return own;
   }
 
   /// How many norms became part of a convolution.
   [[nodiscard]] std::int64_t folded() const { return folded_; }
   /// How many batch sizes were recorded, and what keeps others from it; empty where nothing does.
-  [[nodiscard]] std::size_t recorded_sizes() const { return records_ ? passes_.size() : 0; }
-  [[nodiscard]] std::string const& why() const { return why_; }
+  [[nodiscard]] std::size_t recorded_sizes() const { return passes_.sizes(); }
+  [[nodiscard]] std::string const& why() const { return passes_.why(); }
 
  private:
-  struct recorded_pass {
-    at::Tensor images;
-    outputs answers;
-    std::unique_ptr<recorded_work> work;  // last, so that it goes before what it writes to
-  };
-
   [[nodiscard]] at::Device device() const { return options_.on.device; }
-  [[nodiscard]] at::Tensor ready(at::Tensor const& images) const {
-    return images.to(device(), options_.bf16 ? at::kBFloat16 : at::kFloat)
-        .contiguous(options_.channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
-  }
-  [[nodiscard]] outputs run(at::Tensor const& images, bool recorded = false) const {
-    with_fused const scope(options_.on.table);
-    pass p{.recorded = recorded};
-    return model_(images, p);
-  }
   static at::Tensor copy(at::Tensor const& answer) { return answer.defined() ? answer.clone() : at::Tensor(); }
 
   /// On a GPU LibTorch rounds what it convolves to ten bits where it may, which is as much as what the answers may differ by.
@@ -150,20 +120,11 @@ class predictor<Task> {
     if (a.sizes() != b.sizes()) return false;
     return a.sub(b).abs().max().le(a.abs().max().mul(1e-3).add(1e-5)).template item<bool>();
   }
-  void record(recorded_pass& of) {
-    own_stream const other(device());  // the default stream cannot be recorded
-    recording made = record_after_runs(options_.on, [this, &of](bool recorded) { of.answers = run(of.images, recorded); });
-    of.work        = std::move(made.work);
-    why_           = std::move(made.why);
-    records_       = of.work != nullptr;
-  }
 
   stack<Task> model_;
   predictor_options options_;
   std::int64_t folded_ = 0;
-  bool records_        = options_.on.record != nullptr;
-  std::string why_;
-  std::map<std::vector<std::int64_t>, recorded_pass> passes_;
+  recorded_passes<Task> passes_{options_.on, {options_.bf16, options_.channels_last}};
 };
 
 }  // namespace c2f

@@ -22,9 +22,11 @@
 #pragma once
 
 #include <c2f/data/loader.hpp>
-#include <c2f/data/resident.hpp>
 #include <c2f/task/stack.hpp>
+#include <c2f/train/check_data.hpp>
 #include <c2f/train/deterministic.hpp>
+#include <c2f/train/evaluate.hpp>
+#include <c2f/train/generators.hpp>
 #include <c2f/train/observer.hpp>
 #include <c2f/train/recipe.hpp>
 #include <c2f/train/state.hpp>
@@ -36,58 +38,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <mutex>
 #include <optional>
 #include <typeinfo>
 
 namespace c2f {
 
 namespace detail {
-
-template <class Task, class Got, class Wanted>
-consteval bool check_data_image() {
-  static_assert(same_size<Got, Wanted> || mismatch<in_task<Task>, got<Got>, wanted<Wanted>>,
-                "the data's images are not of the task's input shape; change 'using input', or choose data of that shape");
-  return same_size<Got, Wanted>;
-}
-template <class Split, class Kind>
-consteval bool truth_fits() {
-  if constexpr (!std::same_as<typename Split::truth_value, typename Kind::truth_value>)
-    return false;
-  else if constexpr (requires { Kind::template truth_dims<typename Split::image>; })
-    return std::ranges::equal(Split::truth_dims, Kind::template truth_dims<typename Split::image>);
-  else
-    return true;
-}
-template <class Task, class Split, class Kind>
-consteval bool check_data_truth() {
-  constexpr bool same = truth_fits<Split, Kind>();
-  static_assert(same || mismatch<in_task<Task>, got<Split>, wanted<Kind>>,
-                "the data's truth is not what the task's networks predict; choose data for this kind, or another kind");
-  return same;
-}
-template <class Task, std::int64_t Found, std::int64_t Wanted>
-consteval bool check_data_classes() {
-  static_assert(Found == Wanted || mismatch<in_task<Task>, got<vector<Found>>, wanted<vector<Wanted>>>,
-                "the data does not have as many classes as the task's networks predict; write c2f::class_vector<K> with the data's number");
-  return true;
-}
-template <class Task, class Split>
-consteval bool check_data() {
-  using kind = typename complete<Task>::kind;
-  if constexpr (!check_data_image<Task, typename Split::image, typename Task::input>()) {
-    return true;
-  } else if constexpr (!check_data_truth<Task, Split, kind>()) {
-    return true;
-  } else if constexpr (!requires { Split::class_count(); }) {
-    return true;
-  } else if constexpr (requires { kind::labels; }) {  // a truth may hold more of them than there are classes: a mask of one class has two
-    return check_data_classes<Task, Split::class_count(), kind::labels>();
-  } else if constexpr (requires { kind::classes; }) {
-    return check_data_classes<Task, Split::class_count(), kind::classes>();
-  }
-  return true;
-}
 
 class stopwatch {
  public:
@@ -106,56 +62,23 @@ std::uint64_t type_hash() {
   return hash_of(typeid(types).name());
 }
 
-/// LibTorch's own generators, which networks made with torch::nn draw from: seeded for one training, and as they were after it.
-class generators {
+/// Seeds LibTorch's own generators for one training; they are as they were after it.
+class seeded_generators {
  public:
-  generators(at::Device device, std::uint64_t seed) : devices_{at::Device(at::kCPU)} {
-    if (!device.is_cpu()) devices_.push_back(device);
-    before_ = states();
-    for (auto const& each : devices_) {
-      at::Generator generator = at::globalContext().defaultGenerator(each);  // a handle to the one generator
-      std::lock_guard const lock(generator.mutex());
-      generator.set_current_seed(seed);
-    }
-  }
-  generators(generators const&)            = delete;
-  generators& operator=(generators const&) = delete;
-  ~generators() { assign(before_); }
+  seeded_generators(at::Device device, std::uint64_t seed) : all(device), before_(all.states()) { all.seed(seed); }
+  seeded_generators(seeded_generators const&)            = delete;
+  seeded_generators& operator=(seeded_generators const&) = delete;
+  ~seeded_generators() { all.assign(before_); }
 
-  [[nodiscard]] named_tensors states() const {
-    named_tensors all;
-    for (auto const& each : devices_) {
-      at::Generator generator = at::globalContext().defaultGenerator(each);
-      std::lock_guard const lock(generator.mutex());
-      all.emplace_back(each.str(), generator.get_state());
-    }
-    return all;
-  }
-  void assign(named_tensors const& states) const {
-    for (auto const& each : devices_)
-      for (auto const& [name, state] : states)
-        if (name == each.str()) {
-          at::Generator generator = at::globalContext().defaultGenerator(each);
-          std::lock_guard const lock(generator.mutex());
-          generator.set_state(state);
-        }
-  }
+  generators const all;
 
  private:
-  std::vector<at::Device> devices_;
   named_tensors before_;
 };
 
 inline void copy_numbers(named_tensors const& from, named_tensors const& to) {
   at::NoGradGuard const no_gradients;
   for (std::size_t i = 0; i < from.size(); ++i) to[i].second.copy_(from[i].second);
-}
-
-/// The samples of a split in their order, as they are.
-template <data::split Split>
-data::loader<Split> test_loader(Split const& samples, recipe::settings const& recipe) {
-  return data::loader<Split>{
-      samples, {.batch = recipe.batch(), .threads = recipe.threads(), .shuffle = false, .augment = false, .strict = recipe.strict()}};
 }
 
 template <class Loader>
@@ -165,46 +88,6 @@ void count_faulty(faulty_samples& into, Loader const& loader) {
   into.replaced += seen.total;
   for (auto const& [id, reason] : seen.reasons) into.reasons.push_back(reason);
 }
-
-/// The scores, or nothing when `stop` asks for an end.
-template <class Task, class Loader, class Stop>
-std::optional<std::vector<stage_score>> evaluate_on(stack<Task> const& model, Loader const& batches, recipe::settings const& recipe,
-                                                    Stop const& stop) {
-  using completed = complete<Task>;
-  at::NoGradGuard const no_gradients;
-  typename completed::kind::score coarse, fine, answer;
-  for (auto const& batch : batches.epoch(0)) {
-    if (stop()) return {};
-    at::Tensor const truth = batch.truth.to(recipe.device());
-    outputs const both     = model(detail::ready(batch.images, recipe), eval);
-    coarse.add(both.coarse, truth);
-    if (both.fine.defined()) fine.add(both.fine, truth);
-    if (!both.answer.is_same(both.coarse) && !both.answer.is_same(both.fine)) answer.add(both.answer, truth);
-  }
-  std::vector<stage_score> scores;
-  auto const put = [&](char const* stage, auto const& score) {
-    if (score.samples == 0) return;
-    stage_score& into = scores.emplace_back(stage_score{stage, {}});
-    for (auto const& [name, value] : score.values()) into.values.emplace_back(name, value);
-  };
-  put("coarse", coarse);
-  put("fine", fine);
-  put("answer", answer);
-  return scores;
-}
-
-}  // namespace detail
-
-/// Scores every stage of a stack on a split.
-template <class Task, data::split Split>
-  requires detail::checked<Task>
-[[nodiscard]] std::vector<stage_score> evaluate(stack<Task> const& model, Split const& samples, recipe::settings const& recipe = {}) {
-  static_assert(detail::check_data<Task, Split>());
-  return deterministically(recipe.deterministic(),
-                           [&] { return *detail::evaluate_on(model, detail::test_loader(samples, recipe), recipe, [] { return false; }); });
-}
-
-namespace detail {
 
 /// Whether every pass has the sizes of the one before.
 template <class Task>
@@ -235,22 +118,6 @@ class fastest_convolutions {
   bool before_ = at::globalContext().benchmarkCuDNN();
 };
 
-/// Puts a small split on the device, where the recipe's accelerator has a kernel that makes batches of it; says whether.
-template <class Task, class Split>
-bool read_on_device([[maybe_unused]] training_step<Task>& training, [[maybe_unused]] Split const& samples,
-                    [[maybe_unused]] recipe::settings const& recipe) {
-  if constexpr (data::can_be_resident<Split>) {
-    accelerator const& with = recipe.accelerator();
-    if (with.record == nullptr || with.table == nullptr || with.table->augment_pictures == nullptr || !recipe.channels_last()) return false;
-    training.read_on_device(
-        [held = data::resident(samples, recipe.device()), augment = recipe.augment()](
-            auto const& ids, auto const& keys, auto const& images, auto const& truth) { held.batch(ids, keys, images, truth, augment); });
-    return true;
-  } else {
-    return false;
-  }
-}
-
 template <class Task, class Data, class... Observers>
 training_report train_on(stack<Task>& model, Data const& data, recipe::settings const& recipe, Observers&... observers) {
   auto const tell          = [&](auto const& record) { (detail::tell(observers, record), ...); };
@@ -260,16 +127,16 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
   if (recipe.channels_last()) to_channels_last(model);
   fastest_convolutions const fastest(recipe, sizes_are_fixed<Task>());
   training_step<Task> training(model, recipe);
-  bool const resident = read_on_device(training, data.train, recipe);
+  data::device_reader const read = reader_on_device(data.train, recipe, recipe.augment());
+  if (read) training.read_on_device(read);
   data::loader batches{data.train,
                        {.batch   = recipe.batch(),
                         .seed    = recipe.seed(),
                         .threads = recipe.threads(),
                         .augment = recipe.augment(),
                         .strict  = recipe.strict(),
-                        .read    = !resident,
+                        .read    = !read,
                         .pinned  = !recipe.device().is_cpu()}};
-  auto tests               = test_loader(data.test, recipe);
   std::int64_t const steps = data::detail::batches_of(batches.batches(), recipe.accumulate());
 
   training_state state;
@@ -284,8 +151,9 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
   if (training.averaged() != nullptr)
     for_each_leaf(*training.averaged(),
                   [&](std::string const& path, leaf const& each, leaf_traits const&) { state.averages.emplace_back(path, each.tensor()); });
-  stack<Task> const& judged = training.averaged() != nullptr ? *training.averaged() : model;
-  generators const random(recipe.device(), recipe.seed());
+  evaluator<Task, std::remove_cvref_t<decltype(data.test)>> tests(training.averaged() != nullptr ? *training.averaged() : model, data.test,
+                                                                  recipe, /*often=*/true);
+  seeded_generators const random(recipe.device(), recipe.seed());
 
   training_report& report = state.report;
   progress& now           = state.now;
@@ -293,16 +161,16 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
   auto const keep         = [&](moment when) {
     if constexpr ((false || ... || state_keeper<Observers>)) {
       state.train      = batches.replaced();
-      state.generators = random.states();
+      state.generators = random.all.states();
       (detail::keep(observers, state, when), ...);
     }
   };
   bool resumed = false;
   ((resumed = detail::restore(observers, state) || resumed), ...);
   if (resumed) {
-    random.assign(state.generators);
+    random.all.assign(state.generators);
     batches.count_from(state.train);
-    tests.count_from(state.test);
+    tests.batches().count_from(state.test);
     training.refresh();
     report.start.done = now.iteration;
   }
@@ -363,7 +231,7 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
     }
     stopwatch const test_time;
     std::optional<std::vector<stage_score>> scores;
-    if (!report.stopped) scores = evaluate_on(judged, tests, recipe, asked_to_stop);
+    if (!report.stopped) scores = tests.scores(asked_to_stop);
     report.stopped = !scores;
     if (report.stopped) break;
 
@@ -373,7 +241,7 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
     done.steps_a_second = static_cast<double>(steps) / done.train_seconds;
     for (auto& [name, sum] : done.losses)
       if (done.skipped > 0) sum *= static_cast<double>(steps) / static_cast<double>(steps - done.skipped);
-    state.test = tests.replaced();
+    state.test = tests.batches().replaced();
     state.step = 0;
     ++now.epoch;
     tell(done);
@@ -384,7 +252,7 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
   if (training.averaged() != nullptr) copy_numbers(state.averages, state.leaves);
   report.not_recorded = training.why();
   count_faulty(report.faulty, batches);
-  count_faulty(report.faulty, tests);
+  count_faulty(report.faulty, tests.batches());
   tell(report);
   return std::move(report);
 }
@@ -400,11 +268,6 @@ training_report fit(stack<Task>& model, Data const& data, recipe::settings const
 }
 
 // A wrong task has said its sentence; what is asked of it besides is no error of its own.
-template <class Task, class... Any>
-  requires(!detail::checked<Task>)
-std::vector<stage_score> evaluate(stack<Task> const&, Any&&...) {
-  return {};
-}
 template <class Task, class... Any>
   requires(!detail::checked<Task>)
 training_report fit(stack<Task>&, Any&&...) {

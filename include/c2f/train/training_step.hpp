@@ -24,8 +24,10 @@
 
 #include <c2f/core/streams.hpp>
 #include <c2f/data/loader.hpp>
+#include <c2f/data/resident.hpp>
 #include <c2f/task/stack.hpp>
 #include <c2f/train/average.hpp>
+#include <c2f/train/generators.hpp>
 #include <c2f/train/observer.hpp>
 #include <c2f/train/recipe.hpp>
 
@@ -67,19 +69,22 @@ inline std::string first_not_finite(any_network net) {
   return {};
 }
 
-/// Copies of tensors, to be put back.
+/// Copies of tensors, and LibTorch's generators, to be put back.
 class remembered {
  public:
-  explicit remembered(std::vector<at::Tensor> tensors) : tensors_(std::move(tensors)) {
+  remembered(std::vector<at::Tensor> tensors, at::Device device) : tensors_(std::move(tensors)), generators_(device) {
     for (auto const& each : tensors_) before_.push_back(each.detach().clone());
   }
   void put_back() const {
     at::NoGradGuard const no_gradients;
     for (std::size_t i = 0; i < tensors_.size(); ++i) tensors_[i].copy_(before_[i]);
+    generators_.assign(drawn_before_);
   }
 
  private:
   std::vector<at::Tensor> tensors_, before_;
+  generators generators_;
+  named_tensors drawn_before_ = generators_.states();
 };
 
 }  // namespace detail
@@ -96,9 +101,7 @@ class any_training_step {
 
   /// From now on batches are made on the device by read(ids [N], keys [2], images, truth), of the samples whose ids are given; what
   /// queue() is given besides the ids is not looked at. For recipes that record (data/resident.hpp).
-  using device_reader =
-      std::function<void(at::Tensor const& ids, at::Tensor const& keys, at::Tensor const& images, at::Tensor const& truth)>;
-  void read_on_device(device_reader read) { read_ = std::move(read); }
+  void read_on_device(data::device_reader read) { read_ = std::move(read); }
 
   /// Queues a step of these batches, at record's t, rate and iteration. Where full(), next() must be called before.
   void queue(std::vector<data::batch> const& batches, step_record record) {
@@ -159,7 +162,7 @@ class any_training_step {
   /// Throws c2f::not_finite, which says why the step that was queued last was skipped; it is computed once more for that.
   [[noreturn]] void stop_at_skipped(step_record const& at, std::int64_t in_a_row) {
     with_fused const scope(recipe_.accelerator().table);
-    detail::remembered const before(changing_in_forward());
+    detail::remembered const before(changing_in_forward(), recipe_.device());
     differentiate(last_, at, false);
     std::string what, path = detail::first_not_finite(model_);
     for (auto const& [name, value] : at.losses)
@@ -481,7 +484,7 @@ class any_training_step {
     optimizer_->for_each_state([&](std::string const&, at::Tensor const& each) { changing.push_back(each); });
     if (averaged_)
       for_each_leaf(*averaged_, [&](std::string const&, leaf const& each, leaf_traits const&) { changing.push_back(each.tensor()); });
-    detail::remembered const before(std::move(changing));
+    detail::remembered const before(std::move(changing), recipe_.device());
     try {
       run(inputs_, place.record, /*recorded=*/false);  // which says how many levels draw
       if (levels_wanted_ != levels_) {
@@ -528,7 +531,7 @@ class any_training_step {
   std::vector<slot> ring_;
   std::size_t queued_ = 0, taken_ = 0, landed_ = 0;
 
-  device_reader read_;
+  data::device_reader read_;
   bool recordable_ = accelerated();
   std::string why_;
   std::unique_ptr<recorded_work> work_;  // refers to the rest, so it goes first

@@ -1,0 +1,135 @@
+// c2f/train/evaluate.hpp: scores of every stage of a stack on a split.
+//
+//   auto scores = c2f::evaluate(model, data.test, recipe);         // {"coarse", {{"top1", …}, …}}, {"fine", …}
+//
+// Samples come in their order and are not augmented. c2f::fit does the same after every epoch; there the passes of an accelerator that
+// records are recorded once for the whole training, and a split of small pictures is put on the device.
+#pragma once
+
+#include <c2f/data/loader.hpp>
+#include <c2f/data/resident.hpp>
+#include <c2f/inference/recorded_passes.hpp>
+#include <c2f/task/stack.hpp>
+#include <c2f/train/check_data.hpp>
+#include <c2f/train/deterministic.hpp>
+#include <c2f/train/observer.hpp>
+#include <c2f/train/recipe.hpp>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace c2f {
+
+namespace detail {
+
+/// A small split on the device, where the accelerator has the kernel that makes batches of it; else nothing.
+template <class Split>
+data::device_reader reader_on_device([[maybe_unused]] Split const& samples, [[maybe_unused]] recipe::settings const& recipe,
+                                     [[maybe_unused]] bool augment) {
+  if constexpr (data::can_be_resident<Split>) {
+    accelerator const& with = recipe.accelerator();
+    if (with.record != nullptr && with.table != nullptr && with.table->augment_pictures != nullptr && recipe.channels_last())
+      return
+          [held = data::resident(samples, recipe.device()), augment](auto const& ids, auto const& keys, auto const& images,
+                                                                     auto const& truth) { held.batch(ids, keys, images, truth, augment); };
+  }
+  return {};
+}
+
+/// Scores one model on one split, as often as it is asked.
+template <class Task, data::split Split>
+class evaluator {
+ public:
+  /// The model must stay where it is. often: passes are recorded and the split is put on the device, which costs a few passes.
+  evaluator(stack<Task> const& model, Split const& samples, recipe::settings const& recipe, bool often)
+      : model_(model),
+        recipe_(recipe),
+        passes_({recipe.device(), recipe.accelerator().table, often ? recipe.accelerator().record : nullptr},
+                {recipe.bf16(), recipe.channels_last()}),
+        read_(often ? reader_on_device(samples, recipe, /*augment=*/false) : nullptr),
+        batches_(samples, {.batch   = recipe.batch(),
+                           .threads = recipe.threads(),
+                           .shuffle = false,
+                           .augment = false,
+                           .strict  = recipe.strict(),
+                           .read    = !read_,
+                           .pinned  = !recipe.device().is_cpu()}) {}
+
+  /// The scores, or nothing when stop() asks for an end.
+  template <class Stop>
+  [[nodiscard]] std::optional<std::vector<stage_score>> scores(Stop const& stop) {
+    at::NoGradGuard const no_gradients;
+    typename complete<Task>::kind::score coarse, fine, answer;
+    for (auto const& batch : batches_.epoch(0)) {
+      if (stop()) return {};
+      auto const [images, truth] = on_device(batch);
+      outputs const& both        = passes_(model_, images);
+      coarse.add(both.coarse, truth);
+      if (both.fine.defined()) fine.add(both.fine, truth);
+      if (!both.answer.is_same(both.coarse) && !both.answer.is_same(both.fine)) answer.add(both.answer, truth);
+    }
+    std::vector<stage_score> all;
+    auto const put = [&](char const* stage, auto const& score) {
+      if (score.samples == 0) return;
+      stage_score& into = all.emplace_back(stage_score{stage, {}});
+      for (auto const& [name, value] : score.values()) into.values.emplace_back(name, value);
+    };
+    put("coarse", coarse);
+    put("fine", fine);
+    put("answer", answer);
+    return all;
+  }
+
+  [[nodiscard]] data::loader<Split>& batches() { return batches_; }
+
+ private:
+  struct placed {
+    at::Tensor images, truth;
+  };
+  [[nodiscard]] placed on_device(data::batch const& batch) const {
+    if (!read_) return {batch.images, batch.truth.to(recipe_.device())};
+    with_fused const scope(recipe_.accelerator().table);
+    auto const n = static_cast<std::int64_t>(batch.ids.size());
+    at::TensorOptions const integers(at::kLong), there(recipe_.device());
+    at::Tensor const ids = at::empty({n}, integers), keys = at::zeros({2}, there.dtype(at::kLong));
+    std::ranges::copy(batch.ids, ids.mutable_data_ptr<std::int64_t>());
+    auto const type = recipe_.bf16() ? at::kBFloat16 : at::kFloat;
+    placed const to{at::empty({n, 3, 32, 32}, there.dtype(type).memory_format(at::MemoryFormat::ChannelsLast)),
+                    at::empty({n}, there.dtype(at::kLong))};
+    read_(ids.to(recipe_.device()), keys, to.images, to.truth);
+    return to;
+  }
+
+  stack<Task> const& model_;
+  recipe::settings recipe_;
+  recorded_passes<Task> passes_;
+  data::device_reader read_;
+  data::loader<Split> batches_;
+};
+
+}  // namespace detail
+
+/// Scores every stage of a stack on a split.
+template <class Task, data::split Split>
+  requires detail::checked<Task>
+[[nodiscard]] std::vector<stage_score> evaluate(stack<Task> const& model, Split const& samples, recipe::settings const& recipe = {}) {
+  static_assert(detail::check_data<Task, Split>());
+  return deterministically(recipe.deterministic(), [&] {
+    return *detail::evaluator<Task, Split>(model, samples, recipe, /*often=*/false).scores([] { return false; });
+  });
+}
+
+// A wrong task has said its sentence; what is asked of it besides is no error of its own.
+template <class Task, class... Any>
+  requires(!detail::checked<Task>)
+std::vector<stage_score> evaluate(stack<Task> const&, Any&&...) {
+  return {};
+}
+
+}  // namespace c2f
