@@ -228,7 +228,7 @@ TEST_CASE("files are read, and those that are not there are named") {
   REQUIRE(read_label_picture(folder / "a.jpg").labels == bytes{1, 2, 3, 4});
   REQUIRE(has(refusal([&] { (void)read_picture(folder / "b.png"); }), "no file '" + (folder / "b.png").string() + "'"));
   REQUIRE(has(refusal([&] { (void)read_picture(folder); }), "no file '"));
-  REQUIRE(has(refusal([&] { (void)detail::whole_file(folder / "a.jpg", 10); }), "more than the 10 that are read"));
+  REQUIRE(has(refusal([&] { (void)detail::bytes_of_file(folder / "a.jpg", 10); }), "more than the 10 that are read"));
   std::filesystem::remove_all(folder);
 }
 

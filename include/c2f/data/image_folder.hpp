@@ -220,7 +220,7 @@ class image_list {
       one_folder = std::filesystem::is_directory(root / "images", ignored);
     }
     static detail::split_csv parse(std::filesystem::path const& path) {
-      return detail::parse_split_csv(detail::whole_file(path, detail::largest_split_csv), path.string());
+      return detail::parse_split_csv(detail::bytes_of_file(path, detail::largest_split_csv), path.string());
     }
     [[nodiscard]] std::filesystem::path file(std::size_t i) const {
       return root / (one_folder ? std::string("images") : list.classes[list.lines[i].label]) / std::string(list.file(i));

@@ -56,7 +56,7 @@ inline constexpr std::int64_t largest_picture_side = 65500, largest_picture_pixe
 
 namespace detail {
 
-inline std::vector<std::uint8_t> whole_file(std::filesystem::path const& path, std::uintmax_t limit) {
+inline std::vector<std::uint8_t> bytes_of_file(std::filesystem::path const& path, std::uintmax_t limit) {
   std::string const name = "'" + path.string() + "'";
   std::error_code failed;
   if (!std::filesystem::is_regular_file(path, failed)) throw input_error("no file " + name + "; check its name and folder");
@@ -230,7 +230,7 @@ inline bool is_png(std::span<std::uint8_t const> bytes) {
 
 /// The picture of a JPEG or PNG file.
 [[nodiscard]] inline picture_bytes read_picture(std::filesystem::path const& path) {
-  return decode_picture(detail::whole_file(path, detail::largest_picture_file), path.string());
+  return decode_picture(detail::bytes_of_file(path, detail::largest_picture_file), path.string());
 }
 
 /// The numbers in the bytes of a PNG file: grey values or indices of a palette, of 1, 2, 4 or 8 bits, as they are.
@@ -259,7 +259,7 @@ inline bool is_png(std::span<std::uint8_t const> bytes) {
 
 /// The numbers of a PNG file.
 [[nodiscard]] inline label_bytes read_label_picture(std::filesystem::path const& path) {
-  return decode_label_picture(detail::whole_file(path, detail::largest_picture_file), path.string());
+  return decode_label_picture(detail::bytes_of_file(path, detail::largest_picture_file), path.string());
 }
 
 }  // namespace c2f::data

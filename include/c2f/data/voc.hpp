@@ -254,7 +254,7 @@ class voc_indexer {
 
   // The first word of each line; Pascal's lists of one class have a number behind it.
   static std::vector<std::string> listed(std::filesystem::path const& file) {
-    std::vector<std::uint8_t> const bytes = whole_file(file, 1 << 24);
+    std::vector<std::uint8_t> const bytes = bytes_of_file(file, 1 << 24);
     std::vector<std::string> found;
     std::set<std::string_view> different;
     std::string_view text(reinterpret_cast<char const*>(bytes.data()), bytes.size());
@@ -282,7 +282,7 @@ class voc_indexer {
       if (e.sample.picture.empty() && std::filesystem::exists(pictures_ / (name + ending), ignored_))
         e.sample.picture = pictures_ / (name + ending);
     try {
-      e.says         = parse_annotation(whole_file(e.sample.xml, largest_annotation_file), e.sample.xml.string());
+      e.says         = parse_annotation(bytes_of_file(e.sample.xml, largest_annotation_file), e.sample.xml.string());
       e.sample.width = e.says.width, e.sample.height = e.says.height;
       if (e.sample.picture.empty())
         throw input_error("no picture '" + (pictures_ / name).string() + "' with the ending .jpg, .jpeg or .png" + voc_remedy);
