@@ -344,6 +344,27 @@ struct apply {
   }
 };
 
+/// Calls work(place, through, in) for a thread's rows: what of dy passes the ReLU that made y (nullptr: there was none), and x.
+template <number Number, class Work>
+C2F_HOST_DEVICE void each_gradient(part<Number> const& mine, Number const* dy, Number const* y, Number const* x, Work const& work) {
+  mine.template each<2>([&](int const(&places)[2]) {
+    words gradient[2], out[2], in[2];
+    for (int k = 0; k < 2; ++k)
+      if (places[k] >= 0) {
+        gradient[k] = load_words(dy + mine.from + places[k]);
+        in[k]       = load_words(x + mine.from + places[k]);
+        if (y != nullptr) out[k] = load_words(y + mine.from + places[k]);
+      }
+    for (int k = 0; k < 2; ++k)
+      if (places[k] >= 0) {
+        float through[in_words<Number>];
+        for (int i = 0; i < in_words<Number>; ++i)
+          through[i] = y != nullptr && number_of<Number>(out[k], i) <= 0 ? 0.0f : number_of<Number>(gradient[k], i);
+        work(places[k], through, in[k]);
+      }
+  });
+}
+
 /// The sums of dz and of dz * xhat for each strip and channel, and dz where the shortcut needs it.
 template <number Number>
 struct backward_sums {
@@ -364,24 +385,12 @@ struct backward_sums {
       part<Number> const mine(cut, tile, strip, thread);
       float center[size], sum[size] = {}, product[size] = {};
       for (int i = 0; i < size; ++i) center[i] = mean[tile * cut.tile + mine.column * size + i];
-      mine.template each<2>([&](int const(&places)[2]) {
-        words gradient[2], out[2], in[2];
-        for (int k = 0; k < 2; ++k)
-          if (places[k] >= 0) {
-            gradient[k] = load_words(dy + mine.from + places[k]);
-            in[k]       = load_words(x + mine.from + places[k]);
-            if (y != nullptr) out[k] = load_words(y + mine.from + places[k]);
-          }
-        for (int k = 0; k < 2; ++k)
-          if (places[k] >= 0) {
-            float through[size];
-            for (int i = 0; i < size; ++i) {
-              through[i] = y != nullptr && number_of<Number>(out[k], i) <= 0 ? 0.0f : number_of<Number>(gradient[k], i);
-              sum[i] += through[i];
-              product[i] += through[i] * (number_of<Number>(in[k], i) - center[i]);
-            }
-            if (dz != nullptr) store_words(dz + mine.from + places[k], words_of<Number>(through));
-          }
+      each_gradient(mine, dy, y, x, [&](int place, float const(&through)[size], words const& in) {
+        for (int i = 0; i < size; ++i) {
+          sum[i] += through[i];
+          product[i] += through[i] * (number_of<Number>(in, i) - center[i]);
+        }
+        if (dz != nullptr) store_words(dz + mine.from + place, words_of<Number>(through));
       });
       for (int i = 0; i < size; ++i) {
         shared[i * threads + thread]          = sum[i];
@@ -443,23 +452,10 @@ struct backward_apply {
         slope[i]    = shared[2 * threads + c];
         level[i]    = shared[3 * threads + c];
       }
-      mine.template each<2>([&](int const(&places)[2]) {
-        words gradient[2], out[2], in[2];
-        for (int k = 0; k < 2; ++k)
-          if (places[k] >= 0) {
-            gradient[k] = load_words(dy + mine.from + places[k]);
-            in[k]       = load_words(x + mine.from + places[k]);
-            if (y != nullptr) out[k] = load_words(y + mine.from + places[k]);
-          }
-        for (int k = 0; k < 2; ++k)
-          if (places[k] >= 0) {
-            float to[size];
-            for (int i = 0; i < size; ++i) {
-              float const through = y != nullptr && number_of<Number>(out[k], i) <= 0 ? 0.0f : number_of<Number>(gradient[k], i);
-              to[i]               = scale[i] * through - slope[i] * (number_of<Number>(in[k], i) - center[i]) - level[i];
-            }
-            store_words(dx + mine.from + places[k], words_of<Number>(to));
-          }
+      each_gradient(mine, dy, y, x, [&](int place, float const(&through)[size], words const& in) {
+        float to[size];
+        for (int i = 0; i < size; ++i) to[i] = scale[i] * through[i] - slope[i] * (number_of<Number>(in, i) - center[i]) - level[i];
+        store_words(dx + mine.from + place, words_of<Number>(to));
       });
     });
   }
