@@ -93,11 +93,14 @@ struct warp_lanes {
   [[nodiscard]] __device__ std::int64_t count() const { return 32; }
   template <class T>
   [[nodiscard]] __device__ T sum(T value) const {
-    for (int offset = 16; offset > 0; offset /= 2) value += __shfl_xor_sync(0xFFFFFFFFu, value, offset);
-    return value;
+    return pooled(value, [](T a, T b) { return a + b; });
   }
   [[nodiscard]] __device__ float max(float value) const {
-    for (int offset = 16; offset > 0; offset /= 2) value = fmaxf(value, __shfl_xor_sync(0xFFFFFFFFu, value, offset));
+    return pooled(value, [](float a, float b) { return fmaxf(a, b); });
+  }
+  template <class T, class Pool>
+  [[nodiscard]] __device__ T pooled(T value, Pool const& pool) const {
+    for (int offset = 16; offset > 0; offset /= 2) value = pool(value, __shfl_xor_sync(0xFFFFFFFFu, value, offset));
     return value;
   }
 };
@@ -109,23 +112,22 @@ struct block_lanes {
   [[nodiscard]] __device__ std::int64_t count() const { return size; }
   template <class T>
   [[nodiscard]] __device__ T sum(T value) const {
+    return pooled(value, [](T a, T b) { return a + b; });
+  }
+  [[nodiscard]] __device__ float max(float value) const {
+    return pooled(value, [](float a, float b) { return fmaxf(a, b); });
+  }
+
+ private:
+  template <class T, class Pool>
+  [[nodiscard]] __device__ T pooled(T value, Pool const& pool) const {
     __shared__ T parts[size / 32];
-    value = warp_lanes{}.sum(value);
+    value = warp_lanes{}.pooled(value, pool);
     if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = value;
     __syncthreads();
     T all = parts[0];
-    for (int i = 1; i < size / 32; ++i) all += parts[i];
+    for (int i = 1; i < size / 32; ++i) all = pool(all, parts[i]);
     __syncthreads();  // before the next one writes
-    return all;
-  }
-  [[nodiscard]] __device__ float max(float value) const {
-    __shared__ float parts[size / 32];
-    value = warp_lanes{}.max(value);
-    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = value;
-    __syncthreads();
-    float all = parts[0];
-    for (int i = 1; i < size / 32; ++i) all = fmaxf(all, parts[i]);
-    __syncthreads();
     return all;
   }
 };

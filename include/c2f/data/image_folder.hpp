@@ -25,7 +25,6 @@
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <numeric>
 #include <string>
 #include <string_view>
@@ -36,6 +35,7 @@
 #include <c2f/core/errors.hpp>
 #include <c2f/core/random.hpp>
 #include <c2f/core/shapes.hpp>
+#include <c2f/data/decoded_pictures.hpp>
 #include <c2f/data/episodes.hpp>
 #include <c2f/data/letterbox.hpp>
 #include <c2f/data/picture_file.hpp>
@@ -201,21 +201,14 @@ class image_list {
   static constexpr int pad = 8;
   using square_bytes       = std::vector<std::uint8_t>;
 
-  // What the first read of a sample found.
-  struct place {
-    std::mutex mutex;
-    std::shared_ptr<square_bytes const> kept;
-    std::string fault;
-  };
   struct contents {
     std::filesystem::path root;
     std::string name;
     detail::split_csv list;
     bool one_folder;  // images/<filename>, and not <label>/<filename>
-    std::shared_ptr<std::atomic<std::int64_t>> room;
-    std::vector<place> places;
+    detail::decoded_pictures squares;
     contents(std::filesystem::path r, std::filesystem::path const& path, std::shared_ptr<std::atomic<std::int64_t>> left)
-        : root(std::move(r)), name("'" + path.string() + "'"), list(parse(path)), room(std::move(left)), places(list.lines.size()) {
+        : root(std::move(r)), name("'" + path.string() + "'"), list(parse(path)), squares(list.lines.size(), std::move(left)) {
       std::error_code ignored;
       one_folder = std::filesystem::is_directory(root / "images", ignored);
     }
@@ -227,24 +220,8 @@ class image_list {
     }
   };
 
-  // Several threads may ask for the same sample: one decodes, the others wait.
   [[nodiscard]] std::shared_ptr<square_bytes const> square_of(std::int64_t id) const {
-    constexpr auto bytes = static_cast<std::int64_t>(3 * Side * Side);
-    place& here          = held_->places[static_cast<std::size_t>(id)];
-    std::lock_guard lock(here.mutex);
-    if (here.kept) return here.kept;
-    if (!here.fault.empty()) throw input_error(here.fault);
-    try {
-      auto made = std::make_shared<square_bytes const>(decode(file(id)));
-      if (held_->room->fetch_sub(bytes) >= bytes)
-        here.kept = made;
-      else
-        held_->room->fetch_add(bytes);
-      return made;
-    } catch (input_error const& error) {
-      here.fault = error.what();
-      throw;
-    }
+    return held_->squares.of(static_cast<std::size_t>(id), [&] { return decode(file(id)); });
   }
 
   static square_bytes decode(std::filesystem::path const& path) {

@@ -31,7 +31,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <numeric>
 #include <optional>
 #include <set>
@@ -48,6 +47,7 @@
 #include <c2f/core/errors.hpp>
 #include <c2f/core/random.hpp>
 #include <c2f/core/shapes.hpp>
+#include <c2f/data/decoded_pictures.hpp>
 #include <c2f/data/letterbox.hpp>
 #include <c2f/data/picture_file.hpp>
 
@@ -438,22 +438,15 @@ class voc_split {
   static constexpr std::array<std::uint8_t, 3> pad{124, 116, 104};  // 255 * mean
   using square_bytes = std::vector<std::uint8_t>;
 
-  // What the first read of a sample found.
-  struct place {
-    std::mutex mutex;
-    std::shared_ptr<square_bytes const> kept;
-    std::string fault;
-  };
   struct contents {
     std::string name;
     detail::voc_list list;
     std::vector<std::string> classes;
     augmentation augment;
-    std::shared_ptr<std::atomic<std::int64_t>> room;
-    std::vector<place> places;
+    detail::decoded_pictures squares;
     contents(std::string n, detail::voc_list l, std::vector<std::string> c, augmentation const& a,
              std::shared_ptr<std::atomic<std::int64_t>> r)
-        : name(std::move(n)), list(std::move(l)), classes(std::move(c)), augment(a), room(std::move(r)), places(list.samples.size()) {}
+        : name(std::move(n)), list(std::move(l)), classes(std::move(c)), augment(a), squares(list.samples.size(), std::move(r)) {}
   };
 
   static float normalised(float byte, std::size_t channel) { return (byte / 255.0f - mean[channel]) / deviation[channel]; }
@@ -464,26 +457,9 @@ class voc_split {
     return sample(id);
   }
 
-  // Several threads may ask for the same sample: one decodes, the others wait.
   [[nodiscard]] std::shared_ptr<square_bytes const> square_of(std::int64_t id) const {
     auto const& from = sound(id);
-    place& here      = held_->places[static_cast<std::size_t>(id)];
-    std::lock_guard lock(here.mutex);
-    if (here.kept) return here.kept;
-    if (here.fault.empty()) {
-      try {
-        auto made  = std::make_shared<square_bytes const>(decode(from));
-        auto& room = *held_->room;
-        if (room.fetch_sub(static_cast<std::int64_t>(bytes)) >= static_cast<std::int64_t>(bytes))
-          here.kept = made;
-        else
-          room.fetch_add(static_cast<std::int64_t>(bytes));
-        return made;
-      } catch (input_error const& error) {
-        here.fault = error.what();
-      }
-    }
-    throw input_error(here.fault);
+    return held_->squares.of(static_cast<std::size_t>(id), [&] { return decode(from); });
   }
 
   static square_bytes decode(detail::voc_sample const& from) {
