@@ -59,15 +59,21 @@ struct wrong_shape {
 };
 
 template <class S>
-inline constexpr bool is_image = std::is_same_v<S, wrong_shape>;
+inline constexpr bool is_wrong = std::is_same_v<S, wrong_shape>;
+template <class S>
+inline constexpr bool is_image = is_wrong<S>;
 template <std::int64_t C, std::int64_t H, std::int64_t W>
 inline constexpr bool is_image<image<C, H, W>> = true;
 template <class S>
-inline constexpr bool is_vector = std::is_same_v<S, wrong_shape>;
+inline constexpr bool is_vector = is_wrong<S>;
 template <std::int64_t C>
 inline constexpr bool is_vector<vector<C>> = true;
+constexpr bool window_is_one(std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t dilation) {
+  return kernel >= 1 && stride >= 1 && padding >= 0 && dilation >= 1;
+}
 constexpr std::int64_t strided_size(std::int64_t in, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
                                     std::int64_t dilation) {
+  if (!window_is_one(kernel, stride, padding, dilation)) return 0;
   return in == dynamic                                    ? dynamic
          : in + 2 * padding < dilation * (kernel - 1) + 1 ? 0
                                                           : (in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
@@ -118,7 +124,7 @@ using strided = image<S::channels, detail::or_one(detail::strided_size(S::height
 
 /// Equal, or equal wherever neither is dynamic.
 template <shape A, shape B>
-inline constexpr bool same_size = std::is_same_v<A, B> || std::is_same_v<A, detail::wrong_shape> || std::is_same_v<B, detail::wrong_shape>;
+inline constexpr bool same_size = std::is_same_v<A, B> || detail::is_wrong<A> || detail::is_wrong<B>;
 template <std::int64_t C, std::int64_t H1, std::int64_t W1, std::int64_t H2, std::int64_t W2>
 inline constexpr bool same_size<image<C, H1, W1>, image<C, H2, W2>> =
     (H1 == H2 || H1 == dynamic || H2 == dynamic) && (W1 == W2 || W1 == dynamic || W2 == dynamic);

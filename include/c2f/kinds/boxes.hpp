@@ -57,7 +57,7 @@ struct boxes : detail::holds<detail::check_boxes<Classes>()> {
   static constexpr std::int64_t classes = Classes;
   static constexpr bool has_boxes       = true;  ///< what rasterize and log_l1 serve
   template <image_shape In>
-  using output          = vector<4 * Classes>;
+  using output          = vector<4 * (Classes < 1 ? 1 : Classes)>;
   using truth_value     = float;
   using default_encoder = encode::rasterize<>;
   using default_loss    = loss::log_l1;

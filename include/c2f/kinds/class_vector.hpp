@@ -35,7 +35,7 @@ struct class_vector : detail::holds<detail::check_classes<Classes>()> {
   static constexpr bool distribution    = true;
   static constexpr bool one_hot         = true;  ///< predictions are softmax(raw), truths one-hot
   template <image_shape In>
-  using output          = vector<Classes>;
+  using output          = vector<(Classes < 1 ? 1 : Classes)>;
   using truth_value     = std::int64_t;
   using default_encoder = encode::tile<>;
   using default_loss    = loss::cross_entropy;

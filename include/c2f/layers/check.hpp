@@ -8,6 +8,7 @@
 #include <c2f/core/sentence.hpp>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace c2f {
 
@@ -32,14 +33,37 @@ consteval bool says_vector() {
 template <class Layer, class In, bool = says_vector<Layer, In>()>
 struct check_vector {};
 
-template <class Layer, class In, bool Fits>
+template <class Layer, class In, std::int64_t Kernel, std::int64_t Stride, std::int64_t Padding, std::int64_t Dilation>
 consteval bool says_window() {
-  static_assert(Fits || mismatch<in_layer<Layer>, got<In>>,
-                "the map is smaller than this layer's window; use a larger input, a smaller kernel or stride, or fewer layers before it");
+  constexpr bool one = window_is_one(Kernel, Stride, Padding, Dilation), said = !image_shape<In> || is_wrong<In>;
+  static_assert(one || said || mismatch<in_layer<Layer>>,
+                "a window's kernel, stride and dilation must be 1 or more and its padding 0 or more; correct the one that is not");
+  if constexpr (one && !said)
+    static_assert(window_fits<In, Kernel, Stride, Padding, Dilation> || mismatch<in_layer<Layer>, got<In>>,
+                  "the map is smaller than this layer's window; use a larger input, a smaller kernel or stride, or fewer layers before it");
   return true;
 }
-template <class Layer, class In, bool Fits, bool = says_window<Layer, In, Fits>()>
+template <class Layer, class In, std::int64_t Kernel, std::int64_t Stride, std::int64_t Padding, std::int64_t Dilation = 1,
+          bool = says_window<Layer, In, Kernel, Stride, Padding, Dilation>()>
 struct check_window {};
+
+template <class Layer, class In, std::int64_t Kernel, std::int64_t Padding>
+consteval bool says_pool_padding() {
+  static_assert(Padding <= Kernel / 2 || Kernel < 1 || is_wrong<In> || mismatch<in_layer<Layer>>,
+                "c2f::max_pool's padding is at most half of its kernel, so that no window lies outside of the map; write a smaller one");
+  return true;
+}
+template <class Layer, class In, std::int64_t Kernel, std::int64_t Padding, bool = says_pool_padding<Layer, In, Kernel, Padding>()>
+struct check_pool_padding {};
+
+template <class Layer, class In, std::int64_t Channels>
+consteval bool says_channels() {
+  static_assert(Channels >= 1 || is_wrong<In> || mismatch<in_layer<Layer>>,
+                "this layer makes no channels; write 1 or more, as in c2f::conv<16, 3> or c2f::linear<10>");
+  return true;
+}
+template <class Layer, class In, std::int64_t Channels, bool = says_channels<Layer, In, Channels>()>
+struct check_channels {};
 
 template <class Layer, class In>
 consteval bool says_static_size() {

@@ -46,8 +46,10 @@ template <std::int64_t Out, std::int64_t Kernel, std::int64_t Stride = 1, std::i
 struct conv {
   template <shape In>
   struct on : detail::check_map<conv, In>,
-              detail::check_window<conv, In, window_fits<detail::as_map<In>, Kernel, Stride, Padding, Dilation>> {
-    static constexpr bool fits = image_shape<In> && window_fits<detail::as_map<In>, Kernel, Stride, Padding, Dilation>;
+              detail::check_channels<conv, In, Out>,
+              detail::check_window<conv, In, Kernel, Stride, Padding, Dilation> {
+    static constexpr bool fits =
+        image_shape<In> && !detail::is_wrong<In> && Out >= 1 && window_fits<detail::as_map<In>, Kernel, Stride, Padding, Dilation>;
     using output = detail::output_if<fits, with_channels<strided<detail::as_map<In>, Kernel, Stride, Padding, Dilation>, Out>>;
 
     parameter<WeightInitial, Out, In::channels, Kernel, Kernel> weight;

@@ -46,9 +46,11 @@ template <std::int64_t Kernel, std::int64_t Stride = Kernel, std::int64_t Paddin
 struct max_pool {
   template <shape In>
   struct on : detail::check_map<max_pool, In>,
-              detail::check_window<max_pool, In, window_fits<detail::as_map<In>, Kernel, Stride, Padding>> {
-    static constexpr bool fits = image_shape<In> && window_fits<detail::as_map<In>, Kernel, Stride, Padding>;
-    using output               = detail::output_if<fits, strided<detail::as_map<In>, Kernel, Stride, Padding>>;
+              detail::check_pool_padding<max_pool, In, Kernel, Padding>,
+              detail::check_window<max_pool, In, Kernel, Stride, Padding> {
+    static constexpr bool fits =
+        image_shape<In> && !detail::is_wrong<In> && Padding <= Kernel / 2 && window_fits<detail::as_map<In>, Kernel, Stride, Padding>;
+    using output = detail::output_if<fits, strided<detail::as_map<In>, Kernel, Stride, Padding>>;
     C2F_MEMBERS();
     at::Tensor operator()(at::Tensor const& x, mode) const {
       return at::max_pool2d(x, {Kernel, Kernel}, {Stride, Stride}, {Padding, Padding});

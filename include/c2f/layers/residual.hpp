@@ -42,9 +42,11 @@ struct residual {
 };
 
 namespace detail {
-/// The shortcut of a ResNet block that ends in `Out` channels.
-template <image_shape In, std::int64_t Out, std::int64_t Stride>
-using downsample = std::conditional_t<Stride == 1 && In::channels == Out, identity, sequential<conv<Out, 1, Stride, 0>, batch_norm>>;
+/// The shortcut of a ResNet block that ends in `Out` channels. Where the block does not fit, its own layer, after which `Then` is, says so.
+template <shape In, shape Then, std::int64_t Out, std::int64_t Stride>
+using downsample =
+    network_on<std::conditional_t<Stride == 1 && In::channels == Out, identity, sequential<conv<Out, 1, Stride, 0>, batch_norm>>,
+               std::conditional_t<is_wrong<Then>, wrong_shape, In>>;
 }  // namespace detail
 
 /// A basic block whose 3x3 convolutions have holes of `Dilation`.
@@ -63,7 +65,7 @@ struct dilated_basic_block {
     network_on<batch_norm, middle> bn1;
     network_on<second, middle> conv2;
     network_on<batch_norm, output> bn2;
-    network_on<detail::downsample<In, Width, Stride>, In> downsample;
+    detail::downsample<In, middle, Width, Stride> downsample;
     C2F_MEMBERS(conv1, bn1, conv2, bn2, downsample);
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
@@ -87,7 +89,7 @@ struct dilated_bottleneck {
     using wide   = conv<Width, 3, Stride, Dilation, no_bias, Dilation>;
     using narrow = typename network_on<conv<Width, 1>, In>::output;
     using middle = typename network_on<wide, narrow>::output;
-    using output = with_channels<middle, 4 * Width>;
+    using output = detail::output_if<!detail::is_wrong<middle>, with_channels<middle, 4 * Width>>;
 
     network_on<conv<Width, 1>, In> conv1;
     network_on<batch_norm, narrow> bn1;
@@ -95,7 +97,7 @@ struct dilated_bottleneck {
     network_on<batch_norm, middle> bn2;
     network_on<conv<4 * Width, 1>, middle> conv3;
     network_on<batch_norm, output> bn3;
-    network_on<detail::downsample<In, 4 * Width, Stride>, In> downsample;
+    detail::downsample<In, middle, 4 * Width, Stride> downsample;
     C2F_MEMBERS(conv1, bn1, conv2, bn2, conv3, bn3, downsample);
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
