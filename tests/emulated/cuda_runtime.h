@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <functional>
-#include <tuple>
 
 #define __host__
 #define __device__

@@ -13,6 +13,14 @@ using c2f::dropout;
 using c2f::relu;
 using image = c2f::image<3, 9, 7>;
 
+/// Another function than what it is derived from.
+struct halved_norm {
+  template <c2f::shape In>
+  struct on : batch_norm::on<In> {
+    at::Tensor operator()(at::Tensor const& x, c2f::mode m) const { return batch_norm::on<In>::operator()(x, m).mul(0.5); }
+  };
+};
+
 /// What a network answers, its gradients and its running statistics, when `call` runs it.
 template <class Net, class Call>
 std::vector<at::Tensor> outcome(c2f::mode m, Call const& call) {
@@ -49,6 +57,7 @@ void is_its_layers() {
 TEST_CASE("a sequence is its layers one after the other") {
   is_its_layers<c2f::sequential<conv<8, 3>, batch_norm, relu, conv<6, 3>, batch_norm, relu, relu, conv<2, 1>>>();
   is_its_layers<c2f::sequential<batch_norm, relu>>();
+  is_its_layers<c2f::sequential<conv<4, 3>, halved_norm, relu>>();
   is_its_layers<c2f::sequential<relu, batch_norm, batch_norm, relu, c2f::identity, relu>>();
   is_its_layers<c2f::sequential<conv<8, 3>, dropout<0.5>, batch_norm, relu, dropout<0.5>, conv<2, 1>, batch_norm>>();
 }

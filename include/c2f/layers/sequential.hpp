@@ -20,13 +20,10 @@
 
 namespace c2f {
 
+struct batch_norm;
 struct relu;
 
 namespace detail {
-
-/// A layer that can do the ReLU behind it.
-template <class Net>
-concept takes_relu = requires(Net const& net, at::Tensor const& x) { net.then_relu(x, mode{}); };
 
 // A layer on the output of the one before it, or what stands there when it does not fit.
 struct wrong_layer {
@@ -89,14 +86,15 @@ struct sequential {
     static constexpr std::int64_t count_of_parameters() { return count(std::make_index_sequence<sizeof...(Layers)>()); }
 
    private:
-    // Whether layer I does the work of the one behind it, too.
+    // Whether layer I does the work of the one behind it, too. Not what is derived from batch_norm: it may be another function.
     template <std::size_t I>
     static constexpr bool does_two() {
-      if constexpr (I + 1 < std::tuple_size_v<typename chain::nets>)
-        return std::same_as<std::tuple_element_t<I + 1, std::tuple<Layers...>>, relu> &&
-               detail::takes_relu<std::tuple_element_t<I, typename chain::nets>>;
-      else
+      if constexpr (I + 1 < std::tuple_size_v<typename chain::nets>) {
+        using layer = std::tuple<Layers...>;
+        return std::same_as<std::tuple_element_t<I, layer>, batch_norm> && std::same_as<std::tuple_element_t<I + 1, layer>, relu>;
+      } else {
         return false;
+      }
     }
     template <class Run>
     at::Tensor in_turn(at::Tensor const& x, mode m, Run const& run) const {
