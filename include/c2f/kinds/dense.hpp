@@ -50,7 +50,7 @@ struct dense : detail::holds<detail::check_dense_classes<Classes>(), detail::che
   static constexpr std::int64_t labels = Classes < 2 ? 2 : Classes;
   static constexpr bool distribution   = Classes >= 2;
   template <image_shape In>
-  using output          = with_channels<In, Classes>;
+  using output          = with_channels<In, (Classes < 1 ? 1 : Classes)>;
   using truth_value     = std::int64_t;
   using default_encoder = encode::dense<>;
   using default_loss    = loss::masked_cross_entropy<Ignore>;
