@@ -1,7 +1,7 @@
 // c2f/data/decoded_pictures.hpp: pictures that are decoded when they are first asked for, and kept while there is room.
 //
 //   auto const room = std::make_shared<std::atomic<std::int64_t>>(1 << 30);   // bytes, of all sets that share it
-//   decoded_pictures const pictures(list.size(), room);
+//   decoded_pictures pictures(list.size(), room);
 //   auto const bytes = pictures.of(id, [&] { return decode(list[id]); });     // from any thread
 //
 // Several threads may ask for the same picture: one decodes, the others wait. What cannot be decoded is tried once; after that the same

@@ -46,6 +46,14 @@ concept can_be_resident = split<S> && requires(S const& samples) { detail::pictu
 /// Makes a batch on a device: ids [N] int64, keys [2] int64 -> images, truth.
 using device_reader = std::function<void(at::Tensor const& ids, at::Tensor const& keys, at::Tensor const& images, at::Tensor const& truth)>;
 
+/// Places for what it makes of n samples: images of a type, channels last, and truth.
+struct resident_batch {
+  at::Tensor images, truth;
+  resident_batch(std::int64_t n, at::Device device, at::ScalarType type)
+      : images(at::empty({n, 3, 32, 32}, at::TensorOptions(device).dtype(type).memory_format(at::MemoryFormat::ChannelsLast))),
+        truth(at::empty({n}, at::TensorOptions(device).dtype(at::kLong))) {}
+};
+
 template <can_be_resident S>
 class resident {
  public:

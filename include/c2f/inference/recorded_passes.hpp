@@ -51,7 +51,6 @@ class recorded_passes {
     return of.answers;
   }
 
-  [[nodiscard]] at::Device device() const { return on_.device; }
   /// Whether answers are overwritten by the next pass.
   [[nodiscard]] bool records() const { return records_; }
   /// How many sizes were recorded, and what keeps others from it; empty where nothing does.

@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace c2f {
@@ -89,21 +90,16 @@ class evaluator {
   [[nodiscard]] data::loader<Split>& batches() { return batches_; }
 
  private:
-  struct placed {
-    at::Tensor images, truth;
-  };
-  [[nodiscard]] placed on_device(data::batch const& batch) const {
+  [[nodiscard]] std::pair<at::Tensor, at::Tensor> on_device(data::batch const& batch) const {
     if (!read_) return {batch.images, batch.truth.to(recipe_.device())};
     with_fused const scope(recipe_.accelerator().table);
     auto const n = static_cast<std::int64_t>(batch.ids.size());
-    at::TensorOptions const integers(at::kLong), there(recipe_.device());
-    at::Tensor const ids = at::empty({n}, integers), keys = at::zeros({2}, there.dtype(at::kLong));
+    at::TensorOptions const integers(at::kLong);
+    at::Tensor const ids = at::empty({n}, integers), keys = at::zeros({2}, integers.device(recipe_.device()));
     std::ranges::copy(batch.ids, ids.mutable_data_ptr<std::int64_t>());
-    auto const type = recipe_.bf16() ? at::kBFloat16 : at::kFloat;
-    placed const to{at::empty({n, 3, 32, 32}, there.dtype(type).memory_format(at::MemoryFormat::ChannelsLast)),
-                    at::empty({n}, there.dtype(at::kLong))};
+    data::resident_batch const to(n, recipe_.device(), recipe_.bf16() ? at::kBFloat16 : at::kFloat);
     read_(ids.to(recipe_.device()), keys, to.images, to.truth);
-    return to;
+    return {to.images, to.truth};
   }
 
   stack<Task> const& model_;

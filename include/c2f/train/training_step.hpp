@@ -187,14 +187,10 @@ class any_training_step {
 
  protected:
   using forward = std::function<void(at::Tensor const& images, pass& p)>;
-  struct image_size {
-    std::int64_t channels, height, width;
-  };
 
-  any_training_step(any_network model, forward run, image_size size, recipe::settings const& recipe)
+  any_training_step(any_network model, forward run, recipe::settings const& recipe)
       : model_(model),
         forward_(std::move(run)),
-        size_(size),
         recipe_(recipe),
         stream_(recipe.device()),
         optimizer_(recipe.make_optimizer(model, recipe.bf16())),
@@ -345,10 +341,9 @@ class any_training_step {
   }
   // Places for samples that are read on the device.
   void make_places(input& to, std::int64_t samples) const {
-    to.images = at::empty(
-        {samples, size_.channels, size_.height, size_.width},
-        at::TensorOptions(device()).dtype(recipe_.bf16() ? at::kBFloat16 : at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
-    to.truth = at::empty({samples}, at::TensorOptions(device()).dtype(at::kLong));
+    data::resident_batch const made(samples, device(), recipe_.bf16() ? at::kBFloat16 : at::kFloat);
+    to.images = made.images;
+    to.truth  = made.truth;
   }
   // The fixed places of a recorded step.
   void make_inputs(std::vector<data::batch> const& batches) {
@@ -508,7 +503,6 @@ class any_training_step {
 
   any_network model_;
   forward forward_;
-  image_size size_;
   recipe::settings recipe_;
   own_stream stream_;
   std::unique_ptr<c2f::optimizer> optimizer_;
@@ -552,9 +546,7 @@ class training_step<Task> : public any_training_step {
  public:
   /// The model must be where the recipe says, in its layout (move_to, to_channels_last), and must stay where it is.
   training_step(stack<Task>& model, recipe::settings const& recipe)
-      : any_training_step(
-            any_network(model), [&model](at::Tensor const& images, pass& p) { model(images, p); },
-            {Task::input::channels, Task::input::height, Task::input::width}, recipe) {
+      : any_training_step(any_network(model), [&model](at::Tensor const& images, pass& p) { model(images, p); }, recipe) {
     if (recipe.ema().on()) begin_average(any_network(averaged_.emplace(model)));
   }
   /// The moving average of the model; nullptr without recipe.ema.
