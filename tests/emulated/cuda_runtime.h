@@ -6,8 +6,12 @@
 // another block left there. A wait for a thread that has ended, or that waits elsewhere, ends the program with a sentence.
 #pragma once
 
+#include "gpu.hpp"
+
 #include <cstddef>
 #include <functional>
+#include <tuple>
+#include <type_traits>
 
 #define __host__
 #define __device__
@@ -57,6 +61,9 @@ T __shfl_xor_sync(unsigned, T number, int mask) {
 
 template <class... Parameters, class... Arguments>
 cudaError_t cudaLaunchKernelEx(cudaLaunchConfig_t const* config, void (*kernel)(Parameters...), Arguments const&... arguments) {
-  emulated::run(config->gridDim, config->blockDim, [&] { kernel(arguments...); });
+  emulated::queue(config->stream, [grid = config->gridDim, block = config->blockDim, kernel,
+                                   kept = std::tuple<std::remove_cv_t<Parameters>...>(arguments...)] {
+    emulated::run(grid, block, [&] { std::apply(kernel, kept); });
+  });
   return cudaSuccess;
 }

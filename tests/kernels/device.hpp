@@ -1,5 +1,6 @@
-// Where the tests of this folder compute. Each file is compiled twice: into the unit tests, where the kernels' twins run on the CPU, and,
-// where c2f::cuda is, into c2f_cuda_tests, where the kernels run on a GPU and a test skips, saying so, when there is none.
+// Where the tests of this folder compute. Each file is compiled twice: into the unit tests, where the kernels' twins run on the CPU, and
+// with C2F_WITH_CUDA for a GPU. The latter is linked twice: into c2f_cuda_tests, where a test skips, saying so, when there is no GPU, and
+// into c2f_emulated_tests, whose GPU is emulated (../emulated/gpu.hpp).
 #pragma once
 
 #include <c2f/core/random.hpp>
@@ -10,9 +11,11 @@
 
 #ifdef C2F_WITH_CUDA
 #include <c10/cuda/CUDAFunctions.h>
+#include <cuda_runtime_api.h>
 #endif
 
 #include <cstdio>
+#include <string>
 
 namespace tests {
 
@@ -30,9 +33,15 @@ inline bool has_device() {
   return found;
 }
 inline at::Device device() { return {at::kCUDA, 0}; }
+/// Whether steps of a training cost little.
+inline bool fast() {
+  cudaDeviceProp properties;
+  return cudaGetDeviceProperties(&properties, 0) == cudaSuccess && std::string(properties.name) != "emulated GPU";
+}
 #else
 inline bool has_device() { return true; }
 inline at::Device device() { return at::kCPU; }
+inline bool fast() { return false; }
 #endif
 
 /// Numbers that are the same in every run: draw(stream) for each element, on the device.

@@ -56,11 +56,7 @@ outcome trained(Data const& data, c2f::recipe::settings const& recipe) {
 c2f::recipe::settings steps(std::int64_t epochs) {
   return c2f::recipe::settings{}.epochs(epochs).batch(16).rate(0.02).ema(0.9).clip(5).seed(7).deterministic();
 }
-#ifdef C2F_WITH_CUDA
-constexpr std::int64_t tens = 10;
-#else
-constexpr std::int64_t tens = 1;  // the twins are slow
-#endif
+std::int64_t tens() { return tests::fast() ? 10 : 1; }
 c2f::data::glyphs<4> const data({.train = 150, .test = 20, .seed = 1});  // ten steps an epoch, the last of them with six samples
 
 bool close(std::vector<double> const& a, std::vector<double> const& b, std::size_t count, double tolerance) {
@@ -74,9 +70,9 @@ bool close(std::vector<double> const& a, std::vector<double> const& b, std::size
 TEST_CASE("kernel fit: a recorded training gives the bytes of one that is called, step by step") {
   C2F_NEEDS_DEVICE();
   for (bool const bf16 : {false, true}) {
-    outcome const once  = trained<pt>(data, steps(tens).bf16(bf16).on(called())),
-                  again = trained<pt>(data, steps(tens).bf16(bf16).on(recorded()));
-    REQUIRE(once.losses.size() == static_cast<std::size_t>(20 * tens));
+    outcome const once  = trained<pt>(data, steps(tens()).bf16(bf16).on(called())),
+                  again = trained<pt>(data, steps(tens()).bf16(bf16).on(recorded()));
+    REQUIRE(once.losses.size() == static_cast<std::size_t>(20 * tens()));
     REQUIRE(once.losses == again.losses);
     REQUIRE(tiny::same_bytes(once.numbers, again.numbers));
   }
@@ -86,7 +82,7 @@ TEST_CASE("kernel fit: the same seed gives the same bytes of all state, another 
   C2F_NEEDS_DEVICE();
   using task          = tiny::class_vector;
   auto const samples  = tiny::dataset<task::kind, 8>{{160, 1}, {8, 2}};
-  auto const state_of = [&](std::uint64_t seed) { return trained<task>(samples, steps(5 * tens).seed(seed).on(recorded())).numbers; };
+  auto const state_of = [&](std::uint64_t seed) { return trained<task>(samples, steps(5 * tens()).seed(seed).on(recorded())).numbers; };
   auto const one      = state_of(7);
   REQUIRE(tiny::same_bytes(one, state_of(7)));
   REQUIRE(!tiny::same_bytes(one, state_of(8)));

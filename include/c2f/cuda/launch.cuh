@@ -187,8 +187,8 @@ void launch_blocks(Work const& work, std::int64_t rows, void* stream);
 
 #endif
 
-/// Whether the program has the kernels. C2F_EMULATED_KERNELS: they are there, but run on the CPU (tests/emulated).
-#if defined(__CUDACC__) || defined(C2F_WITH_CUDA) || defined(C2F_EMULATED_KERNELS)
+/// Whether the program has the kernels.
+#if defined(__CUDACC__) || defined(C2F_WITH_CUDA)
 inline constexpr bool has_kernels = true;
 #else
 inline constexpr bool has_kernels = false;

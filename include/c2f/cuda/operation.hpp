@@ -16,15 +16,8 @@
 
 namespace c2f::cuda {
 
-#ifdef C2F_EMULATED_KERNELS
-[[nodiscard]] bool emulated();
-#endif
-
 /// Where a tensor is: the CPU, or the current stream of its GPU.
 [[nodiscard]] inline place place_of(at::Tensor const& tensor) {
-#ifdef C2F_EMULATED_KERNELS
-  if (emulated()) return {.on_gpu = true};
-#endif
   if (tensor.is_cpu()) return {};
 #ifdef C2F_WITH_CUDA
   return {true, c10::cuda::getCurrentCUDAStream(tensor.get_device()).stream()};

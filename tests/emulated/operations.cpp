@@ -1,0 +1,226 @@
+// LibTorch's operations on CUDA tensors without a GPU (gpu.hpp): each is queued in the current stream, and when its turn comes the CPU's
+// operation of that name works on the same memory. What they give is known before: the CPU's operation is also called at once, with zeros,
+// for the sizes. Operations whose sizes depend on numbers wait for the stream, as they do on a GPU.
+#include "gpu.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/Context.h>
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/cuda/CUDAGeneratorImpl.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/copy_native.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAStream.h>
+#include <torch/library.h>
+
+#include <cstdio>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+namespace {
+
+using torch::jit::Stack;
+
+/// f of every tensor of an argument or result.
+template <class F>
+c10::IValue each_tensor(c10::IValue const& value, F const& f) {
+  if (value.isTensor()) return value.toTensor().defined() ? c10::IValue(f(value.toTensor())) : value;
+  if (value.isTensorList()) {
+    c10::List<at::Tensor> list;
+    for (at::Tensor const& each : value.toTensorList()) list.push_back(each.defined() ? f(each) : each);
+    return list;
+  }
+  if (value.isOptionalTensorList()) {
+    c10::List<std::optional<at::Tensor>> list;
+    for (std::optional<at::Tensor> const& each : value.toOptionalTensorList())
+      list.push_back(each && each->defined() ? std::optional(f(*each)) : each);
+    return list;
+  }
+  if (value.isDevice()) return c10::Device(c10::kCPU);
+  if (value.isGenerator()) return c10::IValue();
+  return value;
+}
+Stack each_tensor(Stack const& values, auto const& f) {
+  Stack all;
+  for (auto const& each : values) all.push_back(each_tensor(each, f));
+  return all;
+}
+
+/// A CPU tensor over the memory of a CUDA tensor.
+at::Tensor same_memory(at::Tensor const& tensor) {
+  if (!tensor.is_cuda()) return tensor;
+  return at::from_blob(const_cast<void*>(tensor.const_data_ptr()), tensor.sizes(), tensor.strides(), tensor.options().device(at::kCPU));
+}
+/// A CPU tensor of zeros that lies as a CUDA tensor does.
+at::Tensor zeros_like(at::Tensor const& tensor) {
+  if (!tensor.is_cuda()) return tensor;
+  return at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options().device(at::kCPU)).zero_();
+}
+
+/// What an operation that draws is given of the GPU's generator: its seed and how far it is, which a graph reads whenever it is repeated.
+std::optional<at::PhiloxCudaState> draws_of(c10::OperatorHandle const& op) {
+  if (!op.hasTag(at::Tag::nondeterministic_seeded)) return {};
+  at::Generator all = at::globalContext().defaultGenerator(c10::Device(c10::kCUDA, c10::cuda::current_device()));
+  std::lock_guard const lock(all.mutex());
+  return at::check_generator<at::CUDAGeneratorImpl>(all)->philox_cuda_state(4);
+}
+std::uint64_t seed_of(at::PhiloxCudaState const& state) {
+  if (!state.captured_) return state.seed_.val * 6364136223846793005u + state.offset_.val;
+  return static_cast<std::uint64_t>(*state.seed_.ptr) * 6364136223846793005u + static_cast<std::uint64_t>(*state.offset_.ptr) +
+         state.offset_intragraph_;
+}
+/// Calls the CPU's operation; one that draws takes its numbers from `seed`.
+void call(c10::OperatorHandle const& op, Stack* stack, std::optional<std::uint64_t> seed) {
+  at::AutoDispatchBelowADInplaceOrView const below_autograd;
+  at::NoGradGuard const no_gradients;
+  if (!seed) return op.callBoxed(stack);
+  at::Generator cpu = at::globalContext().defaultGenerator(c10::kCPU);
+  at::Tensor before;
+  {
+    std::lock_guard const lock(cpu.mutex());
+    before = cpu.get_state();
+    cpu.set_current_seed(*seed);
+  }
+  op.callBoxed(stack);
+  std::lock_guard const lock(cpu.mutex());
+  cpu.set_state(before);
+}
+/// As LibTorch waits where an operation of a GPU must.
+void wait() { c10::cuda::stream_synchronize(c10::cuda::getCurrentCUDAStream().stream()); }
+
+/// Which argument a result is, where it is one.
+std::optional<std::size_t> argument_of(c10::FunctionSchema const& schema, std::size_t result) {
+  auto const* const alias = schema.returns()[result].alias_info();
+  if (alias == nullptr) return {};
+  for (std::size_t i = 0; i < schema.arguments().size(); ++i)
+    if (auto const* const of = schema.arguments()[i].alias_info(); of != nullptr && of->beforeSets() == alias->beforeSets()) return i;
+  return {};
+}
+
+// Sizes depend on numbers.
+bool waits(c10::OperatorHandle const& op, Stack const& arguments) {
+  static std::unordered_set<std::string> const known{
+      "aten::nonzero",  "aten::masked_select",     "aten::_unique2", "aten::unique_dim", "aten::unique_consecutive",
+      "aten::bincount", "aten::repeat_interleave", "aten::equal"};
+  std::string const& name = op.operator_name().name;
+  if (known.contains(name)) return true;
+  if (name != "aten::index" && name != "aten::index_put_" && name != "aten::_index_put_impl_") return false;
+  bool mask = false;
+  for (std::optional<at::Tensor> const& each : arguments[1].toOptionalTensorList())
+    mask = mask || (each && each->defined() && (each->scalar_type() == at::kBool || each->scalar_type() == at::kByte));
+  return mask;
+}
+
+/// The numbers of results into tensors that were made for them.
+void deliver(c10::FunctionSchema const& schema, Stack const& from, Stack const& to) {
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    if (argument_of(schema, i)) continue;
+    std::vector<at::Tensor> numbers;
+    each_tensor(from[i], [&](at::Tensor const& each) { return numbers.push_back(each), each; });
+    std::size_t next = 0;
+    each_tensor(to[i], [&](at::Tensor const& each) { return each.copy_(numbers.at(next++)); });
+  }
+}
+
+void on_cpu(c10::OperatorHandle const& op, Stack* stack) {
+  auto const& schema       = op.schema();
+  std::size_t const inputs = schema.arguments().size();
+  Stack const arguments(stack->end() - static_cast<std::ptrdiff_t>(inputs), stack->end());
+  torch::jit::drop(*stack, inputs);
+  // The values of CPU tensors are those of now.
+  Stack const held = each_tensor(arguments, [](at::Tensor const& each) { return each.is_cuda() ? each : each.clone(); });
+  bool const now   = waits(op, arguments);
+  if (now) wait();
+  std::optional<at::PhiloxCudaState> const draws = draws_of(op);
+  Stack results                                  = each_tensor(held, now ? same_memory : zeros_like);
+  call(op, &results, draws ? std::optional<std::uint64_t>(0) : std::nullopt);
+
+  c10::Device const gpu(c10::kCUDA, c10::cuda::current_device());
+  Stack given;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (std::optional<std::size_t> const argument = argument_of(schema, i)) {
+      given.push_back(arguments[*argument]);
+      if (!given.back().isTensor() || !schema.arguments()[*argument].is_out()) continue;
+      at::Tensor const& to = given.back().toTensor();
+      if (to.sizes() != results[i].toTensor().sizes()) to.resize_(results[i].toTensor().sizes());
+    } else {
+      given.push_back(each_tensor(
+          results[i], [&](at::Tensor const& each) { return at::empty_strided(each.sizes(), each.strides(), each.options().device(gpu)); }));
+    }
+  }
+  // What is queued refers to memory and keeps none, like a kernel.
+  Stack const to = each_tensor(given, same_memory);
+  if (now) {
+    deliver(schema, results, to);
+  } else {
+    emulated::queue(c10::cuda::getCurrentCUDAStream().stream(), [op, from = each_tensor(held, same_memory), to, draws] {
+      try {
+        Stack found = from;
+        call(op, &found, draws ? std::optional(seed_of(*draws)) : std::nullopt);
+        deliver(op.schema(), found, to);
+      } catch (std::exception const& error) {
+        std::fprintf(stderr, "emulated GPU: %s: %s\n", toString(op.operator_name()).c_str(), error.what());
+        std::abort();
+      }
+    });
+  }
+  for (auto& each : given) stack->push_back(std::move(each));
+}
+
+/// Between host and GPU LibTorch copies by CUDA's runtime; on the GPU also by kernels.
+void copy(c10::OperatorHandle const& op, Stack* stack) {
+  bool const non_blocking = stack->at(stack->size() - 1).toBool();
+  at::Tensor const from = stack->at(stack->size() - 2).toTensor(), to = stack->at(stack->size() - 3).toTensor();
+  if (from.is_cuda() && to.is_cuda()) return on_cpu(op, stack);
+  torch::jit::drop(*stack, 3);
+  at::native::copy_(const_cast<at::Tensor&>(to), from, non_blocking);
+  stack->push_back(to);
+}
+
+// What makes tensors or looks at how they lie, and what CUDA does by functions of the runtime or by other operations.
+bool stays(c10::FunctionSchema const& schema) {
+  static std::unordered_set<std::string> const known{"aten::empty",     "aten::empty_strided", "aten::resize_",
+                                                     "aten::set_",      "aten::record_stream", "aten::is_set_to",
+                                                     "aten::is_pinned", "aten::_pin_memory",   "aten::_local_scalar_dense"};
+  if (known.contains(schema.name())) return true;
+  if (schema.returns().empty()) return false;
+  auto const* const alias = schema.returns()[0].alias_info();
+  return alias != nullptr && !alias->isWrite();  // a view
+}
+
+/// Takes the place of LibTorch's kernels when the program begins.
+struct replaced {
+  replaced() {
+    auto const before = c10::WarningUtils::get_warning_handler();
+    struct : c10::WarningHandler {
+      void process(c10::Warning const&) override {}
+    } silent;
+    c10::WarningUtils::set_warning_handler(&silent);
+    auto& dispatcher = c10::Dispatcher::singleton();
+    // Those that are no kernels, but would come to cuDNN or to a kernel of their own.
+    std::unordered_set<std::string> const also{"aten::convolution", "aten::convolution_backward", "aten::copy_"};
+    for (c10::OperatorName const& name : dispatcher.getAllOpNames()) {
+      auto const op = dispatcher.findOp(name);
+      if (!op || !op->hasSchema() || !name.name.starts_with("aten::")) continue;
+      if (!also.contains(name.name) && (!op->hasKernelForDispatchKey(c10::DispatchKey::CUDA) || stays(op->schema()))) continue;
+      if (!also.contains(name.name) && !op->hasKernelForDispatchKey(c10::DispatchKey::CPU) &&
+          !op->hasKernelForDispatchKey(c10::DispatchKey::CompositeExplicitAutograd))
+        continue;
+      std::string const whole = name.overload_name.empty() ? name.name : name.name + "." + name.overload_name;
+      library_.impl(whole.c_str(), name.name == "aten::copy_" ? torch::CppFunction::makeFromBoxedFunction<&copy>()
+                                                              : torch::CppFunction::makeFromBoxedFunction<&on_cpu>());
+    }
+    c10::WarningUtils::set_warning_handler(before);
+    at::globalContext().setUserEnabledCuDNN(false);  // which is asked for by name for norms
+  }
+
+ private:
+  torch::Library library_{torch::Library::IMPL, "aten", c10::DispatchKey::CUDA, __FILE__, __LINE__};
+} const done;
+
+}  // namespace
