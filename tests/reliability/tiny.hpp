@@ -133,7 +133,7 @@ struct spy {
 /// The same numbers, bit for bit: also where they are not numbers.
 inline bool same_bytes(at::Tensor const& a, at::Tensor const& b) {
   if (a.sizes() != b.sizes() || a.scalar_type() != b.scalar_type()) return false;
-  at::Tensor const x = a.detach().contiguous(), y = b.detach().contiguous();
+  at::Tensor const x = a.detach().to(at::kCPU).contiguous(), y = b.detach().to(at::kCPU).contiguous();
   return x.numel() == 0 || std::memcmp(x.const_data_ptr(), y.const_data_ptr(), x.nbytes()) == 0;
 }
 inline bool same_bytes(std::vector<at::Tensor> const& a, std::vector<at::Tensor> const& b) {
@@ -150,11 +150,12 @@ std::vector<at::Tensor> leaves_of(Net const& net) {
   return all;
 }
 
-/// Ends a training before its step `at`, or behind an epoch.
+/// Ends a training before its step `at`, or behind an epoch. Also where steps are queued ahead: it looks at the step before.
 struct stops {
   std::int64_t at = 0, after_epoch = 0, steps = 0, epochs = 0;
   void on_start(c2f::training_start const& start) { steps = start.done; }
   void on_step(c2f::step_record const&) { ++steps; }
+  [[nodiscard]] bool keeps_step(c2f::progress const& now) const { return now.iteration == at; }
   void on_epoch(c2f::epoch_record const& epoch) { epochs = epoch.epoch + 1; }
   [[nodiscard]] bool stop() const { return after_epoch > 0 ? epochs == after_epoch : steps == at; }
 };

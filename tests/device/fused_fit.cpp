@@ -4,13 +4,9 @@
 #include <c2f/conformance.hpp>
 #include <c2f/data/glyphs.hpp>
 #include <c2f/inference/predictor.hpp>
-#ifdef C2F_WITH_CUDA
-#include <c2f/cuda/gpu.hpp>
-#endif
 
-#include "called_again.hpp"
 #include "catch.hpp"
-#include "device.hpp"
+#include "recorder.hpp"
 #include "reliability/tiny.hpp"
 
 namespace {
@@ -22,13 +18,7 @@ struct pt {
 };
 
 c2f::accelerator called() { return {tests::device(), &c2f::cuda::fused, &tests::call_again}; }
-c2f::accelerator recorded() {
-#ifdef C2F_WITH_CUDA
-  return c2f::cuda::gpu();
-#else
-  return called();
-#endif
-}
+c2f::accelerator recorded() { return {tests::device(), &c2f::cuda::fused, &tests::record}; }
 
 struct outcome {
   std::vector<at::Tensor> numbers;

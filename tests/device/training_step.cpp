@@ -2,13 +2,11 @@
 #include <ATen/ops/dropout.h>
 #include <c2f/layers/dropout.hpp>
 
-#include "called_again.hpp"
 #include "catch.hpp"
+#include "recorder.hpp"
 #include "reliability/tiny.hpp"
 
 namespace {
-
-c2f::accelerator const recorder{.record = &tests::call_again};
 
 /// Every float of the model and of its average, every loss and every score of a training; counters of calls are called again here, too, and
 /// left out.
@@ -41,10 +39,12 @@ outcome trained(c2f::recipe::settings const& recipe) {
 }
 /// recorded: how many, of a step and of an evaluation's pass.
 template <class Task>
-void same_recorded(c2f::recipe::settings recipe, int recorded) {
-  tests::recordings = tests::repeats = 0;
-  outcome const run                  = trained<Task>(recipe);
-  outcome const again                = trained<Task>(recipe.on(recorder));
+void same_recorded(c2f::recipe::settings const& recipe, int recorded) {
+  outcome const run   = trained<Task>(tests::called(recipe));
+  tests::recordings   = 0;
+  tests::repeats      = 0;
+  outcome const again = trained<Task>(tests::recorded(recipe));
+  CAPTURE(c2f::complete<Task>::name);
   REQUIRE(tests::recordings == recorded);
   REQUIRE((tests::repeats > 0) == (recorded > 0));
   REQUIRE(tiny::same_bytes(run.numbers, again.numbers));
@@ -84,28 +84,32 @@ struct corrupted : tiny::class_vector {
 }  // namespace
 
 TEST_CASE("a recorded step gives the bytes of one that is run") {
+  C2F_NEEDS_DEVICE();
   for (auto const& recipe :
        {tiny::recipe(), tiny::recipe().accumulate(1).ema(0), tiny::recipe().clip(0).bf16(), tiny::recipe().adam({.decoupled = true})}) {
     same_recorded<tiny::class_vector>(recipe, 2);
     same_recorded<tiny::boxes>(recipe, 2);
     same_recorded<nested>(recipe, 2);
     same_recorded<drops_elsewhere>(recipe, 2);
+    if (tests::on_gpu()) same_recorded<drops>(recipe, 2);  // by a kernel
   }
 }
 
 TEST_CASE("what works on the host is run and not recorded, and says why") {
+  C2F_NEEDS_DEVICE();
   same_recorded<tiny::dense>(tiny::recipe(), 0);
-  same_recorded<drops>(tiny::recipe(), 1);  // its evaluation
   same_recorded<corrupted>(tiny::recipe(), 1);
   same_recorded<late>(tiny::recipe(), 1);
 
   c2f::stack<tiny::dense> cropping(1);
-  REQUIRE(c2f::fit(cropping, tiny::data_of<tiny::dense>(), tiny::recipe().on(recorder)).not_recorded ==
+  REQUIRE(c2f::fit(cropping, tiny::data_of<tiny::dense>(), tests::recorded(tiny::recipe())).not_recorded ==
           "c2f::fuse::crop, which looks for its boxes on the host");
-  REQUIRE(c2f::fit(cropping, tiny::data_of<tiny::dense>(), tiny::recipe()).not_recorded.empty());
+  REQUIRE(c2f::fit(cropping, tiny::data_of<tiny::dense>(), tests::run(tiny::recipe())).not_recorded.empty());
 
+  if (tests::on_gpu()) return;
+  same_recorded<drops>(tiny::recipe(), 1);  // its evaluation
   c2f::stack<drops> model(1);
-  auto const recipe = tiny::recipe().accumulate(1).on(recorder);
+  auto const recipe = tests::recorded(tiny::recipe().accumulate(1));
   c2f::training_step<drops> step(model, recipe);
   for (auto const& batch : c2f::data::loader{tiny::data_of<drops>().train, {.batch = 4}}.epoch(0))
     step.queue({batch}, {.t = 0.5, .rate = 0.1}), step.next();
@@ -114,8 +118,10 @@ TEST_CASE("what works on the host is run and not recorded, and says why") {
 }
 
 TEST_CASE("steps are queued ahead and told in their order; what came after a skipped one counts on") {
+  C2F_NEEDS_DEVICE();
   c2f::stack<tiny::class_vector> model(1);
-  auto const recipe = tiny::recipe().accumulate(1).clip(0);
+  c2f::move_to(model, tests::device());
+  auto const recipe = tests::run(tiny::recipe().accumulate(1).clip(0));
   c2f::training_step<tiny::class_vector> step(model, recipe);
   REQUIRE(!step.next());
   std::int64_t queued = 0, told = 0;
@@ -145,9 +151,11 @@ TEST_CASE("steps are queued ahead and told in their order; what came after a ski
 }
 
 TEST_CASE("a clipped step moves the parameters by rate times the norm that it is clipped to, others by their gradient") {
+  C2F_NEEDS_DEVICE();
   auto const moved = [](double clip) {
     c2f::stack<tiny::class_vector> model(1);
-    auto const recipe = tiny::recipe().accumulate(1).ema(0).momentum(0).weight_decay(0).clip(clip);
+    c2f::move_to(model, tests::device());
+    auto const recipe = tests::run(tiny::recipe().accumulate(1).ema(0).momentum(0).weight_decay(0).clip(clip));
     c2f::training_step<tiny::class_vector> step(model, recipe);
     at::Tensor const before = step.optimizer().parameters().numbers().clone();
     step.queue({*c2f::data::loader{tiny::data_of<tiny::class_vector>().train, {.batch = 4}}.epoch(0).next()}, {.t = 0.5, .rate = 0.1});
@@ -160,8 +168,10 @@ TEST_CASE("a clipped step moves the parameters by rate times the norm that it is
 }
 
 TEST_CASE("the optimiser's low copies follow the parameters, and leave the model with the step") {
+  C2F_NEEDS_DEVICE();
   c2f::stack<tiny::class_vector> model(1);
-  auto const recipe = tiny::recipe().accumulate(1).ema(0).bf16();
+  c2f::move_to(model, tests::device());
+  auto const recipe = tests::run(tiny::recipe().accumulate(1).ema(0).bf16());
   {
     c2f::training_step<tiny::class_vector> step(model, recipe);
     for (auto const& batch : c2f::data::loader{tiny::data_of<tiny::class_vector>().train, {.batch = 4}}.epoch(0)) {
@@ -176,7 +186,9 @@ TEST_CASE("the optimiser's low copies follow the parameters, and leave the model
 }
 
 TEST_CASE("flat: the leaves are views of one block, each in its own order and with its own count of changes") {
+  C2F_NEEDS_DEVICE();
   c2f::stack<tiny::class_vector> model(1);
+  c2f::move_to(model, tests::device());
   c2f::to_channels_last(model);
   std::vector<at::Tensor> before;
   c2f::for_each_leaf(model, [&](std::string const&, c2f::leaf const& each, c2f::leaf_traits const& traits) {

@@ -3,9 +3,9 @@
 
 #include <unistd.h>
 
-#include <called_again.hpp>
-#include <catch.hpp>
-#include <reliability/tiny.hpp>
+#include "catch.hpp"
+#include "recorder.hpp"
+#include "reliability/tiny.hpp"
 
 namespace {
 
@@ -99,8 +99,10 @@ struct forgetful : c2f::checkpoints {
 }  // namespace
 
 TEMPLATE_TEST_CASE("a training goes on as if it had not been ended, wherever that was", "", tiny::class_vector, tiny::boxes, tiny::dense) {
+  C2F_NEEDS_DEVICE();
   scratch const s;
-  trained const whole = straight<TestType>(tiny::recipe().threads(0));
+  auto const recipe   = [](int threads) { return tests::ways().back()(tiny::recipe().threads(threads)); };
+  trained const whole = straight<TestType>(recipe(0));
   REQUIRE(whole.steps.size() == 15);
   REQUIRE(whole.state.tensors.size() > 20);
   REQUIRE(whole.steps.front().t == 0);
@@ -110,20 +112,21 @@ TEMPLATE_TEST_CASE("a training goes on as if it had not been ended, wherever tha
   // In each phase of t, and (5, 10, 15) between the last step of an epoch and its scores.
   for (std::int64_t const at : {1, 3, 5, 6, 8, 10, 11, 14, 15}) {
     CAPTURE(at);
-    REQUIRE(same_end(whole, in_two<TestType>(tiny::recipe().threads(0), {.at = at}, tiny::recipe().threads(0), s.folder)));
+    REQUIRE(same_end(whole, in_two<TestType>(recipe(0), {.at = at}, recipe(0), s.folder)));
   }
   for (std::int64_t epoch = 1; epoch <= 2; ++epoch)
-    REQUIRE(same_end(whole, in_two<TestType>(tiny::recipe().threads(0), {.after_epoch = epoch}, tiny::recipe().threads(0), s.folder)));
+    REQUIRE(same_end(whole, in_two<TestType>(recipe(0), {.after_epoch = epoch}, recipe(0), s.folder)));
   // The number of loader threads may change on the way.
   for (int const threads : {1, 4}) {
-    REQUIRE(same_end(whole, in_two<TestType>(tiny::recipe().threads(threads), {.at = 7}, tiny::recipe().threads(threads), s.folder)));
-    REQUIRE(same_end(whole, in_two<TestType>(tiny::recipe().threads(threads), {.at = 12}, tiny::recipe().threads(0), s.folder)));
+    REQUIRE(same_end(whole, in_two<TestType>(recipe(threads), {.at = 7}, recipe(threads), s.folder)));
+    REQUIRE(same_end(whole, in_two<TestType>(recipe(threads), {.at = 12}, recipe(0), s.folder)));
   }
 }
 
 TEST_CASE("without one part of the state it would be another training") {
+  C2F_NEEDS_DEVICE();
   scratch const s;
-  auto const recipe   = tiny::recipe().threads(0);
+  auto const recipe   = tests::ways().back()(tiny::recipe().threads(0));
   trained const whole = straight<tiny::class_vector>(recipe);
   auto const differs  = [&]<int What>(std::integral_constant<int, What>) {
     fs::remove_all(s.folder);
@@ -143,8 +146,9 @@ TEST_CASE("without one part of the state it would be another training") {
 }
 
 TEST_CASE("a training that was ended many times, and one that is done") {
+  C2F_NEEDS_DEVICE();
   scratch const s;
-  auto const recipe   = tiny::recipe().threads(1);
+  auto const recipe   = tests::ways().back()(tiny::recipe().threads(1));
   trained const whole = straight<tiny::class_vector>(recipe);
   trained t;
   for (std::int64_t at = 1; at <= 16; ++at) {
@@ -168,18 +172,20 @@ TEST_CASE("a training that was ended many times, and one that is done") {
 }
 
 TEST_CASE("a plain recipe goes on, too, also in bfloat16") {
+  C2F_NEEDS_DEVICE();
   scratch const s;
   for (bool const bf16 : {false, true}) {
-    auto const recipe   = c2f::recipe::settings{}.epochs(3).batch(7).rate(0.05).threads(1).bf16(bf16);
+    auto const recipe   = tests::ways().back()(c2f::recipe::settings{}.epochs(3).batch(7).rate(0.05).threads(1).bf16(bf16));
     trained const whole = straight<tiny::class_vector>(recipe);
     for (std::int64_t const at : {1, 6, 10}) REQUIRE(same_end(whole, in_two<tiny::class_vector>(recipe, {.at = at}, recipe, s.folder)));
   }
 }
 
 TEST_CASE("so does one by Adam, one in bfloat16 and one whose steps are recorded") {
+  C2F_NEEDS_DEVICE();
   scratch const s;
-  for (auto const& recipe : {tiny::recipe().rate(0.01).adam({.decoupled = true}), tiny::recipe().bf16(),
-                             tiny::recipe().on({.record = &tests::call_again}).rate(0.01).adam({})}) {
+  for (auto const& recipe : {tests::run(tiny::recipe().rate(0.01).adam({.decoupled = true})), tests::run(tiny::recipe().bf16()),
+                             tests::recorded(tiny::recipe().rate(0.01).adam({})), tests::recorded(tiny::recipe().bf16())}) {
     trained const whole = straight<tiny::class_vector>(recipe);
     for (std::int64_t const at : {1, 5, 7}) REQUIRE(same_end(whole, in_two<tiny::class_vector>(recipe, {at}, recipe, s.folder)));
   }

@@ -1,6 +1,5 @@
-// Where the tests of this folder compute. Each file is compiled twice: into the unit tests, where the kernels' twins run on the CPU, and
-// with C2F_WITH_CUDA for a GPU. The latter is linked twice: into c2f_cuda_tests, where a test skips, saying so, when there is no GPU, and
-// into c2f_emulated_tests, whose GPU is emulated (../emulated/gpu.hpp).
+// Where the tests of this folder compute. They are one program that is run twice, on the CPU and on a GPU that is emulated
+// (../emulated/gpu.hpp); linked with kernels that nvcc compiled they are c2f_cuda_tests, where a test skips, saying so, when there is no GPU.
 #pragma once
 
 #include <c2f/core/random.hpp>
@@ -15,14 +14,29 @@
 #endif
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 namespace tests {
 
+/// C2F_TEST_DEVICE=cpu, and where LibTorch has no CUDA.
+inline bool on_gpu() {
+#ifdef C2F_WITH_CUDA
+  static bool const asked = [] {
+    char const* const device = std::getenv("C2F_TEST_DEVICE");
+    return device == nullptr || std::string(device) != "cpu";
+  }();
+  return asked;
+#else
+  return false;
+#endif
+}
+inline at::Device device() { return on_gpu() ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU); }
+
 #ifdef C2F_WITH_CUDA
 inline bool has_device() {
   static bool const found = [] {
-    bool const gpu = c10::cuda::device_count() > 0;
+    bool const gpu = !on_gpu() || c10::cuda::device_count() > 0;
     if (!gpu) std::printf("skipped: no GPU\n");
     // What is compared is float arithmetic, which TensorFloat-32 is not.
     at::globalContext().setAllowTF32CuDNN(false);
@@ -32,15 +46,13 @@ inline bool has_device() {
   }();
   return found;
 }
-inline at::Device device() { return {at::kCUDA, 0}; }
 /// Whether steps of a training cost little.
 inline bool fast() {
   cudaDeviceProp properties;
-  return cudaGetDeviceProperties(&properties, 0) == cudaSuccess && std::string(properties.name) != "emulated GPU";
+  return on_gpu() && cudaGetDeviceProperties(&properties, 0) == cudaSuccess && std::string(properties.name) != "emulated GPU";
 }
 #else
 inline bool has_device() { return true; }
-inline at::Device device() { return at::kCPU; }
 inline bool fast() { return false; }
 #endif
 

@@ -4,9 +4,11 @@
 
 #include <unistd.h>
 
-#include <catch.hpp>
 #include <limits>
-#include <reliability/tiny.hpp>
+
+#include "catch.hpp"
+#include "recorder.hpp"
+#include "reliability/tiny.hpp"
 
 namespace {
 
@@ -72,11 +74,13 @@ std::string message_of(auto const& body) {
 }  // namespace
 
 TEST_CASE("a step whose loss is not finite changes nothing, and the next one goes on") {
+  C2F_NEEDS_DEVICE();
+  auto const there = GENERATE(from_range(tests::ways()));
   for (float const value : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     c2f::stack<task> model(7);
     history all;
     auto const data   = with_bad({5, 11}, value);
-    auto const report = c2f::fit(model, data, tiny::recipe().accumulate(1), all);
+    auto const report = c2f::fit(model, data, there(tiny::recipe().accumulate(1)), all);
     // By hand: the steps of the batches that hold one of the two.
     std::vector<bool> bad;
     c2f::data::loader const loader{data.train, {.batch = 4, .seed = 1}};
@@ -108,10 +112,12 @@ TEST_CASE("a step whose loss is not finite changes nothing, and the next one goe
 }
 
 TEST_CASE("the other batches of a step that is skipped do not count either") {
+  C2F_NEEDS_DEVICE();
+  auto const there = GENERATE(from_range(tests::ways()));
   c2f::stack<task> model(7);
   history all;
   auto const data = with_bad({5});
-  c2f::fit(model, data, tiny::recipe(), all);  // two batches a step
+  c2f::fit(model, data, there(tiny::recipe()), all);  // two batches a step
   REQUIRE(all.steps.size() == 15);
   int skipped = 0;
   for (std::size_t i = 0; i < 15; ++i) {
@@ -122,10 +128,12 @@ TEST_CASE("the other batches of a step that is skipped do not count either") {
 }
 
 TEST_CASE("a gradient that is not finite is found although the loss is") {
+  C2F_NEEDS_DEVICE();
+  auto const there = GENERATE(from_range(tests::ways()));
   c2f::stack<without_gradient> model(7);
   history all;
   std::string const said =
-      message_of([&] { c2f::fit(model, tiny::data_of<task>(), c2f::recipe::settings{}.epochs(3).batch(7).stop_after_skips(3), all); });
+      message_of([&] { c2f::fit(model, tiny::data_of<task>(), there(c2f::recipe::settings{}.epochs(3).batch(7).stop_after_skips(3)), all); });
   REQUIRE(said ==
           "the gradient of 'encoder.project.0.weight' is not finite at epoch 0, step 2 (3 skipped in a row); lower the learning rate or "
           "clip the gradient");
@@ -141,19 +149,23 @@ TEST_CASE("a gradient that is not finite is found although the loss is") {
 }
 
 TEST_CASE("the first statistic that is not finite names the module where the numbers broke") {
+  C2F_NEEDS_DEVICE();
+  auto const there = GENERATE(from_range(tests::ways()));
   c2f::stack<task> model(7);
   std::vector<std::int64_t> all_of_them(35);
   std::iota(all_of_them.begin(), all_of_them.end(), 0);
-  REQUIRE(message_of([&] { c2f::fit(model, with_bad(all_of_them), tiny::recipe()); }) ==
+  REQUIRE(message_of([&] { c2f::fit(model, with_bad(all_of_them), there(tiny::recipe())); }) ==
           "the loss 'coarse' is not finite at epoch 1, step 4 (10 skipped in a row); the first number of the model that is not is in "
           "'coarse.0.1.running_mean'; lower the learning rate");
 }
 
 TEST_CASE("only steps in a row end a training") {
+  C2F_NEEDS_DEVICE();
+  auto const there = GENERATE(from_range(tests::ways()));
   c2f::stack<task> model(7);
   history all;
   auto const data = with_bad({5, 11, 12, 25});
-  c2f::fit(model, data, c2f::recipe::settings{}.epochs(6).batch(8), all);
+  c2f::fit(model, data, there(c2f::recipe::settings{}.epochs(6).batch(8)), all);
   std::int64_t row = 0, longest = 0, count = 0;
   for (auto const& step : all.steps) {
     row     = step.skipped ? row + 1 : 0;
@@ -164,13 +176,15 @@ TEST_CASE("only steps in a row end a training") {
   REQUIRE(count > longest);
   auto const limited = [&](std::int64_t most) {
     c2f::stack<task> again(7);
-    return message_of([&] { c2f::fit(again, data, c2f::recipe::settings{}.epochs(6).batch(8).stop_after_skips(most)); });
+    return message_of([&] { c2f::fit(again, data, there(c2f::recipe::settings{}.epochs(6).batch(8).stop_after_skips(most))); });
   };
   REQUIRE(limited(longest + 1).empty());
   REQUIRE(limited(longest).find("(" + std::to_string(longest) + " skipped in a row)") != std::string::npos);
 }
 
 TEST_CASE("what ends in numbers that are not finite leaves a good checkpoint, and goes on to the same end") {
+  C2F_NEEDS_DEVICE();
+  auto const there = GENERATE(from_range(tests::ways()));
   fs::path const folder =
       fs::path(fs::is_directory("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) / ("c2f_nonfinite_" + std::to_string(::getpid()));
   fs::remove_all(folder);
@@ -178,17 +192,17 @@ TEST_CASE("what ends in numbers that are not finite leaves a good checkpoint, an
   std::iota(all_of_them.begin(), all_of_them.end(), 0);
   c2f::stack<task> model(7);
   std::string const first =
-      message_of([&] { c2f::fit(model, with_bad(all_of_them), tiny::recipe(), c2f::checkpoints(folder, {.every = 1})); });
+      message_of([&] { c2f::fit(model, with_bad(all_of_them), there(tiny::recipe()), c2f::checkpoints(folder, {.every = 1})); });
   REQUIRE(first.find("at epoch 1, step 4") != std::string::npos);
   c2f::stack<task> again(8);
   history rest;  // what was kept is good, and knows that nine steps were skipped already
-  REQUIRE(message_of([&] { c2f::fit(again, with_bad(all_of_them), tiny::recipe(), c2f::checkpoints(folder), rest); }) == first);
+  REQUIRE(message_of([&] { c2f::fit(again, with_bad(all_of_them), there(tiny::recipe()), c2f::checkpoints(folder), rest); }) == first);
   REQUIRE(same_bytes(tiny::leaves_of(c2f::stack<task>(7)), tiny::leaves_of(again)));
 
   // A rate that overflows breaks the parameters themselves: the last checkpoint is from before that.
   fs::remove_all(folder);
   c2f::stack<task> wild(7);
-  auto const recipe = c2f::recipe::settings{}.epochs(4).batch(7).rate(0.01).drop_at(0.25, 1e60);
+  auto const recipe = there(c2f::recipe::settings{}.epochs(4).batch(7).rate(0.01).drop_at(0.25, 1e60));
   REQUIRE(!message_of([&] { c2f::fit(wild, tiny::data_of<task>(), recipe, c2f::checkpoints(folder, {.every = 1})); }).empty());
   REQUIRE(!c2f::parameters(wild)[0].isfinite().all().item<bool>());
   c2f::checkpoints kept(folder);

@@ -6,8 +6,8 @@
 
 #include <ATen/ops/allclose.h>
 
-#include "called_again.hpp"
 #include "catch.hpp"
+#include "recorder.hpp"
 #include "reliability/tiny.hpp"
 
 namespace {
@@ -89,7 +89,7 @@ at::Tensor images(std::int64_t n) {
       .to(at::kFloat);
 }
 bool close(at::Tensor const& a, at::Tensor const& b, double tolerance) {
-  return a.sizes() == b.sizes() && a.sub(b).abs().max().item<double>() <= tolerance * a.abs().max().item<double>();
+  return a.sizes() == b.sizes() && a.sub(b.to(at::kCPU)).abs().max().item<double>() <= tolerance * a.abs().max().item<double>();
 }
 
 template <class Task>
@@ -98,7 +98,7 @@ void same(std::int64_t norms) {
   auto const model = model_of<Task>();
   auto const x     = images<Task>(3);
   auto const both  = model(x, c2f::eval);
-  c2f::predictor<Task> folded(model), plain(model, {.fold = false});
+  c2f::predictor<Task> folded(model, {.on = {tests::device()}}), plain(model, {.on = {tests::device()}, .fold = false});
   REQUIRE(folded.folded() == norms);
   REQUIRE(plain.folded() == 0);
   REQUIRE(close(both.coarse, folded(x).coarse, 1e-4));
@@ -110,21 +110,24 @@ void same(std::int64_t norms) {
 }  // namespace
 
 TEST_CASE("a folded network answers as the network") {
+  C2F_NEEDS_DEVICE();
   same<cifar>(2 * 21);  // 19 convolutions and the 2 of the shortcuts, twice
   same<wide>(2 * 53);
   same<with<biased>>(2);
 }
 
 TEST_CASE("a norm is folded only where that is right") {
+  C2F_NEEDS_DEVICE();
   same<with<read_twice>>(0);
   same<with<changed>>(0);
   same<with<twice>>(0);
 }
 
 TEST_CASE("each batch size is recorded once, and its answers are the caller's own") {
+  C2F_NEEDS_DEVICE();
   at::NoGradGuard const no_gradients;
   auto const model = model_of<cifar>();
-  c2f::predictor<cifar> predict(model, {.on = {.record = &tests::call_again}});
+  c2f::predictor<cifar> predict(model, {.on = tests::recorder()});
   auto const first = images<cifar>(3), second = first.neg(), other = images<cifar>(2);
   tests::recordings       = 0;
   auto const answers      = predict(first);
@@ -136,7 +139,7 @@ TEST_CASE("each batch size is recorded once, and its answers are the caller's ow
   REQUIRE(predict.recorded_sizes() == 2);
 
   c2f::stack<tiny::dense> const cropping(1);
-  c2f::predictor<tiny::dense> by_host(cropping, {.on = {.record = &tests::call_again}});
+  c2f::predictor<tiny::dense> by_host(cropping, {.on = tests::recorder()});
   auto const slice = images<tiny::dense>(1);
   REQUIRE(close(cropping(slice, c2f::eval).answer, by_host(slice).answer, 1e-4));
   REQUIRE(by_host.recorded_sizes() == 0);
@@ -145,10 +148,11 @@ TEST_CASE("each batch size is recorded once, and its answers are the caller's ow
 }
 
 TEST_CASE("a predictor in bfloat16 answers nearly the same; the model it was made of stays as it was") {
+  C2F_NEEDS_DEVICE();
   at::NoGradGuard const no_gradients;
   auto const model  = model_of<cifar>();
   auto const before = c2f::detail::copies_of_leaves(model);
-  c2f::predictor<cifar> predict(model, {.bf16 = true});
+  c2f::predictor<cifar> predict(model, {.on = {tests::device()}, .bf16 = true});
   auto const x = images<cifar>(4);
   REQUIRE(predict(x).fine.scalar_type() == at::kBFloat16);
   REQUIRE(close(model(x, c2f::eval).coarse, predict(x).coarse.to(at::kFloat), 0.1));
