@@ -199,7 +199,7 @@ if [ -x "$tests" ] || { [ -n "$dry" ] && grep -q c2f_cuda_tests <<<"$listed"; };
   stage tests 90 tests.log "$tests" || { [ -n "$dry" ] || tail -n 30 "$out/tests.log"; }
   # Under the sanitizers only files that capture no graph: memcheck sees the end of a tensor only where each has memory of its own, which
   # is not given out while a graph is captured.
-  tags=$(grep -L 'cuda/gpu.hpp' tests/kernels/*.cpp | sed 's:.*/::; s:\.cpp$::; s:.*:[#&]:' | paste -sd, -)
+  tags=$(grep -L 'recorder.hpp' tests/device/*.cpp | sed 's:.*/::; s:\.cpp$::; s:.*:[#&]:' | paste -sd, -)
   if command -v compute-sanitizer >/dev/null; then
     stage memcheck 45 tests.log env PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer --tool memcheck --error-exitcode 9 "$tests" --filenames-as-tags "$tags"
     stage racecheck 30 tests.log compute-sanitizer --tool racecheck --error-exitcode 9 "$tests" --filenames-as-tags "$tags"

@@ -41,12 +41,16 @@ struct operation {
   std::shared_ptr<moment> waits_for{}, reaches{};
 };
 
+struct node {
+  std::string what;
+  std::function<void()> work;
+};
 struct capture {
   std::uint64_t id;
   CUstream_st* origin;
   cudaStreamCaptureMode mode;
   std::thread::id thread;
-  std::vector<std::function<void()>> work{};
+  std::vector<node> work{};
   cudaError_t error = cudaSuccess;
 };
 
@@ -62,7 +66,7 @@ struct CUevent_st {
   std::shared_ptr<emulated::moment> last = std::make_shared<emulated::moment>(emulated::moment{.reached = true});
 };
 struct CUgraph_st {
-  std::vector<std::function<void()>> work{};
+  std::vector<emulated::node> work{};
 };
 struct CUgraphExec_st : CUgraph_st {};
 
@@ -185,11 +189,11 @@ cudaError_t refuse_in(CUstream_st const& stream) {
   stream.recording->error = cudaErrorStreamCaptureInvalidated;
   return cudaErrorStreamCaptureUnsupported;
 }
-cudaError_t add(CUstream_st& stream, std::function<void()> work) {
+cudaError_t add(CUstream_st& stream, node one) {
   machine& all = gpu();
   if (stream.recording) {
     if (stream.recording->error != cudaSuccess) return stream.recording->error;
-    stream.recording->work.push_back(std::move(work));
+    stream.recording->work.push_back(std::move(one));
     stream.joined = &stream == stream.recording->origin;
     return cudaSuccess;
   }
@@ -199,7 +203,7 @@ cudaError_t add(CUstream_st& stream, std::function<void()> work) {
       each->error = cudaErrorStreamCaptureInvalidated;
       return cudaErrorStreamCaptureImplicit;
     }
-  all.queue(stream, {.work = std::move(work)});
+  all.queue(stream, {.work = std::move(one.work)});
   return cudaSuccess;
 }
 
@@ -239,17 +243,17 @@ cudaError_t copy(void* to, void const* from, std::size_t size, CUstream_st& stre
       return cudaSuccess;
     }
     auto const kept = std::make_shared<std::vector<char>>(static_cast<char const*>(from), static_cast<char const*>(from) + size);
-    return add(stream, [to, kept] { std::memcpy(to, kept->data(), kept->size()); });
+    return add(stream, {"copy", [to, kept] { std::memcpy(to, kept->data(), kept->size()); }});
   }
-  return add(stream, [to, from, size] { std::memcpy(to, from, size); });
+  return add(stream, {"copy", [to, from, size] { std::memcpy(to, from, size); }});
 }
 
 }  // namespace
 
-void queue(void* stream, std::function<void()> work) {
+void queue(void* stream, std::string what, std::function<void()> work) {
   machine& all = gpu();
   std::lock_guard const lock(all.lock);
-  static_cast<void>(found(add(all.of(static_cast<cudaStream_t>(stream)), std::move(work))));
+  static_cast<void>(found(add(all.of(static_cast<cudaStream_t>(stream)), {std::move(what), std::move(work)})));
 }
 
 }  // namespace emulated
@@ -367,7 +371,7 @@ cudaError_t cudaMemcpy(void* to, void const* from, size_t size, cudaMemcpyKind) 
 }
 cudaError_t cudaMemsetAsync(void* to, int value, size_t size, cudaStream_t stream) {
   LOCKED();
-  return found(emulated::add(gpu().of(stream), [=] { std::memset(to, value, size); }));
+  return found(emulated::add(gpu().of(stream), {"set", [=] { std::memset(to, value, size); }}));
 }
 
 // ---- streams and events ----
@@ -510,6 +514,12 @@ cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t*, size_t* count
 cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* made, cudaGraph_t graph, unsigned long long) {
   *made         = new CUgraphExec_st;
   (*made)->work = graph->work;
+  if (char const* const asked = std::getenv("C2F_EMULATED_GRAPHS"); asked != nullptr && *asked == '1') {
+    std::map<std::string, int> counts;
+    for (auto const& each : graph->work) ++counts[each.what];
+    std::fprintf(stderr, "emulated GPU: a graph of %zu\n", graph->work.size());
+    for (auto const& [what, count] : counts) std::fprintf(stderr, "%6d %s\n", count, what.c_str());
+  }
   return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {

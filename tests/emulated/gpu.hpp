@@ -12,13 +12,15 @@
 // What CUDA's rules forbid is an error as it is there: waiting, allocating or freeing while a stream is recorded, a recorded stream that
 // waits for one that is not, work in a stream that is not recorded while another one is (which CUDA permits, but which a recording misses).
 // A kernel of LibTorch that nothing stands for ends the program with its name. New memory is full of numbers that are none.
+// With C2F_EMULATED_GRAPHS=1 each graph is described on stderr when it is made: how often it does what.
 #pragma once
 
 #include <functional>
+#include <string>
 
 namespace emulated {
 
-/// Work for a stream, a cudaStream_t, which may be done more than once: a graph repeats it.
-void queue(void* stream, std::function<void()> work);
+/// Work for a stream, a cudaStream_t, which may be done more than once: a graph repeats it. `what` is its name.
+void queue(void* stream, std::string what, std::function<void()> work);
 
 }  // namespace emulated

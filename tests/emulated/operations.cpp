@@ -116,6 +116,41 @@ bool waits(c10::OperatorHandle const& op, Stack const& arguments) {
   return mask;
 }
 
+/// What LibTorch's notes on reproducibility say has no deterministic form on CUDA is refused where one is asked for.
+void refuse_undetermined(c10::OperatorHandle const& op, Stack const& arguments) {
+  static std::unordered_set<std::string> const known{"aten::_adaptive_avg_pool2d_backward",
+                                                     "aten::_adaptive_avg_pool3d_backward",
+                                                     "aten::adaptive_max_pool2d_backward",
+                                                     "aten::adaptive_max_pool3d_backward",
+                                                     "aten::avg_pool3d_backward",
+                                                     "aten::fractional_max_pool2d_backward",
+                                                     "aten::fractional_max_pool3d_backward",
+                                                     "aten::max_pool3d_with_indices_backward",
+                                                     "aten::grid_sampler_2d_backward",
+                                                     "aten::grid_sampler_3d_backward",
+                                                     "aten::reflection_pad1d_backward",
+                                                     "aten::reflection_pad2d_backward",
+                                                     "aten::reflection_pad3d_backward",
+                                                     "aten::replication_pad1d_backward",
+                                                     "aten::replication_pad2d_backward",
+                                                     "aten::replication_pad3d_backward",
+                                                     "aten::upsample_linear1d_backward",
+                                                     "aten::upsample_bilinear2d_backward",
+                                                     "aten::upsample_bicubic2d_backward",
+                                                     "aten::upsample_trilinear3d_backward",
+                                                     "aten::_upsample_bilinear2d_aa_backward",
+                                                     "aten::_upsample_bicubic2d_aa_backward",
+                                                     "aten::nll_loss2d_forward",
+                                                     "aten::nll_loss2d_backward",
+                                                     "aten::_ctc_loss_backward",
+                                                     "aten::put_",
+                                                     "aten::histc",
+                                                     "aten::kthvalue"};
+  std::string const& name = op.operator_name().name;
+  bool const sums         = (name == "aten::cumsum" || name == "aten::cumsum_") && arguments[0].toTensor().is_floating_point();
+  if (known.contains(name) || sums) at::globalContext().alertNotDeterministic(name + " (CUDA)");
+}
+
 /// The numbers of results into tensors that were made for them.
 void deliver(c10::FunctionSchema const& schema, Stack const& from, Stack const& to) {
   for (std::size_t i = 0; i < from.size(); ++i) {
@@ -132,6 +167,7 @@ void on_cpu(c10::OperatorHandle const& op, Stack* stack) {
   std::size_t const inputs = schema.arguments().size();
   Stack const arguments(stack->end() - static_cast<std::ptrdiff_t>(inputs), stack->end());
   torch::jit::drop(*stack, inputs);
+  refuse_undetermined(op, arguments);
   // The values of CPU tensors are those of now.
   Stack const held = each_tensor(arguments, [](at::Tensor const& each) { return each.is_cuda() ? each : each.clone(); });
   bool const now   = waits(op, arguments);
@@ -158,16 +194,17 @@ void on_cpu(c10::OperatorHandle const& op, Stack* stack) {
   if (now) {
     deliver(schema, results, to);
   } else {
-    emulated::queue(c10::cuda::getCurrentCUDAStream().stream(), [op, from = each_tensor(held, same_memory), to, draws] {
-      try {
-        Stack found = from;
-        call(op, &found, draws ? std::optional(seed_of(*draws)) : std::nullopt);
-        deliver(op.schema(), found, to);
-      } catch (std::exception const& error) {
-        std::fprintf(stderr, "emulated GPU: %s: %s\n", toString(op.operator_name()).c_str(), error.what());
-        std::abort();
-      }
-    });
+    emulated::queue(c10::cuda::getCurrentCUDAStream().stream(), op.operator_name().name,
+                    [op, from = each_tensor(held, same_memory), to, draws] {
+                      try {
+                        Stack found = from;
+                        call(op, &found, draws ? std::optional(seed_of(*draws)) : std::nullopt);
+                        deliver(op.schema(), found, to);
+                      } catch (std::exception const& error) {
+                        std::fprintf(stderr, "emulated GPU: %s: %s\n", toString(op.operator_name()).c_str(), error.what());
+                        std::abort();
+                      }
+                    });
   }
   for (auto& each : given) stack->push_back(std::move(each));
 }
