@@ -35,7 +35,7 @@ using features_on = std::conditional_t<Image::height == 84, c2f::few_shot_resnet
 template <class Set>
 struct base_classes {  // generators play no part yet, but the new classes have their places
   using input   = typename Set::image;
-  using network = few::network<features_on<input>, Set::base_classes, way, few::average>;
+  using network = few::network<features_on<input>, Set::base_classes, way, c2f::weight_generator::average>;
 };
 template <class Set, class Generator>
 struct grown {
@@ -102,7 +102,8 @@ void run(arguments more, program::options const& chosen) {
       c2f::save_weights(model, chosen.out / "grown.safetensors");
     });
   };
-  more.generator == "average" ? grow.template operator()<few::average>() : grow.template operator()<few::attention<>>();
+  more.generator == "average" ? grow.template operator()<c2f::weight_generator::average>()
+                              : grow.template operator()<c2f::weight_generator::attention<>>();
 }
 
 }  // namespace

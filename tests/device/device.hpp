@@ -1,5 +1,6 @@
 // Where the tests of this folder compute. They are one program that is run twice, on the CPU and on a GPU that is emulated
-// (../emulated/gpu.hpp); linked with kernels that nvcc compiled they are c2f_cuda_tests, where a test skips, saying so, when there is no GPU.
+// (../emulated/gpu.hpp); linked with kernels that nvcc compiled they are c2f_cuda_tests, where a test skips, saying so, when there is no
+// GPU.
 #pragma once
 
 #include <c2f/core/random.hpp>

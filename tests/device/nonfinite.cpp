@@ -132,8 +132,8 @@ TEST_CASE("a gradient that is not finite is found although the loss is") {
   auto const there = GENERATE(from_range(tests::ways()));
   c2f::stack<without_gradient> model(7);
   history all;
-  std::string const said =
-      message_of([&] { c2f::fit(model, tiny::data_of<task>(), there(c2f::recipe::settings{}.epochs(3).batch(7).stop_after_skips(3)), all); });
+  std::string const said = message_of(
+      [&] { c2f::fit(model, tiny::data_of<task>(), there(c2f::recipe::settings{}.epochs(3).batch(7).stop_after_skips(3)), all); });
   REQUIRE(said ==
           "the gradient of 'encoder.project.0.weight' is not finite at epoch 0, step 2 (3 skipped in a row); lower the learning rate or "
           "clip the gradient");

@@ -1,6 +1,6 @@
-// Trainings whose steps are run, and recorded and repeated, where the tests compute: on a GPU as a CUDA graph. On the CPU the work is called
-// again; in recorded work the host's numbers are not numbers and its random choices are refused, so what a recording would have frozen
-// shows there, too. (Norms count their calls on the host; on the CPU they count them once more with every repeat.)
+// Trainings whose steps are run, and recorded and repeated, where the tests compute: on a GPU as a CUDA graph. On the CPU the work is
+// called again; in recorded work the host's numbers are not numbers and its random choices are refused, so what a recording would have
+// frozen shows there, too. (Norms count their calls on the host; on the CPU they count them once more with every repeat.)
 #pragma once
 
 #include <c2f/core/accelerator.hpp>

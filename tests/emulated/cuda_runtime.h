@@ -61,9 +61,9 @@ T __shfl_xor_sync(unsigned, T number, int mask) {
 
 template <class... Parameters, class... Arguments>
 cudaError_t cudaLaunchKernelEx(cudaLaunchConfig_t const* config, void (*kernel)(Parameters...), Arguments const&... arguments) {
-  emulated::queue(config->stream, __PRETTY_FUNCTION__, [grid = config->gridDim, block = config->blockDim, kernel,
-                                   kept = std::tuple<std::remove_cv_t<Parameters>...>(arguments...)] {
-    emulated::run(grid, block, [&] { std::apply(kernel, kept); });
-  });
-  return cudaSuccess;
+  return emulated::queue(
+      config->stream, __PRETTY_FUNCTION__,
+      [grid = config->gridDim, block = config->blockDim, kernel, kept = std::tuple<std::remove_cv_t<Parameters>...>(arguments...)] {
+        emulated::run(grid, block, [&] { std::apply(kernel, kept); });
+      });
 }

@@ -3,7 +3,9 @@
 #include "gpu.hpp"
 
 #include <cuda_runtime_api.h>
+#include <sys/mman.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -27,8 +29,6 @@ namespace {
   std::abort();
 }
 
-struct capture;
-
 /// A place in the work of a stream that others can wait for.
 struct moment {
   CUstream_st* stream       = nullptr;
@@ -36,15 +36,18 @@ struct moment {
   std::uint64_t recorded_by = 0;  // the capture that it is part of
   std::chrono::steady_clock::time_point time{};
 };
+/// What a stream does next.
 struct operation {
   std::function<void()> work{};
   std::shared_ptr<moment> waits_for{}, reaches{};
 };
 
+/// A part of a graph.
 struct node {
   std::string what;
   std::function<void()> work;
 };
+/// A recording that is under way.
 struct capture {
   std::uint64_t id;
   CUstream_st* origin;
@@ -73,6 +76,13 @@ struct CUgraphExec_st : CUgraph_st {};
 namespace emulated {
 namespace {
 
+/// Under AddressSanitizer memory is taken where that watches its ends.
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool mapped = false;
+#else
+constexpr bool mapped = true;
+#endif
+
 /// What there is, and how it is done. Locked by whoever comes in.
 class machine {
  public:
@@ -96,13 +106,15 @@ class machine {
   void queue(CUstream_st& stream, operation one) {
     stream.queued.push_back(std::move(one));
     if (schedule_ == late) return;
-    if (schedule_ == soon)
-      finish(stream);
-    else
-      for (std::uint64_t some = drawn() % 4; some > 0; --some) advance(*streams[drawn() % streams.size()]);
+    if (schedule_ == soon) return finish(stream);
+    std::vector<CUstream_st*> busy;
+    for (CUstream_st* each : streams)
+      if (!each->queued.empty()) busy.push_back(each);
+    for (std::uint64_t some = drawn() % 3; some > 0; --some) advance(*busy[drawn() % busy.size()]);
   }
   /// Whether something was done.
   bool advance(CUstream_st& stream) {
+    device_side const here(*this);
     if (stream.queued.empty() || (stream.queued.front().waits_for && !stream.queued.front().waits_for->reached)) return false;
     operation const one = std::move(stream.queued.front());
     stream.queued.pop_front();
@@ -114,6 +126,7 @@ class machine {
     return true;
   }
   void reach(moment const& wanted) {
+    device_side const here(*this);
     while (!wanted.reached) {
       CUstream_st& stream = *wanted.stream;
       if (stream.queued.empty()) give_up("an event is waited for whose stream has no work");
@@ -122,6 +135,7 @@ class machine {
     }
   }
   void finish(CUstream_st& stream) {
+    device_side const here(*this);
     while (!stream.queued.empty()) {
       if (auto const before = stream.queued.front().waits_for) reach(*before);
       advance(stream);
@@ -135,18 +149,40 @@ class machine {
     return state_ >> 33;
   }
 
-  [[nodiscard]] piece const* find(void const* pointer, char** begin = nullptr) {
+  /// While the device works. Else, where all is done late, the host may not touch the device's memory; with other schedules that would
+  /// change too often.
+  class device_side {
+   public:
+    explicit device_side(machine& of) : of_(of) {
+      if (of_.inside_++ == 0) of_.protect(PROT_READ | PROT_WRITE);
+    }
+    device_side(device_side const&)            = delete;
+    device_side& operator=(device_side const&) = delete;
+    ~device_side() {
+      if (--of_.inside_ == 0) of_.protect(PROT_NONE);
+    }
+
+   private:
+    machine& of_;
+  };
+
+  [[nodiscard]] piece const* find(void const* pointer) const {
     auto const* const at = static_cast<char const*>(pointer);
     auto after           = memory.upper_bound(const_cast<char*>(at));
     if (after == memory.begin()) return nullptr;
     --after;
-    if (at >= after->first + after->second.size) return nullptr;
-    if (begin != nullptr) *begin = after->first;
-    return &after->second;
+    return at < after->first + after->second.size ? &after->second : nullptr;
   }
-  [[nodiscard]] bool pageable(void const* pointer) { return find(pointer) == nullptr; }
+  [[nodiscard]] bool pageable(void const* pointer) const { return find(pointer) == nullptr; }
 
  private:
+  void protect(int how) const {
+    if (schedule_ != late || !mapped) return;
+    for (auto const& [begin, each] : memory)
+      if (each.kind == block::device) mprotect(begin, each.size, how);
+  }
+
+  int inside_ = 0;
   enum : std::uint64_t { late = ~std::uint64_t{0}, soon = late - 1 };
   static std::uint64_t asked() {
     char const* const schedule = std::getenv("C2F_EMULATED_SCHEDULE");
@@ -209,15 +245,16 @@ cudaError_t add(CUstream_st& stream, node one) {
 
 cudaError_t allocate(void** pointer, std::size_t size, machine::block kind) {
   if (cudaError_t const error = unsafe(); error != cudaSuccess) return error;
-  constexpr std::size_t alignment = 512, whole = std::size_t{8} << 30;
+  constexpr std::size_t page = 4096, whole = std::size_t{8} << 30;
   machine& all = gpu();
   if (kind == machine::block::device && all.used + size > whole) return cudaErrorMemoryAllocation;
-  std::size_t const rounded = (size + alignment - 1) / alignment * alignment;
-  auto* const made          = static_cast<char*>(std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded));
-  if (made == nullptr) return cudaErrorMemoryAllocation;
-  std::memset(made, 0xFF, rounded);  // floats of any size: not a number; integers: -1
-  all.memory[made] = {size == 0 ? 1 : size, kind};
-  if (kind == machine::block::device) all.used += size;
+  machine::device_side const here(all);
+  std::size_t const rounded = std::max((size + page - 1) / page, std::size_t{1}) * page;
+  void* const made = mapped ? mmap(nullptr, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : std::malloc(size);
+  if (made == MAP_FAILED || made == nullptr) return cudaErrorMemoryAllocation;
+  std::memset(made, 0xFF, mapped ? rounded : size);  // floats of any size: not a number; integers: -1
+  all.memory[static_cast<char*>(made)] = {rounded, kind};
+  if (kind == machine::block::device) all.used += rounded;
   *pointer = made;
   return cudaSuccess;
 }
@@ -229,8 +266,8 @@ cudaError_t release(void* pointer) {
   auto const at = all.memory.find(static_cast<char*>(pointer));
   if (at == all.memory.end()) return cudaErrorInvalidValue;
   if (at->second.kind == machine::block::device) all.used -= at->second.size;
+  mapped ? static_cast<void>(munmap(pointer, at->second.size)) : std::free(pointer);
   all.memory.erase(at);
-  std::free(pointer);
   return cudaSuccess;
 }
 cudaError_t copy(void* to, void const* from, std::size_t size, CUstream_st& stream) {
@@ -238,6 +275,7 @@ cudaError_t copy(void* to, void const* from, std::size_t size, CUstream_st& stre
   if (all.pageable(to) || all.pageable(from)) {  // goes by way of memory that CUDA keeps, when it is called
     if (cudaError_t const error = refuse_in(stream); error != cudaSuccess) return error;
     if (all.pageable(to)) {
+      machine::device_side const here(all);
       all.finish(stream);
       std::memcpy(to, from, size);
       return cudaSuccess;
@@ -250,10 +288,16 @@ cudaError_t copy(void* to, void const* from, std::size_t size, CUstream_st& stre
 
 }  // namespace
 
-void queue(void* stream, std::string what, std::function<void()> work) {
+int queue(void* stream, std::string what, std::function<void()> work) {
   machine& all = gpu();
   std::lock_guard const lock(all.lock);
-  static_cast<void>(found(add(all.of(static_cast<cudaStream_t>(stream)), {std::move(what), std::move(work)})));
+  return found(add(all.of(static_cast<cudaStream_t>(stream)), {std::move(what), std::move(work)}));
+}
+
+void at_once(std::function<void()> const& work) {
+  std::lock_guard const lock(gpu().lock);
+  machine::device_side const here(gpu());
+  work();
 }
 
 }  // namespace emulated
@@ -365,6 +409,7 @@ cudaError_t cudaMemcpyAsync(void* to, void const* from, size_t size, cudaMemcpyK
 cudaError_t cudaMemcpy(void* to, void const* from, size_t size, cudaMemcpyKind) {
   LOCKED();
   if (cudaError_t const error = emulated::unsafe(); error != cudaSuccess) return found(error);
+  emulated::machine::device_side const here(gpu());
   gpu().finish(gpu().default_stream);
   std::memcpy(to, from, size);
   return cudaSuccess;

@@ -7,7 +7,7 @@
 // A program that is linked with them (the CMake target c2f::emulated_gpu) finds one GPU. What it queues is not done at once: as on a GPU it
 // is done when somebody waits for it, or at any time before. So a number that is read too early, or a buffer that is used again too early,
 // gives other results than on the CPU. When, C2F_EMULATED_SCHEDULE says: 'late' (when somebody waits), 'soon' (at once), or the seed of
-// a random choice; without it the seed is 1.
+// a random choice; without it the seed is 1. With 'late' the host may not touch the device's memory: a segmentation fault.
 //
 // What CUDA's rules forbid is an error as it is there: waiting, allocating or freeing while a stream is recorded, a recorded stream that
 // waits for one that is not, work in a stream that is not recorded while another one is (which CUDA permits, but which a recording misses).
@@ -20,7 +20,9 @@
 
 namespace emulated {
 
-/// Work for a stream, a cudaStream_t, which may be done more than once: a graph repeats it. `what` is its name.
-void queue(void* stream, std::string what, std::function<void()> work);
+/// Work for a stream, a cudaStream_t, which may be done more than once: a graph repeats it. `what` is its name. A cudaError_t.
+[[nodiscard]] int queue(void* stream, std::string what, std::function<void()> work);
+/// Work on the device's memory by which the host waits, at once.
+void at_once(std::function<void()> const& work);
 
 }  // namespace emulated

@@ -174,7 +174,8 @@ void on_cpu(c10::OperatorHandle const& op, Stack* stack) {
   if (now) wait();
   std::optional<at::PhiloxCudaState> const draws = draws_of(op);
   Stack results                                  = each_tensor(held, now ? same_memory : zeros_like);
-  call(op, &results, draws ? std::optional<std::uint64_t>(0) : std::nullopt);
+  auto const called                              = [&] { call(op, &results, draws ? std::optional<std::uint64_t>(0) : std::nullopt); };
+  now ? emulated::at_once(called) : called();
 
   c10::Device const gpu(c10::kCUDA, c10::cuda::current_device());
   Stack given;
@@ -192,19 +193,19 @@ void on_cpu(c10::OperatorHandle const& op, Stack* stack) {
   // What is queued refers to memory and keeps none, like a kernel.
   Stack const to = each_tensor(given, same_memory);
   if (now) {
-    deliver(schema, results, to);
+    emulated::at_once([&] { deliver(schema, results, to); });
   } else {
-    emulated::queue(c10::cuda::getCurrentCUDAStream().stream(), op.operator_name().name,
-                    [op, from = each_tensor(held, same_memory), to, draws] {
-                      try {
-                        Stack found = from;
-                        call(op, &found, draws ? std::optional(seed_of(*draws)) : std::nullopt);
-                        deliver(op.schema(), found, to);
-                      } catch (std::exception const& error) {
-                        std::fprintf(stderr, "emulated GPU: %s: %s\n", toString(op.operator_name()).c_str(), error.what());
-                        std::abort();
-                      }
-                    });
+    auto const work = [op, from = each_tensor(held, same_memory), to, draws] {
+      try {
+        Stack found = from;
+        call(op, &found, draws ? std::optional(seed_of(*draws)) : std::nullopt);
+        deliver(op.schema(), found, to);
+      } catch (std::exception const& error) {
+        std::fprintf(stderr, "emulated GPU: %s: %s\n", toString(op.operator_name()).c_str(), error.what());
+        std::abort();
+      }
+    };
+    C10_CUDA_CHECK(static_cast<cudaError_t>(emulated::queue(c10::cuda::getCurrentCUDAStream().stream(), op.operator_name().name, work)));
   }
   for (auto& each : given) stack->push_back(std::move(each));
 }
@@ -244,10 +245,9 @@ struct replaced {
     for (c10::OperatorName const& name : dispatcher.getAllOpNames()) {
       auto const op = dispatcher.findOp(name);
       if (!op || !op->hasSchema() || !name.name.starts_with("aten::")) continue;
-      if (!also.contains(name.name) && (!op->hasKernelForDispatchKey(c10::DispatchKey::CUDA) || stays(op->schema()))) continue;
-      if (!also.contains(name.name) && !op->hasKernelForDispatchKey(c10::DispatchKey::CPU) &&
-          !op->hasKernelForDispatchKey(c10::DispatchKey::CompositeExplicitAutograd))
-        continue;
+      auto const has     = [&](c10::DispatchKey key) { return op->hasKernelForDispatchKey(key); };
+      bool const on_both = has(c10::DispatchKey::CUDA) && (has(c10::DispatchKey::CPU) || has(c10::DispatchKey::CompositeExplicitAutograd));
+      if (!also.contains(name.name) && (!on_both || stays(op->schema()))) continue;
       std::string const whole = name.overload_name.empty() ? name.name : name.name + "." + name.overload_name;
       library_.impl(whole.c_str(), name.name == "aten::copy_" ? torch::CppFunction::makeFromBoxedFunction<&copy>()
                                                               : torch::CppFunction::makeFromBoxedFunction<&on_cpu>());

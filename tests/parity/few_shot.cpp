@@ -59,9 +59,9 @@ int main(int count, char** words) try {
   if (what == "features")
     features(words[2], words[3]);
   else if (what == "average")
-    episode<c2f::dynamic_few_shot::average>(words[2], words[3]);
+    episode<c2f::weight_generator::average>(words[2], words[3]);
   else if (what == "attention")
-    episode<c2f::dynamic_few_shot::attention<30.0>>(words[2], words[3]);
+    episode<c2f::weight_generator::attention<30.0>>(words[2], words[3]);
   else
     throw std::runtime_error("no case '" + what + "'");
 } catch (std::exception const& wrong) {

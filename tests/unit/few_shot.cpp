@@ -162,7 +162,7 @@ TEST_CASE("a grown classifier answers new classes when it is shown some, and clo
 }
 
 TEST_CASE("an average generator with factors of 1 makes prototypes: the nearest mean direction wins") {
-  using net_type = few::network<features, 6, 3, few::average>;
+  using net_type = few::network<features, 6, 3, c2f::weight_generator::average>;
   auto net       = c2f::make_network<net_type, input>(1);
   at::NoGradGuard const no_gradients;
   at::Tensor const support = numbers({6, 3, 12, 12}, 2), query = numbers({9, 3, 12, 12}, 3);

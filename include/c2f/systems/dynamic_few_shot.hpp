@@ -7,11 +7,7 @@
 //   c2f::dynamic_few_shot::adapt(second, images, labels, pass);  // shows it new classes; it now answers all 69
 //
 // Gidaris and Komodakis, "Dynamic few-shot visual learning without forgetting", CVPR 2018, and paper 000, section 4.2.2, which trains it
-// progressively on ImageNet's low-shot benchmark. Features z are compared by cosine with one row a class (c2f::cosine). The rows of
-// the base classes are learnt; those of new classes are made from the features of their samples by a weight generator:
-//   average     w = a * mean z                                                       (eq. 6)
-//   attention   w = a * mean z + b * mean over the samples of sum_k Att(z, k) w_k    (eq. 7 and 8)
-// with z and w_k of length 1, a and b a factor a feature, Att a softmax over the base classes of gamma cos(q(z), key_k).
+// progressively on ImageNet's low-shot benchmark. The classifier, c2f::growing_cosine, makes the rows of new classes by a weight generator.
 // In training some base classes play new ones: their own rows are closed meanwhile.
 //
 // A new class i is class Base + i of the network's class_vector<Base + Way>. The generator's input are features, so every Features fits.
@@ -19,118 +15,26 @@
 // with what the source says in training, with the coarse prediction otherwise. How the paper combines the two is not stated; this is ours.
 // In the authors' code dropout stays active in frozen features while generators are trained, here it does not.
 //
-// Parameters begin as in that code: a and b 1, rows and keys normal with deviation sqrt(2 / C), q the identity plus .001 N, gamma 10
-// (30 for ImageNet). Cost: the support's passes. Errors: labels out of range are a c2f::input_error.
+// Cost: the support's passes. Errors: labels out of range are a c2f::input_error.
 #pragma once
 
 #include <c2f/data/episodes.hpp>
 #include <c2f/kinds/class_vector.hpp>
-#include <c2f/layers/cosine.hpp>
 #include <c2f/layers/frozen.hpp>
-#include <c2f/layers/linear.hpp>
+#include <c2f/layers/growing_cosine.hpp>
 #include <c2f/task/stack.hpp>
 #include <c2f/train/observer.hpp>
 #include <c2f/train/recipe.hpp>
 
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/tensor.h>
 
-#include <cmath>
-#include <limits>
+#include <algorithm>
 #include <string>
 
 namespace c2f::dynamic_few_shot {
 
-/// What a generator is told: the samples of new classes and the classes there are.
-struct examples {
-  at::Tensor features;  ///< [S, C], each of length 1
-  at::Tensor of_class;  ///< [Way, S], 1 / n where sample s is one of the n of class i
-  at::Tensor rows;      ///< [Base, C], each of length 1
-  at::Tensor closed;    ///< [Base], true where a base class plays a new one
-};
-
-/// Requires: `on<vector<C>, Base>` with `generator(examples)`, rows [Way, C] for the new classes.
-template <class G>
-concept generator = requires(typename G::template on<vector<2>, 2> const& net, examples const& shown) {
-  { net(shown) } -> std::convertible_to<at::Tensor>;
-};
-
-struct average {
-  template <shape In, std::int64_t Base>
-  struct on {
-    parameter<initial::ones, In::channels> of_features;
-    C2F_MEMBERS(of_features);
-
-    at::Tensor operator()(examples const& shown) const { return shown.of_class.matmul(shown.features).mul(of_features.as(shown.features)); }
-  };
-};
-
-template <double Gamma = 10.0>
-struct attention {
-  template <shape In, std::int64_t Base>
-  struct on {
-    parameter<initial::ones, In::channels> of_features, of_rows;
-    network_on<linear<In::channels, initial::identity<0.001>>, In> query;
-    parameter<initial::he_normal_in, Base, In::channels> keys;
-    parameter<initial::constant<Gamma>, 1> scale;
-    C2F_MEMBERS(of_features, of_rows, query, keys, scale);
-
-    at::Tensor operator()(examples const& shown) const {
-      at::Tensor const& z      = shown.features;
-      at::Tensor const cosines = c2f::detail::unit_rows(query(z, eval)).matmul(c2f::detail::unit_rows(keys.as(z)).t());
-      at::Tensor const weights = cosines.mul(scale.as(z)).masked_fill(shown.closed, -std::numeric_limits<double>::infinity()).softmax(1);
-      at::Tensor const seen    = shown.of_class.matmul(weights.matmul(shown.rows));
-      return shown.of_class.matmul(z).mul(of_features.as(z)).add(seen.mul(of_rows.as(z)));
-    }
-  };
-};
-
-/// 0 before an index, 1 from it on.
-template <std::int64_t Index>
-struct from_index {
-  static double draw(random_stream&, std::span<std::int64_t const>, std::int64_t index) { return index < Index ? 0 : 1; }
-};
-
-/// Cosine with the rows of `Base` learnt classes and of `Way` new ones.
-template <std::int64_t Base, std::int64_t Way, class Generator>
-struct growing_cosine {
-  template <shape In>
-  struct on : c2f::detail::check_vector<growing_cosine, In> {
-    using output = c2f::detail::output_if<vector_shape<In>, vector<Base + Way>>;
-
-    parameter<initial::he_normal_in, Base, In::channels> weight;
-    parameter<initial::constant<10.0>, 1> scale;
-    typename Generator::template on<In, Base> generator;
-    buffer<initial::zeros, Way, In::channels> new_rows;  ///< of the classes that were shown last
-    buffer<from_index<Base>, Base + Way> closed;         ///< 1 for a class that may not be answered: at first the new ones
-    C2F_MEMBERS(weight, scale, generator, new_rows, closed);
-
-    at::Tensor operator()(at::Tensor const& x, mode) const {
-      at::Tensor const rows = at::cat({weight.as(x), new_rows.as(x)});
-      return at::linear(c2f::detail::unit_rows(x), c2f::detail::unit_rows(rows))
-          .mul(scale.as(x))
-          .masked_fill(closed.tensor().to(at::kBool), -std::numeric_limits<double>::infinity());
-    }
-
-    /// Makes the rows of the new classes from `features` [S, C] of samples of class labels [S] in 0 ... Way - 1. Base classes in `playing`
-    /// [n] are closed.
-    void adapt(at::Tensor const& features, at::Tensor const& labels, at::Tensor const& playing) {
-      at::Tensor const one_hot = at::zeros({Way, labels.size(0)}, features.options()).scatter_(0, labels.unsqueeze(0), 1.0);
-      at::Tensor const counts  = one_hot.sum(1, true);
-      at::Tensor const shut    = at::zeros({Base + Way}, closed.tensor().options());
-      if (playing.defined()) shut.index_fill_(0, playing, 1.0);
-      shut.slice(0, Base).copy_(counts.eq(0).squeeze(1));  // a new class without a sample has no row
-      examples const shown{c2f::detail::unit_rows(features), one_hot.div(counts.clamp_min(1)), c2f::detail::unit_rows(weight.as(features)),
-                           shut.slice(0, 0, Base).to(at::kBool)};
-      new_rows.assign(generator(shown));
-      closed.assign(shut);
-    }
-  };
-};
-
 /// Features and the classifier on them.
-template <class Features, std::int64_t Base, std::int64_t Way, class Generator = attention<>>
+template <class Features, std::int64_t Base, std::int64_t Way, class Generator = weight_generator::attention<>>
 struct network {
   using kind                               = class_vector<Base + Way>;
   static constexpr std::int64_t base_count = Base, way = Way;
