@@ -196,7 +196,7 @@ stage build $((limit * 2 / 5)) build.log cmake --build "$build" -j "$jobs" --tar
 
 tests=$build/tests/c2f_cuda_tests
 if [ -x "$tests" ] || { [ -n "$dry" ] && grep -q c2f_cuda_tests <<<"$listed"; }; then
-  stage tests 90 tests.log "$tests" || { [ -n "$dry" ] || tail -n 30 "$out/tests.log"; }
+  stage tests 110 tests.log "$tests" || { [ -n "$dry" ] || tail -n 30 "$out/tests.log"; }
   # Under the sanitizers only files that capture no graph: memcheck sees the end of a tensor only where each has memory of its own, which
   # is not given out while a graph is captured.
   tags=$(grep -L 'recorder.hpp' tests/device/*.cpp | sed 's:.*/::; s:\.cpp$::; s:.*:[#&]:' | paste -sd, -)

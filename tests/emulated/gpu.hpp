@@ -4,7 +4,7 @@
 //   gpu.cpp          the functions of CUDA's runtime that LibTorch calls: memory, streams, events, graphs
 //   operations.cpp   LibTorch's operations on CUDA tensors, computed by its operations on CPU tensors
 //
-// A program that is linked with them (the CMake target c2f::emulated_gpu) finds one GPU. What it queues is not done at once: as on a GPU it
+// A program that is linked with them (the CMake target c2f_emulated_cuda) finds one GPU. What it queues is not done at once: as on a GPU it
 // is done when somebody waits for it, or at any time before. So a number that is read too early, or a buffer that is used again too early,
 // gives other results than on the CPU. When, C2F_EMULATED_SCHEDULE says: 'late' (when somebody waits), 'soon' (at once), or the seed of
 // a random choice; without it the seed is 1. With 'late' the host may not touch the device's memory: a segmentation fault.
