@@ -34,8 +34,9 @@ inline std::unique_ptr<c2f::recorded_work> call_again(std::function<void()> cons
 inline std::unique_ptr<c2f::recorded_work> record(std::function<void()> const& work) {
 #ifdef C2F_WITH_CUDA
   if (on_gpu()) {
-    ++recordings;
-    return std::make_unique<called_again>([recorded = std::shared_ptr(c2f::cuda::record(work))] { recorded->repeat(); });
+    std::shared_ptr<c2f::recorded_work> const graph = c2f::cuda::record(work);
+    ++recordings;  // where CUDA recorded it
+    return std::make_unique<called_again>([graph] { graph->repeat(); });
   }
 #endif
   return call_again(work);

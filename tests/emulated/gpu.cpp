@@ -190,6 +190,8 @@ class machine {
     std::string const word = schedule;
     if (word == "late") return late;
     if (word == "soon") return soon;
+    if (word.find_first_not_of("0123456789") != std::string::npos)
+      give_up("C2F_EMULATED_SCHEDULE is '" + word + "'; write late, soon or a number");
     return std::strtoull(schedule, nullptr, 10);
   }
   std::uint64_t schedule_ = asked(), state_ = schedule_;
