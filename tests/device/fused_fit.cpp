@@ -18,7 +18,7 @@ struct pt {
 };
 
 c2f::accelerator called() { return {tests::device(), &c2f::cuda::fused, &tests::call_again}; }
-c2f::accelerator recorded() { return {tests::device(), &c2f::cuda::fused, &tests::record}; }
+c2f::accelerator recorded() { return tests::recorder(&c2f::cuda::fused); }
 
 struct outcome {
   std::vector<at::Tensor> numbers;

@@ -44,7 +44,7 @@ inline std::unique_ptr<c2f::recorded_work> record(std::function<void()> const& w
 
 /// Fused operations on a GPU. On the CPU the definitions.
 inline c2f::fused_operations const* table() { return on_gpu() ? &c2f::cuda::fused : nullptr; }
-inline c2f::accelerator recorder() { return {device(), table(), &record}; }
+inline c2f::accelerator recorder(c2f::fused_operations const* with = table()) { return {device(), with, &record}; }
 
 inline c2f::recipe::settings there(c2f::recipe::settings recipe, c2f::accelerator const& with) {
   return recipe.on(with).deterministic(on_gpu());

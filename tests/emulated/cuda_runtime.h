@@ -33,8 +33,9 @@ struct cudaLaunchConfig_t {
   std::size_t dynamicSmemBytes = 0;
   cudaStream_t stream          = nullptr;
 };
-inline cudaError_t cudaGetLastError() { return cudaSuccess; }
-inline char const* cudaGetErrorString(cudaError_t) { return "no error"; }
+// gpu.cpp's.
+extern "C" cudaError_t cudaGetLastError();
+extern "C" char const* cudaGetErrorString(cudaError_t error);
 
 inline uint3 threadIdx, blockIdx;
 inline dim3 blockDim, gridDim;

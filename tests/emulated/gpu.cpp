@@ -130,16 +130,12 @@ class machine {
     while (!wanted.reached) {
       CUstream_st& stream = *wanted.stream;
       if (stream.queued.empty()) give_up("an event is waited for whose stream has no work");
-      if (auto const before = stream.queued.front().waits_for) reach(*before);
-      advance(stream);
+      advance_at_last(stream);
     }
   }
   void finish(CUstream_st& stream) {
     device_side const here(*this);
-    while (!stream.queued.empty()) {
-      if (auto const before = stream.queued.front().waits_for) reach(*before);
-      advance(stream);
-    }
+    while (!stream.queued.empty()) advance_at_last(stream);
   }
   void finish_all() {
     for (CUstream_st* each : streams) finish(*each);
@@ -176,6 +172,11 @@ class machine {
   [[nodiscard]] bool pageable(void const* pointer) const { return find(pointer) == nullptr; }
 
  private:
+  /// Does what comes next in a stream that has work, and before that what it waits for.
+  void advance_at_last(CUstream_st& stream) {
+    if (auto const before = stream.queued.front().waits_for) reach(*before);
+    advance(stream);
+  }
   void protect(int how) const {
     if (schedule_ != late || !mapped) return;
     for (auto const& [begin, each] : memory)
@@ -226,6 +227,11 @@ cudaError_t refuse_in(CUstream_st const& stream) {
   if (!stream.recording) return cudaSuccess;
   stream.recording->error = cudaErrorStreamCaptureInvalidated;
   return cudaErrorStreamCaptureUnsupported;
+}
+/// Of looking at or waiting for a stream.
+cudaError_t refuse_waiting(CUstream_st const& stream) {
+  cudaError_t const here = refuse_in(stream), anywhere = unsafe();
+  return here != cudaSuccess ? here : anywhere;
 }
 cudaError_t add(CUstream_st& stream, node one) {
   machine& all = gpu();
@@ -432,15 +438,13 @@ cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned flags, i
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   LOCKED();
-  for (cudaError_t const error : {emulated::refuse_in(gpu().of(stream)), emulated::unsafe()})
-    if (error != cudaSuccess) return found(error);
+  if (cudaError_t const error = emulated::refuse_waiting(gpu().of(stream)); error != cudaSuccess) return found(error);
   gpu().finish(gpu().of(stream));
   return cudaSuccess;
 }
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
   LOCKED();
-  for (cudaError_t const error : {emulated::refuse_in(gpu().of(stream)), emulated::unsafe()})
-    if (error != cudaSuccess) return found(error);
+  if (cudaError_t const error = emulated::refuse_waiting(gpu().of(stream)); error != cudaSuccess) return found(error);
   gpu().advance(gpu().of(stream));
   return gpu().of(stream).queued.empty() ? cudaSuccess : cudaErrorNotReady;
 }

@@ -9,7 +9,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <mutex>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -63,12 +62,11 @@ struct fiber {
   }
 };
 
-// One block after the other, all on the same fibers. A fiber takes threads that have not begun until one of them waits. Who can go on is a
-// stack: a warp that may go on does so before the others.
+// One launch and one block after the other, all on the same fibers. A fiber takes threads that have not begun until one of them waits. Who
+// can go on is a stack: a warp that may go on does so before the others.
 class machine {
  public:
   void run(dim3 grid, dim3 block, std::function<void()> const& thread) {
-    std::lock_guard const one_launch_at_a_time(lock_);
     thread_ = &thread, gridDim = grid, blockDim = block, threads_ = block.x;
     std::vector<unsigned> blocks(std::size_t{grid.x} * grid.y);
     std::iota(blocks.begin(), blocks.end(), 0u);
@@ -157,7 +155,6 @@ class machine {
   }
   static void life();
 
-  std::mutex lock_;
   std::function<void()> const* thread_ = nullptr;
   unsigned threads_ = 0, begun_ = 0, ended_ = 0;
   fiber main_{.begun = true};
