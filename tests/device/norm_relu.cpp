@@ -128,6 +128,52 @@ TEST_CASE("kernel norm_relu: the same input gives the same bits, and what is not
   }
 }
 
+TEST_CASE("kernel norm_relu: gradients of several readers are added to the bit as autograd adds them") {
+  C2F_NEEDS_DEVICE();
+  for (auto const type : {at::kFloat, at::kBFloat16})
+    for (bool const relu : {true, false})
+      for (bool const summed : {true, false})
+        for (int const readers : {2, 3}) {
+          dims const of{5, 24, 13, 11};
+          auto const run = [&](bool apart) {
+            owned const norm(24, at::kFloat);
+            at::Tensor const x = leaf(map_of(of, 1), type), shortcut = summed ? leaf(map_of(of, 2), type) : nothing,
+                             y = table.norm_relu(x, norm.weight, norm.bias, norm.mean, norm.var, shortcut, relu);
+            at::Tensor sum = y.mul(map_of(of, 3, type)).sum();
+            for (int i = 1; i < readers; ++i) {
+              at::Tensor const again = apart ? table.for_second_reader(y) : y;
+              REQUIRE(again.is_alias_of(y));
+              sum = sum.add(again.mul(map_of(of, 3 + i, type)).sum());
+            }
+            sum.backward();
+            return std::vector{x.grad(), norm.weight.grad(), norm.bias.grad(), summed ? shortcut.grad() : x.grad()};
+          };
+          auto const found = run(true), wanted = run(false);
+          for (std::size_t i = 0; i < found.size(); ++i)
+            if (readers == 2)
+              REQUIRE(found[i].equal(wanted[i]));
+            else  // three numbers, and nobody says which two come first
+              REQUIRE(difference(found[i], wanted[i]) < (type == at::kFloat ? 1e-5 : 1e-2));
+        }
+}
+
+TEST_CASE("kernel norm_relu: a reader without a gradient adds nothing, and the second may be the only one") {
+  C2F_NEEDS_DEVICE();
+  dims const of{3, 8, 5, 7};
+  auto const run = [&](bool first, bool second) {
+    owned const norm(8, at::kFloat);
+    at::Tensor const x = leaf(map_of(of, 1), at::kFloat), y = table.norm_relu(x, norm.weight, norm.bias, norm.mean, norm.var, nothing, true),
+                     again = table.for_second_reader(y);
+    (first && second ? y.add(again) : first ? y : again).mul(map_of(of, 2)).sum().backward();
+    return x.grad();
+  };
+  REQUIRE(run(false, true).equal(run(true, false)));
+  REQUIRE(difference(run(true, true), run(true, false).mul(2)) < 1e-6);
+  at::Tensor const other = leaf(map_of(of, 1), at::kFloat), sum = other.add(1);
+  REQUIRE(table.for_second_reader(other).is_same(other));
+  REQUIRE(table.for_second_reader(sum).is_same(sum));
+}
+
 TEST_CASE("kernel norm_relu: one row has no variance, as ATen says") {
   C2F_NEEDS_DEVICE();
   at::Tensor const x = map_of({1, 8, 1, 1}, 1);

@@ -66,6 +66,9 @@ struct fused_operations {
   /// x normalised by its own mean and variance, + shortcut, then relu where asked; running statistics move as c2f::batch_norm moves them.
   at::Tensor (*norm_relu)(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias, at::Tensor const& running_mean,
                           at::Tensor const& running_var, at::Tensor const& shortcut, bool relu){};
+  /// y -> y for a second reader. Where y is what norm_relu has made, the gradients of both go to it apart, and it adds them while it reads
+  /// them; a sum by itself reads and writes them once more.
+  at::Tensor (*for_second_reader)(at::Tensor const& y){};
   // Of the end of a training step; not differentiable, no number goes to the host (cuda/update.cuh has the formulas).
   void (*sgd)(flat_update const& update, sgd_rule const& rule){};
   void (*adam)(flat_update const& update, adam_rule const& rule){};

@@ -26,6 +26,7 @@ namespace c2f::cuda {
 inline constexpr fused_operations fused{
     .tell              = &detail::tell,
     .norm_relu         = &detail::norm_relu,
+    .for_second_reader = &detail::for_second_reader,
     .sgd               = &detail::sgd,
     .adam              = &detail::adam,
     .gradient_norm     = &detail::gradient_norm,

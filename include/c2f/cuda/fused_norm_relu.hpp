@@ -2,7 +2,8 @@
 //
 // Costs: two launches each way; y, and for the way back the two numbers a channel, the partial results of at most 128 strips (1 KiB a
 // channel) and dx, with a shortcut also its gradient. Kept until then: x, and with a ReLU y, which whoever reads y keeps anyway. A map that
-// is not channels last and dense, or starts at an odd address, costs a copy. Error: channels that are not a multiple of 8.
+// is not channels last and dense, or starts at an odd address, costs a copy. A gradient that a second reader of y has is added on the way
+// (for_second_reader). Error: channels that are not a multiple of 8.
 #pragma once
 
 #include <c2f/cuda/norm_relu.cuh>
@@ -47,22 +48,32 @@ struct norm_relu_function : torch::autograd::Function<norm_relu_function> {
     });
     context->save_for_backward({x, relu ? y : at::Tensor(), weight, mean, invstd});
     context->saved_data["shortcut"] = shortcut.defined();
+    context->set_materialize_grads(false);  // not every reader need have a gradient
     return y;
   }
 
+  // One gradient of y a reader.
   static variable_list backward(AutogradContext* context, variable_list const& gradients) {
     auto const saved    = context->get_saved_variables();
     at::Tensor const &x = saved[0], &y = saved[1], &weight = saved[2], &mean = saved[3], &invstd = saved[4];
-    at::Tensor dz           = as_rows(gradients[0], x.scalar_type());
+    at::Tensor dz, more;
+    for (at::Tensor const& each : gradients) {
+      if (!each.defined()) continue;
+      at::Tensor& place     = dz.defined() ? more : dz;
+      at::Tensor const rows = as_rows(each, x.scalar_type());
+      place                 = place.defined() ? place.add(rows) : rows;
+    }
+    if (!dz.defined()) return variable_list(7);
     bool const shortcut     = context->saved_data["shortcut"].toBool();
-    at::Tensor const cut_dz = shortcut && y.defined() ? at::empty_like(x) : at::Tensor();  // dy where y > 0, for the shortcut
+    at::Tensor const cut_dz = (shortcut && y.defined()) || more.defined() ? at::empty_like(x) : at::Tensor();  // what passed, to be read again
     at::Tensor const dx = at::empty_like(x), to_weight = at::empty_like(mean), to_bias = at::empty_like(mean);
     for_number(x, [&]<class Number>(Number*) {
       norm::cut const cut       = cut_of<Number>(x);
       at::Tensor const partials = at::empty({cut.strips, cut.channels, 2}, mean.options());
       auto const* out           = y.defined() ? read<Number>(y) : nullptr;
-      for_tiles(norm::backward_sums<Number>{read<Number>(dz), out, read<Number>(x), read<float>(mean), read<float>(invstd),
-                                            cut_dz.defined() ? write<Number>(cut_dz) : nullptr, partials_in(partials), cut},
+      for_tiles(norm::backward_sums<Number>{read<Number>(dz), more.defined() ? read<Number>(more) : nullptr, out, read<Number>(x),
+                                            read<float>(mean), read<float>(invstd), cut_dz.defined() ? write<Number>(cut_dz) : nullptr,
+                                            partials_in(partials), cut},
                 cut, place_of(x));
       if (cut_dz.defined()) {
         dz  = cut_dz;
@@ -82,6 +93,15 @@ inline at::Tensor norm_relu(at::Tensor const& x, at::Tensor const& weight, at::T
                             at::Tensor const& running_var, at::Tensor const& shortcut, bool relu) {
   return norm_relu_function::apply(x, weight, bias, running_mean, running_var,
                                    shortcut.defined() ? std::optional<at::Tensor>(shortcut) : std::nullopt, relu);
+}
+
+/// fused_operations::for_second_reader.
+inline at::Tensor for_second_reader(at::Tensor const& y) {
+  auto const made = y.grad_fn();
+  if (dynamic_cast<torch::autograd::CppNode<norm_relu_function>*>(made.get()) == nullptr) return y;
+  at::Tensor const again = y.detach();
+  torch::autograd::impl::set_gradient_edge(again, {made, made->add_input_metadata(y)});
+  return again;
 }
 
 }  // namespace c2f::cuda::detail

@@ -6,13 +6,14 @@
 //
 // x [rows, channels] (channels last: rows = N * H * W), channels a multiple of 8, every pointer to a map 16-byte aligned:
 //   y = relu((x - mean) * invstd * weight + bias + shortcut)         shortcut and relu may be left out
-//   dz = dy where y > 0;  d shortcut = dz;  d bias = sum dz;  d weight = sum dz * xhat;  xhat = (x - mean) * invstd
+//   dz = dy where y > 0, or the sum of two readers' dy;  d shortcut = dz;  d bias = sum dz;  d weight = sum dz * xhat;  xhat = (x - mean) * invstd
 //   dx = weight * invstd * (dz - mean(dz) - xhat * mean(dz * xhat))
 //
 // Two launches each way. The first leaves partial results of every strip of rows, [strips, channels] pairs; in the second every block
 // pools those of its channels before it goes over its rows, so there is no third launch, no counter and nothing to reset between two
 // replays of a graph. Bytes an element in bfloat16, without / with a shortcut: forward 6 / 8 (of it 2 / 2 read a second time, from L2
-// where the map fits), backward 14 / 14. ATen's passes (statistics, transform, add, relu; mask, reduction, transform): 10 / 16 and 16 / 16
+// where the map fits), backward 14 / 14, and 2 more where two readers of y each have a gradient, as in a residual block, whose sum would
+// else be a pass of 6. ATen's passes (statistics, transform, add, relu; mask, reduction, transform): 10 / 16 and 16 / 16
 // in 4 or 5 and 3 launches.
 //
 // The launches of launch.cuh give lanes one row; here a block of 512 threads owns a tile of `cut.tile` channels and a strip of rows, each
@@ -60,6 +61,14 @@ C2F_HOST_DEVICE inline void store_words(void* to, words const& stored) {
 #else
   memcpy(to, &stored, sizeof stored);
 #endif
+}
+
+/// As it is after it was stored.
+template <number Number>
+[[nodiscard]] C2F_HOST_DEVICE inline float rounded(float value) {
+  Number stored;
+  store(stored, value);
+  return load(stored);
 }
 
 /// The i-th number.
@@ -344,33 +353,40 @@ struct apply {
   }
 };
 
-/// Calls work(place, through, in) for a thread's rows: what of dy passes the ReLU that made y (nullptr: there was none), and x.
+/// Calls work(place, through, in) for a thread's rows: what of dy + more (nullptr: 0) passes the ReLU that made y (nullptr: there was none),
+/// and x.
 template <number Number, class Work>
-C2F_HOST_DEVICE void each_gradient(part<Number> const& mine, Number const* dy, Number const* y, Number const* x, Work const& work) {
+C2F_HOST_DEVICE void each_gradient(part<Number> const& mine, Number const* dy, Number const* more, Number const* y, Number const* x,
+                                   Work const& work) {
   mine.template each<2>([&](int const(&places)[2]) {
-    words gradient[2], out[2], in[2];
+    words gradient[2], second[2], out[2], in[2];
     for (int k = 0; k < 2; ++k)
       if (places[k] >= 0) {
         gradient[k] = load_words(dy + mine.from + places[k]);
         in[k]       = load_words(x + mine.from + places[k]);
+        if (more != nullptr) second[k] = load_words(more + mine.from + places[k]);
         if (y != nullptr) out[k] = load_words(y + mine.from + places[k]);
       }
     for (int k = 0; k < 2; ++k)
       if (places[k] >= 0) {
         float through[in_words<Number>];
-        for (int i = 0; i < in_words<Number>; ++i)
-          through[i] = y != nullptr && number_of<Number>(out[k], i) <= 0 ? 0.0f : number_of<Number>(gradient[k], i);
+        for (int i = 0; i < in_words<Number>; ++i) {
+          through[i] = number_of<Number>(gradient[k], i);
+          if (more != nullptr) through[i] = rounded<Number>(through[i] + number_of<Number>(second[k], i));
+          if (y != nullptr && number_of<Number>(out[k], i) <= 0) through[i] = 0;
+        }
         work(places[k], through, in[k]);
       }
   });
 }
 
-/// The sums of dz and of dz * xhat for each strip and channel, and dz where the shortcut needs it.
+/// The sums of dz and of dz * xhat for each strip and channel, and dz where it is read again.
 template <number Number>
 struct backward_sums {
   static constexpr int size = in_words<Number>, shared_size = 2 * size * threads;
   Number const* dy;
-  Number const* y;  ///< or nullptr: there was no ReLU
+  Number const* more;  ///< of a second reader of y, or nullptr
+  Number const* y;     ///< or nullptr: there was no ReLU
   Number const* x;
   float const* mean;
   float const* invstd;
@@ -385,7 +401,7 @@ struct backward_sums {
       part<Number> const mine(cut, tile, strip, thread);
       float center[size], sum[size] = {}, product[size] = {};
       for (int i = 0; i < size; ++i) center[i] = mean[tile * cut.tile + mine.column * size + i];
-      each_gradient(mine, dy, y, x, [&](int place, float const(&through)[size], words const& in) {
+      each_gradient(mine, dy, more, y, x, [&](int place, float const(&through)[size], words const& in) {
         for (int i = 0; i < size; ++i) {
           sum[i] += through[i];
           product[i] += through[i] * (number_of<Number>(in, i) - center[i]);
@@ -452,7 +468,7 @@ struct backward_apply {
         slope[i]    = shared[2 * threads + c];
         level[i]    = shared[3 * threads + c];
       }
-      each_gradient(mine, dy, y, x, [&](int place, float const(&through)[size], words const& in) {
+      each_gradient(mine, dy, static_cast<Number const*>(nullptr), y, x, [&](int place, float const(&through)[size], words const& in) {
         float to[size];
         for (int i = 0; i < size; ++i) to[i] = scale[i] * through[i] - slope[i] * (number_of<Number>(in, i) - center[i]) - level[i];
         store_words(dx + mine.from + place, words_of<Number>(to));

@@ -47,6 +47,12 @@ template <shape In, shape Then, std::int64_t Out, std::int64_t Stride>
 using downsample =
     network_on<std::conditional_t<Stride == 1 && In::channels == Out, identity, sequential<conv<Out, 1, Stride, 0>, batch_norm>>,
                std::conditional_t<is_wrong<Then>, wrong_shape, In>>;
+
+/// A block's input for its shortcut: the body reads it, too.
+inline at::Tensor for_second_reader(at::Tensor const& x) {
+  auto const* const table = fused_for(x);
+  return table != nullptr && table->for_second_reader != nullptr ? table->for_second_reader(x) : x;
+}
 }  // namespace detail
 
 /// A basic block whose 3x3 convolutions have holes of `Dilation`.
@@ -70,7 +76,7 @@ struct dilated_basic_block {
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
       at::Tensor const y = bn1.then_relu(conv1(x, m), m), z = conv2(y, m);
-      return bn2.plus_then_relu(z, downsample(x, m), m);
+      return bn2.plus_then_relu(z, downsample(detail::for_second_reader(x), m), m);
     }
   };
 };
@@ -102,7 +108,7 @@ struct dilated_bottleneck {
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
       at::Tensor const y = bn1.then_relu(conv1(x, m), m), z = bn2.then_relu(conv2(y, m), m), last = conv3(z, m);
-      return bn3.plus_then_relu(last, downsample(x, m), m);
+      return bn3.plus_then_relu(last, downsample(detail::for_second_reader(x), m), m);
     }
   };
 };
