@@ -4,6 +4,7 @@
 
 #include "../pair.hpp"
 
+#include <c2f/cuda/launch.cuh>
 #include <c2f/data/resident.hpp>
 #include <c2f/task/stack.hpp>
 #include <c2f/train/sgd.hpp>
@@ -284,6 +285,10 @@ std::unique_ptr<runner> make(std::string const& variant, machine const& where) {
   if (variant == "pair") return the_pair<Task>(where);
   if (variant == "graph") return std::make_unique<trained<Task>>(where);
   if (variant == "fed") return std::make_unique<fed<Task>>(where);
+  if (variant == "in_turn") {
+    c2f::cuda::start_early = false;
+    return std::make_unique<trained<Task>>(where);
+  }
   throw std::runtime_error("no variant '" + variant + "'");
 }
 

@@ -1,5 +1,6 @@
-// One contender of the GPU benchmark: bench_gpu CASE graph|fed|eager|pair [--device cpu|cuda] [--tiny]
+// One contender of the GPU benchmark: bench_gpu CASE graph|in_turn|fed|eager|pair [--device cpu|cuda] [--tiny]
 //   graph   c2f's step as it is meant to run on a GPU: captured and fused
+//   in_turn the same, no kernel started before the one before it has ended (cuda/launch.cuh)
 //   fed     the same on samples as fit has them: small pictures on the device, others from a loader's threads
 //   eager   the same step by ATen's operations alone, launched one by one
 //   pair    the two networks alone, the fine one on a ready input; no source, no g, no concatenation; captured, too
@@ -132,7 +133,7 @@ int main(int count, char** words) try {
     else
       right = false;
   }
-  if (!right) throw std::runtime_error("usage: bench_gpu CASE graph|fed|eager|pair [--device cpu|cuda] [--tiny]");
+  if (!right) throw std::runtime_error("usage: bench_gpu CASE graph|in_turn|fed|eager|pair [--device cpu|cuda] [--tiny]");
   machine const where(gpu);
   auto const steps = make(given[0], given[1], where, tiny);
   serve(*steps, where, tiny, begin);

@@ -40,6 +40,7 @@ TITLES = {
 }
 NAMES = {
     "graph": "c2f, one graph",
+    "in_turn": "c2f, one graph, no early starts",
     "fed": "c2f, one graph, from a loader",
     "c2f_eager": "c2f, ATen one by one",
     "pair": "c2f, the two networks alone",
@@ -178,6 +179,7 @@ def contenders_of(case, complete, without):
     """(kind, encoder, whether it takes turns with the first one alone)"""
     apart = case in ONE_BY_ONE
     chosen = [("graph", None, False), ("pair", None, apart)] + [("fed", None, apart), ("c2f_eager", None, apart)] * complete
+    chosen += [("in_turn", None, apart)] * (complete and case not in LARGE)
     for kind in ("eager", "eager_bf16", "compile", "max_autotune") if complete else ("eager_bf16", "compile"):
         chosen.append((kind, "compact", apart or (case in LARGE and kind == "eager")))  # float32: twice the memory
         if complete and case in CLASS_VECTORS and (kind == "eager_bf16" or case not in LARGE):

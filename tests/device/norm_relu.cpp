@@ -139,7 +139,7 @@ TEST_CASE("kernel norm_relu: gradients of several readers are added to the bit a
             owned const norm(24, at::kFloat);
             at::Tensor const x = leaf(map_of(of, 1), type), shortcut = summed ? leaf(map_of(of, 2), type) : nothing,
                              y = table.norm_relu(x, norm.weight, norm.bias, norm.mean, norm.var, shortcut, relu);
-            at::Tensor sum = y.mul(map_of(of, 3, type)).sum();
+            at::Tensor sum     = y.mul(map_of(of, 3, type)).sum();
             for (int i = 1; i < readers; ++i) {
               at::Tensor const again = apart ? table.for_second_reader(y) : y;
               REQUIRE(again.is_alias_of(y));
@@ -162,8 +162,8 @@ TEST_CASE("kernel norm_relu: a reader without a gradient adds nothing, and the s
   dims const of{3, 8, 5, 7};
   auto const run = [&](bool first, bool second) {
     owned const norm(8, at::kFloat);
-    at::Tensor const x = leaf(map_of(of, 1), at::kFloat), y = table.norm_relu(x, norm.weight, norm.bias, norm.mean, norm.var, nothing, true),
-                     again = table.for_second_reader(y);
+    at::Tensor const x = leaf(map_of(of, 1), at::kFloat),
+                     y = table.norm_relu(x, norm.weight, norm.bias, norm.mean, norm.var, nothing, true), again = table.for_second_reader(y);
     (first && second ? y.add(again) : first ? y : again).mul(map_of(of, 2)).sum().backward();
     return x.grad();
   };

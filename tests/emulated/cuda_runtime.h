@@ -18,6 +18,7 @@
 #define __global__
 #define __launch_bounds__(...)
 #define __shared__ static
+#define __CUDA_ARCH_LIST__ 900
 
 struct uint3 {
   unsigned x = 0, y = 0, z = 0;
@@ -28,10 +29,19 @@ struct dim3 : uint3 {
 using cudaError_t                = int;
 using cudaStream_t               = void*;
 inline constexpr int cudaSuccess = 0;
+enum cudaLaunchAttributeID { cudaLaunchAttributeProgrammaticStreamSerialization };
+struct cudaLaunchAttribute {
+  cudaLaunchAttributeID id;
+  struct {
+    int programmaticStreamSerializationAllowed;
+  } val;
+};
 struct cudaLaunchConfig_t {
   dim3 gridDim, blockDim;
   std::size_t dynamicSmemBytes = 0;
   cudaStream_t stream          = nullptr;
+  cudaLaunchAttribute* attrs   = nullptr;
+  unsigned numAttrs            = 0;
 };
 // gpu.cpp's.
 extern "C" cudaError_t cudaGetLastError();
@@ -42,8 +52,10 @@ inline dim3 blockDim, gridDim;
 
 namespace emulated {
 
-/// Runs thread() for every thread of every block.
-void run(dim3 grid, dim3 block, std::function<void()> const& thread);
+/// Runs thread() for every thread of every block; each of a kernel that is started early must wait for those before it.
+void run(dim3 grid, dim3 block, bool early, std::function<void()> const& thread);
+/// How many threads of the kernel have waited for those before it. They are never behind: an early start is for a GPU.
+inline std::size_t waited = 0;
 /// Waits for the block.
 void wait_for_block();
 /// Leaves a number of at most 8 bytes for the other lanes of the warp, and gives what `lane` left.
@@ -51,6 +63,8 @@ void exchange(void* number, std::size_t size, unsigned lane);
 
 }  // namespace emulated
 
+inline void cudaTriggerProgrammaticLaunchCompletion() {}
+inline void cudaGridDependencySynchronize() { ++emulated::waited; }
 inline void __syncthreads() { emulated::wait_for_block(); }
 
 template <class T>
@@ -64,7 +78,8 @@ template <class... Parameters, class... Arguments>
 cudaError_t cudaLaunchKernelEx(cudaLaunchConfig_t const* config, void (*kernel)(Parameters...), Arguments const&... arguments) {
   return emulated::queue(
       config->stream, __PRETTY_FUNCTION__,
-      [grid = config->gridDim, block = config->blockDim, kernel, kept = std::tuple<std::remove_cv_t<Parameters>...>(arguments...)] {
-        emulated::run(grid, block, [&] { std::apply(kernel, kept); });
+      [grid = config->gridDim, block = config->blockDim, early = config->numAttrs > 0, kernel,
+       kept = std::tuple<std::remove_cv_t<Parameters>...>(arguments...)] {
+        emulated::run(grid, block, early, [&] { std::apply(kernel, kept); });
       });
 }

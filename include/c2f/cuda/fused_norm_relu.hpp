@@ -64,8 +64,9 @@ struct norm_relu_function : torch::autograd::Function<norm_relu_function> {
       place                 = place.defined() ? place.add(rows) : rows;
     }
     if (!dz.defined()) return variable_list(7);
-    bool const shortcut     = context->saved_data["shortcut"].toBool();
-    at::Tensor const cut_dz = (shortcut && y.defined()) || more.defined() ? at::empty_like(x) : at::Tensor();  // what passed, to be read again
+    bool const shortcut = context->saved_data["shortcut"].toBool();
+    at::Tensor const cut_dz =
+        (shortcut && y.defined()) || more.defined() ? at::empty_like(x) : at::Tensor();  // what passed, to be read again
     at::Tensor const dx = at::empty_like(x), to_weight = at::empty_like(mean), to_bias = at::empty_like(mean);
     for_number(x, [&]<class Number>(Number*) {
       norm::cut const cut       = cut_of<Number>(x);

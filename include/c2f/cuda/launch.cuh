@@ -24,6 +24,10 @@
 // lanes are taken in a fixed order: the same input gives the same bits in every run, though not the bits of the CPU, which adds in another
 // order.
 //
+// From Hopper on a kernel of ours is started while the one before it in its stream still runs: its blocks take their places and then wait
+// until all of that has ended and can be read, so that most of a launch is hidden behind other work (programmatic dependent launch). The
+// order of what is done is the stream's, as ever, and a graph that is recorded keeps it.
+//
 // Included by C++ and by CUDA. C++ gets the twin, and where C2F_WITH_CUDA is defined also the declarations of the launches, which
 // c2f/cuda/kernels.cu instantiates. Nothing of LibTorch, Hana or fmt is seen here; pointers are raw, and a place holds a stream.
 // Cost: one launch, no allocation, no synchronisation. Error: a launch that CUDA refuses is a std::runtime_error with CUDA's words.
@@ -51,6 +55,9 @@ struct place {
   bool on_gpu  = false;
   void* stream = nullptr;
 };
+
+/// Whether kernels are started early where they can be. To measure what it is worth; it changes no result.
+inline bool start_early = true;
 
 /// The bits of a bfloat16.
 struct bfloat16 {
@@ -86,6 +93,13 @@ struct one_lane {
 };
 
 #ifdef __CUDACC__
+
+/// Whether kernels may be started early: where every one that was compiled knows how to wait.
+inline constexpr bool can_start_early = [] {
+  for (int const architecture : {__CUDA_ARCH_LIST__})
+    if (architecture < 900) return false;
+  return true;
+}();
 
 /// The lanes of a warp.
 struct warp_lanes {
@@ -134,24 +148,41 @@ struct block_lanes {
 
 namespace detail {
 
+/// What each kernel begins with: those behind it may take their places, and it waits for those before it.
+__device__ inline void begin() {
+  if constexpr (can_start_early) {
+    cudaTriggerProgrammaticLaunchCompletion();
+    cudaGridDependencySynchronize();
+  }
+}
+
 template <class Work>
 __global__ void __launch_bounds__(256) each_kernel(Work const work, std::int64_t count) {
+  begin();
   for (std::int64_t i = blockIdx.x * std::int64_t{256} + threadIdx.x; i < count; i += std::int64_t{256} * gridDim.x) work(i);
 }
 template <class Work>
 __global__ void __launch_bounds__(256) rows_kernel(Work const work, std::int64_t rows) {
+  begin();
   for (std::int64_t row = blockIdx.x * std::int64_t{8} + threadIdx.x / 32; row < rows; row += std::int64_t{8} * gridDim.x)
     work(warp_lanes{}, row);
 }
 template <class Work>
 __global__ void __launch_bounds__(block_lanes::size) blocks_kernel(Work const work, std::int64_t rows) {
+  begin();
   for (std::int64_t row = blockIdx.x; row < rows; row += gridDim.x) work(block_lanes{}, row);
 }
 
 /// Queues a kernel in a stream.
 template <class... Parameters, class... Arguments>
 void start(void (*kernel)(Parameters...), dim3 grid, int threads, void* stream, Arguments const&... arguments) {
-  cudaLaunchConfig_t const config{.gridDim = grid, .blockDim = dim3(threads), .stream = static_cast<cudaStream_t>(stream)};
+  cudaLaunchAttribute early{.id = cudaLaunchAttributeProgrammaticStreamSerialization};
+  early.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t const config{.gridDim  = grid,
+                                  .blockDim = dim3(threads),
+                                  .stream   = static_cast<cudaStream_t>(stream),
+                                  .attrs    = &early,
+                                  .numAttrs = can_start_early && start_early ? 1u : 0u};
   cudaError_t const error = cudaLaunchKernelEx(&config, kernel, arguments...);
   if (error == cudaSuccess) return;
   static_cast<void>(cudaGetLastError());  // said here, so nobody else finds it

@@ -6,8 +6,8 @@
 //
 // x [rows, channels] (channels last: rows = N * H * W), channels a multiple of 8, every pointer to a map 16-byte aligned:
 //   y = relu((x - mean) * invstd * weight + bias + shortcut)         shortcut and relu may be left out
-//   dz = dy where y > 0, or the sum of two readers' dy;  d shortcut = dz;  d bias = sum dz;  d weight = sum dz * xhat;  xhat = (x - mean) * invstd
-//   dx = weight * invstd * (dz - mean(dz) - xhat * mean(dz * xhat))
+//   dz = dy where y > 0, or the sum of two readers' dy;  d shortcut = dz;  d bias = sum dz;  d weight = sum dz * xhat;  xhat = (x - mean) *
+//   invstd dx = weight * invstd * (dz - mean(dz) - xhat * mean(dz * xhat))
 //
 // Two launches each way. The first leaves partial results of every strip of rows, [strips, channels] pairs; in the second every block
 // pools those of its channels before it goes over its rows, so there is no third launch, no counter and nothing to reset between two
@@ -353,8 +353,8 @@ struct apply {
   }
 };
 
-/// Calls work(place, through, in) for a thread's rows: what of dy + more (nullptr: 0) passes the ReLU that made y (nullptr: there was none),
-/// and x.
+/// Calls work(place, through, in) for a thread's rows: what of dy + more (nullptr: 0) passes the ReLU that made y (nullptr: there was
+/// none), and x.
 template <number Number, class Work>
 C2F_HOST_DEVICE void each_gradient(part<Number> const& mine, Number const* dy, Number const* more, Number const* y, Number const* x,
                                    Work const& work) {
@@ -498,6 +498,7 @@ struct block {
 
 template <class Work>
 __global__ void __launch_bounds__(threads) tiles_kernel(Work const work) {
+  cuda::detail::begin();
   __shared__ float shared[Work::shared_size];
   work(block{}, std::int64_t{blockIdx.x}, std::int64_t{blockIdx.y}, shared);
 }

@@ -10,7 +10,7 @@
 // touched and running statistics are put back, bit for bit. A CPU runs the same lines.
 //
 // Where the recipe names an accelerator that can record (recipe.on), a step of whole batches is recorded and from then on repeated: the
-// host queues one thing instead of a thousand. Before, it is run a few times on the first batch, so that libraries have chosen their
+// host queues one thing instead of hundreds. Before, it is run a few times on the first batch, so that libraries have chosen their
 // algorithms, and everything it changed is put back. A smaller last batch is run as it is: padded samples would have a part in the
 // statistics of norms. Parts that work on the host (fuse::crop, dropout without a kernel) are run as they are, too, and why() says which it
 // was.
