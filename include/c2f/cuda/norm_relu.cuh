@@ -6,8 +6,10 @@
 //
 // x [rows, channels] (channels last: rows = N * H * W), channels a multiple of 8, every pointer to a map 16-byte aligned:
 //   y = relu((x - mean) * invstd * weight + bias + shortcut)         shortcut and relu may be left out
-//   dz = dy where y > 0, or the sum of two readers' dy;  d shortcut = dz;  d bias = sum dz;  d weight = sum dz * xhat;  xhat = (x - mean) *
-//   invstd dx = weight * invstd * (dz - mean(dz) - xhat * mean(dz * xhat))
+//   dz = dy where y > 0;  d shortcut = dz;  d bias = sum dz;  d weight = sum dz * xhat;  xhat = (x - mean) * invstd
+//   dx = weight * invstd * (dz - mean(dz) - xhat * mean(dz * xhat))
+//
+// dy may come as two gradients, of two readers of y.
 //
 // Two launches each way. The first leaves partial results of every strip of rows, [strips, channels] pairs; in the second every block
 // pools those of its channels before it goes over its rows, so there is no third launch, no counter and nothing to reset between two
