@@ -13,11 +13,12 @@
 
 namespace tests {
 
-/// The message of the call's input_error, which is one line; nothing where it has none.
-inline std::string refusal(std::function<void()> const& call) {
+/// The message of the call's error, which is one line; nothing where it has none.
+template <class Error = c2f::input_error>
+std::string refusal(std::function<void()> const& call) {
   try {
     call();
-  } catch (c2f::input_error const& error) {
+  } catch (Error const& error) {
     std::string const message = error.what();
     REQUIRE(!message.empty());
     REQUIRE(message.find('\n') == std::string::npos);

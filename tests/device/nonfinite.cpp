@@ -8,7 +8,9 @@
 
 #include "catch.hpp"
 #include "recorder.hpp"
+#include "refusal.hpp"
 #include "reliability/tiny.hpp"
+#include "scratch.hpp"
 
 namespace {
 
@@ -61,15 +63,6 @@ struct without_gradient : task {
       c2f::coarse_fine<c2f::predicts<kind, tiny::layers, c2f::global_average_pool, c2f::linear<3>>,
                        c2f::predicts<kind, c2f::conv<4, 3, 2>, no_gradient, c2f::relu, c2f::global_average_pool, c2f::linear<3>>>;
 };
-
-std::string message_of(auto const& body) {
-  try {
-    body();
-  } catch (c2f::not_finite const& error) {
-    return error.what();
-  }
-  return {};
-}
 
 }  // namespace
 
@@ -132,7 +125,7 @@ TEST_CASE("a gradient that is not finite is found although the loss is") {
   auto const there = GENERATE(from_range(tests::ways()));
   c2f::stack<without_gradient> model(7);
   history all;
-  std::string const said = message_of(
+  std::string const said = tests::refusal<c2f::not_finite>(
       [&] { c2f::fit(model, tiny::data_of<task>(), there(c2f::recipe::settings{}.epochs(3).batch(7).stop_after_skips(3)), all); });
   REQUIRE(said ==
           "the gradient of 'encoder.project.0.weight' is not finite at epoch 0, step 2 (3 skipped in a row); lower the learning rate or "
@@ -154,7 +147,7 @@ TEST_CASE("the first statistic that is not finite names the module where the num
   c2f::stack<task> model(7);
   std::vector<std::int64_t> all_of_them(35);
   std::iota(all_of_them.begin(), all_of_them.end(), 0);
-  REQUIRE(message_of([&] { c2f::fit(model, with_bad(all_of_them), there(tiny::recipe())); }) ==
+  REQUIRE(tests::refusal<c2f::not_finite>([&] { c2f::fit(model, with_bad(all_of_them), there(tiny::recipe())); }) ==
           "the loss 'coarse' is not finite at epoch 1, step 4 (10 skipped in a row); the first number of the model that is not is in "
           "'coarse.0.1.running_mean'; lower the learning rate");
 }
@@ -176,7 +169,8 @@ TEST_CASE("only steps in a row end a training") {
   REQUIRE(count > longest);
   auto const limited = [&](std::int64_t most) {
     c2f::stack<task> again(7);
-    return message_of([&] { c2f::fit(again, data, there(c2f::recipe::settings{}.epochs(6).batch(8).stop_after_skips(most))); });
+    return tests::refusal<c2f::not_finite>(
+        [&] { c2f::fit(again, data, there(c2f::recipe::settings{}.epochs(6).batch(8).stop_after_skips(most))); });
   };
   REQUIRE(limited(longest + 1).empty());
   REQUIRE(limited(longest).find("(" + std::to_string(longest) + " skipped in a row)") != std::string::npos);
@@ -185,30 +179,31 @@ TEST_CASE("only steps in a row end a training") {
 TEST_CASE("what ends in numbers that are not finite leaves a good checkpoint, and goes on to the same end") {
   C2F_NEEDS_DEVICE();
   auto const there = GENERATE(from_range(tests::ways()));
-  fs::path const folder =
-      fs::path(fs::is_directory("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) / ("c2f_nonfinite_" + std::to_string(::getpid()));
-  fs::remove_all(folder);
+  tests::scratch const dir;
+  fs::path const folder = dir.path / "kept";
   std::vector<std::int64_t> all_of_them(35);
   std::iota(all_of_them.begin(), all_of_them.end(), 0);
   c2f::stack<task> model(7);
-  std::string const first =
-      message_of([&] { c2f::fit(model, with_bad(all_of_them), there(tiny::recipe()), c2f::checkpoints(folder, {.every = 1})); });
+  std::string const first = tests::refusal<c2f::not_finite>(
+      [&] { c2f::fit(model, with_bad(all_of_them), there(tiny::recipe()), c2f::checkpoints(folder, {.every = 1})); });
   REQUIRE(first.find("at epoch 1, step 4") != std::string::npos);
   c2f::stack<task> again(8);
   history rest;  // what was kept is good, and knows that nine steps were skipped already
-  REQUIRE(message_of([&] { c2f::fit(again, with_bad(all_of_them), there(tiny::recipe()), c2f::checkpoints(folder), rest); }) == first);
+  REQUIRE(tests::refusal<c2f::not_finite>(
+              [&] { c2f::fit(again, with_bad(all_of_them), there(tiny::recipe()), c2f::checkpoints(folder), rest); }) == first);
   REQUIRE(same_bytes(tiny::leaves_of(c2f::stack<task>(7)), tiny::leaves_of(again)));
 
   // A rate that overflows breaks the parameters themselves: the last checkpoint is from before that.
   fs::remove_all(folder);
   c2f::stack<task> wild(7);
   auto const recipe = there(c2f::recipe::settings{}.epochs(4).batch(7).rate(0.01).drop_at(0.25, 1e60));
-  REQUIRE(!message_of([&] { c2f::fit(wild, tiny::data_of<task>(), recipe, c2f::checkpoints(folder, {.every = 1})); }).empty());
+  REQUIRE(!tests::refusal<c2f::not_finite>([&] {
+             c2f::fit(wild, tiny::data_of<task>(), recipe, c2f::checkpoints(folder, {.every = 1}));
+           }).empty());
   REQUIRE(!c2f::parameters(wild)[0].isfinite().all().item<bool>());
   c2f::checkpoints kept(folder);
   c2f::stack<task> restored(8);
   c2f::fit(restored, tiny::data_of<task>(), recipe, kept, tiny::stops{.at = 5});
   REQUIRE(kept.restored().filename() == "epoch-00001-step-0000000");
   for (auto const& each : tiny::leaves_of(restored)) REQUIRE(each.isfinite().all().item<bool>());
-  fs::remove_all(folder);
 }

@@ -6,6 +6,7 @@
 #include "catch.hpp"
 #include "recorder.hpp"
 #include "reliability/tiny.hpp"
+#include "scratch.hpp"
 
 namespace {
 
@@ -14,14 +15,8 @@ using tiny::same_bytes;
 using tiny::spy;
 using tiny::stops;
 
-struct scratch {
-  // In memory where that can be had: thousands of files are brought to the disk here, and how fast a disk is does not matter.
-  fs::path folder =
-      fs::path(fs::is_directory("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) / ("c2f_resume_" + std::to_string(::getpid()));
-  scratch() { fs::remove_all(folder); }
-  scratch(scratch const&)            = delete;
-  scratch& operator=(scratch const&) = delete;
-  ~scratch() { fs::remove_all(folder); }
+struct scratch : tests::scratch {
+  fs::path folder = path / "kept";
 };
 
 struct steps {

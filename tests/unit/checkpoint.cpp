@@ -6,9 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <catch.hpp>
 #include <csignal>
-#include <reliability/tiny.hpp>
+
+#include "catch.hpp"
+#include "reliability/tiny.hpp"
+#include "scratch.hpp"
 
 namespace {
 
@@ -18,14 +20,8 @@ using tiny::spy;
 using tiny::stops;
 using task = tiny::class_vector;
 
-struct scratch {
-  // In memory where that can be had: how fast a disk is does not matter here.
-  fs::path folder =
-      fs::path(fs::is_directory("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) / ("c2f_checkpoint_" + std::to_string(::getpid()));
-  scratch() { fs::remove_all(folder); }
-  scratch(scratch const&)            = delete;
-  scratch& operator=(scratch const&) = delete;
-  ~scratch() { fs::remove_all(folder); }
+struct scratch : tests::scratch {
+  fs::path folder = path / "kept";
   [[nodiscard]] std::set<std::string> names() const {
     std::set<std::string> all;
     for (auto const& each : fs::directory_iterator(folder)) all.insert(each.path().filename());

@@ -13,6 +13,7 @@
 
 #include "catch.hpp"
 #include "refusal.hpp"
+#include "scratch.hpp"
 
 namespace {
 
@@ -219,9 +220,9 @@ TEST_CASE("labels are numbers of 1, 2, 4 or 8 bits, as they are") {
 }
 
 TEST_CASE("files are read, and those that are not there are named") {
-  auto const folder = std::filesystem::temp_directory_path() / ("c2f_picture_file_" + std::to_string(::getpid()));
-  std::filesystem::create_directories(folder);
-  auto const file = png(2, 2, SPNG_COLOR_TYPE_GRAYSCALE, 8, {1, 2, 3, 4});
+  tests::scratch const dir;
+  auto const& folder = dir.path;
+  auto const file    = png(2, 2, SPNG_COLOR_TYPE_GRAYSCALE, 8, {1, 2, 3, 4});
   std::ofstream(folder / "a.jpg", std::ios::binary)
       .write(reinterpret_cast<char const*>(file.data()), static_cast<std::streamsize>(file.size()));
   REQUIRE(read_picture(folder / "a.jpg").rgb == bytes{1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4});  // a PNG, whatever its name
@@ -229,7 +230,6 @@ TEST_CASE("files are read, and those that are not there are named") {
   REQUIRE(has(refusal([&] { (void)read_picture(folder / "b.png"); }), "no file '" + (folder / "b.png").string() + "'"));
   REQUIRE(has(refusal([&] { (void)read_picture(folder); }), "no file '"));
   REQUIRE(has(refusal([&] { (void)detail::bytes_of_file(folder / "a.jpg", 10); }), "more than the 10 that are read"));
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("real pictures and trimaps") {

@@ -16,6 +16,7 @@
 
 #include "catch.hpp"
 #include "refusal.hpp"
+#include "scratch.hpp"
 
 namespace {
 
@@ -94,7 +95,8 @@ TEST_CASE("strided tensors are written as rows, and the file is whole or not the
   REQUIRE(bytes_of({{{"a", rows.contiguous(at::MemoryFormat::ChannelsLast)}}, {}}) == plain);
   REQUIRE(bytes_of({{{"a", rows.to(at::kFloat).requires_grad_()}}, {}}) == bytes_of({{{"a", rows.to(at::kFloat)}}, {}}));
 
-  auto const path = std::filesystem::temp_directory_path() / "c2f_unit.safetensors";
+  tests::scratch const dir;
+  auto const path = dir.path / "a.safetensors";
   c2f::data::write_safetensors(path, {{{"a", rows}}, {}});
   std::ifstream in(path, std::ios::binary);
   REQUIRE(std::string(std::istreambuf_iterator<char>(in), {}) == plain);

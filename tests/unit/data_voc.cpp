@@ -17,6 +17,7 @@
 
 #include "catch.hpp"
 #include "refusal.hpp"
+#include "scratch.hpp"
 
 namespace {
 
@@ -41,18 +42,13 @@ std::string annotation_of(int width, int height, std::string const& objects) {
 }
 
 // A folder in Pascal's layout, or the flat one, that is gone afterwards.
-struct folder {
-  fs::path root;
+struct folder : tests::scratch {
+  fs::path root = path;
   bool flat;
   explicit folder(bool is_flat = false) : flat(is_flat) {
-    static int made = 0;
-    root            = fs::temp_directory_path() / ("c2f_voc_" + std::to_string(::getpid()) + "_" + std::to_string(made++));
     for (auto const& name : flat ? std::vector{"images", "xmls"} : std::vector{"JPEGImages", "Annotations", "ImageSets/Main"})
       fs::create_directories(root / name);
   }
-  folder(folder const&)            = delete;
-  folder& operator=(folder const&) = delete;
-  ~folder() { fs::remove_all(root); }
 
   void text(fs::path const& name, std::string const& words) const { std::ofstream(root / name, std::ios::binary) << words; }
   void xml(std::string const& name, std::string const& words) const { text((flat ? "xmls/" : "Annotations/") + name + ".xml", words); }

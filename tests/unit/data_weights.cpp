@@ -22,6 +22,7 @@
 
 #include "catch.hpp"
 #include "refusal.hpp"
+#include "scratch.hpp"
 
 namespace {
 
@@ -37,14 +38,12 @@ using tenner = c2f::network_on<c2f::resnet<10, c2f::class_vector<1000>>, c2f::im
 static_assert(c2f::parameter_count<vggs> == 138'357'544);  // torchvision.models.vgg16
 static_assert(c2f::parameter_count<tenner> == 5'418'792);  // torchvision's ResNet(BasicBlock, [1, 1, 1, 1])
 
-/// A file that is removed at the end.
+/// A file that is gone at the end.
 struct scratch {
-  std::filesystem::path path = std::filesystem::temp_directory_path() / ("c2f_weights." + std::to_string(::getpid()));
+  tests::scratch dir{};
+  std::filesystem::path path = dir.path / "weights";
   scratch()                  = default;
   scratch(tensors const& what) { c2f::data::write_safetensors(path, {what, {}}); }
-  scratch(scratch const&)            = delete;
-  scratch& operator=(scratch const&) = delete;
-  ~scratch() { std::filesystem::remove(path); }
   [[nodiscard]] tensors held() const { return c2f::data::read_safetensors(path).tensors; }
 };
 

@@ -11,6 +11,7 @@
 
 #include "catch.hpp"
 #include "reliability/tiny.hpp"
+#include "scratch.hpp"
 
 namespace {
 
@@ -343,7 +344,8 @@ TEST_CASE("bfloat16 images train float parameters") {
 }
 
 TEST_CASE("the log is a line of JSON an epoch") {
-  auto const file = std::filesystem::temp_directory_path() / "c2f_train_log.jsonl";
+  tests::scratch const dir;
+  auto const file = dir.path / "log.jsonl";
   c2f::stack<pt> model(7);
   {
     c2f::print::json_lines log(file);
@@ -352,7 +354,6 @@ TEST_CASE("the log is a line of JSON an epoch") {
   std::ifstream in(file);
   std::vector<std::string> lines;
   for (std::string line; std::getline(in, line);) lines.push_back(line);
-  std::filesystem::remove(file);
   REQUIRE(lines.size() == 4);
   REQUIRE(lines[0].starts_with(R"({"event": "start", "task": "pt", "parameters": )"));
   REQUIRE(lines[2].find(R"("epoch": 1)") != std::string::npos);

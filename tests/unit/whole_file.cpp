@@ -2,8 +2,6 @@
 #include <c2f/data/sha256.hpp>
 #include <c2f/data/whole_file.hpp>
 
-#include <catch.hpp>
-
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,21 +10,17 @@
 #include <fstream>
 #include <iterator>
 
+#include "catch.hpp"
+#include "refusal.hpp"
+#include "scratch.hpp"
+
 namespace {
 
 namespace fs = std::filesystem;
 using c2f::data::whole_file;
 
-struct scratch {
-  fs::path folder = fs::temp_directory_path() / ("c2f_whole_file_" + std::to_string(::getpid()));
-  scratch() {
-    fs::remove_all(folder);
-    fs::create_directory(folder);
-  }
-  scratch(scratch const&)            = delete;
-  scratch& operator=(scratch const&) = delete;
-  ~scratch() { fs::remove_all(folder); }
-  [[nodiscard]] auto files() const { return std::distance(fs::directory_iterator(folder), fs::directory_iterator{}); }
+struct scratch : tests::scratch {
+  [[nodiscard]] auto files() const { return std::distance(fs::directory_iterator(path), fs::directory_iterator{}); }
 };
 
 std::string text_of(fs::path const& path) {
@@ -46,21 +40,11 @@ mode_t mode_of(fs::path const& path) {
   return found.st_mode & 07777;
 }
 
-template <class Body>
-std::string refusal_of(Body const& body) {
-  try {
-    body();
-  } catch (c2f::input_error const& error) {
-    return error.what();
-  }
-  return {};
-}
-
 }  // namespace
 
 TEST_CASE("a file is there when it is committed, and not before") {
   scratch const s;
-  fs::path const path = s.folder / "a.txt";
+  fs::path const path = s.path / "a.txt";
   {
     whole_file out(path);
     out.write("one ");
@@ -89,15 +73,15 @@ TEST_CASE("a file is there when it is committed, and not before") {
 TEST_CASE("a file without a folder in its name is written where the program is") {
   scratch const s;
   fs::path const before = fs::current_path();
-  fs::current_path(s.folder);
+  fs::current_path(s.path);
   write_file("plain.txt", "x");
   fs::current_path(before);
-  REQUIRE(text_of(s.folder / "plain.txt") == "x");
+  REQUIRE(text_of(s.path / "plain.txt") == "x");
 }
 
 TEST_CASE("a new file has the usual mode, one that replaces another has that one's") {
   scratch const s;
-  fs::path const path = s.folder / "a.txt";
+  fs::path const path = s.path / "a.txt";
   mode_t const before = ::umask(0027);
   write_file(path, "x");
   REQUIRE(mode_of(path) == 0640);
@@ -110,7 +94,7 @@ TEST_CASE("a new file has the usual mode, one that replaces another has that one
 
 TEST_CASE("a name that a dead process left is passed over") {
   scratch const s;
-  fs::path const path = s.folder / "a.txt";
+  fs::path const path = s.path / "a.txt";
   for (int count = 0; count < 200; ++count)
     std::ofstream(path.string() + ".part" + std::to_string(::getpid()) + "-" + std::to_string(count)) << "old";
   write_file(path, "x");
@@ -121,17 +105,17 @@ TEST_CASE("a name that a dead process left is passed over") {
 TEST_CASE("what cannot be written says which call failed and why") {
   scratch const s;
   std::string const what_to_do = "; choose a folder that can be written and has room";
-  fs::path const nowhere       = s.folder / "no" / "a.txt";
-  REQUIRE(refusal_of([&] { write_file(nowhere, "x"); }) ==
+  fs::path const nowhere       = s.path / "no" / "a.txt";
+  REQUIRE(tests::refusal([&] { write_file(nowhere, "x"); }) ==
           "cannot write '" + nowhere.string() + "': open: No such file or directory" + what_to_do);
-  fs::create_directory(s.folder / "dir");
-  REQUIRE(refusal_of([&] { write_file(s.folder / "dir", "x"); }) ==
-          "cannot write '" + (s.folder / "dir").string() + "': it is there and is not a file; choose another name");
-  REQUIRE(refusal_of([&] { write_file("/dev/full", "x"); }) ==
+  fs::create_directory(s.path / "dir");
+  REQUIRE(tests::refusal([&] { write_file(s.path / "dir", "x"); }) ==
+          "cannot write '" + (s.path / "dir").string() + "': it is there and is not a file; choose another name");
+  REQUIRE(tests::refusal([&] { write_file("/dev/full", "x"); }) ==
           "cannot write '/dev/full': it is there and is not a file; choose another name");
 
   // A limit on the size of files stops the second write in the middle: a short write first, then the reason.
-  fs::path const path = s.folder / "a.txt";
+  fs::path const path = s.path / "a.txt";
   write_file(path, "before");
   auto const ignored = std::signal(SIGXFSZ, SIG_IGN);
   rlimit was{}, few{};
@@ -139,7 +123,7 @@ TEST_CASE("what cannot be written says which call failed and why") {
   few          = was;
   few.rlim_cur = 10;
   REQUIRE(::setrlimit(RLIMIT_FSIZE, &few) == 0);
-  std::string const said = refusal_of([&] { write_file(path, "more than ten bytes"); });
+  std::string const said = tests::refusal([&] { write_file(path, "more than ten bytes"); });
   REQUIRE(::setrlimit(RLIMIT_FSIZE, &was) == 0);
   std::signal(SIGXFSZ, ignored);
   REQUIRE(said == "cannot write '" + path.string() + "': write: File too large" + what_to_do);
@@ -159,12 +143,12 @@ TEST_CASE("SHA-256 of the published messages") {
   for (int i = 0; i < 1000; ++i) sum.update(std::string(1000, 'a').data(), 1000);
   REQUIRE(sum.hex() == million);
   scratch const s;
-  write_file(s.folder / "a", std::string(1'000'000, 'a'));
-  REQUIRE(c2f::data::sha256_of_file(s.folder / "a") == million);
-  write_file(s.folder / "b", std::string(std::size_t{1} << 17, 'a'));
-  REQUIRE(c2f::data::sha256_of_file(s.folder / "b") == c2f::data::sha256_of(std::string(std::size_t{1} << 17, 'a')));
-  REQUIRE(refusal_of([&] { static_cast<void>(c2f::data::sha256_of_file(s.folder / "c")); }) ==
-          "cannot read '" + (s.folder / "c").string() + "': No such file or directory; check the path");
-  REQUIRE(refusal_of([&] { static_cast<void>(c2f::data::sha256_of_file(s.folder)); }) ==
-          "cannot read '" + s.folder.string() + "': Is a directory; check the path");
+  write_file(s.path / "a", std::string(1'000'000, 'a'));
+  REQUIRE(c2f::data::sha256_of_file(s.path / "a") == million);
+  write_file(s.path / "b", std::string(std::size_t{1} << 17, 'a'));
+  REQUIRE(c2f::data::sha256_of_file(s.path / "b") == c2f::data::sha256_of(std::string(std::size_t{1} << 17, 'a')));
+  REQUIRE(tests::refusal([&] { static_cast<void>(c2f::data::sha256_of_file(s.path / "c")); }) ==
+          "cannot read '" + (s.path / "c").string() + "': No such file or directory; check the path");
+  REQUIRE(tests::refusal([&] { static_cast<void>(c2f::data::sha256_of_file(s.path)); }) ==
+          "cannot read '" + s.path.string() + "': Is a directory; check the path");
 }
