@@ -12,6 +12,8 @@
 #   OUT         where the results go: summary.txt, build.log, tests.log, bench.log, training.log, kernels.json, predict.json, gpu.json
 #               (build/device)
 #   C2F_DATA    data sets; with cifar-100-binary in it, ResNet-20 is trained on CIFAR-100
+#   C2F_DEVICE_TRAINING   which variants and for how many epochs ("pt 30"). All of the paper's, where all of the time is for it:
+#                         C2F_DEVICE_TRAINING="bl pt 164" benchmarks/device.sh --only training
 #   C2F_DEVICE_BUILD   where it is built (build/device-build)
 #
 # torch.compile's searches begin at once, beside the build and the tests, and fill its cache for the benchmark; what is measured waits for
@@ -98,6 +100,9 @@ if command -v ninja >/dev/null; then generator=Ninja; else command -v make >/dev
 build=${C2F_DEVICE_BUILD:-$PWD/build/device-build}
 out=${OUT:-$PWD/build/device}
 mkdir -p "$out" "$build"
+training=${C2F_DEVICE_TRAINING:-pt 30}
+variants=${training% *} epochs=${training##* }
+[[ $epochs =~ ^[1-9][0-9]*$ && $variants != "$training" ]] || fail "C2F_DEVICE_TRAINING is '$training'; write variants and a number of epochs, such as \"bl pt 164\""
 jobs=$(nproc)
 memory=$(awk '/^MemAvailable/ {print int($2 / 1500000)}' /proc/meminfo)     # a file that includes LibTorch needs about 1.5 GB
 [ "$memory" -ge "$jobs" ] || jobs=$((memory > 0 ? memory : 1))
@@ -238,7 +243,11 @@ if [ -n "$trains" ] && [ -z "$dry" ] && ! env LD_LIBRARY_PATH="$libraries" "$pro
   skip training "10_class_vector does not run or knows no --device"
   trains=""
 fi
-training=$([ -n "$trains" ] && echo 90 || echo 0)
+training=0
+if [ -n "$trains" ]; then
+  training=$((90 * $(wc -w <<<"$variants")))
+  [[ $only != *,training,* ]] || training=$(left)
+fi
 budget=$(($(left) - training - 20))
 if [ "$budget" -ge 60 ] || [ -n "$dry" ]; then
   [ -n "$dry" ] || rm -f build/bench/gpu.json
@@ -248,9 +257,11 @@ else
   skip steps "no time"
 fi
 if [ -n "$trains" ]; then
-  stage training 90 training.log env LD_LIBRARY_PATH="$libraries" "$program" --device cuda --bf16 --data "$C2F_DATA/cifar-100-binary" --variant pt --depth 20 \
-    --epochs 30 --threads $((jobs > 12 ? 12 : jobs)) --out "$build/training"
-  [ -n "$dry" ] || cat "$build/training/summary.json" >>"$out/training.log" 2>/dev/null
+  for variant in $variants; do
+    stage training $((training / $(wc -w <<<"$variants"))) training.log env LD_LIBRARY_PATH="$libraries" "$program" --device cuda --bf16 \
+      --data "$C2F_DATA/cifar-100-binary" --variant "$variant" --depth 20 --epochs "$epochs" --threads $((jobs > 12 ? 12 : jobs)) --out "$build/training-$variant"
+    [ -n "$dry" ] || cat "$build/training-$variant/summary.json" >>"$out/training.log" 2>/dev/null
+  done
 else
   [ -n "${C2F_DATA:-}" ] || skip training "no C2F_DATA"
 fi
