@@ -35,6 +35,58 @@ std::pair<at::Tensor, at::Tensor> exactly(at::Tensor const& raw, at::Tensor cons
 
 }  // namespace
 
+TEST_CASE("kernel map_cross_entropy: vectors, by way of c2f::loss::cross_entropy") {
+  C2F_NEEDS_DEVICE();
+  struct sizes {
+    std::int64_t n, k;
+  };
+  for (auto const type : {at::kFloat, at::kBFloat16})
+    for (auto const& [n, k] : {sizes{1, 2}, sizes{7, 31}, sizes{128, 100}, sizes{300, 33}, sizes{5, 1000}}) {
+      at::Tensor const raw = tests::normal({n, 2 * k}, 1).mul(4).to(type).narrow(1, 0, k), truth = tests::integers(k, {n}, 2);
+      auto const by = [&](c2f::fused_operations const* table, at::ScalarType as) {
+        c2f::with_fused const scope(table);
+        at::Tensor const leaf = raw.detach().to(as).set_requires_grad(true), value = c2f::loss::cross_entropy::of(leaf, truth);
+        value.mul(3).backward();
+        return std::pair{value.detach(), leaf.grad()};
+      };
+      auto const exact = [&] {
+        at::Tensor const leaf = raw.detach().to(at::kDouble).set_requires_grad(true), value = at::cross_entropy_loss(leaf, truth);
+        value.mul(3).backward();
+        return std::pair{value.detach(), leaf.grad()};
+      };
+      auto const [value, gradient]    = by(&c2f::cuda::fused, type);
+      auto const [wanted, wanted_too] = exact();
+      REQUIRE(std::abs(value.item<double>() - wanted.item<double>()) <= 3e-6 * wanted.item<double>());
+      REQUIRE(gradient.scalar_type() == type);
+      double const scale = wanted_too.abs().max().item<double>();
+      REQUIRE(gradient.to(at::kDouble).sub(wanted_too).abs().max().item<double>() <= (type == at::kFloat ? 1e-6 : 4e-3) * scale);
+      auto const [again, gradient_again] = by(&c2f::cuda::fused, type);
+      REQUIRE(again.equal(value));
+      REQUIRE(gradient_again.equal(gradient));
+      auto const [usual, gradient_usual] = by(nullptr, type);
+      REQUIRE(std::abs(usual.item<double>() - value.item<double>()) <= 3e-6 * wanted.item<double>());
+    }
+}
+
+TEST_CASE("kernel map_cross_entropy: vectors whose truth is no class") {
+  C2F_NEEDS_DEVICE();
+  c2f::with_fused const scope(&c2f::cuda::fused);
+  at::Tensor const raw = tests::normal({6, 10}, 1).set_requires_grad(true), truth = tests::integers(10, {6}, 2);
+  truth[2].fill_(-100);
+  truth[5].fill_(-100);
+  at::Tensor const value = c2f::loss::cross_entropy::of(raw, truth);
+  value.backward();
+  REQUIRE(std::abs(value.item<double>() - at::cross_entropy_loss(raw.detach().to(at::kDouble), truth).item<double>()) < 1e-6);
+  REQUIRE(raw.grad().select(0, 2).abs().sum().item<double>() == 0);
+  REQUIRE(raw.grad().select(0, 0).abs().sum().item<double>() > 0);
+  for (std::int64_t const wrong : {-1, 10}) {
+    at::Tensor const bad = truth.clone();
+    bad[0].fill_(wrong);
+    REQUIRE(std::isnan(c2f::loss::cross_entropy::of(raw.detach(), bad).item<double>()));
+  }
+  REQUIRE(c2f::loss::cross_entropy::of(raw.detach(), truth.fill_(-100)).item<double>() == 0);
+}
+
 TEST_CASE("kernel map_cross_entropy: the mean over the pixels that count, and its gradient") {
   C2F_NEEDS_DEVICE();
   struct sizes {

@@ -95,7 +95,7 @@ struct fused_operations {
   /// x [N, C, h, w] -> [N, C, height, width], by linear interpolation between the middles of pixels; its gradient is deterministic.
   at::Tensor (*upsample_bilinear)(at::Tensor const& x, std::int64_t height, std::int64_t width){};
   /// raw [N, K, H, W], truth [N, H, W] int64 -> [] float, the mean of -log softmax(raw) at the truth over the pixels whose truth is not
-  /// `ignore`; 0 where there is none. Deterministic, as is its gradient.
+  /// `ignore`; 0 where there is none. Deterministic, as is its gradient. Vectors are maps of one pixel.
   at::Tensor (*map_cross_entropy)(at::Tensor const& raw, at::Tensor const& truth, std::int64_t ignore){};
 };
 

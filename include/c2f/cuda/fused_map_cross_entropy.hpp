@@ -13,12 +13,18 @@ struct map_cross_entropy_function : torch::autograd::Function<map_cross_entropy_
     at::Tensor const pixels = at::empty({2, truth.numel()}, floats), share = at::empty({}, floats), loss = at::empty({}, floats);
     auto* const pixel = write<float>(pixels);
     for_number(raw, [&]<class Number>(Number*) {
-      map_cross_entropy<Number> work{
-          read<Number>(raw), truth.const_data_ptr<std::int64_t>(), ignore, shape_of(raw), pixel, pixel + truth.numel(), nullptr};
-      at::Tensor const partial = at::empty({work.blocks(), 2}, raw.options().dtype(at::kDouble));
+      map_shape const shape     = shape_of(raw);
+      std::int64_t const* label = truth.const_data_ptr<std::int64_t>();
+      map_cross_entropy<Number> work{read<Number>(raw), label, ignore, shape, pixel, pixel + truth.numel(), nullptr};
+      std::int64_t const sums  = shape.area() == 1 ? shape.samples : work.blocks();
+      at::Tensor const partial = at::empty({sums, 2}, raw.options().dtype(at::kDouble));
       work.partial             = write<double>(partial);
-      for_blocks(work, work.blocks(), place_of(raw));
-      for_blocks(map_cross_entropy_mean{work.partial, work.blocks(), write<float>(loss), write<float>(share)}, 1, place_of(raw));
+      if (shape.area() == 1)
+        for_rows(vector_cross_entropy<Number>{work.raw, label, ignore, shape.channels, work.largest, work.logarithm, work.partial},
+                 shape.samples, place_of(raw));
+      else
+        for_blocks(work, sums, place_of(raw));
+      for_blocks(map_cross_entropy_mean{work.partial, sums, write<float>(loss), write<float>(share)}, 1, place_of(raw));
     });
     context->save_for_backward({raw, truth, pixels, share});
     context->saved_data["ignore"] = ignore;

@@ -60,6 +60,8 @@ template void launch_each(fill_map<bfloat16, upsample_bilinear_backward<float>, 
 
 template void launch_blocks(map_cross_entropy<float> const&, std::int64_t, void*);
 template void launch_blocks(map_cross_entropy<bfloat16> const&, std::int64_t, void*);
+template void launch_rows(vector_cross_entropy<float> const&, std::int64_t, void*);
+template void launch_rows(vector_cross_entropy<bfloat16> const&, std::int64_t, void*);
 template void launch_blocks(map_cross_entropy_mean const&, std::int64_t, void*);
 template void launch_each(fill_map<float, map_cross_entropy_backward<float>> const&, std::int64_t, void*);
 template void launch_each(fill_map<bfloat16, map_cross_entropy_backward<bfloat16>> const&, std::int64_t, void*);

@@ -9,9 +9,13 @@
 // where no pixel counts. The gradient: (softmax(raw) - one-hot(truth)) / counted, 0 where a pixel does not count. A truth that is
 // neither a class nor `ignore` makes the loss not a number, which a training reports.
 //
-// Losses are added in double, by a block for 2,048 pixels and then by one block for those sums. ATen writes log softmax, reads it for the
-// loss, and makes the gradient of the first from that of the second, each of the size of raw; this reads raw (the second time from cache),
-// keeps two numbers a pixel, and backward reads raw and writes the gradient. ATen's nll_loss2d has no order of its sums on a GPU.
+// Maps of one pixel are vectors: there a warp takes a row of classes,
+//   c2f::cuda::for_rows(c2f::cuda::vector_cross_entropy<float>{raw, truth, ignore, K, largest, logarithm, partial}, N, where);
+//
+// Losses are added in double, by a block for 2,048 pixels (a warp for a row) and then by one block for those sums. ATen writes log softmax,
+// reads it for the loss, and makes the gradient of the first from that of the second, each of the size of raw; this reads raw (the second
+// time from cache), keeps two numbers a pixel, and backward reads raw and writes the gradient. ATen's nll_loss2d has no order of its sums
+// on a GPU.
 #pragma once
 
 #include <c2f/cuda/map.cuh>
@@ -58,10 +62,38 @@ struct map_cross_entropy {
   }
 };
 
+template <number Number>
+struct vector_cross_entropy {
+  Number const* raw;  // [N, K]
+  std::int64_t const* truth;
+  std::int64_t ignore, classes;
+  float* largest;
+  float* logarithm;
+  double* partial;  // [N, 2]
+
+  template <class Lanes>
+  C2F_HOST_DEVICE void operator()(Lanes const& lanes, std::int64_t row) const {
+    Number const* const from = raw + row * classes;
+    float most               = -INFINITY;
+    for (std::int64_t k = lanes.first(); k < classes; k += lanes.count()) most = fmaxf(most, load(from[k]));
+    most      = lanes.max(most);
+    float all = 0;
+    for (std::int64_t k = lanes.first(); k < classes; k += lanes.count()) all += expf(load(from[k]) - most);
+    all = lanes.sum(all);
+    if (lanes.first() != 0) return;
+    std::int64_t const label = truth[row];
+    largest[row]             = most;
+    logarithm[row]           = logf(all);
+    double const loss        = label < 0 || label >= classes ? NAN : logarithm[row] - (load(from[label]) - most);
+    partial[2 * row]         = label == ignore ? 0 : loss;
+    partial[2 * row + 1]     = label == ignore ? 0 : 1;
+  }
+};
+
 /// One block.
 struct map_cross_entropy_mean {
   double const* partial;
-  std::int64_t blocks;
+  std::int64_t blocks;  // or rows
   float* loss;
   float* share;  // 1 / the pixels that count, 1 where there is none
 
