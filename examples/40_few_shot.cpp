@@ -54,7 +54,7 @@ c2f::stack<Task> prepared(std::filesystem::path const& file, std::uint64_t seed)
 template <class Task, class Problems>
 void judge(Problems const& problems, arguments const& more, program::options const& chosen) {
   auto const start  = prepared<Task>(more.network, chosen.seed);
-  auto const recipe = c2f::recipe::settings{}.epochs(more.epochs).batch(more.batch).rate(more.rate).weight_decay(chosen.weight_decay);
+  auto const recipe = program::machine_of(chosen).epochs(more.epochs).batch(more.batch).rate(more.rate).weight_decay(chosen.weight_decay);
   c2f::interrupt on_ctrl_c;
   program::accuracies seen;
   for (std::int64_t number = 0; number < more.episodes && !on_ctrl_c.stop(); ++number) {
@@ -63,7 +63,7 @@ void judge(Problems const& problems, arguments const& more, program::options con
     c2f::fine_tune(model, problem.support, at::tensor(problem.taught),
                    c2f::recipe::settings(recipe).seed(static_cast<std::uint64_t>(number)));
     at::NoGradGuard const no_gradients;
-    auto const both = model(problem.query, c2f::eval);
+    auto const both = model(problem.query.to(recipe.device()), c2f::eval);
     seen["coarse"].push_back(program::accuracy(both.coarse, problem.truth));
     if (both.fine.defined()) seen["fine"].push_back(program::accuracy(both.fine, problem.truth));
   }

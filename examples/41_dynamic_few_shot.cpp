@@ -48,7 +48,7 @@ using variants = c2f::registry<tasks::bl<Base>, tasks::pt<Base>>;
 /// Trains the generators of `model`.
 template <class Task, class Split>
 void train_generators(c2f::stack<Task>& model, Split const& base, arguments const& more, program::options const& chosen) {
-  auto const recipe = c2f::recipe::settings{}
+  auto const recipe = program::machine_of(chosen)
                           .epochs(more.tune_epochs)
                           .rate(more.rate)
                           .weight_decay(chosen.weight_decay)
@@ -69,12 +69,13 @@ void train_generators(c2f::stack<Task>& model, Split const& base, arguments cons
 template <class Set, class Task, class Problems>
 void judge(c2f::stack<Task>& model, Problems const& problems, arguments const& more, program::options const& chosen) {
   at::NoGradGuard const no_gradients;
+  at::Device const device = program::machine_of(chosen).device();
   program::accuracies seen;
   for (std::int64_t number = 0; number < more.episodes; ++number) {
     auto const problem = problems.at(number);
     c2f::pass shown;
-    few::adapt(model, problem.support, at::tensor(problem.taught), shown);
-    auto const both       = model(problem.query, c2f::eval);
+    few::adapt(model, problem.support.to(device), at::tensor(problem.taught).to(device), shown);
+    auto const both       = model(problem.query.to(device), c2f::eval);
     auto const judge_both = [&](std::string const& stage, at::Tensor const& logits) {
       seen[stage + ", new classes"].push_back(program::accuracy(logits.slice(1, Set::base_classes), problem.truth));
       seen[stage + ", all classes"].push_back(program::accuracy(logits.roll(way, 1), problem.truth));

@@ -131,6 +131,10 @@ c2f::accelerator accelerator_of(std::string const& device) {
 }
 }  // namespace
 
+c2f::recipe::settings machine_of(options const& chosen) {
+  return c2f::recipe::settings{}.on(accelerator_of(chosen.device)).bf16(chosen.bf16).deterministic(chosen.deterministic);
+}
+
 c2f::recipe::settings recipe_of(options const& chosen) {
   return c2f::recipe::cifar{}
       .on(accelerator_of(chosen.device))

@@ -50,6 +50,8 @@ std::vector<std::string> names_of() {
 
 /// The recipe that the options ask for.
 c2f::recipe::settings recipe_of(options const& chosen);
+/// Of it what another training of the same program shares: the device, bfloat16 and determinism.
+c2f::recipe::settings machine_of(options const& chosen);
 
 /// Makes the folder if need be and finds out whether it can be written; c2f::input_error if not.
 void prepare_folder(std::filesystem::path const& folder);

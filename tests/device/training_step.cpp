@@ -1,6 +1,10 @@
 // A training step that is recorded and repeated, against one that is run: the same bytes.
-#include <ATen/ops/dropout.h>
 #include <c2f/layers/dropout.hpp>
+#include <c2f/train/fine_tune.hpp>
+
+#include <ATen/ops/dropout.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
 
 #include "catch.hpp"
 #include "recorder.hpp"
@@ -115,6 +119,28 @@ TEST_CASE("what works on the host is run and not recorded, and says why") {
     step.queue({batch}, {.t = 0.5, .rate = 0.1}), step.next();
   REQUIRE(!step.recorded());
   REQUIRE(step.why() == "a random choice made on the host");
+}
+
+TEST_CASE("fine-tuning is recorded as any training is") {
+  C2F_NEEDS_DEVICE();
+  // On the host and not page-locked, as a user has them; the last batch of three is smaller.
+  c2f::random_stream draw(1, c2f::purpose::synthesis, 0, 0);
+  at::Tensor const images = at::empty({11, 3, 8, 8});
+  for (std::int64_t i = 0; i < images.numel(); ++i) images.mutable_data_ptr<float>()[i] = static_cast<float>(draw.normal());
+  at::Tensor const truth = at::tensor({0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1}, at::kLong);
+  auto const tuned       = [&](c2f::recipe::settings const& recipe) {
+    c2f::stack<tiny::class_vector> model(1);
+    c2f::fine_tune(model, images, truth, recipe);
+    auto all = tiny::leaves_of(model);
+    std::erase_if(all, [](at::Tensor const& each) { return !each.is_floating_point(); });
+    return all;
+  };
+  auto const recipe   = tiny::recipe().accumulate(1).batch(4).epochs(6);
+  auto const run      = tuned(tests::called(recipe));
+  tests::recordings   = 0;
+  auto const recorded = tuned(tests::recorded(recipe));
+  REQUIRE(tests::recordings == 1);
+  REQUIRE(tiny::same_bytes(run, recorded));
 }
 
 TEST_CASE("steps are queued ahead and told in their order; what came after a skipped one counts on") {

@@ -161,6 +161,45 @@ TEST_CASE("a grown classifier answers new classes when it is shown some, and clo
   REQUIRE(tests::has(tests::refusal([&] { few::adapt(model, support, whole({0, 1, 2, 3}), p); }), "0 to 2"));
 }
 
+TEST_CASE("generators are trained as the recipe says, and episodes whose loss is not finite change nothing") {
+  c2f::data::glyphs<8> const data({.train = 240, .test = 16, .seed = 1});
+  struct task {
+    using input   = c2f::image<3, 32, 32>;
+    using network = few::network<c2f::frozen<features>, 8, 3>;
+  };
+  auto const plain   = c2f::recipe::settings{}.epochs(2).rate(0.05).seed(3);
+  auto const learned = [&](c2f::recipe::settings const& recipe, std::int64_t steps) {
+    c2f::stack<task> model(1);
+    std::int64_t seen = 0;
+    few::fit(model, data.train, {.way = 3, .shot = 2, .queries = 3, .seed = 1}, 6, recipe, [&](c2f::step_record const& step) {
+      REQUIRE(step.iteration == seen++);
+      REQUIRE_FALSE(step.skipped);
+    });
+    REQUIRE(seen == steps);
+    return leaves_of(model, ".generator.");
+  };
+  auto const usual = learned(plain, 12);
+  REQUIRE(equal(usual, learned(plain, 12)));
+  for (auto const& other : {c2f::recipe::settings(plain).adam({}), c2f::recipe::settings(plain).clip(1e-3),
+                            c2f::recipe::settings(plain).ema(0.9), c2f::recipe::settings(plain).bf16()})
+    REQUIRE_FALSE(equal(usual, learned(other, 12)));
+  REQUIRE_FALSE(equal(usual, learned(c2f::recipe::settings(plain).accumulate(4), 4)));  // 4 and 2 episodes, twice
+
+  c2f::stack<task> model(1);
+  c2f::for_each_leaf(model, [](std::string const& path, c2f::leaf const& each, c2f::leaf_traits const&) {
+    if (path == "fine.classifier.scale") each.tensor().detach().fill_(std::numeric_limits<float>::quiet_NaN());
+  });
+  auto const before    = leaves_of(model, ".generator.");
+  std::int64_t skipped = 0;
+  auto const why       = tests::refusal<c2f::not_finite>([&] {
+    few::fit(model, data.train, {.way = 3, .shot = 2, .queries = 3, .seed = 1}, 6, c2f::recipe::settings(plain).stop_after_skips(3),
+                   [&](c2f::step_record const& step) { skipped += step.skipped; });
+  });
+  REQUIRE(tests::has(why, "'fine.classifier.scale'"));
+  REQUIRE(skipped == 2);  // the third ends it
+  REQUIRE(equal(before, leaves_of(model, ".generator.")));
+}
+
 TEST_CASE("an average generator with factors of 1 makes prototypes: the nearest mean direction wins") {
   using net_type = few::network<features, 6, 3, c2f::weight_generator::average>;
   auto net       = c2f::make_network<net_type, input>(1);
@@ -202,6 +241,59 @@ TEST_CASE("generators learn on episodes while frozen features stay") {
   REQUIRE(tests::has(wrong, "4 classes"));
 }
 
+namespace {
+
+/// Samples as c2f::fit reads them.
+struct in_memory {
+  at::Tensor images, truth;
+  using image                      = ::input;
+  using truth_value                = std::int64_t;
+  static constexpr auto truth_dims = std::array<std::int64_t, 0>{};
+  [[nodiscard]] std::int64_t size() const { return images.size(0); }
+  [[nodiscard]] std::string name() const { return "samples in memory"; }
+  void read(std::int64_t id, c2f::random_stream*, float* to, std::int64_t* label) const {
+    at::Tensor const rows = images.select(0, id).permute({1, 2, 0}).contiguous();
+    std::copy_n(rows.const_data_ptr<float>(), rows.numel(), to);
+    *label = truth.const_data_ptr<std::int64_t>()[id];
+  }
+};
+struct both_splits {
+  in_memory train, test;
+};
+
+struct small {
+  using input   = ::input;
+  using network = c2f::predicts<c2f::class_vector<4>, features, c2f::linear<4>>;
+};
+
+}  // namespace
+
+TEST_CASE("fine-tuning gives the bytes of fit on the same samples, whatever the recipe says") {
+  at::Tensor const x = numbers({6, 3, 12, 12}, 1), truth = whole({3, 1, 0, 2, 1, 1});
+  auto const plain = c2f::recipe::settings{}.epochs(8).batch(4).rate(0.1).threads(0).seed(3);
+  auto const tuned = [&](c2f::recipe::settings const& recipe) {
+    c2f::stack<small> model(1);
+    c2f::fine_tune(model, x, truth, recipe);
+    return leaves_of(model);
+  };
+  auto const usual = tuned(plain);
+  for (auto const& [name, recipe] :
+       std::vector<std::pair<std::string, c2f::recipe::settings>>{{"as it is", plain},
+                                                                  {"adam", c2f::recipe::settings(plain).adam({})},
+                                                                  {"clip", c2f::recipe::settings(plain).clip(0.1)},
+                                                                  {"ema", c2f::recipe::settings(plain).ema(0.9)},
+                                                                  {"accumulate", c2f::recipe::settings(plain).batch(2).accumulate(2)},
+                                                                  {"bf16", c2f::recipe::settings(plain).bf16()},
+                                                                  {"contiguous", c2f::recipe::settings(plain).channels_last(false)}}) {
+    INFO(name);
+    c2f::stack<small> model(1);
+    c2f::fit(model, both_splits{{x, truth}, {x, truth}}, recipe);
+    auto const found = tuned(recipe);
+    REQUIRE(equal(found, leaves_of(model)));
+    if (name != "as it is" && name != "contiguous") REQUIRE_FALSE(equal(found, usual));
+  }
+}
+
 TEST_CASE("fine-tuning learns its samples, alone and progressively, and gives the same bytes again") {
   using small = c2f::predicts<c2f::class_vector<4>, features, c2f::linear<4>>;
   struct pt {
@@ -226,4 +318,5 @@ TEST_CASE("fine-tuning learns its samples, alone and progressively, and gives th
   REQUIRE(batches(x, c2f::eval).coarse.argmax(1).eq(truth).sum().item<std::int64_t>() >= 3);
   REQUIRE_FALSE(equal(leaves_of(one), leaves_of(batches)));
   REQUIRE_THROWS_AS(c2f::fine_tune(one, x.mul(std::numeric_limits<double>::infinity()), truth, recipe), c2f::not_finite);
+  REQUIRE(tests::has(tests::refusal([&] { c2f::fine_tune(one, x, whole({3, 1}), recipe); }), "4 images and 2 truths"));
 }

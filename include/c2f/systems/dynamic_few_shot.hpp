@@ -15,7 +15,7 @@
 // with what the source says in training, with the coarse prediction otherwise. How the paper combines the two is not stated; this is ours.
 // In the authors' code dropout stays active in frozen features while generators are trained, here it does not.
 //
-// Cost: the support's passes. Errors: labels out of range are a c2f::input_error.
+// Cost: the support's passes. Errors: labels out of range are a c2f::input_error; what c2f::fit says of steps that are not finite.
 #pragma once
 
 #include <c2f/data/episodes.hpp>
@@ -23,13 +23,14 @@
 #include <c2f/layers/frozen.hpp>
 #include <c2f/layers/growing_cosine.hpp>
 #include <c2f/task/stack.hpp>
-#include <c2f/train/observer.hpp>
-#include <c2f/train/recipe.hpp>
+#include <c2f/train/fit.hpp>
 
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
+#include <vector>
 
 namespace c2f::dynamic_few_shot {
 
@@ -91,9 +92,19 @@ void adapt(stack<Task>& model, at::Tensor const& images, at::Tensor const& label
   }
 }
 
-/// Trains on episodes of base classes that play new ones: `recipe.epochs()` times `episodes` of them, one a step, each judged by
-/// `options.queries` samples a class and as many of the other base classes. Calls log(step_record) after every step.
+namespace detail {
+/// The support of an episode.
+struct support {
+  at::Tensor images, labels, playing;
+  std::vector<std::int64_t> ids;
+};
+}  // namespace detail
+
+/// Trains on episodes of base classes that play new ones: `recipe.epochs()` times `episodes` of them, each a batch, judged by
+/// `options.queries` samples a class and as many of the other base classes. A step is that of c2f::fit with all that the recipe says of it,
+/// but none is recorded, since samples are read in the middle of it. Calls log(step_record) after every step.
 template <class Task, data::few_shot_split Split, class Log>
+  requires c2f::detail::checked<Task>
 void fit(stack<Task>& model, Split const& base, data::episode_options const& options, std::int64_t episodes, recipe::settings const& recipe,
          Log&& log) {
   using network               = typename complete<Task>::coarse;
@@ -103,17 +114,12 @@ void fit(stack<Task>& model, Split const& base, data::episode_options const& opt
     throw input_error(base.name() + " has " + std::to_string(drawn.class_count()) + " classes and episodes of " +
                       std::to_string(options.way) + ", but the network is for " + std::to_string(rows) + " and " +
                       std::to_string(network::way) + "; write them into dynamic_few_shot::network<Features, Base, Way>");
-  sgd optimizer(model, recipe.optimizer());
-  progress now;
-  std::int64_t const steps = recipe.epochs() * episodes;
-  for (; now.iteration < steps; ++now.iteration) {
-    now.epoch    = now.iteration / episodes;
-    now.fraction = static_cast<double>(now.iteration) / static_cast<double>(steps);
-    step_record step{now.epoch, now.iteration % episodes, now.iteration, t_at<typename complete<Task>::schedule>(now), recipe.rate_at(now),
-                     {}};
 
-    data::episode const e = drawn.at(now.iteration);
-    random_stream random(options.seed, purpose::episode, 1, static_cast<std::uint64_t>(now.iteration));
+  std::map<std::uint64_t, detail::support> shown;  // of the step, by episode
+  // Reads episode `number`.
+  auto const read = [&](std::int64_t number) {
+    data::episode const e = drawn.at(number);
+    random_stream random(options.seed, purpose::episode, 1, static_cast<std::uint64_t>(number));
     std::vector<std::int64_t> queries = e.query, truth = e.query_labels();
     for (auto& k : truth) k += rows;
     for (std::size_t i = 0; i < e.query.size(); ++i) {
@@ -124,24 +130,44 @@ void fit(stack<Task>& model, Split const& base, data::episode_options const& opt
       queries.push_back(of_class[random.below(static_cast<std::uint32_t>(of_class.size()))]);
       truth.push_back(k);
     }
+    random_stream* const augment              = recipe.augment() ? &random : nullptr;
+    shown[static_cast<std::uint64_t>(number)] = {data::read_samples(base, e.support, augment), at::tensor(e.support_labels()),
+                                                 at::tensor(e.classes), e.support};
+    return data::batch{data::read_samples(base, queries, augment), at::tensor(truth), queries, static_cast<std::uint64_t>(number), 0};
+  };
 
-    random_stream* const augment = recipe.augment() ? &random : nullptr;
-    pass shown{.mode = train, .t = step.t, .seed = recipe.seed(), .epoch = static_cast<std::uint64_t>(now.iteration), .ids = e.support};
-    adapt(model, data::read_samples(base, e.support, augment).to(recipe.device()), at::tensor(e.support_labels()).to(recipe.device()),
-          shown, at::tensor(e.classes).to(recipe.device()));
-    pass judged{.mode  = train,
-                .truth = at::tensor(truth).to(recipe.device()),
-                .t     = step.t,
-                .seed  = recipe.seed(),
-                .epoch = static_cast<std::uint64_t>(now.iteration),
-                .ids   = queries};
-    model(data::read_samples(base, queries, augment).to(recipe.device()), judged);
-    for (auto const& each : judged.losses) step.losses.emplace_back(each.name, each.value.template item<double>());
-    optimizer.zero_gradients();
-    judged.loss().backward();
-    optimizer.step(step.rate);
-    log(step);
-  }
+  deterministically(recipe.deterministic(), [&] {
+    c2f::detail::training_scope const scope(model, recipe);
+    auto not_recorded = recipe;
+    not_recorded.on({recipe.device(), recipe.accelerator().table, nullptr});
+    training_step<Task> training(model, not_recorded, [&](at::Tensor const& queries, pass& judged) {
+      detail::support const& now = shown.at(judged.epoch);
+      pass p{.mode = train, .t = judged.t, .seed = judged.seed, .epoch = judged.epoch, .ids = now.ids};
+      adapt(model, c2f::detail::ready(now.images, recipe), now.labels.to(recipe.device()), p, now.playing.to(recipe.device()));
+      model(queries, judged);
+    });
+    std::int64_t const steps = data::detail::batches_of(episodes, recipe.accumulate());
+    std::int64_t skipped     = 0;
+    progress now;
+    for (; now.epoch < recipe.epochs(); ++now.epoch)
+      for (std::int64_t step = 0; step < steps; ++step, ++now.iteration) {
+        now.fraction = static_cast<double>(now.iteration) / static_cast<double>(recipe.epochs() * steps);
+        std::vector<data::batch> given;
+        shown.clear();
+        for (std::int64_t i = step * recipe.accumulate(); i < std::min(episodes, (step + 1) * recipe.accumulate()); ++i)
+          given.push_back(read(now.epoch * episodes + i));
+        training.queue(given, {now.epoch, step, now.iteration, t_at<typename complete<Task>::schedule>(now), recipe.rate_at(now), {}});
+        step_record const done = *training.next(/*wait=*/true);
+        training.count_skips(done, skipped);
+        log(done);
+      }
+    training.leave_average();
+  });
 }
+
+// A wrong task has said its sentence; what is asked of it besides is no error of its own.
+template <class Task, class... Any>
+  requires(!c2f::detail::checked<Task>)
+void fit(stack<Task>&, Any&&...) {}
 
 }  // namespace c2f::dynamic_few_shot

@@ -76,11 +76,6 @@ class seeded_generators {
   named_tensors before_;
 };
 
-inline void copy_numbers(named_tensors const& from, named_tensors const& to) {
-  at::NoGradGuard const no_gradients;
-  for (std::size_t i = 0; i < from.size(); ++i) to[i].second.copy_(from[i].second);
-}
-
 template <class Loader>
 void count_faulty(faulty_samples& into, Loader const& loader) {
   data::replacements const seen = loader.replaced();
@@ -118,14 +113,25 @@ class fastest_convolutions {
   bool before_ = at::globalContext().benchmarkCuDNN();
 };
 
+/// What every training begins with, and puts back where it is LibTorch's: the model where the recipe says.
+struct training_scope {
+  template <class Task>
+  training_scope(stack<Task>& model, recipe::settings const& recipe)
+      : fastest(recipe, sizes_are_fixed<Task>()), random(recipe.device(), recipe.seed()) {
+    move_to(model, recipe.device());
+    if (recipe.channels_last()) to_channels_last(model);
+  }
+  fastest_convolutions const fastest;
+  seeded_generators const random;
+};
+
 template <class Task, class Data, class... Observers>
 training_report train_on(stack<Task>& model, Data const& data, recipe::settings const& recipe, Observers&... observers) {
   auto const tell          = [&](auto const& record) { (detail::tell(observers, record), ...); };
   auto const asked_to_stop = [&] { return (false || ... || detail::asks_to_stop(observers)); };
 
-  move_to(model, recipe.device());
-  if (recipe.channels_last()) to_channels_last(model);
-  fastest_convolutions const fastest(recipe, sizes_are_fixed<Task>());
+  training_scope const scope(model, recipe);
+  generators const& random = scope.random.all;
   training_step<Task> training(model, recipe);
   data::device_reader const read = reader_on_device(data.train, recipe, recipe.augment());
   if (read) training.read_on_device(read);
@@ -153,7 +159,6 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
                   [&](std::string const& path, leaf const& each, leaf_traits const&) { state.averages.emplace_back(path, each.tensor()); });
   evaluator<Task, std::remove_cvref_t<decltype(data.test)>> tests(training.averaged() != nullptr ? *training.averaged() : model, data.test,
                                                                   recipe, /*often=*/true);
-  seeded_generators const random(recipe.device(), recipe.seed());
 
   training_report& report = state.report;
   progress& now           = state.now;
@@ -161,14 +166,14 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
   auto const keep         = [&](moment when) {
     if constexpr ((false || ... || state_keeper<Observers>)) {
       state.train      = batches.replaced();
-      state.generators = random.all.states();
+      state.generators = random.states();
       (detail::keep(observers, state, when), ...);
     }
   };
   bool resumed = false;
   ((resumed = detail::restore(observers, state) || resumed), ...);
   if (resumed) {
-    random.all.assign(state.generators);
+    random.assign(state.generators);
     batches.count_from(state.train);
     tests.batches().count_from(state.test);
     training.refresh();
@@ -180,11 +185,10 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
   // What a step found, written down when it has arrived.
   auto const write_down = [&](step_record const& step, double seconds) {
     epoch_record& epoch = state.epoch;
+    training.count_skips(step, state.in_a_row);
     if (step.skipped) {
-      ++state.in_a_row, ++epoch.skipped, ++report.skipped;
-      if (state.in_a_row >= recipe.stop_after_skips()) training.stop_at_skipped(step, state.in_a_row);
+      ++epoch.skipped, ++report.skipped;
     } else {
-      state.in_a_row = 0;
       epoch.losses.resize(step.losses.size());
       for (std::size_t i = 0; i < step.losses.size(); ++i) {
         epoch.losses[i].first = step.losses[i].first;
@@ -249,7 +253,7 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
     keep(moment::epoch);
   }
   if (report.stopped) keep(moment::stop);
-  if (training.averaged() != nullptr) copy_numbers(state.averages, state.leaves);
+  training.leave_average();
   report.not_recorded = training.why();
   count_faulty(report.faulty, batches);
   count_faulty(report.faulty, tests.batches());

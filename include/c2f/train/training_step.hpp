@@ -159,25 +159,21 @@ class any_training_step {
     return record;
   }
 
-  /// Throws c2f::not_finite, which says why the step that was queued last was skipped; it is computed once more for that.
-  [[noreturn]] void stop_at_skipped(step_record const& at, std::int64_t in_a_row) {
-    with_fused const scope(recipe_.accelerator().table);
-    detail::remembered const before(changing_in_forward(), recipe_.device());
-    differentiate(last_, at, false);
-    std::string what, path = detail::first_not_finite(model_);
-    for (auto const& [name, value] : at.losses)
-      if (what.empty() && !std::isfinite(value)) what = "the loss '" + name + "'";
-    bool const loss = !what.empty();
-    if (!loss) {
-      std::string const parameter = optimizer_->first_gradient_not_finite();  // on a GPU the last step may be a later one
-      what                        = parameter.empty() ? "a gradient" : "the gradient of '" + parameter + "'";
-    }
-    std::string const remedy = !loss          ? "lower the learning rate or clip the gradient"
-                               : path.empty() ? "every parameter is finite, so look at the images and the loss"
-                                              : "the first number of the model that is not is in '" + path + "'; lower the learning rate";
-    before.put_back();
-    throw not_finite(what + " is not finite at epoch " + std::to_string(at.epoch) + ", step " + std::to_string(at.step) + " (" +
-                     std::to_string(in_a_row) + " skipped in a row); " + remedy);
+  /// For every step that next() gives: counts those that were skipped in a row, and throws c2f::not_finite, which says why, where they are
+  /// as many as the recipe allows.
+  void count_skips(step_record const& step, std::int64_t& in_a_row) {
+    in_a_row = step.skipped ? in_a_row + 1 : 0;
+    if (in_a_row >= recipe_.stop_after_skips()) stop_at_skipped(step, in_a_row);
+  }
+
+  /// Leaves the moving average, where there is one, in the model.
+  void leave_average() {
+    if (!averaged_) return;
+    at::NoGradGuard const no_gradients;
+    std::vector<at::Tensor> from;
+    for_each_leaf(*averaged_, [&](std::string const&, leaf const& each, leaf_traits const&) { from.push_back(each.tensor()); });
+    std::size_t i = 0;
+    for_each_leaf(model_, [&](std::string const&, leaf const& each, leaf_traits const&) { each.tensor().copy_(from[i++]); });
   }
 
   /// Whether steps are recorded and repeated.
@@ -234,6 +230,27 @@ class any_training_step {
 
  private:
   static constexpr std::size_t slots_ = 4;
+
+  // Says why the step that was queued last was skipped; it is computed once more for that.
+  [[noreturn]] void stop_at_skipped(step_record const& at, std::int64_t in_a_row) {
+    with_fused const scope(recipe_.accelerator().table);
+    detail::remembered const before(changing_in_forward(), recipe_.device());
+    differentiate(last_, at, false);
+    std::string what, path = detail::first_not_finite(model_);
+    for (auto const& [name, value] : at.losses)
+      if (what.empty() && !std::isfinite(value)) what = "the loss '" + name + "'";
+    bool const loss = !what.empty();
+    if (!loss) {
+      std::string const parameter = optimizer_->first_gradient_not_finite();  // on a GPU the last step may be a later one
+      what                        = parameter.empty() ? "a gradient" : "the gradient of '" + parameter + "'";
+    }
+    std::string const remedy = !loss          ? "lower the learning rate or clip the gradient"
+                               : path.empty() ? "every parameter is finite, so look at the images and the loss"
+                                              : "the first number of the model that is not is in '" + path + "'; lower the learning rate";
+    before.put_back();
+    throw not_finite(what + " is not finite at epoch " + std::to_string(at.epoch) + ", step " + std::to_string(at.step) + " (" +
+                     std::to_string(in_a_row) + " skipped in a row); " + remedy);
+  }
 
   /// A batch as the step takes it.
   struct input {
@@ -422,7 +439,8 @@ class any_training_step {
         names_.emplace_back(name);
         values.push_back(value.detach().to(at::kDouble).view({1}));
       }
-      at::Tensor const found = at::cat(values).mul(each.share);
+      at::Tensor const sums  = at::cat(values);
+      at::Tensor const found = each.share == 1 ? sums : sums.mul(each.share);
       losses_                = losses_.defined() ? losses_.add(found) : found;
       (each.share == 1 ? p.loss() : p.loss().mul(each.share)).backward();
       if (accelerated()) levels_wanted_ = std::max(levels_wanted_, each.numbers.levels);
@@ -535,7 +553,7 @@ class any_training_step {
 template <class Task>
 class training_step {
  public:
-  training_step(stack<Task>&, recipe::settings const&) {}
+  training_step(stack<Task>&, recipe::settings const&, std::function<void(at::Tensor const&, pass&)> const& = {}) {}
   void queue(std::vector<data::batch> const&, step_record const&) {}
   std::optional<step_record> next(bool = false) { return {}; }
 };
@@ -546,7 +564,10 @@ class training_step<Task> : public any_training_step {
  public:
   /// The model must be where the recipe says, in its layout (move_to, to_channels_last), and must stay where it is.
   training_step(stack<Task>& model, recipe::settings const& recipe)
-      : any_training_step(any_network(model), [&model](at::Tensor const& images, pass& p) { model(images, p); }, recipe) {
+      : training_step(model, recipe, [&model](at::Tensor const& images, pass& p) { model(images, p); }) {}
+  /// With another way from the images of a batch to the losses of p.
+  training_step(stack<Task>& model, recipe::settings const& recipe, forward run)
+      : any_training_step(any_network(model), std::move(run), recipe) {
     if (recipe.ema().on()) begin_average(any_network(averaged_.emplace(model)));
   }
   /// The moving average of the model; nullptr without recipe.ema.
