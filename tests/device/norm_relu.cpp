@@ -143,6 +143,7 @@ TEST_CASE("kernel norm_relu: gradients of several readers are added to the bit a
             for (int i = 1; i < readers; ++i) {
               at::Tensor const again = apart ? table.for_second_reader(y) : y;
               REQUIRE(again.is_alias_of(y));
+              REQUIRE(again.output_nr() == (apart ? i : 0));
               sum = sum.add(again.mul(map_of(of, 3 + i, type)).sum());
             }
             sum.backward();
@@ -169,6 +170,21 @@ TEST_CASE("kernel norm_relu: a reader without a gradient adds nothing, and the s
   };
   REQUIRE(run(false, true).equal(run(true, false)));
   REQUIRE(difference(run(true, true), run(true, false).mul(2)) < 1e-6);
+  // Both blocks of ResNet ask for it, whatever their shortcut is.
+  auto const readers = []<class Block>(std::type_identity<Block>) {
+    c2f::with_fused const scope(&c2f::cuda::fused);
+    auto block = c2f::make_network<Block, c2f::image<8, 5, 7>>(1);
+    c2f::move_to(block, tests::device());
+    owned const norm(8, at::kFloat);
+    at::Tensor const x = leaf(map_of({3, 8, 5, 7}, 1), at::kFloat),
+                     y = table.norm_relu(x, norm.weight, norm.bias, norm.mean, norm.var, nothing, true);
+    block(y, c2f::train);
+    return y.grad_fn()->num_inputs();
+  };
+  REQUIRE(readers(std::type_identity<c2f::basic_block<8>>{}) == 2);
+  REQUIRE(readers(std::type_identity<c2f::basic_block<16, 2>>{}) == 2);
+  REQUIRE(readers(std::type_identity<c2f::bottleneck<2>>{}) == 2);
+
   at::Tensor const other = leaf(map_of(of, 1), at::kFloat), sum = other.add(1);
   REQUIRE(table.for_second_reader(other).is_same(other));
   REQUIRE(table.for_second_reader(sum).is_same(sum));
