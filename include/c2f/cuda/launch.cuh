@@ -44,8 +44,11 @@
 #include <stdexcept>
 #include <string>
 #define C2F_HOST_DEVICE __host__ __device__
+/// Before a loop over an array that should stay in registers, which only constant places do.
+#define C2F_UNROLL _Pragma("unroll")
 #else
 #define C2F_HOST_DEVICE
+#define C2F_UNROLL
 #endif
 
 namespace c2f::cuda {

@@ -362,6 +362,7 @@ C2F_HOST_DEVICE void each_gradient(part<Number> const& mine, Number const* dy, N
                                    Work const& work) {
   mine.template each<2>([&](int const(&places)[2]) {
     words gradient[2], second[2], out[2], in[2];
+    C2F_UNROLL
     for (int k = 0; k < 2; ++k)
       if (places[k] >= 0) {
         gradient[k] = load_words(dy + mine.from + places[k]);
@@ -369,6 +370,7 @@ C2F_HOST_DEVICE void each_gradient(part<Number> const& mine, Number const* dy, N
         if (more != nullptr) second[k] = load_words(more + mine.from + places[k]);
         if (y != nullptr) out[k] = load_words(y + mine.from + places[k]);
       }
+    C2F_UNROLL
     for (int k = 0; k < 2; ++k)
       if (places[k] >= 0) {
         float through[in_words<Number>];
