@@ -84,15 +84,15 @@ C2F_HOST_DEVICE inline void store(bfloat16& to, float value) {
   to.bits = value != value ? std::uint16_t{0x7FC0} : static_cast<std::uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
 }
 
-/// The CPU's lanes: one.
+/// The CPU's lanes, and those of a thread by itself: one.
 struct one_lane {
-  [[nodiscard]] std::int64_t first() const { return 0; }
-  [[nodiscard]] std::int64_t count() const { return 1; }
+  [[nodiscard]] C2F_HOST_DEVICE std::int64_t first() const { return 0; }
+  [[nodiscard]] C2F_HOST_DEVICE std::int64_t count() const { return 1; }
   template <class T>
-  [[nodiscard]] T sum(T value) const {
+  [[nodiscard]] C2F_HOST_DEVICE T sum(T value) const {
     return value;
   }
-  [[nodiscard]] float max(float value) const { return value; }
+  [[nodiscard]] C2F_HOST_DEVICE float max(float value) const { return value; }
 };
 
 #ifdef __CUDACC__

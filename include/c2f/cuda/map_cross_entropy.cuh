@@ -19,6 +19,7 @@
 #pragma once
 
 #include <c2f/cuda/map.cuh>
+#include <c2f/cuda/softmax.cuh>
 
 namespace c2f::cuda {
 
@@ -45,12 +46,9 @@ struct map_cross_entropy {
       std::int64_t const label = truth[i];
       if (label == ignore) continue;
       Number const* const from = raw + (shape.last ? i * shape.channels : i / area * shape.channels * area + i % area);
-      float most               = -INFINITY;
-      for (int k = 0; k < shape.channels; ++k) most = fmaxf(most, load(from[k * stride]));
-      float all = 0;
-      for (int k = 0; k < shape.channels; ++k) all += expf(load(from[k * stride]) - most);
-      largest[i]   = most;
-      logarithm[i] = logf(all);
+      auto const [most, all]   = exponentials_of(one_lane{}, from, shape.channels, stride);
+      largest[i]               = most;
+      logarithm[i]             = logf(all);
       sum += label < 0 || label >= shape.channels ? NAN : logarithm[i] - (load(from[label * stride]) - most);
       counted += 1;
     }
@@ -74,12 +72,7 @@ struct vector_cross_entropy {
   template <class Lanes>
   C2F_HOST_DEVICE void operator()(Lanes const& lanes, std::int64_t row) const {
     Number const* const from = raw + row * classes;
-    float most               = -INFINITY;
-    for (std::int64_t k = lanes.first(); k < classes; k += lanes.count()) most = fmaxf(most, load(from[k]));
-    most      = lanes.max(most);
-    float all = 0;
-    for (std::int64_t k = lanes.first(); k < classes; k += lanes.count()) all += expf(load(from[k]) - most);
-    all = lanes.sum(all);
+    auto const [most, all]   = exponentials_of(lanes, from, classes);
     if (lanes.first() != 0) return;
     std::int64_t const label = truth[row];
     largest[row]             = most;

@@ -10,7 +10,7 @@
 // from cache, writes once, and reads no raw at all where the truth is told.
 #pragma once
 
-#include <c2f/cuda/launch.cuh>
+#include <c2f/cuda/softmax.cuh>
 
 namespace c2f::cuda {
 
@@ -30,13 +30,8 @@ struct tell {
       for (std::int64_t k = lanes.first(); k < classes; k += lanes.count()) store(to[k], k == truth[row] ? 1.0f : 0.0f);
       return;
     }
-    Number const* const from = raw + row * classes;
-    float largest            = -INFINITY;
-    for (std::int64_t k = lanes.first(); k < classes; k += lanes.count()) largest = fmaxf(largest, load(from[k]));
-    largest   = lanes.max(largest);
-    float sum = 0;
-    for (std::int64_t k = lanes.first(); k < classes; k += lanes.count()) sum += expf(load(from[k]) - largest);
-    sum = lanes.sum(sum);
+    Number const* const from  = raw + row * classes;
+    auto const [largest, sum] = exponentials_of(lanes, from, classes);
     for (std::int64_t k = lanes.first(); k < classes; k += lanes.count()) store(to[k], expf(load(from[k]) - largest) / sum);
   }
 };
