@@ -146,22 +146,13 @@ void fit(stack<Task>& model, Split const& base, data::episode_options const& opt
       adapt(model, c2f::detail::ready(now.images, recipe), now.labels.to(recipe.device()), p, now.playing.to(recipe.device()));
       model(queries, judged);
     });
-    std::int64_t const steps = data::detail::batches_of(episodes, recipe.accumulate());
-    std::int64_t skipped     = 0;
-    progress now;
-    for (; now.epoch < recipe.epochs(); ++now.epoch)
-      for (std::int64_t step = 0; step < steps; ++step, ++now.iteration) {
-        now.fraction = static_cast<double>(now.iteration) / static_cast<double>(recipe.epochs() * steps);
-        std::vector<data::batch> given;
-        shown.clear();
-        for (std::int64_t i = step * recipe.accumulate(); i < std::min(episodes, (step + 1) * recipe.accumulate()); ++i)
-          given.push_back(read(now.epoch * episodes + i));
-        training.queue(given, {now.epoch, step, now.iteration, t_at<typename complete<Task>::schedule>(now), recipe.rate_at(now), {}});
-        step_record const done = *training.next(/*wait=*/true);
-        training.count_skips(done, skipped);
-        log(done);
-      }
-    training.leave_average();
+    c2f::detail::take_steps<Task>(
+        training, recipe, episodes,
+        [&](std::int64_t epoch, std::int64_t i) {
+          if (i % recipe.accumulate() == 0) shown.clear();
+          return read(epoch * episodes + i);
+        },
+        /*wait=*/true, log);
   });
 }
 

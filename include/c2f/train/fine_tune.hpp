@@ -20,13 +20,6 @@
 
 namespace c2f {
 
-namespace detail {
-/// Takes the steps that have arrived; waits for one where no more can be queued, or for `all`.
-inline void take_steps(any_training_step& training, std::int64_t& skipped_in_a_row, bool all) {
-  while (auto const step = training.next(all || training.full())) training.count_skips(*step, skipped_in_a_row);
-}
-}  // namespace detail
-
 template <class Task>
   requires detail::checked<Task>
 void fine_tune(stack<Task>& model, at::Tensor const& images, at::Tensor const& truth, recipe::settings const& recipe) {
@@ -36,28 +29,19 @@ void fine_tune(stack<Task>& model, at::Tensor const& images, at::Tensor const& t
   deterministically(recipe.deterministic(), [&] {
     detail::training_scope const scope(model, recipe);
     training_step<Task> training(model, recipe);
-    std::int64_t const samples = images.size(0), batches = data::detail::batches_of(samples, recipe.batch()),
-                       steps = data::detail::batches_of(batches, recipe.accumulate());
-    std::int64_t skipped     = 0;
-    progress now;
-    for (; now.epoch < recipe.epochs(); ++now.epoch) {
-      auto const order = data::detail::order_of(samples, true, recipe.seed(), static_cast<std::uint64_t>(now.epoch));
-      for (std::int64_t step = 0; step < steps; ++step, ++now.iteration) {
-        now.fraction = static_cast<double>(now.iteration) / static_cast<double>(recipe.epochs() * steps);
-        std::vector<data::batch> given;
-        for (std::int64_t i = step * recipe.accumulate(); i < std::min(batches, (step + 1) * recipe.accumulate()); ++i) {
+    std::int64_t const samples = images.size(0);
+    std::vector<std::int64_t> order;
+    detail::take_steps<Task>(
+        training, recipe, data::detail::batches_of(samples, recipe.batch()),
+        [&](std::int64_t epoch, std::int64_t i) {
+          if (i == 0) order = data::detail::order_of(samples, true, recipe.seed(), static_cast<std::uint64_t>(epoch));
           auto const begin = order.begin() + i * recipe.batch(), end = order.begin() + std::min(samples, (i + 1) * recipe.batch());
           std::vector<std::int64_t> ids(begin, end);
           at::Tensor const chosen = at::tensor(ids);
-          given.push_back({images.index_select(0, chosen.to(images.device())), truth.index_select(0, chosen.to(truth.device())),
-                           std::move(ids), static_cast<std::uint64_t>(now.epoch), i});
-        }
-        training.queue(given, {now.epoch, step, now.iteration, t_at<typename complete<Task>::schedule>(now), recipe.rate_at(now), {}});
-        detail::take_steps(training, skipped, false);
-      }
-    }
-    detail::take_steps(training, skipped, true);
-    training.leave_average();
+          return data::batch{images.index_select(0, chosen.to(images.device())), truth.index_select(0, chosen.to(truth.device())),
+                             std::move(ids), static_cast<std::uint64_t>(epoch), i};
+        },
+        /*wait=*/false, [](step_record const&) {});
   });
 }
 

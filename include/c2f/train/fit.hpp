@@ -125,6 +125,33 @@ struct training_scope {
   seeded_generators const random;
 };
 
+/// recipe.epochs() times the steps of `batches` batches, which batch(epoch, i) makes, and the average at the end. tell(step_record) is
+/// called for each step when it has arrived; `wait`: before the next batch is made.
+template <class Task, class Batch, class Tell>
+void take_steps(training_step<Task>& training, recipe::settings const& recipe, std::int64_t batches, Batch const& batch, bool wait,
+                Tell const& tell) {
+  std::int64_t const steps = data::detail::batches_of(batches, recipe.accumulate());
+  std::int64_t skipped     = 0;
+  auto const take          = [&](bool all) {
+    while (auto const step = training.next(all || training.full())) {
+      training.count_skips(*step, skipped);
+      tell(*step);
+    }
+  };
+  progress now;
+  for (; now.epoch < recipe.epochs(); ++now.epoch)
+    for (std::int64_t step = 0; step < steps; ++step, ++now.iteration) {
+      now.fraction = static_cast<double>(now.iteration) / static_cast<double>(recipe.epochs() * steps);
+      std::vector<data::batch> given;
+      for (std::int64_t i = step * recipe.accumulate(); i < std::min(batches, (step + 1) * recipe.accumulate()); ++i)
+        given.push_back(batch(now.epoch, i));
+      training.queue(given, {now.epoch, step, now.iteration, t_at<typename complete<Task>::schedule>(now), recipe.rate_at(now), {}});
+      take(wait);
+    }
+  take(true);
+  training.leave_average();
+}
+
 template <class Task, class Data, class... Observers>
 training_report train_on(stack<Task>& model, Data const& data, recipe::settings const& recipe, Observers&... observers) {
   auto const tell          = [&](auto const& record) { (detail::tell(observers, record), ...); };
