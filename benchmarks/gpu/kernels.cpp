@@ -269,6 +269,30 @@ void stretch_beside(bench& all) {
   });
 }
 
+/// The map below is read and the sum written; the gradient is read once, its sums over columns are small.
+void stretch(bench& all) {
+  std::int64_t const channels = 64, side = 112, tiny = 7, map = channels * side * side, n = all.count(2 * 2 * map);
+  auto const tiny_map = [=, &all] { return all.normal({n, channels, tiny, tiny}); };
+  all.time("stretched map added", 2 * n * 2 * map, [&] {
+    return [=, small = tiny_map(), onto = all.normal({n, channels, side, side})] { fused.stretch(small, side, side, last, onto); };
+  });
+  all.time_gradient("stretched map, gradient", 2 * n * map, [&] {
+    at::Tensor const small = tiny_map().requires_grad_();
+    return made{fused.stretch(small, side, side, last, {}), {small}};
+  });
+}
+
+/// ResNet's: a number of the answer comes from four; for the gradient a byte lies beside it.
+void max_pool(bench& all) {
+  std::int64_t const channels = 64, side = 112, map = channels * side * side, n = all.count(2 * map), answers = n * map / 4;
+  all.time("max pooling 3x3 by 2", answers * 10,
+           [&] { return [x = all.normal({n, channels, side, side})] { fused.max_pool(x, 3, 2, 1, false); }; });
+  all.time_gradient("max pooling 3x3 by 2, gradient", answers * 11, [&] {
+    at::Tensor const x = all.normal({n, channels, side, side}).requires_grad_();
+    return made{fused.max_pool(x, 3, 2, 1, false), {x}};
+  });
+}
+
 void draw_boxes(bench& all) {
   std::int64_t const side = 192, n = all.count(4 * side * side);
   all.time("boxes drawn", 4 * n * side * side,
@@ -342,6 +366,8 @@ int main(int count, char** words) try {
   augment_pictures(all);
   drop(all);
   stretch_beside(all);
+  stretch(all);
+  max_pool(all);
   draw_boxes(all);
   multiply_crop(all);
   upsample_bilinear(all);

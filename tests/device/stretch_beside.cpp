@@ -92,7 +92,7 @@ TEST_CASE("kernel stretch_beside: x beside the stretched map, and both gradients
                          weight            = made({n, cx + cz, height, width}, 3);
         auto const [joined, to_x, to_tiny] = joined_by(c2f::cuda::fused.stretch_beside, x, tiny, weight);
         auto const by_cat                  = [&](at::Tensor const& a, at::Tensor const& b) {
-          return at::cat({a, c2f::encode::detail::stretch(b, a, radius)}, 1);
+          return at::cat({a, c2f::stretch(b, a.size(2), a.size(3), a.suggest_memory_format())}, 1);
         };
         auto const wanted = joined_by(by_cat, x, tiny, weight);
         REQUIRE(joined.scalar_type() == type);
@@ -115,7 +115,7 @@ TEST_CASE("kernel stretch_beside: the answer takes x's number type, and x may do
     at::Tensor const leaf = tiny.to(other).set_requires_grad(true);
     at::Tensor const both = c2f::cuda::fused.stretch_beside(x.to(type), leaf);
     REQUIRE(both.scalar_type() == type);
-    REQUIRE(both.equal(at::cat({x.to(type), c2f::encode::detail::stretch(leaf.detach().to(type), x, 2)}, 1)));
+    REQUIRE(both.equal(at::cat({x.to(type), c2f::stretch(leaf.detach().to(type), x.size(2), x.size(3), x.suggest_memory_format())}, 1)));
     both.sum().backward();
     REQUIRE(leaf.grad().scalar_type() == other);
     REQUIRE(leaf.grad()[0][0][2][2].item<float>() == 5 * 6);  // the middle stands for 9 - 4 rows and 10 - 4 columns
@@ -123,7 +123,8 @@ TEST_CASE("kernel stretch_beside: the answer takes x's number type, and x may do
   }
   // Views and sums whose gradient has no memory of its own.
   at::Tensor const wide = tests::normal({2, 6, 9, 20}, 1), part = wide.narrow(1, 1, 3).narrow(3, 4, 10);
-  REQUIRE(c2f::cuda::fused.stretch_beside(part, tiny).equal(at::cat({part, c2f::encode::detail::stretch(tiny, part, 2)}, 1)));
+  REQUIRE(c2f::cuda::fused.stretch_beside(part, tiny)
+              .equal(at::cat({part, c2f::stretch(tiny, part.size(2), part.size(3), part.suggest_memory_format())}, 1)));
 }
 
 TEST_CASE("a stack trains the same when its encoder is stretched by the fuse") {

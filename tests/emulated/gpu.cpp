@@ -565,7 +565,7 @@ cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t*, size_t* count
 cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* made, cudaGraph_t graph, unsigned long long) {
   *made         = new CUgraphExec_st;
   (*made)->work = graph->work;
-  if (char const* const asked = std::getenv("C2F_EMULATED_GRAPHS"); asked != nullptr && *asked == '1') {
+  if (char const* const asked = std::getenv("C2F_EMULATED_GRAPHS"); asked != nullptr && (*asked == '1' || *asked == '2')) {
     std::map<std::string, int> counts;
     for (auto const& each : graph->work) ++counts[each.what];
     std::fprintf(stderr, "emulated GPU: a graph of %zu\n", graph->work.size());

@@ -12,7 +12,8 @@
 // What CUDA's rules forbid is an error as it is there: waiting, allocating or freeing while a stream is recorded, a recorded stream that
 // waits for one that is not, work in a stream that is not recorded while another one is (which CUDA permits, but which a recording misses).
 // A kernel of LibTorch that nothing stands for ends the program with its name. New memory is full of numbers that are none.
-// With C2F_EMULATED_GRAPHS=1 each graph is described on stderr when it is made: how often it does what.
+// With C2F_EMULATED_GRAPHS=1 each graph is described on stderr when it is made: how often it does what; with 2 also to tensors of which
+// sizes.
 #pragma once
 
 #include <functional>

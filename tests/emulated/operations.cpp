@@ -15,9 +15,11 @@
 #include <torch/library.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <mutex>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -162,6 +164,18 @@ void deliver(c10::FunctionSchema const& schema, Stack const& from, Stack const& 
   }
 }
 
+/// What a graph is described by (gpu.hpp).
+std::string named(c10::OperatorHandle const& op, Stack const& arguments) {
+  static bool const sizes = [] {
+    char const* const asked = std::getenv("C2F_EMULATED_GRAPHS");
+    return asked != nullptr && std::string(asked) == "2";
+  }();
+  std::ostringstream name;
+  name << op.operator_name().name;
+  if (sizes) each_tensor(arguments, [&](at::Tensor const& each) { return name << ' ' << each.scalar_type() << each.sizes(), each; });
+  return name.str();
+}
+
 void on_cpu(c10::OperatorHandle const& op, Stack* stack) {
   auto const& schema       = op.schema();
   std::size_t const inputs = schema.arguments().size();
@@ -205,7 +219,7 @@ void on_cpu(c10::OperatorHandle const& op, Stack* stack) {
         std::abort();
       }
     };
-    C10_CUDA_CHECK(static_cast<cudaError_t>(emulated::queue(c10::cuda::getCurrentCUDAStream().stream(), op.operator_name().name, work)));
+    C10_CUDA_CHECK(static_cast<cudaError_t>(emulated::queue(c10::cuda::getCurrentCUDAStream().stream(), named(op, arguments), work)));
   }
   for (auto& each : given) stack->push_back(std::move(each));
 }

@@ -86,6 +86,12 @@ struct fused_operations {
   /// x [N, C, H, W], tiny [N, Z, h, w] -> [N, C + Z, H, W] of x's number type, lying as x does: x, and beside it tiny, whose middle row and
   /// column are repeated up to x's size. h is odd and at most H, or H; so is w.
   at::Tensor (*stretch_beside)(at::Tensor const& x, at::Tensor const& tiny){};
+  /// tiny [N, C, h, w] -> [N, C, height, width], lying as `format` says: its middle row and column repeated, as there, and added to `onto`,
+  /// such a map, where that is defined; of onto's number type then.
+  at::Tensor (*stretch)(at::Tensor const& tiny, std::int64_t height, std::int64_t width, at::MemoryFormat format, at::Tensor const& onto){};
+  /// x [N, C, H, W], C a multiple of 8 -> [N, C, H', W'] channels last, as at::max_pool2d has it; kernel at most 16. ceil: the last windows
+  /// may end outside.
+  at::Tensor (*max_pool)(at::Tensor const& x, std::int64_t kernel, std::int64_t stride, std::int64_t padding, bool ceil){};
   /// y [N, K, 4] -> [N, K, height, width] float, lying as `format` says: boxes with edges so many pixels wide, 0: hard ones, which have no
   /// gradient.
   at::Tensor (*draw_boxes)(at::Tensor const& y, std::int64_t height, std::int64_t width, double edge, at::MemoryFormat format){};

@@ -13,8 +13,10 @@
 #include <c2f/cuda/fused_draw_boxes.hpp>
 #include <c2f/cuda/fused_drop.hpp>
 #include <c2f/cuda/fused_map_cross_entropy.hpp>
+#include <c2f/cuda/fused_max_pool.hpp>
 #include <c2f/cuda/fused_multiply_crop.hpp>
 #include <c2f/cuda/fused_norm_relu.hpp>
+#include <c2f/cuda/fused_stretch.hpp>
 #include <c2f/cuda/fused_stretch_beside.hpp>
 #include <c2f/cuda/fused_tell.hpp>
 #include <c2f/cuda/fused_update.hpp>
@@ -34,6 +36,8 @@ inline constexpr fused_operations fused{
     .augment_pictures  = &detail::augment_pictures,
     .drop              = &detail::drop,
     .stretch_beside    = &detail::stretch_beside,
+    .stretch           = &detail::stretch,
+    .max_pool          = &detail::max_pool,
     .draw_boxes        = &detail::draw_boxes,
     .multiply_crop     = &detail::multiply_crop,
     .upsample_bilinear = &detail::upsample_bilinear,

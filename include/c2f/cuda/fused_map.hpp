@@ -11,8 +11,11 @@
 
 namespace c2f::cuda::detail {
 
-/// float or bfloat16, lying as a kernel knows it: as `format` says, or as it lies already.
-[[nodiscard]] inline at::Tensor as_map(at::Tensor const& tensor, at::MemoryFormat format) { return as_number(tensor).contiguous(format); }
+/// float or bfloat16, lying as a kernel knows it: as `format` says, or as it lies already, at a multiple of 16 bytes.
+[[nodiscard]] inline at::Tensor as_map(at::Tensor const& tensor, at::MemoryFormat format) {
+  at::Tensor const dense = as_number(tensor).contiguous(format);
+  return reinterpret_cast<std::uintptr_t>(dense.const_data_ptr()) % 16 == 0 ? dense : dense.clone();
+}
 [[nodiscard]] inline at::Tensor as_map(at::Tensor const& tensor) { return as_map(tensor, tensor.suggest_memory_format()); }
 
 /// Of a tensor that as_map has made.

@@ -6,19 +6,16 @@
 // (for_second_reader). Error: channels that are not a multiple of 8.
 #pragma once
 
+#include <c2f/cuda/fused_map.hpp>
 #include <c2f/cuda/norm_relu.cuh>
-#include <c2f/cuda/operation.hpp>
-
-#include <ATen/ops/empty.h>
 
 #include <optional>
 
 namespace c2f::cuda::detail {
 
-/// Channels last, dense, at a multiple of 16 bytes.
+/// Channels last.
 [[nodiscard]] inline at::Tensor as_rows(at::Tensor const& map, at::ScalarType type) {
-  at::Tensor const dense = map.to(type).contiguous(at::MemoryFormat::ChannelsLast);
-  return reinterpret_cast<std::uintptr_t>(dense.const_data_ptr()) % 16 == 0 ? dense : dense.clone();
+  return as_map(map.to(type), at::MemoryFormat::ChannelsLast);
 }
 
 struct norm_relu_function : torch::autograd::Function<norm_relu_function> {

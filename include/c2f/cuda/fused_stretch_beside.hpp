@@ -1,7 +1,7 @@
 // c2f/cuda/fused_stretch_beside.hpp: cuda/stretch_beside.cuh for tensors, with its gradients.
 #pragma once
 
-#include <c2f/cuda/fused_map.hpp>
+#include <c2f/cuda/fused_stretch.hpp>
 #include <c2f/cuda/stretch_beside.cuh>
 
 namespace c2f::cuda::detail {
@@ -22,25 +22,11 @@ struct stretch_beside_function : torch::autograd::Function<stretch_beside_functi
     return both;
   }
   static variable_list backward(AutogradContext* context, variable_list const& gradients) {
-    auto const tiny   = context->saved_data["tiny"].toIntVector();
-    bool const last   = context->saved_data["last"].toBool();
-    auto const format = last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
-    map_shape const of_tiny{tiny[0], tiny[1], tiny[2], tiny[3], last};
+    auto const tiny = context->saved_data["tiny"].toIntVector();
+    map_shape const of_tiny{tiny[0], tiny[1], tiny[2], tiny[3], context->saved_data["last"].toBool()};
     auto const channels = static_cast<int>(gradients[0].size(1)) - of_tiny.channels;
-    at::Tensor to_tiny;
-    if (context->needs_input_grad(1)) {
-      at::Tensor const gradient = as_map(gradients[0], format);
-      map_shape const whole     = shape_of(gradient, format), of_sums{whole.samples, of_tiny.channels, whole.height, of_tiny.width, last};
-      at::Tensor const sums     = empty_map(of_sums, gradient, at::kFloat);
-      to_tiny                   = empty_map(of_tiny, gradient, gradient.scalar_type());
-      for_number(gradient, [&]<class Number>(Number*) {
-        place const where = place_of(gradient);
-        for_rows(stretch_columns<Number>{read<Number>(gradient), write<float>(sums), whole, of_sums, channels},
-                 of_sums.resized(whole.height, 1).count(), where);
-        for_rows(stretch_rows<Number>{read<float>(sums), write<Number>(to_tiny), of_sums, of_tiny}, of_tiny.count(), where);
-      });
-    }
-    return {context->needs_input_grad(0) ? gradients[0].narrow(1, 0, channels) : at::Tensor(), to_tiny};
+    return {context->needs_input_grad(0) ? gradients[0].narrow(1, 0, channels) : at::Tensor(),
+            context->needs_input_grad(1) ? stretch_sums(gradients[0], of_tiny, channels) : at::Tensor()};
   }
 };
 

@@ -4,6 +4,7 @@
 #include <c2f/cuda/draw_boxes.cuh>
 #include <c2f/cuda/drop.cuh>
 #include <c2f/cuda/map_cross_entropy.cuh>
+#include <c2f/cuda/max_pool.cuh>
 #include <c2f/cuda/multiply_crop.cuh>
 #include <c2f/cuda/norm_relu.cuh>
 #include <c2f/cuda/stretch_beside.cuh>
@@ -43,6 +44,17 @@ template void launch_rows(stretch_columns<float> const&, std::int64_t, void*);
 template void launch_rows(stretch_columns<bfloat16> const&, std::int64_t, void*);
 template void launch_rows(stretch_rows<float> const&, std::int64_t, void*);
 template void launch_rows(stretch_rows<bfloat16> const&, std::int64_t, void*);
+template void launch_each(fill_map<float, stretch<float>> const&, std::int64_t, void*);
+template void launch_each(fill_map<bfloat16, stretch<bfloat16>> const&, std::int64_t, void*);
+template void launch_each(stretch_words<float> const&, std::int64_t, void*);
+template void launch_each(stretch_words<bfloat16> const&, std::int64_t, void*);
+template void launch_each(stretch_columns_of_words<float> const&, std::int64_t, void*);
+template void launch_each(stretch_columns_of_words<bfloat16> const&, std::int64_t, void*);
+
+template void launch_each(max_pool<float> const&, std::int64_t, void*);
+template void launch_each(max_pool<bfloat16> const&, std::int64_t, void*);
+template void launch_each(max_pool_backward<float> const&, std::int64_t, void*);
+template void launch_each(max_pool_backward<bfloat16> const&, std::int64_t, void*);
 
 template void launch_each(fill_map<float, draw_boxes> const&, std::int64_t, void*);
 template void launch_blocks(draw_boxes_backward const&, std::int64_t, void*);

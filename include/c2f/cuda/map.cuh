@@ -49,6 +49,16 @@ struct map_shape {
     auto const pixel       = static_cast<int>(last ? off / channels : off % area());
     return {n, c, pixel / width, pixel % width};
   }
+  /// The first place of the i-th pack of `per` numbers, of maps that lie channels last and have whole packs of channels. Fewer than 2^32 of
+  /// them are the rule, and then it takes no division of 64 bits.
+  [[nodiscard]] C2F_HOST_DEVICE map_place place_of_pack(std::int64_t i, int per) const {
+    if (i >> 32 != 0) return place_of(i * per);
+    auto const packs = static_cast<std::uint32_t>(channels / per), across = static_cast<std::uint32_t>(width);
+    auto const pack = static_cast<std::uint32_t>(i), pixel = pack / packs, row = pixel / across,
+               n = row / static_cast<std::uint32_t>(height);
+    return {static_cast<int>(n), static_cast<int>(pack - pixel * packs) * per, static_cast<int>(row) - static_cast<int>(n) * height,
+            static_cast<int>(pixel - row * across)};
+  }
   /// To the next place in memory.
   C2F_HOST_DEVICE void step(map_place& at) const {
     if (last && ++at.c < channels) return;

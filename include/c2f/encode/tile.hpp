@@ -18,11 +18,10 @@
 // Errors: an even kernel is a compile error; so is a kind without a class vector (task/check.hpp).
 #pragma once
 
+#include <c2f/core/stretch.hpp>
 #include <c2f/encode/encoder.hpp>
 #include <c2f/encode/project.hpp>
 #include <c2f/fwd.hpp>
-
-#include <ATen/ops/cat.h>
 
 #include <algorithm>
 
@@ -32,26 +31,6 @@ namespace c2f::encode {
 struct compact {};
 /// Evaluate g as it is defined, on the tiled image.
 struct naive {};
-
-namespace detail {
-/// Repeats the middle of a side of 2 * radius + 1 pixels until the side has `size`; a shorter side is left alone.
-inline at::Tensor stretch_side(at::Tensor const& z, std::int64_t dim, std::int64_t size, std::int64_t radius) {
-  if (z.size(dim) == size) return z;
-  std::array<std::int64_t, 4> sizes{-1, -1, -1, -1};
-  sizes[static_cast<std::size_t>(dim)] = size - 2 * radius;
-  at::Tensor const middle              = z.narrow(dim, radius, 1).expand(sizes);
-  return at::cat({z.narrow(dim, 0, radius), middle, z.narrow(dim, radius + 1, radius)}, dim);
-}
-
-/// Both sides, first the one that lies closer in memory. Channels-last maps are stretched as [N, H, W, C], so that z lies in
-/// memory as the image does and joining them turns nothing.
-inline at::Tensor stretch(at::Tensor const& z, at::Tensor const& like, std::int64_t radius) {
-  std::int64_t const height = like.size(2), width = like.size(3);
-  if (like.suggest_memory_format() == at::MemoryFormat::ChannelsLast)
-    return stretch_side(stretch_side(z.permute({0, 2, 3, 1}), 2, width, radius), 1, height, radius).permute({0, 3, 1, 2});
-  return stretch_side(stretch_side(z, 3, width, radius), 2, height, radius);
-}
-}  // namespace detail
 
 template <class Evaluation, std::int64_t Hidden, std::int64_t... Kernels>
 struct tile {
@@ -70,7 +49,7 @@ struct tile {
       if constexpr (std::same_as<Evaluation, naive>)
         return projected(y, x, x.size(2), x.size(3), p);
       else
-        return detail::stretch(tiny(y, x, p), x, projection::radius);
+        return stretch(tiny(y, x, p), x.size(2), x.size(3), x.suggest_memory_format());
     }
     /// z before it is stretched: for a fuse that stretches it itself.
     at::Tensor tiny(at::Tensor const& y, at::Tensor const& x, pass& p) const

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <c2f/core/fused.hpp>
+#include <c2f/core/stretch.hpp>
 #include <c2f/encode/encoder.hpp>
 
 #include <ATen/ops/cat.h>
@@ -47,8 +48,12 @@ struct concatenate {
     using output = widen<X, Z::channels>;
     C2F_MEMBERS();
     at::Tensor operator()(at::Tensor const& x, at::Tensor const& z, pass&) const { return at::cat({x, z}, 1); }
-    /// x beside a z that has not been stretched yet (encode/tile.hpp), where fused() has stretch_beside.
-    at::Tensor beside(at::Tensor const& x, at::Tensor const& tiny) const { return fused()->stretch_beside(x, tiny); }
+    /// x beside a z that has not been stretched yet (encode/tile.hpp).
+    at::Tensor beside(at::Tensor const& x, at::Tensor const& tiny) const {
+      if (auto const* const table = fused_for(x); table != nullptr && table->stretch_beside != nullptr)
+        return table->stretch_beside(x, tiny);
+      return at::cat({x, stretch(tiny, x.size(2), x.size(3), x.suggest_memory_format())}, 1);
+    }
   };
 
   template <shape X>

@@ -5,13 +5,15 @@
 //   c2f::conv<100, 1, 1, 0, c2f::bias>     with a bias
 //   c2f::conv<21, 1, 1, 0, c2f::bias, 1, c2f::initial::zeros>     whose weight begins at zero
 //
-// [N, C, H, W] -> [N, Out, H', W'].  Weight [Out, C, Kernel, Kernel], initially he_normal.  One convolution call.
+// [N, C, H, W] -> [N, Out, H', W'].  Weight [Out, C, Kernel, Kernel], initially he_normal.  One convolution call; of an image beside a
+// stretched map, with more than 3x3, two smaller ones (layers/conv_beside.hpp).
 // Errors: an input that is not a map or too small for the window is a compile error (layers/check.hpp).
 #pragma once
 
 #include <c2f/core/architecture.hpp>
 #include <c2f/core/folding.hpp>
 #include <c2f/layers/check.hpp>
+#include <c2f/layers/conv_beside.hpp>
 
 #include <ATen/ops/conv2d.h>
 
@@ -58,7 +60,9 @@ struct conv {
 
     at::Tensor operator()(at::Tensor const& x, mode) const {
       static constexpr std::array stride{Stride, Stride}, padding{Padding, Padding}, dilation{Dilation, Dilation};
-      at::Tensor y = at::conv2d(x, weight.as(x), bias.as(x), stride, padding, dilation);
+      beside const* const parts = Kernel > 3 ? beside::of(x) : nullptr;
+      at::Tensor y              = parts != nullptr ? detail::conv_beside(*parts, weight.as(x), bias.as(x), stride, padding, dilation)
+                                                   : at::conv2d(x, weight.as(x), bias.as(x), stride, padding, dilation);
       if (auto* const folds = folding::now(); folds != nullptr) folds->gave(y, weight, bias);
       return y;
     }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <c2f/core/architecture.hpp>
+#include <c2f/core/fused.hpp>
 #include <c2f/layers/check.hpp>
 
 #include <ATen/ops/leaky_relu.h>
@@ -42,6 +43,16 @@ struct leaky_relu {
   };
 };
 
+namespace detail {
+/// `ceil`: the last windows may end outside of x.
+inline at::Tensor max_pooled(at::Tensor const& x, std::int64_t kernel, std::int64_t stride, std::int64_t padding, bool ceil = false) {
+  if (auto const* const table = fused_for(x); table != nullptr && table->max_pool != nullptr && x.size(1) % 8 == 0 && kernel <= 16 &&
+                                              x.is_contiguous(at::MemoryFormat::ChannelsLast))
+    return table->max_pool(x, kernel, stride, padding, ceil);
+  return at::max_pool2d(x, {kernel, kernel}, {stride, stride}, {padding, padding}, {1, 1}, ceil);
+}
+}  // namespace detail
+
 template <std::int64_t Kernel, std::int64_t Stride = Kernel, std::int64_t Padding = 0>
 struct max_pool {
   template <shape In>
@@ -52,9 +63,7 @@ struct max_pool {
         image_shape<In> && !detail::is_wrong<In> && Padding <= Kernel / 2 && window_fits<detail::as_map<In>, Kernel, Stride, Padding>;
     using output = detail::output_if<fits, strided<detail::as_map<In>, Kernel, Stride, Padding>>;
     C2F_MEMBERS();
-    at::Tensor operator()(at::Tensor const& x, mode) const {
-      return at::max_pool2d(x, {Kernel, Kernel}, {Stride, Stride}, {Padding, Padding});
-    }
+    at::Tensor operator()(at::Tensor const& x, mode) const { return detail::max_pooled(x, Kernel, Stride, Padding); }
   };
 };
 

@@ -88,7 +88,7 @@ struct fcn8s {
                 fc7, score_fr, score_pool3, score_pool4, upscore2, upscore8, upscore_pool4);
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
-      auto const pooled = [](at::Tensor const& y) { return at::max_pool2d(y, {2, 2}, {2, 2}, {0, 0}, {1, 1}, /*ceil_mode=*/true); };
+      auto const pooled = [](at::Tensor const& y) { return detail::max_pooled(y, 2, 2, 0, /*ceil=*/true); };
       auto const after  = [&](at::Tensor const& y, auto const&... layer) {
         at::Tensor z = y;
         ((z = layer(z, m).relu_()), ...);

@@ -58,7 +58,7 @@ struct unet_level {
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
       at::Tensor const y = down(x, m);
-      return joined(at::cat({y, up(below(at::max_pool2d(y, {2, 2}), m), m)}, 1), m);
+      return joined(at::cat({y, up(below(detail::max_pooled(y, 2, 2, 0), m), m)}, 1), m);
     }
   };
 };

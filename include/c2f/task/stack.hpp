@@ -19,7 +19,7 @@
 #pragma once
 
 #include <c2f/core/dims.hpp>
-#include <c2f/core/fused.hpp>
+#include <c2f/core/stretch.hpp>
 #include <c2f/task/check.hpp>
 
 #include <string>
@@ -121,16 +121,19 @@ struct stack_on {
     requires has_fine
   {
     p.told            = told;
-    auto const joined = [&] {
-      if constexpr (joins_tiny<typename parts::encoder, typename parts::fuse>)
-        if (auto const* const table = fused_for(f); table != nullptr && table->stretch_beside != nullptr)
-          return fuse.beside(f, encoder.tiny(told, f, p));
-      return fuse(f, encoder(told, f, p), p);
-    }();
-    if constexpr (one_network)
-      return undone(fuse, run(coarse, joined, p), joined);
-    else
-      return undone(fuse, run(fine, joined, p), joined);
+    auto const answer = [&](auto const& joined) {
+      if constexpr (one_network)
+        return undone(fuse, run(coarse, joined, p), joined);
+      else
+        return undone(fuse, run(fine, joined, p), joined);
+    };
+    if constexpr (joins_tiny<typename parts::encoder, typename parts::fuse>) {
+      at::Tensor const tiny = encoder.tiny(told, f, p), joined = fuse.beside(f, tiny);
+      with_beside const scope({joined, f, tiny});
+      return answer(joined);
+    } else {
+      return answer(fuse(f, encoder(told, f, p), p));
+    }
   }
 
  private:

@@ -1,0 +1,144 @@
+// A convolution of an image beside a stretched map against the convolution of the joined map, in double; and whole stacks against those
+// whose encoder is evaluated as it is defined.
+#include <c2f/c2f.hpp>
+#include <c2f/conformance.hpp>
+
+#include <ATen/ops/arange.h>
+
+#include "catch.hpp"
+
+namespace {
+
+using pair = std::array<std::int64_t, 2>;
+
+double relative(at::Tensor const& a, at::Tensor const& b) {
+  return a.sub(b).abs().max().item<double>() / (b.abs().max().item<double>() + 1e-12);
+}
+at::Tensor numbers(std::vector<std::int64_t> const& dims, std::uint64_t seed) {
+  return c2f::detail::sample_numbers(dims, seed).contiguous();
+}
+
+struct answer {
+  at::Tensor y;
+  std::vector<at::Tensor> gradients;  // of x, tiny, weight and bias
+};
+struct sizes {
+  std::int64_t height, width, tiny, kernel, stride, padding, dilation;
+};
+
+answer convolved(sizes const& s, at::MemoryFormat format, bool apart) {
+  auto const leaf = [&](std::vector<std::int64_t> const& dims, std::uint64_t seed) {
+    at::Tensor const drawn = numbers(dims, seed);
+    return (dims.size() == 4 ? drawn.contiguous(format) : drawn).set_requires_grad(true);
+  };
+  at::Tensor const x = leaf({2, 3, s.height, s.width}, 1), tiny = leaf({2, 2, std::min(s.height, s.tiny), std::min(s.width, s.tiny)}, 2),
+                   weight = leaf({4, 5, s.kernel, s.kernel}, 3), bias = leaf({4}, 4);
+  at::Tensor const joined = at::cat({x, c2f::stretch(tiny, s.height, s.width, format)}, 1);
+  pair const stride{s.stride, s.stride}, padding{s.padding, s.padding}, dilation{s.dilation, s.dilation};
+  at::Tensor const y = apart ? c2f::detail::conv_beside({joined, x, tiny}, weight, bias, stride, padding, dilation)
+                             : at::conv2d(joined, weight, bias, stride, padding, dilation);
+  y.mul(numbers(y.sizes().vec(), 5)).sum().backward();
+  return {y.detach(), {x.grad(), tiny.grad(), weight.grad(), bias.grad()}};
+}
+
+}  // namespace
+
+TEST_CASE("conv_beside: the convolution of the joined map and its gradients") {
+  int taken = 0, all = 0;
+  for (std::int64_t const kernel : {1, 3, 4, 7})
+    for (std::int64_t const stride : {1, 2, 3})
+      for (std::int64_t const padding : {std::int64_t{0}, kernel / 2, kernel + 1})
+        for (std::int64_t const dilation : {1, 2})
+          for (std::int64_t const tiny : {1, 5, 7})
+            for (auto const& [height, width] : {pair{31, 26}, pair{14, 40}, pair{7, 30}, pair{25, 25}}) {
+              sizes const s{height, width, tiny, kernel, stride, padding, dilation};
+              CAPTURE(height, width, tiny, kernel, stride, padding, dilation);
+              if (std::min(height, width) + 2 * padding < dilation * (kernel - 1) + 1) continue;
+              auto const format   = (height + kernel) % 2 == 0 ? at::MemoryFormat::Contiguous : at::MemoryFormat::ChannelsLast;
+              answer const wanted = convolved(s, format, false), found = convolved(s, format, true);
+              REQUIRE(found.y.sizes() == wanted.y.sizes());
+              REQUIRE(relative(found.y, wanted.y) < 1e-12);
+              for (std::size_t i = 0; i < 4; ++i) REQUIRE(relative(found.gradients[i], wanted.gradients[i]) < 1e-12);
+              ++all;
+              taken += c2f::detail::kept_side(height, std::min(height, tiny), kernel, stride, padding, dilation).kept > 0 &&
+                       c2f::detail::kept_side(width, std::min(width, tiny), kernel, stride, padding, dilation).kept > 0;
+            }
+  REQUIRE(all > 500);
+  REQUIRE(taken > all / 3);  // most others are too small for it
+}
+
+TEST_CASE("conv_beside: how large a map is kept, counted by hand") {
+  // ResNet's first layer: answers 0, 1 and 2 reach above pixel 2, and 110 and 111 below pixel 221.
+  c2f::detail::kept_side const resnet(224, 5, 7, 2, 3, 1);
+  REQUIRE(resnet.kept == 7);
+  REQUIRE(resnet.size == 14);
+  // 3x3 on 32x32: three answers at each end.
+  c2f::detail::kept_side const cifar(32, 5, 3, 1, 1, 1);
+  REQUIRE(cifar.kept == 7);
+  REQUIRE(cifar.size == 7);
+  // Each of the seven answers meets an edge, and there are no more.
+  REQUIRE(c2f::detail::kept_side(7, 5, 3, 1, 1, 1).kept == 0);
+  REQUIRE(c2f::detail::kept_side(8, 5, 3, 1, 1, 1).kept == 7);
+}
+
+TEST_CASE("a convolution of more than 3x3 takes the map apart that was said, and no other") {
+  at::Tensor const x = numbers({2, 3, 16, 16}, 1).to(at::kFloat), tiny = numbers({2, 2, 5, 5}, 2).to(at::kFloat), other = tiny.add(1);
+  at::Tensor const joined = at::cat({x, c2f::stretch(tiny, 16, 16, at::MemoryFormat::Contiguous)}, 1);
+  auto const look         = [&]<class Conv>(Conv conv, bool apart) {
+    c2f::initialize(conv, 1);
+    for (c2f::mode const mode : {c2f::train, c2f::eval}) {
+      at::Tensor const whole = conv(joined, mode);
+      // What is said here is not true, so that it shows who believes it.
+      c2f::with_beside const said({joined, x, other});
+      REQUIRE(conv(joined.clone(), mode).equal(whole));
+      REQUIRE(conv(joined, mode).allclose(whole) != apart);
+      {
+        c2f::with_beside const inner({joined, x, tiny});
+        REQUIRE(conv(joined, mode).allclose(whole, 1e-4, 1e-5));
+      }
+      REQUIRE(conv(joined, mode).allclose(whole) != apart);
+    }
+  };
+  look(c2f::conv<4, 5>::on<c2f::image<5, 16, 16>>{}, true);
+  look(c2f::conv<4, 7, 2>::on<c2f::image<5, 16, 16>>{}, true);
+  look(c2f::conv<4, 3>::on<c2f::image<5, 16, 16>>{}, false);
+}
+
+namespace {
+
+template <class Network, class Evaluation>
+struct task {
+  using input                       = c2f::image<3, 40, 44>;
+  using network                     = Network;
+  using encoder                     = c2f::encode::tile<Evaluation>;
+  using schedule                    = c2f::schedule::ramp<0.5, 10>;
+  static constexpr char const* name = "beside";
+};
+
+template <class Network, class Evaluation>
+std::vector<at::Tensor> gradients(at::MemoryFormat format) {
+  c2f::stack<task<Network, Evaluation>> model(3);
+  at::Tensor const images = numbers({4, 3, 40, 44}, 1).to(at::kFloat).contiguous(format), truth = at::arange(4);
+  std::array<std::int64_t, 4> ids{0, 1, 2, 3};
+  c2f::pass p{.mode = c2f::train, .truth = truth, .t = 0.5, .ids = ids};
+  model(images, p);
+  p.loss().backward();
+  std::vector<at::Tensor> all{p.loss().detach()};
+  for (auto const& each : c2f::parameters(model)) all.push_back(each.grad());
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("a stack whose fine network begins with a convolution learns what the definition learns") {
+  auto const same = []<class Network>(std::type_identity<Network>) {
+    for (auto const format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
+      auto const found = gradients<Network, c2f::encode::compact>(format), wanted = gradients<Network, c2f::encode::naive>(format);
+      REQUIRE(found.size() == wanted.size());
+      for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(relative(found[i], wanted[i]) < 2e-3);
+    }
+  };
+  same(std::type_identity<c2f::resnet<10, c2f::class_vector<4>>>{});
+  same(std::type_identity<
+       c2f::predicts<c2f::class_vector<4>, c2f::conv<8, 5>, c2f::batch_norm, c2f::relu, c2f::global_average_pool, c2f::linear<4>>>{});
+}
