@@ -209,6 +209,17 @@ void norm_relu(bench& all) {
   }
 }
 
+/// x is read and y written; the gradient reads y and dy and writes dx.
+void bias_relu(bench& all) {
+  std::int64_t const channels = 64, side = 112, map = channels * side * side, n = all.count(2 * 2 * map);
+  all.time("bias, ReLU", 2 * n * 2 * map,
+           [&] { return [x = all.normal({n, channels, side, side}), bias = all.normal({channels})] { fused.bias_relu(x, bias); }; });
+  all.time_gradient("bias, ReLU, gradient", 2 * n * 3 * map, [&] {
+    at::Tensor const x = all.normal({n, channels, side, side}).requires_grad_(), bias = all.normal({channels}).requires_grad_();
+    return made{fused.bias_relu(x, bias), {x, bias}};
+  });
+}
+
 /// 16 bytes for parameter and momentum, 2 for the bfloat16 copy, and the gradient.
 void update(bench& all) {
   std::int64_t const pieces = 16, size = std::max<std::int64_t>(64, all.count(16) / pieces), count = pieces * size;
@@ -362,6 +373,7 @@ int main(int count, char** words) try {
   tell(all, at::kFloat, ", float");
   tell(all, at::kBFloat16, ", bfloat16");
   norm_relu(all);
+  bias_relu(all);
   update(all);
   augment_pictures(all);
   drop(all);

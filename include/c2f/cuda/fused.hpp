@@ -10,6 +10,7 @@
 
 #include <c2f/core/fused.hpp>
 #include <c2f/cuda/fused_augment_pictures.hpp>
+#include <c2f/cuda/fused_bias_relu.hpp>
 #include <c2f/cuda/fused_draw_boxes.hpp>
 #include <c2f/cuda/fused_drop.hpp>
 #include <c2f/cuda/fused_map_cross_entropy.hpp>
@@ -29,6 +30,7 @@ inline constexpr fused_operations fused{
     .tell              = &detail::tell,
     .norm_relu         = &detail::norm_relu,
     .for_second_reader = &detail::for_second_reader,
+    .bias_relu         = &detail::bias_relu,
     .sgd               = &detail::sgd,
     .adam              = &detail::adam,
     .gradient_norm     = &detail::gradient_norm,

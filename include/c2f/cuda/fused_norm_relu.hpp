@@ -20,10 +20,10 @@ namespace c2f::cuda::detail {
 
 struct norm_relu_function : torch::autograd::Function<norm_relu_function> {
   template <class Number>
-  static norm::cut cut_of(at::Tensor const& x) {
-    return norm::cut_of<Number>(x.size(0) * x.size(2) * x.size(3), x.size(1));
+  static tiles::cut cut_of(at::Tensor const& x) {
+    return tiles::cut_of<Number>(x.size(0) * x.size(2) * x.size(3), x.size(1));
   }
-  static norm::pair* partials_in(at::Tensor const& memory) { return static_cast<norm::pair*>(memory.mutable_data_ptr()); }
+  static tiles::pair* partials_in(at::Tensor const& memory) { return static_cast<tiles::pair*>(memory.mutable_data_ptr()); }
 
   static at::Tensor forward(AutogradContext* context, at::Tensor const& x_, at::Tensor const& weight, at::Tensor const& bias,
                             at::Tensor const& running_mean, at::Tensor const& running_var, std::optional<at::Tensor> const& shortcut_,
@@ -35,13 +35,14 @@ struct norm_relu_function : torch::autograd::Function<norm_relu_function> {
     at::Tensor const shortcut = shortcut_ ? as_rows(shortcut_->expand_as(x), x.scalar_type()) : at::Tensor();
     at::Tensor const y = at::empty_like(x), mean = at::empty({x.size(1)}, weight.options()), invstd = at::empty_like(mean);
     for_number(x, [&]<class Number>(Number*) {
-      norm::cut const cut       = cut_of<Number>(x);
+      tiles::cut const cut      = cut_of<Number>(x);
       at::Tensor const partials = at::empty({cut.strips, cut.channels, 2}, mean.options());
-      for_tiles(norm::statistics<Number>{read<Number>(x), partials_in(partials), cut}, cut, place_of(x));
-      for_tiles(norm::apply<Number>{read<Number>(x), shortcut.defined() ? read<Number>(shortcut) : nullptr, partials_in(partials),
-                                    weight.const_data_ptr<float>(), bias.const_data_ptr<float>(), write<Number>(y), write<float>(mean),
-                                    write<float>(invstd), write<float>(running_mean), write<float>(running_var), 0.1f, 1e-5f, relu, cut},
-                cut, place_of(x));
+      tiles::for_tiles(norm::statistics<Number>{read<Number>(x), partials_in(partials), cut}, cut, place_of(x));
+      tiles::for_tiles(
+          norm::apply<Number>{read<Number>(x), shortcut.defined() ? read<Number>(shortcut) : nullptr, partials_in(partials),
+                              weight.const_data_ptr<float>(), bias.const_data_ptr<float>(), write<Number>(y), write<float>(mean),
+                              write<float>(invstd), write<float>(running_mean), write<float>(running_var), 0.1f, 1e-5f, relu, cut},
+          cut, place_of(x));
     });
     context->save_for_backward({x, relu ? y : at::Tensor(), weight, mean, invstd});
     context->saved_data["shortcut"] = shortcut.defined();
@@ -66,21 +67,21 @@ struct norm_relu_function : torch::autograd::Function<norm_relu_function> {
         (shortcut && y.defined()) || more.defined() ? at::empty_like(x) : at::Tensor();  // what passed, to be read again
     at::Tensor const dx = at::empty_like(x), to_weight = at::empty_like(mean), to_bias = at::empty_like(mean);
     for_number(x, [&]<class Number>(Number*) {
-      norm::cut const cut       = cut_of<Number>(x);
+      tiles::cut const cut      = cut_of<Number>(x);
       at::Tensor const partials = at::empty({cut.strips, cut.channels, 2}, mean.options());
       auto const* out           = y.defined() ? read<Number>(y) : nullptr;
-      for_tiles(norm::backward_sums<Number>{read<Number>(dz), more.defined() ? read<Number>(more) : nullptr, out, read<Number>(x),
-                                            read<float>(mean), read<float>(invstd), cut_dz.defined() ? write<Number>(cut_dz) : nullptr,
-                                            partials_in(partials), cut},
-                cut, place_of(x));
+      tiles::for_tiles(norm::backward_sums<Number>{read<Number>(dz), more.defined() ? read<Number>(more) : nullptr, out, read<Number>(x),
+                                                   read<float>(mean), read<float>(invstd),
+                                                   cut_dz.defined() ? write<Number>(cut_dz) : nullptr, partials_in(partials), cut},
+                       cut, place_of(x));
       if (cut_dz.defined()) {
         dz  = cut_dz;
         out = nullptr;
       }
-      for_tiles(norm::backward_apply<Number>{read<Number>(dz), out, read<Number>(x), read<float>(mean), read<float>(invstd),
-                                             weight.const_data_ptr<float>(), partials_in(partials), write<Number>(dx),
-                                             write<float>(to_weight), write<float>(to_bias), cut},
-                cut, place_of(x));
+      tiles::for_tiles(norm::backward_apply<Number>{read<Number>(dz), out, read<Number>(x), read<float>(mean), read<float>(invstd),
+                                                    weight.const_data_ptr<float>(), partials_in(partials), write<Number>(dx),
+                                                    write<float>(to_weight), write<float>(to_bias), cut},
+                       cut, place_of(x));
     });
     return {dx, to_weight, to_bias, {}, {}, shortcut ? dz : at::Tensor(), {}};
   }

@@ -1,6 +1,7 @@
 // c2f/cuda/kernels.cu: compiles the kernels that c2f/cuda/fused.hpp launches. The CMake target c2f::cuda adds this file to whoever links
 // it.
 #include <c2f/cuda/augment_pictures.cuh>
+#include <c2f/cuda/bias_relu.cuh>
 #include <c2f/cuda/draw_boxes.cuh>
 #include <c2f/cuda/drop.cuh>
 #include <c2f/cuda/map_cross_entropy.cuh>
@@ -29,14 +30,21 @@ template void launch_blocks(sum_of_squares<many_parts> const&, std::int64_t, voi
 template void launch_blocks(norm_of_sums const&, std::int64_t, void*);
 template void launch_each(finish_step const&, std::int64_t, void*);
 
-template void norm::launch_tiles(norm::statistics<float> const&, norm::cut const&, void*);
-template void norm::launch_tiles(norm::statistics<bfloat16> const&, norm::cut const&, void*);
-template void norm::launch_tiles(norm::apply<float> const&, norm::cut const&, void*);
-template void norm::launch_tiles(norm::apply<bfloat16> const&, norm::cut const&, void*);
-template void norm::launch_tiles(norm::backward_sums<float> const&, norm::cut const&, void*);
-template void norm::launch_tiles(norm::backward_sums<bfloat16> const&, norm::cut const&, void*);
-template void norm::launch_tiles(norm::backward_apply<float> const&, norm::cut const&, void*);
-template void norm::launch_tiles(norm::backward_apply<bfloat16> const&, norm::cut const&, void*);
+template void tiles::launch_tiles(norm::statistics<float> const&, tiles::cut const&, void*);
+template void tiles::launch_tiles(norm::statistics<bfloat16> const&, tiles::cut const&, void*);
+template void tiles::launch_tiles(norm::apply<float> const&, tiles::cut const&, void*);
+template void tiles::launch_tiles(norm::apply<bfloat16> const&, tiles::cut const&, void*);
+template void tiles::launch_tiles(norm::backward_sums<float> const&, tiles::cut const&, void*);
+template void tiles::launch_tiles(norm::backward_sums<bfloat16> const&, tiles::cut const&, void*);
+template void tiles::launch_tiles(norm::backward_apply<float> const&, tiles::cut const&, void*);
+template void tiles::launch_tiles(norm::backward_apply<bfloat16> const&, tiles::cut const&, void*);
+
+template void launch_each(bias_relu<float> const&, std::int64_t, void*);
+template void launch_each(bias_relu<bfloat16> const&, std::int64_t, void*);
+template void tiles::launch_tiles(bias_relu_backward<float> const&, tiles::cut const&, void*);
+template void tiles::launch_tiles(bias_relu_backward<bfloat16> const&, tiles::cut const&, void*);
+template void tiles::launch_tiles(bias_sums<float> const&, tiles::cut const&, void*);
+template void tiles::launch_tiles(bias_sums<bfloat16> const&, tiles::cut const&, void*);
 
 template void launch_each(fill_map<float, stretch_beside<float>> const&, std::int64_t, void*);
 template void launch_each(fill_map<bfloat16, stretch_beside<bfloat16>> const&, std::int64_t, void*);

@@ -1,45 +1,32 @@
 // c2f/cuda/norm_relu.cuh: batch normalisation while training, with the sum and the ReLU that follow it, and the way back.
 //
-//   auto const cut = c2f::cuda::norm::cut_of<float>(rows, channels);
-//   c2f::cuda::norm::for_tiles(c2f::cuda::norm::statistics<float>{x, partials, cut}, cut, where);
-//   c2f::cuda::norm::for_tiles(c2f::cuda::norm::apply<float>{x, shortcut, partials, weight, bias, y, ..., cut}, cut, where);
+//   auto const cut = c2f::cuda::tiles::cut_of<float>(rows, channels);
+//   c2f::cuda::tiles::for_tiles(c2f::cuda::norm::statistics<float>{x, partials, cut}, cut, where);
+//   c2f::cuda::tiles::for_tiles(c2f::cuda::norm::apply<float>{x, shortcut, partials, weight, bias, y, ..., cut}, cut, where);
 //
-// x [rows, channels] (channels last: rows = N * H * W), channels a multiple of 8, every pointer to a map 16-byte aligned:
+// x [rows, channels], channels last (cuda/tiles.cuh):
 //   y = relu((x - mean) * invstd * weight + bias + shortcut)         shortcut and relu may be left out
 //   dz = dy where y > 0;  d shortcut = dz;  d bias = sum dz;  d weight = sum dz * xhat;  xhat = (x - mean) * invstd
 //   dx = weight * invstd * (dz - mean(dz) - xhat * mean(dz * xhat))
 //
 // dy may come as two gradients, of two readers of y.
 //
-// Two launches each way. The first leaves partial results of every strip of rows, [strips, channels] pairs; in the second every block
-// pools those of its channels before it goes over its rows, so there is no third launch, no counter and nothing to reset between two
-// replays of a graph. Bytes an element in bfloat16, without / with a shortcut: forward 6 / 8 (of it 2 / 2 read a second time, from L2
-// where the map fits), backward 14 / 14, and 2 more where two readers of y each have a gradient, as in a residual block, whose sum would
-// else be a pass of 6. ATen's passes (statistics, transform, add, relu; mask, reduction, transform): 10 / 16 and 16 / 16
-// in 4 or 5 and 3 launches.
-//
-// The launches of launch.cuh give lanes one row; here a block of 512 threads owns a tile of `cut.tile` channels and a strip of rows, each
-// thread 16 bytes of channels and every so many-th row. So this file has a launch of its own, for_tiles: work(team, tile, strip, shared),
-// where team.each(f) calls f(thread) for all threads and waits for them. On the CPU that is a loop, and so the twin takes the same sums in
-// the same order, rounding apart.
+// Two launches each way. The first leaves partial results of every strip of rows; in the second every block pools those of its channels
+// before it goes over its rows, so there is no third launch. Bytes an element in bfloat16, without / with a shortcut: forward 6 / 8 (of it
+// 2 / 2 read a second time, from L2 where the map fits), backward 14 / 14, and 2 more where two readers of y each have a gradient, as in a
+// residual block, whose sum would else be a pass of 6. ATen's passes (statistics, transform, add, relu; mask, reduction, transform): 10 /
+// 16 and 16 / 16 in 4 or 5 and 3 launches.
 //
 // Statistics do not cancel: a thread sums differences from the first value it sees, over a few rows; means and squared deviations of
 // threads and strips are pooled as Chan, Golub and LeVeque do ("Updating formulae and a pairwise algorithm for computing sample
-// variances", 1979), in trees of 8. No floating-point atomics: all orders are fixed, and by the sizes alone, not by the GPU.
+// variances", 1979).
 #pragma once
 
-#include <c2f/cuda/words.cuh>
+#include <c2f/cuda/tiles.cuh>
 
 namespace c2f::cuda::norm {
 
-inline constexpr int threads     = 512;
-inline constexpr int most_strips = 128;  // so that with tiles of at most 32 channels no thread pools more than `radix` of them
-inline constexpr int radix       = 8;
-
-/// What is kept a channel: mean and sum of squared deviations, or two sums.
-struct alignas(8) pair {
-  float first, second;
-};
+using namespace tiles;
 
 /// As it is after it was stored.
 template <number Number>
@@ -47,44 +34,6 @@ template <number Number>
   Number stored;
   store(stored, value);
   return load(stored);
-}
-
-// Threads, tiles and lanes are powers of two: a division by one is a shift, which a compiler that does not know it cannot tell.
-// (std::countr_zero is 32 for every number in a kernel: nvcc 13.0 with libstdc++ 12.)
-[[nodiscard]] C2F_HOST_DEVICE inline int over(int number, int power) {
-#ifdef __CUDA_ARCH__
-  return number >> (__ffs(power) - 1);
-#else
-  return number / power;
-#endif
-}
-[[nodiscard]] C2F_HOST_DEVICE inline int modulo(int number, int power) { return number & (power - 1); }
-
-/// How many of 0 ... n - 1 are `lane` modulo `lanes`.
-[[nodiscard]] C2F_HOST_DEVICE inline int dealt(int n, int lane, int lanes) { return lane < n ? over(n - lane + lanes - 1, lanes) : 0; }
-
-/// How [rows, channels] is cut into blocks of `tile` channels (8, 16 or 32) and `strip` rows.
-struct cut {
-  std::int64_t rows, channels, strip;
-  int tile, strips;
-
-  /// Only the last strip may be short.
-  [[nodiscard]] C2F_HOST_DEVICE int rows_of(int which) const { return static_cast<int>(which + 1 < strips ? strip : rows - which * strip); }
-  /// Of the strips that are `lane` modulo `lanes`.
-  [[nodiscard]] C2F_HOST_DEVICE std::int64_t rows_of(int lane, int lanes) const {
-    std::int64_t const full = dealt(strips, lane, lanes) * strip;
-    return modulo(strips - 1, lanes) == lane ? full - (strips * strip - rows) : full;
-  }
-};
-
-/// From the sizes alone. Few rows make blocks of two rows a thread, so that small maps still fill many blocks.
-template <number Number>
-[[nodiscard]] constexpr cut cut_of(std::int64_t rows, std::int64_t channels) {
-  // Narrow tiles make many blocks out of few strips, and a block reads the partial results of all strips; 32 bytes are a sector of L2.
-  int const tile           = channels > 64 && channels % 32 == 0 ? 32 : channels % 16 == 0 ? 16 : 8;
-  std::int64_t const lanes = threads / (tile / in_words<Number>), share = (rows + most_strips - 1) / most_strips,
-                     even = (share + lanes - 1) / lanes * lanes, strip = even > 2 * lanes ? even : 2 * lanes;
-  return {rows, channels, strip, tile, static_cast<int>((rows + strip - 1) / strip)};
 }
 
 /// Pools means and squared deviations of up to `radix` parts; an empty part counts 0, and the first is empty only if all are.
@@ -110,93 +59,13 @@ struct moments {
   }
 };
 
-/// Adds up to `radix` pairs.
-struct sums {
-  template <class Part, class Count>
-  C2F_HOST_DEVICE static pair pooled(int parts, Part const& part, Count const&) {
-    pair whole{0, 0};
-    for (int i = 0; i < radix; ++i)
-      if (i < parts) {
-        pair const one = part(i);
-        whole.first += one.first;
-        whole.second += one.second;
-      }
-    return whole;
-  }
-};
-
-/// Pools shared[2][planes][threads] down to its first `columns` places: place p belongs to column p % columns and to lane p / columns.
-/// count(lane, lanes) is how many rows the lanes that are `lane` modulo `lanes` have.
-template <class Pool, class Team, class Count>
-C2F_HOST_DEVICE void pool_lanes(Team const& team, float* shared, int planes, int columns, Count const& count) {
-  for (int width = threads; width > columns;) {
-    int const next = width / radix > columns ? width / radix : columns;
-    team.each([&](int thread) {
-      // Place p takes p, p + next, p + 2 next, ...: neighbours read neighbours, and nobody reads what another one writes.
-      for (int i = thread; i < planes * next; i += threads) {
-        int const plane = over(i, next), p = modulo(i, next);
-        float* const first  = shared + plane * threads;
-        float* const second = first + planes * threads;
-        pair const whole    = Pool::pooled(
-            over(width, next), [&](int k) { return pair{first[p + k * next], second[p + k * next]}; },
-            [&](int k) { return count(over(p + k * next, columns), over(width, columns)); });
-        first[p]  = whole.first;
-        second[p] = whole.second;
-      }
-    });
-    width = next;
-  }
-}
-
-/// Leaves what all strips say of the tile's channel c in shared[c] and shared[threads + c].
-template <class Pool, class Team>
-C2F_HOST_DEVICE void pool_strips(Team const& team, cut const& all, pair const* partials, std::int64_t tile, float* shared) {
-  team.each([&](int thread) {
-    int const c = modulo(thread, all.tile), lane = over(thread, all.tile), lanes = over(threads, all.tile);
-    pair const whole = Pool::pooled(
-        dealt(all.strips, lane, lanes), [&](int k) { return partials[(lane + k * lanes) * all.channels + tile * all.tile + c]; },
-        [&](int k) { return all.rows_of(lane + k * lanes); });
-    shared[thread]           = whole.first;
-    shared[threads + thread] = whole.second;
-  });
-  pool_lanes<Pool>(team, shared, 1, all.tile, [&](int lane, int lanes) { return all.rows_of(lane, lanes); });
-}
-
-/// A thread's part of a block: 16 bytes of channels, and every `lanes`-th row of the strip.
-template <number Number>
-struct part {
-  int columns, column, lane, lanes;
-  int rows, step;     ///< rows of the strip; numbers from row to row
-  std::int64_t from;  ///< the first number of the strip's first row
-
-  C2F_HOST_DEVICE part(cut const& all, std::int64_t tile, std::int64_t strip, int thread)
-      : columns(all.tile / in_words<Number>),
-        column(modulo(thread, columns)),
-        lane(over(thread, columns)),
-        lanes(over(threads, columns)),
-        rows(all.rows_of(static_cast<int>(strip))),
-        step(static_cast<int>(all.channels)),
-        from(strip * all.strip * all.channels + tile * all.tile + column * in_words<Number>) {}
-
-  /// Calls work(places) for groups of `Rows` of its rows: places[k] is where the row's first number is behind `from`, or -1 behind the
-  /// last row. Who reads all before it computes has several loads on their way.
-  template <int Rows, class Work>
-  C2F_HOST_DEVICE void each(Work const& work) const {
-    for (int row = lane; row < rows; row += Rows * lanes) {
-      int places[Rows];
-      for (int k = 0; k < Rows; ++k) places[k] = row + k * lanes < rows ? (row + k * lanes) * step : -1;
-      work(places);
-    }
-  }
-};
-
 /// Means and squared deviations of x for each strip and channel.
 template <number Number>
 struct statistics {
   static constexpr int size = in_words<Number>, shared_size = 2 * size * threads;
   Number const* x;
   pair* partials;  ///< [strips, channels]
-  norm::cut cut;
+  tiles::cut cut;
 
   template <class Team>
   C2F_HOST_DEVICE void operator()(Team const& team, std::int64_t tile, std::int64_t strip, float* shared) const {
@@ -254,7 +123,7 @@ struct apply {
   float* running_var;
   float momentum, eps;
   bool relu;
-  norm::cut cut;
+  tiles::cut cut;
 
   template <class Team>
   C2F_HOST_DEVICE void operator()(Team const& team, std::int64_t tile, std::int64_t strip, float* shared) const {
@@ -345,7 +214,7 @@ struct backward_sums {
   float const* invstd;
   Number* dz;      ///< or nullptr
   pair* partials;  ///< [strips, channels]
-  norm::cut cut;
+  tiles::cut cut;
 
   template <class Team>
   C2F_HOST_DEVICE void operator()(Team const& team, std::int64_t tile, std::int64_t strip, float* shared) const {
@@ -390,7 +259,7 @@ struct backward_apply {
   Number* dx;
   float* to_weight;
   float* to_bias;
-  norm::cut cut;
+  tiles::cut cut;
 
   template <class Team>
   C2F_HOST_DEVICE void operator()(Team const& team, std::int64_t tile, std::int64_t strip, float* shared) const {
@@ -429,55 +298,5 @@ struct backward_apply {
     });
   }
 };
-
-/// The CPU's team: one after the other.
-struct one_by_one {
-  template <class F>
-  void each(F const& f) const {
-    for (int thread = 0; thread < threads; ++thread) f(thread);
-  }
-};
-
-#ifdef __CUDACC__
-
-/// The threads of a block.
-struct block {
-  template <class F>
-  __device__ void each(F const& f) const {
-    f(static_cast<int>(threadIdx.x));
-    __syncthreads();
-  }
-};
-
-template <class Work>
-__global__ void __launch_bounds__(threads) tiles_kernel(Work const work) {
-  cuda::detail::begin();
-  __shared__ float shared[Work::shared_size];
-  work(block{}, std::int64_t{blockIdx.x}, std::int64_t{blockIdx.y}, shared);
-}
-template <class Work>
-void launch_tiles(Work const& work, cut const& all, void* stream) {
-  // Tiles are next to each other, so that the sectors of a row are read at about the same time.
-  dim3 const grid(static_cast<unsigned>(all.channels / all.tile), static_cast<unsigned>(all.strips));
-  cuda::detail::start(tiles_kernel<Work>, grid, threads, stream, work);
-}
-
-#else
-
-template <class Work>
-void launch_tiles(Work const& work, cut const& all, void* stream);
-
-#endif
-
-/// Calls work(team, tile, strip, shared) for every block of a cut.
-template <class Work>
-void for_tiles(Work const& work, cut const& all, place where) {
-  if (all.rows == 0) return;
-  if constexpr (has_kernels)
-    if (where.on_gpu) return launch_tiles(work, all, where.stream);
-  alignas(16) float shared[Work::shared_size];
-  for (std::int64_t strip = 0; strip < all.strips; ++strip)
-    for (std::int64_t tile = 0; tile < all.channels / all.tile; ++tile) work(one_by_one{}, tile, strip, shared);
-}
 
 }  // namespace c2f::cuda::norm

@@ -35,7 +35,7 @@ struct conv_relu : c2f::detail::holds<check_odd<Kernel>()> {
   template <shape In>
   struct on : network_on<convolution, In> {
     using base = network_on<convolution, In>;
-    at::Tensor operator()(at::Tensor const& x, mode m) const { return base::operator()(x, m).relu_(); }
+    at::Tensor operator()(at::Tensor const& x, mode m) const { return base::then_relu(x, m); }
   };
 };
 

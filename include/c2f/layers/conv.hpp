@@ -5,6 +5,8 @@
 //   c2f::conv<100, 1, 1, 0, c2f::bias>     with a bias
 //   c2f::conv<21, 1, 1, 0, c2f::bias, 1, c2f::initial::zeros>     whose weight begins at zero
 //
+//   conv(x, mode)   conv.then_relu(x, mode)
+//
 // [N, C, H, W] -> [N, Out, H', W'].  Weight [Out, C, Kernel, Kernel], initially he_normal.  One convolution call; of an image beside a
 // stretched map, with more than 3x3, two smaller ones (layers/conv_beside.hpp).
 // Errors: an input that is not a map or too small for the window is a compile error (layers/check.hpp).
@@ -19,6 +21,7 @@
 
 #include <array>
 #include <optional>
+#include <type_traits>
 
 namespace c2f {
 
@@ -59,12 +62,25 @@ struct conv {
     C2F_MEMBERS(weight, bias);
 
     at::Tensor operator()(at::Tensor const& x, mode) const {
-      static constexpr std::array stride{Stride, Stride}, padding{Padding, Padding}, dilation{Dilation, Dilation};
-      beside const* const parts = Kernel > 3 ? beside::of(x) : nullptr;
-      at::Tensor y              = parts != nullptr ? detail::conv_beside(*parts, weight.as(x), bias.as(x), stride, padding, dilation)
-                                                   : at::conv2d(x, weight.as(x), bias.as(x), stride, padding, dilation);
+      at::Tensor y = convolved(x, bias.as(x));
       if (auto* const folds = folding::now(); folds != nullptr) folds->gave(y, weight, bias);
       return y;
+    }
+    /// relu(conv(x))
+    at::Tensor then_relu(at::Tensor const& x, mode m) const {
+      if constexpr (std::is_base_of_v<leaf, detail::bias_leaf<Bias, Out>> && Out % 8 == 0)
+        if (auto const* const table = fused_for(x);
+            table != nullptr && table->bias_relu != nullptr && folding::now() == nullptr && x.is_contiguous(at::MemoryFormat::ChannelsLast))
+          return table->bias_relu(convolved(x, std::nullopt), bias.as(x));
+      return (*this)(x, m).relu_();  // in place: nothing else has seen it
+    }
+
+   private:
+    at::Tensor convolved(at::Tensor const& x, std::optional<at::Tensor> const& added) const {
+      static constexpr std::array stride{Stride, Stride}, padding{Padding, Padding}, dilation{Dilation, Dilation};
+      beside const* const parts = Kernel > 3 ? beside::of(x) : nullptr;
+      return parts != nullptr ? detail::conv_beside(*parts, weight.as(x), added, stride, padding, dilation)
+                              : at::conv2d(x, weight.as(x), added, stride, padding, dilation);
     }
   };
 };

@@ -4,10 +4,11 @@
 //   using tail = c2f::repeat<18, c2f::basic_block<32, 2>, c2f::basic_block<32>>;   // compiled as two blocks, whatever the number
 //
 // The layers are named "0", "1", ... as in PyTorch; each stands on the output of the one before. Where a layer wants the whole pass
-// (dropout), so do these. A norm that a relu follows does both at once (layers/norm.hpp): a map less to keep, to the bit the same.
+// (dropout), so do these. A norm or a convolution that a relu follows does both at once (then_relu): a map less to keep.
 #pragma once
 
 #include <c2f/core/architecture.hpp>
+#include <c2f/core/fused.hpp>
 #include <c2f/core/progress.hpp>
 #include <c2f/layers/check.hpp>
 
@@ -20,7 +21,6 @@
 
 namespace c2f {
 
-struct batch_norm;
 struct relu;
 
 namespace detail {
@@ -54,6 +54,10 @@ template <class... Nets, shape In, class First, class... Rest>
 struct chained<std::tuple<Nets...>, In, First, Rest...>
     : chained<std::tuple<Nets..., typename linked<First, In>::net>, typename linked<First, In>::net::output, Rest...> {};
 
+// A layer that can do a relu's work. Not what is derived from one: it may be another function.
+template <class Net>
+concept has_then_relu = requires { requires own_member<&Net::then_relu, Net>; };
+
 template <class Nets>
 inline constexpr bool any_wants_pass = false;
 template <class... Nets>
@@ -86,15 +90,14 @@ struct sequential {
     static constexpr std::int64_t count_of_parameters() { return count(std::make_index_sequence<sizeof...(Layers)>()); }
 
    private:
-    // Whether layer I does the work of the one behind it, too. Not what is derived from batch_norm: it may be another function.
+    // Whether layer I does the work of the relu behind it, too.
     template <std::size_t I>
     static constexpr bool does_two() {
-      if constexpr (I + 1 < std::tuple_size_v<typename chain::nets>) {
-        using layer = std::tuple<Layers...>;
-        return std::same_as<std::tuple_element_t<I, layer>, batch_norm> && std::same_as<std::tuple_element_t<I + 1, layer>, relu>;
-      } else {
+      if constexpr (I + 1 < std::tuple_size_v<typename chain::nets>)
+        return detail::has_then_relu<std::tuple_element_t<I, typename chain::nets>> &&
+               std::same_as<std::tuple_element_t<I + 1, std::tuple<Layers...>>, relu>;
+      else
         return false;
-      }
     }
     template <class Run>
     at::Tensor in_turn(at::Tensor const& x, mode m, Run const& run) const {

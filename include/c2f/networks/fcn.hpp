@@ -91,7 +91,7 @@ struct fcn8s {
       auto const pooled = [](at::Tensor const& y) { return detail::max_pooled(y, 2, 2, 0, /*ceil=*/true); };
       auto const after  = [&](at::Tensor const& y, auto const&... layer) {
         at::Tensor z = y;
-        ((z = layer(z, m).relu_()), ...);
+        ((z = layer.then_relu(z, m)), ...);
         return z;
       };
       auto const cropped = [](at::Tensor const& y, std::int64_t from, at::Tensor const& like) {
