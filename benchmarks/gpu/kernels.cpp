@@ -212,11 +212,12 @@ void norm_relu(bench& all) {
 /// x is read and y written; the gradient reads y and dy and writes dx.
 void bias_relu(bench& all) {
   std::int64_t const channels = 64, side = 112, map = channels * side * side, n = all.count(2 * 2 * map);
-  all.time("bias, ReLU", 2 * n * 2 * map,
-           [&] { return [x = all.normal({n, channels, side, side}), bias = all.normal({channels})] { fused.bias_relu(x, bias); }; });
+  all.time("bias, ReLU", 2 * n * 2 * map, [&] {
+    return [x = all.normal({n, channels, side, side}), bias = all.normal({channels})] { fused.bias_relu(x, bias, {}, true); };
+  });
   all.time_gradient("bias, ReLU, gradient", 2 * n * 3 * map, [&] {
     at::Tensor const x = all.normal({n, channels, side, side}).requires_grad_(), bias = all.normal({channels}).requires_grad_();
-    return made{fused.bias_relu(x, bias), {x, bias}};
+    return made{fused.bias_relu(x, bias, {}, true), {x, bias}};
   });
 }
 

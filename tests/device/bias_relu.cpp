@@ -13,71 +13,86 @@ namespace {
 
 double furthest(at::Tensor const& a, at::Tensor const& b) { return a.sub(b).abs().max().item<double>(); }
 
-struct cut_off {
-  at::Tensor y, to_x, to_bias;
+struct made {
+  at::Tensor y, to_x, to_bias, to_shortcut;
 };
-template <class Relu>
-cut_off by(Relu const& relu, at::Tensor const& x, at::Tensor const& bias, at::Tensor const& weight) {
-  at::Tensor const a = x.detach().clone(at::MemoryFormat::Preserve).set_requires_grad(true),
-                   b = bias.detach().clone().set_requires_grad(true), y = relu(a, b);
+template <class Sum>
+made by(Sum const& sum, at::Tensor const& x, at::Tensor const& bias, at::Tensor const& shortcut, bool relu, at::Tensor const& weight) {
+  auto const leaf = [](at::Tensor const& each) {
+    return each.defined() ? each.detach().clone(at::MemoryFormat::Preserve).set_requires_grad(true) : each;
+  };
+  at::Tensor const a = leaf(x), b = leaf(bias), c = leaf(shortcut), y = sum(a, b, c, relu);
   y.mul(weight).sum().backward();
-  return {y.detach(), a.grad(), b.grad()};
+  return {y.detach(), a.grad(), b.grad(), c.defined() ? c.grad() : c};
 }
-at::Tensor exact(at::Tensor const& x, at::Tensor const& bias) { return x.add(bias.view({1, -1, 1, 1})).relu(); }
+at::Tensor exact(at::Tensor const& x, at::Tensor const& bias, at::Tensor const& shortcut, bool relu) {
+  at::Tensor const biased = x.add(bias.view({1, -1, 1, 1})), y = shortcut.defined() ? biased.add(shortcut) : biased;
+  return relu ? y.relu() : y;
+}
 
 int calls = 0;
-at::Tensor counted(at::Tensor const& x, at::Tensor const& bias) {
+at::Tensor counted(at::Tensor const& x, at::Tensor const& bias, at::Tensor const& shortcut, bool relu) {
   ++calls;
-  return c2f::cuda::fused.bias_relu(x, bias);
+  return c2f::cuda::fused.bias_relu(x, bias, shortcut, relu);
 }
 
 }  // namespace
 
-TEST_CASE("kernel bias_relu: maps of any size, and both gradients") {
+TEST_CASE("kernel bias_relu: maps of any size, with and without a shortcut and a ReLU, and all gradients") {
   C2F_NEEDS_DEVICE();
   struct sizes {
     std::int64_t n, c, height, width;
   };
+  auto const last  = at::MemoryFormat::ChannelsLast;
+  auto const fused = c2f::cuda::fused.bias_relu;
   for (auto const type : {at::kFloat, at::kBFloat16})
-    for (auto const& s : {sizes{2, 64, 14, 14}, sizes{1, 8, 3, 3}, sizes{3, 24, 1, 1}, sizes{1, 512, 5, 6}, sizes{2, 16, 90, 91},
-                          sizes{1, 40, 7, 300}, sizes{1, 8, 1, 1}}) {
-      CAPTURE(s.c, s.height, s.width);
-      auto const last         = at::MemoryFormat::ChannelsLast;
-      at::Tensor const x      = tests::normal({s.n, s.c, s.height, s.width}, 1).to(type).contiguous(last),
-                       bias   = tests::normal({s.c}, 2).to(type),
-                       weight = tests::normal({s.n, s.c, s.height, s.width}, 3).to(type).contiguous(last);
-      auto const found        = by(c2f::cuda::fused.bias_relu, x, bias, weight);
-      auto const wanted       = by(exact, x.to(at::kDouble), bias.to(at::kDouble), weight.to(at::kDouble));
-      REQUIRE(found.y.equal(exact(x, bias)));
-      REQUIRE(found.y.scalar_type() == type);
-      REQUIRE(found.y.is_contiguous(last));
-      REQUIRE(found.to_x.equal(by(exact, x, bias, weight).to_x));
-      // The sums, of the numbers that passed.
-      at::Tensor const sums = found.to_x.to(at::kDouble).sum({0, 2, 3});
-      REQUIRE(found.to_bias.scalar_type() == type);
-      REQUIRE(furthest(found.to_bias.to(at::kDouble), sums) <=
-              (type == at::kFloat ? 2e-6 : 4e-3) * std::max(1.0, sums.abs().max().item<double>()));
-      if (type == at::kFloat)
-        REQUIRE(furthest(found.to_bias.to(at::kDouble), wanted.to_bias) <= 1e-5 * wanted.to_bias.abs().max().item<double>());
-      REQUIRE(by(c2f::cuda::fused.bias_relu, x, bias, weight).to_bias.equal(found.to_bias));
-    }
+    for (bool const beside : {false, true})
+      for (bool const relu : {false, true})
+        for (auto const& s : {sizes{2, 64, 14, 14}, sizes{1, 8, 3, 3}, sizes{3, 24, 1, 1}, sizes{1, 512, 5, 6}, sizes{2, 16, 90, 91},
+                              sizes{1, 40, 7, 300}, sizes{1, 8, 1, 1}}) {
+          CAPTURE(s.c, s.height, s.width, beside, relu);
+          auto const map = [&](std::uint64_t seed) { return tests::normal({s.n, s.c, s.height, s.width}, seed).to(type).contiguous(last); };
+          at::Tensor const x = map(1), weight = map(3), shortcut = beside ? map(4) : at::Tensor(), bias = tests::normal({s.c}, 2).to(type);
+          auto const found    = by(fused, x, bias, shortcut, relu, weight);
+          at::Tensor const in = beside ? shortcut.to(at::kDouble) : shortcut;
+          auto const wanted   = by(exact, x.to(at::kDouble), bias.to(at::kDouble), in, relu, weight.to(at::kDouble));
+          REQUIRE(found.y.scalar_type() == type);
+          REQUIRE(found.y.is_contiguous(last));
+          if (!beside || type == at::kFloat)
+            REQUIRE(found.y.equal(exact(x, bias, shortcut, relu)));
+          else  // rounded once, ATen twice
+            REQUIRE(furthest(found.y.to(at::kDouble), wanted.y) <= 4e-3 * wanted.y.abs().max().item<double>());
+          // What passes passes as it is.
+          at::Tensor const through = relu ? weight.where(found.y.gt(0), at::zeros({}, weight.options())) : weight;
+          REQUIRE(found.to_x.equal(through));
+          if (beside) REQUIRE(found.to_shortcut.equal(through));
+          at::Tensor const sums = through.to(at::kDouble).sum({0, 2, 3});
+          double const scale    = std::max(1.0, sums.abs().max().item<double>());
+          REQUIRE(found.to_bias.scalar_type() == type);
+          REQUIRE(furthest(found.to_bias.to(at::kDouble), sums) <= (type == at::kFloat ? 2e-6 : 4e-3) * scale);
+          if (type == at::kFloat) REQUIRE(furthest(found.to_bias.to(at::kDouble), wanted.to_bias) <= 1e-5 * scale);
+          REQUIRE(by(fused, x, bias, shortcut, relu, weight).to_bias.equal(found.to_bias));
+        }
 }
 
 TEST_CASE("kernel bias_relu: what is not finite, other layouts and types, what it does not take") {
   C2F_NEEDS_DEVICE();
   double const nan      = std::numeric_limits<double>::quiet_NaN();
-  auto const fused      = c2f::cuda::fused.bias_relu;
+  auto const fused      = [](at::Tensor const& x, at::Tensor const& bias) { return c2f::cuda::fused.bias_relu(x, bias, {}, true); };
+  auto const plain      = [](at::Tensor const& x, at::Tensor const& bias) { return exact(x, bias, {}, true); };
   at::Tensor x          = tests::normal({2, 8, 4, 6}, 1).contiguous(at::MemoryFormat::ChannelsLast);
   at::Tensor const bias = tests::normal({8}, 2), weight = tests::normal({2, 8, 4, 6}, 3);
   x[0][1][2][2].fill_(nan);
   x[1][0][0][0].fill_(-std::numeric_limits<double>::infinity());
-  auto const found = by(fused, x, bias, weight), wanted = by(exact, x, bias, weight);
+  auto const found = by(c2f::cuda::fused.bias_relu, x, bias, {}, true, weight), wanted = by(exact, x, bias, {}, true, weight);
   REQUIRE(found.y.nan_to_num(77).equal(wanted.y.nan_to_num(77)));
   REQUIRE(found.to_x.equal(wanted.to_x));
   at::Tensor const wide = tests::normal({2, 10, 4, 6}, 3).contiguous(at::MemoryFormat::ChannelsLast),
                    odd  = tests::normal({9}, 4).narrow(0, 1, 8);
-  for (at::Tensor const& each : {tests::normal({2, 8, 4, 6}, 3), wide.narrow(1, 1, 8), wide.narrow(1, 2, 8)})
-    REQUIRE(fused(each, odd).equal(exact(each, odd)));
+  for (at::Tensor const& each : {tests::normal({2, 8, 4, 6}, 3), wide.narrow(1, 1, 8), wide.narrow(1, 2, 8)}) {
+    REQUIRE(fused(each, odd).equal(plain(each, odd)));
+    REQUIRE(c2f::cuda::fused.bias_relu(each, odd, each, false).equal(exact(each, odd, each, false)));
+  }
   REQUIRE(fused(x.to(at::kBFloat16), bias).scalar_type() == at::kBFloat16);
   REQUIRE(!fused(x, bias).requires_grad());
   REQUIRE(fused(at::zeros({0, 8, 4, 6}, x.options()), bias).sizes() == at::IntArrayRef({0, 8, 4, 6}));

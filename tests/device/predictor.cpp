@@ -116,6 +116,47 @@ TEST_CASE("a folded network answers as the network") {
   same<with<biased>>(2);
 }
 
+namespace {
+int sums = 0, with_shortcut = 0, cut_off = 0;
+at::Tensor counted(at::Tensor const& x, at::Tensor const& bias, at::Tensor const& shortcut, bool relu) {
+  ++sums;
+  with_shortcut += shortcut.defined();
+  cut_off += relu;
+  return c2f::cuda::fused.bias_relu(x, bias, shortcut, relu);
+}
+}  // namespace
+
+TEST_CASE("what is left of a folded norm is one operation where there is a fused one") {
+  C2F_NEEDS_DEVICE();
+  at::NoGradGuard const no_gradients;
+  c2f::fused_operations const table{.bias_relu = &counted};
+  auto const model = model_of<cifar>();
+  auto const x     = images<cifar>(3);
+  auto const both  = model(x, c2f::eval);
+  for (bool const bf16 : {false, true}) {
+    c2f::predictor<cifar> predict(model, {.on = {tests::device(), &table}, .bf16 = bf16});
+    REQUIRE(predict.folded() == 2 * 21);
+    sums = with_shortcut = cut_off = 0;
+    auto const found               = predict(x);
+    REQUIRE(close(both.coarse, found.coarse.to(at::kFloat), bf16 ? 0.1 : 1e-4));
+    REQUIRE(close(both.fine, found.fine.to(at::kFloat), bf16 ? 0.1 : 1e-4));
+    REQUIRE(with_shortcut == 2 * 9);  // the blocks
+    REQUIRE(cut_off == 2 * 19);       // all norms but those of the shortcuts
+    REQUIRE(sums == 2 * 21);
+  }
+  // Maps that lie otherwise, and a norm of few channels.
+  c2f::predictor<cifar> contiguous(model, {.on = {tests::device(), &table}, .channels_last = false});
+  sums = 0;
+  REQUIRE(close(both.fine, contiguous(x).fine, 1e-4));
+  REQUIRE(sums == 0);
+  using narrow   = with<c2f::sequential<c2f::conv<6, 3>, c2f::batch_norm, c2f::relu>>;
+  auto const few = model_of<narrow>();
+  c2f::predictor<narrow> predict(few, {.on = {tests::device(), &table}});
+  REQUIRE(predict.folded() == 2);
+  REQUIRE(close(few(x, c2f::eval).fine, predict(x).fine, 1e-4));
+  REQUIRE(sums == 0);
+}
+
 TEST_CASE("a norm is folded only where that is right") {
   C2F_NEEDS_DEVICE();
   same<with<read_twice>>(0);

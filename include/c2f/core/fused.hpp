@@ -69,8 +69,8 @@ struct fused_operations {
   /// y -> y for a second reader. Where y is what norm_relu has made, the gradients of both go to it apart, and it adds them while it reads
   /// them; a sum by itself reads and writes them once more.
   at::Tensor (*for_second_reader)(at::Tensor const& y){};
-  /// x [N, C, H, W], C a multiple of 8, bias [C] -> relu(x + bias), channels last.
-  at::Tensor (*bias_relu)(at::Tensor const& x, at::Tensor const& bias){};
+  /// x [N, C, H, W], C a multiple of 8, bias [C], shortcut like x or undefined -> x + bias + shortcut, channels last, then relu where asked.
+  at::Tensor (*bias_relu)(at::Tensor const& x, at::Tensor const& bias, at::Tensor const& shortcut, bool relu){};
   // Of the end of a training step; not differentiable, no number goes to the host (cuda/update.cuh has the formulas).
   void (*sgd)(flat_update const& update, sgd_rule const& rule){};
   void (*adam)(flat_update const& update, adam_rule const& rule){};

@@ -1,14 +1,15 @@
-// c2f/cuda/bias_relu.cuh: what follows a convolution that has a bias and no norm, and the way back.
+// c2f/cuda/bias_relu.cuh: what follows a convolution that has a bias and no norm, or whose norm was folded, and the way back.
 //
-//   c2f::cuda::for_each(c2f::cuda::bias_relu<float>{x, bias, y, channels}, rows * channels / 4, where);
+//   c2f::cuda::for_each(c2f::cuda::bias_relu<float>{x, bias, shortcut, y, channels, true}, rows * channels / 4, where);
 //   c2f::cuda::tiles::for_tiles(c2f::cuda::bias_relu_backward<float>{dy, y, dx, partials, cut}, cut, where);
 //   c2f::cuda::tiles::for_tiles(c2f::cuda::bias_sums<float>{partials, to_bias, cut}, cut.one_strip(), where);
 //
 // x [rows, channels], channels last (cuda/tiles.cuh):
-//   y = relu(x + bias);   dx = dy where y > 0;   d bias = sum dx
+//   y = relu(x + bias + shortcut)      shortcut and relu may be left out
+//   dx = dy where y > 0;   d shortcut = dx;   d bias = sum dx
 //
 // Bytes a number in bfloat16: 4 forward and 6 back. ATen adds the bias behind cuDNN's convolution, cuts off, cuts the gradient off and sums
-// it, each in a pass of its own: 8 and 8.
+// it, each in a pass of its own: 8 and 8. With a shortcut 6 forward for 14.
 #pragma once
 
 #include <c2f/cuda/tiles.cuh>
@@ -21,29 +22,32 @@ struct bias_relu {
   static constexpr int size = in_words<Number>;
   Number const* x;
   Number const* bias;
+  Number const* shortcut;  ///< or nullptr
   Number* y;
   int channels;
+  bool relu;
 
   C2F_HOST_DEVICE void operator()(std::int64_t i) const {
     auto const packs = static_cast<std::uint32_t>(channels / size);
     auto const pack  = i >> 32 == 0 ? static_cast<std::uint32_t>(i) % packs : static_cast<std::uint32_t>(i % packs);
     words const in   = load_words(x + i * size);
+    words const more = shortcut != nullptr ? load_words(shortcut + i * size) : words{};  // zeros
     float out[size];
     C2F_UNROLL
     for (int k = 0; k < size; ++k) {
-      out[k] = number_of<Number>(in, k) + load(bias[pack * size + k]);
-      if (out[k] < 0) out[k] = 0;  // not a number stays
+      out[k] = number_of<Number>(in, k) + load(bias[pack * size + k]) + number_of<Number>(more, k);
+      if (relu && out[k] < 0) out[k] = 0;  // not a number stays
     }
     store_words(y + i * size, words_of<Number>(out));
   }
 };
 
-/// dx, and its sums for each strip and channel.
+/// dx, where there was a ReLU, and its sums for each strip and channel.
 template <number Number>
 struct bias_relu_backward {
   static constexpr int size = in_words<Number>, shared_size = 2 * size * tiles::threads;
   Number const* dy;
-  Number const* y;
+  Number const* y;  ///< or nullptr: there was no ReLU, and dx is dy
   Number* dx;
   tiles::pair* partials;  ///< [strips, channels]; the second sum is of nothing
   tiles::cut cut;
@@ -59,17 +63,17 @@ struct bias_relu_backward {
         for (int k = 0; k < 4; ++k)
           if (places[k] >= 0) {
             gradient[k] = load_words(dy + mine.from + places[k]);
-            out[k]      = load_words(y + mine.from + places[k]);
+            if (y != nullptr) out[k] = load_words(y + mine.from + places[k]);
           }
         C2F_UNROLL
         for (int k = 0; k < 4; ++k)
           if (places[k] >= 0) {
             float through[size];
             for (int i = 0; i < size; ++i) {
-              through[i] = number_of<Number>(out[k], i) <= 0 ? 0.0f : number_of<Number>(gradient[k], i);
+              through[i] = y != nullptr && number_of<Number>(out[k], i) <= 0 ? 0.0f : number_of<Number>(gradient[k], i);
               sum[i] += through[i];
             }
-            store_words(dx + mine.from + places[k], words_of<Number>(through));
+            if (y != nullptr) store_words(dx + mine.from + places[k], words_of<Number>(through));
           }
       });
       for (int i = 0; i < size; ++i) {

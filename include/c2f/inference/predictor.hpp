@@ -4,9 +4,10 @@
 //   c2f::predictor<cifar100> predict(model, {.on = c2f::cuda::gpu(), .bf16 = true});
 //   auto [coarse, fine] = predict(images);                                       // raw answers of both, as model(images, c2f::eval)
 //
-// Holds a copy of the model in which every norm that follows a convolution has become part of it (core/folding.hpp), without gradients. On
-// an accelerator that records (cuda/gpu.hpp) the pass of each batch size is recorded when it is first seen and from then on repeated: one
-// launch. Stacks that work on the host (fuse::crop, refine::until) are run.
+// Holds a copy of the model in which every norm that follows a convolution has become part of it (core/folding.hpp), without gradients;
+// what is left, a sum a channel, a shortcut's sum and a ReLU, is one kernel where there are fused operations. On an accelerator that
+// records (cuda/gpu.hpp) the pass of each batch size is recorded when it is first seen and from then on repeated: one launch. Stacks that
+// work on the host (fuse::crop, refine::until) are run.
 //
 // images are [N, C, H, W] floats on any device; the answers lie on the predictor's device and are the caller's own.
 // Cost: a copy of the model; on a GPU the memory of each batch size that was seen. Errors: as the stack's.
@@ -106,7 +107,8 @@ class predictor<Task> {
       pass p;
       before = model_(x, p);
     }
-    folded_ = folds.apply();
+    auto const* const table = options_.on.table;
+    folded_                 = folds.apply(/*norms_add=*/table != nullptr && table->bias_relu != nullptr);
     pass p;
     outputs const after = model_(x, p);
     if (!close(before.coarse, after.coarse) || !close(before.fine, after.fine)) {  // something else reads what a convolution gives

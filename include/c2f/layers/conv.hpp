@@ -33,14 +33,8 @@ using bias = bias_from<initial::zeros>;
 
 namespace detail {
 template <class Bias, std::int64_t Out>
-struct bias_leaf {
-  mutable at::Tensor folded;  ///< of a norm that became part of the convolution (core/folding.hpp); no member: it is not trained or saved
+struct bias_leaf : folded_shift {
   C2F_MEMBERS();
-  std::optional<at::Tensor> as(at::Tensor const& like) const {
-    if (!folded.defined()) return std::nullopt;
-    if (folded.scalar_type() != like.scalar_type()) folded = folded.to(like.scalar_type());  // once
-    return folded;
-  }
 };
 template <class Initial, std::int64_t Out>
 struct bias_leaf<bias_from<Initial>, Out> : parameter<Initial, Out> {};
@@ -71,7 +65,7 @@ struct conv {
       if constexpr (std::is_base_of_v<leaf, detail::bias_leaf<Bias, Out>> && Out % 8 == 0)
         if (auto const* const table = fused_for(x);
             table != nullptr && table->bias_relu != nullptr && folding::now() == nullptr && x.is_contiguous(at::MemoryFormat::ChannelsLast))
-          return table->bias_relu(convolved(x, std::nullopt), bias.as(x));
+          return table->bias_relu(convolved(x, std::nullopt), bias.as(x), {}, /*relu=*/true);
       return (*this)(x, m).relu_();  // in place: nothing else has seen it
     }
 

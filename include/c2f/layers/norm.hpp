@@ -43,10 +43,10 @@ struct batch_norm {
     detail::call_counter num_batches_tracked;
     C2F_MEMBERS(weight, bias, running_mean, running_var, num_batches_tracked);
 
-    bool folded = false;  ///< whether a convolution does it (core/folding.hpp)
+    folded_norm folded;  ///< whether a convolution does it (core/folding.hpp)
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
-      if (folded) return x;
+      if (folded.done) return shifted(x, {}, false);
       if (auto* const folds = folding::now(); folds != nullptr && m == eval) tell(*folds, x);
       if (fuses(x, m)) return fused_form(x, {}, false);
       if (m == train) num_batches_tracked.increment();
@@ -55,10 +55,12 @@ struct batch_norm {
     }
     /// relu(norm(x))
     at::Tensor then_relu(at::Tensor const& x, mode m) const {
+      if (folded.done) return shifted(x, {}, true);
       return fuses(x, m) ? fused_form(x, {}, true) : (*this)(x, m).relu_();  // in place: nothing else has seen it
     }
     /// relu(norm(x) + shortcut), where shortcut is like x
     at::Tensor plus_then_relu(at::Tensor const& x, at::Tensor const& shortcut, mode m) const {
+      if (folded.done) return shifted(x, shortcut, true);
       return fuses(x, m) ? fused_form(x, shortcut, true) : (*this)(x, m).add_(shortcut).relu_();
     }
 
@@ -72,6 +74,17 @@ struct batch_norm {
       return table != nullptr && table->norm_relu != nullptr && m == train && channels % 8 == 0 && x.dim() == 4 && x.numel() > 0 &&
              (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && weight.tensor().scalar_type() == at::kFloat &&
              x.is_contiguous(at::MemoryFormat::ChannelsLast);
+    }
+    // What is left of a folded norm. In place: x is a convolution's answer, and whoever folds has seen that nothing else reads it.
+    at::Tensor shifted(at::Tensor const& x, at::Tensor const& shortcut, bool relu) const {
+      auto const shift = folded.adds.as(x);
+      if (auto const* const table = fused_for(x);
+          shift && channels % 8 == 0 && table != nullptr && table->bias_relu != nullptr && x.is_contiguous(at::MemoryFormat::ChannelsLast))
+        return table->bias_relu(x, *shift, shortcut, relu);
+      at::Tensor y = x;
+      if (shift) y.add_(shift->view({-1, 1, 1}));
+      if (shortcut.defined()) y.add_(shortcut);
+      return relu ? y.relu_() : y;
     }
     at::Tensor fused_form(at::Tensor const& x, at::Tensor const& shortcut, bool relu) const {
       num_batches_tracked.increment();
