@@ -4,6 +4,7 @@
 #include <c2f/conformance.hpp>
 
 #include <ATen/ops/arange.h>
+#include <c10/core/InferenceMode.h>
 
 #include "catch.hpp"
 
@@ -97,7 +98,16 @@ TEST_CASE("a convolution of more than 3x3 takes the map apart that was said, and
         REQUIRE(conv(joined, mode).allclose(whole, 1e-4, 1e-5));
       }
       REQUIRE(conv(joined, mode).allclose(whole) != apart);
+      // A map that was changed since is no longer what was said.
+      at::Tensor const changed = joined.clone();
+      c2f::with_beside const before({changed, x, tiny});
+      changed.mul_(2);
+      REQUIRE(conv(changed, mode).equal(conv(changed.clone(), mode)));
     }
+    c10::InferenceMode const no_versions;
+    at::Tensor const again = at::cat({x, c2f::stretch(tiny, 16, 16, at::MemoryFormat::Contiguous)}, 1);
+    c2f::with_beside const said({again, x, tiny});
+    REQUIRE(conv(again, c2f::eval).allclose(conv(joined, c2f::eval), 1e-4, 1e-5));
   };
   look(c2f::conv<4, 5>::on<c2f::image<5, 16, 16>>{}, true);
   look(c2f::conv<4, 7, 2>::on<c2f::image<5, 16, 16>>{}, true);

@@ -46,25 +46,30 @@ inline at::Tensor stretch_side(at::Tensor const& tiny, std::int64_t dim, std::in
 /// joined [N, C + Z, H, W] is x [N, C, H, W] and, behind its channels, tiny [N, Z, h, w] stretched to its size.
 struct beside {
   at::Tensor joined, x, tiny;
-  /// What `map` is the joined map of, or nullptr.
-  [[nodiscard]] static beside const* of(at::Tensor const& map) { return now_ != nullptr && now_->joined.is_same(map) ? now_ : nullptr; }
-
- private:
-  friend class with_beside;
-  static inline thread_local beside const* now_ = nullptr;
 };
 
 /// Says it to this thread's layers, for as long as it lives.
 class with_beside {
  public:
-  explicit with_beside(beside said) : said_(std::move(said)), before_(std::exchange(beside::now_, &said_)) {}
+  explicit with_beside(beside said) : said_(std::move(said)), version_(version(said_.joined)), before_(std::exchange(now_, this)) {}
   with_beside(with_beside const&)            = delete;
   with_beside& operator=(with_beside const&) = delete;
-  ~with_beside() { beside::now_ = before_; }
+  ~with_beside() { now_ = before_; }
+
+  /// The parts of `map`, if it is the one that was said and is what it was; else nullptr.
+  [[nodiscard]] static beside const* parts_of(at::Tensor const& map) {
+    bool const said = now_ != nullptr && now_->said_.joined.is_same(map) && now_->version_ == version(map);
+    return said ? &now_->said_ : nullptr;
+  }
 
  private:
+  // How often it was changed in place.
+  static std::int64_t version(at::Tensor const& map) { return map.is_inference() ? 0 : map._version(); }
+
+  static inline thread_local with_beside const* now_ = nullptr;
   beside said_;
-  beside const* before_;
+  std::int64_t version_;
+  with_beside const* before_;
 };
 
 }  // namespace c2f

@@ -72,7 +72,7 @@ struct conv {
    private:
     at::Tensor convolved(at::Tensor const& x, std::optional<at::Tensor> const& added) const {
       static constexpr std::array stride{Stride, Stride}, padding{Padding, Padding}, dilation{Dilation, Dilation};
-      beside const* const parts = Kernel > 3 ? beside::of(x) : nullptr;
+      beside const* const parts = Kernel > 3 ? with_beside::parts_of(x) : nullptr;
       return parts != nullptr ? detail::conv_beside(*parts, weight.as(x), added, stride, padding, dilation)
                               : at::conv2d(x, weight.as(x), added, stride, padding, dilation);
     }
