@@ -152,3 +152,26 @@ TEST_CASE("a stack whose fine network begins with a convolution learns what the 
   same(std::type_identity<
        c2f::predicts<c2f::class_vector<4>, c2f::conv<8, 5>, c2f::batch_norm, c2f::relu, c2f::global_average_pool, c2f::linear<4>>>{});
 }
+
+namespace {
+
+/// An encoder of a user's, with a member that is called like one of ours.
+struct own_words {
+  template <class Kind, c2f::image_shape Like>
+  struct on : c2f::encode::tile<>::on<Kind, Like> {
+    [[nodiscard]] double tiny() const { return 1e-30; }
+  };
+};
+struct with_own_words : task<c2f::resnet_cifar<8, c2f::class_vector<4>>, c2f::encode::compact> {
+  using encoder = own_words;
+};
+
+}  // namespace
+
+TEST_CASE("an encoder is asked for its tiny map only where it has one") {
+  c2f::stack<with_own_words> const mine(3);
+  c2f::stack<task<c2f::resnet_cifar<8, c2f::class_vector<4>>, c2f::encode::compact>> const ours(3);
+  at::Tensor const images = numbers({2, 3, 40, 44}, 1).to(at::kFloat);
+  REQUIRE(mine.encoder.tiny() < 1);
+  REQUIRE(mine(images, c2f::eval).fine.equal(ours(images, c2f::eval).fine));
+}

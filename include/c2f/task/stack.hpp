@@ -71,7 +71,10 @@ struct parts_on<C, In, true> {
 
 /// Whether z need not be stretched before the fuse.
 template <class Encoder, class Fuse>
-concept joins_tiny = own_member<&Encoder::tiny, Encoder> && own_member<&Fuse::beside, Fuse>;
+concept joins_tiny = own_member<&Encoder::tiny, Encoder> && own_member<&Fuse::beside, Fuse> &&
+                     requires(Encoder const& encoder, Fuse const& fuse, at::Tensor const& tensor, pass& p) {
+                       { fuse.beside(tensor, encoder.tiny(tensor, tensor, p)) } -> std::same_as<at::Tensor>;
+                     };
 
 template <class Task, shape In>
 struct stack_on {
