@@ -11,8 +11,6 @@
 
 namespace {
 
-double furthest(at::Tensor const& a, at::Tensor const& b) { return a.sub(b).abs().max().item<double>(); }
-
 struct made {
   at::Tensor y, to_x, to_bias, to_shortcut;
 };
@@ -61,7 +59,7 @@ TEST_CASE("kernel bias_relu: maps of any size, with and without a shortcut and a
           if (!beside || type == at::kFloat)
             REQUIRE(found.y.equal(exact(x, bias, shortcut, relu)));
           else  // rounded once, ATen twice
-            REQUIRE(furthest(found.y.to(at::kDouble), wanted.y) <= 4e-3 * wanted.y.abs().max().item<double>());
+            REQUIRE(tests::furthest(found.y.to(at::kDouble), wanted.y) <= 4e-3 * wanted.y.abs().max().item<double>());
           // What passes passes as it is.
           at::Tensor const through = relu ? weight.where(found.y.gt(0), at::zeros({}, weight.options())) : weight;
           REQUIRE(found.to_x.equal(through));
@@ -69,8 +67,8 @@ TEST_CASE("kernel bias_relu: maps of any size, with and without a shortcut and a
           at::Tensor const sums = through.to(at::kDouble).sum({0, 2, 3});
           double const scale    = std::max(1.0, sums.abs().max().item<double>());
           REQUIRE(found.to_bias.scalar_type() == type);
-          REQUIRE(furthest(found.to_bias.to(at::kDouble), sums) <= (type == at::kFloat ? 2e-6 : 4e-3) * scale);
-          if (type == at::kFloat) REQUIRE(furthest(found.to_bias.to(at::kDouble), wanted.to_bias) <= 1e-5 * scale);
+          REQUIRE(tests::furthest(found.to_bias.to(at::kDouble), sums) <= (type == at::kFloat ? 2e-6 : 4e-3) * scale);
+          if (type == at::kFloat) REQUIRE(tests::furthest(found.to_bias.to(at::kDouble), wanted.to_bias) <= 1e-5 * scale);
           REQUIRE(by(fused, x, bias, shortcut, relu, weight).to_bias.equal(found.to_bias));
         }
 }
@@ -123,7 +121,7 @@ TEST_CASE("networks of convolutions with a bias answer and learn the same") {
       REQUIRE(calls == wanted_calls);
       std::vector<at::Tensor> const defined = run(nullptr, mode);
       for (std::size_t i = 0; i < fused.size(); ++i)
-        REQUIRE(furthest(fused[i], defined[i]) <= 2e-5 * std::max(1.0, defined[i].abs().max().template item<double>()));
+        REQUIRE(tests::furthest(fused[i], defined[i]) <= 2e-5 * std::max(1.0, defined[i].abs().max().template item<double>()));
     }
   };
   using c2f::conv, c2f::bias, c2f::relu, c2f::sequential;

@@ -79,6 +79,11 @@ inline at::Tensor integers(std::int64_t below, std::vector<std::int64_t> const& 
   return drawn<std::int64_t>(dims, at::kLong, seed, [&](c2f::random_stream& s) { return s.below(static_cast<std::uint32_t>(below)); });
 }
 
+/// The largest difference of two numbers at the same place, taken in double.
+inline double furthest(at::Tensor const& a, at::Tensor const& b) {
+  return a.to(at::kDouble).sub(b.to(at::kDouble)).abs().max().item<double>();
+}
+
 }  // namespace tests
 
 /// Leaves a test case that has no device to run on.

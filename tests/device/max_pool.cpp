@@ -16,8 +16,6 @@ struct sizes {
   bool ceil = false;
 };
 
-double furthest(at::Tensor const& a, at::Tensor const& b) { return a.sub(b).abs().max().item<double>(); }
-
 struct pooled {
   at::Tensor y, gradient;
 };
@@ -52,7 +50,8 @@ TEST_CASE("kernel max_pool: windows of any size, and the gradient") {
         REQUIRE(y.is_contiguous(at::MemoryFormat::ChannelsLast));
         auto const wanted = by(exact, x.to(at::kDouble), weight.to(at::kDouble)).gradient;
         REQUIRE(gradient.scalar_type() == type);
-        REQUIRE(furthest(gradient.to(at::kDouble), wanted) <= (type == at::kFloat ? 1e-6 : 8e-3) * wanted.abs().max().item<double>());
+        REQUIRE(tests::furthest(gradient.to(at::kDouble), wanted) <=
+                (type == at::kFloat ? 1e-6 : 8e-3) * wanted.abs().max().item<double>());
         REQUIRE(by(fused, x, weight).gradient.equal(gradient));
       }
 }
@@ -99,7 +98,7 @@ TEST_CASE("networks that pool answer and learn the same with either pooling") {
     };
     std::vector<at::Tensor> const fused = run(&table), defined = run(nullptr);
     for (std::size_t i = 0; i < fused.size(); ++i)
-      REQUIRE(furthest(fused[i], defined[i]) <= 1e-5 * std::max(1.0, defined[i].abs().max().item<double>()));
+      REQUIRE(tests::furthest(fused[i], defined[i]) <= 1e-5 * std::max(1.0, defined[i].abs().max().item<double>()));
   };
   same(std::type_identity<c2f::resnet<10, c2f::class_vector<5>>>{});
   same(std::type_identity<c2f::unet<2, 8, c2f::dense<2>>>{});

@@ -9,10 +9,6 @@ namespace {
 
 using dims = std::vector<std::int64_t>;
 
-double largest_difference(at::Tensor const& a, at::Tensor const& b) {
-  return a.to(at::kDouble).sub(b.to(at::kDouble)).abs().max().item<double>();
-}
-
 struct stretched {
   at::Tensor large, to_tiny, to_onto;
 };
@@ -86,7 +82,7 @@ TEST_CASE("kernel stretch: the stretched map, alone and onto another, and both g
           auto const exact   = by(defined, tiny.to(at::kDouble), onto ? below.to(at::kDouble) : below, weight.to(at::kDouble)).to_tiny;
           double const scale = exact.abs().max().item<double>();
           REQUIRE(found.to_tiny.scalar_type() == type);
-          REQUIRE(largest_difference(found.to_tiny, exact) <= (type == at::kFloat ? 2e-6 : 5e-3) * std::max(1.0, scale));
+          REQUIRE(tests::furthest(found.to_tiny, exact) <= (type == at::kFloat ? 2e-6 : 5e-3) * std::max(1.0, scale));
           REQUIRE(by(fused, tiny, below, weight).to_tiny.equal(found.to_tiny));
         }
 }
@@ -122,7 +118,7 @@ TEST_CASE("a stack trains the same when its fine network's first convolution use
       REQUIRE(calls == wanted_calls);
       REQUIRE(fused.size() == defined.size());
       for (std::size_t i = 0; i < fused.size(); ++i)
-        REQUIRE(largest_difference(fused[i], defined[i]) <= 2e-5 * std::max(1.0, defined[i].abs().max().item<double>()));
+        REQUIRE(tests::furthest(fused[i], defined[i]) <= 2e-5 * std::max(1.0, defined[i].abs().max().item<double>()));
     }
   };
   same(std::type_identity<c2f::conv<8, 5, 2>>{}, 2);

@@ -20,14 +20,11 @@ answers joined_by(Join const& join, at::Tensor const& x, at::Tensor const& tiny,
   joined.mul(weight).sum().backward();
   return {joined.detach(), a.grad(), b.grad()};
 }
-double largest_difference(at::Tensor const& a, at::Tensor const& b) {
-  return a.to(at::kDouble).sub(b.to(at::kDouble)).abs().max().item<double>();
-}
 /// Up to rounding.
 bool same_numbers(std::vector<at::Tensor> const& a, std::vector<at::Tensor> const& b) {
   bool same = a.size() == b.size();
   for (std::size_t i = 0; same && i < a.size(); ++i)
-    same = largest_difference(a[i], b[i]) <= 2e-5 * std::max(1.0, b[i].abs().max().item<double>());
+    same = tests::furthest(a[i], b[i]) <= 2e-5 * std::max(1.0, b[i].abs().max().item<double>());
   return same;
 }
 
@@ -102,7 +99,7 @@ TEST_CASE("kernel stretch_beside: x beside the stretched map, and both gradients
         // The definition's sums in double.
         auto const exact   = joined_by(by_cat, x.to(at::kDouble), tiny.to(at::kDouble), weight.to(at::kDouble));
         double const scale = exact.to_tiny.abs().max().item<double>();
-        REQUIRE(largest_difference(to_tiny, exact.to_tiny) <= (type == at::kFloat ? 2e-6 : 5e-3) * std::max(1.0, scale));
+        REQUIRE(tests::furthest(to_tiny, exact.to_tiny) <= (type == at::kFloat ? 2e-6 : 5e-3) * std::max(1.0, scale));
         REQUIRE(joined_by(c2f::cuda::fused.stretch_beside, x, tiny, weight).to_tiny.equal(to_tiny));
       }
 }

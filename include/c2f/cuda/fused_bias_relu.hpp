@@ -5,7 +5,7 @@
 #pragma once
 
 #include <c2f/cuda/bias_relu.cuh>
-#include <c2f/cuda/fused_map.hpp>
+#include <c2f/cuda/fused_tiles.hpp>
 
 #include <optional>
 
@@ -35,9 +35,9 @@ struct bias_relu_function : torch::autograd::Function<bias_relu_function> {
     at::Tensor const y = context->get_saved_variables()[0], dy = as_map(gradients[0], at::MemoryFormat::ChannelsLast),
                      dx = y.defined() ? at::empty_like(y) : dy, to_bias = at::empty({dy.size(1)}, dy.options());
     for_number(dy, [&]<class Number>(Number*) {
-      tiles::cut const cut      = tiles::cut_of<Number>(dy.size(0) * dy.size(2) * dy.size(3), dy.size(1));
-      at::Tensor const partials = at::empty({cut.strips, cut.channels, 2}, dy.options().dtype(at::kFloat));
-      auto* const pairs         = static_cast<tiles::pair*>(partials.mutable_data_ptr());
+      tiles::cut const cut      = cut_of<Number>(dy);
+      at::Tensor const partials = empty_partials(cut, dy);
+      auto* const pairs         = partials_in(partials);
       auto const* const out     = y.defined() ? read<Number>(y) : nullptr;
       tiles::for_tiles(bias_relu_backward<Number>{read<Number>(dy), out, out != nullptr ? write<Number>(dx) : nullptr, pairs, cut}, cut,
                        place_of(dy));

@@ -6,7 +6,7 @@
 // (for_second_reader). Error: channels that are not a multiple of 8.
 #pragma once
 
-#include <c2f/cuda/fused_map.hpp>
+#include <c2f/cuda/fused_tiles.hpp>
 #include <c2f/cuda/norm_relu.cuh>
 
 #include <optional>
@@ -19,12 +19,6 @@ namespace c2f::cuda::detail {
 }
 
 struct norm_relu_function : torch::autograd::Function<norm_relu_function> {
-  template <class Number>
-  static tiles::cut cut_of(at::Tensor const& x) {
-    return tiles::cut_of<Number>(x.size(0) * x.size(2) * x.size(3), x.size(1));
-  }
-  static tiles::pair* partials_in(at::Tensor const& memory) { return static_cast<tiles::pair*>(memory.mutable_data_ptr()); }
-
   static at::Tensor forward(AutogradContext* context, at::Tensor const& x_, at::Tensor const& weight, at::Tensor const& bias,
                             at::Tensor const& running_mean, at::Tensor const& running_var, std::optional<at::Tensor> const& shortcut_,
                             bool relu) {
@@ -36,7 +30,7 @@ struct norm_relu_function : torch::autograd::Function<norm_relu_function> {
     at::Tensor const y = at::empty_like(x), mean = at::empty({x.size(1)}, weight.options()), invstd = at::empty_like(mean);
     for_number(x, [&]<class Number>(Number*) {
       tiles::cut const cut      = cut_of<Number>(x);
-      at::Tensor const partials = at::empty({cut.strips, cut.channels, 2}, mean.options());
+      at::Tensor const partials = empty_partials(cut, mean);
       tiles::for_tiles(norm::statistics<Number>{read<Number>(x), partials_in(partials), cut}, cut, place_of(x));
       tiles::for_tiles(
           norm::apply<Number>{read<Number>(x), shortcut.defined() ? read<Number>(shortcut) : nullptr, partials_in(partials),
@@ -68,7 +62,7 @@ struct norm_relu_function : torch::autograd::Function<norm_relu_function> {
     at::Tensor const dx = at::empty_like(x), to_weight = at::empty_like(mean), to_bias = at::empty_like(mean);
     for_number(x, [&]<class Number>(Number*) {
       tiles::cut const cut      = cut_of<Number>(x);
-      at::Tensor const partials = at::empty({cut.strips, cut.channels, 2}, mean.options());
+      at::Tensor const partials = empty_partials(cut, mean);
       auto const* out           = y.defined() ? read<Number>(y) : nullptr;
       tiles::for_tiles(norm::backward_sums<Number>{read<Number>(dz), more.defined() ? read<Number>(more) : nullptr, out, read<Number>(x),
                                                    read<float>(mean), read<float>(invstd),

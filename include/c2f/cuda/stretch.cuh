@@ -22,6 +22,11 @@ namespace c2f::cuda {
   return i <= middle ? i : i <= middle + more ? middle : i - more;
 }
 
+/// Where in tiny the number lies that stands at a place of the stretched map.
+[[nodiscard]] C2F_HOST_DEVICE inline std::int64_t unstretched(map_place const& at, map_shape const& large, map_shape const& tiny) {
+  return tiny.at(at.n, at.c, unstretched(at.y, large.height, tiny.height), unstretched(at.x, large.width, tiny.width));
+}
+
 template <number Number>
 struct stretch {
   Number const* tiny;
@@ -29,8 +34,7 @@ struct stretch {
   map_shape of_tiny, of_large;
 
   C2F_HOST_DEVICE float operator()(map_place const& at) const {
-    float const value = load(
-        tiny[of_tiny.at(at.n, at.c, unstretched(at.y, of_large.height, of_tiny.height), unstretched(at.x, of_large.width, of_tiny.width))]);
+    float const value = load(tiny[unstretched(at, of_large, of_tiny)]);
     return onto == nullptr ? value : value + load(onto[of_large.at(at.n, at.c, at.y, at.x)]);
   }
 };
@@ -48,8 +52,7 @@ struct stretch_words {
 
   C2F_HOST_DEVICE void operator()(std::int64_t i) const {
     map_place const at = of_large.place_of_pack(i, per);
-    words const value  = load_words(tiny + of_tiny.at(at.n, at.c, unstretched(at.y, of_large.height, of_tiny.height),
-                                                      unstretched(at.x, of_large.width, of_tiny.width)));
+    words const value  = load_words(tiny + unstretched(at, of_large, of_tiny));
     if (onto == nullptr) return store_words(large + i * per, value);
     words const below = load_words(onto + i * per);
     float sum[per];

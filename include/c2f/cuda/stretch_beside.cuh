@@ -21,8 +21,7 @@ struct stretch_beside {
 
   C2F_HOST_DEVICE float operator()(map_place const& at) const {
     return at.c < of_x.channels ? load(x[of_x.at(at.n, at.c, at.y, at.x)])
-                                : load(tiny[of_tiny.at(at.n, at.c - of_x.channels, unstretched(at.y, of_x.height, of_tiny.height),
-                                                       unstretched(at.x, of_x.width, of_tiny.width))]);
+                                : load(tiny[unstretched({at.n, at.c - of_x.channels, at.y, at.x}, of_x, of_tiny)]);
   }
 };
 
