@@ -6,8 +6,10 @@
 
 #include <ATen/ops/empty.h>
 
+#include <cstdint>
 #include <limits>
 #include <string>
+#include <vector>
 
 namespace c2f::cuda::detail {
 
@@ -27,10 +29,21 @@ namespace c2f::cuda::detail {
 }
 [[nodiscard]] inline map_shape shape_of(at::Tensor const& map) { return shape_of(map, map.suggest_memory_format()); }
 
+[[nodiscard]] inline at::MemoryFormat format_of(map_shape const& shape) {
+  return shape.last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+}
+/// Kept for the way back.
+inline void save_shape(AutogradContext& context, map_shape const& shape) {
+  context.saved_data["shape"] = std::vector<std::int64_t>{shape.samples, shape.channels, shape.height, shape.width, shape.last};
+}
+[[nodiscard]] inline map_shape saved_shape(AutogradContext& context) {
+  auto const kept = context.saved_data["shape"].toIntVector();
+  return {kept[0], kept[1], kept[2], kept[3], kept[4] != 0};
+}
+
 /// A tensor of that shape, on the device of `like`, not yet filled.
 [[nodiscard]] inline at::Tensor empty_map(map_shape const& shape, at::Tensor const& like, at::ScalarType type) {
-  return at::empty({shape.samples, shape.channels, shape.height, shape.width}, like.options().dtype(type),
-                   shape.last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
+  return at::empty({shape.samples, shape.channels, shape.height, shape.width}, like.options().dtype(type), format_of(shape));
 }
 
 }  // namespace c2f::cuda::detail

@@ -27,15 +27,15 @@ struct max_pool_function : torch::autograd::Function<max_pool_function> {
           read<Number>(x), write<Number>(y), taps.defined() ? write<std::uint8_t>(taps) : nullptr, window, of_x, of_y};
       for_each(work, work.count(), place_of(x));
     });
-    context->saved_data["x"]      = x.sizes();
+    save_shape(*context, of_x);
     context->saved_data["window"] = std::vector<std::int64_t>{kernel, stride, padding};
     if (taps.defined()) context->save_for_backward({taps});
     return y;
   }
   static variable_list backward(AutogradContext* context, variable_list const& gradients) {
-    auto const size = context->saved_data["x"].toIntVector(), window = context->saved_data["window"].toIntVector();
+    auto const window     = context->saved_data["window"].toIntVector();
+    map_shape const of_x  = saved_shape(*context);
     at::Tensor const taps = context->get_saved_variables()[0], dy = as_map(gradients[0], at::MemoryFormat::ChannelsLast);
-    map_shape const of_x{size[0], size[1], size[2], size[3], true};
     at::Tensor const dx = empty_map(of_x, dy, dy.scalar_type());
     for_number(dy, [&]<class Number>(Number*) {
       max_pool_backward<Number> const work{read<Number>(dy),

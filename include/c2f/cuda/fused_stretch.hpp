@@ -11,7 +11,7 @@ namespace c2f::cuda::detail {
 
 /// The sums of a stretched map's gradient that belong to the numbers of the tiny one: of its channels from `first` on.
 [[nodiscard]] inline at::Tensor stretch_sums(at::Tensor const& gradient_, map_shape const& of_tiny, int first) {
-  auto const format         = of_tiny.last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+  auto const format         = format_of(of_tiny);
   at::Tensor const gradient = as_map(gradient_, format);
   map_shape const whole     = shape_of(gradient, format), of_sums{whole.samples, of_tiny.channels, whole.height, of_tiny.width, whole.last};
   at::Tensor const sums = empty_map(of_sums, gradient, at::kFloat), to_tiny = empty_map(of_tiny, gradient, gradient.scalar_type());
@@ -42,14 +42,12 @@ struct stretch_function : torch::autograd::Function<stretch_function> {
       else
         fill(write<Number>(to), large, cuda::stretch<Number>{read<Number>(tiny), below, of_tiny, large}, place_of(tiny));
     });
-    context->saved_data["tiny"] = tiny.sizes();
-    context->saved_data["last"] = large.last;
+    save_shape(*context, of_tiny);
     context->saved_data["onto"] = onto.defined();
     return to;
   }
   static variable_list backward(AutogradContext* context, variable_list const& gradients) {
-    auto const tiny = context->saved_data["tiny"].toIntVector();
-    map_shape const of_tiny{tiny[0], tiny[1], tiny[2], tiny[3], context->saved_data["last"].toBool()};
+    map_shape const of_tiny = saved_shape(*context);
     return {context->needs_input_grad(0) ? stretch_sums(gradients[0], of_tiny, 0) : at::Tensor(),
             context->saved_data["onto"].toBool() ? gradients[0] : at::Tensor(),
             {},

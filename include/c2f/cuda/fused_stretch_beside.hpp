@@ -17,14 +17,12 @@ struct stretch_beside_function : torch::autograd::Function<stretch_beside_functi
     for_number(x, [&]<class Number>(Number*) {
       fill(write<Number>(both), joined, stretch_beside<Number>{read<Number>(x), read<Number>(tiny), of_x, of_tiny}, place_of(x));
     });
-    context->saved_data["tiny"] = tiny.sizes();
-    context->saved_data["last"] = joined.last;
+    save_shape(*context, of_tiny);
     return both;
   }
   static variable_list backward(AutogradContext* context, variable_list const& gradients) {
-    auto const tiny = context->saved_data["tiny"].toIntVector();
-    map_shape const of_tiny{tiny[0], tiny[1], tiny[2], tiny[3], context->saved_data["last"].toBool()};
-    auto const channels = static_cast<int>(gradients[0].size(1)) - of_tiny.channels;
+    map_shape const of_tiny = saved_shape(*context);
+    auto const channels     = static_cast<int>(gradients[0].size(1)) - of_tiny.channels;
     return {context->needs_input_grad(0) ? gradients[0].narrow(1, 0, channels) : at::Tensor(),
             context->needs_input_grad(1) ? stretch_sums(gradients[0], of_tiny, channels) : at::Tensor()};
   }

@@ -14,16 +14,13 @@ struct upsample_bilinear_function : torch::autograd::Function<upsample_bilinear_
     for_number(small, [&]<class Number>(Number*) {
       fill(write<Number>(to), large, upsample_bilinear<Number>{read<Number>(small), shape_of(small), large}, place_of(small));
     });
-    context->saved_data["small"] = small.sizes();
-    context->saved_data["last"]  = large.last;
+    save_shape(*context, shape_of(small));
     return to;
   }
   static variable_list backward(AutogradContext* context, variable_list const& gradients) {
-    auto const size           = context->saved_data["small"].toIntVector();
-    bool const last           = context->saved_data["last"].toBool();
-    auto const format         = last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
-    at::Tensor const gradient = as_map(gradients[0], format);
-    map_shape const large     = shape_of(gradient, format), small{size[0], size[1], size[2], size[3], last};
+    map_shape const small     = saved_shape(*context);
+    at::Tensor const gradient = as_map(gradients[0], format_of(small));
+    map_shape const large     = shape_of(gradient, format_of(small));
     map_shape const narrow    = large.resized(large.height, small.width);
     at::Tensor const columns = empty_map(narrow, gradient, at::kFloat), to_small = empty_map(small, gradient, gradient.scalar_type());
     for_number(gradient, [&]<class Number>(Number*) {
