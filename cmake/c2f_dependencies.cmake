@@ -72,10 +72,10 @@ if(C2F_CUDA)                                               # AUTO is true, too
   endif()
   if(TARGET c2f::gpu AND "cuda_std_20" IN_LIST CMAKE_CUDA_COMPILE_FEATURES)
     find_package(CUDAToolkit REQUIRED)
-    find_path(C2F_KERNELS_DIR c2f/cuda/kernels.cu NO_DEFAULT_PATH NO_CACHE REQUIRED
+    find_path(C2F_KERNELS_DIR c2f/cuda/kernels/kernels.cu NO_DEFAULT_PATH NO_CACHE REQUIRED
               PATHS ${CMAKE_CURRENT_LIST_DIR}/../include ${CMAKE_CURRENT_LIST_DIR}/../../../include)   # a checkout, an installation
     add_library(c2f::cuda INTERFACE IMPORTED GLOBAL)
-    target_sources(c2f::cuda INTERFACE ${C2F_KERNELS_DIR}/c2f/cuda/kernels.cu)
+    target_sources(c2f::cuda INTERFACE ${C2F_KERNELS_DIR}/c2f/cuda/kernels/kernels.cu)
     target_link_libraries(c2f::cuda INTERFACE c2f::gpu CUDA::cudart)
     target_compile_definitions(c2f::cuda INTERFACE C2F_WITH_CUDA)
     target_compile_features(c2f::cuda INTERFACE cuda_std_20)

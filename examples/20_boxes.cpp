@@ -6,8 +6,8 @@
 #include "common/tasks.hpp"
 #include "common/train.hpp"
 
-#include <c2f/data/scenes.hpp>
-#include <c2f/data/voc.hpp>
+#include <c2f/data/synthetic/scenes.hpp>
+#include <c2f/data/datasets/voc.hpp>
 
 #include <CLI/CLI.hpp>
 

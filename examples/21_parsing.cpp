@@ -14,7 +14,7 @@
 #include "common/tasks.hpp"
 #include "common/train.hpp"
 
-#include <c2f/data/scenes.hpp>
+#include <c2f/data/synthetic/scenes.hpp>
 #include <c2f/networks/deep_voting.hpp>
 
 #include <ATen/core/grad_mode.h>

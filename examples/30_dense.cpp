@@ -6,7 +6,7 @@
 #include "common/tasks.hpp"
 #include "common/train.hpp"
 
-#include <c2f/data/camvid.hpp>
+#include <c2f/data/datasets/camvid.hpp>
 
 #include <CLI/CLI.hpp>
 

@@ -11,9 +11,9 @@
 #include "common/tasks.hpp"
 #include "common/train.hpp"
 
-#include <c2f/data/organ_slices.hpp>
-#include <c2f/data/overlay.hpp>
-#include <c2f/data/predict_volume.hpp>
+#include <c2f/data/datasets/organ_slices.hpp>
+#include <c2f/data/draw/overlay.hpp>
+#include <c2f/inference/predict_volume.hpp>
 #include <c2f/systems/rstn.hpp>
 
 #include <CLI/CLI.hpp>

@@ -9,10 +9,10 @@
 #include "common/program.hpp"
 #include "common/tasks.hpp"
 
-#include <c2f/data/canvas.hpp>
-#include <c2f/data/scene_masks.hpp>
+#include <c2f/data/draw/canvas.hpp>
+#include <c2f/data/synthetic/scene_masks.hpp>
 #include <c2f/kinds/dense.hpp>
-#include <c2f/encode/dense.hpp>
+#include <c2f/parts/encode_dense.hpp>
 #include <c2f/networks/unet.hpp>
 #include <c2f/print/observers.hpp>
 

@@ -104,7 +104,7 @@ endforeach()
 if(level GREATER_EQUAL 1)
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/include/c2f/*.hpp)
   if(NOT TARGET c2f::cuda)                                 # these two see CUDA's headers
-    list(FILTER headers EXCLUDE REGEX "^c2f/cuda/(gpu|graph)[.]hpp")
+    list(FILTER headers EXCLUDE REGEX "^c2f/cuda/(gpu|runtime/graph)[.]hpp")
   endif()
   if(NOT (TARGET c2f::spng AND TARGET c2f::jpeg AND TARGET c2f::pugixml AND TARGET c2f::nifti AND TARGET c2f::zip AND TARGET c2f::json
           AND TARGET c2f::crypto))

@@ -4,7 +4,7 @@
 
 #include "../pair.hpp"
 
-#include <c2f/cuda/launch.cuh>
+#include <c2f/cuda/runtime/launch.cuh>
 #include <c2f/data/resident.hpp>
 #include <c2f/task/stack.hpp>
 #include <c2f/train/sgd.hpp>

@@ -1,6 +1,6 @@
 // One contender of the GPU benchmark: bench_gpu CASE graph|in_turn|fed|eager|pair [--device cpu|cuda] [--tiny]
 //   graph   c2f's step as it is meant to run on a GPU: captured and fused
-//   in_turn the same, no kernel started before the one before it has ended (cuda/launch.cuh)
+//   in_turn the same, no kernel started before the one before it has ended (cuda/runtime/launch.cuh)
 //   fed     the same on samples as fit has them: small pictures on the device, others from a loader's threads
 //   eager   the same step by ATen's operations alone, launched one by one
 //   pair    the two networks alone, the fine one on a ready input; no source, no g, no concatenation; captured, too

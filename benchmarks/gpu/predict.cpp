@@ -2,7 +2,7 @@
 // For each network and batch size, in turn: the stack itself, the predictor without folding, the predictor, and the predictor in bfloat16.
 // On a GPU the predictor's passes are recorded. A row has the median over turns, least and most, and images a second; the last column is
 // how many times the stack's time it is, the median over the turns.
-#include <c2f/encode/tile.hpp>
+#include <c2f/parts/encode_tile.hpp>
 #include <c2f/inference/predictor.hpp>
 #include <c2f/networks/resnet.hpp>
 #include <c2f/networks/resnet_cifar.hpp>

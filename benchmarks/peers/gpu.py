@@ -71,7 +71,7 @@ class Tiled(Project):
 
 
 class Compact(Project):
-    """encode/tile.hpp: g on 5x5 pixels, whose middle row and column are then repeated."""
+    """parts/encode_tile.hpp: g on 5x5 pixels, whose middle row and column are then repeated."""
 
     def forward(self, y, x):
         side = 5

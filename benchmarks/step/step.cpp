@@ -5,7 +5,7 @@
 // It answers lines on stdin, so that contenders can take turns: "go K" with the seconds of K steps and the peak memory so far in MB.
 #include "../pair.hpp"
 
-#include <c2f/encode/tile.hpp>
+#include <c2f/parts/encode_tile.hpp>
 #include <c2f/networks/resnet.hpp>
 #include <c2f/networks/resnet_cifar.hpp>
 #include <c2f/task/stack.hpp>

@@ -5,7 +5,7 @@
 #include "common/sample.hpp"
 
 #include <c2f/c2f.hpp>
-#include <c2f/data/canvas.hpp>
+#include <c2f/data/draw/canvas.hpp>
 
 #include <ATen/core/grad_mode.h>
 

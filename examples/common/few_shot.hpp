@@ -4,11 +4,11 @@
 
 #include "common/train.hpp"
 
-#include <c2f/data/cifar_few_shot.hpp>
+#include <c2f/data/datasets/cifar_few_shot.hpp>
 #include <c2f/data/episodes.hpp>
-#include <c2f/data/image_folder.hpp>
-#include <c2f/data/omniglot.hpp>
-#include <c2f/data/weights.hpp>
+#include <c2f/data/datasets/image_folder.hpp>
+#include <c2f/data/datasets/omniglot.hpp>
+#include <c2f/data/io/weights.hpp>
 #include <c2f/metrics/interval.hpp>
 
 #include <nlohmann/json.hpp>

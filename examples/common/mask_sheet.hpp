@@ -4,7 +4,7 @@
 #include "common/sample.hpp"
 
 #include <c2f/c2f.hpp>
-#include <c2f/data/overlay.hpp>
+#include <c2f/data/draw/overlay.hpp>
 
 #include <ATen/core/grad_mode.h>
 

@@ -2,7 +2,7 @@
 // orange the object's box that the detector's view was taken from.
 #pragma once
 
-#include <c2f/data/canvas.hpp>
+#include <c2f/data/draw/canvas.hpp>
 #include <c2f/metrics/detection.hpp>
 
 #include <algorithm>

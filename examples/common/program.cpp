@@ -1,7 +1,7 @@
 #include "common/program.hpp"
 
-#include <c2f/data/plot.hpp>
-#include <c2f/data/whole_file.hpp>
+#include <c2f/data/draw/plot.hpp>
+#include <c2f/data/io/whole_file.hpp>
 #include <c2f/print/observers.hpp>
 #include <c2f/train/checkpoint.hpp>
 #include <c2f/train/memory.hpp>

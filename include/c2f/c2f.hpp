@@ -7,15 +7,15 @@
 //   static_assert(c2f::task<cifar100>);
 //   c2f::stack<cifar100> model;
 //
-// Everything but printing (c2f/print.hpp), torch::nn (c2f/torch/...) and pictures (c2f/data/canvas.hpp).
+// Everything but printing (c2f/print.hpp), torch::nn (c2f/torch/...) and pictures (c2f/data/draw/canvas.hpp).
 #pragma once
 
 #include <c2f/core/errors.hpp>
-#include <c2f/encode/dense.hpp>
-#include <c2f/encode/rasterize.hpp>
-#include <c2f/encode/saliency.hpp>
-#include <c2f/encode/tile.hpp>
-#include <c2f/fuse/crop.hpp>
+#include <c2f/parts/encode_dense.hpp>
+#include <c2f/parts/encode_rasterize.hpp>
+#include <c2f/parts/encode_saliency.hpp>
+#include <c2f/parts/encode_tile.hpp>
+#include <c2f/parts/fuse_crop.hpp>
 #include <c2f/inference/predictor.hpp>
 #include <c2f/kinds/boxes.hpp>
 #include <c2f/kinds/class_vector.hpp>
@@ -31,8 +31,8 @@
 #include <c2f/networks/unet.hpp>
 #include <c2f/task/registry.hpp>
 #include <c2f/task/stack.hpp>
-#include <c2f/data/cifar.hpp>
-#include <c2f/data/glyphs.hpp>
+#include <c2f/data/datasets/cifar.hpp>
+#include <c2f/data/synthetic/glyphs.hpp>
 #include <c2f/train/fit.hpp>
 #include <c2f/train/interrupt.hpp>
 #include <c2f/train/memory.hpp>

@@ -13,7 +13,7 @@
 
 #include <c2f/core/dims.hpp>
 #include <c2f/kinds/class_vector.hpp>
-#include <c2f/encode/tile.hpp>
+#include <c2f/parts/encode_tile.hpp>
 #include <c2f/task/stack.hpp>
 
 #include <ATen/ops/allclose.h>

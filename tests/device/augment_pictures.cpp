@@ -1,8 +1,8 @@
-// cuda/augment_pictures.cuh and data/resident.hpp against the batches of data::loader.
+// cuda/kernels/augment_pictures.cuh and data/resident.hpp against the batches of data::loader.
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 
-#include <c2f/data/glyphs.hpp>
+#include <c2f/data/synthetic/glyphs.hpp>
 #include <c2f/data/loader.hpp>
 #include <c2f/data/resident.hpp>
 

@@ -1,6 +1,6 @@
-// A dense map in the size of smaller features (encode/dense.hpp): as a mean, which has a deterministic gradient, and as ATen pools it.
+// A dense map in the size of smaller features (parts/encode_dense.hpp): as a mean, which has a deterministic gradient, and as ATen pools it.
 #include <ATen/ops/allclose.h>
-#include <c2f/encode/dense.hpp>
+#include <c2f/parts/encode_dense.hpp>
 
 #include "catch.hpp"
 #include "device.hpp"

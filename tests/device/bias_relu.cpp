@@ -1,4 +1,4 @@
-// cuda/bias_relu.cuh against ATen's sum and ReLU, and in convolutions.
+// cuda/kernels/bias_relu.cuh against ATen's sum and ReLU, and in convolutions.
 #include <ATen/ops/zeros.h>
 #include <c2f/c2f.hpp>
 #include <c2f/networks/fcn.hpp>

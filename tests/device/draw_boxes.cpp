@@ -1,4 +1,4 @@
-// cuda/draw_boxes.cuh against the outer products of encode/rasterize.hpp.
+// cuda/kernels/draw_boxes.cuh against the outer products of parts/encode_rasterize.hpp.
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/tensor.h>

@@ -2,7 +2,7 @@
 // that is called again.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
-#include <c2f/data/glyphs.hpp>
+#include <c2f/data/synthetic/glyphs.hpp>
 #include <c2f/inference/predictor.hpp>
 
 #include "catch.hpp"

@@ -1,6 +1,6 @@
-// cuda/map.cuh: places and indices, and what is too large.
+// cuda/kernels/map.cuh: places and indices, and what is too large.
 #include <ATen/ops/arange.h>
-#include <c2f/cuda/fused_map.hpp>
+#include <c2f/cuda/autograd/fused_map.hpp>
 
 #include "catch.hpp"
 #include "device.hpp"

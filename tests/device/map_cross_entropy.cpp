@@ -1,4 +1,4 @@
-// cuda/map_cross_entropy.cuh against ATen's cross-entropy in double, by way of c2f::loss::masked_cross_entropy.
+// cuda/kernels/map_cross_entropy.cuh against ATen's cross-entropy in double, by way of c2f::loss::masked_cross_entropy.
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/where.h>

@@ -1,4 +1,4 @@
-// cuda/max_pool.cuh against ATen's pooling, and in networks.
+// cuda/kernels/max_pool.cuh against ATen's pooling, and in networks.
 #include <ATen/ops/max_pool2d.h>
 #include <ATen/ops/zeros.h>
 #include <c2f/c2f.hpp>

@@ -1,9 +1,9 @@
-// cuda/multiply_crop.cuh against a product and narrow, and in fuse::in_turn.
+// cuda/kernels/multiply_crop.cuh against a product and narrow, and in fuse::in_turn.
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/zeros.h>
 #include <c2f/c2f.hpp>
-#include <c2f/fuse/crop.hpp>
+#include <c2f/parts/fuse_crop.hpp>
 
 #include "catch.hpp"
 #include "device.hpp"

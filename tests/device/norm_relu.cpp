@@ -1,4 +1,4 @@
-// cuda/norm_relu.cuh against batch_norm, add and relu of ATen, in double.
+// cuda/kernels/norm_relu.cuh against batch_norm, add and relu of ATen, in double.
 #include <c2f/c2f.hpp>
 
 #include <ATen/ops/batch_norm.h>

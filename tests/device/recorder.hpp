@@ -3,7 +3,7 @@
 // frozen shows there, too. (Norms count their calls on the host; on the CPU they count them once more with every repeat.)
 #pragma once
 
-#include <c2f/core/accelerator.hpp>
+#include <c2f/execution/accelerator.hpp>
 #include <c2f/train/recipe.hpp>
 
 #include <utility>

@@ -4,7 +4,7 @@
 
 execute_process(
   COMMAND ${NVCC} -ccbin ${HOST} -std=c++20 -O3 --expt-relaxed-constexpr -gencode=arch=compute_90a,code=sm_90a -Xptxas -v -I${INCLUDE}
-          -cubin -o ${OUT} ${INCLUDE}/c2f/cuda/kernels.cu
+          -cubin -o ${OUT} ${INCLUDE}/c2f/cuda/kernels/kernels.cu
   OUTPUT_VARIABLE said ERROR_VARIABLE said RESULT_VARIABLE failed)
 if(failed)
   message(FATAL_ERROR "nvcc does not compile the kernels:\n${said}")

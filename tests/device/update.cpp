@@ -1,4 +1,4 @@
-// cuda/update.cuh against ATen's fused optimisers, which take a tensor a parameter.
+// cuda/kernels/update.cuh against ATen's fused optimisers, which take a tensor a parameter.
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/_fused_adamw.h>

@@ -1,4 +1,4 @@
-// cuda/upsample_bilinear.cuh against ATen's interpolation in double, and in fcn.
+// cuda/kernels/upsample_bilinear.cuh against ATen's interpolation in double, and in fcn.
 #include <ATen/ops/upsample_bilinear2d.h>
 #include <c2f/c2f.hpp>
 #include <c2f/networks/fcn.hpp>

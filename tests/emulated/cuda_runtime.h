@@ -1,4 +1,4 @@
-// What c2f/cuda/kernels.cu needs of CUDA, on a CPU: the kernels themselves run, not their twins, with all their threads, barriers and
+// What c2f/cuda/kernels/kernels.cu needs of CUDA, on a CPU: the kernels themselves run, not their twins, with all their threads, barriers and
 // shuffles. In place of CUDA's header of this name for emulated/kernels.cpp alone; the other half is there.
 //
 // A block's threads take turns on one thread of the CPU, each until it waits for others or ends. Who is next is drawn anew after every

@@ -1,5 +1,5 @@
-// The kernels of c2f/cuda/kernels.cu on a CPU (emulated/cuda_runtime.h says how), for a program with an emulated GPU (emulated/gpu.hpp).
-#include <c2f/cuda/kernels.cu>
+// The kernels of c2f/cuda/kernels/kernels.cu on a CPU (emulated/cuda_runtime.h says how), for a program with an emulated GPU (emulated/gpu.hpp).
+#include <c2f/cuda/kernels/kernels.cu>
 
 #include <setjmp.h>
 #include <ucontext.h>

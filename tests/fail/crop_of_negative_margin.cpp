@@ -1,6 +1,6 @@
 // expect-error: c2f::fuse::crop needs a margin and a jitter of 0 pixels or more
 #include <c2f/c2f.hpp>
-#include <c2f/fuse/crop.hpp>
+#include <c2f/parts/fuse_crop.hpp>
 #include <c2f/networks/unet.hpp>
 
 struct mine {

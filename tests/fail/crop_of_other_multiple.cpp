@@ -1,7 +1,7 @@
 // expect-error: the multiple of c2f::fuse::crop does not divide the image's height and width
 // Rounded up to a multiple of 20, a part of a 32x32 image could be 40 pixels high.
 #include <c2f/c2f.hpp>
-#include <c2f/fuse/crop.hpp>
+#include <c2f/parts/fuse_crop.hpp>
 #include <c2f/networks/unet.hpp>
 
 struct mine {

@@ -2,7 +2,7 @@
 // expect-error: got<c2f::fuse::in_turn<.*wanted<c2f::class_vector
 // A class has no place in the image, so there is nothing to cut out.
 #include <c2f/c2f.hpp>
-#include <c2f/fuse/crop.hpp>
+#include <c2f/parts/fuse_crop.hpp>
 
 struct mine {
   using input   = c2f::image<3, 32, 32>;

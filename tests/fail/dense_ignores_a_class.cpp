@@ -1,7 +1,7 @@
 // expect-error: the label that c2f::dense ignores is one of its classes
 // Label 0 is the background of a mask: it counts.
 #include <c2f/c2f.hpp>
-#include <c2f/encode/dense.hpp>
+#include <c2f/parts/encode_dense.hpp>
 #include <c2f/networks/unet.hpp>
 
 #ifdef TWIN_OK

@@ -1,6 +1,6 @@
 // expect-error: c2f::dense needs one class or more
 #include <c2f/c2f.hpp>
-#include <c2f/encode/dense.hpp>
+#include <c2f/parts/encode_dense.hpp>
 #include <c2f/networks/unet.hpp>
 
 #ifdef TWIN_OK

@@ -1,6 +1,6 @@
 // expect-error: c2f::encode::after needs a t from 0 to 1
 #include <c2f/c2f.hpp>
-#include <c2f/encode/saliency.hpp>
+#include <c2f/parts/encode_saliency.hpp>
 #include <c2f/networks/unet.hpp>
 
 struct mine {

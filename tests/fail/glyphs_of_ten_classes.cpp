@@ -1,5 +1,5 @@
 // expect-error: c2f::data::glyphs has groups of four classes
-#include <c2f/data/glyphs.hpp>
+#include <c2f/data/synthetic/glyphs.hpp>
 
 #ifdef TWIN_OK
 c2f::data::glyphs<12> data;

@@ -1,5 +1,5 @@
 // expect-error: c2f::encode::project needs a kernel size or more
-#include <c2f/encode/project.hpp>
+#include <c2f/parts/encode_project.hpp>
 
 #ifdef TWIN_OK
 using my_project = c2f::encode::project<16, 3>;

@@ -1,5 +1,5 @@
 // expect-error: c2f::data::scenes knows four classes: car, bus, bicycle and airplane; write 1 to 4
-#include <c2f/data/scenes.hpp>
+#include <c2f/data/synthetic/scenes.hpp>
 
 #ifdef TWIN_OK
 c2f::data::scenes<64, 4> data;

@@ -1,5 +1,5 @@
 // expect-error: c2f::data::scenes draws pictures of 32 to 1024 pixels a side
-#include <c2f/data/scenes.hpp>
+#include <c2f/data/synthetic/scenes.hpp>
 
 #ifdef TWIN_OK
 c2f::data::scenes<32> data;

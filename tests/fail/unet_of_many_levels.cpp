@@ -1,6 +1,6 @@
 // expect-error: c2f::unet needs 1 to 8 levels below the first
 #include <c2f/c2f.hpp>
-#include <c2f/encode/dense.hpp>
+#include <c2f/parts/encode_dense.hpp>
 #include <c2f/networks/unet.hpp>
 
 struct mine {

@@ -2,7 +2,7 @@
 // expect-error: in_layer<c2f::unet<4.*got<c2f::image<3, 100
 // 100 can be halved twice.
 #include <c2f/c2f.hpp>
-#include <c2f/encode/dense.hpp>
+#include <c2f/parts/encode_dense.hpp>
 #include <c2f/networks/unet.hpp>
 
 struct mine {

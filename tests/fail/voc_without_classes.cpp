@@ -1,5 +1,5 @@
 // expect-error: c2f::data::voc needs one class or more and squares of one pixel or more
-#include <c2f/data/voc.hpp>
+#include <c2f/data/datasets/voc.hpp>
 
 #ifdef TWIN_OK
 using data = c2f::data::voc<1, 192>;

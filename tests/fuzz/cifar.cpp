@@ -11,7 +11,7 @@
 #include <cstdlib>
 #include <string>
 
-#include <c2f/data/cifar.hpp>
+#include <c2f/data/datasets/cifar.hpp>
 
 #include "memory.hpp"
 

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <string>
 
-#include <c2f/data/nifti.hpp>
+#include <c2f/data/io/nifti.hpp>
 
 #include "memory.hpp"
 

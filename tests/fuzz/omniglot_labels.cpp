@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include <c2f/data/omniglot.hpp>
+#include <c2f/data/datasets/omniglot.hpp>
 
 #include "memory.hpp"
 

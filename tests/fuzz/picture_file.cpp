@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <c2f/data/letterbox.hpp>
-#include <c2f/data/picture_file.hpp>
+#include <c2f/data/io/picture_file.hpp>
 
 #include "memory.hpp"
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include <c2f/data/safetensors.hpp>
+#include <c2f/data/io/safetensors.hpp>
 
 #include "memory.hpp"
 

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include <c2f/data/image_folder.hpp>
+#include <c2f/data/datasets/image_folder.hpp>
 
 #include "memory.hpp"
 

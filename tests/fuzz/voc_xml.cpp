@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-#include <c2f/data/voc.hpp>
+#include <c2f/data/datasets/voc.hpp>
 
 #include "memory.hpp"
 

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string>
 
-#include <c2f/data/zip.hpp>
+#include <c2f/data/io/zip.hpp>
 
 #include "memory.hpp"
 

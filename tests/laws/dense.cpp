@@ -1,7 +1,7 @@
 // The parts for dense maps keep the laws.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
-#include <c2f/encode/saliency.hpp>
+#include <c2f/parts/encode_saliency.hpp>
 #include <c2f/kinds/dense.hpp>
 #include <c2f/networks/fcn.hpp>
 #include <c2f/networks/resnet.hpp>

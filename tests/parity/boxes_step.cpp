@@ -2,7 +2,7 @@
 //   parity_boxes_step hard|soft IN OUT    (training.hpp)
 #include "training.hpp"
 
-#include <c2f/encode/rasterize.hpp>
+#include <c2f/parts/encode_rasterize.hpp>
 #include <c2f/networks/localiser.hpp>
 #include <c2f/networks/resnet.hpp>
 

@@ -2,8 +2,8 @@
 //   parity_dense_step concatenate|crop IN OUT    (training.hpp)
 #include "training.hpp"
 
-#include <c2f/encode/saliency.hpp>
-#include <c2f/fuse/crop.hpp>
+#include <c2f/parts/encode_saliency.hpp>
+#include <c2f/parts/fuse_crop.hpp>
 #include <c2f/loss/dice.hpp>
 #include <c2f/networks/unet.hpp>
 

@@ -4,7 +4,7 @@
 //   judge     IN has the bytes of files, as int64; OUT says of each whether it was read: 1, or refused: 0
 #include "exchange.hpp"
 
-#include <c2f/data/safetensors.hpp>
+#include <c2f/data/io/safetensors.hpp>
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>

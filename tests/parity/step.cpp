@@ -4,7 +4,7 @@
 #include "training.hpp"
 
 #include <c2f/networks/resnet_cifar.hpp>
-#include <c2f/encode/tile.hpp>
+#include <c2f/parts/encode_tile.hpp>
 
 #include <cstdio>
 #include <exception>

@@ -5,7 +5,7 @@
 //   OUT                        the raw answers to each, in c2f::eval
 #include "exchange.hpp"
 
-#include <c2f/data/weights.hpp>
+#include <c2f/data/io/weights.hpp>
 #include <c2f/networks/resnet.hpp>
 #include <c2f/networks/vgg.hpp>
 

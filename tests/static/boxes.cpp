@@ -1,7 +1,7 @@
 // What the types of localisation know while compiling.
 #include <c2f/c2f.hpp>
 #include <c2f/networks/localiser.hpp>
-#include <c2f/encode/rasterize.hpp>
+#include <c2f/parts/encode_rasterize.hpp>
 
 using vehicles = c2f::image<3, 192, 192>;
 using middle   = c2f::network_on<c2f::resnet_features<50, 3>, vehicles>;

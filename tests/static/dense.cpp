@@ -1,7 +1,7 @@
 // Facts about dense maps that are true while compiling; there is nothing to run.
 #include <c2f/c2f.hpp>
-#include <c2f/encode/saliency.hpp>
-#include <c2f/fuse/crop.hpp>
+#include <c2f/parts/encode_saliency.hpp>
+#include <c2f/parts/fuse_crop.hpp>
 #include <c2f/kinds/dense.hpp>
 #include <c2f/loss/dice.hpp>
 #include <c2f/loss/sum.hpp>

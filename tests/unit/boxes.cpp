@@ -1,7 +1,7 @@
 // The output kind boxes, its encoder, its loss and the localiser.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
-#include <c2f/encode/rasterize.hpp>
+#include <c2f/parts/encode_rasterize.hpp>
 #include <c2f/networks/localiser.hpp>
 
 #include <ATen/ops/allclose.h>

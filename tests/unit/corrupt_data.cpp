@@ -24,13 +24,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <c2f/core/random.hpp>
-#include <c2f/data/camvid.hpp>
-#include <c2f/data/cifar.hpp>
-#include <c2f/data/folder.hpp>
+#include <c2f/data/datasets/camvid.hpp>
+#include <c2f/data/datasets/cifar.hpp>
+#include <c2f/data/io/folder.hpp>
 #include <c2f/data/loader.hpp>
-#include <c2f/data/omniglot.hpp>
-#include <c2f/data/organ_slices.hpp>
-#include <c2f/data/voc.hpp>
+#include <c2f/data/datasets/omniglot.hpp>
+#include <c2f/data/datasets/organ_slices.hpp>
+#include <c2f/data/datasets/voc.hpp>
 
 #include "catch.hpp"
 #include "refusal.hpp"

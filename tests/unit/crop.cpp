@@ -1,7 +1,7 @@
 // The crop: where the boxes lie, what is cut and how it is put back.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
-#include <c2f/fuse/crop.hpp>
+#include <c2f/parts/fuse_crop.hpp>
 #include <c2f/kinds/dense.hpp>
 
 #include "catch.hpp"

@@ -14,9 +14,9 @@
 
 #include <spng.h>
 
-#include <c2f/data/camvid.hpp>
+#include <c2f/data/datasets/camvid.hpp>
 #include <c2f/data/loader.hpp>
-#include <c2f/data/overlay.hpp>
+#include <c2f/data/draw/overlay.hpp>
 #include <c2f/data/split.hpp>
 
 #include "catch.hpp"

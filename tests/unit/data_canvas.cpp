@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <limits>
 
-#include <c2f/data/canvas.hpp>
+#include <c2f/data/draw/canvas.hpp>
 
 #include "catch.hpp"
 #include "scratch.hpp"

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include <c2f/data/cifar.hpp>
+#include <c2f/data/datasets/cifar.hpp>
 #include <c2f/data/split.hpp>
 
 #include "catch.hpp"

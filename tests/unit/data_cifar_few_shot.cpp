@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include <c2f/data/cifar_few_shot.hpp>
+#include <c2f/data/datasets/cifar_few_shot.hpp>
 #include <c2f/data/episodes.hpp>
 
 #include "catch.hpp"

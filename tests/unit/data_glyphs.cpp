@@ -3,7 +3,7 @@
 #include <cmath>
 #include <set>
 
-#include <c2f/data/glyphs.hpp>
+#include <c2f/data/synthetic/glyphs.hpp>
 #include <c2f/data/split.hpp>
 
 #include "catch.hpp"

@@ -15,9 +15,9 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <c2f/data/canvas.hpp>
+#include <c2f/data/draw/canvas.hpp>
 #include <c2f/data/episodes.hpp>
-#include <c2f/data/image_folder.hpp>
+#include <c2f/data/datasets/image_folder.hpp>
 #include <c2f/data/loader.hpp>
 
 #include "catch.hpp"

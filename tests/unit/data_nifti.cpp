@@ -17,7 +17,7 @@
 
 #include <zlib.h>
 
-#include <c2f/data/nifti.hpp>
+#include <c2f/data/io/nifti.hpp>
 
 #include "catch.hpp"
 #include "refusal.hpp"

@@ -19,7 +19,7 @@
 
 #include <c2f/data/episodes.hpp>
 #include <c2f/data/loader.hpp>
-#include <c2f/data/omniglot.hpp>
+#include <c2f/data/datasets/omniglot.hpp>
 
 #include "catch.hpp"
 #include "refusal.hpp"

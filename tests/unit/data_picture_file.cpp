@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include <c2f/data/picture_file.hpp>
+#include <c2f/data/io/picture_file.hpp>
 
 #include "catch.hpp"
 #include "refusal.hpp"

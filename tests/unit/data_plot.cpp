@@ -2,7 +2,7 @@
 #include <cmath>
 #include <limits>
 
-#include <c2f/data/plot.hpp>
+#include <c2f/data/draw/plot.hpp>
 
 #include "catch.hpp"
 

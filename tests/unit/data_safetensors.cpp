@@ -1,6 +1,6 @@
 // Safetensors files: what is written is what Python writes, what is read is what the format's page allows.
 // tests/parity/safetensors_file.py compares with Python itself.
-#include <c2f/data/safetensors.hpp>
+#include <c2f/data/io/safetensors.hpp>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <set>
 
-#include <c2f/data/scenes.hpp>
+#include <c2f/data/synthetic/scenes.hpp>
 #include <c2f/data/split.hpp>
 
 #include "catch.hpp"

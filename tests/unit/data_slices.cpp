@@ -14,11 +14,11 @@
 
 #include <ATen/ops/zeros.h>
 
-#include <c2f/data/canvas.hpp>
+#include <c2f/data/draw/canvas.hpp>
 #include <c2f/data/loader.hpp>
-#include <c2f/data/organ_slices.hpp>
-#include <c2f/data/overlay.hpp>
-#include <c2f/data/slices.hpp>
+#include <c2f/data/datasets/organ_slices.hpp>
+#include <c2f/data/draw/overlay.hpp>
+#include <c2f/data/volumes/slices.hpp>
 #include <c2f/data/split.hpp>
 #include <c2f/metrics/overlap.hpp>
 

@@ -11,9 +11,9 @@
 #include <thread>
 #include <vector>
 
-#include <c2f/data/canvas.hpp>
+#include <c2f/data/draw/canvas.hpp>
 #include <c2f/data/loader.hpp>
-#include <c2f/data/voc.hpp>
+#include <c2f/data/datasets/voc.hpp>
 
 #include "catch.hpp"
 #include "refusal.hpp"

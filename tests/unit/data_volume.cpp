@@ -5,8 +5,8 @@
 #include <vector>
 
 #include <c2f/core/random.hpp>
-#include <c2f/data/components.hpp>
-#include <c2f/data/volume.hpp>
+#include <c2f/data/volumes/components.hpp>
+#include <c2f/data/volumes/volume.hpp>
 
 #include "catch.hpp"
 

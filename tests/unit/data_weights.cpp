@@ -1,7 +1,7 @@
 // Weights out of a file and into one: names, shapes, types, what is refused and that a refusal changes nothing.
 // tests/parity/torchvision_weights.py loads torchvision's networks and hands them back.
 #include <c2f/c2f.hpp>
-#include <c2f/data/weights.hpp>
+#include <c2f/data/io/weights.hpp>
 #include <c2f/networks/resnet.hpp>
 #include <c2f/networks/vgg.hpp>
 #include <c2f/torch/network.hpp>

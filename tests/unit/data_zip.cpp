@@ -12,7 +12,7 @@
 
 #include <zip.h>
 
-#include <c2f/data/zip.hpp>
+#include <c2f/data/io/zip.hpp>
 
 #include "catch.hpp"
 #include "refusal.hpp"

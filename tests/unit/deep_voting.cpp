@@ -6,7 +6,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 
-#include <c2f/data/scenes.hpp>
+#include <c2f/data/synthetic/scenes.hpp>
 #include <c2f/layers/norm.hpp>
 #include <c2f/layers/plain.hpp>
 #include <c2f/networks/deep_voting.hpp>

@@ -1,7 +1,7 @@
 // The dense kind: its truths, predictions, agreement, damage and figures, against their definitions.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
-#include <c2f/encode/dense.hpp>
+#include <c2f/parts/encode_dense.hpp>
 #include <c2f/kinds/dense.hpp>
 
 #include <ATen/ops/cat.h>

@@ -14,7 +14,7 @@
 
 #include <c2f/core/random.hpp>
 #include <c2f/data/episodes.hpp>
-#include <c2f/data/glyphs.hpp>
+#include <c2f/data/synthetic/glyphs.hpp>
 #include <c2f/data/loader.hpp>
 #include <c2f/metrics/interval.hpp>
 

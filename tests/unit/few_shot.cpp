@@ -1,7 +1,7 @@
 // Few-shot classification: dropout, frozen networks, the classifier that grows, alone and in a stack, and fine-tuning.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
-#include <c2f/data/glyphs.hpp>
+#include <c2f/data/synthetic/glyphs.hpp>
 #include <c2f/layers/dropout.hpp>
 #include <c2f/layers/frozen.hpp>
 #include <c2f/systems/dynamic_few_shot.hpp>

@@ -1,6 +1,6 @@
 // RSTN as a composition: its schedules, shares and rates against the published numbers, and whole volumes against their definition.
 #include <c2f/conformance.hpp>
-#include <c2f/data/predict_volume.hpp>
+#include <c2f/inference/predict_volume.hpp>
 #include <c2f/networks/unet.hpp>
 #include <c2f/systems/rstn.hpp>
 #include <c2f/task/stack.hpp>

@@ -11,10 +11,10 @@
 
 #include <zlib.h>
 
-#include <c2f/data/components.hpp>
-#include <c2f/data/volume.hpp>
+#include <c2f/data/volumes/components.hpp>
+#include <c2f/data/volumes/volume.hpp>
 #include <c2f/metrics/overlap.hpp>
-#include <c2f/refine/refine.hpp>
+#include <c2f/parts/refine.hpp>
 
 #include "catch.hpp"
 

@@ -1,8 +1,8 @@
 // The saliency module of RSTN, the encoder that sets in late, and the whole of RSTN in a task.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
-#include <c2f/encode/saliency.hpp>
-#include <c2f/fuse/crop.hpp>
+#include <c2f/parts/encode_saliency.hpp>
+#include <c2f/parts/fuse_crop.hpp>
 #include <c2f/kinds/dense.hpp>
 #include <c2f/loss/dice.hpp>
 #include <c2f/networks/unet.hpp>

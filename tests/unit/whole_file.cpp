@@ -1,6 +1,6 @@
-// A file that is whole or not there (data/whole_file.hpp), and SHA-256 (data/sha256.hpp) against published sums.
-#include <c2f/data/sha256.hpp>
-#include <c2f/data/whole_file.hpp>
+// A file that is whole or not there (data/io/whole_file.hpp), and SHA-256 (data/io/sha256.hpp) against published sums.
+#include <c2f/data/io/sha256.hpp>
+#include <c2f/data/io/whole_file.hpp>
 
 #include <sys/resource.h>
 #include <sys/stat.h>

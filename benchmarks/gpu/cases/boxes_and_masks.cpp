@@ -1,8 +1,8 @@
 // A localiser on 192x192 pixels, batch 32, and FCN-8s on 512x512, batch 1.
 #include "../contender.hpp"
 
-#include <c2f/encode/dense.hpp>
-#include <c2f/encode/rasterize.hpp>
+#include <c2f/parts/encode_dense.hpp>
+#include <c2f/parts/encode_rasterize.hpp>
 #include <c2f/networks/fcn.hpp>
 #include <c2f/networks/localiser.hpp>
 #include <c2f/networks/resnet.hpp>

@@ -1,7 +1,7 @@
 // Coarse-to-fine ResNets on 224x224 pixels, 1,000 classes, batch 256.
 #include "../contender.hpp"
 
-#include <c2f/encode/tile.hpp>
+#include <c2f/parts/encode_tile.hpp>
 #include <c2f/networks/resnet.hpp>
 
 namespace {

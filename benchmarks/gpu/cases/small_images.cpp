@@ -1,7 +1,7 @@
 // Coarse-to-fine ResNets on 32x32 pixels, 100 classes, batch 128.
 #include "../contender.hpp"
 
-#include <c2f/encode/tile.hpp>
+#include <c2f/parts/encode_tile.hpp>
 #include <c2f/networks/resnet_cifar.hpp>
 
 namespace {

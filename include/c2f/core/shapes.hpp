@@ -8,7 +8,7 @@
 // always known, since the parameters depend on them. No cost at run time.
 #pragma once
 
-#include <c2f/core/sentence.hpp>
+#include <c2f/core/static_check.hpp>
 
 #include <cstdint>
 #include <type_traits>

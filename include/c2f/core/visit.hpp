@@ -10,9 +10,9 @@
 // A leaf's path is the names on the way to it, joined by dots: "layer1.0.conv1.weight", as in torchvision.
 #pragma once
 
-#include <c2f/core/leaf.hpp>
+#include <c2f/core/state_tensor.hpp>
 #include <c2f/core/members.hpp>
-#include <c2f/core/sentence.hpp>
+#include <c2f/core/static_check.hpp>
 
 #include <ATen/ops/empty.h>
 

@@ -1,4 +1,4 @@
-// c2f/cuda/fused.hpp: the fused operations of core/fused.hpp, with their gradients.
+// c2f/cuda/fused.hpp: the fused operations of execution/fused_operations.hpp, with their gradients.
 //
 //   c2f::with_fused const scope(&c2f::cuda::fused);
 //
@@ -8,20 +8,20 @@
 // their own. Include it in one file of a program.
 #pragma once
 
-#include <c2f/core/fused.hpp>
-#include <c2f/cuda/fused_augment_pictures.hpp>
-#include <c2f/cuda/fused_bias_relu.hpp>
-#include <c2f/cuda/fused_draw_boxes.hpp>
-#include <c2f/cuda/fused_drop.hpp>
-#include <c2f/cuda/fused_map_cross_entropy.hpp>
-#include <c2f/cuda/fused_max_pool.hpp>
-#include <c2f/cuda/fused_multiply_crop.hpp>
-#include <c2f/cuda/fused_norm_relu.hpp>
-#include <c2f/cuda/fused_stretch.hpp>
-#include <c2f/cuda/fused_stretch_beside.hpp>
-#include <c2f/cuda/fused_tell.hpp>
-#include <c2f/cuda/fused_update.hpp>
-#include <c2f/cuda/fused_upsample_bilinear.hpp>
+#include <c2f/execution/fused_operations.hpp>
+#include <c2f/cuda/autograd/fused_augment_pictures.hpp>
+#include <c2f/cuda/autograd/fused_bias_relu.hpp>
+#include <c2f/cuda/autograd/fused_draw_boxes.hpp>
+#include <c2f/cuda/autograd/fused_dropout.hpp>
+#include <c2f/cuda/autograd/fused_map_cross_entropy.hpp>
+#include <c2f/cuda/autograd/fused_max_pool.hpp>
+#include <c2f/cuda/autograd/fused_multiply_crop.hpp>
+#include <c2f/cuda/autograd/fused_norm_relu.hpp>
+#include <c2f/cuda/autograd/fused_broadcast_interior.hpp>
+#include <c2f/cuda/autograd/fused_concat_broadcast.hpp>
+#include <c2f/cuda/autograd/fused_sample_source.hpp>
+#include <c2f/cuda/autograd/fused_update.hpp>
+#include <c2f/cuda/autograd/fused_upsample_bilinear.hpp>
 
 namespace c2f::cuda {
 

@@ -2,14 +2,14 @@
 //
 //   c2f::fit(model, data, c2f::recipe::cifar{}.on(c2f::cuda::gpu()).bf16());
 //
-// Fused operations (cuda/fused.hpp), and steps that are recorded as a CUDA graph (cuda/graph.hpp). For programs that link the CMake target
+// Fused operations (cuda/fused.hpp), and steps that are recorded as a CUDA graph (cuda/runtime/graph.hpp). For programs that link the CMake target
 // c2f::cuda. Cost to compile: that of cuda/fused.hpp, so include it in one file of a program.
 // Error: c2f::input_error where there is no such GPU.
 #pragma once
 
 #include <c2f/core/errors.hpp>
 #include <c2f/cuda/fused.hpp>
-#include <c2f/cuda/graph.hpp>
+#include <c2f/cuda/runtime/graph.hpp>
 
 #include <c10/cuda/CUDAFunctions.h>
 

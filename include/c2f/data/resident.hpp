@@ -6,13 +6,13 @@
 // ids say which samples, keys are the bits of (seed, epoch): what data::loader makes of the same ids, seed and epoch is what is written,
 // bit for bit, rounded where images are bfloat16. An id below 0 stands for no sample: zeros, and a truth of -100, which losses ignore.
 //
-// Cost: with the fused operation (core/fused.hpp) one launch a batch, no allocation, and nothing waits for the host, so a captured graph
+// Cost: with the fused operation (execution/fused_operations.hpp) one launch a batch, no allocation, and nothing waits for the host, so a captured graph
 // may contain it. Without it the split itself reads on the host, and ids and images cross. Errors: input_error for tensors that are not as
 // below.
 #pragma once
 
 #include <c2f/core/errors.hpp>
-#include <c2f/core/fused.hpp>
+#include <c2f/execution/fused_operations.hpp>
 #include <c2f/data/pictures.hpp>
 #include <c2f/data/split.hpp>
 

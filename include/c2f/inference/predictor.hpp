@@ -4,7 +4,7 @@
 //   c2f::predictor<cifar100> predict(model, {.on = c2f::cuda::gpu(), .bf16 = true});
 //   auto [coarse, fine] = predict(images);                                       // raw answers of both, as model(images, c2f::eval)
 //
-// Holds a copy of the model in which every norm that follows a convolution has become part of it (core/folding.hpp), without gradients;
+// Holds a copy of the model in which every norm that follows a convolution has become part of it (execution/folding.hpp), without gradients;
 // what is left, a sum a channel, a shortcut's sum and a ReLU, is one kernel where there are fused operations. On an accelerator that
 // records (cuda/gpu.hpp) the pass of each batch size is recorded when it is first seen and from then on repeated: one launch. Stacks that
 // work on the host (fuse::crop, refine::until) are run.
@@ -13,7 +13,7 @@
 // Cost: a copy of the model; on a GPU the memory of each batch size that was seen. Errors: as the stack's.
 #pragma once
 
-#include <c2f/core/folding.hpp>
+#include <c2f/execution/folding.hpp>
 #include <c2f/inference/recorded_passes.hpp>
 
 #include <ATen/Context.h>

@@ -10,8 +10,8 @@
 // images are [N, C, H, W] floats on any device; the answers lie on the accelerator's. Cost: on a GPU the memory of each size that was seen.
 #pragma once
 
-#include <c2f/core/accelerator.hpp>
-#include <c2f/core/streams.hpp>
+#include <c2f/execution/accelerator.hpp>
+#include <c2f/execution/streams.hpp>
 #include <c2f/task/stack.hpp>
 
 #include <ATen/core/grad_mode.h>

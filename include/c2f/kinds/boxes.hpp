@@ -9,7 +9,7 @@
 // Paper 000, sections 3.1 and 4.1: "a box ... a binary map", one channel a class where there are several.
 //
 // Drawing a box with hard edges has no gradient with respect to it: with the default encoder the fine loss does not reach the coarse
-// network (encode/rasterize.hpp).
+// network (parts/encode_rasterize.hpp).
 #pragma once
 
 #include <c2f/core/kind.hpp>

@@ -8,14 +8,14 @@
 //   conv(x, mode)   conv.then_relu(x, mode)
 //
 // [N, C, H, W] -> [N, Out, H', W'].  Weight [Out, C, Kernel, Kernel], initially he_normal.  One convolution call; of an image beside a
-// stretched map, with more than 3x3, two smaller ones (layers/conv_beside.hpp).
-// Errors: an input that is not a map or too small for the window is a compile error (layers/check.hpp).
+// stretched map, with more than 3x3, two smaller ones (layers/conv_broadcast.hpp).
+// Errors: an input that is not a map or too small for the window is a compile error (layers/layer_check.hpp).
 #pragma once
 
 #include <c2f/core/architecture.hpp>
-#include <c2f/core/folding.hpp>
-#include <c2f/layers/check.hpp>
-#include <c2f/layers/conv_beside.hpp>
+#include <c2f/execution/folding.hpp>
+#include <c2f/layers/layer_check.hpp>
+#include <c2f/layers/conv_broadcast.hpp>
 
 #include <ATen/ops/conv2d.h>
 

@@ -9,7 +9,7 @@
 #pragma once
 
 #include <c2f/core/architecture.hpp>
-#include <c2f/core/fused.hpp>
+#include <c2f/execution/fused_operations.hpp>
 #include <c2f/core/progress.hpp>
 
 #include <ATen/ops/empty.h>

@@ -8,7 +8,7 @@
 #pragma once
 
 #include <c2f/core/architecture.hpp>
-#include <c2f/layers/check.hpp>
+#include <c2f/layers/layer_check.hpp>
 
 #include <ATen/ops/linear.h>
 

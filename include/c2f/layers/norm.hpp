@@ -9,12 +9,12 @@
 // calls on the host; it is there because torchvision's files hold it.
 //
 // While training, maps that lie channels last and have a multiple of 8 channels take the fused operation norm_relu where there is one
-// (core/fused.hpp): two launches each way, whatever is added and cut off behind the norm.
+// (execution/fused_operations.hpp): two launches each way, whatever is added and cut off behind the norm.
 #pragma once
 
 #include <c2f/core/architecture.hpp>
-#include <c2f/core/folding.hpp>
-#include <c2f/core/fused.hpp>
+#include <c2f/execution/folding.hpp>
+#include <c2f/execution/fused_operations.hpp>
 
 #include <ATen/ops/batch_norm.h>
 
@@ -43,7 +43,7 @@ struct batch_norm {
     detail::call_counter num_batches_tracked;
     C2F_MEMBERS(weight, bias, running_mean, running_var, num_batches_tracked);
 
-    folded_norm folded;  ///< whether a convolution does it (core/folding.hpp)
+    folded_norm folded;  ///< whether a convolution does it (execution/folding.hpp)
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
       if (folded.done) return shifted(x, {}, false);

@@ -7,8 +7,8 @@
 #pragma once
 
 #include <c2f/core/architecture.hpp>
-#include <c2f/core/fused.hpp>
-#include <c2f/layers/check.hpp>
+#include <c2f/execution/fused_operations.hpp>
+#include <c2f/layers/layer_check.hpp>
 
 #include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/max_pool2d.h>

@@ -8,9 +8,9 @@
 #pragma once
 
 #include <c2f/core/architecture.hpp>
-#include <c2f/core/fused.hpp>
+#include <c2f/execution/fused_operations.hpp>
 #include <c2f/core/progress.hpp>
-#include <c2f/layers/check.hpp>
+#include <c2f/layers/layer_check.hpp>
 
 #include <array>
 #include <concepts>

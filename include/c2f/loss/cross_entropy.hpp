@@ -6,7 +6,7 @@
 // logits' number type.
 #pragma once
 
-#include <c2f/core/fused.hpp>
+#include <c2f/execution/fused_operations.hpp>
 #include <c2f/core/kind.hpp>
 
 #include <ATen/ops/cross_entropy_loss.h>

@@ -6,7 +6,7 @@
 // gradient 0. Computed in float whatever the raw numbers' type. For c2f::dense with the same label (`serves`).
 #pragma once
 
-#include <c2f/core/fused.hpp>
+#include <c2f/execution/fused_operations.hpp>
 
 #include <ATen/ops/binary_cross_entropy_with_logits.h>
 #include <ATen/ops/cross_entropy_loss.h>

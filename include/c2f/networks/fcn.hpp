@@ -16,7 +16,7 @@
 // epoch, sample).
 #pragma once
 
-#include <c2f/core/fused.hpp>
+#include <c2f/execution/fused_operations.hpp>
 #include <c2f/kinds/dense.hpp>
 #include <c2f/layers/conv.hpp>
 #include <c2f/layers/norm.hpp>

@@ -7,7 +7,7 @@
 // Paper 000, section 4.1.2, which takes ScaleNet (Qiao et al., ICCV 2017): ResNet-50 without its last stage (39 layers, 1,024
 // channels, stride 16), a 1x1 convolution to `Width` channels, another one, each with a norm and ReLU, a 1x1 convolution to the
 // numbers of the kind, and their mean over all places. [N, C, H, W] -> [N, 4K] for c2f::boxes<K>.
-// Errors: a backbone that ends in a vector is a compile error (layers/check.hpp).
+// Errors: a backbone that ends in a vector is a compile error (layers/layer_check.hpp).
 #pragma once
 
 #include <c2f/kinds/boxes.hpp>

@@ -10,7 +10,7 @@
 #pragma once
 
 #include <c2f/core/errors.hpp>
-#include <c2f/data/whole_file.hpp>
+#include <c2f/data/io/whole_file.hpp>
 #include <c2f/print.hpp>
 #include <c2f/train/observer.hpp>
 

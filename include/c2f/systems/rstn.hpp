@@ -17,11 +17,11 @@
 // The fixed point of the switch is not published: here it is the middle, where stage J begins.
 //
 // The published networks begin with weights trained on PASCAL VOC, which are not part of c2f; the published rate, 1e-5 and ten times
-// that with momentum .99, is meant for these. Whole volumes, of three networks that look along three axes: data/predict_volume.hpp.
+// that with momentum .99, is meant for these. Whole volumes, of three networks that look along three axes: inference/predict_volume.hpp.
 #pragma once
 
-#include <c2f/encode/saliency.hpp>
-#include <c2f/fuse/crop.hpp>
+#include <c2f/parts/encode_saliency.hpp>
+#include <c2f/parts/fuse_crop.hpp>
 #include <c2f/loss/dice.hpp>
 #include <c2f/networks/fcn.hpp>
 #include <c2f/task/complete.hpp>

@@ -1,11 +1,11 @@
 // c2f/task/check.hpp: every sentence that is said about a task, in one place, in the order they are looked for.
 //
 // A task is looked at part by part and the first mistake ends it: one mistake, one error. Each sentence says what is wrong and
-// what to write; the types beside it say what was found. What a layer says of its input stands in layers/check.hpp. docs/errors.md
+// what to write; the types beside it say what was found. What a layer says of its input stands in layers/layer_check.hpp. docs/errors.md
 // explains each, and tests/fail has a good and a bad task for each.
 #pragma once
 
-#include <c2f/layers/check.hpp>
+#include <c2f/layers/layer_check.hpp>
 #include <c2f/task/complete.hpp>
 
 namespace c2f {

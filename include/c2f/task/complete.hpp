@@ -20,14 +20,14 @@
 //   weights   of the two losses                 loss_weights<1.0, 1.0> (eq. 4)
 #pragma once
 
-#include <c2f/combine/combine.hpp>
-#include <c2f/encode/encoder.hpp>
-#include <c2f/fuse/fuse.hpp>
-#include <c2f/refine/refine.hpp>
-#include <c2f/schedule/schedule.hpp>
-#include <c2f/share/share.hpp>
-#include <c2f/source/predict.hpp>
-#include <c2f/source/source.hpp>
+#include <c2f/parts/combine.hpp>
+#include <c2f/parts/encoder.hpp>
+#include <c2f/parts/fuse.hpp>
+#include <c2f/parts/refine.hpp>
+#include <c2f/parts/schedule.hpp>
+#include <c2f/parts/share.hpp>
+#include <c2f/parts/predict.hpp>
+#include <c2f/parts/source.hpp>
 
 namespace c2f {
 

@@ -19,7 +19,7 @@
 #pragma once
 
 #include <c2f/core/dims.hpp>
-#include <c2f/core/stretch.hpp>
+#include <c2f/execution/broadcast_map.hpp>
 #include <c2f/task/check.hpp>
 
 #include <string>

@@ -7,7 +7,7 @@
 //   p *= 1 - rate * decay (decoupled), or g += decay * p;   m = beta1 m + (1 - beta1) g;   v = beta2 v + (1 - beta2) g^2
 //   p -= rate * (m / (1 - beta1^k)) / (sqrt(v / (1 - beta2^k)) + epsilon)          in update k = 1, 2, ...
 // k counts the updates that were not skipped, one count for all parameters.
-// Cost: one at::_fused_adam_ a group of equal shares, or one kernel for all (core/fused.hpp); two more copies of the parameters.
+// Cost: one at::_fused_adam_ a group of equal shares, or one kernel for all (execution/fused_operations.hpp); two more copies of the parameters.
 #pragma once
 
 #include <c2f/train/optimizer.hpp>

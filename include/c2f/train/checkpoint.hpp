@@ -24,9 +24,9 @@
 #pragma once
 
 #include <c2f/core/errors.hpp>
-#include <c2f/data/safetensors.hpp>
-#include <c2f/data/sha256.hpp>
-#include <c2f/data/whole_file.hpp>
+#include <c2f/data/io/safetensors.hpp>
+#include <c2f/data/io/sha256.hpp>
+#include <c2f/data/io/whole_file.hpp>
 #include <c2f/train/state.hpp>
 
 #include <ATen/Parallel.h>

@@ -14,7 +14,7 @@
 // bfloat16 copy of the parameters, which layers read instead of converting theirs in every pass (leaf::as); forget_low() ends that.
 #pragma once
 
-#include <c2f/core/fused.hpp>
+#include <c2f/execution/fused_operations.hpp>
 #include <c2f/train/flat.hpp>
 
 #include <ATen/core/LegacyTypeDispatch.h>

@@ -10,7 +10,7 @@
 // a floating-point number is copied.
 #pragma once
 
-#include <c2f/core/accelerator.hpp>
+#include <c2f/execution/accelerator.hpp>
 #include <c2f/core/errors.hpp>
 #include <c2f/core/progress.hpp>
 #include <c2f/train/observer.hpp>

@@ -6,7 +6,7 @@
 //   optimizer.step(0.1);                      // the learning rate of this step
 //
 // PyTorch's update: g += decay * p;  m = momentum * m + g;  p -= rate * (nesterov ? g + momentum * m : m).
-// Cost: one at::_fused_sgd_ a group of equal shares, or one kernel for all (core/fused.hpp); momentum is one more copy of the parameters.
+// Cost: one at::_fused_sgd_ a group of equal shares, or one kernel for all (execution/fused_operations.hpp); momentum is one more copy of the parameters.
 #pragma once
 
 #include <c2f/train/optimizer.hpp>

@@ -22,7 +22,7 @@
 // steps are queued before next() waits.
 #pragma once
 
-#include <c2f/core/streams.hpp>
+#include <c2f/execution/streams.hpp>
 #include <c2f/data/loader.hpp>
 #include <c2f/data/resident.hpp>
 #include <c2f/task/stack.hpp>

@@ -1,0 +1,100 @@
+// c2f/core/state_tensor.hpp: parameters and buffers, the tensors a network owns.
+//
+//   c2f::parameter<c2f::initial::he_normal, 16, 3, 3, 3> weight;   // [16, 3, 3, 3], trained
+//   c2f::buffer<c2f::initial::zeros, 16> running_mean;             // [16], saved but not trained
+//
+// The shape stands in the type, so counts are known while compiling. A leaf has no value until c2f::initialize (core/visit.hpp)
+// or make_network gave it one; using it before throws c2f::error. Copying a leaf copies its numbers: networks are values.
+#pragma once
+
+#include <c2f/core/errors.hpp>
+#include <c2f/core/initial.hpp>
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+namespace c2f {
+
+/// What a leaf's type says about it, for code that walks over leaves of all types.
+struct leaf_traits {
+  bool trained;                                                                 ///< parameter (true) or buffer (false)
+  std::span<std::int64_t const> dims;                                           ///< its shape
+  double (*draw)(random_stream&, std::span<std::int64_t const>, std::int64_t);  ///< its initial value, an element a call
+  at::ScalarType type = at::kFloat;                                             ///< its number type
+  bool on_host        = false;                                                  ///< stays in host memory when the network moves
+  [[nodiscard]] constexpr std::int64_t count() const {
+    std::int64_t product = 1;
+    for (auto const dim : dims) product *= dim;
+    return product;
+  }
+};
+
+/// The common part of parameters and buffers: a tensor that is copied with its owner.
+class leaf {
+ public:
+  leaf()                           = default;
+  leaf(leaf&&) noexcept            = default;
+  leaf& operator=(leaf&&) noexcept = default;
+  leaf(leaf const& other) : tensor_(copy_of(other.tensor_)) {}
+  leaf& operator=(leaf const& other) {
+    if (this != &other) assign(copy_of(other.tensor_));
+    return *this;
+  }
+  ~leaf() = default;
+
+  /// The tensor; throws c2f::error when the network was never initialised.
+  [[nodiscard]] at::Tensor const& tensor() const {
+    if (!tensor_.defined())
+      throw error(
+          "a network was used before it had values; make it with c2f::make_network<...>(seed) or call c2f::initialize(network, seed)");
+    return tensor_;
+  }
+  /// The tensor in the number type of `like` (itself when it is the same): what lets bfloat16 images meet float32 weights.
+  [[nodiscard]] at::Tensor as(at::Tensor const& like) const {
+    at::Tensor const& own = tensor();
+    if (own.scalar_type() == like.scalar_type()) return own;
+    return low_.defined() && low_.scalar_type() == like.scalar_type() ? low_ : own.to(like.scalar_type());
+  }
+  void assign(at::Tensor value) {
+    tensor_ = std::move(value);
+    low_.reset();
+  }
+  /// A copy in another number type, which `as` gives instead of converting anew; who sets it keeps it up to date. It is not copied.
+  [[nodiscard]] at::Tensor const& low() const { return low_; }
+  void set_low(at::Tensor copy) { low_ = std::move(copy); }
+  [[nodiscard]] bool defined() const { return tensor_.defined(); }
+
+ private:
+  static at::Tensor copy_of(at::Tensor const& tensor) {
+    return tensor.defined() ? tensor.detach().clone().set_requires_grad(tensor.requires_grad()) : at::Tensor();
+  }
+  at::Tensor tensor_, low_;
+};
+
+namespace detail {
+template <bool Trained, class Initial, std::int64_t... Dims>
+struct typed_leaf : leaf {
+  static constexpr std::array<std::int64_t, sizeof...(Dims)> dims{Dims...};
+  static constexpr std::int64_t count = (std::int64_t{1} * ... * Dims);
+  static constexpr leaf_traits traits{Trained, dims, &Initial::draw};
+};
+}  // namespace detail
+
+/// A tensor that is trained.
+template <class Initial, std::int64_t... Dims>
+struct parameter : detail::typed_leaf<true, Initial, Dims...> {};
+
+/// A tensor that is saved and moved with the network but not trained (running statistics).
+template <class Initial, std::int64_t... Dims>
+struct buffer : detail::typed_leaf<false, Initial, Dims...> {};
+
+namespace detail {
+template <class T>
+concept any_leaf = std::is_base_of_v<leaf, T> && requires { T::traits; };
+}  // namespace detail
+
+}  // namespace c2f

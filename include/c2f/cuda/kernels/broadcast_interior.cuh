@@ -1,0 +1,143 @@
+// c2f/cuda/kernels/broadcast_interior.cuh: a tiny map stretched by repeating its middle row and column (execution/broadcast_map.hpp), and what the gradient is: sums.
+//
+//   c2f::cuda::fill(large, shape, c2f::cuda::stretch<float>{tiny, onto, of_tiny, shape}, where);
+//   c2f::cuda::stretch_words<bfloat16> const work{tiny, onto, large, of_tiny, shape};   c2f::cuda::for_each(work, work.count(), where);
+//
+// tiny [N, C, h, w] -> [N, C, H, W], h odd and at most H, or H itself; so is w. What `onto` has, a map like the answer, is added; nullptr:
+// nothing. stretch_words is for channels-last maps of a multiple of 8 channels, of which a thread does 16 bytes. All lie alike, contiguous
+// or channels last.
+//
+// The gradient of a number of tiny is the sum over the rectangle it was copied to, taken in two steps of fixed order: over columns, which
+// leaves [N, C, H, w] in float, a warp a row or, of words, a thread 16 bytes of channels of one, and then over rows, a warp a number.
+#pragma once
+
+#include <c2f/cuda/kernels/map.cuh>
+#include <c2f/cuda/kernels/words.cuh>
+
+namespace c2f::cuda {
+
+/// Which place of a tiny side of `tiny` stands at `i` of the stretched side of `size`.
+[[nodiscard]] C2F_HOST_DEVICE inline int unstretched(int i, int size, int tiny) {
+  int const middle = tiny / 2, more = size - tiny;
+  return i <= middle ? i : i <= middle + more ? middle : i - more;
+}
+
+/// Where in tiny the number lies that stands at a place of the stretched map.
+[[nodiscard]] C2F_HOST_DEVICE inline std::int64_t unstretched(map_place const& at, map_shape const& large, map_shape const& tiny) {
+  return tiny.at(at.n, at.c, unstretched(at.y, large.height, tiny.height), unstretched(at.x, large.width, tiny.width));
+}
+
+template <number Number>
+struct stretch {
+  Number const* tiny;
+  Number const* onto;
+  map_shape of_tiny, of_large;
+
+  C2F_HOST_DEVICE float operator()(map_place const& at) const {
+    float const value = load(tiny[unstretched(at, of_large, of_tiny)]);
+    return onto == nullptr ? value : value + load(onto[of_large.at(at.n, at.c, at.y, at.x)]);
+  }
+};
+
+template <number Number>
+struct stretch_words {
+  static constexpr int per = in_words<Number>;
+  Number const* tiny;
+  Number const* onto;
+  Number* large;
+  map_shape of_tiny, of_large;
+
+  /// How many threads' work it is.
+  [[nodiscard]] std::int64_t count() const { return of_large.count() / per; }
+
+  C2F_HOST_DEVICE void operator()(std::int64_t i) const {
+    map_place const at = of_large.place_of_pack(i, per);
+    words const value  = load_words(tiny + unstretched(at, of_large, of_tiny));
+    if (onto == nullptr) return store_words(large + i * per, value);
+    words const below = load_words(onto + i * per);
+    float sum[per];
+    C2F_UNROLL
+    for (int k = 0; k < per; ++k) sum[k] = number_of<Number>(value, k) + number_of<Number>(below, k);
+    store_words(large + i * per, words_of<Number>(sum));
+  }
+};
+
+/// A row of the large map and a channel, as they lie in memory: the sums over columns. gradient: the channels from `first` on.
+template <number Number>
+struct stretch_columns {
+  Number const* gradient;
+  float* sums;  // [N, C, H, w]
+  map_shape of_gradient, of_sums;
+  int first;
+
+  template <class Lanes>
+  C2F_HOST_DEVICE void operator()(Lanes const& lanes, std::int64_t row) const {
+    map_place const at = map_shape{of_sums.samples, of_sums.channels, of_sums.height, 1, of_sums.last}.place_of(row);
+    auto const number  = [&](int i) { return load(gradient[of_gradient.at(at.n, first + at.c, at.y, i)]); };
+    int const tiny = of_sums.width, middle = tiny / 2, more = of_gradient.width - tiny;
+    float sum = 0;
+    for (auto i = static_cast<int>(lanes.first()); i <= more; i += static_cast<int>(lanes.count())) sum += number(middle + i);
+    sum = lanes.sum(sum);
+    for (auto i = static_cast<int>(lanes.first()); i < tiny; i += static_cast<int>(lanes.count()))
+      sums[of_sums.at(at.n, at.c, at.y, i)] = i == middle ? sum : number(i < middle ? i : i + more);
+  }
+};
+
+/// The same for all channels, where the maps lie channels last: 16 bytes of channels of one row.
+template <number Number>
+struct stretch_columns_of_words {
+  static constexpr int per = in_words<Number>;
+  Number const* gradient;
+  float* sums;
+  map_shape of_gradient, of_sums;
+
+  [[nodiscard]] std::int64_t count() const { return of_sums.resized(of_sums.height, 1).count() / per; }
+
+  C2F_HOST_DEVICE void operator()(std::int64_t i) const {
+    map_place const at = map_shape{of_sums.samples, of_sums.channels, of_sums.height, 1, true}.place_of_pack(i, per);
+    auto const read    = [&](int column) { return load_words(gradient + of_gradient.at(at.n, at.c, at.y, column)); };
+    auto const write   = [&](int column, float const(&numbers)[per]) {
+      float* const to = sums + of_sums.at(at.n, at.c, at.y, column);
+      C2F_UNROLL
+      for (int k = 0; k < per; k += 4) {
+        float const four[4]{numbers[k], numbers[k + 1], numbers[k + 2], numbers[k + 3]};
+        store_words(to + k, words_of<float>(four));
+      }
+    };
+    int const tiny = of_sums.width, middle = tiny / 2, more = of_gradient.width - tiny;
+    float sum[per];
+    for (int column = 0; column < tiny; ++column) {
+      int const from = column <= middle ? column : column + more, count = column == middle ? more + 1 : 1;
+      C2F_UNROLL
+      for (int k = 0; k < per; ++k) sum[k] = 0;
+      for (int j = 0; j < count; ++j) {
+        words const numbers = read(from + j);
+        C2F_UNROLL
+        for (int k = 0; k < per; ++k) sum[k] += number_of<Number>(numbers, k);
+      }
+      write(column, sum);
+    }
+  }
+};
+
+/// A number of tiny, as they lie in memory: the sum over rows.
+template <number Number>
+struct stretch_rows {
+  float const* sums;
+  Number* to_tiny;
+  map_shape of_sums, of_tiny;
+
+  template <class Lanes>
+  C2F_HOST_DEVICE void operator()(Lanes const& lanes, std::int64_t index) const {
+    map_place const at = of_tiny.place_of(index);
+    int const middle = of_tiny.height / 2, more = of_sums.height - of_tiny.height;
+    int const begin = at.y <= middle ? at.y : at.y + more, count = at.y == middle ? more + 1 : 1;
+    float sum = 0;
+    for (auto i = static_cast<int>(lanes.first()); i < count; i += static_cast<int>(lanes.count()))
+      sum += sums[of_sums.at(at.n, at.c, begin + i, at.x)];
+    sum = lanes.sum(sum);
+    if (lanes.first() == 0) store(to_tiny[index], sum);
+  }
+};
+
+}  // namespace c2f::cuda

@@ -1,0 +1,265 @@
+// c2f/data/io/picture_file.hpp: JPEG and PNG files as bytes.
+//
+//   c2f::data::picture_bytes photo = c2f::data::read_picture("cat.jpg");          // RGB, whatever the file holds
+//   page.blit(photo.rgb, photo.width, photo.height, 0, 0);
+//   c2f::data::label_bytes trimap = c2f::data::read_label_picture("cat.png");     // a byte a pixel: numbers, not colours
+//
+// What a file is, is told by its first bytes and not by its name. Every colour type of PNG and grey, YCbCr and RGB JPEG become
+// RGB of 8 bits; transparency is dropped, gamma, colour profiles and EXIF's orientation are not looked at. A picture is whole or an
+// error: what libjpeg only warns of (missing data, broken codes) is an error here.
+//
+// Costs: the file and the picture in memory, and 2 bytes more for each number of a JPEG of several scans while it is decoded. Memory is
+// asked for when the header has been judged: sides are 1 to 65,500, pixels at most 64 million and not more than so many bytes could ever
+// hold, and all together at most 192 MB or, where that is more, four times the file.
+// Needs libjpeg and libspng.
+// Errors: input_error naming the file: it is missing, no JPEG or PNG, damaged, too large; a label picture that is in colours.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <csetjmp>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <span>
+#include <string>
+#include <system_error>
+#include <vector>
+
+// jpeglib.h uses FILE and size_t without including what they are declared in.
+#include <jpeglib.h>
+#include <spng.h>
+
+#include <c2f/core/errors.hpp>
+
+namespace c2f::data {
+
+/// What photographs are normalised with, 0...1: the means and deviations of red, green and blue over ImageNet.
+inline constexpr std::array<float, 3> imagenet_mean{.485f, .456f, .406f}, imagenet_deviation{.229f, .224f, .225f};
+
+/// An RGB picture: height * width * 3 bytes, rows from the top, channels last.
+struct picture_bytes {
+  std::int64_t height = 0, width = 0;
+  std::vector<std::uint8_t> rgb;
+};
+
+/// A picture of numbers: height * width bytes, rows from the top.
+struct label_bytes {
+  std::int64_t height = 0, width = 0;
+  std::vector<std::uint8_t> labels;
+};
+
+inline constexpr std::int64_t largest_picture_side = 65500, largest_picture_pixels = 64000000, largest_picture_memory = 192000000;
+
+namespace detail {
+
+inline std::vector<std::uint8_t> bytes_of_file(std::filesystem::path const& path, std::uintmax_t limit) {
+  std::string const name = "'" + path.string() + "'";
+  std::error_code failed;
+  if (!std::filesystem::is_regular_file(path, failed)) throw input_error("no file " + name + "; check its name and folder");
+  std::uintmax_t const size = std::filesystem::file_size(path, failed);
+  if (failed) throw input_error("cannot read " + name + ": " + failed.message() + "; make it readable");
+  if (size > limit)
+    throw input_error(name + " has " + std::to_string(size) + " bytes, more than the " + std::to_string(limit) +
+                      " that are read of such a file; check that it is the right one");
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw input_error("cannot open " + name + "; make it readable");
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(size));
+  in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
+  if (static_cast<std::uintmax_t>(in.gcount()) != size)
+    throw input_error("cannot read " + name + " beyond byte " + std::to_string(in.gcount()) + " of " + std::to_string(size) +
+                      "; check the disk, or copy the file again");
+  return bytes;
+}
+
+inline constexpr std::uintmax_t largest_picture_file = std::uintmax_t{1} << 29;
+
+[[noreturn]] inline void damaged(std::string const& name, char const* format, std::string const& why) {
+  throw input_error("'" + name + "' is not a whole " + format + ": " + why + "; copy or convert the file again");
+}
+
+/// Judges a header, before there is memory for what it promises.
+inline void check_picture_size(std::string const& name, char const* format, std::uint64_t width, std::uint64_t height,
+                               std::uint64_t most_pixels) {
+  std::string const size = std::to_string(width) + " x " + std::to_string(height);
+  if (width < 1 || height < 1 || width > largest_picture_side || height > largest_picture_side ||
+      width * height > static_cast<std::uint64_t>(largest_picture_pixels))
+    throw input_error("'" + name + "' is " + size + " pixels; sides are 1 to " + std::to_string(largest_picture_side) +
+                      ", pixels at most " + std::to_string(largest_picture_pixels) + ", so make it smaller");
+  if (width * height > most_pixels) damaged(name, format, "so few bytes cannot hold " + size + " pixels");
+}
+
+/// One decompression. libjpeg reports errors by a call that must not return: it jumps back into header() or rows(), which hold
+/// nothing that would have to be destroyed, so no exception and no destructor ever meets a frame of C.
+class jpeg_reader {
+ public:
+  explicit jpeg_reader(std::span<std::uint8_t const> bytes) : bytes_(bytes) {}
+  jpeg_reader(jpeg_reader const&)            = delete;
+  jpeg_reader& operator=(jpeg_reader const&) = delete;
+  ~jpeg_reader() { jpeg_destroy_decompress(&state_); }
+
+  /// Reads up to the first scan; false where that fails.
+  [[nodiscard]] bool header() {
+    state_.err                   = jpeg_std_error(&report_.calls);
+    report_.calls.error_exit     = &fail;
+    report_.calls.emit_message   = [](j_common_ptr state, int level) { level < 0 ? fail(state) : void(); };
+    report_.calls.output_message = [](j_common_ptr) {};
+    if (setjmp(report_.back) != 0) return false;
+    jpeg_create_decompress(&state_);
+    // Each scan of a progressive file goes over the whole picture and may cost it some bytes only: more than 100 are an attack.
+    watch_.progress_monitor = [](j_common_ptr state) {
+      if (reinterpret_cast<j_decompress_ptr>(state)->input_scan_number > 100) fail(state);
+    };
+    state_.progress = &watch_;
+    jpeg_mem_src(&state_, bytes_.data(), static_cast<unsigned long>(bytes_.size()));
+    jpeg_read_header(&state_, TRUE);
+    return true;
+  }
+  [[nodiscard]] std::uint64_t width() const { return state_.image_width; }
+  [[nodiscard]] std::uint64_t height() const { return state_.image_height; }
+  /// What a pixel takes while it is decoded: of several scans all coefficients are kept, 16 bits each.
+  [[nodiscard]] std::uint64_t pixel_bytes() {
+    return 3 + (jpeg_has_multiple_scans(&state_) ? 2 * static_cast<std::uint64_t>(state_.num_components) : 0);
+  }
+
+  /// Writes the picture; false where that fails.
+  [[nodiscard]] bool rows(std::uint8_t* to) {
+    if (setjmp(report_.back) != 0) return false;
+    state_.out_color_space = JCS_RGB;
+    jpeg_start_decompress(&state_);
+    while (state_.output_scanline < state_.output_height) {
+      JSAMPROW row = to + std::size_t{3} * state_.output_width * state_.output_scanline;
+      jpeg_read_scanlines(&state_, &row, 1);
+    }
+    jpeg_finish_decompress(&state_);
+    return true;
+  }
+  /// Why it failed.
+  [[nodiscard]] std::string why() const {
+    return state_.progress != nullptr && state_.input_scan_number > 100 ? "it has more than 100 scans" : report_.text;
+  }
+
+ private:
+  struct report {
+    jpeg_error_mgr calls;  // first: the library hands back a pointer to it
+    std::jmp_buf back;
+    char text[JMSG_LENGTH_MAX];
+  };
+  static void fail(j_common_ptr state) {
+    auto* const to = reinterpret_cast<report*>(state->err);
+    to->calls.format_message(state, to->text);
+    std::longjmp(to->back, 1);
+  }
+
+  std::span<std::uint8_t const> bytes_;
+  jpeg_decompress_struct state_{};
+  jpeg_progress_mgr watch_{};
+  report report_{};
+};
+
+inline picture_bytes decode_jpeg(std::span<std::uint8_t const> bytes, std::string const& name) {
+  jpeg_reader reader(bytes);
+  if (!reader.header()) damaged(name, "JPEG", reader.why());
+  // A block of 8 x 8 pixels takes a bit at least.
+  check_picture_size(name, "JPEG", reader.width(), reader.height(), std::uint64_t{512} * bytes.size());
+  std::uint64_t const needed = reader.width() * reader.height() * reader.pixel_bytes(),
+                      most   = std::max<std::uint64_t>(largest_picture_memory, 4 * bytes.size());
+  if (needed > most)
+    throw input_error("'" + name + "' takes " + std::to_string(needed) + " bytes to decode, more than " + std::to_string(most) +
+                      "; make it smaller, or write it in one scan (not progressive)");
+  picture_bytes picture{static_cast<std::int64_t>(reader.height()), static_cast<std::int64_t>(reader.width()), {}};
+  picture.rgb.resize(static_cast<std::size_t>(3 * picture.height * picture.width));
+  if (!reader.rows(picture.rgb.data())) damaged(name, "JPEG", reader.why());
+  return picture;
+}
+
+class png_reader {
+ public:
+  png_reader(std::span<std::uint8_t const> bytes, std::string const& name) : name_(name), state_(spng_ctx_new(0), &spng_ctx_free) {
+    check(state_ ? 0 : static_cast<int>(SPNG_EMEM));
+    constexpr std::size_t chunk = std::size_t{1} << 24;  // of text, profiles and the like; pixels do not count
+    check(spng_set_image_limits(state_.get(), largest_picture_side, largest_picture_side));
+    check(spng_set_chunk_limits(state_.get(), chunk, chunk));
+    check(spng_set_png_buffer(state_.get(), bytes.data(), bytes.size()));
+    check(spng_get_ihdr(state_.get(), &header_));
+    // Deflate makes at most 1,032 bytes of one.
+    std::uint64_t const channels = header_.color_type == SPNG_COLOR_TYPE_TRUECOLOR         ? 3
+                                   : header_.color_type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA ? 4
+                                   : header_.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA ? 2
+                                                                                           : 1;
+    check_picture_size(name, "PNG", header_.width, header_.height, std::uint64_t{1032} * 8 * bytes.size() / (channels * header_.bit_depth));
+  }
+  [[nodiscard]] spng_ihdr const& header() const { return header_; }
+
+  [[nodiscard]] std::vector<std::uint8_t> pixels(int format) {
+    std::size_t size = 0;
+    check(spng_decoded_image_size(state_.get(), format, &size));
+    std::vector<std::uint8_t> bytes(size);
+    check(spng_decode_image(state_.get(), bytes.data(), size, format, 0));
+    check(spng_decode_chunks(state_.get()));  // up to the end of the file
+    return bytes;
+  }
+
+ private:
+  void check(int failed) const {
+    if (failed) damaged(name_, "PNG", spng_strerror(failed));
+  }
+
+  std::string name_;
+  std::unique_ptr<spng_ctx, decltype(&spng_ctx_free)> state_;
+  spng_ihdr header_{};
+};
+
+inline bool is_png(std::span<std::uint8_t const> bytes) {
+  constexpr std::uint8_t magic[]{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+  return bytes.size() >= 8 && std::equal(magic, magic + 8, bytes.begin());
+}
+
+}  // namespace detail
+
+/// The picture in the bytes of a JPEG or PNG file; `name` is for messages.
+[[nodiscard]] inline picture_bytes decode_picture(std::span<std::uint8_t const> bytes, std::string const& name) {
+  if (bytes.size() >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff) return detail::decode_jpeg(bytes, name);
+  if (!detail::is_png(bytes)) throw input_error("'" + name + "' does not begin as a JPEG or PNG file does; convert it to one of them");
+  detail::png_reader reader(bytes, name);
+  return {reader.header().height, reader.header().width, reader.pixels(SPNG_FMT_RGB8)};
+}
+
+/// The picture of a JPEG or PNG file.
+[[nodiscard]] inline picture_bytes read_picture(std::filesystem::path const& path) {
+  return decode_picture(detail::bytes_of_file(path, detail::largest_picture_file), path.string());
+}
+
+/// The numbers in the bytes of a PNG file: grey values or indices of a palette, of 1, 2, 4 or 8 bits, as they are.
+[[nodiscard]] inline label_bytes decode_label_picture(std::span<std::uint8_t const> bytes, std::string const& name) {
+  if (!detail::is_png(bytes)) throw input_error("'" + name + "' does not begin as a PNG file does; labels are kept in PNG files");
+  detail::png_reader reader(bytes, name);
+  auto const& header = reader.header();
+  bool const numbers = header.color_type == SPNG_COLOR_TYPE_GRAYSCALE || header.color_type == SPNG_COLOR_TYPE_INDEXED;
+  if (!numbers || header.bit_depth > 8)
+    throw input_error("'" + name + "' has " + std::string(numbers ? "16 bits" : "several channels") +
+                      " a pixel; a picture of labels is grey or has a palette, with 8 bits at most");
+  label_bytes picture{header.height, header.width, reader.pixels(SPNG_FMT_RAW)};
+  if (header.bit_depth == 8) return picture;
+
+  // Below 8 bits a row is packed, the leftmost pixel highest, and begins with a byte of its own.
+  auto const bits = std::size_t{header.bit_depth}, width = std::size_t{header.width}, row_bytes = (width * bits + 7) / 8;
+  std::vector<std::uint8_t> const packed = std::move(picture.labels);
+  picture.labels.assign(width * header.height, 0);
+  for (std::size_t y = 0; y < header.height; ++y)
+    for (std::size_t x = 0; x < width; ++x) {
+      unsigned const byte           = packed[y * row_bytes + x * bits / 8];
+      picture.labels[y * width + x] = static_cast<std::uint8_t>(byte >> (8 - bits - x * bits % 8) & ((1u << bits) - 1));
+    }
+  return picture;
+}
+
+/// The numbers of a PNG file.
+[[nodiscard]] inline label_bytes read_label_picture(std::filesystem::path const& path) {
+  return decode_label_picture(detail::bytes_of_file(path, detail::largest_picture_file), path.string());
+}
+
+}  // namespace c2f::data

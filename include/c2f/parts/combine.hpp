@@ -1,0 +1,76 @@
+// c2f/parts/combine.hpp: how the two answers become one.
+//
+//   using combine = c2f::combine::fine;         // the fine answer (default)
+//   using combine = c2f::combine::average;      // the mean of both predictions (Coarse2Fine, at inference)
+//   using combine = c2f::combine::gate<>;       // p_a p_c + (1 - p_a) p_f, p_a learnt (CasNet)
+//
+// A combine is told the features and both raw answers and returns two raw answers: what the stack says, and what the fine loss
+// judges in training. The gate judges its mixture (paper 001, eq. 8), the others the fine answer; the gate adds a loss of its
+// own (eq. 6): its label is 1 where the coarse answer is right, and no gradient of it reaches the coarse network through the label.
+// Raw answers are logits, so a mixture of probabilities is returned as its logarithm (softmax gives it back).
+#pragma once
+
+#include <c2f/core/architecture.hpp>
+#include <c2f/core/kind.hpp>
+#include <c2f/core/progress.hpp>
+#include <c2f/layers/linear.hpp>
+#include <c2f/layers/plain.hpp>
+#include <c2f/layers/sequential.hpp>
+#include <c2f/loss/cross_entropy.hpp>
+
+namespace c2f {
+
+struct combined {
+  at::Tensor answer;  ///< raw: what the stack says
+  at::Tensor judged;  ///< raw: what the fine loss is taken of
+};
+
+/// Requires: `on<Kind, F>` with `combine(features, coarse, fine, pass)`, a c2f::combined.
+template <class C, class Kind, class F>
+concept combine_on = requires(typename C::template on<Kind, F> const& both, at::Tensor const& tensor, pass& p) {
+  { both(tensor, tensor, tensor, p) } -> std::convertible_to<combined>;
+};
+
+namespace combine {
+
+struct fine {
+  template <output_kind Kind, shape F>
+  struct on {
+    C2F_MEMBERS();
+    combined operator()(at::Tensor const&, at::Tensor const&, at::Tensor const& fine, pass&) const { return {fine, fine}; }
+  };
+};
+
+/// For kinds whose prediction is a distribution over dimension 1.
+struct average {
+  template <distribution Kind, shape F>
+  struct on {
+    C2F_MEMBERS();
+    combined operator()(at::Tensor const&, at::Tensor const& coarse, at::Tensor const& fine, pass& p) const {
+      if (p.training()) return {fine, fine};
+      return {Kind::predict(coarse).add(Kind::predict(fine)).mul(0.5).clamp_min(1e-12).log(), fine};
+    }
+  };
+};
+
+/// `Head` ends in two channels, "hard" and "easy". For kinds whose answer is a vector.
+template <class Head = sequential<global_average_pool, linear<2>>>
+struct gate {
+  template <distribution Kind, shape F>
+    requires(architecture_on<Head, F> && vector_shape<typename Kind::template output<image<1, dynamic, dynamic>>>)
+  struct on {
+    network_on<Head, F> head;
+    C2F_MEMBERS(head);
+
+    combined operator()(at::Tensor const& features, at::Tensor const& coarse, at::Tensor const& fine, pass& p) const {
+      at::Tensor const scores  = head(features, p.mode);
+      at::Tensor const easy    = scores.softmax(1).narrow(1, 1, 1);
+      at::Tensor const mixture = easy.mul(Kind::predict(coarse)).add(easy.neg().add(1.0).mul(Kind::predict(fine))).clamp_min(1e-12).log();
+      if (p.training()) p.add("gate", loss::cross_entropy::of(scores, coarse.detach().argmax(1).eq(p.truth).to(at::kLong)));
+      return {mixture, mixture};
+    }
+  };
+};
+
+}  // namespace combine
+}  // namespace c2f

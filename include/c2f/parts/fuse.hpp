@@ -1,0 +1,120 @@
+// c2f/parts/fuse.hpp: how z meets x; its output is what the fine network stands on.
+//
+//   using fuse = c2f::fuse::concatenate;     // x beside z: the fine network reads twice the channels (default, paper 000)
+//   using fuse = c2f::fuse::multiply;        // x times z: the fine network reads what the coarse one reads
+//   using fuse = c2f::fuse::in_turn<c2f::fuse::multiply, c2f::fuse::crop<20>>;   // one after the other (RSTN)
+//
+// [N, C, H, W] and z [N, C', H, W] -> [N, C + C', H, W] (concatenate) or [N, C, H, W] (multiply; C' = C or 1). One copy of x.
+//
+// A fuse that moves pixels (parts/fuse_crop.hpp) returns a struct that converts to the joined tensor and has `undo(raw, joined)`, which
+// moves the fine network's raw answer back before it is judged.
+#pragma once
+
+#include <c2f/execution/fused_operations.hpp>
+#include <c2f/execution/broadcast_map.hpp>
+#include <c2f/parts/encoder.hpp>
+
+#include <ATen/ops/cat.h>
+
+namespace c2f {
+
+/// Requires: `on<X, Z>` with `output` (a shape) and `fuse(x, z, pass)`, a tensor.
+template <class F, class X, class Z>
+concept fuse_on = requires(typename F::template on<X, Z> const& joined, at::Tensor const& tensor, pass& p) {
+  requires shape<typename F::template on<X, Z>::output>;
+  { joined(tensor, tensor, p) } -> std::convertible_to<at::Tensor>;
+};
+
+namespace detail {
+/// The raw answer where the image was before the fuse.
+template <class Fuse, class Joined>
+at::Tensor undone(Fuse const& fuse, at::Tensor const& raw, Joined const& joined) {
+  if constexpr (requires { fuse.undo(raw, joined); })
+    return fuse.undo(raw, joined);
+  else
+    return raw;
+}
+}  // namespace detail
+
+namespace fuse {
+
+struct concatenate {
+  template <class X, class Z>
+  struct on;
+
+  template <image_shape X, image_shape Z>
+    requires same_size<X, with_channels<Z, X::channels>>
+  struct on<X, Z> {
+    using output = widen<X, Z::channels>;
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& x, at::Tensor const& z, pass&) const { return at::cat({x, z}, 1); }
+    /// x beside a z that has not been stretched yet (parts/encode_tile.hpp).
+    at::Tensor beside(at::Tensor const& x, at::Tensor const& tiny) const {
+      if (auto const* const table = fused_for(x); table != nullptr && table->stretch_beside != nullptr)
+        return table->stretch_beside(x, tiny);
+      return at::cat({x, stretch(tiny, x.size(2), x.size(3), x.suggest_memory_format())}, 1);
+    }
+  };
+
+  template <shape X>
+  struct on<X, no_map> {
+    using output = X;
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& x, at::Tensor const&, pass&) const { return x; }
+  };
+};
+
+struct multiply {
+  template <class X, class Z>
+  struct on;
+
+  template <image_shape X, image_shape Z>
+    requires(same_size<X, with_channels<Z, X::channels>> && (Z::channels == X::channels || Z::channels == 1))
+  struct on<X, Z> {
+    using output = X;
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& x, at::Tensor const& z, pass&) const { return x.mul(z); }
+  };
+};
+
+/// Each fuse on what the one before it gives; answers are moved back in the other order.
+template <class First, class Second>
+struct in_turn {
+  template <class Kind>
+  static constexpr bool serves = serves_kind<First, Kind> && serves_kind<Second, Kind>;
+
+  template <class X, class Z>
+    requires fuse_on<First, X, Z> && fuse_on<Second, typename First::template on<X, Z>::output, Z>
+  struct on {
+    using first_fuse  = typename First::template on<X, Z>;
+    using second_fuse = typename Second::template on<typename first_fuse::output, Z>;
+    using output      = typename second_fuse::output;
+
+    first_fuse first;
+    second_fuse second;
+    C2F_MEMBERS(first, second);
+
+    struct both {
+      decltype(std::declval<first_fuse const&>()(at::Tensor(), at::Tensor(), std::declval<pass&>())) inner;
+      decltype(std::declval<second_fuse const&>()(at::Tensor(), at::Tensor(), std::declval<pass&>())) outer;
+      operator at::Tensor const&() const { return outer; }
+    };
+    both operator()(at::Tensor const& x, at::Tensor const& z, pass& p) const {
+      // A product of which a part is cut is not needed elsewhere.
+      if constexpr (std::same_as<First, multiply> && requires { requires c2f::detail::own_member<&second_fuse::of_product, second_fuse>; })
+        if (auto const* const table = fused_for(x); table != nullptr && table->multiply_crop != nullptr && x.size(0) > 0 &&
+                                                    x.scalar_type() == z.scalar_type() && x.size(0) == z.size(0) &&
+                                                    x.sizes().slice(2) == z.sizes().slice(2))
+          return {{}, second.of_product(x, z, p)};
+      auto inner = first(x, z, p);
+      auto outer = second(inner, z, p);
+      return {std::move(inner), std::move(outer)};
+    }
+    at::Tensor undo(at::Tensor const& raw, both const& joined) const {
+      return detail::undone(first, detail::undone(second, raw, joined.outer), joined.inner);
+    }
+  };
+};
+
+}  // namespace fuse
+}  // namespace c2f

@@ -1,0 +1,223 @@
+// c2f/parts/fuse_crop.hpp: the fine network looks at a part of the image only.
+//
+//   using fuse = c2f::fuse::crop<>;                                              // margin 20, jitter 40
+//   using fuse = c2f::fuse::in_turn<c2f::fuse::multiply, c2f::fuse::crop<>>;     // RSTN
+//   using fuse = c2f::fuse::crop<20, 40, 16>;                                    // sides are multiples of 16, for a c2f::unet<4, ...>
+//   using fuse = c2f::fuse::crop<20, 40, 1, c2f::fuse::by_truth_until<0.5>>;     // while t < .5 the truth says where to look
+//
+// The smallest box around what is foreground in the map ỹ with a probability of .5 or more, with `Margin` pixels on each side, cut at
+// the border of the image. Foreground is the one channel, or all but the first where there are several. Where nothing is: the box of
+// the truth in training, else (or if the truth has nothing either) the whole image. In training, with probability .5, the four
+// margins are each drawn from 0 ... Jitter instead; a function of (seed, epoch, sample id). Paper 000, section 4.3; numbers, jitter and
+// the fallback as in the PyTorch code of RSTN (Yu et al., CVPR 2018).
+//
+// The boxes of a batch are grown to the height and width of the largest and to multiples of `Multiple`, to both sides alike, and stay
+// inside of the image, so that they can lie side by side. With several samples a sample's box thus depends on its neighbours; RSTN
+// trains with one.
+//
+// undo: the fine network's answer is put back to where it was cut; elsewhere it is -9,999,999, probability 0, and where there are several
+// classes 0 in the first one, so that the background has probability 1. A pixel of the foreground outside of the box has no
+// gradient; c2f::loss::dice judges it well, the cross-entropy counts it as ten million.
+//
+// Cost: ỹ's rows and columns are fetched to the host; one copy of the part (of a single sample: none) and of the answer.
+// Errors: c2f::input_error for a map that is not of the image's size (networks that share features) and for an image whose sides are
+// no multiples of `Multiple`; the latter is a compile error where the size is known.
+#pragma once
+
+#include <c2f/core/errors.hpp>
+#include <c2f/parts/fuse.hpp>
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/constant_pad_nd.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace c2f::fuse {
+
+/// ỹ says where to look.
+struct by_told {
+  static bool truth(pass const&) { return false; }
+};
+/// In training and while t < T the truth says where to look, then ỹ: the stages of RSTN.
+template <auto T>
+struct by_truth_until {
+  static bool truth(pass const& p) { return p.training() && p.t < T; }
+};
+
+namespace detail {
+template <std::int64_t Margin, std::int64_t Jitter, std::int64_t Multiple>
+consteval bool check_crop() {
+  static_assert(
+      Margin >= 0 && Jitter >= 0 && Multiple >= 1,
+      "c2f::fuse::crop needs a margin and a jitter of 0 pixels or more and a multiple of 1 or more; write c2f::fuse::crop<20, 40>");
+  return true;
+}
+template <class X, std::int64_t Multiple>
+consteval bool check_crop_size() {
+  static_assert(
+      ((X::height == dynamic || X::height % Multiple == 0) && (X::width == dynamic || X::width % Multiple == 0)) || mismatch<got<X>>,
+      "the multiple of c2f::fuse::crop does not divide the image's height and width, so a part could be larger than the image; "
+      "use another multiple, or another size for the task's input");
+  return true;
+}
+
+/// A stretch of rows or columns.
+struct stretch_of {
+  std::int64_t from = 0, size = 0;
+  /// With `before` and `after` added, cut at 0 and `limit`.
+  [[nodiscard]] stretch_of widened(std::int64_t before, std::int64_t after, std::int64_t limit) const {
+    std::int64_t const start = std::max<std::int64_t>(0, from - before);
+    return {start, std::min(limit, from + size + after) - start};
+  }
+  /// Of `wanted` size, grown to both sides alike but not beyond 0 and `limit`.
+  [[nodiscard]] stretch_of grown(std::int64_t wanted, std::int64_t limit) const {
+    return {std::clamp<std::int64_t>(from - (wanted - size) / 2, 0, limit - wanted), wanted};
+  }
+};
+
+/// From the first to the last of a row of [N, length] flags; size 0 where none is set.
+inline stretch_of extent_of(at::Tensor const& flags, std::int64_t sample) {
+  std::int64_t const length = flags.size(1);
+  bool const* const flag    = flags.const_data_ptr<bool>() + sample * length;
+  bool const* const first   = std::find(flag, flag + length, true);
+  bool const* last          = flag + length;
+  while (last != first && !*(last - 1)) --last;
+  return {first - flag, last - first};
+}
+}  // namespace detail
+
+/// Where a sample's part lies.
+struct crop_box {
+  detail::stretch_of rows, columns;
+};
+
+template <std::int64_t Margin = 20, std::int64_t Jitter = 40, std::int64_t Multiple = 1, class From = by_told>
+struct crop : c2f::detail::holds<detail::check_crop<Margin, Jitter, Multiple>()> {
+  /// Kinds whose answer is a map of the image's size.
+  template <class Kind>
+  static constexpr bool serves = image_shape<typename Kind::template output<image<1, dynamic, dynamic>>>;
+
+  /// The parts of a batch, side by side.
+  struct parts {
+    at::Tensor joined;
+    std::vector<crop_box> boxes;  ///< one a sample, of equal height and of equal width
+    std::int64_t height, width;   ///< of the image
+    operator at::Tensor const&() const { return joined; }
+  };
+
+  template <class X, class Z>
+  struct on;
+
+  template <image_shape X, class Z>
+  struct on<X, Z> : c2f::detail::holds<detail::check_crop_size<X, Multiple>()> {
+    using output = image<X::channels, dynamic, dynamic>;
+    C2F_MEMBERS();
+
+    parts operator()(at::Tensor const& x, at::Tensor const&, pass& p) const {
+      parts cut = uncut(x, p);
+      std::vector<at::Tensor> each;
+      for (std::size_t i = 0; i < cut.boxes.size(); ++i) {
+        auto const& [rows, columns] = cut.boxes[i];
+        each.push_back(x.narrow(0, static_cast<std::int64_t>(i), 1).narrow(2, rows.from, rows.size).narrow(3, columns.from, columns.size));
+      }
+      cut.joined = each.size() == 1 ? each[0] : at::cat(each, 0);
+      return cut;
+    }
+
+    /// The same of x times z, which is computed only where it is cut, where fused() has multiply_crop.
+    parts of_product(at::Tensor const& x, at::Tensor const& z, pass& p) const {
+      parts cut = uncut(x, p);
+      std::vector<std::int64_t> corners;
+      for (auto const& [rows, columns] : cut.boxes) corners.insert(corners.end(), {rows.from, columns.from});
+      cut.joined = fused()->multiply_crop(x, z, corners, cut.boxes.at(0).rows.size, cut.boxes.at(0).columns.size);
+      return cut;
+    }
+
+    at::Tensor undo(at::Tensor const& raw, parts const& cut) const {
+      std::vector<at::Tensor> each;
+      for (std::size_t i = 0; i < cut.boxes.size(); ++i) {
+        auto const& [rows, columns] = cut.boxes[i];
+        at::Tensor const answer     = raw.narrow(0, static_cast<std::int64_t>(i), 1);
+        auto const placed           = [&](std::int64_t channel, std::int64_t channels, double fill) {
+          return at::constant_pad_nd(answer.narrow(1, channel, channels),
+                                               {columns.from, cut.width - columns.from - columns.size, rows.from, cut.height - rows.from - rows.size},
+                                               fill);
+        };
+        std::int64_t const channels = raw.size(1);
+        each.push_back(channels == 1 ? placed(0, 1, outside) : at::cat({placed(0, 1, 0), placed(1, channels - 1, outside)}, 1));
+      }
+      return each.size() == 1 ? each[0] : at::cat(each, 0);
+    }
+
+   private:
+    static constexpr double outside = -9'999'999;
+
+    /// Where the parts lie.
+    static parts uncut(at::Tensor const& x, pass& p) {
+      p.on_host("c2f::fuse::crop, which looks for its boxes on the host");
+      check(x, p);
+      return {{}, boxes_of(x, p), x.size(2), x.size(3)};
+    }
+
+    static void check(at::Tensor const& x, pass const& p) {
+      if (p.told.dim() != 4 || p.told.size(2) != x.size(2) || p.told.size(3) != x.size(3))
+        throw input_error("c2f::fuse::crop needs an answer of the image's size, " + std::to_string(x.size(2)) + " x " +
+                          std::to_string(x.size(3)) +
+                          "; give the networks the kind c2f::dense<K>, and let them share c2f::share::nothing or c2f::share::weights");
+      if (x.size(2) % Multiple != 0 || x.size(3) % Multiple != 0)
+        throw input_error("c2f::fuse::crop takes images whose sides are multiples of " + std::to_string(Multiple) + ", found " +
+                          std::to_string(x.size(2)) + " x " + std::to_string(x.size(3)) + "; pad or resize them");
+    }
+
+    // The foreground's rows and columns of every sample, on the host: [N, H] and [N, W].
+    struct flags {
+      at::Tensor rows, columns;
+      explicit flags(at::Tensor const& foreground)
+          : rows(foreground.any(2).to(at::kCPU).contiguous()), columns(foreground.any(1).to(at::kCPU).contiguous()) {}
+      [[nodiscard]] crop_box box(std::int64_t sample) const {
+        return {detail::extent_of(rows, sample), detail::extent_of(columns, sample)};
+      }
+    };
+    static flags of_told(pass const& p) {
+      std::int64_t const channels = p.told.size(1);
+      // Not 1 - background: a pixel that counts nothing has 0 in every channel.
+      return flags((channels == 1 ? p.told.select(1, 0) : p.told.narrow(1, 1, channels - 1).sum(1)).ge(0.5));
+    }
+    static flags of_truth(pass const& p) {
+      std::int64_t const labels = std::max<std::int64_t>(2, p.told.size(1));
+      return flags(p.truth.ge(1).logical_and(p.truth.lt(labels)));
+    }
+
+    static std::vector<crop_box> boxes_of(at::Tensor const& x, pass const& p) {
+      std::int64_t const height = x.size(2), width = x.size(3);
+      bool const truth = From::truth(p);
+      flags const seen = truth ? of_truth(p) : of_told(p);
+      std::vector<crop_box> boxes;
+      for (std::int64_t i = 0; i < x.size(0); ++i) {
+        crop_box box = seen.box(i);
+        if (box.rows.size == 0 && !truth && p.training()) box = of_truth(p).box(i);
+        if (box.rows.size == 0) box = {{0, height}, {0, width}};
+        std::array<std::int64_t, 4> margin{Margin, Margin, Margin, Margin};
+        if (p.training()) {
+          random_stream draw = p.draws(purpose::crop, i);
+          if (draw.uniform() <= 0.5)
+            for (auto& side : margin) side = draw.below(static_cast<std::uint32_t>(Jitter + 1));
+        }
+        boxes.push_back({box.rows.widened(margin[0], margin[1], height), box.columns.widened(margin[2], margin[3], width)});
+      }
+      std::int64_t high = 0, wide = 0;
+      for (auto const& box : boxes) {
+        high = std::max(high, box.rows.size);
+        wide = std::max(wide, box.columns.size);
+      }
+      auto const rounded = [](std::int64_t size) { return (size + Multiple - 1) / Multiple * Multiple; };
+      for (auto& box : boxes) box = {box.rows.grown(rounded(high), height), box.columns.grown(rounded(wide), width)};
+      return boxes;
+    }
+  };
+};
+
+}  // namespace c2f::fuse
