@@ -1,4 +1,4 @@
-// Coarse-to-fine localisation on Pascal VOC style data or on procedural scenes, trained in one of the ways of paper 000.
+// Coarse-to-fine localisation on Pascal VOC style data or on procedural scenes, trained in one of the ways of Ren et al. 2020.
 //
 //   20_boxes --data VOC_ROOT --classes cat,dog,bird --variant pt --out runs/pt
 //   20_boxes --data scenes --variant pt --epochs 20 --out runs/scenes
@@ -85,7 +85,7 @@ void train_with(program::options const& chosen, arguments const& more) {
 
 int main(int argc, char** argv) {
   arguments more;
-  program::options const defaults{.epochs = 50, .batch = 32, .rate = 0.02, .weight_decay = 5e-4};
+  program::options const defaults{.epochs = 50, .batch = 32, .learning_rate = 0.02, .weight_decay = 5e-4};
   auto const chosen = program::read_options(
       argc, argv, "Trains a coarse-to-fine localiser and scores both networks: IoU, accuracy at IoU .5, scale within 10 %.", tasks::names,
       defaults, [&](CLI::App& app) {

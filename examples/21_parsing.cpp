@@ -1,4 +1,4 @@
-// Object parsing on procedural scenes (paper 000, section 4.1.3): a localiser predicts how large the object is, the picture is resized
+// Object parsing on procedural scenes (Ren et al. 2020, section 4.1.3): a localiser predicts how large the object is, the picture is resized
 // so that the object has the one size that a detector of semantic parts was trained on, and the detector finds the parts.
 //
 //   21_parsing --variant pt --epochs 60 --images 2000 --out runs/parsing
@@ -207,7 +207,7 @@ void write_json(std::array<level_result, levels> const& results, program::option
 int main(int argc, char** argv) {
   std::int64_t part_epochs = 30;
   int images               = 2000;
-  program::options const defaults{.data = "scenes", .epochs = 60, .batch = 32, .rate = 0.05, .weight_decay = 5e-4};
+  program::options const defaults{.data = "scenes", .epochs = 60, .batch = 32, .learning_rate = 0.05, .weight_decay = 5e-4};
   auto const chosen = program::read_options(
       argc, argv, "Parses objects: a localiser's scale for a detector of semantic parts, at four levels of occlusion.", tasks::names,
       defaults, [&](CLI::App& app) {

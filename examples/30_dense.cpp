@@ -1,4 +1,4 @@
-// Coarse-to-fine segmentation of street scenes (CamVid), trained in one of the ways of paper 000, or on damaged truths as nnU-Net's
+// Coarse-to-fine segmentation of street scenes (CamVid), trained in one of the ways of Ren et al. 2020, or on damaged truths as nnU-Net's
 // cascade is.
 //
 //   30_dense --data camvid --variant pt --epochs 30 --out runs/pt
@@ -40,7 +40,7 @@ void train(program::options const& chosen) {
 
 int main(int argc, char** argv) {
   std::string backbone = "small";
-  program::options const defaults{.epochs = 60, .batch = 8, .rate = 0.05, .weight_decay = 5e-4};
+  program::options const defaults{.epochs = 60, .batch = 8, .learning_rate = 0.05, .weight_decay = 5e-4};
   auto const chosen = program::read_options(
       argc, argv, "Trains a coarse-to-fine segmentation network on CamVid and scores both networks: mean IoU, accuracy.", tasks::names,
       defaults, [&](CLI::App& app) {

@@ -6,7 +6,7 @@
 //
 // Small: a U-Net of 3 levels and 8 maps instead of two FCN-8s with 4,096, on slices of 35 to 51 pixels. So the crop's margin is 4 and its
 // jitter 8 instead of 20 and 40, which would leave nothing to cut off; a step has several slices instead of one, whose crops are
-// as large as the largest of them; and networks with norms that begin at random take SGD with momentum .9 and a rate of --rate for
+// as large as the largest of them; and networks with norms that begin at random take SGD with momentum .9 and a rate of --learning-rate for
 // everything, instead of 1e-5 and 1e-4 with .99. The rate is halved where the paper halves it.
 #include "common/tasks.hpp"
 #include "common/train.hpp"
@@ -190,7 +190,7 @@ void predict(std::array<Stack, 3> const& views, std::filesystem::path const& fil
 template <class Task>
 void train_and_judge(program::options const& chosen, arguments const& more, slices const& learnt, slices const& test) {
   std::array<c2f::stack<Task>, 3> views{c2f::stack<Task>(chosen.seed), c2f::stack<Task>(chosen.seed), c2f::stack<Task>(chosen.seed)};
-  auto const recipe = program::recipe_of(chosen).no_drops().drop_at(90.0 / 120, 0.5).drop_at(100.0 / 120, 0.5).drop_at(110.0 / 120, 0.5);
+  auto const recipe = program::recipe_of(chosen).no_milestones().milestone(90.0 / 120, 0.5).milestone(100.0 / 120, 0.5).milestone(110.0 / 120, 0.5);
   double seconds    = 0;
   for (int axis = 0; axis < 3; ++axis) {
     program::options view = chosen;
@@ -220,14 +220,14 @@ std::filesystem::path folder_of_pairs(std::filesystem::path const& data) {
 
 int main(int argc, char** argv) {
   arguments more;
-  program::options const defaults{.epochs = 12, .batch = 8, .rate = 0.1, .weight_decay = 5e-4};
+  program::options const defaults{.epochs = 12, .batch = 8, .learning_rate = 0.1, .weight_decay = 5e-4};
   auto const chosen = program::read_options(
       argc, argv, "Trains RSTN on volumes, one stack an axis, and measures the DSC of whole volumes, round by round.",
       program::names_of<variants>(), defaults, [&](CLI::App& app) {
         app.get_option("--data")->description("Folder with images and labels, or with data/TrainingSet/{images,labels}: NIfTI files");
         app.get_option("--variant")
             ->description("pt: progressive; stepwise: S, I, J; switch: all at once; corrupt: damaged truth; bl: coarse alone");
-        app.get_option("--rate")->description("Learning rate; halved after 90, 100 and 110 of 120 parts of the epochs");
+        app.get_option("--learning-rate")->description("Learning rate; halved after 90, 100 and 110 of 120 parts of the epochs");
         app.get_option("--out")->description(
             "Folder for rstn.json, rstn.png and a curve and a summary for each axis; without it nothing is written");
         app.get_option("--epochs")->description("Passes over the training slices, for each axis");

@@ -1,4 +1,4 @@
-// Few-shot classification by fine-tuning (paper 000, section 4.2.2): a network learns the base classes once; for every episode of new
+// Few-shot classification by fine-tuning (Ren et al. 2020, section 4.2.2): a network learns the base classes once; for every episode of new
 // classes a copy of it is fine-tuned on the few samples there are, alone (bl), or coarse and fine together with t rising (pt).
 //
 //   40_few_shot --data omniglot --set omniglot --way 5 --shot 1 --variant pt --base runs/omniglot.safetensors --out runs/pt
@@ -21,7 +21,7 @@ struct arguments {
   std::string set               = "omniglot";
   std::filesystem::path network = {};
   std::int64_t way = 5, shot = 1, queries = 15, episodes = 600, epochs = 40, batch = 10;
-  double rate = 0.003;
+  double learning_rate = 0.003;
 };
 
 template <class Set>
@@ -29,7 +29,7 @@ struct base_classes {
   static constexpr char const* name = "base";
   using input                       = typename Set::image;
   using network                     = c2f::resnet_cifar<14, c2f::class_vector<Set::base_classes>>;
-  using refine                      = c2f::refine::never;
+  using refine                      = c2f::refine::no_fine_network;
 };
 template <class Image, std::int64_t Way>
 struct new_classes {
@@ -54,7 +54,7 @@ c2f::stack<Task> prepared(std::filesystem::path const& file, std::uint64_t seed)
 template <class Task, class Problems>
 void judge(Problems const& problems, arguments const& more, program::options const& chosen) {
   auto const start  = prepared<Task>(more.network, chosen.seed);
-  auto const recipe = program::machine_of(chosen).epochs(more.epochs).batch(more.batch).rate(more.rate).weight_decay(chosen.weight_decay);
+  auto const recipe = program::machine_of(chosen).epochs(more.epochs).batch(more.batch).learning_rate(more.learning_rate).weight_decay(chosen.weight_decay);
   c2f::interrupt on_ctrl_c;
   program::accuracies seen;
   for (std::int64_t number = 0; number < more.episodes && !on_ctrl_c.stop(); ++number) {
@@ -91,7 +91,7 @@ void run(arguments more, program::options const& chosen) {
 
 int main(int argc, char** argv) {
   arguments more;
-  program::options const defaults{.epochs = 30, .rate = 0.1, .weight_decay = 5e-4};
+  program::options const defaults{.epochs = 30, .learning_rate = 0.1, .weight_decay = 5e-4};
   auto const chosen = program::read_options(
       argc, argv, "Trains a ResNet-14 on base classes and fine-tunes it on episodes of new ones, alone or coarse to fine.",
       program::names_of<variants<tasks::any_base>>(), defaults, [&](CLI::App& app) {
@@ -110,7 +110,7 @@ int main(int argc, char** argv) {
         app.add_option("--episodes", more.episodes, "How many")->check(CLI::Range(1, 1'000'000));
         app.add_option("--tune-epochs", more.epochs, "Passes over the samples of an episode")->check(CLI::Range(1, 1'000'000));
         app.add_option("--tune-batch", more.batch, "Samples a step of fine-tuning")->check(CLI::Range(1, 1'000'000));
-        app.add_option("--tune-rate", more.rate, "Learning rate of fine-tuning")->check(CLI::Range(1e-9, 1e3));
+        app.add_option("--tune-learning-rate", more.learning_rate, "Learning rate of fine-tuning")->check(CLI::Range(1e-9, 1e3));
       });
   return program::run([&] {
     program::prepare_folder(chosen.out);

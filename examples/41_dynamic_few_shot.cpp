@@ -1,4 +1,4 @@
-// Few-shot classification without forgetting, coarse to fine (paper 000, section 4.2.2, on the baseline of Gidaris and Komodakis): a
+// Few-shot classification without forgetting, coarse to fine (Ren et al. 2020, section 4.2.2, on the baseline of Gidaris and Komodakis): a
 // classifier by cosine learns the base classes, alone (bl) or as a stack (pt); then, its features frozen, generators learn on episodes to
 // make the rows of new classes from a few samples. Judged on episodes of new classes: against one another, and against all base classes
 // too.
@@ -25,7 +25,7 @@ struct arguments {
   std::string set = "cifar_fs", generator = "attention";
   std::filesystem::path network = {};
   std::int64_t shot = 1, queries = 15, episodes = 600, tune_epochs = 6, tune_episodes = 200;
-  double rate = 0.05;
+  double learning_rate = 0.05;
 };
 
 template <class Image>
@@ -50,11 +50,11 @@ template <class Task, class Split>
 void train_generators(c2f::stack<Task>& model, Split const& base, arguments const& more, program::options const& chosen) {
   auto const recipe = program::machine_of(chosen)
                           .epochs(more.tune_epochs)
-                          .rate(more.rate)
+                          .learning_rate(more.learning_rate)
                           .weight_decay(chosen.weight_decay)
                           .nesterov(true)
-                          .drop_at(1.0 / 3, 0.06)
-                          .drop_at(2.0 / 3, 0.2);
+                          .milestone(1.0 / 3, 0.06)
+                          .milestone(2.0 / 3, 0.2);
   double sum = 0;
   few::fit(model, base, {.way = way, .shot = more.shot, .queries = 3, .seed = chosen.seed}, more.tune_episodes, recipe,
            [&](c2f::step_record const& step) {
@@ -111,7 +111,7 @@ void run(arguments more, program::options const& chosen) {
 
 int main(int argc, char** argv) {
   arguments more;
-  program::options const defaults{.epochs = 30, .rate = 0.1, .weight_decay = 5e-4};
+  program::options const defaults{.epochs = 30, .learning_rate = 0.1, .weight_decay = 5e-4};
   auto const chosen = program::read_options(
       argc, argv, "Trains a classifier that grows by new classes of which it is shown a few samples, alone or coarse to fine.",
       program::names_of<variants<tasks::any_base>>(), defaults, [&](CLI::App& app) {
@@ -132,7 +132,7 @@ int main(int argc, char** argv) {
         app.add_option("--episodes", more.episodes, "How many to be judged by")->check(CLI::Range(1, 1'000'000));
         app.add_option("--tune-epochs", more.tune_epochs, "Epochs of the generators")->check(CLI::Range(1, 1'000'000));
         app.add_option("--tune-episodes", more.tune_episodes, "Episodes of each")->check(CLI::Range(1, 1'000'000));
-        app.add_option("--tune-rate", more.rate, "Learning rate of the generators; .06 and .012 of it in the second and last third")
+        app.add_option("--tune-learning-rate", more.learning_rate, "Learning rate of the generators; .06 and .012 of it in the second and last third")
             ->check(CLI::Range(1e-9, 1e3));
       });
   return program::run([&] {

@@ -1,4 +1,4 @@
-// The demo: paper 000's ways of training on three output kinds, on procedural pictures, in a few minutes without a download.
+// The demo: Ren et al. 2020's ways of training on three output kinds, on procedural pictures, in a few minutes without a download.
 //   classes   glyphs that differ by one short stroke, ResNet-8
 //   boxes     vehicles in cluttered scenes, a localiser on ResNet-8
 //   masks     the same scenes, a small U-Net
@@ -126,7 +126,7 @@ int main(int argc, char** argv) {
                                    [&](auto const& model) { draw_signs(model, glyphs.test, folder / "glyphs.png"); });
 
     c2f::data::scenes<64> const scenes{{.train = 1600, .test = 200}};
-    auto const on_boxes = c2f::recipe::cifar{}.epochs(16).batch(32).rate(0.03).weight_decay(5e-4);
+    auto const on_boxes = c2f::recipe::cifar{}.epochs(16).batch(32).learning_rate(0.03).weight_decay(5e-4);
     table += row<tasks::bl<vehicles>>("boxes", scenes, on_boxes, on_ctrl_c, nothing);
     table += row<tasks::pt<vehicles>>("", scenes, on_boxes, on_ctrl_c, [&](auto const& model) {
       program::write_box_sheet(model, scenes.test, "c2f demo: boxes, progressive training", folder / "boxes.png");
@@ -135,7 +135,7 @@ int main(int argc, char** argv) {
     struct {
       c2f::data::scene_masks<64, 3> train, test;
     } const masks{c2f::data::scene_masks<64, 3>(scenes.train), c2f::data::scene_masks<64, 3>(scenes.test)};
-    auto const on_masks = c2f::recipe::cifar{}.epochs(3).batch(16).rate(0.05);
+    auto const on_masks = c2f::recipe::cifar{}.epochs(3).batch(16).learning_rate(0.05);
     table += row<tasks::bl<outlines>>("masks", masks, on_masks, on_ctrl_c, nothing);
     table += row<tasks::pt<outlines>>("", masks, on_masks, on_ctrl_c, [&](auto const& model) {
       program::write_mask_sheet(model, masks.test, "c2f demo: masks, progressive training", folder / "masks.png");

@@ -114,17 +114,17 @@ struct captured : repeated {
   captured(std::function<void()> once, machine const& device) : repeated(std::move(once)), where(device) {}
   void go(int steps) override {
     c2f::accelerator const here = where.accelerator();
-    if (here.record == nullptr) return repeated::go(steps);
+    if (here.capture == nullptr) return repeated::go(steps);
     if (!work) {
       c2f::with_fused const scope(here.table);
       repeated::go(4);  // the libraries choose their algorithms, which no recording may hold
       where.finish();
-      work = here.record(step);
+      work = here.capture(step);
     }
-    for (; steps > 0; --steps) work->repeat();
+    for (; steps > 0; --steps) work->replay();
   }
   machine where;
-  std::unique_ptr<c2f::recorded_work> work;
+  std::unique_ptr<c2f::captured_graph> work;
 };
 
 template <class Net>
@@ -182,7 +182,7 @@ struct trained : runner {
     }
     while (step.next(/*wait=*/true)) {
     }
-    if (gpu && !step.recorded()) throw std::runtime_error("the step was not recorded: " + step.why());
+    if (gpu && !step.captured()) throw std::runtime_error("the step was not recorded: " + step.why());
   }
   static std::unique_ptr<c2f::stack<Task>> prepared(machine const& where) {
     auto model = std::make_unique<c2f::stack<Task>>();
@@ -193,7 +193,7 @@ struct trained : runner {
   std::unique_ptr<c2f::stack<Task>> model;
   c2f::training_step<Task> step;
   c2f::data::batch batch;
-  c2f::step_record record{.t = 0.5, .rate = rate};
+  c2f::step_record record{.t = 0.5, .learning_rate = rate};
 };
 
 /// Images of noise, made before anything is measured, and truths: what a loader hands out by copying.

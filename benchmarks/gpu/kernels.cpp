@@ -173,15 +173,15 @@ void copy(bench& all) {
 }
 
 /// Every row the prediction: a row of the truth is not read.
-void tell(bench& all, at::ScalarType type, std::string const& in) {
+void sample_source(bench& all, at::ScalarType type, std::string const& in) {
   std::int64_t const classes = 1000, size = type == at::kFloat ? 4 : 2, rows = all.count(2 * size * classes);
   at::Tensor const truth   = at::randint(classes, {rows}, all.options(at::kLong));
   at::Tensor const uniform = at::rand({rows}, all.options(at::kDouble)), t = at::full({1}, 2.0, all.options(at::kDouble));
   all.time("tell, 1,000 classes" + in, rows * (2 * size * classes + 8),
-           [&] { return [=, raw = all.normal({rows, classes}, type)] { fused.tell(raw, truth, uniform, t); }; });
+           [&] { return [=, raw = all.normal({rows, classes}, type)] { fused.sample_source(raw, truth, uniform, t); }; });
   all.time_gradient("tell, gradient" + in, rows * (3 * size * classes + 8), [&] {
     at::Tensor const raw = all.normal({rows, classes}, type).requires_grad_();
-    return made{fused.tell(raw, truth, uniform, t), {raw}};
+    return made{fused.sample_source(raw, truth, uniform, t), {raw}};
   });
 }
 
@@ -236,8 +236,8 @@ void update(bench& all) {
     std::int64_t const of_each = type == at::kFloat ? 4 : 2;
     all.time("SGD with momentum" + in, count * (18 + of_each), [&] {
       return [places, gradients = gradients_of(type), parameters = all.normal({count}, at::kFloat), low = all.normal({count}),
-              momenta = all.normal({count}, at::kFloat), rate = at::full({}, 1e-6, all.options(at::kDouble))] {
-        fused.sgd({.parameters = parameters, .low = low, .pieces = places, .gradients = gradients, .weight_decay = 1e-4, .rate = rate},
+              momenta = all.normal({count}, at::kFloat), learning_rate = at::full({}, 1e-6, all.options(at::kDouble))] {
+        fused.sgd({.parameters = parameters, .low = low, .pieces = places, .gradients = gradients, .weight_decay = 1e-4, .learning_rate = learning_rate},
                   {.momentum = 0.9, .momenta = momenta});
       };
     });
@@ -267,30 +267,30 @@ void augment_pictures(bench& all) {
 void drop(bench& all) {
   std::int64_t const width = 4096, n = all.count(2 * 2 * width);
   at::Tensor const ids = at::arange(n, all.options(at::kLong)), keys = at::arange(2, all.options(at::kLong));
-  all.time("dropout", 4 * n * width, [&] { return [=, x = all.normal({n, width})] { fused.drop(x, ids, keys, 0.5, 11); }; });
+  all.time("dropout", 4 * n * width, [&] { return [=, x = all.normal({n, width})] { fused.dropout(x, ids, keys, 0.5, 11); }; });
 }
 
 /// x is read and x beside z written; the gradient reads z's half, but in whole sectors, so all of it counts.
-void stretch_beside(bench& all) {
+void concat_broadcast(bench& all) {
   std::int64_t const side = 224, map = 3 * side * side, n = all.count(2 * 3 * map);
   all.time("g stretched beside x", 2 * n * 3 * map,
-           [&] { return [x = all.normal({n, 3, side, side}), tiny = all.normal({n, 3, 5, 5})] { fused.stretch_beside(x, tiny); }; });
+           [&] { return [x = all.normal({n, 3, side, side}), tiny = all.normal({n, 3, 5, 5})] { fused.concat_broadcast(x, tiny); }; });
   all.time_gradient("g stretched beside x, gradient", 2 * n * 2 * map, [&] {
     at::Tensor const tiny = all.normal({n, 3, 5, 5}).requires_grad_();
-    return made{fused.stretch_beside(all.normal({n, 3, side, side}), tiny), {tiny}};
+    return made{fused.concat_broadcast(all.normal({n, 3, side, side}), tiny), {tiny}};
   });
 }
 
 /// The map below is read and the sum written; the gradient is read once, its sums over columns are small.
-void stretch(bench& all) {
+void broadcast_interior(bench& all) {
   std::int64_t const channels = 64, side = 112, tiny = 7, map = channels * side * side, n = all.count(2 * 2 * map);
   auto const tiny_map = [=, &all] { return all.normal({n, channels, tiny, tiny}); };
   all.time("stretched map added", 2 * n * 2 * map, [&] {
-    return [=, small = tiny_map(), onto = all.normal({n, channels, side, side})] { fused.stretch(small, side, side, last, onto); };
+    return [=, small = tiny_map(), onto = all.normal({n, channels, side, side})] { fused.broadcast_interior(small, side, side, last, onto); };
   });
   all.time_gradient("stretched map, gradient", 2 * n * map, [&] {
     at::Tensor const small = tiny_map().requires_grad_();
-    return made{fused.stretch(small, side, side, last, {}), {small}};
+    return made{fused.broadcast_interior(small, side, side, last, {}), {small}};
   });
 }
 
@@ -371,15 +371,15 @@ int main(int count, char** words) try {
   at::NoGradGuard const no_gradients;
   bench all(gpu ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU), tiny);
   copy(all);
-  tell(all, at::kFloat, ", float");
-  tell(all, at::kBFloat16, ", bfloat16");
+  sample_source(all, at::kFloat, ", float");
+  sample_source(all, at::kBFloat16, ", bfloat16");
   norm_relu(all);
   bias_relu(all);
   update(all);
   augment_pictures(all);
   drop(all);
-  stretch_beside(all);
-  stretch(all);
+  concat_broadcast(all);
+  broadcast_interior(all);
   max_pool(all);
   draw_boxes(all);
   multiply_crop(all);

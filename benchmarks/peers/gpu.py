@@ -167,7 +167,7 @@ class Mask:
 
 
 class Model(nn.Module):
-    """Equations 1 to 4 of paper 000 with their losses."""
+    """Equations 1 to 4 of Ren et al. 2020 with their losses."""
 
     def __init__(self, network, kind):
         super().__init__()

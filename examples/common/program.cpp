@@ -82,7 +82,7 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
   app.add_option("--variant", chosen.variant, "How the fine network is trained")->check(CLI::IsMember(variants));
   app.add_option("--epochs", chosen.epochs, "Passes over the training images")->check(CLI::Range(1, 1'000'000));
   app.add_option("--batch", chosen.batch, "Images a step")->check(CLI::Range(1, 1'000'000));
-  app.add_option("--rate", chosen.rate, "Learning rate; a tenth of it after 81/164 and 122/164 of the epochs")
+  app.add_option("--learning-rate", chosen.learning_rate, "Learning rate; a tenth of it after 81/164 and 122/164 of the epochs")
       ->check(CLI::Range(1e-9, 1e3));
   app.add_option("--limit", chosen.limit, "Use only so many training images; 0: all")->check(CLI::Range(0, 1'000'000'000));
   app.add_option("--seed", chosen.seed, "Of initial values, order, augmentation and the choice of truth or prediction");
@@ -140,7 +140,7 @@ c2f::recipe::settings recipe_of(options const& chosen) {
       .on(accelerator_of(chosen.device))
       .epochs(chosen.epochs)
       .batch(chosen.batch)
-      .rate(chosen.rate)
+      .learning_rate(chosen.learning_rate)
       .seed(chosen.seed)
       .threads(chosen.threads)
       .weight_decay(chosen.weight_decay)
@@ -203,7 +203,7 @@ void print_report(c2f::training_report const& report) {
   if (!report.epochs.empty()) std::printf("%s\n", c2f::print::epoch_line(report.epochs.back(), report.start.epochs).c_str());
   if (report.skipped > 0)
     std::printf("%ld steps were skipped because a loss or gradient was not finite\n", static_cast<long>(report.skipped));
-  if (!report.not_recorded.empty()) std::printf("the steps were run and not recorded, because of: %s\n", report.not_recorded.c_str());
+  if (!report.not_captured.empty()) std::printf("the steps were run and not recorded, because of: %s\n", report.not_captured.c_str());
   if (report.faulty.samples == 0) return;
   std::printf("%ld samples could not be read; others stood in for them %ld times:\n", static_cast<long>(report.faulty.samples),
               static_cast<long>(report.faulty.replaced));

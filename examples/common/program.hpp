@@ -29,7 +29,7 @@ struct options {
   std::int64_t epochs = 164, batch = 128, limit = 0;
   std::uint64_t seed = 1;
   int threads        = 1;
-  double rate = 0.1, weight_decay = 1e-4;
+  double learning_rate = 0.1, weight_decay = 1e-4;
   bool bf16 = false, strict = false, resume = false, deterministic = false;
   std::int64_t checkpoint_every = 0, accumulate = 1;
   double ema = 0, clip = 0;

@@ -1,4 +1,4 @@
-// The ways of training of paper 000 and two more, as tasks that differ by a line. They stand on a `Base` that has input and network,
+// The ways of training of Ren et al. 2020 and two more, as tasks that differ by a line. They stand on a `Base` that has input and network,
 // and a schedule where progressive training is not to end after .6 of the training (the paper's 30 of 50 epochs).
 #pragma once
 
@@ -22,7 +22,7 @@ struct pt0 : Base {
 template <class Base>
 struct bl : Base {
   static constexpr char const* name = "bl";
-  using refine                      = c2f::refine::never;  // one network, the baseline
+  using refine                      = c2f::refine::no_fine_network;  // one network, the baseline
 };
 template <class Base>
 struct ind : Base {

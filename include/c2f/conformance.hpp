@@ -68,15 +68,15 @@ bool has_shape(at::Tensor const& tensor, std::int64_t batch) {
 
 template <class Net>
 void to_double(Net& net) {
-  for_each_leaf(net, [](std::string const&, leaf& each, leaf_traits const& traits) {
+  for_each_tensor(net, [](std::string const&, state_tensor& each, state_traits const& traits) {
     if (each.tensor().is_floating_point()) each.assign(each.tensor().detach().to(at::kDouble).set_requires_grad(traits.trained));
   });
 }
 
 template <class Net>
-std::vector<at::Tensor> copies_of_leaves(Net const& net) {
+std::vector<at::Tensor> copies_of_tensors(Net const& net) {
   std::vector<at::Tensor> copies;
-  for_each_leaf(net, [&](std::string const&, leaf const& each, leaf_traits const&) { copies.push_back(each.tensor().detach().clone()); });
+  for_each_tensor(net, [&](std::string const&, state_tensor const& each, state_traits const&) { copies.push_back(each.tensor().detach().clone()); });
   return copies;
 }
 
@@ -93,8 +93,8 @@ void laws_of_parameters(conformance_report& report, Call const& call) {
   initialize(net, 1, "law");
   initialize(again, 1, "law");
   initialize(other, 2, "law");
-  auto const before = copies_of_leaves(net);
-  report.law(equal_bits(before, copies_of_leaves(again)),
+  auto const before = copies_of_tensors(net);
+  report.law(equal_bits(before, copies_of_tensors(again)),
              "initial values are a function of the seed, but the same seed gave two different networks");
 
   if constexpr (parameter_count_known<Net>) {
@@ -105,14 +105,14 @@ void laws_of_parameters(conformance_report& report, Call const& call) {
   {
     at::NoGradGuard const no_gradients;
     report.law(call(net, at::kFloat).equal(call(net, at::kFloat)), "inference is a function, but two calls gave different numbers");
-    report.law(equal_bits(before, copies_of_leaves(net)), "inference changes nothing, but a parameter or buffer moved");
+    report.law(equal_bits(before, copies_of_tensors(net)), "inference changes nothing, but a parameter or buffer moved");
   }
   Net copy = net;
-  for_each_leaf(copy, [](std::string const&, leaf& each, leaf_traits const&) {
+  for_each_tensor(copy, [](std::string const&, state_tensor& each, state_traits const&) {
     at::NoGradGuard const no_gradients;
     each.tensor().zero_();
   });
-  report.law(equal_bits(before, copies_of_leaves(net)), "copies are independent, but changing a copy changed the original");
+  report.law(equal_bits(before, copies_of_tensors(net)), "copies are independent, but changing a copy changed the original");
 
   // Gradients, in double so that a difference can tell.
   to_double(net);
@@ -122,7 +122,7 @@ void laws_of_parameters(conformance_report& report, Call const& call) {
   report.law(out.requires_grad(), "parameters are trained, but the output does not depend on any of them by a gradient");
   if (!out.requires_grad()) return;
   out.mul(direction).sum().backward();
-  for_each_leaf(net, [&](std::string const& path, leaf& each, leaf_traits const& traits) {
+  for_each_tensor(net, [&](std::string const& path, state_tensor& each, state_traits const& traits) {
     if (!traits.trained) return;
     at::Tensor const gradient = each.tensor().grad();
     bool const finite         = gradient.defined() && gradient.isfinite().all().template item<bool>();

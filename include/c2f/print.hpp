@@ -96,7 +96,7 @@ template <class Task>
     chosen("combine", typename P::combine{});
   }
   chosen("loss", typename P::loss{});
-  chosen("weights", typename P::weights{});
+  chosen("weights", typename P::loss_weights{});
 
   auto const count = [&]<class Net>(std::string_view name, Net const*, std::string const& shapes) {
     if constexpr (parameter_count_known<Net>)

@@ -24,7 +24,7 @@ stretched by(Stretch const& stretch, at::Tensor const& tiny, at::Tensor const& o
 int calls = 0;
 at::Tensor counted(at::Tensor const& tiny, std::int64_t height, std::int64_t width, at::MemoryFormat format, at::Tensor const& onto) {
   ++calls;
-  return c2f::cuda::fused.stretch(tiny, height, width, format, onto);
+  return c2f::cuda::fused.broadcast_interior(tiny, height, width, format, onto);
 }
 
 template <class First>
@@ -67,10 +67,10 @@ TEST_CASE("kernel stretch: the stretched map, alone and onto another, and both g
           at::Tensor const tiny = made({s.n, s.c, s.tiny_height, s.tiny_width}, 1), weight = made({s.n, s.c, s.height, s.width}, 2),
                            below = onto ? made({s.n, s.c, s.height, s.width}, 3) : at::Tensor();
           auto const fused       = [&](at::Tensor const& a, at::Tensor const& b) {
-            return c2f::cuda::fused.stretch(a, s.height, s.width, format, b);
+            return c2f::cuda::fused.broadcast_interior(a, s.height, s.width, format, b);
           };
           auto const defined = [&](at::Tensor const& a, at::Tensor const& b) {
-            at::Tensor const large = c2f::stretch(a, s.height, s.width, format);
+            at::Tensor const large = c2f::broadcast_interior(a, s.height, s.width, format);
             return b.defined() ? b.add(large) : large;
           };
           auto const found = by(fused, tiny, below, weight), wanted = by(defined, tiny, below, weight);
@@ -93,24 +93,24 @@ TEST_CASE("kernel stretch: one may do without a gradient, memory of any kind, ty
   at::Tensor const wide = tests::normal({2, 18, 9, 7}, 1).contiguous(last), tiny = tests::normal({2, 18, 3, 3}, 2).contiguous(last);
   for (std::int64_t const from : {1, 2}) {
     at::Tensor const below = wide.narrow(1, from, 16), part = tiny.narrow(1, from, 16);
-    at::Tensor const large = c2f::cuda::fused.stretch(part, 9, 7, last, below);
-    REQUIRE(large.equal(below.add(c2f::stretch(part, 9, 7, last))));
+    at::Tensor const large = c2f::cuda::fused.broadcast_interior(part, 9, 7, last, below);
+    REQUIRE(large.equal(below.add(c2f::broadcast_interior(part, 9, 7, last))));
     REQUIRE(!large.requires_grad());
     at::Tensor const leaf = part.clone().set_requires_grad(true), other = below.clone().set_requires_grad(true);
-    c2f::cuda::fused.stretch(leaf, 9, 7, last, below).sum().backward();
-    c2f::cuda::fused.stretch(part, 9, 7, last, other).sum().backward();
+    c2f::cuda::fused.broadcast_interior(leaf, 9, 7, last, below).sum().backward();
+    c2f::cuda::fused.broadcast_interior(part, 9, 7, last, other).sum().backward();
     REQUIRE(leaf.grad()[1][3][1][1].item<float>() == 7 * 5);  // the middle stands for 9 - 2 rows and 7 - 2 columns
     REQUIRE(leaf.grad()[0][9][2][1].item<float>() == 5);
     REQUIRE(other.grad().eq(1).all().item<bool>());
   }
-  at::Tensor const low = c2f::cuda::fused.stretch(tiny, 9, 7, last, wide.to(at::kBFloat16));
+  at::Tensor const low = c2f::cuda::fused.broadcast_interior(tiny, 9, 7, last, wide.to(at::kBFloat16));
   REQUIRE(low.scalar_type() == at::kBFloat16);
-  REQUIRE(low.equal(wide.to(at::kBFloat16).add(c2f::stretch(tiny.to(at::kBFloat16), 9, 7, last))));
+  REQUIRE(low.equal(wide.to(at::kBFloat16).add(c2f::broadcast_interior(tiny.to(at::kBFloat16), 9, 7, last))));
 }
 
 TEST_CASE("a stack trains the same when its fine network's first convolution uses the kernel") {
   C2F_NEEDS_DEVICE();
-  c2f::fused_operations const table{.stretch = &counted};
+  c2f::fused_operations const table{.broadcast_interior = &counted};
   auto const same = [&]<class First>(std::type_identity<First>, int wanted_calls) {
     for (auto const format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
       calls                               = 0;

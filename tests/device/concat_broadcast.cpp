@@ -31,7 +31,7 @@ bool same_numbers(std::vector<at::Tensor> const& a, std::vector<at::Tensor> cons
 int calls = 0;
 at::Tensor counted(at::Tensor const& x, at::Tensor const& tiny) {
   ++calls;
-  return c2f::cuda::fused.stretch_beside(x, tiny);
+  return c2f::cuda::fused.concat_broadcast(x, tiny);
 }
 
 struct told_late {
@@ -72,7 +72,7 @@ std::vector<at::Tensor> step(c2f::fused_operations const* table, at::MemoryForma
 
 }  // namespace
 
-TEST_CASE("kernel stretch_beside: x beside the stretched map, and both gradients, as cat has them") {
+TEST_CASE("kernel concat_broadcast: x beside the stretched map, and both gradients, as cat has them") {
   C2F_NEEDS_DEVICE();
   struct sizes {
     std::int64_t n, x, z, height, width, radius;
@@ -87,9 +87,9 @@ TEST_CASE("kernel stretch_beside: x beside the stretched map, and both gradients
         auto const made         = [&](dims const& of, std::uint64_t seed) { return tests::normal(of, seed).to(type).contiguous(format); };
         at::Tensor const x = made({n, cx, height, width}, 1), tiny = made({n, cz, std::min(height, side), std::min(width, side)}, 2),
                          weight            = made({n, cx + cz, height, width}, 3);
-        auto const [joined, to_x, to_tiny] = joined_by(c2f::cuda::fused.stretch_beside, x, tiny, weight);
+        auto const [joined, to_x, to_tiny] = joined_by(c2f::cuda::fused.concat_broadcast, x, tiny, weight);
         auto const by_cat                  = [&](at::Tensor const& a, at::Tensor const& b) {
-          return at::cat({a, c2f::stretch(b, a.size(2), a.size(3), a.suggest_memory_format())}, 1);
+          return at::cat({a, c2f::broadcast_interior(b, a.size(2), a.size(3), a.suggest_memory_format())}, 1);
         };
         auto const wanted = joined_by(by_cat, x, tiny, weight);
         REQUIRE(joined.scalar_type() == type);
@@ -100,19 +100,19 @@ TEST_CASE("kernel stretch_beside: x beside the stretched map, and both gradients
         auto const exact   = joined_by(by_cat, x.to(at::kDouble), tiny.to(at::kDouble), weight.to(at::kDouble));
         double const scale = exact.to_tiny.abs().max().item<double>();
         REQUIRE(tests::furthest(to_tiny, exact.to_tiny) <= (type == at::kFloat ? 2e-6 : 5e-3) * std::max(1.0, scale));
-        REQUIRE(joined_by(c2f::cuda::fused.stretch_beside, x, tiny, weight).to_tiny.equal(to_tiny));
+        REQUIRE(joined_by(c2f::cuda::fused.concat_broadcast, x, tiny, weight).to_tiny.equal(to_tiny));
       }
 }
 
-TEST_CASE("kernel stretch_beside: the answer takes x's number type, and x may do without a gradient") {
+TEST_CASE("kernel concat_broadcast: the answer takes x's number type, and x may do without a gradient") {
   C2F_NEEDS_DEVICE();
   at::Tensor const x = tests::normal({2, 3, 9, 10}, 1), tiny = tests::normal({2, 3, 5, 5}, 2);
   for (auto const type : {at::kFloat, at::kBFloat16}) {
     auto const other      = type == at::kFloat ? at::kBFloat16 : at::kFloat;
     at::Tensor const leaf = tiny.to(other).set_requires_grad(true);
-    at::Tensor const both = c2f::cuda::fused.stretch_beside(x.to(type), leaf);
+    at::Tensor const both = c2f::cuda::fused.concat_broadcast(x.to(type), leaf);
     REQUIRE(both.scalar_type() == type);
-    REQUIRE(both.equal(at::cat({x.to(type), c2f::stretch(leaf.detach().to(type), x.size(2), x.size(3), x.suggest_memory_format())}, 1)));
+    REQUIRE(both.equal(at::cat({x.to(type), c2f::broadcast_interior(leaf.detach().to(type), x.size(2), x.size(3), x.suggest_memory_format())}, 1)));
     both.sum().backward();
     REQUIRE(leaf.grad().scalar_type() == other);
     REQUIRE(leaf.grad()[0][0][2][2].item<float>() == 5 * 6);  // the middle stands for 9 - 4 rows and 10 - 4 columns
@@ -120,13 +120,13 @@ TEST_CASE("kernel stretch_beside: the answer takes x's number type, and x may do
   }
   // Views and sums whose gradient has no memory of its own.
   at::Tensor const wide = tests::normal({2, 6, 9, 20}, 1), part = wide.narrow(1, 1, 3).narrow(3, 4, 10);
-  REQUIRE(c2f::cuda::fused.stretch_beside(part, tiny)
-              .equal(at::cat({part, c2f::stretch(tiny, part.size(2), part.size(3), part.suggest_memory_format())}, 1)));
+  REQUIRE(c2f::cuda::fused.concat_broadcast(part, tiny)
+              .equal(at::cat({part, c2f::broadcast_interior(tiny, part.size(2), part.size(3), part.suggest_memory_format())}, 1)));
 }
 
 TEST_CASE("a stack trains the same when its encoder is stretched by the fuse") {
   C2F_NEEDS_DEVICE();
-  c2f::fused_operations const table{.stretch_beside = &counted};
+  c2f::fused_operations const table{.concat_broadcast = &counted};
   auto const same = [&]<class Task>(Task, int wanted_calls) {
     for (auto const format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
       calls              = 0;

@@ -38,7 +38,7 @@ void require_what_the_host_drops(case_of const& now, at::ScalarType type) {
   numbers.keys = keys.to(tests::device()), numbers.ids = device_ids.to(tests::device());
   auto const [found, gradient] = with_gradient([&](at::Tensor const& leaf) {
     c2f::with_fused const scope(&c2f::cuda::fused);
-    c2f::pass p{.mode = c2f::train, .level = 2, .drops = 3, .device = &numbers, .recorded = true};  // nothing may be drawn on the host
+    c2f::pass p{.mode = c2f::train, .level = 2, .drops = 3, .device = &numbers, .captured = true};  // nothing may be drawn on the host
     return layer{}(leaf, p);
   });
   REQUIRE(found.scalar_type() == type);

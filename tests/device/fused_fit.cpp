@@ -18,7 +18,7 @@ struct pt {
 };
 
 c2f::accelerator called() { return {tests::device(), &c2f::cuda::fused, &tests::call_again}; }
-c2f::accelerator recorded() { return tests::recorder(&c2f::cuda::fused); }
+c2f::accelerator captured() { return tests::recorder(&c2f::cuda::fused); }
 
 struct outcome {
   std::vector<at::Tensor> numbers;
@@ -44,7 +44,7 @@ outcome trained(Data const& data, c2f::recipe::settings const& recipe) {
   return seen;
 }
 c2f::recipe::settings steps(std::int64_t epochs) {
-  return c2f::recipe::settings{}.epochs(epochs).batch(16).rate(0.02).ema(0.9).clip(5).seed(7).deterministic();
+  return c2f::recipe::settings{}.epochs(epochs).batch(16).learning_rate(0.02).ema(0.9).clip(5).seed(7).deterministic();
 }
 std::int64_t tens() { return tests::fast() ? 10 : 1; }
 c2f::data::glyphs<4> const data({.train = 150, .test = 20, .seed = 1});  // ten steps an epoch, the last of them with six samples
@@ -61,7 +61,7 @@ TEST_CASE("kernel fit: a recorded training gives the bytes of one that is called
   C2F_NEEDS_DEVICE();
   for (bool const bf16 : {false, true}) {
     outcome const once  = trained<pt>(data, steps(tens()).bf16(bf16).on(called())),
-                  again = trained<pt>(data, steps(tens()).bf16(bf16).on(recorded()));
+                  again = trained<pt>(data, steps(tens()).bf16(bf16).on(captured()));
     REQUIRE(once.losses.size() == static_cast<std::size_t>(20 * tens()));
     REQUIRE(once.losses == again.losses);
     REQUIRE(tiny::same_bytes(once.numbers, again.numbers));
@@ -72,7 +72,7 @@ TEST_CASE("kernel fit: the same seed gives the same bytes of all state, another 
   C2F_NEEDS_DEVICE();
   using task          = tiny::class_vector;
   auto const samples  = tiny::dataset<task::kind, 8>{{160, 1}, {8, 2}};
-  auto const state_of = [&](std::uint64_t seed) { return trained<task>(samples, steps(5 * tens()).seed(seed).on(recorded())).numbers; };
+  auto const state_of = [&](std::uint64_t seed) { return trained<task>(samples, steps(5 * tens()).seed(seed).on(captured())).numbers; };
   auto const one      = state_of(7);
   REQUIRE(tiny::same_bytes(one, state_of(7)));
   REQUIRE(!tiny::same_bytes(one, state_of(8)));
@@ -101,34 +101,34 @@ TEST_CASE("kernel fit: images in channels last stay so to the end") {
   model(tests::normal({4, 3, 32, 32}, 2).contiguous(at::MemoryFormat::ChannelsLast), p);
   p.loss().backward();
   REQUIRE(norms == 2 * 9);  // 1 + 3 blocks of 2, and the 2 of the shortcuts
-  c2f::for_each_leaf(model, [](std::string const&, c2f::leaf const& each, c2f::leaf_traits const& traits) {
+  c2f::for_each_tensor(model, [](std::string const&, c2f::state_tensor const& each, c2f::state_traits const& traits) {
     if (traits.trained && each.tensor().dim() == 4) REQUIRE(each.tensor().grad().is_contiguous(at::MemoryFormat::ChannelsLast));
   });
 }
 
 TEST_CASE("kernel fit: fused operations train as ATen's on the CPU do, for every kind") {
   C2F_NEEDS_DEVICE();
-  outcome const plain = trained<pt>(data, steps(1)), fused = trained<pt>(data, steps(1).on(recorded()));
+  outcome const plain = trained<pt>(data, steps(1)), fused = trained<pt>(data, steps(1).on(captured()));
   REQUIRE(close(plain.losses, fused.losses, 10, 1e-3));  // then rounding has grown
   outcome const boxes     = trained<tiny::boxes>(tiny::data_of<tiny::boxes>(), steps(1).batch(4)),
-                boxes_too = trained<tiny::boxes>(tiny::data_of<tiny::boxes>(), steps(1).batch(4).on(recorded()));
+                boxes_too = trained<tiny::boxes>(tiny::data_of<tiny::boxes>(), steps(1).batch(4).on(captured()));
   REQUIRE(close(boxes.losses, boxes_too.losses, 10, 1e-3));
   outcome const dense     = trained<tiny::dense>(tiny::data_of<tiny::dense>(), steps(1).batch(4)),
-                dense_too = trained<tiny::dense>(tiny::data_of<tiny::dense>(), steps(1).batch(4).on(recorded()));
+                dense_too = trained<tiny::dense>(tiny::data_of<tiny::dense>(), steps(1).batch(4).on(captured()));
   REQUIRE(close(dense.losses, dense_too.losses, 10, 1e-3));
 }
 
 TEST_CASE("kernel fit: the steps are recorded") {
   C2F_NEEDS_DEVICE();
   c2f::stack<pt> model(3);
-  auto const recipe = steps(1).on(recorded());
+  auto const recipe = steps(1).on(captured());
   c2f::move_to(model, tests::device());
   c2f::to_channels_last(model);
   c2f::training_step<pt> step(model, recipe);
   for (auto const& batch : c2f::data::loader{data.train, {.batch = 16}}.epoch(0)) {
-    step.queue({batch}, {.t = 0.5, .rate = 0.01});
+    step.queue({batch}, {.t = 0.5, .learning_rate = 0.01});
     INFO(step.why());
-    REQUIRE(step.recorded());
+    REQUIRE(step.captured());
     step.next(/*wait=*/true);
   }
 }
@@ -139,9 +139,9 @@ TEST_CASE("kernel fit: an evaluation that is recorded, of pictures on the device
   c2f::data::glyphs<4> const more({.train = 1, .test = 150, .seed = 1});
   c2f::move_to(model, tests::device());
   c2f::to_channels_last(model);
-  auto const recipe = steps(1).on(recorded());
-  c2f::detail::evaluator<pt, std::remove_cvref_t<decltype(more.test)>> recorded_passes(model, more.test, recipe, /*often=*/true);
-  auto const scored = [&] { return *recorded_passes.scores([] { return false; }); };
+  auto const recipe = steps(1).on(captured());
+  c2f::detail::evaluator<pt, std::remove_cvref_t<decltype(more.test)>> captured_passes(model, more.test, recipe, /*often=*/true);
+  auto const scored = [&] { return *captured_passes.scores([] { return false; }); };
   std::vector<double> before;
   for (int i = 0; i < 2; ++i) {
     auto const found = scored(), wanted = c2f::evaluate(model, more.test, steps(1).device(tests::device()));
@@ -160,9 +160,9 @@ TEST_CASE("kernel fit: an evaluation that is recorded, of pictures on the device
 TEST_CASE("kernel fit: a predictor on the device answers as the model does") {
   C2F_NEEDS_DEVICE();
   c2f::stack<pt> const model(3);
-  c2f::predictor<pt> predict(model, {.on = recorded()});
+  c2f::predictor<pt> predict(model, {.on = captured()});
   at::Tensor const x = c2f::detail::sample_numbers({5, 3, 32, 32}, 7).to(at::kFloat);
   at::NoGradGuard const no_gradients;
   for (int i = 0; i < 3; ++i) REQUIRE(predict(x).fine.to(at::kCPU).allclose(model(x, c2f::eval).fine, 1e-3, 1e-3));
-  REQUIRE(predict.recorded_sizes() == 1);
+  REQUIRE(predict.captured_sizes() == 1);
 }

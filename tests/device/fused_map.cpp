@@ -11,9 +11,9 @@ TEST_CASE("the places of a map are those of its indices, in both layouts") {
       c2f::cuda::map_shape const map(n, c, h, w, last);
       at::Tensor const numbers = at::arange(map.count(), at::TensorOptions(at::kLong)),
                        placed  = last ? numbers.view({n, h, w, c}).permute({0, 3, 1, 2}) : numbers.view({n, c, h, w});
-      auto at                  = map.place_of(0);
+      auto at                  = map.position_of(0);
       for (std::int64_t i = 0; i < map.count(); ++i) {
-        auto const found = map.place_of(i);
+        auto const found = map.position_of(i);
         REQUIRE(std::array{found.n, found.c, found.y, found.x} == std::array{at.n, at.c, at.y, at.x});
         REQUIRE(placed[found.n][found.c][found.y][found.x].item<std::int64_t>() == i);
         REQUIRE(map.at(found.n, found.c, found.y, found.x) == i);
@@ -29,7 +29,7 @@ TEST_CASE("indices of large maps have 64 bits, and maps of 2^31 pixels are refus
   REQUIRE(large.count() == 40 * 200 * area);
   REQUIRE(large.at(39, 199, 39999, 49999) == 40 * 200 * area - 1);
   REQUIRE(turned.at(39, 1, 39999, 49999) == 40 * 200 * area - 199);
-  auto const last = large.place_of(40 * 200 * area - 1), channel = turned.place_of(40 * 200 * area - 199);
+  auto const last = large.position_of(40 * 200 * area - 1), channel = turned.position_of(40 * 200 * area - 199);
   REQUIRE(std::array{last.n, last.c, last.y, last.x} == std::array{39, 199, 39999, 49999});
   REQUIRE(std::array{channel.n, channel.c, channel.y, channel.x} == std::array{39, 1, 39999, 49999});
   at::Tensor const one = at::empty({1, 1, 1, 1}, at::TensorOptions(at::kFloat));

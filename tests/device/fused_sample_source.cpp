@@ -29,7 +29,7 @@ TEST_CASE("kernel tell: one-hot or softmax, with its gradient, is what ATen says
           told.mul(weight).sum().backward();
           return std::pair{told.detach().to(at::kFloat), leaf.grad().to(at::kFloat)};
         };
-        auto const [told, gradient]     = with_gradient(c2f::cuda::fused.tell);
+        auto const [told, gradient]     = with_gradient(c2f::cuda::fused.sample_source);
         auto const [wanted, wanted_too] = with_gradient(&told_by_aten);
         double const close              = type == at::kFloat ? 1e-5 : 1e-2;
         REQUIRE(at::allclose(told, wanted, close, close));

@@ -97,7 +97,7 @@ TEST_CASE("multiply and crop in turn give the same parts, answers and gradients 
         auto const joined = [&](c2f::fused_operations const* set, at::Tensor& undone) {
           return [&, set](at::Tensor const& a, at::Tensor const& b) {
             c2f::with_fused const scope(set);
-            c2f::pass p{.mode = c2f::train, .t = 1, .seed = 2, .told = told};
+            c2f::pass p{.mode = c2f::train, .t = 1, .seed = 2, .conditioning = told};
             auto const both        = fuse(a, b, p);
             at::Tensor const parts = both;
             undone                 = fuse.undo(parts.detach(), both);

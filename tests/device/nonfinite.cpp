@@ -137,8 +137,8 @@ TEST_CASE("a gradient that is not finite is found although the loss is") {
   }
   REQUIRE(same_bytes(all.states[1].tensors, all.states.back().tensors));
   std::vector<at::Tensor> const begun(all.states.front().tensors.begin(),  // the leaves stand first
-                                      all.states.front().tensors.begin() + std::ssize(tiny::leaves_of(model)));
-  REQUIRE(same_bytes(begun, tiny::leaves_of(model)));  // of the last one, too
+                                      all.states.front().tensors.begin() + std::ssize(tiny::tensors_of(model)));
+  REQUIRE(same_bytes(begun, tiny::tensors_of(model)));  // of the last one, too
 }
 
 TEST_CASE("the first statistic that is not finite names the module where the numbers broke") {
@@ -191,12 +191,12 @@ TEST_CASE("what ends in numbers that are not finite leaves a good checkpoint, an
   history rest;  // what was kept is good, and knows that nine steps were skipped already
   REQUIRE(tests::refusal<c2f::not_finite>(
               [&] { c2f::fit(again, with_bad(all_of_them), there(tiny::recipe()), c2f::checkpoints(folder), rest); }) == first);
-  REQUIRE(same_bytes(tiny::leaves_of(c2f::stack<task>(7)), tiny::leaves_of(again)));
+  REQUIRE(same_bytes(tiny::tensors_of(c2f::stack<task>(7)), tiny::tensors_of(again)));
 
   // A rate that overflows breaks the parameters themselves: the last checkpoint is from before that.
   fs::remove_all(folder);
   c2f::stack<task> wild(7);
-  auto const recipe = there(c2f::recipe::settings{}.epochs(4).batch(7).rate(0.01).drop_at(0.25, 1e60));
+  auto const recipe = there(c2f::recipe::settings{}.epochs(4).batch(7).learning_rate(0.01).milestone(0.25, 1e60));
   REQUIRE(!tests::refusal<c2f::not_finite>([&] {
              c2f::fit(wild, tiny::data_of<task>(), recipe, c2f::checkpoints(folder, {.every = 1}));
            }).empty());
@@ -205,5 +205,5 @@ TEST_CASE("what ends in numbers that are not finite leaves a good checkpoint, an
   c2f::stack<task> restored(8);
   c2f::fit(restored, tiny::data_of<task>(), recipe, kept, tiny::stops{.at = 5});
   REQUIRE(kept.restored().filename() == "epoch-00001-step-0000000");
-  for (auto const& each : tiny::leaves_of(restored)) REQUIRE(each.isfinite().all().item<bool>());
+  for (auto const& each : tiny::tensors_of(restored)) REQUIRE(each.isfinite().all().item<bool>());
 }

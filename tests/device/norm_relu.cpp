@@ -141,7 +141,7 @@ TEST_CASE("kernel norm_relu: gradients of several readers are added to the bit a
                              y = table.norm_relu(x, norm.weight, norm.bias, norm.mean, norm.var, shortcut, relu);
             at::Tensor sum     = y.mul(map_of(of, 3, type)).sum();
             for (int i = 1; i < readers; ++i) {
-              at::Tensor const again = apart ? table.for_second_reader(y) : y;
+              at::Tensor const again = apart ? table.gradient_fan_out(y) : y;
               REQUIRE(again.is_alias_of(y));
               REQUIRE(again.output_nr() == (apart ? i : 0));
               sum = sum.add(again.mul(map_of(of, 3 + i, type)).sum());
@@ -164,7 +164,7 @@ TEST_CASE("kernel norm_relu: a reader without a gradient adds nothing, and the s
   auto const run = [&](bool first, bool second) {
     owned const norm(8, at::kFloat);
     at::Tensor const x = leaf(map_of(of, 1), at::kFloat),
-                     y = table.norm_relu(x, norm.weight, norm.bias, norm.mean, norm.var, nothing, true), again = table.for_second_reader(y);
+                     y = table.norm_relu(x, norm.weight, norm.bias, norm.mean, norm.var, nothing, true), again = table.gradient_fan_out(y);
     (first && second ? y.add(again) : first ? y : again).mul(map_of(of, 2)).sum().backward();
     return x.grad();
   };
@@ -186,8 +186,8 @@ TEST_CASE("kernel norm_relu: a reader without a gradient adds nothing, and the s
   REQUIRE(readers(std::type_identity<c2f::bottleneck<2>>{}) == 2);
 
   at::Tensor const other = leaf(map_of(of, 1), at::kFloat), sum = other.add(1);
-  REQUIRE(table.for_second_reader(other).is_same(other));
-  REQUIRE(table.for_second_reader(sum).is_same(sum));
+  REQUIRE(table.gradient_fan_out(other).is_same(other));
+  REQUIRE(table.gradient_fan_out(sum).is_same(sum));
 }
 
 TEST_CASE("kernel norm_relu: one row has no variance, as ATen says") {
@@ -212,7 +212,7 @@ std::vector<at::Tensor> step(at::Tensor const& x, c2f::fused_operations const* w
   at::Tensor const y = net(x, c2f::train);
   y.backward(tests::normal(y.sizes().vec(), 4));
   std::vector<at::Tensor> all{y.detach()};
-  c2f::for_each_leaf(net, [&](std::string const&, c2f::leaf const& each, c2f::leaf_traits const& traits) {
+  c2f::for_each_tensor(net, [&](std::string const&, c2f::state_tensor const& each, c2f::state_traits const& traits) {
     all.push_back(traits.trained ? each.tensor().grad() : each.tensor());
   });
   return all;
@@ -268,7 +268,7 @@ TEST_CASE("kernel norm_relu: a step of a whole stack is the same with it, and ev
     model(images, p);
     p.loss().backward();
     std::vector<at::Tensor> gradients, statistics{p.loss().detach()};
-    c2f::for_each_leaf(model, [&](std::string const&, c2f::leaf const& each, c2f::leaf_traits const& traits) {
+    c2f::for_each_tensor(model, [&](std::string const&, c2f::state_tensor const& each, c2f::state_traits const& traits) {
       if (traits.trained)
         gradients.push_back(each.tensor().grad().to(at::kDouble).flatten());
       else

@@ -71,7 +71,7 @@ template <class Task>
 c2f::stack<Task> model_of() {
   c2f::stack<Task> model(3);
   c2f::random_stream random(5, c2f::purpose::synthesis, 0, 0);
-  c2f::for_each_leaf(model, [&](std::string const& path, c2f::leaf const& each, c2f::leaf_traits const& traits) {
+  c2f::for_each_tensor(model, [&](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const& traits) {
     if (each.tensor().dim() != 1 || each.tensor().scalar_type() != at::kFloat) return;
     bool const variance = path.ends_with("running_var");
     at::NoGradGuard const no_gradients;
@@ -177,13 +177,13 @@ TEST_CASE("each batch size is recorded once, and its answers are the caller's ow
   REQUIRE(answers.fine.equal(before));
   REQUIRE(close(model(other, c2f::eval).fine, predict(other).fine, 1e-4));
   REQUIRE(tests::recordings == 2);
-  REQUIRE(predict.recorded_sizes() == 2);
+  REQUIRE(predict.captured_sizes() == 2);
 
   c2f::stack<tiny::dense> const cropping(1);
   c2f::predictor<tiny::dense> by_host(cropping, {.on = tests::recorder()});
   auto const slice = images<tiny::dense>(1);
   REQUIRE(close(cropping(slice, c2f::eval).answer, by_host(slice).answer, 1e-4));
-  REQUIRE(by_host.recorded_sizes() == 0);
+  REQUIRE(by_host.captured_sizes() == 0);
   REQUIRE(by_host.why() == "c2f::fuse::crop, which looks for its boxes on the host");
   REQUIRE(tests::recordings == 2);
 }
@@ -192,11 +192,11 @@ TEST_CASE("a predictor in bfloat16 answers nearly the same; the model it was mad
   C2F_NEEDS_DEVICE();
   at::NoGradGuard const no_gradients;
   auto const model  = model_of<cifar>();
-  auto const before = c2f::detail::copies_of_leaves(model);
+  auto const before = c2f::detail::copies_of_tensors(model);
   c2f::predictor<cifar> predict(model, {.on = {tests::device()}, .bf16 = true});
   auto const x = images<cifar>(4);
   REQUIRE(predict(x).fine.scalar_type() == at::kBFloat16);
   REQUIRE(close(model(x, c2f::eval).coarse, predict(x).coarse.to(at::kFloat), 0.1));
-  REQUIRE(tiny::same_bytes(before, c2f::detail::copies_of_leaves(model)));
+  REQUIRE(tiny::same_bytes(before, c2f::detail::copies_of_tensors(model)));
   REQUIRE_THROWS_AS(predict(x.narrow(2, 0, 16)), c2f::input_error);
 }

@@ -19,24 +19,24 @@ namespace tests {
 
 inline int recordings = 0, repeats = 0;
 
-struct called_again : c2f::recorded_work {
+struct called_again : c2f::captured_graph {
   explicit called_again(std::function<void()> what) : work(std::move(what)) {}
-  void repeat() override {
+  void replay() override {
     ++repeats;
     work();
   }
   std::function<void()> work;
 };
-inline std::unique_ptr<c2f::recorded_work> call_again(std::function<void()> const& work) {
+inline std::unique_ptr<c2f::captured_graph> call_again(std::function<void()> const& work) {
   ++recordings;
   return std::make_unique<called_again>(work);
 }
-inline std::unique_ptr<c2f::recorded_work> record(std::function<void()> const& work) {
+inline std::unique_ptr<c2f::captured_graph> record(std::function<void()> const& work) {
 #ifdef C2F_WITH_CUDA
   if (on_gpu()) {
-    std::shared_ptr<c2f::recorded_work> const graph = c2f::cuda::record(work);
+    std::shared_ptr<c2f::captured_graph> const graph = c2f::cuda::capture(work);
     ++recordings;  // where CUDA recorded it
-    return std::make_unique<called_again>([graph] { graph->repeat(); });
+    return std::make_unique<called_again>([graph] { graph->replay(); });
   }
 #endif
   return call_again(work);
@@ -51,14 +51,14 @@ inline c2f::recipe::settings there(c2f::recipe::settings recipe, c2f::accelerato
 }
 /// A training with steps that are run, or recorded.
 inline c2f::recipe::settings run(c2f::recipe::settings const& recipe) { return there(recipe, {device(), table(), nullptr}); }
-inline c2f::recipe::settings recorded(c2f::recipe::settings const& recipe) { return there(recipe, recorder()); }
+inline c2f::recipe::settings captured(c2f::recipe::settings const& recipe) { return there(recipe, recorder()); }
 /// The same operations as where they are recorded, called one by one.
 inline c2f::recipe::settings called(c2f::recipe::settings const& recipe) {
   return on_gpu() ? there(recipe, {device(), table(), &call_again}) : run(recipe);
 }
 /// What the device is used by.
 inline std::vector<c2f::recipe::settings (*)(c2f::recipe::settings const&)> ways() {
-  if (on_gpu()) return {&run, &recorded};
+  if (on_gpu()) return {&run, &captured};
   return {&run};
 }
 

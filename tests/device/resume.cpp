@@ -36,7 +36,7 @@ trained straight(c2f::recipe::settings const& recipe) {
   trained t;
   steps told;
   c2f::fit(model, tiny::data_of<Task>(), recipe, t.state, told);
-  t.model = tiny::leaves_of(model);
+  t.model = tiny::tensors_of(model);
   t.steps = told.all;
   return t;
 }
@@ -56,7 +56,7 @@ trained in_two(c2f::recipe::settings const& recipe, stops stop, c2f::recipe::set
   c2f::training_report const report = c2f::fit(model, tiny::data_of<Task>(), second, kept, t.state, told);
   REQUIRE(!report.stopped);
   REQUIRE(report.start.done + std::ssize(told.all) == 15);
-  t.model = tiny::leaves_of(model);
+  t.model = tiny::tensors_of(model);
   t.steps = told.all;
   return t;
 }
@@ -66,7 +66,7 @@ bool same_end(trained const& whole, trained const& part) {
   auto const first = whole.steps.size() - part.steps.size();
   for (std::size_t i = 0; i < part.steps.size(); ++i) {
     auto const &a = whole.steps[first + i], &b = part.steps[i];
-    same = same && a.epoch == b.epoch && a.step == b.step && a.iteration == b.iteration && a.t == b.t && a.rate == b.rate &&
+    same = same && a.epoch == b.epoch && a.step == b.step && a.iteration == b.iteration && a.t == b.t && a.learning_rate == b.learning_rate &&
            a.losses == b.losses;
   }
   return same;
@@ -151,7 +151,7 @@ TEST_CASE("a training that was ended many times, and one that is done") {
     auto const report = c2f::fit(model, tiny::data_of<tiny::class_vector>(), recipe, c2f::checkpoints(s.folder), stops{.at = at}, t.state);
     REQUIRE(report.stopped == (at <= 15));
     REQUIRE(report.start.done == at - 1);
-    t.model = tiny::leaves_of(model);
+    t.model = tiny::tensors_of(model);
   }
   REQUIRE(same_bytes(whole.state, t.state));
   REQUIRE(same_bytes(whole.model, t.model));
@@ -163,14 +163,14 @@ TEST_CASE("a training that was ended many times, and one that is done") {
   REQUIRE(told.all.empty());
   REQUIRE(report.epochs.size() == 3);
   REQUIRE(report.faulty.samples == 3);  // 3 and 20 of 35, and 3 of 8 for testing
-  REQUIRE(same_bytes(whole.model, tiny::leaves_of(model)));
+  REQUIRE(same_bytes(whole.model, tiny::tensors_of(model)));
 }
 
 TEST_CASE("a plain recipe goes on, too, also in bfloat16") {
   C2F_NEEDS_DEVICE();
   scratch const s;
   for (bool const bf16 : {false, true}) {
-    auto const recipe   = tests::ways().back()(c2f::recipe::settings{}.epochs(3).batch(7).rate(0.05).threads(1).bf16(bf16));
+    auto const recipe   = tests::ways().back()(c2f::recipe::settings{}.epochs(3).batch(7).learning_rate(0.05).threads(1).bf16(bf16));
     trained const whole = straight<tiny::class_vector>(recipe);
     for (std::int64_t const at : {1, 6, 10}) REQUIRE(same_end(whole, in_two<tiny::class_vector>(recipe, {.at = at}, recipe, s.folder)));
   }
@@ -179,8 +179,8 @@ TEST_CASE("a plain recipe goes on, too, also in bfloat16") {
 TEST_CASE("so does one by Adam, one in bfloat16 and one whose steps are recorded") {
   C2F_NEEDS_DEVICE();
   scratch const s;
-  for (auto const& recipe : {tests::run(tiny::recipe().rate(0.01).adam({.decoupled = true})), tests::run(tiny::recipe().bf16()),
-                             tests::recorded(tiny::recipe().rate(0.01).adam({})), tests::recorded(tiny::recipe().bf16())}) {
+  for (auto const& recipe : {tests::run(tiny::recipe().learning_rate(0.01).adam({.decoupled = true})), tests::run(tiny::recipe().bf16()),
+                             tests::captured(tiny::recipe().learning_rate(0.01).adam({})), tests::captured(tiny::recipe().bf16())}) {
     trained const whole = straight<tiny::class_vector>(recipe);
     for (std::int64_t const at : {1, 5, 7}) REQUIRE(same_end(whole, in_two<tiny::class_vector>(recipe, {at}, recipe, s.folder)));
   }

@@ -43,14 +43,14 @@ outcome trained(c2f::recipe::settings const& recipe) {
 }
 /// recorded: how many, of a step and of an evaluation's pass.
 template <class Task>
-void same_recorded(c2f::recipe::settings const& recipe, int recorded) {
+void same_recorded(c2f::recipe::settings const& recipe, int captured) {
   outcome const run   = trained<Task>(tests::called(recipe));
   tests::recordings   = 0;
   tests::repeats      = 0;
-  outcome const again = trained<Task>(tests::recorded(recipe));
+  outcome const again = trained<Task>(tests::captured(recipe));
   CAPTURE(c2f::complete<Task>::name);
-  REQUIRE(tests::recordings == recorded);
-  REQUIRE((tests::repeats > 0) == (recorded > 0));
+  REQUIRE(tests::recordings == captured);
+  REQUIRE((tests::repeats > 0) == (captured > 0));
   REQUIRE(tiny::same_bytes(run.numbers, again.numbers));
   REQUIRE(run.losses == again.losses);
   REQUIRE(!run.scores.empty());
@@ -106,18 +106,18 @@ TEST_CASE("what works on the host is run and not recorded, and says why") {
   same_recorded<late>(tiny::recipe(), 1);
 
   c2f::stack<tiny::dense> cropping(1);
-  REQUIRE(c2f::fit(cropping, tiny::data_of<tiny::dense>(), tests::recorded(tiny::recipe())).not_recorded ==
+  REQUIRE(c2f::fit(cropping, tiny::data_of<tiny::dense>(), tests::captured(tiny::recipe())).not_captured ==
           "c2f::fuse::crop, which looks for its boxes on the host");
-  REQUIRE(c2f::fit(cropping, tiny::data_of<tiny::dense>(), tests::run(tiny::recipe())).not_recorded.empty());
+  REQUIRE(c2f::fit(cropping, tiny::data_of<tiny::dense>(), tests::run(tiny::recipe())).not_captured.empty());
 
   if (tests::on_gpu()) return;
   same_recorded<drops>(tiny::recipe(), 1);  // its evaluation
   c2f::stack<drops> model(1);
-  auto const recipe = tests::recorded(tiny::recipe().accumulate(1));
+  auto const recipe = tests::captured(tiny::recipe().accumulate(1));
   c2f::training_step<drops> step(model, recipe);
   for (auto const& batch : c2f::data::loader{tiny::data_of<drops>().train, {.batch = 4}}.epoch(0))
-    step.queue({batch}, {.t = 0.5, .rate = 0.1}), step.next();
-  REQUIRE(!step.recorded());
+    step.queue({batch}, {.t = 0.5, .learning_rate = 0.1}), step.next();
+  REQUIRE(!step.captured());
   REQUIRE(step.why() == "a random choice made on the host");
 }
 
@@ -131,16 +131,16 @@ TEST_CASE("fine-tuning is recorded as any training is") {
   auto const tuned       = [&](c2f::recipe::settings const& recipe) {
     c2f::stack<tiny::class_vector> model(1);
     c2f::fine_tune(model, images, truth, recipe);
-    auto all = tiny::leaves_of(model);
+    auto all = tiny::tensors_of(model);
     std::erase_if(all, [](at::Tensor const& each) { return !each.is_floating_point(); });
     return all;
   };
   auto const recipe   = tiny::recipe().accumulate(1).batch(4).epochs(6);
   auto const run      = tuned(tests::called(recipe));
   tests::recordings   = 0;
-  auto const recorded = tuned(tests::recorded(recipe));
+  auto const captured = tuned(tests::captured(recipe));
   REQUIRE(tests::recordings == 1);
-  REQUIRE(tiny::same_bytes(run, recorded));
+  REQUIRE(tiny::same_bytes(run, captured));
 }
 
 TEST_CASE("steps are queued ahead and told in their order; what came after a skipped one counts on") {
@@ -156,7 +156,7 @@ TEST_CASE("steps are queued ahead and told in their order; what came after a ski
     at::Tensor const before = c2f::parameters(model)[0].detach().clone();
     c2f::data::batch given  = batch;
     if (queued == 2) given.images = batch.images.mul(std::numeric_limits<double>::infinity());
-    step.queue({given}, {.step = queued, .iteration = queued, .t = 0.5, .rate = 0.1});
+    step.queue({given}, {.step = queued, .iteration = queued, .t = 0.5, .learning_rate = 0.1});
     REQUIRE(tiny::same_bytes(before, c2f::parameters(model)[0]) == (queued == 2));
     ++queued;
     if (!step.full() && queued < batches.batches()) continue;
@@ -170,7 +170,7 @@ TEST_CASE("steps are queued ahead and told in their order; what came after a ski
   REQUIRE(told == queued);
   REQUIRE(!step.pending());
   std::int64_t calls = 0;
-  c2f::for_each_leaf(model, [&](std::string const&, c2f::leaf const& each, c2f::leaf_traits const& traits) {
+  c2f::for_each_tensor(model, [&](std::string const&, c2f::state_tensor const& each, c2f::state_traits const& traits) {
     if (traits.on_host) calls = each.tensor().item<std::int64_t>();
   });
   REQUIRE(calls == queued - 1);
@@ -184,7 +184,7 @@ TEST_CASE("a clipped step moves the parameters by rate times the norm that it is
     auto const recipe = tests::run(tiny::recipe().accumulate(1).ema(0).momentum(0).weight_decay(0).clip(clip));
     c2f::training_step<tiny::class_vector> step(model, recipe);
     at::Tensor const before = step.optimizer().parameters().numbers().clone();
-    step.queue({*c2f::data::loader{tiny::data_of<tiny::class_vector>().train, {.batch = 4}}.epoch(0).next()}, {.t = 0.5, .rate = 0.1});
+    step.queue({*c2f::data::loader{tiny::data_of<tiny::class_vector>().train, {.batch = 4}}.epoch(0).next()}, {.t = 0.5, .learning_rate = 0.1});
     return step.optimizer().parameters().numbers().sub(before).norm().item<double>();
   };
   double const whole = moved(0);
@@ -201,14 +201,14 @@ TEST_CASE("the optimiser's low copies follow the parameters, and leave the model
   {
     c2f::training_step<tiny::class_vector> step(model, recipe);
     for (auto const& batch : c2f::data::loader{tiny::data_of<tiny::class_vector>().train, {.batch = 4}}.epoch(0)) {
-      step.queue({batch}, {.t = 0.5, .rate = 0.1});
+      step.queue({batch}, {.t = 0.5, .learning_rate = 0.1});
       step.next();
-      c2f::for_each_leaf(model, [](std::string const&, c2f::leaf const& each, c2f::leaf_traits const& traits) {
+      c2f::for_each_tensor(model, [](std::string const&, c2f::state_tensor const& each, c2f::state_traits const& traits) {
         if (traits.trained) REQUIRE(each.low().equal(each.tensor().to(at::kBFloat16)));
       });
     }
   }
-  c2f::for_each_leaf(model, [](std::string const&, c2f::leaf const& each, c2f::leaf_traits const&) { REQUIRE(!each.low().defined()); });
+  c2f::for_each_tensor(model, [](std::string const&, c2f::state_tensor const& each, c2f::state_traits const&) { REQUIRE(!each.low().defined()); });
 }
 
 TEST_CASE("flat: the leaves are views of one block, each in its own order and with its own count of changes") {
@@ -217,13 +217,13 @@ TEST_CASE("flat: the leaves are views of one block, each in its own order and wi
   c2f::move_to(model, tests::device());
   c2f::to_channels_last(model);
   std::vector<at::Tensor> before;
-  c2f::for_each_leaf(model, [&](std::string const&, c2f::leaf const& each, c2f::leaf_traits const& traits) {
+  c2f::for_each_tensor(model, [&](std::string const&, c2f::state_tensor const& each, c2f::state_traits const& traits) {
     if (traits.trained) before.push_back(each.tensor().detach().clone());
   });
-  c2f::flat const block(model, [](c2f::leaf_traits const& each) { return each.trained; });
+  c2f::flat const block(model, [](c2f::state_traits const& each) { return each.trained; });
   REQUIRE(block.pieces().size() == before.size());
   std::size_t i = 0;
-  c2f::for_each_leaf(model, [&](std::string const& path, c2f::leaf const& each, c2f::leaf_traits const& traits) {
+  c2f::for_each_tensor(model, [&](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const& traits) {
     if (!traits.trained) return;
     auto const& piece = block.pieces()[i];
     REQUIRE(piece.path == path);

@@ -59,8 +59,8 @@ struct both_ways {
       if (i % 7 == 4) gradients[i] = gradients[i].defined() ? gradients[i].to(at::kBFloat16) : gradients[i];
     }
   }
-  [[nodiscard]] c2f::flat_update update(double decay, at::Tensor rate) const {
-    return {.parameters = parameters, .low = low, .pieces = pieces, .gradients = gradients, .weight_decay = decay, .rate = std::move(rate)};
+  [[nodiscard]] c2f::flat_update update(double decay, at::Tensor learning_rate) const {
+    return {.parameters = parameters, .low = low, .pieces = pieces, .gradients = gradients, .weight_decay = decay, .learning_rate = std::move(learning_rate)};
   }
   void require_same(double close = 1e-5) const {
     for (std::size_t i = 0; i < pieces.size(); ++i) {
@@ -83,14 +83,14 @@ std::vector<std::int64_t> tiny_sizes() {
   return sizes;
 }
 
-void sgd_by_aten(both_ways& of, std::size_t i, double rate, double decay, double momentum, bool nesterov, bool rate_is_a_tensor) {
+void sgd_by_aten(both_ways& of, std::size_t i, double learning_rate, double decay, double momentum, bool nesterov, bool rate_is_a_tensor) {
   at::AutoDispatchBelowADInplaceOrView const below_autograd;
   std::vector<at::Tensor> const p{of.wanted[i]}, g{of.gradients[i].to(at::kFloat)}, m{of.wanted_momenta[i]}, none;
-  rate *= of.pieces[i].rate_share, decay *= of.pieces[i].decay_share;
+  learning_rate *= of.pieces[i].learning_rate_multiplier, decay *= of.pieces[i].weight_decay_multiplier;
   if (rate_is_a_tensor)
-    at::_fused_sgd_(p, g, momentum != 0 ? m : none, decay, momentum, scalar(rate, at::kFloat), 0, nesterov, false, false);
+    at::_fused_sgd_(p, g, momentum != 0 ? m : none, decay, momentum, scalar(learning_rate, at::kFloat), 0, nesterov, false, false);
   else
-    at::_fused_sgd_(p, g, momentum != 0 ? m : none, decay, momentum, rate, 0, nesterov, false, false);
+    at::_fused_sgd_(p, g, momentum != 0 ? m : none, decay, momentum, learning_rate, 0, nesterov, false, false);
 }
 
 }  // namespace
@@ -103,12 +103,12 @@ TEST_CASE("kernel sgd: parameters, momenta and the bfloat16 copy are what ATen's
         for (bool const rate_is_a_tensor : {false, true}) {
           if (nesterov && momentum == 0) continue;
           both_ways of(some_sizes);
-          at::Tensor const rate = scalar(0, at::kDouble);
+          at::Tensor const learning_rate = scalar(0, at::kDouble);
           for (std::uint64_t step = 0; step < 4; ++step) {
             double const now = 0.1 / static_cast<double>(1 + step);
-            rate.fill_(now);
+            learning_rate.fill_(now);
             of.draw_gradients(step);
-            table.sgd(of.update(decay, rate), {momentum, nesterov, momentum != 0 ? of.momenta : at::Tensor{}});
+            table.sgd(of.update(decay, learning_rate), {momentum, nesterov, momentum != 0 ? of.momenta : at::Tensor{}});
             for (std::size_t i = 0; i < of.pieces.size(); ++i)
               if (of.gradients[i].defined()) sgd_by_aten(of, i, now, decay, momentum, nesterov, rate_is_a_tensor);
             of.require_same();
@@ -122,10 +122,10 @@ TEST_CASE("kernel adam: parameters, moments and the bfloat16 copy are what ATen'
     for (double const decay : {0.0, 0.01})
       for (double const beta1 : {0.9, 0.5}) {
         both_ways of(some_sizes);
-        at::Tensor const rate = scalar(0.01, at::kDouble), step = scalar(0, at::kLong);
+        at::Tensor const learning_rate = scalar(0.01, at::kDouble), step = scalar(0, at::kLong);
         for (std::uint64_t k = 0; k < 4; ++k) {
           of.draw_gradients(k);
-          table.adam(of.update(decay, rate), {beta1, 0.99, 1e-6, decoupled, of.momenta, of.second, step});
+          table.adam(of.update(decay, learning_rate), {beta1, 0.99, 1e-6, decoupled, of.momenta, of.second, step});
           at::AutoDispatchBelowADInplaceOrView const below_autograd;
           for (std::size_t i = 0; i < of.pieces.size(); ++i) {
             if (!of.gradients[i].defined()) continue;
@@ -133,7 +133,7 @@ TEST_CASE("kernel adam: parameters, moments and the bfloat16 copy are what ATen'
             of.wanted_steps[i].add_(1);
             std::vector<at::Tensor> const p{of.wanted[i]}, g{of.gradients[i].to(at::kFloat)}, m{of.wanted_momenta[i]},
                 v{of.wanted_second[i]}, s{of.wanted_steps[i]}, none;
-            double const lr = 0.01 * share.rate_share, wd = decay * share.decay_share;
+            double const lr = 0.01 * share.learning_rate_multiplier, wd = decay * share.weight_decay_multiplier;
             if (decoupled)
               at::_fused_adamw_(p, g, m, v, none, s, lr, beta1, 0.99, wd, 1e-6, /*amsgrad=*/false, /*maximize=*/false);
             else
@@ -148,10 +148,10 @@ TEST_CASE("kernel adam: parameters, moments and the bfloat16 copy are what ATen'
 TEST_CASE("kernel sgd: 1,500 pieces take several launches") {
   C2F_NEEDS_DEVICE();
   both_ways of(tiny_sizes());
-  at::Tensor const rate = scalar(0.1, at::kDouble), norm = scalar(0, at::kDouble);
+  at::Tensor const learning_rate = scalar(0.1, at::kDouble), norm = scalar(0, at::kDouble);
   double squares = 0;
   of.draw_gradients(1);
-  table.sgd(of.update(0.01, rate), {0.9, true, of.momenta});
+  table.sgd(of.update(0.01, learning_rate), {0.9, true, of.momenta});
   table.gradient_norm(of.gradients, of.pieces, norm);
   for (std::size_t i = 0; i < of.pieces.size(); ++i) {
     if (!of.gradients[i].defined()) continue;
@@ -165,15 +165,15 @@ TEST_CASE("kernel sgd: 1,500 pieces take several launches") {
 TEST_CASE("kernel sgd: gradients are scaled first, as a gradient that is scaled before") {
   C2F_NEEDS_DEVICE();
   both_ways of(some_sizes), scaled(some_sizes);
-  at::Tensor const rate = scalar(0.1, at::kDouble);
+  at::Tensor const learning_rate = scalar(0.1, at::kDouble);
   of.draw_gradients(1);
   scaled.gradients = of.gradients;
   for (auto& each : scaled.gradients)
     if (each.defined()) each = each.to(at::kFloat).mul(0.25);
-  c2f::flat_update update = of.update(0.1, rate);
+  c2f::flat_update update = of.update(0.1, learning_rate);
   update.scale            = scalar(0.25, at::kFloat);
   table.sgd(update, {0.9, false, of.momenta});
-  table.sgd(scaled.update(0.1, rate), {0.9, false, scaled.momenta});
+  table.sgd(scaled.update(0.1, learning_rate), {0.9, false, scaled.momenta});
   REQUIRE(of.parameters.equal(scaled.parameters));
   REQUIRE(of.momenta.equal(scaled.momenta));
 }
@@ -186,18 +186,18 @@ TEST_CASE("kernel sgd: a gradient in channels last updates a piece in channels l
   at::Tensor const flat = at::zeros({384}, floats()), view = flat.as_strided(dims, was.strides());
   view.copy_(was);
   std::vector<c2f::flat_piece> const pieces{{0, 360}};
-  table.sgd({.parameters = flat, .pieces = pieces, .gradients = {&gradient, 1}, .rate = scalar(0.5, at::kDouble)}, {});
+  table.sgd({.parameters = flat, .pieces = pieces, .gradients = {&gradient, 1}, .learning_rate = scalar(0.5, at::kDouble)}, {});
   REQUIRE(at::allclose(view, was.sub(gradient.mul(0.5))));
 }
 
 TEST_CASE("kernels sgd and adam: a skipped update changes no byte") {
   C2F_NEEDS_DEVICE();
   both_ways of(some_sizes);
-  at::Tensor const rate = scalar(0.1, at::kDouble), step = scalar(3, at::kLong);
+  at::Tensor const learning_rate = scalar(0.1, at::kDouble), step = scalar(3, at::kLong);
   of.draw_gradients(1);
   of.gradients[0].fill_(std::numeric_limits<float>::quiet_NaN());
   auto const before       = of.bytes();
-  c2f::flat_update update = of.update(0.1, rate);
+  c2f::flat_update update = of.update(0.1, learning_rate);
   update.skip             = scalar(1, at::kFloat);
   table.sgd(update, {0.9, true, of.momenta});
   table.adam(update, {0.9, 0.99, 1e-8, true, of.momenta, of.second, step});
@@ -243,7 +243,7 @@ TEST_CASE("kernel gradient_norm: the norm of all gradients, finite where all of 
 TEST_CASE("kernel finish: which steps count, and the scale") {
   C2F_NEEDS_DEVICE();
   at::TensorOptions const doubles = floats().dtype(at::kDouble);
-  c2f::step_verdict const to{scalar(9, at::kFloat), scalar(9, at::kFloat), at::zeros({3}, doubles)};
+  c2f::step_outcome const to{scalar(9, at::kFloat), scalar(9, at::kFloat), at::zeros({3}, doubles)};
   auto const finish = [&](double norm, double first, double second, double clip) {
     at::Tensor const losses = at::zeros({2}, doubles);
     losses[0].fill_(first), losses[1].fill_(second);
@@ -273,7 +273,7 @@ TEST_CASE("kernel sgd: what is larger than a part's size becomes several parts; 
     REQUIRE(parts[i].begin == 2 + 2 * i);
     REQUIRE(parts[i].size == (i < 2 ? 128u : 44u));
     REQUIRE(parts[i].in_bfloat16 == 1);
-    REQUIRE(parts[i].rate == 0.5f);
+    REQUIRE(parts[i].learning_rate == 0.5f);
     REQUIRE(parts[i].decay == 0.5f);
   }
   for (auto const& wrong : {gradient.to(at::kDouble), gradient.narrow(0, 0, 299), at::zeros({1}).expand({300})}) {

@@ -7,7 +7,7 @@ struct bl {
   static constexpr char const* name = "bl";
   using input                       = c2f::image<3, 32, 32>;
   using network                     = c2f::resnet_cifar<8, c2f::class_vector<10>>;
-  using refine                      = c2f::refine::never;
+  using refine                      = c2f::refine::no_fine_network;
 };
 struct pt : bl {
 #ifdef TWIN_OK

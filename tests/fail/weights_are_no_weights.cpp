@@ -13,6 +13,6 @@ struct half_and_one {
 struct mine {
   using input   = c2f::image<3, 32, 32>;
   using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
-  using weights = half_and_one;
+  using loss_weights = half_and_one;
 };
 static_assert(c2f::task<mine>);

@@ -6,9 +6,9 @@ struct mine {
   using input   = c2f::image<3, 32, 32>;
   using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
 #ifdef TWIN_OK
-  using weights = c2f::loss_weights<0.5, 1.0>;
+  using loss_weights = c2f::loss_weights<0.5, 1.0>;
 #else
-  using weights = c2f::loss_weights<-0.5, 1.0>;
+  using loss_weights = c2f::loss_weights<-0.5, 1.0>;
 #endif
 };
 static_assert(c2f::task<mine>);

@@ -102,7 +102,7 @@ class ResNet(nn.Module):
 
 
 class Tile(nn.Module):
-    """g of paper 000: the vector is copied to every pixel, then two 3x3 convolutions, each followed by ReLU."""
+    """g of Ren et al. 2020: the vector is copied to every pixel, then two 3x3 convolutions, each followed by ReLU."""
 
     def __init__(self, classes, channels=3):
         super().__init__()
@@ -118,7 +118,7 @@ class Tile(nn.Module):
 
 
 class Stack(nn.Module):
-    """Equations 1 to 4 of paper 000 with class vectors; `network(channels)` makes a network."""
+    """Equations 1 to 4 of Ren et al. 2020 with class vectors; `network(channels)` makes a network."""
 
     def __init__(self, network, classes, channels=3):
         super().__init__()

@@ -23,7 +23,7 @@ struct crop {
   using encoder = c2f::encode::saliency;
   using fuse    = c2f::fuse::in_turn<c2f::fuse::multiply, c2f::fuse::crop<2, 4, 4>>;
   using loss    = c2f::loss::dice<>;
-  using weights = c2f::loss_weights<0.25, 0.75>;
+  using loss_weights = c2f::loss_weights<0.25, 0.75>;
 };
 
 }  // namespace

@@ -15,7 +15,7 @@ void compare(std::string const& in, std::string const& out) {
   auto given = parity::read(in);
   auto net   = c2f::make_network<Architecture, c2f::image<3, c2f::dynamic, c2f::dynamic>>();
   parity::tensors answers;
-  c2f::for_each_leaf(net, [&](std::string const& path, c2f::leaf const& each, c2f::leaf_traits const& traits) {
+  c2f::for_each_tensor(net, [&](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const& traits) {
     if (traits.trained) return;
     answers["frozen." + path] = each.tensor().clone();
     given["leaf." + path]     = each.tensor();

@@ -10,7 +10,7 @@ namespace parity {
 /// Gives every leaf the tensor `prefix + path` and takes it out of `given`; paths and shapes must be the same on both sides.
 template <class Net>
 void load(Net& net, tensors& given, std::string const& prefix) {
-  c2f::for_each_leaf(net, [&](std::string const& path, c2f::leaf& each, c2f::leaf_traits const& traits) {
+  c2f::for_each_tensor(net, [&](std::string const& path, c2f::state_tensor& each, c2f::state_traits const& traits) {
     auto const found = given.extract(prefix + path);
     if (found.empty()) throw std::runtime_error("Python has no '" + path + "'");
     if (found.mapped().sizes() != each.tensor().sizes() || found.mapped().scalar_type() != each.tensor().scalar_type())
@@ -24,13 +24,13 @@ void load(Net& net, tensors& given, std::string const& prefix) {
 /// Copies of all leaves, or of the gradients of the trained ones.
 template <class Net>
 void save(Net const& net, tensors& into, std::string const& prefix) {
-  c2f::for_each_leaf(net, [&](std::string const& path, c2f::leaf const& each, c2f::leaf_traits const&) {
+  c2f::for_each_tensor(net, [&](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const&) {
     into[prefix + path] = each.tensor().detach().clone();
   });
 }
 template <class Net>
 void save_gradients(Net const& net, tensors& into, std::string const& prefix) {
-  c2f::for_each_leaf(net, [&](std::string const& path, c2f::leaf const& each, c2f::leaf_traits const& traits) {
+  c2f::for_each_tensor(net, [&](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const& traits) {
     if (traits.trained && each.tensor().grad().defined()) into[prefix + path] = each.tensor().grad().clone();
   });
 }

@@ -84,7 +84,7 @@ typename Task::data data_of() {
 
 /// Three epochs of five steps, the last step of an epoch with fewer samples; everything that has a state is on.
 inline c2f::recipe::settings recipe() {
-  return c2f::recipe::settings{}.epochs(3).batch(4).accumulate(2).rate(0.05).warm_up(4).drop_at(0.5).ema(0.9, 2, 3).clip(1).weight_decay(
+  return c2f::recipe::settings{}.epochs(3).batch(4).accumulate(2).learning_rate(0.05).warm_up(4).milestone(0.5).ema(0.9, 2, 3).clip(1).weight_decay(
       1e-3);
 }
 
@@ -98,7 +98,7 @@ struct spy {
     for (auto const& [name, value] : values) append(text += name, value);
   }
   static void append(std::string& text, c2f::epoch_record const& epoch) {
-    for (double const value : {static_cast<double>(epoch.epoch), epoch.t, epoch.rate, static_cast<double>(epoch.skipped)})
+    for (double const value : {static_cast<double>(epoch.epoch), epoch.t, epoch.learning_rate, static_cast<double>(epoch.skipped)})
       append(text, value);
     append(text, epoch.losses);
     for (auto const& stage : epoch.scores) append(text += stage.stage, stage.values);
@@ -144,9 +144,9 @@ inline bool same_bytes(std::vector<at::Tensor> const& a, std::vector<at::Tensor>
 inline bool same_bytes(spy const& a, spy const& b) { return a.rest == b.rest && same_bytes(a.tensors, b.tensors); }
 
 template <class Net>
-std::vector<at::Tensor> leaves_of(Net const& net) {
+std::vector<at::Tensor> tensors_of(Net const& net) {
   std::vector<at::Tensor> all;
-  c2f::for_each_leaf(net, [&](std::string const&, c2f::leaf const& each, auto const&) { all.push_back(each.tensor().detach().clone()); });
+  c2f::for_each_tensor(net, [&](std::string const&, c2f::state_tensor const& each, auto const&) { all.push_back(each.tensor().detach().clone()); });
   return all;
 }
 

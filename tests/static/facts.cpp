@@ -21,7 +21,7 @@ static_assert(c2f::philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa
               words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
 static_assert(c2f::hash_of("") == 0xcbf29ce484222325 && c2f::hash_of("a") == 0xaf63dc4c8601ec8c);  // FNV-1a's published values
 
-// Schedules: paper 000, t0 = .5, E = 30, at epochs 0, 15, 30, 49; and the one of its section 4.3.
+// Schedules: Ren et al. 2020, t0 = .5, E = 30, at epochs 0, 15, 30, 49; and the one of its section 4.3.
 using paper = c2f::schedule::ramp<0.5, 30>;
 static_assert(paper::at(0) == 0.5 && paper::at(15) == 0.75 && paper::at(30) == 1 && paper::at(49) == 1);
 using segmentation = c2f::schedule::ramp<0, 80'000, c2f::by::iteration, 40'000>;
@@ -71,7 +71,7 @@ static_assert(count<basic<20, 100>, image<6, 32, 32>> - count<basic<20, 100>> ==
 
 struct baseline : cifar100 {
   static constexpr char const* name = "baseline";
-  using refine                      = c2f::refine::never;
+  using refine                      = c2f::refine::no_fine_network;
 };
 static_assert(c2f::parameter_count<c2f::stack<baseline>> == 278'324);
 struct one_network : cifar100 {

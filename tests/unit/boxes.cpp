@@ -94,7 +94,7 @@ TEST_CASE("with hard edges the fine loss does not reach the coarse network, with
     using input    = c2f::image<3, 16, 16>;
     using network  = c2f::localiser<c2f::sequential<c2f::conv<4, 3, 2>, c2f::batch_norm, c2f::relu>, c2f::boxes<2>, 8>;
     using schedule = c2f::schedule::always_prediction;
-    using weights  = c2f::loss_weights<0.0, 1.0>;  // the fine loss alone
+    using loss_weights  = c2f::loss_weights<0.0, 1.0>;  // the fine loss alone
   };
   struct edges_soft : edges_hard {
     using encoder = c2f::encode::rasterize<soft<3>>;
@@ -215,7 +215,7 @@ TEST_CASE("refine::until stops every sample by itself") {
   std::vector<bool> settled(12, false);
   int rounds_of_all = 0;
   for (int round = 1; round <= 6; ++round) {
-    at::Tensor const next  = model.finer(x, c2f::boxes<1>::predict(last), p);
+    at::Tensor const next  = model.run_fine(x, c2f::boxes<1>::predict(last), p);
     at::Tensor const agree = c2f::boxes<1>::agreement(last, next);
     wanted                 = wanted.clone();
     for (std::size_t i = 0; i < 12; ++i) {

@@ -268,11 +268,11 @@ TEST_CASE("the first difference to another training is said") {
   REQUIRE(difference(task{}, recipe().batch(5)) == "the recipe's batch is 4 there and 5 here");
   REQUIRE(difference(task{}, recipe().epochs(4)) == "the recipe's epochs is 3 there and 4 here");
   REQUIRE(difference(task{}, recipe().accumulate(1)) == "the recipe's accumulate is 2 there and 1 here");
-  REQUIRE(difference(task{}, recipe().rate(0.3)) == "the recipe's rate is 0.05 there and 0.3 here");
+  REQUIRE(difference(task{}, recipe().learning_rate(0.3)) == "the recipe's rate is 0.05 there and 0.3 here");
   REQUIRE(difference(task{}, recipe().ema(0)) == "the recipe's ema is 0.9 there and 0 here");
   REQUIRE(difference(task{}, recipe().clip(0)) == "the recipe's clip is 1 there and 0 here");
-  REQUIRE(difference(task{}, recipe().no_drops()) == "the recipe's drop_at 1 is 0.5 there and not given here");
-  REQUIRE(difference(task{}, recipe().drop_at(0.7)) == "the recipe's drop_at 2 is not given there and 0.7 here");
+  REQUIRE(difference(task{}, recipe().no_milestones()) == "the recipe's drop_at 1 is 0.5 there and not given here");
+  REQUIRE(difference(task{}, recipe().milestone(0.7)) == "the recipe's drop_at 2 is not given there and 0.7 here");
   {
     c2f::stack<task> model(7);
     auto data = tiny::data_of<task>();

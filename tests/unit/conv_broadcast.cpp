@@ -34,9 +34,9 @@ answer convolved(sizes const& s, at::MemoryFormat format, bool apart) {
   };
   at::Tensor const x = leaf({2, 3, s.height, s.width}, 1), tiny = leaf({2, 2, std::min(s.height, s.tiny), std::min(s.width, s.tiny)}, 2),
                    weight = leaf({4, 5, s.kernel, s.kernel}, 3), bias = leaf({4}, 4);
-  at::Tensor const joined = at::cat({x, c2f::stretch(tiny, s.height, s.width, format)}, 1);
+  at::Tensor const joined = at::cat({x, c2f::broadcast_interior(tiny, s.height, s.width, format)}, 1);
   pair const stride{s.stride, s.stride}, padding{s.padding, s.padding}, dilation{s.dilation, s.dilation};
-  at::Tensor const y = apart ? c2f::detail::conv_beside({joined, x, tiny}, weight, bias, stride, padding, dilation)
+  at::Tensor const y = apart ? c2f::detail::conv_broadcast_concat({joined, x, tiny}, weight, bias, stride, padding, dilation)
                              : at::conv2d(joined, weight, bias, stride, padding, dilation);
   y.mul(numbers(y.sizes().vec(), 5)).sum().backward();
   return {y.detach(), {x.grad(), tiny.grad(), weight.grad(), bias.grad()}};
@@ -44,7 +44,7 @@ answer convolved(sizes const& s, at::MemoryFormat format, bool apart) {
 
 }  // namespace
 
-TEST_CASE("conv_beside: the convolution of the joined map and its gradients") {
+TEST_CASE("conv_broadcast_concat: the convolution of the joined map and its gradients") {
   int taken = 0, all = 0;
   for (std::int64_t const kernel : {1, 3, 4, 7})
     for (std::int64_t const stride : {1, 2, 3})
@@ -68,7 +68,7 @@ TEST_CASE("conv_beside: the convolution of the joined map and its gradients") {
   REQUIRE(taken > all / 3);  // most others are too small for it
 }
 
-TEST_CASE("conv_beside: how large a map is kept, counted by hand") {
+TEST_CASE("conv_broadcast_concat: how large a map is kept, counted by hand") {
   // ResNet's first layer: answers 0, 1 and 2 reach above pixel 2, and 110 and 111 below pixel 221.
   c2f::detail::kept_side const resnet(224, 5, 7, 2, 3, 1);
   REQUIRE(resnet.kept == 7);
@@ -84,29 +84,29 @@ TEST_CASE("conv_beside: how large a map is kept, counted by hand") {
 
 TEST_CASE("a convolution of more than 3x3 takes the map apart that was said, and no other") {
   at::Tensor const x = numbers({2, 3, 16, 16}, 1).to(at::kFloat), tiny = numbers({2, 2, 5, 5}, 2).to(at::kFloat), other = tiny.add(1);
-  at::Tensor const joined = at::cat({x, c2f::stretch(tiny, 16, 16, at::MemoryFormat::Contiguous)}, 1);
+  at::Tensor const joined = at::cat({x, c2f::broadcast_interior(tiny, 16, 16, at::MemoryFormat::Contiguous)}, 1);
   auto const look         = [&]<class Conv>(Conv conv, bool apart) {
     c2f::initialize(conv, 1);
     for (c2f::mode const mode : {c2f::train, c2f::eval}) {
       at::Tensor const whole = conv(joined, mode);
       // What is said here is not true, so that it shows who believes it.
-      c2f::with_beside const said({joined, x, other});
+      c2f::broadcast_concat_scope const said({joined, x, other});
       REQUIRE(conv(joined.clone(), mode).equal(whole));
       REQUIRE(conv(joined, mode).allclose(whole) != apart);
       {
-        c2f::with_beside const inner({joined, x, tiny});
+        c2f::broadcast_concat_scope const inner({joined, x, tiny});
         REQUIRE(conv(joined, mode).allclose(whole, 1e-4, 1e-5));
       }
       REQUIRE(conv(joined, mode).allclose(whole) != apart);
       // A map that was changed since is no longer what was said.
       at::Tensor const changed = joined.clone();
-      c2f::with_beside const before({changed, x, tiny});
+      c2f::broadcast_concat_scope const before({changed, x, tiny});
       changed.mul_(2);
       REQUIRE(conv(changed, mode).equal(conv(changed.clone(), mode)));
     }
     c10::InferenceMode const no_versions;
-    at::Tensor const again = at::cat({x, c2f::stretch(tiny, 16, 16, at::MemoryFormat::Contiguous)}, 1);
-    c2f::with_beside const said({again, x, tiny});
+    at::Tensor const again = at::cat({x, c2f::broadcast_interior(tiny, 16, 16, at::MemoryFormat::Contiguous)}, 1);
+    c2f::broadcast_concat_scope const said({again, x, tiny});
     REQUIRE(conv(again, c2f::eval).allclose(conv(joined, c2f::eval), 1e-4, 1e-5));
   };
   look(c2f::conv<4, 5>::on<c2f::image<5, 16, 16>>{}, true);

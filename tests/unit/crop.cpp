@@ -35,7 +35,7 @@ std::array<std::int64_t, 4> sides(c2f::fuse::crop_box const& box) {
 template <class Crop>
 auto cut(at::Tensor const& map, c2f::mode mode = c2f::eval, at::Tensor const& truth = {}, double t = 1, std::uint64_t epoch = 0,
          std::span<std::int64_t const> ids = {}) {
-  c2f::pass p{.mode = mode, .truth = truth, .t = t, .seed = 1, .epoch = epoch, .ids = ids, .told = map};
+  c2f::pass p{.mode = mode, .truth = truth, .t = t, .seed = 1, .epoch = epoch, .ids = ids, .conditioning = map};
   at::Tensor const x = c2f::detail::sample_numbers({map.size(0), 3, map.size(2), map.size(3)}, 1).to(at::kFloat);
   return crop_on<Crop>{}(x, {}, p);
 }
@@ -126,7 +126,7 @@ TEST_CASE("jitter is a function of seed, epoch and id; half of the samples have 
 TEST_CASE("what was cut is put back, and the rest is background") {
   at::Tensor const map = told({{10, 20, 14, 29}, {0, 0, 20, 3}});
   crop_on<c2f::fuse::crop<3>> crop;
-  c2f::pass p{.mode = c2f::eval, .told = map};
+  c2f::pass p{.mode = c2f::eval, .conditioning = map};
   for (std::int64_t const classes : {1, 2, 4}) {
     at::Tensor const whole = c2f::detail::sample_numbers({2, classes, 50, 60}, 2).to(at::kFloat);
     auto const parts       = crop(whole.narrow(1, 0, 1).expand({2, 3, 50, 60}), {}, p);
@@ -159,7 +159,7 @@ TEST_CASE("what was cut is put back, and the rest is background") {
 TEST_CASE("what a crop cannot cut is said in one line") {
   at::Tensor const x = at::zeros({1, 3, 50, 60});
   auto const message = [&](auto const& crop, at::Tensor const& map) -> std::string {
-    c2f::pass p{.mode = c2f::eval, .told = map};
+    c2f::pass p{.mode = c2f::eval, .conditioning = map};
     try {
       crop(x, {}, p);
     } catch (c2f::input_error const& wrong) {

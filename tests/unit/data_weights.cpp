@@ -51,8 +51,8 @@ struct scratch {
 template <class Net>
 tensors leaves(Net const& of) {
   tensors all;
-  c2f::for_each_leaf(
-      of, [&](std::string const& path, c2f::leaf const& each, c2f::leaf_traits const&) { all[path] = each.tensor().detach().clone(); });
+  c2f::for_each_tensor(
+      of, [&](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const&) { all[path] = each.tensor().detach().clone(); });
   return all;
 }
 bool same(tensors const& a, tensors const& b) {
@@ -167,7 +167,7 @@ TEST_CASE("prefixes choose a part of the file and a part of the network") {
   struct task {
     using input   = rgb;
     using network = small;
-    using refine  = c2f::refine::never;
+    using refine  = c2f::refine::no_fine_network;
   };
   c2f::stack<task> model(3);
   c2f::load_weights(model, wrapped.path, {.from = "module.", .into = "coarse."});

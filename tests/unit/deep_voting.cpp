@@ -46,8 +46,8 @@ using small_backbone = sequential<conv<16, 3, 2>, batch_norm, relu, conv<32, 3, 
 TEST_CASE("the parameters of VGG-16 are called as in torchvision") {
   std::map<std::string, std::vector<std::int64_t>> dims;
   with_features net;
-  for_each_leaf(net,
-                [&](std::string const& path, leaf&, leaf_traits const& traits) { dims[path] = {traits.dims.begin(), traits.dims.end()}; });
+  for_each_tensor(net,
+                [&](std::string const& path, leaf&, state_traits const& traits) { dims[path] = {traits.dims.begin(), traits.dims.end()}; });
   // torchvision.models.vgg16().features: the convolutions are numbers 0 2 | 5 7 | 10 12 14 | 17 19 21 | 24 26 28.
   std::map<std::string, std::vector<std::int64_t>> expected;
   std::int64_t in = 3;

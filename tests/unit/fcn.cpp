@@ -58,7 +58,7 @@ TEST_CASE("fcn8s gives a map of the image's size, zero at first") {
 TEST_CASE("fcn8s trains its 30 convolutions' leaves and freezes three") {
   auto const net = c2f::make_network<narrow, any>(1);
   int trained = 0, frozen = 0;
-  c2f::for_each_leaf(net, [&](std::string const& path, c2f::leaf const&, c2f::leaf_traits const& traits) {
+  c2f::for_each_tensor(net, [&](std::string const& path, c2f::state_tensor const&, c2f::state_traits const& traits) {
     trained += traits.trained;
     frozen += !traits.trained;
     if (!traits.trained) REQUIRE(path.starts_with("upscore"));

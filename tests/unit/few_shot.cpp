@@ -38,9 +38,9 @@ at::Tensor whole(std::vector<std::int64_t> const& values) {
 }
 
 template <class Net>
-std::vector<at::Tensor> leaves_of(Net const& net, std::string const& below = "") {
+std::vector<at::Tensor> tensors_of(Net const& net, std::string const& below = "") {
   std::vector<at::Tensor> all;
-  c2f::for_each_leaf(net, [&](std::string const& path, c2f::leaf const& each, c2f::leaf_traits const&) {
+  c2f::for_each_tensor(net, [&](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const&) {
     if (path.find(below) != std::string::npos) all.push_back(each.tensor().detach().clone());
   });
   return all;
@@ -104,19 +104,19 @@ TEST_CASE("a frozen network answers as in inference, counts and moves nothing, a
   frozen_net shut;
   c2f::initialize(open, 3);
   c2f::initialize(shut, 3);
-  REQUIRE(equal(leaves_of(open), leaves_of(shut)));  // the same paths, so the same values
+  REQUIRE(equal(tensors_of(open), tensors_of(shut)));  // the same paths, so the same values
   REQUIRE(c2f::parameters(shut).empty());
   REQUIRE(c2f::count_parameters(shut) == 0);
 
   at::Tensor const x = numbers({5, 3, 12, 12}, 1).requires_grad_();
-  auto const before  = leaves_of(shut);
+  auto const before  = tensors_of(shut);
   at::Tensor const y = shut(x, c2f::train);
   REQUIRE(y.equal(open(x, c2f::eval)));
   y.sum().backward();
   REQUIRE(x.grad().abs().sum().item<double>() > 0);
-  REQUIRE(equal(before, leaves_of(shut)));
+  REQUIRE(equal(before, tensors_of(shut)));
   auto const copy = shut;
-  REQUIRE(equal(before, leaves_of(copy)));
+  REQUIRE(equal(before, tensors_of(copy)));
   REQUIRE(c2f::parameters(copy).empty());
 }
 
@@ -127,11 +127,11 @@ TEST_CASE("a stack trains beside its frozen coarse network") {
     using network = c2f::coarse_fine<c2f::frozen<small>, small>;
   };
   c2f::stack<task> model(1);
-  auto const coarse = leaves_of(model, "coarse."), fine = leaves_of(model, "fine.");
+  auto const coarse = tensors_of(model, "coarse."), fine = tensors_of(model, "fine.");
   REQUIRE(coarse.size() == fine.size());
-  c2f::fit(model, c2f::data::glyphs<8>({.train = 64, .test = 16, .seed = 1}), c2f::recipe::settings{}.epochs(1).batch(32).rate(0.05));
-  REQUIRE(equal(coarse, leaves_of(model, "coarse.")));
-  REQUIRE_FALSE(equal(fine, leaves_of(model, "fine.")));
+  c2f::fit(model, c2f::data::glyphs<8>({.train = 64, .test = 16, .seed = 1}), c2f::recipe::settings{}.epochs(1).batch(32).learning_rate(0.05));
+  REQUIRE(equal(coarse, tensors_of(model, "coarse.")));
+  REQUIRE_FALSE(equal(fine, tensors_of(model, "fine.")));
 }
 
 TEST_CASE("a grown classifier answers new classes when it is shown some, and closes those that play") {
@@ -167,7 +167,7 @@ TEST_CASE("generators are trained as the recipe says, and episodes whose loss is
     using input   = c2f::image<3, 32, 32>;
     using network = few::network<c2f::frozen<features>, 8, 3>;
   };
-  auto const plain   = c2f::recipe::settings{}.epochs(2).rate(0.05).seed(3);
+  auto const plain   = c2f::recipe::settings{}.epochs(2).learning_rate(0.05).seed(3);
   auto const learned = [&](c2f::recipe::settings const& recipe, std::int64_t steps) {
     c2f::stack<task> model(1);
     std::int64_t seen = 0;
@@ -176,7 +176,7 @@ TEST_CASE("generators are trained as the recipe says, and episodes whose loss is
       REQUIRE_FALSE(step.skipped);
     });
     REQUIRE(seen == steps);
-    return leaves_of(model, ".generator.");
+    return tensors_of(model, ".generator.");
   };
   auto const usual = learned(plain, 12);
   REQUIRE(equal(usual, learned(plain, 12)));
@@ -186,10 +186,10 @@ TEST_CASE("generators are trained as the recipe says, and episodes whose loss is
   REQUIRE_FALSE(equal(usual, learned(c2f::recipe::settings(plain).accumulate(4), 4)));  // 4 and 2 episodes, twice
 
   c2f::stack<task> model(1);
-  c2f::for_each_leaf(model, [](std::string const& path, c2f::leaf const& each, c2f::leaf_traits const&) {
+  c2f::for_each_tensor(model, [](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const&) {
     if (path == "fine.classifier.scale") each.tensor().detach().fill_(std::numeric_limits<float>::quiet_NaN());
   });
-  auto const before    = leaves_of(model, ".generator.");
+  auto const before    = tensors_of(model, ".generator.");
   std::int64_t skipped = 0;
   auto const why       = tests::refusal<c2f::not_finite>([&] {
     few::fit(model, data.train, {.way = 3, .shot = 2, .queries = 3, .seed = 1}, 6, c2f::recipe::settings(plain).stop_after_skips(3),
@@ -197,7 +197,7 @@ TEST_CASE("generators are trained as the recipe says, and episodes whose loss is
   });
   REQUIRE(tests::has(why, "'fine.classifier.scale'"));
   REQUIRE(skipped == 2);  // the third ends it
-  REQUIRE(equal(before, leaves_of(model, ".generator.")));
+  REQUIRE(equal(before, tensors_of(model, ".generator.")));
 }
 
 TEST_CASE("an average generator with factors of 1 makes prototypes: the nearest mean direction wins") {
@@ -221,15 +221,15 @@ TEST_CASE("generators learn on episodes while frozen features stay") {
     using network = few::network<c2f::frozen<features>, 8, 3>;
   };
   c2f::stack<task> model(1);
-  auto const before = leaves_of(model, ".features.");
+  auto const before = tensors_of(model, ".features.");
   std::vector<double> fine;
-  few::fit(model, data.train, {.way = 3, .shot = 2, .queries = 3, .seed = 1}, 20, c2f::recipe::settings{}.epochs(2).rate(0.05),
+  few::fit(model, data.train, {.way = 3, .shot = 2, .queries = 3, .seed = 1}, 20, c2f::recipe::settings{}.epochs(2).learning_rate(0.05),
            [&](c2f::step_record const& step) {
              REQUIRE(step.losses.size() == 2);
              fine.push_back(step.losses[1].second);
            });
   REQUIRE(fine.size() == 40);
-  REQUIRE(equal(before, leaves_of(model, ".features.")));
+  REQUIRE(equal(before, tensors_of(model, ".features.")));
   double first = 0, last = 0;
   for (std::size_t i = 0; i < 8; ++i) first += fine[i], last += fine[fine.size() - 1 - i];
   REQUIRE(last < first);
@@ -270,11 +270,11 @@ struct small {
 
 TEST_CASE("fine-tuning gives the bytes of fit on the same samples, whatever the recipe says") {
   at::Tensor const x = numbers({6, 3, 12, 12}, 1), truth = whole({3, 1, 0, 2, 1, 1});
-  auto const plain = c2f::recipe::settings{}.epochs(8).batch(4).rate(0.1).threads(0).seed(3);
+  auto const plain = c2f::recipe::settings{}.epochs(8).batch(4).learning_rate(0.1).threads(0).seed(3);
   auto const tuned = [&](c2f::recipe::settings const& recipe) {
     c2f::stack<small> model(1);
     c2f::fine_tune(model, x, truth, recipe);
-    return leaves_of(model);
+    return tensors_of(model);
   };
   auto const usual = tuned(plain);
   for (auto const& [name, recipe] :
@@ -289,7 +289,7 @@ TEST_CASE("fine-tuning gives the bytes of fit on the same samples, whatever the 
     c2f::stack<small> model(1);
     c2f::fit(model, both_splits{{x, truth}, {x, truth}}, recipe);
     auto const found = tuned(recipe);
-    REQUIRE(equal(found, leaves_of(model)));
+    REQUIRE(equal(found, tensors_of(model)));
     if (name != "as it is" && name != "contiguous") REQUIRE_FALSE(equal(found, usual));
   }
 }
@@ -301,22 +301,22 @@ TEST_CASE("fine-tuning learns its samples, alone and progressively, and gives th
     using network = small;
   };
   struct bl : pt {
-    using refine = c2f::refine::never;
+    using refine = c2f::refine::no_fine_network;
   };
   at::Tensor const x = numbers({4, 3, 12, 12}, 1), truth = whole({3, 1, 0, 2});
-  auto const recipe = c2f::recipe::settings{}.epochs(60).rate(0.1);
+  auto const recipe = c2f::recipe::settings{}.epochs(60).learning_rate(0.1);
   c2f::stack<bl> alone(1);
   c2f::fine_tune(alone, x, truth, recipe);
   REQUIRE(alone(x, c2f::eval).answer.argmax(1).equal(truth));
   c2f::stack<pt> one(1), two(1);
   c2f::fine_tune(one, x, truth, recipe);
   c2f::fine_tune(two, x, truth, recipe);
-  REQUIRE(equal(leaves_of(one), leaves_of(two)));
+  REQUIRE(equal(tensors_of(one), tensors_of(two)));
   REQUIRE(one(x, c2f::eval).answer.argmax(1).equal(truth));
   c2f::stack<pt> batches(1);
   c2f::fine_tune(batches, x, truth, c2f::recipe::settings(recipe).batch(3));
   REQUIRE(batches(x, c2f::eval).coarse.argmax(1).eq(truth).sum().item<std::int64_t>() >= 3);
-  REQUIRE_FALSE(equal(leaves_of(one), leaves_of(batches)));
+  REQUIRE_FALSE(equal(tensors_of(one), tensors_of(batches)));
   REQUIRE_THROWS_AS(c2f::fine_tune(one, x.mul(std::numeric_limits<double>::infinity()), truth, recipe), c2f::not_finite);
   REQUIRE(tests::has(tests::refusal([&] { c2f::fine_tune(one, x, whole({3, 1}), recipe); }), "4 images and 2 truths"));
 }

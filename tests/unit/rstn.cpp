@@ -21,7 +21,7 @@ constexpr progress after(std::int64_t iteration, std::int64_t of) {
   return {0, iteration, static_cast<double>(iteration) / static_cast<double>(of)};
 }
 
-// Paper 000, section 4.3: t = 0 in the first 40K of 120K iterations, 1 in the last 40K, and linear between.
+// Ren et al. 2020, section 4.3: t = 0 in the first 40K of 120K iterations, 1 in the last 40K, and linear between.
 using progressive = rstn<>::schedule;
 constexpr double t(std::int64_t iteration) { return t_at<progressive>(after(iteration, 120'000)); }
 static_assert(t(0) == 0 && t(39'999) == 0 && t(40'000) == 0);
@@ -73,26 +73,26 @@ at::Tensor fine_at(double t, square const& data, stack<Task> const& model) {
 
 TEST_CASE("RSTN: coarse weights take the rate once, biases twice, the rest ten times that, and biases do not decay") {
   std::int64_t const one[]{3}, four[]{3, 3, 3, 3};
-  REQUIRE(rstn_shares("coarse.conv1_1.weight", four) == share_of{1, 1});
-  REQUIRE(rstn_shares("coarse.conv1_1.bias", one) == share_of{2, 0});
-  REQUIRE(rstn_shares("encoder.conv1.weight", four) == share_of{10, 1});
-  REQUIRE(rstn_shares("encoder.conv2.bias", one) == share_of{20, 0});
-  REQUIRE(rstn_shares("fine.fc6.weight", four) == share_of{10, 1});
-  REQUIRE(rstn_shares("fine.fc6.bias", one) == share_of{20, 0});
+  REQUIRE(rstn_multipliers("coarse.conv1_1.weight", four) == parameter_multipliers{1, 1});
+  REQUIRE(rstn_multipliers("coarse.conv1_1.bias", one) == parameter_multipliers{2, 0});
+  REQUIRE(rstn_multipliers("encoder.conv1.weight", four) == parameter_multipliers{10, 1});
+  REQUIRE(rstn_multipliers("encoder.conv2.bias", one) == parameter_multipliers{20, 0});
+  REQUIRE(rstn_multipliers("fine.fc6.weight", four) == parameter_multipliers{10, 1});
+  REQUIRE(rstn_multipliers("fine.fc6.bias", one) == parameter_multipliers{20, 0});
 
   // Whole steps: with gradients of one and no momentum yet, a parameter p moves by rate * share * (1 + decay * p).
   stack<rstn<fcn8s<dense<1>, 8, 2>>> model(1);
   rstn_recipe const recipe;
   sgd optimizer(model, recipe.optimizer());
   std::vector<at::Tensor> before;
-  for_each_leaf(model, [&](std::string const&, leaf const& each, leaf_traits const& traits) {
+  for_each_tensor(model, [&](std::string const&, leaf const& each, state_traits const& traits) {
     before.push_back(each.tensor().detach().clone());
     if (traits.trained) each.tensor().mutable_grad() = at::ones_like(each.tensor());
   });
   double const rate = 1e-2;  // 1e-5 times this much would drown in a float's rounding
   optimizer.step(rate);
   std::size_t i = 0;
-  for_each_leaf(model, [&](std::string const& path, leaf const& each, leaf_traits const& traits) {
+  for_each_tensor(model, [&](std::string const& path, leaf const& each, state_traits const& traits) {
     CAPTURE(path);
     bool const coarse = path.starts_with("coarse."), bias = path.ends_with("bias");
     double const share    = traits.trained ? (coarse ? 1 : 10) * (bias ? 2 : 1) : 0;
@@ -109,7 +109,7 @@ TEST_CASE("RSTN's recipe halves 1e-5 at 90K, 100K and 110K of 120K iterations") 
   REQUIRE(recipe.batch() == 1);
   REQUIRE(recipe.optimizer().momentum == .99);
   REQUIRE(recipe.optimizer().weight_decay == 5e-4);
-  auto const rate = [&](std::int64_t thousands) { return recipe.rate_at({thousands, 1000 * thousands, 0}); };
+  auto const rate = [&](std::int64_t thousands) { return recipe.learning_rate_at({thousands, 1000 * thousands, 0}); };
   REQUIRE(rate(0) == 1e-5);
   REQUIRE(rate(89) == 1e-5);
   REQUIRE(rate(90) == 5e-6);
@@ -176,7 +176,7 @@ struct echo {
   std::vector<at::Tensor>* seen  = nullptr;
   bool contrary                  = false;  // says the opposite
   at::Tensor coarse(at::Tensor const& x, mode) const { return x.narrow(1, 1, 1); }
-  at::Tensor finer(at::Tensor const&, at::Tensor const& told, pass& p) const {
+  at::Tensor run_fine(at::Tensor const&, at::Tensor const& told, pass& p) const {
     REQUIRE(!p.training());
     if (seen != nullptr) seen->push_back(told.clone());
     return contrary ? told.lt(.5).to(at::kFloat).mul(8).sub(4) : told.logit(1e-6).add(.5);
@@ -221,7 +221,7 @@ TEST_CASE("A voxel that was dropped is told of as below .5, and the saliency's o
   probability.values = {.9f, .8f, .2f};
   volumes::volume<std::uint8_t> mask({3, 1, 1});
   mask.values     = {1, 0, 0};
-  auto const told = volumes::detail::told_of(probability, mask);
+  auto const told = volumes::detail::conditioning_of(probability, mask);
   REQUIRE(told.values[0] == .9f);
   REQUIRE(told.values[1] < .5f);
   REQUIRE(told.values[1] > .4999f);

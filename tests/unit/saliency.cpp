@@ -25,7 +25,7 @@ struct rstn {
   using source                      = c2f::source::prediction;
   using refine                      = c2f::refine::until<0.95, 10>;
   using loss                        = c2f::loss::dice<>;
-  using weights                     = c2f::loss_weights<1.0 / 3, 2.0 / 3>;
+  using loss_weights                     = c2f::loss_weights<1.0 / 3, 2.0 / 3>;
   using schedule                    = c2f::schedule::ramp<0, 10>;
 };
 static_assert(c2f::task<rstn>);

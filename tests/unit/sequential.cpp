@@ -31,7 +31,7 @@ std::vector<at::Tensor> outcome(c2f::mode m, Call const& call) {
   at::Tensor const y = call(net, x, p);
   y.square().sum().backward();
   std::vector<at::Tensor> all{y.detach(), x.grad()};
-  c2f::for_each_leaf(net, [&](std::string const&, c2f::leaf const& each, c2f::leaf_traits const& traits) {
+  c2f::for_each_tensor(net, [&](std::string const&, c2f::state_tensor const& each, c2f::state_traits const& traits) {
     all.push_back(traits.trained ? each.tensor().grad() : each.tensor());
   });
   return all;

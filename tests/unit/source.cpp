@@ -1,4 +1,4 @@
-// The source: eq. 3 of paper 000 and its relatives.
+// The source: eq. 3 of Ren et al. 2020 and its relatives.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 

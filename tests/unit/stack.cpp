@@ -1,4 +1,4 @@
-// The stack: paper 000's equations 1 to 4, and that the picture carries other systems.
+// The stack: Ren et al. 2020's equations 1 to 4, and that the picture carries other systems.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 
@@ -20,7 +20,7 @@ struct pt {
   using network                     = small;
 };
 struct bl : pt {
-  using refine = c2f::refine::never;
+  using refine = c2f::refine::no_fine_network;
 };
 struct ind : pt {
   using schedule = c2f::schedule::always_truth;
@@ -83,7 +83,7 @@ TEST_CASE("with t = 0 no fine gradient reaches the coarse network, with t = 1 so
 
 TEST_CASE("the weights of the losses weigh them") {
   struct heavy : pt {
-    using weights = c2f::loss_weights<0.5, 2>;
+    using loss_weights = c2f::loss_weights<0.5, 2>;
   };
   c2f::stack<pt> one(1);
   c2f::stack<heavy> other(1);
@@ -193,7 +193,7 @@ static_assert(c2f::task<multiplied> && c2f::task<gated> && c2f::task<looks_twice
 
 template <class Net>
 void require_gradients(Net const& net) {
-  c2f::for_each_leaf(net, [](std::string const& path, c2f::leaf const& each, c2f::leaf_traits const& traits) {
+  c2f::for_each_tensor(net, [](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const& traits) {
     CAPTURE(path);
     if (traits.trained) REQUIRE(each.tensor().grad().defined());
   });
@@ -211,7 +211,7 @@ TEST_CASE("a task that multiplies: the fine network reads what the coarse one re
   require_gradients(model);
 }
 
-TEST_CASE("a task that shares features and gates: eq. 6 and 8 of paper 001") {
+TEST_CASE("a task that shares features and gates: eq. 6 and 8 of CasNet (Wang et al. 2019)") {
   c2f::stack<gated> model(1);
   REQUIRE(c2f::parameter_count<decltype(model)> == (8 * 3 * 9 + 16) + (8 * 7 + 7) + (2 * 8 * 8 * 9 + 32 + 8 * 7 + 7) + (8 * 2 + 2));
 
@@ -238,7 +238,7 @@ TEST_CASE("the gate's own loss does not reach the coarse answer through its labe
   gate(f, yc, yf, p);
   p.loss().backward();
   REQUIRE_FALSE(yc.grad().defined());
-  gate(f, yc, yf, p).judged.sum().backward();
+  gate(f, yc, yf, p).supervised.sum().backward();
   REQUIRE(yc.grad().defined());
 }
 

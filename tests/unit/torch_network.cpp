@@ -59,7 +59,7 @@ TEST_CASE("a c2f network as a torch module: the same tensors under the same path
   using network     = c2f::resnet_cifar<8, c2f::class_vector<4>>;
   auto const module = c2f::as_module(c2f::make_network<network, c2f::image<3, 32, 32>>(1));
   std::vector<std::string> paths;
-  c2f::for_each_leaf(module->network(), [&](std::string const& path, c2f::leaf const& each, c2f::leaf_traits const& traits) {
+  c2f::for_each_tensor(module->network(), [&](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const& traits) {
     if (!traits.trained) return;
     paths.push_back(path);
     REQUIRE(module->named_parameters()[path].is_same(each.tensor()));

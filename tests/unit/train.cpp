@@ -25,7 +25,7 @@ struct pt {
   using network                     = small;
 };
 struct bl : pt {
-  using refine = c2f::refine::never;
+  using refine = c2f::refine::no_fine_network;
 };
 struct ind : pt {
   using schedule = c2f::schedule::always_truth;
@@ -51,7 +51,7 @@ struct scatters : pt {
 
 c2f::data::glyphs<4> const data({.train = 150, .test = 40, .seed = 1});
 
-c2f::recipe::settings two_epochs() { return c2f::recipe::settings{}.epochs(2).batch(32).rate(0.05).seed(7); }
+c2f::recipe::settings two_epochs() { return c2f::recipe::settings{}.epochs(2).batch(32).learning_rate(0.05).seed(7); }
 
 struct recorder {
   std::vector<c2f::step_record> steps;
@@ -72,7 +72,7 @@ std::vector<at::Tensor> trained(c2f::recipe::settings const& recipe, recorder* l
   c2f::stack<Task> model(7);
   recorder own;
   c2f::fit(model, data, recipe, log != nullptr ? *log : own);
-  return c2f::detail::copies_of_leaves(model);
+  return c2f::detail::copies_of_tensors(model);
 }
 
 }  // namespace
@@ -135,15 +135,15 @@ TEST_CASE("adam is PyTorch's formula") {
 
 TEST_CASE("the recipe of the paper") {
   c2f::recipe::cifar const recipe;
-  auto const rate = [&](std::int64_t epoch) { return recipe.rate_at({.epoch = epoch, .iteration = 391 * epoch, .fraction = 0}); };
+  auto const rate = [&](std::int64_t epoch) { return recipe.learning_rate_at({.epoch = epoch, .iteration = 391 * epoch, .fraction = 0}); };
   REQUIRE(rate(0) == Approx(0.1));
   REQUIRE(rate(80) == Approx(0.1));
   REQUIRE(rate(81) == Approx(0.01));
   REQUIRE(rate(121) == Approx(0.01));
   REQUIRE(rate(122) == Approx(0.001));
-  auto const warm = c2f::recipe::settings{}.rate(0.4).warm_up(4);
+  auto const warm = c2f::recipe::settings{}.learning_rate(0.4).warm_up(4);
   for (std::int64_t i = 0; i < 6; ++i)
-    REQUIRE(warm.rate_at({.epoch = 0, .iteration = i, .fraction = 0}) ==
+    REQUIRE(warm.learning_rate_at({.epoch = 0, .iteration = i, .fraction = 0}) ==
             Approx(0.4 * std::min<double>(1, 0.25 * static_cast<double>(i + 1))));
   REQUIRE_THROWS_WITH(c2f::recipe::settings{}.epochs(0), "the recipe's epochs is 0; it must be 1 or more");
   REQUIRE_THROWS_AS(c2f::recipe::settings{}.momentum(1.0), c2f::input_error);
@@ -250,14 +250,14 @@ TEST_CASE("the moving average is its formula, is what is evaluated, and is left 
   c2f::stack<pt> model(7);
   auto const report = c2f::fit(model, data, two_epochs().ema(0.8), by_hand);
   std::size_t i     = 0;
-  for (auto const& each : c2f::detail::copies_of_leaves(model)) {
+  for (auto const& each : c2f::detail::copies_of_tensors(model)) {
     if (each.is_floating_point()) REQUIRE(each.to(at::kDouble).allclose(by_hand.mean[i], 1e-4, 1e-6));
     ++i;
   }
   auto const scores = c2f::evaluate(model, data.test, two_epochs());
   for (std::size_t stage = 0; stage < scores.size(); ++stage) REQUIRE(scores[stage].values == report.epochs.back().scores[stage].values);
   auto const without = trained<pt>(two_epochs());
-  REQUIRE(!tiny::same_bytes(without, c2f::detail::copies_of_leaves(model)));
+  REQUIRE(!tiny::same_bytes(without, c2f::detail::copies_of_tensors(model)));
 }
 
 TEST_CASE("the coarse network of IND is the network of BL, bit for bit, after training") {
@@ -301,15 +301,15 @@ TEST_CASE("a loss that is not finite ends the training before it does harm") {
     at::NoGradGuard const no_gradients;
     c2f::parameters(model.fine)[0].view({-1})[3].fill_(std::numeric_limits<double>::quiet_NaN());
   }
-  auto const before = c2f::detail::copies_of_leaves(model);
+  auto const before = c2f::detail::copies_of_tensors(model);
   REQUIRE_THROWS_WITH(c2f::fit(model, data, two_epochs().stop_after_skips(1)),
                       "the loss 'fine' is not finite at epoch 0, step 0 (1 skipped in a row); the first number of the model that is not is "
                       "in 'fine.0.weight'; lower the learning rate");
-  REQUIRE(tiny::same_bytes(before, c2f::detail::copies_of_leaves(model)));
+  REQUIRE(tiny::same_bytes(before, c2f::detail::copies_of_tensors(model)));
   REQUIRE_THROWS_WITH(c2f::fit(model, data, two_epochs()),  // ten by default: two epochs of five
                       "the loss 'fine' is not finite at epoch 1, step 4 (10 skipped in a row); the first number of the model that is not "
                       "is in 'fine.0.weight'; lower the learning rate");
-  REQUIRE(tiny::same_bytes(before, c2f::detail::copies_of_leaves(model)));
+  REQUIRE(tiny::same_bytes(before, c2f::detail::copies_of_tensors(model)));
 }
 
 TEST_CASE("an observer may stop a training; Ctrl-C does") {

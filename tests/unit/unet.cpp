@@ -21,8 +21,8 @@ using any = c2f::image<2, c2f::dynamic, c2f::dynamic>;
 class written_out {
  public:
   explicit written_out(c2f::network_on<net, any> const& network) {
-    c2f::for_each_leaf(network,
-                       [&](std::string const& path, c2f::leaf const& each, c2f::leaf_traits const&) { leaves_[path] = each.tensor(); });
+    c2f::for_each_tensor(network,
+                       [&](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const&) { leaves_[path] = each.tensor(); });
   }
   at::Tensor operator()(at::Tensor const& x) const {
     at::Tensor const first  = twice(x, "levels.down.");

@@ -45,7 +45,7 @@ enum class purpose : std::uint32_t {
   initial_value = 1,   ///< id = hash of the parameter's path, epoch = 0
   order         = 2,   ///< the order of the samples in an epoch, id = 0
   augment       = 3,   ///< crop and flip of one sample
-  source        = 4,   ///< which truth or prediction the fine network sees (eq. 3 of paper 000)
+  source        = 4,   ///< which truth or prediction the fine network sees (eq. 3 of Ren et al. 2020)
   corrupt       = 5,   ///< how source::corrupt damages a truth
   synthesis     = 6,   ///< procedural data
   replace       = 7,   ///< which sample stands in for one that cannot be read

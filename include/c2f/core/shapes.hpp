@@ -42,13 +42,13 @@ constexpr std::int64_t or_one(std::int64_t size) { return size > 0 || size == dy
 /// A map: tensors [N, Channels, Height, Width]. Also the shape of inner feature maps. The zeros are there so that image<3, 32> is
 /// told what is missing.
 template <std::int64_t Channels, std::int64_t Height = 0, std::int64_t Width = 0>
-struct image : detail::holds<detail::check_image_channels<Channels>(), detail::check_image_size<Height, Width>()> {
+struct image : detail::static_check<detail::check_image_channels<Channels>(), detail::check_image_size<Height, Width>()> {
   static constexpr std::int64_t channels = Channels < 0 ? 1 : Channels, height = detail::or_one(Height), width = detail::or_one(Width);
 };
 
 /// A vector: tensors [N, Channels].
 template <std::int64_t Channels>
-struct vector : detail::holds<detail::check_vector_channels<Channels>()> {
+struct vector : detail::static_check<detail::check_vector_channels<Channels>()> {
   static constexpr std::int64_t channels = Channels > 0 ? Channels : 1;
 };
 
@@ -68,12 +68,12 @@ template <class S>
 inline constexpr bool is_vector = is_wrong<S>;
 template <std::int64_t C>
 inline constexpr bool is_vector<vector<C>> = true;
-constexpr bool window_is_one(std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t dilation) {
+constexpr bool window_is_valid(std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t dilation) {
   return kernel >= 1 && stride >= 1 && padding >= 0 && dilation >= 1;
 }
 constexpr std::int64_t strided_size(std::int64_t in, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
                                     std::int64_t dilation) {
-  if (!window_is_one(kernel, stride, padding, dilation)) return 0;
+  if (!window_is_valid(kernel, stride, padding, dilation)) return 0;
   return in == dynamic                                    ? dynamic
          : in + 2 * padding < dilation * (kernel - 1) + 1 ? 0
                                                           : (in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;

@@ -20,7 +20,7 @@
 namespace c2f {
 
 /// What a leaf's type says about it, for code that walks over leaves of all types.
-struct leaf_traits {
+struct state_traits {
   bool trained;                                                                 ///< parameter (true) or buffer (false)
   std::span<std::int64_t const> dims;                                           ///< its shape
   double (*draw)(random_stream&, std::span<std::int64_t const>, std::int64_t);  ///< its initial value, an element a call
@@ -34,17 +34,17 @@ struct leaf_traits {
 };
 
 /// The common part of parameters and buffers: a tensor that is copied with its owner.
-class leaf {
+class state_tensor {
  public:
-  leaf()                           = default;
-  leaf(leaf&&) noexcept            = default;
-  leaf& operator=(leaf&&) noexcept = default;
-  leaf(leaf const& other) : tensor_(copy_of(other.tensor_)) {}
-  leaf& operator=(leaf const& other) {
+  state_tensor()                           = default;
+  state_tensor(state_tensor&&) noexcept            = default;
+  state_tensor& operator=(state_tensor&&) noexcept = default;
+  state_tensor(state_tensor const& other) : tensor_(copy_of(other.tensor_)) {}
+  state_tensor& operator=(state_tensor const& other) {
     if (this != &other) assign(copy_of(other.tensor_));
     return *this;
   }
-  ~leaf() = default;
+  ~state_tensor() = default;
 
   /// The tensor; throws c2f::error when the network was never initialised.
   [[nodiscard]] at::Tensor const& tensor() const {
@@ -77,24 +77,24 @@ class leaf {
 
 namespace detail {
 template <bool Trained, class Initial, std::int64_t... Dims>
-struct typed_leaf : leaf {
+struct typed_state_tensor : state_tensor {
   static constexpr std::array<std::int64_t, sizeof...(Dims)> dims{Dims...};
   static constexpr std::int64_t count = (std::int64_t{1} * ... * Dims);
-  static constexpr leaf_traits traits{Trained, dims, &Initial::draw};
+  static constexpr state_traits traits{Trained, dims, &Initial::draw};
 };
 }  // namespace detail
 
 /// A tensor that is trained.
 template <class Initial, std::int64_t... Dims>
-struct parameter : detail::typed_leaf<true, Initial, Dims...> {};
+struct parameter : detail::typed_state_tensor<true, Initial, Dims...> {};
 
 /// A tensor that is saved and moved with the network but not trained (running statistics).
 template <class Initial, std::int64_t... Dims>
-struct buffer : detail::typed_leaf<false, Initial, Dims...> {};
+struct buffer : detail::typed_state_tensor<false, Initial, Dims...> {};
 
 namespace detail {
 template <class T>
-concept any_leaf = std::is_base_of_v<leaf, T> && requires { T::traits; };
+concept any_state_tensor = std::is_base_of_v<state_tensor, T> && requires { T::traits; };
 }  // namespace detail
 
 }  // namespace c2f

@@ -28,7 +28,7 @@ inline constexpr bool mismatch = false;
 namespace detail {
 /// A base that only asks: its arguments are calls of check functions.
 template <bool...>
-struct holds {};
+struct static_check {};
 }  // namespace detail
 
 }  // namespace c2f

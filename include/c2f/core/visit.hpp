@@ -1,6 +1,6 @@
 // c2f/core/visit.hpp: one walk over a network's parameters and buffers, and what follows from it.
 //
-//   c2f::for_each_leaf(net, [](std::string const& path, c2f::leaf& leaf, c2f::leaf_traits const& traits) { … });
+//   c2f::for_each_tensor(net, [](std::string const& path, c2f::state_tensor& leaf, c2f::state_traits const& traits) { … });
 //   static_assert(c2f::parameter_count<c2f::network_on<arch, input>> == 272'474);
 //   c2f::initialize(net, seed);   c2f::move_to(net, at::kCUDA);   auto all = c2f::parameters(net);
 //
@@ -28,35 +28,35 @@ namespace detail {
 
 /// A reference to the caller's function. It has one type whatever the function is, so the walk over a network is compiled once
 /// and not once for every function that walks it.
-class leaf_visitor {
+class tensor_visitor {
  public:
   template <class F>
-  explicit leaf_visitor(F& f)
-      : function_(&f), call_([](void* function, std::string const& path, leaf& each, leaf_traits const& traits) {
+  explicit tensor_visitor(F& f)
+      : function_(&f), call_([](void* function, std::string const& path, state_tensor& each, state_traits const& traits) {
           (*static_cast<F*>(function))(path, each, traits);
         }) {}
-  void operator()(std::string const& path, leaf& each, leaf_traits const& traits) const { call_(function_, path, each, traits); }
+  void operator()(std::string const& path, state_tensor& each, state_traits const& traits) const { call_(function_, path, each, traits); }
 
   /// Set while a network gets its initial values: one that makes its own is asked to make them anew, from this seed.
   std::uint64_t const* seed = nullptr;
 
  private:
   void* function_;
-  void (*call_)(void*, std::string const&, leaf&, leaf_traits const&);
+  void (*call_)(void*, std::string const&, state_tensor&, state_traits const&);
 };
 
 template <class T>
 concept lists_members = requires(T& net) { T::each_member(net, [](auto&&, auto&) {}); };
 /// A network that knows its leaves only at run time, such as one made of a torch::nn::Module.
 template <class T>
-concept walks_leaves = requires(T& net, leaf_visitor const& f) {
-  net.walk_leaves(std::string(), f);
+concept walks_leaves = requires(T& net, tensor_visitor const& f) {
+  net.walk_tensors(std::string(), f);
   net.reset(std::uint64_t{}, std::string());
 };
 
 /// Whether the walk finds its way.
 template <class T>
-concept walkable = any_leaf<T> || walks_leaves<T> || lists_members<T> || has_members<T>;
+concept walkable = any_state_tensor<T> || walks_leaves<T> || lists_members<T> || has_members<T>;
 template <class Net>
 consteval bool check_members() {
   static_assert(mismatch<got<Net>>,
@@ -70,12 +70,12 @@ inline std::string joined(std::string const& path, std::string_view name) {
 }
 
 template <class Net>
-void walk(Net& net, std::string const& path, leaf_visitor const& f) {
-  if constexpr (any_leaf<Net>) {
+void walk(Net& net, std::string const& path, tensor_visitor const& f) {
+  if constexpr (any_state_tensor<Net>) {
     f(path, net, Net::traits);
   } else if constexpr (walks_leaves<Net>) {
     if (f.seed != nullptr) net.reset(*f.seed, path);
-    net.walk_leaves(path, f);
+    net.walk_tensors(path, f);
   } else if constexpr (lists_members<Net>) {
     Net::each_member(net, [&](std::string_view name, auto& member) { walk(member, joined(path, name), f); });
   } else if constexpr (has_members<Net>) {
@@ -104,7 +104,7 @@ struct count_members {
 };
 template <class T>
 constexpr std::int64_t count_parameters() {
-  if constexpr (any_leaf<T>) {
+  if constexpr (any_state_tensor<T>) {
     return T::traits.trained ? T::count : 0;
   } else if constexpr (counts_itself<T>) {
     return T::count_of_parameters();
@@ -130,7 +130,7 @@ struct members_known {
 };
 template <class T>
 constexpr bool count_known() {
-  if constexpr (any_leaf<T> || counts_itself<T>)
+  if constexpr (any_state_tensor<T> || counts_itself<T>)
     return true;
   else if constexpr (walks_leaves<T> || !has_members<T>)
     return false;
@@ -148,13 +148,13 @@ class any_network {
     requires(!std::same_as<Net, any_network>)
   explicit any_network(Net& net)
       : net_(&net),
-        walk_([](void* of, std::string const& path, detail::leaf_visitor const& f) { detail::walk(*static_cast<Net*>(of), path, f); }) {}
-  void walk_leaves(std::string const& path, detail::leaf_visitor const& f) const { walk_(net_, path, f); }
+        walk_([](void* of, std::string const& path, detail::tensor_visitor const& f) { detail::walk(*static_cast<Net*>(of), path, f); }) {}
+  void walk_tensors(std::string const& path, detail::tensor_visitor const& f) const { walk_(net_, path, f); }
   void reset(std::uint64_t, std::string const&) const {}
 
  private:
   void* net_;
-  void (*walk_)(void*, std::string const&, detail::leaf_visitor const&);
+  void (*walk_)(void*, std::string const&, detail::tensor_visitor const&);
 };
 
 /// Whether the number of a network's parameters is known while compiling: not where a torch::nn::Module is in it.
@@ -163,13 +163,13 @@ inline constexpr bool parameter_count_known = detail::count_known<Net>();
 
 /// Calls f(path, leaf, traits) for every parameter and buffer, in the order of the members.
 template <class Net, class F>
-void for_each_leaf(Net& net, F&& f, std::string const& path = {}) {
-  detail::walk(net, path, detail::leaf_visitor(f));
+void for_each_tensor(Net& net, F&& f, std::string const& path = {}) {
+  detail::walk(net, path, detail::tensor_visitor(f));
 }
 template <class Net, class F>
-void for_each_leaf(Net const& net, F&& f, std::string const& path = {}) {
-  auto reading = [&](std::string const& name, leaf const& each, leaf_traits const& traits) { f(name, each, traits); };
-  detail::walk(const_cast<Net&>(net), path, detail::leaf_visitor(reading));  // one walk serves both; this one only reads
+void for_each_tensor(Net const& net, F&& f, std::string const& path = {}) {
+  auto reading = [&](std::string const& name, state_tensor const& each, state_traits const& traits) { f(name, each, traits); };
+  detail::walk(const_cast<Net&>(net), path, detail::tensor_visitor(reading));  // one walk serves both; this one only reads
 }
 
 /// The number of trained numbers in a network, known while compiling.
@@ -180,15 +180,15 @@ inline constexpr std::int64_t parameter_count = detail::count_parameters<Net>();
 template <class Net>
 [[nodiscard]] std::int64_t count_parameters(Net const& net) {
   std::int64_t count = 0;
-  for_each_leaf(
-      net, [&](std::string const&, leaf const& each, leaf_traits const& traits) { count += traits.trained ? each.tensor().numel() : 0; });
+  for_each_tensor(
+      net, [&](std::string const&, state_tensor const& each, state_traits const& traits) { count += traits.trained ? each.tensor().numel() : 0; });
   return count;
 }
 
 /// Gives every leaf its initial value: a function of (seed, path).
 template <class Net>
 void initialize(Net& net, std::uint64_t seed, std::string const& path = {}) {
-  auto give = [&](std::string const& name, leaf& each, leaf_traits const& traits) {
+  auto give = [&](std::string const& name, state_tensor& each, state_traits const& traits) {
     if (traits.draw == nullptr) return;  // its network made it
     at::Tensor value = at::empty(c10::IntArrayRef(traits.dims.data(), traits.dims.size()), at::TensorOptions().dtype(at::kFloat));
     random_stream random(seed, purpose::initial_value, 0, hash_of(name));
@@ -196,7 +196,7 @@ void initialize(Net& net, std::uint64_t seed, std::string const& path = {}) {
     for (std::int64_t i = 0; i < value.numel(); ++i) numbers[i] = static_cast<float>(traits.draw(random, traits.dims, i));
     each.assign(value.to(traits.type).set_requires_grad(traits.trained));
   };
-  detail::leaf_visitor visitor(give);
+  detail::tensor_visitor visitor(give);
   visitor.seed = &seed;
   detail::walk(net, path, visitor);
 }
@@ -205,7 +205,7 @@ void initialize(Net& net, std::uint64_t seed, std::string const& path = {}) {
 template <class Net>
 [[nodiscard]] std::vector<at::Tensor> parameters(Net const& net) {
   std::vector<at::Tensor> all;
-  for_each_leaf(net, [&](std::string const&, leaf const& each, leaf_traits const& traits) {
+  for_each_tensor(net, [&](std::string const&, state_tensor const& each, state_traits const& traits) {
     if (traits.trained) all.push_back(each.tensor());
   });
   return all;
@@ -214,7 +214,7 @@ template <class Net>
 /// Moves every leaf to a device.
 template <class Net>
 void move_to(Net& net, at::Device device) {
-  for_each_leaf(net, [&](std::string const&, leaf& each, leaf_traits const& traits) {
+  for_each_tensor(net, [&](std::string const&, state_tensor& each, state_traits const& traits) {
     if (!traits.on_host) each.assign(each.tensor().detach().to(device).set_requires_grad(traits.trained));
   });
 }
@@ -222,7 +222,7 @@ void move_to(Net& net, at::Device device) {
 /// Lays the four-dimensional weights out as [out, height, width, in], which convolutions prefer; numbers and paths stay.
 template <class Net>
 void to_channels_last(Net& net) {
-  for_each_leaf(net, [&](std::string const&, leaf& each, leaf_traits const& traits) {
+  for_each_tensor(net, [&](std::string const&, state_tensor& each, state_traits const& traits) {
     if (each.tensor().dim() == 4)
       each.assign(each.tensor().detach().contiguous(at::MemoryFormat::ChannelsLast).set_requires_grad(traits.trained));
   });

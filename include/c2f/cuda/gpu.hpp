@@ -22,7 +22,7 @@ namespace c2f::cuda {
   if (index < 0 || index >= found)
     throw input_error("there is no GPU " + std::to_string(index) + ": this machine has " + std::to_string(found) +
                       " that LibTorch can use; choose another one, or train on the CPU");
-  return {at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index)), &fused, &record};
+  return {at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index)), &fused, &capture};
 }
 
 }  // namespace c2f::cuda

@@ -12,9 +12,9 @@
 #pragma once
 
 #include <c2f/core/errors.hpp>
-#include <c2f/execution/fused_operations.hpp>
 #include <c2f/data/pictures.hpp>
 #include <c2f/data/split.hpp>
+#include <c2f/execution/try_fused.hpp>
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -84,8 +84,7 @@ class resident {
     require(truth, "truth", at::kLong, {n});
     require(images, "images", images.scalar_type() == at::kBFloat16 ? at::kBFloat16 : at::kFloat, {n, 3, 32, 32});
     if (n == 0) return;
-    if (auto const* table = fused(); table != nullptr && table->augment_pictures != nullptr)
-      return table->augment_pictures(held_, ids, keys, augment, images, truth);
+    if (try_fused::augment_pictures(held_, ids, keys, augment, images, truth)) return;
     read_on_the_host(ids.cpu(), keys.cpu(), augment, images, truth);
   }
 

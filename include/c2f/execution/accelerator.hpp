@@ -8,7 +8,7 @@
 #pragma once
 
 #include <c2f/execution/fused_operations.hpp>
-#include <c2f/core/progress.hpp>
+#include <c2f/core/pass.hpp>
 
 #include <c10/core/Device.h>
 #include <c10/util/Exception.h>
@@ -21,34 +21,34 @@
 namespace c2f {
 
 /// Work on a device that can be repeated: on the same memory, with what is in it by then.
-struct recorded_work {
-  recorded_work()                                = default;
-  recorded_work(recorded_work const&)            = delete;
-  recorded_work& operator=(recorded_work const&) = delete;
-  virtual ~recorded_work()                       = default;
-  virtual void repeat()                          = 0;
+struct captured_graph {
+  captured_graph()                                = default;
+  captured_graph(captured_graph const&)            = delete;
+  captured_graph& operator=(captured_graph const&) = delete;
+  virtual ~captured_graph()                       = default;
+  virtual void replay()                          = 0;
 };
 
 struct accelerator {
   at::Device device             = at::kCPU;
   fused_operations const* table = nullptr;
   /// Records what `work` queues in the current stream; it may be run before. nullptr: nothing is recorded.
-  std::unique_ptr<recorded_work> (*record)(std::function<void()> const& work){};
+  std::unique_ptr<captured_graph> (*capture)(std::function<void()> const& work){};
 };
 
 /// What recording gave: the work, or why there is none.
-struct recording {
-  std::unique_ptr<recorded_work> work{};
+struct capture_result {
+  std::unique_ptr<captured_graph> work{};
   std::string why{};
 };
 
 /// Records run(true). Before, run(recorded) is called a few times, so that libraries have chosen their algorithms; the last time as if it
 /// were recorded, so that a part that works on the host is found before anything is.
 template <class Run>
-[[nodiscard]] recording record_after_runs(accelerator const& on, Run run) {
+[[nodiscard]] capture_result warm_up_and_capture(accelerator const& on, Run run) {
   try {
-    for (bool const recorded : {false, false, true}) run(recorded);
-    return {on.record([run] { run(true); })};
+    for (bool const captured : {false, false, true}) run(captured);
+    return {on.capture([run] { run(true); })};
   } catch (needs_host const& part) {
     return {nullptr, part.what()};
   } catch (c10::Error const& error) {

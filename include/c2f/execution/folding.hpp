@@ -6,13 +6,14 @@
 //
 // At inference a norm is y = a x + b, a and b a number a channel; after a convolution with weight w and bias c it is a convolution with
 // weight a w and bias a c + b (exact to rounding). Where a fused operation adds b with what else follows the norm (execution/fused_operations.hpp), the
-// norm keeps it: apply(/*norms_add=*/true). Which norm follows which convolution is seen and not declared: a norm may be folded when it is
+// norm keeps it: apply(/*keep_shift=*/true). Which norm follows which convolution is seen and not declared: a norm may be folded when it is
 // handed the very tensor that a convolution gave, unchanged, and when both were called once. That nothing else read this tensor cannot be
 // seen, so whoever folds compares the answers before and after (inference/predictor.hpp). A folded network is for inference only: its
 // weights are no longer those that were trained.
 #pragma once
 
 #include <c2f/core/state_tensor.hpp>
+#include <c2f/execution/context.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -46,43 +47,34 @@ struct folded_norm {
 
 class folding {
  public:
-  /// Looks at what this thread's networks do, for as long as it lives.
-  class scope {
-   public:
-    explicit scope(folding& into) : before_(std::exchange(now_, &into)) {}
-    scope(scope const&)            = delete;
-    scope& operator=(scope const&) = delete;
-    ~scope() { now_ = before_; }
-
-   private:
-    folding* before_;
+  /// Observes the networks that this thread runs, for as long as it lives.
+  struct scope : detail::context_scope<&execution_context::folding> {
+    explicit scope(folding& into) : context_scope(&into) {}
   };
-  /// The one that looks, or nullptr.
-  [[nodiscard]] static folding* now() { return now_; }
 
-  /// Said by a convolution: it gave y. `bias` is a leaf or, where it has none, a folded_shift.
+  /// A convolution has computed y. `bias` is a state_tensor or, where it has none, a folded_shift.
   template <class Bias>
-  void gave(at::Tensor const& y, leaf const& weight, Bias const& bias) {
+  void observe_convolution(at::Tensor const& y, state_tensor const& weight, Bias const& bias) {
     // Whoever folds owns the network; the layers' calls are const because nothing else may change them.
     auto& own              = const_cast<Bias&>(bias);
-    constexpr bool has_one = std::is_base_of_v<leaf, Bias>;
+    constexpr bool has_one = std::is_base_of_v<state_tensor, Bias>;
     convolutions_.push_back(
-        {y, y._version(), const_cast<leaf*>(&weight), has_one, [&own](at::Tensor const& factor, at::Tensor const& shift) {
+        {y, y._version(), const_cast<state_tensor*>(&weight), has_one, [&own](at::Tensor const& factor, at::Tensor const& shift) {
            if constexpr (has_one)
              own.assign(own.tensor().mul(factor).add(shift));
            else
              own.set(shift);
          }});
   }
-  /// Said by a norm: it is handed x and gives factor * x + shift, [C] each; `folded` is set where that is done from now on.
-  void took(at::Tensor const& x, at::Tensor factor, at::Tensor shift, folded_norm const& folded) {
+  /// A norm is given x and computes factor * x + shift, [C] each; `folded` is set where its convolution does that from now on.
+  void observe_norm(at::Tensor const& x, at::Tensor factor, at::Tensor shift, folded_norm const& folded) {
     for (auto const& each : convolutions_)
       if (each.y.is_same(x) && each.version == x._version())
         norms_.push_back({&each - convolutions_.data(), std::move(factor), std::move(shift), const_cast<folded_norm*>(&folded)});
   }
 
-  /// Folds what can be folded; how many norms that are. norms_add: a norm behind a convolution without a bias keeps its shift.
-  std::int64_t apply(bool norms_add = false) {
+  /// Folds what can be folded; how many norms that are. keep_shift: a norm behind a convolution without a bias keeps its shift.
+  std::int64_t apply(bool keep_shift = false) {
     auto const often = [](auto const& all, auto const& member, auto const& what) {
       return std::count_if(all.begin(), all.end(), [&](auto const& each) { return each.*member == what; }) > 1;
     };
@@ -94,7 +86,7 @@ class folding {
         continue;
       at::Tensor const& weight = before.weight->tensor();
       before.weight->assign(weight.mul(norm.factor.view({-1, 1, 1, 1})).contiguous(weight.suggest_memory_format()));
-      if (norms_add && !before.has_bias)
+      if (keep_shift && !before.has_bias)
         norm.folded->adds.set(norm.shift);
       else
         before.set_bias(norm.factor, norm.shift);
@@ -110,7 +102,7 @@ class folding {
   struct convolved {
     at::Tensor y;
     std::int64_t version;
-    leaf* weight;
+    state_tensor* weight;
     bool has_bias;
     std::function<void(at::Tensor const& factor, at::Tensor const& shift)> set_bias;
   };
@@ -119,7 +111,6 @@ class folding {
     at::Tensor factor, shift;
     folded_norm* folded;
   };
-  static inline thread_local folding* now_ = nullptr;
   std::vector<convolved> convolutions_;
   std::vector<taken> norms_;
 };

@@ -20,7 +20,7 @@ namespace c2f {
 /// Where a parameter lies in the flat buffers of flat_update, and what it takes of learning rate and weight decay.
 struct flat_piece {
   std::int64_t begin, size;  ///< in elements; begin is a multiple of 64
-  double rate_share = 1, decay_share = 1;
+  double learning_rate_multiplier = 1, weight_decay_multiplier = 1;
 };
 /// One update of all parameters. What the device holds is read when the update runs there.
 struct flat_update {
@@ -29,7 +29,7 @@ struct flat_update {
   std::span<flat_piece const> pieces{};     ///< in the order of their begins
   std::span<at::Tensor const> gradients{};  ///< one a piece, float or bfloat16, dense, in its memory order; undefined: it is left alone
   double weight_decay = 0;
-  at::Tensor rate{};   ///< [] double
+  at::Tensor learning_rate{};   ///< [] double
   at::Tensor scale{};  ///< [] float, a factor of all gradients; undefined: 1
   at::Tensor skip{};   ///< [] float: unless it is 0 nothing changes; undefined: 0
 };
@@ -45,7 +45,7 @@ struct adam_rule {
   at::Tensor step{};             ///< [] int64: updates done, of which skipped ones are none; adam counts it
 };
 /// What is said of a step when its gradients are known.
-struct step_verdict {
+struct step_outcome {
   at::Tensor skip, scale;  ///< [] float
   at::Tensor result;       ///< [L + 1] double: the losses, and skip
 };
@@ -61,14 +61,14 @@ struct picture_source {
 /// Each may be nullptr. All that return a tensor are differentiable.
 struct fused_operations {
   /// raw [N, K], truth [N], uniform [N] double, t a double -> [N, K]: one-hot of the truth where uniform > t, else softmax(raw).
-  at::Tensor (*tell)(at::Tensor const& raw, at::Tensor const& truth, at::Tensor const& uniform, at::Tensor const& t){};
+  at::Tensor (*sample_source)(at::Tensor const& raw, at::Tensor const& truth, at::Tensor const& uniform, at::Tensor const& t){};
   /// x [N, C, H, W], C a multiple of 8, weight, bias, running_mean, running_var [C] float, shortcut like x or undefined -> [N, C, H, W]:
   /// x normalised by its own mean and variance, + shortcut, then relu where asked; running statistics move as c2f::batch_norm moves them.
   at::Tensor (*norm_relu)(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias, at::Tensor const& running_mean,
                           at::Tensor const& running_var, at::Tensor const& shortcut, bool relu){};
   /// y -> y for a second reader. Where y is what norm_relu has made, the gradients of both go to it apart, and it adds them while it reads
   /// them; a sum by itself reads and writes them once more.
-  at::Tensor (*for_second_reader)(at::Tensor const& y){};
+  at::Tensor (*gradient_fan_out)(at::Tensor const& y){};
   /// x [N, C, H, W], C a multiple of 8, bias [C], shortcut like x or undefined -> x + bias + shortcut, channels last, then relu where asked.
   at::Tensor (*bias_relu)(at::Tensor const& x, at::Tensor const& bias, at::Tensor const& shortcut, bool relu){};
   // Of the end of a training step; not differentiable, no number goes to the host (cuda/kernels/update.cuh has the formulas).
@@ -77,20 +77,20 @@ struct fused_operations {
   /// norm [] double: of all gradients together; finite exactly where each of their numbers is.
   void (*gradient_norm)(std::span<at::Tensor const> gradients, std::span<flat_piece const> pieces, at::Tensor const& norm){};
   /// norm [] double, losses [L] double -> to: skip = a number of them is not finite; scale = clip > 0 and norm > clip ? clip / norm : 1.
-  void (*finish)(at::Tensor const& norm, at::Tensor const& losses, double clip, step_verdict const& to){};
+  void (*decide_step)(at::Tensor const& norm, at::Tensor const& losses, double clip, step_outcome const& to){};
   /// ids [N] int64, keys [2] int64 (the bits of seed and epoch) -> images [N, 3, 32, 32] float or bfloat16, channels last, and truth [N]
   /// int64, as data::loader makes them. An id that is no sample's, such as -1, gives zeros and -100. Not differentiable.
   void (*augment_pictures)(picture_source const& from, at::Tensor const& ids, at::Tensor const& keys, bool augment,
                            at::Tensor const& images, at::Tensor const& truth){};
   /// x [N, ...], ids [N] int64, keys [2] int64 (the bits of seed and epoch) -> x with numbers dropped as c2f::dropout drops them; what: the
   /// number of the purpose that pass::draws makes of purpose::dropout, place and level.
-  at::Tensor (*drop)(at::Tensor const& x, at::Tensor const& ids, at::Tensor const& keys, double probability, std::uint32_t what){};
+  at::Tensor (*dropout)(at::Tensor const& x, at::Tensor const& ids, at::Tensor const& keys, double probability, std::uint32_t what){};
   /// x [N, C, H, W], tiny [N, Z, h, w] -> [N, C + Z, H, W] of x's number type, lying as x does: x, and beside it tiny, whose middle row and
   /// column are repeated up to x's size. h is odd and at most H, or H; so is w.
-  at::Tensor (*stretch_beside)(at::Tensor const& x, at::Tensor const& tiny){};
+  at::Tensor (*concat_broadcast)(at::Tensor const& x, at::Tensor const& tiny){};
   /// tiny [N, C, h, w] -> [N, C, height, width], lying as `format` says: its middle row and column repeated, as there, and added to `onto`,
   /// such a map, where that is defined; of onto's number type then.
-  at::Tensor (*stretch)(at::Tensor const& tiny, std::int64_t height, std::int64_t width, at::MemoryFormat format, at::Tensor const& onto){};
+  at::Tensor (*broadcast_interior)(at::Tensor const& tiny, std::int64_t height, std::int64_t width, at::MemoryFormat format, at::Tensor const& onto){};
   /// x [N, C, H, W], C a multiple of 8 -> [N, C, H', W'] channels last, as at::max_pool2d has it; kernel at most 16. ceil: the last windows
   /// may end outside.
   at::Tensor (*max_pool)(at::Tensor const& x, std::int64_t kernel, std::int64_t stride, std::int64_t padding, bool ceil){};
@@ -108,34 +108,12 @@ struct fused_operations {
 };
 
 namespace detail {
-inline thread_local fused_operations const* fused_now = nullptr;
-
 template <class T, class R, class... Args>
 T owner_of(R (T::*)(Args...) const);
-/// Whether a member is T's own. A type that is derived from one with a fused form may do something else than its base, so such a form is
-/// taken only where it is.
+/// Whether a member is T's own. A type that is derived from one with a fused form may compute something else than its base, so such a form
+/// is used only where the member is its own.
 template <auto Member, class T>
 inline constexpr bool own_member = std::is_same_v<decltype(owner_of(Member)), T>;
 }  // namespace detail
-
-/// The table of this thread, or nullptr.
-[[nodiscard]] inline fused_operations const* fused() { return detail::fused_now; }
-
-/// The same where the tensor's numbers are float or bfloat16, which kernels know; else nullptr.
-[[nodiscard]] inline fused_operations const* fused_for(at::Tensor const& tensor) {
-  return tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16 ? fused() : nullptr;
-}
-
-/// Sets the table for as long as it lives; nullptr: none.
-class with_fused {
- public:
-  explicit with_fused(fused_operations const* table) : before_(std::exchange(detail::fused_now, table)) {}
-  with_fused(with_fused const&)            = delete;
-  with_fused& operator=(with_fused const&) = delete;
-  ~with_fused() { detail::fused_now = before_; }
-
- private:
-  fused_operations const* before_;
-};
 
 }  // namespace c2f

@@ -1,6 +1,6 @@
 // c2f/execution/streams.hpp: a queue of work of its own on a device.
 //
-//   c2f::own_stream const training(device);      // what this thread queues goes there, after what was queued before
+//   c2f::side_stream const training(device);      // what this thread queues goes there, after what was queued before
 //
 // Recording a step needs a stream that is not the default one, and copying while computing needs two. On a CPU there is nothing of this and
 // everything here does nothing. LibTorch's device-independent streams: no CUDA header.
@@ -15,9 +15,9 @@
 namespace c2f {
 
 /// A point in a stream's work, which others may wait for.
-class milestone {
+class event {
  public:
-  explicit milestone(at::Device device) {
+  explicit event(at::Device device) {
     if (!device.is_cpu()) event_.emplace(device.type());
   }
   /// After all that was queued in the stream so far.
@@ -39,27 +39,27 @@ class milestone {
 };
 
 [[nodiscard]] inline c10::Stream current_stream(at::Device device) { return c10::impl::VirtualGuardImpl(device.type()).getStream(device); }
-[[nodiscard]] inline c10::Stream another_stream(at::Device device) {
+[[nodiscard]] inline c10::Stream pool_stream(at::Device device) {
   return c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device, /*isHighPriority=*/false);
 }
 
 /// The stream of this thread, for as long as it lives; the one before waits for it at the end.
-class own_stream {
+class side_stream {
  public:
-  explicit own_stream(at::Device device) : device_(device) {
+  explicit side_stream(at::Device device) : device_(device) {
     if (device.is_cpu()) return;
-    c10::Stream const before = current_stream(device), mine = another_stream(device);
-    milestone queued(device);
+    c10::Stream const before = current_stream(device), mine = pool_stream(device);
+    event queued(device);
     queued.set(before);
     queued.wait_in(mine);
     guard_.reset_stream(mine);
   }
-  own_stream(own_stream const&)            = delete;
-  own_stream& operator=(own_stream const&) = delete;
-  ~own_stream() {
+  side_stream(side_stream const&)            = delete;
+  side_stream& operator=(side_stream const&) = delete;
+  ~side_stream() {
     if (device_.is_cpu()) return;
     try {
-      milestone done(device_);
+      event done(device_);
       done.set(*guard_.current_stream());
       done.wait_in(*guard_.original_stream());
     } catch (c10::Error const&) {  // the device is lost, which is on its way as an error already

@@ -32,7 +32,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/zeros.h>
 
-#include <c2f/core/progress.hpp>
+#include <c2f/core/pass.hpp>
 #include <c2f/data/volumes/components.hpp>
 #include <c2f/data/volumes/slices.hpp>
 #include <c2f/data/volumes/volume.hpp>
@@ -56,14 +56,14 @@ struct volume_prediction {
 
 namespace detail {
 /// What the fine networks are told: the probability, but below .5 where the mask has dropped a voxel.
-inline volume<float> told_of(volume<float> probability, volume<std::uint8_t> const& mask) {
+inline volume<float> conditioning_of(volume<float> probability, volume<std::uint8_t> const& mask) {
   for (std::size_t i = 0; i < mask.values.size(); ++i)
     if (mask.values[i] == 0) probability.values[i] = std::min(probability.values[i], std::nextafter(0.5f, 0.0f));
   return probability;
 }
 }  // namespace detail
 
-/// Requires of Stack what c2f::stack has: kind, completed::refine, has_fine, coarse and finer.
+/// Requires of Stack what c2f::stack has: kind, completed::refine, has_fine, coarse and run_fine.
 template <class Stack>
   requires(Stack::kind::classes == 1)
 [[nodiscard]] volume_prediction predict_volume(std::array<Stack, 3> const& views, volume<float> const& intensities,
@@ -97,12 +97,12 @@ template <class Stack>
       return std::all_of(mask.values.begin(), mask.values.end(), std::logical_not{});
     };
     for (int round = 1; !empty(all.masks.back()); ++round) {
-      volume<float> const told = detail::told_of(std::move(all.probability), all.masks.back());
+      volume<float> const conditioning = detail::conditioning_of(std::move(all.probability), all.masks.back());
       all.probability          = fused([&](Stack const& view, auto const& cut, std::int64_t slice) {
-        at::Tensor const around = cut(told, slice), middle = around.narrow(1, 1, 1);
+        at::Tensor const around = cut(conditioning, slice), middle = around.narrow(1, 1, 1);
         if (!around.ge(0.5).any().template item<bool>()) return at::zeros(middle.sizes(), middle.options());
         pass p{.mode = eval};
-        return kind::predict(view.finer(cut(intensities, slice), middle, p));
+        return kind::predict(view.run_fine(cut(intensities, slice), middle, p));
       });
       all.masks.push_back(keep_large_components(at_least(all.probability, 0.5f)));
       metrics::overlap between;

@@ -14,7 +14,7 @@
 #pragma once
 
 #include <c2f/execution/folding.hpp>
-#include <c2f/inference/recorded_passes.hpp>
+#include <c2f/inference/captured_passes.hpp>
 
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
@@ -53,7 +53,7 @@ class predictor<Task> {
     move_to(model_, device());
     if (options_.channels_last) to_channels_last(model_);
     if (options_.fold) fold();
-    for_each_leaf(model_, [&](std::string const&, leaf& each, leaf_traits const& traits) {
+    for_each_tensor(model_, [&](std::string const&, state_tensor& each, state_traits const& traits) {
       each.assign(each.tensor().detach());
       if (options_.bf16 && traits.trained) each.set_low(each.tensor().to(at::kBFloat16));
     });
@@ -61,7 +61,7 @@ class predictor<Task> {
 
   outputs operator()(at::Tensor const& images) {
     outputs const& found = passes_(model_, images);  // without gradients, so copies have none
-    if (!passes_.records()) return found;
+    if (!passes_.captures()) return found;
     outputs own{copy(found.coarse), copy(found.fine), {}};
     own.answer = found.answer.is_same(found.fine) ? own.fine : found.answer.is_same(found.coarse) ? own.coarse : copy(found.answer);
     return own;
@@ -70,7 +70,7 @@ class predictor<Task> {
   /// How many norms became part of a convolution.
   [[nodiscard]] std::int64_t folded() const { return folded_; }
   /// How many batch sizes were recorded, and what keeps others from it; empty where nothing does.
-  [[nodiscard]] std::size_t recorded_sizes() const { return passes_.sizes(); }
+  [[nodiscard]] std::size_t captured_sizes() const { return passes_.sizes(); }
   [[nodiscard]] std::string const& why() const { return passes_.why(); }
 
  private:
@@ -108,7 +108,7 @@ class predictor<Task> {
       before = model_(x, p);
     }
     auto const* const table = options_.on.table;
-    folded_                 = folds.apply(/*norms_add=*/table != nullptr && table->bias_relu != nullptr);
+    folded_                 = folds.apply(/*keep_shift=*/table != nullptr && table->bias_relu != nullptr);
     pass p;
     outputs const after = model_(x, p);
     if (!close(before.coarse, after.coarse) || !close(before.fine, after.fine)) {  // something else reads what a convolution gives
@@ -125,7 +125,7 @@ class predictor<Task> {
   stack<Task> model_;
   predictor_options options_;
   std::int64_t folded_ = 0;
-  recorded_passes<Task> passes_{options_.on, {options_.bf16, options_.channels_last}};
+  captured_passes<Task> passes_{options_.on, {options_.bf16, options_.channels_last}};
 };
 
 }  // namespace c2f

@@ -6,14 +6,14 @@
 // raw [N, 4K]; prediction [N, K, 4], the sigmoid of raw, so that every number lies between 0 and 1 and has a logarithm; truth
 // [N, K, 5] float: the box and 1 where the class is in the picture, 0 where it is not. A truth that is told to the fine network has
 // boxes of no size for absent classes, which encode::rasterize draws as empty maps.
-// Paper 000, sections 3.1 and 4.1: "a box ... a binary map", one channel a class where there are several.
+// Ren et al. 2020, sections 3.1 and 4.1: "a box ... a binary map", one channel a class where there are several.
 //
 // Drawing a box with hard edges has no gradient with respect to it: with the default encoder the fine loss does not reach the coarse
 // network (parts/encode_rasterize.hpp).
 #pragma once
 
 #include <c2f/core/kind.hpp>
-#include <c2f/core/progress.hpp>
+#include <c2f/core/pass.hpp>
 #include <c2f/fwd.hpp>
 #include <c2f/loss/log_l1.hpp>
 
@@ -52,7 +52,7 @@ inline at::Tensor iou_of_boxes(at::Tensor const& a, at::Tensor const& b) {
 }  // namespace detail
 
 template <std::int64_t Classes>
-struct boxes : detail::holds<detail::check_boxes<Classes>()> {
+struct boxes : detail::static_check<detail::check_boxes<Classes>()> {
   static constexpr char const* name     = "boxes";
   static constexpr std::int64_t classes = Classes;
   static constexpr bool has_boxes       = true;  ///< what rasterize and log_l1 serve
@@ -109,7 +109,7 @@ struct boxes : detail::holds<detail::check_boxes<Classes>()> {
   }
 
   /// Over the boxes that are there: the mean IoU, the share with an IoU of .5 or more, and the share whose scale (the longer side) is
-  /// right within 10 % (paper 000, sections 4.1.2 and 4.1.3).
+  /// right within 10 % (Ren et al. 2020, sections 4.1.2 and 4.1.3).
   struct score {
     std::int64_t samples = 0, present = 0, overlapping = 0, right_scale = 0;
     double iou = 0;

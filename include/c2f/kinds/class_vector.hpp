@@ -3,11 +3,11 @@
 //   using network = c2f::resnet_cifar<20, c2f::class_vector<100>>;
 //
 // raw [N, K] logits; prediction [N, K] softmax, or one-hot for the truth; truth [N] int64 in 0 ... K-1.
-// Paper 000, section 3.1: "y^C is a single value or class vector", encoded by tiling.
+// Ren et al. 2020, section 3.1: "y^C is a single value or class vector", encoded by tiling.
 #pragma once
 
 #include <c2f/core/kind.hpp>
-#include <c2f/core/progress.hpp>
+#include <c2f/core/pass.hpp>
 #include <c2f/fwd.hpp>
 #include <c2f/loss/cross_entropy.hpp>
 
@@ -29,7 +29,7 @@ consteval bool check_classes() {
 }  // namespace detail
 
 template <std::int64_t Classes>
-struct class_vector : detail::holds<detail::check_classes<Classes>()> {
+struct class_vector : detail::static_check<detail::check_classes<Classes>()> {
   static constexpr char const* name     = "class_vector";
   static constexpr std::int64_t classes = Classes;
   static constexpr bool distribution    = true;

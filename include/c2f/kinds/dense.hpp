@@ -6,11 +6,11 @@
 // raw [N, K, H, W] logits; prediction [N, K, H, W], the softmax over K, or the sigmoid where K is 1; truth [N, H, W] int64 in
 // 0 ... K-1 (0 and 1 where K is 1) or `Ignore`: pixels that no loss and no figure counts. In a truth that is told to the fine
 // network they are 0 in every channel.
-// Paper 000, sections 3.1 and 4.3: "z = y^C", so encode::dense runs its two convolutions on the mask as it is.
+// Ren et al. 2020, sections 3.1 and 4.3: "z = y^C", so encode::dense runs its two convolutions on the mask as it is.
 #pragma once
 
 #include <c2f/core/kind.hpp>
-#include <c2f/core/progress.hpp>
+#include <c2f/core/pass.hpp>
 #include <c2f/fwd.hpp>
 #include <c2f/kinds/corrupt_mask.hpp>
 #include <c2f/loss/masked_cross_entropy.hpp>
@@ -43,7 +43,7 @@ consteval bool check_dense_ignore() {
 }  // namespace detail
 
 template <std::int64_t Classes, std::int64_t Ignore = 255>
-struct dense : detail::holds<detail::check_dense_classes<Classes>(), detail::check_dense_ignore<Classes, Ignore>()> {
+struct dense : detail::static_check<detail::check_dense_classes<Classes>(), detail::check_dense_ignore<Classes, Ignore>()> {
   static constexpr char const* name     = "dense";
   static constexpr std::int64_t classes = Classes, ignore = Ignore;
   /// How many labels a truth may hold.

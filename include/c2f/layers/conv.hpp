@@ -14,6 +14,7 @@
 
 #include <c2f/core/architecture.hpp>
 #include <c2f/execution/folding.hpp>
+#include <c2f/execution/try_fused.hpp>
 #include <c2f/layers/layer_check.hpp>
 #include <c2f/layers/conv_broadcast.hpp>
 
@@ -33,47 +34,44 @@ using bias = bias_from<initial::zeros>;
 
 namespace detail {
 template <class Bias, std::int64_t Out>
-struct bias_leaf : folded_shift {
+struct bias_tensor : folded_shift {
   C2F_MEMBERS();
 };
 template <class Initial, std::int64_t Out>
-struct bias_leaf<bias_from<Initial>, Out> : parameter<Initial, Out> {};
+struct bias_tensor<bias_from<Initial>, Out> : parameter<Initial, Out> {};
 }  // namespace detail
 
 template <std::int64_t Out, std::int64_t Kernel, std::int64_t Stride = 1, std::int64_t Padding = Kernel / 2, class Bias = no_bias,
           std::int64_t Dilation = 1, class WeightInitial = initial::he_normal>
 struct conv {
   template <shape In>
-  struct on : detail::check_map<conv, In>,
-              detail::check_channels<conv, In, Out>,
-              detail::check_window<conv, In, Kernel, Stride, Padding, Dilation> {
+  struct on : detail::static_check<detail::check_map<conv, In>(), detail::check_channels<conv, In, Out>(), detail::check_window<conv, In, Kernel, Stride, Padding, Dilation>()> {
     static constexpr bool fits =
         image_shape<In> && !detail::is_wrong<In> && Out >= 1 && window_fits<detail::as_map<In>, Kernel, Stride, Padding, Dilation>;
     using output = detail::output_if<fits, with_channels<strided<detail::as_map<In>, Kernel, Stride, Padding, Dilation>, Out>>;
 
     parameter<WeightInitial, Out, In::channels, Kernel, Kernel> weight;
-    detail::bias_leaf<Bias, Out> bias;
+    detail::bias_tensor<Bias, Out> bias;
     C2F_MEMBERS(weight, bias);
 
     at::Tensor operator()(at::Tensor const& x, mode) const {
       at::Tensor y = convolved(x, bias.as(x));
-      if (auto* const folds = folding::now(); folds != nullptr) folds->gave(y, weight, bias);
+      if (auto* const folds = execution().folding; folds != nullptr) folds->observe_convolution(y, weight, bias);
       return y;
     }
     /// relu(conv(x))
     at::Tensor then_relu(at::Tensor const& x, mode m) const {
-      if constexpr (std::is_base_of_v<leaf, detail::bias_leaf<Bias, Out>> && Out % 8 == 0)
-        if (auto const* const table = fused_for(x);
-            table != nullptr && table->bias_relu != nullptr && folding::now() == nullptr && x.is_contiguous(at::MemoryFormat::ChannelsLast))
-          return table->bias_relu(convolved(x, std::nullopt), bias.as(x), {}, /*relu=*/true);
+      if constexpr (std::is_base_of_v<state_tensor, detail::bias_tensor<Bias, Out>>)
+        if (execution().folding == nullptr && try_fused::takes_bias_relu(x, Out))
+          return try_fused::bias_relu(convolved(x, std::nullopt), bias.as(x), {}, /*relu=*/true);
       return (*this)(x, m).relu_();  // in place: nothing else has seen it
     }
 
    private:
     at::Tensor convolved(at::Tensor const& x, std::optional<at::Tensor> const& added) const {
       static constexpr std::array stride{Stride, Stride}, padding{Padding, Padding}, dilation{Dilation, Dilation};
-      beside const* const parts = Kernel > 3 ? with_beside::parts_of(x) : nullptr;
-      return parts != nullptr ? detail::conv_beside(*parts, weight.as(x), added, stride, padding, dilation)
+      broadcast_concat const* const parts = Kernel > 3 ? broadcast_concat_scope::parts_of(x) : nullptr;
+      return parts != nullptr ? detail::conv_broadcast_concat(*parts, weight.as(x), added, stride, padding, dilation)
                               : at::conv2d(x, weight.as(x), added, stride, padding, dilation);
     }
   };

@@ -9,8 +9,8 @@
 // ResNet-18 at 224x224 takes 5 % less time (docs/benchmarks.md); with a 3x3 convolution at 32x32 it would take as long as before.
 #pragma once
 
-#include <c2f/execution/fused_operations.hpp>
 #include <c2f/execution/broadcast_map.hpp>
+#include <c2f/execution/try_fused.hpp>
 
 #include <ATen/ops/conv2d.h>
 
@@ -39,19 +39,18 @@ struct kept_side {
   }
 };
 
-inline at::Tensor conv_beside(beside const& both, at::Tensor const& weight, std::optional<at::Tensor> const& bias,
+inline at::Tensor conv_broadcast_concat(broadcast_concat const& both, at::Tensor const& weight, std::optional<at::Tensor> const& bias,
                               std::array<std::int64_t, 2> stride, std::array<std::int64_t, 2> padding,
                               std::array<std::int64_t, 2> dilation) {
   std::int64_t const channels = both.x.size(1), kernel = weight.size(2);
   auto const side = [&](int i) { return kept_side(both.x.size(2 + i), both.tiny.size(2 + i), kernel, stride[0], padding[0], dilation[0]); };
   kept_side const rows = side(0), columns = side(1);
-  auto const* const table = fused_for(both.x);
   if (rows.kept == 0 || columns.kept == 0 || both.x.scalar_type() != both.tiny.scalar_type())
     return at::conv2d(both.joined, weight, bias, stride, padding, dilation);
   auto const format    = both.x.suggest_memory_format();
   auto const stretched = [&](at::Tensor const& tiny, std::int64_t height, std::int64_t width, at::Tensor const& onto) {
-    if (table != nullptr && table->stretch != nullptr) return table->stretch(tiny, height, width, format, onto);
-    at::Tensor const large = stretch(tiny, height, width, format);
+    if (at::Tensor const made = try_fused::broadcast_interior(tiny, height, width, format, onto); made.defined()) return made;
+    at::Tensor const large = broadcast_interior(tiny, height, width, format);
     return onto.defined() ? onto.add_(large) : large;  // in place: nothing else has seen it
   };
   auto const parts         = weight.split_with_sizes({channels, weight.size(1) - channels}, 1);

@@ -21,7 +21,7 @@ inline at::Tensor unit_rows(at::Tensor const& rows) { return rows.div(rows.norm(
 template <std::int64_t Out>
 struct cosine {
   template <shape In>
-  struct on : detail::check_vector<cosine, In> {
+  struct on : detail::static_check<detail::check_vector<cosine, In>()> {
     using output = detail::output_if<vector_shape<In>, vector<Out>>;
 
     parameter<initial::he_normal_in, Out, In::channels> weight;

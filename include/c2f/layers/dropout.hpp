@@ -9,8 +9,8 @@
 #pragma once
 
 #include <c2f/core/architecture.hpp>
-#include <c2f/execution/fused_operations.hpp>
-#include <c2f/core/progress.hpp>
+#include <c2f/execution/try_fused.hpp>
+#include <c2f/core/pass.hpp>
 
 #include <ATen/ops/empty.h>
 
@@ -25,7 +25,7 @@ consteval bool check_dropout() {
 }  // namespace detail
 
 template <double P = 0.5>
-struct dropout : detail::holds<detail::check_dropout<P>()> {
+struct dropout : detail::static_check<detail::check_dropout<P>()> {
   template <shape In>
   struct on {
     using output = In;
@@ -39,8 +39,9 @@ struct dropout : detail::holds<detail::check_dropout<P>()> {
       if (!p.training() || P == 0) return x;
       std::uint32_t const place = p.drops++;
       auto const what           = static_cast<purpose>(static_cast<std::uint32_t>(purpose::dropout) + (place << 16));
-      if (auto const* table = fused(); p.device != nullptr && table != nullptr && table->drop != nullptr)
-        return table->drop(x, p.device->ids, p.device->keys, P, static_cast<std::uint32_t>(p.here(what)));
+      if (p.device != nullptr)
+        if (at::Tensor y = try_fused::dropout(x, p.device->ids, p.device->keys, P, static_cast<std::uint32_t>(p.here(what))); y.defined())
+          return y;
       at::Tensor const keep   = at::empty(x.sizes(), at::TensorOptions(at::kFloat));
       float* number           = keep.template mutable_data_ptr<float>();
       std::int64_t const each = x.size(0) > 0 ? x.numel() / x.size(0) : 0;

@@ -32,12 +32,12 @@ struct frozen : detail::kind_of<Architecture> {
 
     at::Tensor operator()(at::Tensor const& x, mode) const { return trainable::operator()(x, eval); }
 
-    void walk_leaves(std::string const& path, detail::leaf_visitor const& f) {
-      auto untrained = [&](std::string const& name, leaf& each, leaf_traits traits) {
+    void walk_tensors(std::string const& path, detail::tensor_visitor const& f) {
+      auto untrained = [&](std::string const& name, state_tensor& each, state_traits traits) {
         traits.trained = false;
         f(name, each, traits);
       };
-      detail::leaf_visitor visitor(untrained);
+      detail::tensor_visitor visitor(untrained);
       visitor.seed = f.seed;
       detail::walk(static_cast<trainable&>(*this), path, visitor);
     }

@@ -87,7 +87,7 @@ struct from_index {
 template <std::int64_t Base, std::int64_t Way, class Generator>
 struct growing_cosine {
   template <shape In>
-  struct on : detail::check_vector<growing_cosine, In> {
+  struct on : detail::static_check<detail::check_vector<growing_cosine, In>()> {
     using output = detail::output_if<vector_shape<In>, vector<Base + Way>>;
 
     parameter<initial::he_normal_in, Base, In::channels> weight;
@@ -106,11 +106,11 @@ struct growing_cosine {
 
     /// Makes the rows of the new classes from `features` [S, C] of samples of class labels [S] in 0 ... Way - 1. Base classes in `playing`
     /// [n] are closed.
-    void adapt(at::Tensor const& features, at::Tensor const& labels, at::Tensor const& playing) {
+    void adapt(at::Tensor const& features, at::Tensor const& labels, at::Tensor const& pseudo_novel) {
       at::Tensor const one_hot = at::zeros({Way, labels.size(0)}, features.options()).scatter_(0, labels.unsqueeze(0), 1.0);
       at::Tensor const counts  = one_hot.sum(1, true);
       at::Tensor const shut    = at::zeros({Base + Way}, closed.tensor().options());
-      if (playing.defined()) shut.index_fill_(0, playing, 1.0);
+      if (pseudo_novel.defined()) shut.index_fill_(0, pseudo_novel, 1.0);
       shut.slice(0, Base).copy_(counts.eq(0).squeeze(1));  // a new class without a sample has no row
       weight_generator::examples const shown{detail::unit_rows(features), one_hot.div(counts.clamp_min(1)),
                                              detail::unit_rows(weight.as(features)), shut.slice(0, 0, Base).to(at::kBool)};

@@ -17,7 +17,7 @@ namespace c2f {
 template <std::int64_t Out, class WeightInitial = initial::uniform<>>
 struct linear {
   template <shape In>
-  struct on : detail::check_vector<linear, In>, detail::check_channels<linear, In, Out> {
+  struct on : detail::static_check<detail::check_vector<linear, In>(), detail::check_channels<linear, In, Out>()> {
     using output = detail::output_if<vector_shape<In> && !detail::is_wrong<In> && Out >= 1, vector<Out>>;
 
     parameter<WeightInitial, Out, In::channels> weight;

@@ -21,7 +21,7 @@ namespace c2f {
 template <class Body, class Shortcut = identity, class After = relu>
 struct residual {
   template <shape In>
-  struct on : detail::check_sum<residual, typename network_on<Body, In>::output, typename network_on<Shortcut, In>::output> {
+  struct on : detail::static_check<detail::check_sum<residual, typename network_on<Body, In>::output, typename network_on<Shortcut, In>::output>()> {
     using output = detail::output_if<same_size<typename network_on<Body, In>::output, typename network_on<Shortcut, In>::output>,
                                      typename network_on<Body, In>::output>;
 
@@ -48,11 +48,6 @@ using downsample =
     network_on<std::conditional_t<Stride == 1 && In::channels == Out, identity, sequential<conv<Out, 1, Stride, 0>, batch_norm>>,
                std::conditional_t<is_wrong<Then>, wrong_shape, In>>;
 
-/// A block's input for its shortcut: the body reads it, too.
-inline at::Tensor for_second_reader(at::Tensor const& x) {
-  auto const* const table = fused_for(x);
-  return table != nullptr && table->for_second_reader != nullptr ? table->for_second_reader(x) : x;
-}
 }  // namespace detail
 
 /// A basic block whose 3x3 convolutions have holes of `Dilation`.
@@ -76,7 +71,7 @@ struct dilated_basic_block {
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
       at::Tensor const y = bn1.then_relu(conv1(x, m), m), z = conv2(y, m);
-      return bn2.plus_then_relu(z, downsample(detail::for_second_reader(x), m), m);
+      return bn2.plus_then_relu(z, downsample(try_fused::gradient_fan_out(x), m), m);
     }
   };
 };
@@ -108,7 +103,7 @@ struct dilated_bottleneck {
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
       at::Tensor const y = bn1.then_relu(conv1(x, m), m), z = bn2.then_relu(conv2(y, m), m), last = conv3(z, m);
-      return bn3.plus_then_relu(last, downsample(detail::for_second_reader(x), m), m);
+      return bn3.plus_then_relu(last, downsample(try_fused::gradient_fan_out(x), m), m);
     }
   };
 };

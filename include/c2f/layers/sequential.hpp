@@ -9,7 +9,7 @@
 
 #include <c2f/core/architecture.hpp>
 #include <c2f/execution/fused_operations.hpp>
-#include <c2f/core/progress.hpp>
+#include <c2f/core/pass.hpp>
 #include <c2f/layers/layer_check.hpp>
 
 #include <array>
@@ -129,9 +129,9 @@ using second = network_on<Next, typename network_on<First, In>::output>;
 
 /// `First` once, then `Next` as often as it takes to make `Times` blocks in all.
 template <std::size_t Times, class First, class Next = First>
-struct repeat : detail::holds<detail::check_times<Times>()> {
+struct repeat : detail::static_check<detail::check_times<Times>()> {
   template <shape In>
-  struct on : detail::check_repeat<repeat, typename detail::second<First, Next, In>::output, typename network_on<First, In>::output> {
+  struct on : detail::static_check<detail::check_repeat<repeat, typename detail::second<First, Next, In>::output, typename network_on<First, In>::output>()> {
     using first_block = network_on<First, In>;
     using next_block  = detail::second<First, Next, In>;
     using output = detail::output_if<same_size<typename next_block::output, typename first_block::output>, typename first_block::output>;

@@ -26,10 +26,10 @@ using enlarged = image<Channels, S::height == dynamic ? dynamic : (S::height - 1
 
 /// A buffer that is made with its network.
 template <std::int64_t Channels, std::int64_t Kernel>
-struct bilinear_kernel : leaf {
+struct bilinear_kernel : state_tensor {
   static constexpr std::array<std::int64_t, 4> dims{Channels, Channels, Kernel, Kernel};
   static constexpr std::int64_t count = Channels * Channels * Kernel * Kernel;
-  static constexpr leaf_traits traits{false, dims, nullptr};
+  static constexpr state_traits traits{false, dims, nullptr};
 
   bilinear_kernel() {
     at::Tensor kernel = at::zeros({Channels, Channels, Kernel, Kernel}, at::TensorOptions(at::kFloat));
@@ -48,7 +48,7 @@ struct bilinear_kernel : leaf {
 template <std::int64_t Out, std::int64_t Kernel, std::int64_t Stride>
 struct up_conv {
   template <shape In>
-  struct on : detail::check_map<up_conv, In> {
+  struct on : detail::static_check<detail::check_map<up_conv, In>()> {
     using output = detail::output_if<image_shape<In>, detail::enlarged<detail::as_map<In>, Out, Kernel, Stride>>;
 
     parameter<initial::he_normal, In::channels, Out, Kernel, Kernel> weight;
@@ -62,7 +62,7 @@ struct up_conv {
 template <std::int64_t Kernel, std::int64_t Stride>
 struct bilinear_up {
   template <shape In>
-  struct on : detail::check_map<bilinear_up, In> {
+  struct on : detail::static_check<detail::check_map<bilinear_up, In>()> {
     using output = detail::output_if<image_shape<In>, detail::enlarged<detail::as_map<In>, In::channels, Kernel, Stride>>;
 
     detail::bilinear_kernel<In::channels, Kernel> weight;

@@ -3,7 +3,7 @@
 //   c2f::loss::log_l1::of(raw, truth)        raw [N, 4K], truth [N, K, 5] -> a scalar
 //
 // The sum over the four numbers of |log prediction - log truth|, the mean over the boxes that are there: "individually compared with
-// the ground-truth using the log-scale l1-norm and summed up" (paper 000, section 4.1.1). The prediction is the sigmoid of raw, so its
+// the ground-truth using the log-scale l1-norm and summed up" (Ren et al. 2020, section 4.1.1). The prediction is the sigmoid of raw, so its
 // logarithm is taken of raw directly and is finite wherever raw is. Classes that are absent count nothing; a batch without any box
 // has loss 0. Truths below 1e-4 of the image are taken for 1e-4. Computed in float whatever the raw numbers' type.
 #pragma once

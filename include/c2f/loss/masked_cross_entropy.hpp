@@ -6,7 +6,7 @@
 // gradient 0. Computed in float whatever the raw numbers' type. For c2f::dense with the same label (`serves`).
 #pragma once
 
-#include <c2f/execution/fused_operations.hpp>
+#include <c2f/execution/try_fused.hpp>
 
 #include <ATen/ops/binary_cross_entropy_with_logits.h>
 #include <ATen/ops/cross_entropy_loss.h>
@@ -21,20 +21,12 @@ struct masked_cross_entropy {
   static constexpr bool serves = requires { requires Kind::ignore == Ignore; };
 
   static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth) {
-    if (auto const* const table = fused_for(raw); table != nullptr && table->map_cross_entropy != nullptr && at_once(raw, truth))
-      return table->map_cross_entropy(raw, truth, Ignore);
+    if (at::Tensor loss = try_fused::map_cross_entropy(raw, truth, Ignore); loss.defined()) return loss;
     at::Tensor const counted = truth.ne(Ignore), logits = raw.to(at::kFloat);
     at::Tensor const sum = raw.size(1) == 1 ? at::binary_cross_entropy_with_logits(logits.select(1, 0), truth.eq(1).to(at::kFloat),
                                                                                    counted.to(at::kFloat), {}, at::Reduction::Sum)
                                             : at::cross_entropy_loss(logits, truth, {}, at::Reduction::Sum, Ignore);
     return sum.div(counted.sum().clamp_min(1));
-  }
-
- private:
-  // What is wrong with the others is ATen's to say.
-  static bool at_once(at::Tensor const& raw, at::Tensor const& truth) {
-    return raw.dim() == 4 && raw.size(1) > 1 && truth.numel() * raw.size(1) == raw.numel() && truth.scalar_type() == at::kLong &&
-           truth.device() == raw.device();
   }
 };
 

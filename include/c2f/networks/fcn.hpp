@@ -16,10 +16,11 @@
 // epoch, sample).
 #pragma once
 
-#include <c2f/execution/fused_operations.hpp>
+#include <c2f/execution/try_fused.hpp>
 #include <c2f/kinds/dense.hpp>
 #include <c2f/layers/conv.hpp>
 #include <c2f/layers/norm.hpp>
+#include <c2f/layers/max_pool.hpp>
 #include <c2f/layers/plain.hpp>
 #include <c2f/layers/sequential.hpp>
 #include <c2f/layers/upsample.hpp>
@@ -45,8 +46,7 @@ struct fcn {
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
       at::Tensor const small = classifier(backbone(x, m), m);
-      if (auto const* const table = fused_for(small); table != nullptr && table->upsample_bilinear != nullptr)
-        return table->upsample_bilinear(small, x.size(2), x.size(3));
+      if (at::Tensor large = try_fused::upsample_bilinear(small, x.size(2), x.size(3)); large.defined()) return large;
       return at::upsample_bilinear2d(small, {x.size(2), x.size(3)}, /*align_corners=*/false);
     }
   };
@@ -57,7 +57,7 @@ struct fcn8s {
   using kind = Kind;
 
   template <shape In>
-  struct on : detail::check_map<fcn8s, In> {
+  struct on : detail::static_check<detail::check_map<fcn8s, In>()> {
     using output                          = typename Kind::template output<detail::as_map<In>>;
     static constexpr std::int64_t classes = output::channels;
     // The inner sizes are left to the run: the padding makes every image large enough.

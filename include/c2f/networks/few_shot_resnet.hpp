@@ -14,6 +14,7 @@
 #include <c2f/layers/dropout.hpp>
 #include <c2f/layers/linear.hpp>
 #include <c2f/layers/norm.hpp>
+#include <c2f/layers/max_pool.hpp>
 #include <c2f/layers/plain.hpp>
 #include <c2f/layers/residual.hpp>
 

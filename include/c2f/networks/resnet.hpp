@@ -10,6 +10,7 @@
 
 #include <c2f/kinds/class_vector.hpp>
 #include <c2f/layers/linear.hpp>
+#include <c2f/layers/max_pool.hpp>
 #include <c2f/layers/residual.hpp>
 
 #include <algorithm>
@@ -49,7 +50,7 @@ struct resnet_features {
                                                                      : std::array<std::size_t, 4>{3, 4, 6, 3};
 
   template <shape In>
-  struct on : detail::holds<detail::check_resnet_depth<Depth>(), detail::check_resnet_stages<Stages>(),
+  struct on : detail::static_check<detail::check_resnet_depth<Depth>(), detail::check_resnet_stages<Stages>(),
                             detail::check_output_stride<OutputStride>()> {
     // Stage I would end at stride 4 * 2^I; what is more than OutputStride becomes holes.
     static constexpr std::int64_t holes(int i) { return std::max<std::int64_t>(1, (std::int64_t{4} << i) / OutputStride); }

@@ -32,7 +32,7 @@ struct resnet_cifar_features {
   static constexpr std::size_t blocks = Depth >= 8 ? (Depth - 2) / 6 : 1;
 
   template <shape In>
-  struct on : detail::holds<detail::check_resnet_cifar_depth<Depth>()> {
+  struct on : detail::static_check<detail::check_resnet_cifar_depth<Depth>()> {
     template <std::int64_t Width, std::int64_t First>
     using stage  = repeat<blocks, Block<Width, First>, Block<Width, 1>>;
     using stem   = conv<16, 3, Stride>;

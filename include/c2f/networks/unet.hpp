@@ -11,6 +11,7 @@
 #include <c2f/kinds/dense.hpp>
 #include <c2f/layers/conv.hpp>
 #include <c2f/layers/norm.hpp>
+#include <c2f/layers/max_pool.hpp>
 #include <c2f/layers/plain.hpp>
 #include <c2f/layers/sequential.hpp>
 #include <c2f/layers/upsample.hpp>
@@ -67,16 +68,14 @@ struct unet_level<0, Width> : two_convolutions<Width> {};
 }  // namespace detail
 
 template <int Depth, std::int64_t Width, class Kind>
-struct unet : detail::holds<detail::check_unet_depth<Depth>()> {
+struct unet : detail::static_check<detail::check_unet_depth<Depth>()> {
   using kind                         = Kind;
   /// What a height and a width are multiples of.
   static constexpr std::int64_t step = std::int64_t{1} << (Depth < 0 || Depth > 8 ? 0 : Depth);
 
   template <shape In>
   struct on
-      : detail::check_map<unet, In>,
-        detail::holds<
-            detail::check_unet_size<unet, In, !image_shape<In> || std::same_as<In, detail::wrong_shape> || detail::halves<In, step>>()> {
+      : detail::static_check<detail::check_map<unet, In>(), detail::check_unet_size<unet, In, !image_shape<In> || std::same_as<In, detail::wrong_shape> || detail::halves<In, step>>()> {
     using map                  = typename Kind::template output<detail::as_map<In>>;
     static constexpr bool fits = image_shape<In> && detail::halves<In, step>;
     using output               = detail::output_if<fits, map>;

@@ -17,6 +17,7 @@
 #include <c2f/layers/conv.hpp>
 #include <c2f/layers/dropout.hpp>
 #include <c2f/layers/linear.hpp>
+#include <c2f/layers/max_pool.hpp>
 #include <c2f/layers/plain.hpp>
 #include <c2f/layers/sequential.hpp>
 

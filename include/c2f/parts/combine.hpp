@@ -5,14 +5,14 @@
 //   using combine = c2f::combine::gate<>;       // p_a p_c + (1 - p_a) p_f, p_a learnt (CasNet)
 //
 // A combine is told the features and both raw answers and returns two raw answers: what the stack says, and what the fine loss
-// judges in training. The gate judges its mixture (paper 001, eq. 8), the others the fine answer; the gate adds a loss of its
+// judges in training. The gate judges its mixture (CasNet (Wang et al. 2019), eq. 8), the others the fine answer; the gate adds a loss of its
 // own (eq. 6): its label is 1 where the coarse answer is right, and no gradient of it reaches the coarse network through the label.
 // Raw answers are logits, so a mixture of probabilities is returned as its logarithm (softmax gives it back).
 #pragma once
 
 #include <c2f/core/architecture.hpp>
 #include <c2f/core/kind.hpp>
-#include <c2f/core/progress.hpp>
+#include <c2f/core/pass.hpp>
 #include <c2f/layers/linear.hpp>
 #include <c2f/layers/plain.hpp>
 #include <c2f/layers/sequential.hpp>
@@ -22,7 +22,7 @@ namespace c2f {
 
 struct combined {
   at::Tensor answer;  ///< raw: what the stack says
-  at::Tensor judged;  ///< raw: what the fine loss is taken of
+  at::Tensor supervised;  ///< raw: what the fine loss is taken of
 };
 
 /// Requires: `on<Kind, F>` with `combine(features, coarse, fine, pass)`, a c2f::combined.

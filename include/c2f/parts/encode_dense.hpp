@@ -4,12 +4,12 @@
 //   using encoder = c2f::encode::dense<16, 3, 5>;         // 16 hidden maps, 3x3 then 5x5
 //
 // y [N, K, H, W] -> z [N, C, H, W], C the channels of the image: "we do not need to process the coarse output in this case, so g(.)
-// contains two convolutional layers on the segmentation mask" (paper 000, section 4.3; parts/encode_project.hpp). Differentiable. Where
+// contains two convolutional layers on the segmentation mask" (Ren et al. 2020, section 4.3; parts/encode_project.hpp). Differentiable. Where
 // the networks share features that are smaller than the image, y is averaged down to their size.
 // Errors: an even kernel is a compile error; so is a kind without a map (task/check.hpp).
 #pragma once
 
-#include <c2f/execution/fused_operations.hpp>
+#include <c2f/execution/context.hpp>
 #include <c2f/parts/encoder.hpp>
 #include <c2f/parts/encode_project.hpp>
 #include <c2f/fwd.hpp>
@@ -25,7 +25,7 @@ inline at::Tensor sized_as(at::Tensor const& y, at::Tensor const& x) {
   std::int64_t const height = x.size(2), width = x.size(3);
   if (map.size(2) == height && map.size(3) == width) return map;
   // ATen's gradient of the pooling has no order of its sums on a GPU, that of a mean has.
-  if (fused() != nullptr && map.size(2) % height == 0 && map.size(3) % width == 0)
+  if (execution().fused != nullptr && map.size(2) % height == 0 && map.size(3) % width == 0)
     return map.unflatten(3, {width, -1}).unflatten(2, {height, -1}).mean(at::IntArrayRef({3, 5})).contiguous(map.suggest_memory_format());
   return at::adaptive_avg_pool2d(map, {height, width});
 }

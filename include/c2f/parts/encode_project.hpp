@@ -3,7 +3,7 @@
 //   c2f::encode::project<0, 3, 3>        two 3x3 convolutions, each followed by ReLU; hidden width = channels of x
 //
 // [N, K, H, W] -> [N, C, H, W], C the channels of the image: "g(.) has two convolutional layers, each of which is followed by a
-// ReLU ... The output of g(.) has exactly the same dimensions as x" (paper 000, section 3.1). Kernels and the hidden width are not
+// ReLU ... The output of g(.) has exactly the same dimensions as x" (Ren et al. 2020, section 3.1). Kernels and the hidden width are not
 // stated there; 3x3 and C are the defaults. Weights begin he_normal and biases at 1, as in the saliency module of RSTN: with zero
 // biases and three channels, one start in three would have a channel that ReLU never lets through.
 #pragma once
@@ -30,7 +30,7 @@ consteval bool check_some() {
 }
 
 template <std::int64_t Out, std::int64_t Kernel>
-struct conv_relu : c2f::detail::holds<check_odd<Kernel>()> {
+struct conv_relu : c2f::detail::static_check<check_odd<Kernel>()> {
   using convolution = conv<Out, Kernel, 1, Kernel / 2, bias_from<initial::ones>>;
   template <shape In>
   struct on : network_on<convolution, In> {
@@ -54,7 +54,7 @@ struct projected<Out, Hidden, sequential<Done...>, First, Second, Rest...>
 
 /// `Hidden` maps between the convolutions; 0 stands for the channels of the image.
 template <std::int64_t Hidden, std::int64_t... Kernels>
-struct project : c2f::detail::holds<detail::check_some<sizeof...(Kernels)>()> {
+struct project : c2f::detail::static_check<detail::check_some<sizeof...(Kernels)>()> {
   /// How far from a pixel its value depends on the input, in pixels.
   static constexpr std::int64_t radius = (std::int64_t{0} + ... + (Kernels / 2));
   template <std::int64_t Out>

@@ -5,7 +5,7 @@
 //   using encoder = c2f::encode::rasterize<c2f::encode::hard, 16, 3, 5>; // 16 hidden maps, 3x3 then 5x5
 //
 // y [N, K, 4] (centre x, centre y, width, height in fractions of the image) -> [N, K, H, W], one map a class -> z [N, C, H, W], C, H, W
-// those of the image, by two convolutions with ReLU (paper 000, section 3.1; parts/encode_project.hpp).
+// those of the image, by two convolutions with ReLU (Ren et al. 2020, section 3.1; parts/encode_project.hpp).
 //
 // A pixel is inside when its middle is. Hard edges carry no gradient to the box, so with them the fine loss trains g and the fine
 // network alone; the paper does not say how it meant the gradient to pass. Soft edges rise linearly from 0 to 1 over W pixels around
@@ -16,7 +16,7 @@
 // Errors: a kind without boxes is a compile error (task/check.hpp), so are edges of no width.
 #pragma once
 
-#include <c2f/execution/fused_operations.hpp>
+#include <c2f/execution/try_fused.hpp>
 #include <c2f/parts/encoder.hpp>
 #include <c2f/parts/encode_project.hpp>
 #include <c2f/fwd.hpp>
@@ -44,7 +44,7 @@ consteval bool check_edges() {
 
 /// Edges `Width` pixels wide.
 template <auto Width>
-struct soft : c2f::detail::holds<detail::check_edges<Width>()> {
+struct soft : c2f::detail::static_check<detail::check_edges<Width>()> {
   static constexpr bool differentiable = true;
   static constexpr double width        = static_cast<double>(Width);
   static at::Tensor drawn(at::Tensor const& inside) { return inside.div(static_cast<double>(Width)).add(0.5).clamp(0, 1); }
@@ -55,8 +55,7 @@ template <class Edges>
 [[nodiscard]] at::Tensor draw_boxes(at::Tensor const& y, std::int64_t height, std::int64_t width,
                                     at::MemoryFormat format = at::MemoryFormat::Contiguous) {
   if constexpr (requires { Edges::width; })
-    if (auto const* const table = fused(); table != nullptr && table->draw_boxes != nullptr && y.scalar_type() == at::kFloat)
-      return table->draw_boxes(y, height, width, Edges::width, format);
+    if (at::Tensor maps = try_fused::draw_boxes(y, height, width, Edges::width, format); maps.defined()) return maps;
   // How much of each pixel of a side lies in the box: [N, K, size].
   auto const along = [&](std::int64_t axis, std::int64_t size) {
     at::Tensor const middles = at::arange(size, y.options()).add(0.5);

@@ -47,13 +47,13 @@ struct saliency {
 };
 
 template <auto T, class Encoder>
-struct after : c2f::detail::holds<detail::check_after<T>()> {
+struct after : c2f::detail::static_check<detail::check_after<T>()> {
   template <class Kind, class Like>
     requires encoder_on<Encoder, Kind, Like> && image_shape<typename Encoder::template on<Kind, Like>::output>
   struct on : Encoder::template on<Kind, Like> {
     using base = typename Encoder::template on<Kind, Like>;
     at::Tensor operator()(at::Tensor const& y, at::Tensor const& x, pass& p) const {
-      if (p.training()) p.on_host("c2f::encode::after, which compares t on the host");
+      if (p.training()) p.requires_host("c2f::encode::after, which compares t on the host");
       if (p.training() && p.t < T) return at::ones({x.size(0), base::output::channels, x.size(2), x.size(3)}, x.options());
       return base::operator()(y, x, p);
     }

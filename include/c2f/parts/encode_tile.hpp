@@ -5,7 +5,7 @@
 //   using encoder = c2f::encode::tile<c2f::encode::compact, 16, 3, 5>;    // 16 hidden maps, 3x3 then 5x5
 //
 // y [N, K] -> z [N, C, H, W], C, H, W those of the image: y is copied to every pixel, [N, K, H, W], and goes through two
-// convolutions with ReLU (paper 000, section 3.1; parts/encode_project.hpp).
+// convolutions with ReLU (Ren et al. 2020, section 3.1; parts/encode_project.hpp).
 //
 // Compact evaluation. The tiled map is constant, so z at a pixel depends on the pixel only by how many of the zeros around the
 // image its window meets: by min(distance to the border, R) on each side, R the sum of the kernels' half widths. An image of
@@ -49,7 +49,7 @@ struct tile {
       if constexpr (std::same_as<Evaluation, naive>)
         return projected(y, x, x.size(2), x.size(3), p);
       else
-        return stretch(tiny(y, x, p), x.size(2), x.size(3), x.suggest_memory_format());
+        return broadcast_interior(tiny(y, x, p), x.size(2), x.size(3), x.suggest_memory_format());
     }
     /// z before it is stretched: for a fuse that stretches it itself.
     at::Tensor tiny(at::Tensor const& y, at::Tensor const& x, pass& p) const

@@ -13,7 +13,7 @@
 
 #include <c2f/core/architecture.hpp>
 #include <c2f/core/kind.hpp>
-#include <c2f/core/progress.hpp>
+#include <c2f/core/pass.hpp>
 
 namespace c2f {
 

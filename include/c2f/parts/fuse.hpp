@@ -1,6 +1,6 @@
 // c2f/parts/fuse.hpp: how z meets x; its output is what the fine network stands on.
 //
-//   using fuse = c2f::fuse::concatenate;     // x beside z: the fine network reads twice the channels (default, paper 000)
+//   using fuse = c2f::fuse::concatenate;     // x beside z: the fine network reads twice the channels (default, Ren et al. 2020)
 //   using fuse = c2f::fuse::multiply;        // x times z: the fine network reads what the coarse one reads
 //   using fuse = c2f::fuse::in_turn<c2f::fuse::multiply, c2f::fuse::crop<20>>;   // one after the other (RSTN)
 //
@@ -10,8 +10,8 @@
 // moves the fine network's raw answer back before it is judged.
 #pragma once
 
-#include <c2f/execution/fused_operations.hpp>
 #include <c2f/execution/broadcast_map.hpp>
+#include <c2f/execution/try_fused.hpp>
 #include <c2f/parts/encoder.hpp>
 
 #include <ATen/ops/cat.h>
@@ -49,10 +49,9 @@ struct concatenate {
     C2F_MEMBERS();
     at::Tensor operator()(at::Tensor const& x, at::Tensor const& z, pass&) const { return at::cat({x, z}, 1); }
     /// x beside a z that has not been stretched yet (parts/encode_tile.hpp).
-    at::Tensor beside(at::Tensor const& x, at::Tensor const& tiny) const {
-      if (auto const* const table = fused_for(x); table != nullptr && table->stretch_beside != nullptr)
-        return table->stretch_beside(x, tiny);
-      return at::cat({x, stretch(tiny, x.size(2), x.size(3), x.suggest_memory_format())}, 1);
+    at::Tensor concat_broadcast(at::Tensor const& x, at::Tensor const& tiny) const {
+      if (at::Tensor joined = try_fused::concat_broadcast(x, tiny); joined.defined()) return joined;
+      return at::cat({x, broadcast_interior(tiny, x.size(2), x.size(3), x.suggest_memory_format())}, 1);
     }
   };
 
@@ -102,10 +101,7 @@ struct in_turn {
     both operator()(at::Tensor const& x, at::Tensor const& z, pass& p) const {
       // A product of which a part is cut is not needed elsewhere.
       if constexpr (std::same_as<First, multiply> && requires { requires c2f::detail::own_member<&second_fuse::of_product, second_fuse>; })
-        if (auto const* const table = fused_for(x); table != nullptr && table->multiply_crop != nullptr && x.size(0) > 0 &&
-                                                    x.scalar_type() == z.scalar_type() && x.size(0) == z.size(0) &&
-                                                    x.sizes().slice(2) == z.sizes().slice(2))
-          return {{}, second.of_product(x, z, p)};
+        return {{}, second.of_product(x, z, p)};
       auto inner = first(x, z, p);
       auto outer = second(inner, z, p);
       return {std::move(inner), std::move(outer)};

@@ -8,7 +8,7 @@
 // The smallest box around what is foreground in the map ỹ with a probability of .5 or more, with `Margin` pixels on each side, cut at
 // the border of the image. Foreground is the one channel, or all but the first where there are several. Where nothing is: the box of
 // the truth in training, else (or if the truth has nothing either) the whole image. In training, with probability .5, the four
-// margins are each drawn from 0 ... Jitter instead; a function of (seed, epoch, sample id). Paper 000, section 4.3; numbers, jitter and
+// margins are each drawn from 0 ... Jitter instead; a function of (seed, epoch, sample id). Ren et al. 2020, section 4.3; numbers, jitter and
 // the fallback as in the PyTorch code of RSTN (Yu et al., CVPR 2018).
 //
 // The boxes of a batch are grown to the height and width of the largest and to multiples of `Multiple`, to both sides alike, and stay
@@ -38,7 +38,7 @@
 namespace c2f::fuse {
 
 /// ỹ says where to look.
-struct by_told {
+struct by_conditioning {
   static bool truth(pass const&) { return false; }
 };
 /// In training and while t < T the truth says where to look, then ỹ: the stages of RSTN.
@@ -64,22 +64,22 @@ consteval bool check_crop_size() {
   return true;
 }
 
-/// A stretch of rows or columns.
-struct stretch_of {
+/// An interval of rows or columns, in pixels.
+struct interval {
   std::int64_t from = 0, size = 0;
   /// With `before` and `after` added, cut at 0 and `limit`.
-  [[nodiscard]] stretch_of widened(std::int64_t before, std::int64_t after, std::int64_t limit) const {
+  [[nodiscard]] interval widened(std::int64_t before, std::int64_t after, std::int64_t limit) const {
     std::int64_t const start = std::max<std::int64_t>(0, from - before);
     return {start, std::min(limit, from + size + after) - start};
   }
   /// Of `wanted` size, grown to both sides alike but not beyond 0 and `limit`.
-  [[nodiscard]] stretch_of grown(std::int64_t wanted, std::int64_t limit) const {
+  [[nodiscard]] interval grown(std::int64_t wanted, std::int64_t limit) const {
     return {std::clamp<std::int64_t>(from - (wanted - size) / 2, 0, limit - wanted), wanted};
   }
 };
 
 /// From the first to the last of a row of [N, length] flags; size 0 where none is set.
-inline stretch_of extent_of(at::Tensor const& flags, std::int64_t sample) {
+inline interval extent_of(at::Tensor const& flags, std::int64_t sample) {
   std::int64_t const length = flags.size(1);
   bool const* const flag    = flags.const_data_ptr<bool>() + sample * length;
   bool const* const first   = std::find(flag, flag + length, true);
@@ -91,11 +91,11 @@ inline stretch_of extent_of(at::Tensor const& flags, std::int64_t sample) {
 
 /// Where a sample's part lies.
 struct crop_box {
-  detail::stretch_of rows, columns;
+  detail::interval rows, columns;
 };
 
-template <std::int64_t Margin = 20, std::int64_t Jitter = 40, std::int64_t Multiple = 1, class From = by_told>
-struct crop : c2f::detail::holds<detail::check_crop<Margin, Jitter, Multiple>()> {
+template <std::int64_t Margin = 20, std::int64_t Jitter = 40, std::int64_t Multiple = 1, class From = by_conditioning>
+struct crop : c2f::detail::static_check<detail::check_crop<Margin, Jitter, Multiple>()> {
   /// Kinds whose answer is a map of the image's size.
   template <class Kind>
   static constexpr bool serves = image_shape<typename Kind::template output<image<1, dynamic, dynamic>>>;
@@ -112,38 +112,36 @@ struct crop : c2f::detail::holds<detail::check_crop<Margin, Jitter, Multiple>()>
   struct on;
 
   template <image_shape X, class Z>
-  struct on<X, Z> : c2f::detail::holds<detail::check_crop_size<X, Multiple>()> {
+  struct on<X, Z> : c2f::detail::static_check<detail::check_crop_size<X, Multiple>()> {
     using output = image<X::channels, dynamic, dynamic>;
     C2F_MEMBERS();
 
     parts operator()(at::Tensor const& x, at::Tensor const&, pass& p) const {
-      parts cut = uncut(x, p);
-      std::vector<at::Tensor> each;
-      for (std::size_t i = 0; i < cut.boxes.size(); ++i) {
-        auto const& [rows, columns] = cut.boxes[i];
-        each.push_back(x.narrow(0, static_cast<std::int64_t>(i), 1).narrow(2, rows.from, rows.size).narrow(3, columns.from, columns.size));
-      }
-      cut.joined = each.size() == 1 ? each[0] : at::cat(each, 0);
-      return cut;
+      parts crop  = locate(x, p);
+      crop.joined = pixels_of(crop, x);
+      return crop;
     }
 
-    /// The same of x times z, which is computed only where it is cut, where fused() has multiply_crop.
+    /// The crop of x * z: what in_turn<multiply, crop> asks for, so that the product is computed only inside the boxes where there is a
+    /// fused operation.
     parts of_product(at::Tensor const& x, at::Tensor const& z, pass& p) const {
-      parts cut = uncut(x, p);
+      parts crop = locate(x, p);
       std::vector<std::int64_t> corners;
-      for (auto const& [rows, columns] : cut.boxes) corners.insert(corners.end(), {rows.from, columns.from});
-      cut.joined = fused()->multiply_crop(x, z, corners, cut.boxes.at(0).rows.size, cut.boxes.at(0).columns.size);
-      return cut;
+      for (auto const& [rows, columns] : crop.boxes) corners.insert(corners.end(), {rows.from, columns.from});
+      if (!crop.boxes.empty())
+        crop.joined = try_fused::multiply_crop(x, z, corners, crop.boxes[0].rows.size, crop.boxes[0].columns.size);
+      if (!crop.joined.defined()) crop.joined = pixels_of(crop, x.mul(z));
+      return crop;
     }
 
-    at::Tensor undo(at::Tensor const& raw, parts const& cut) const {
+    at::Tensor undo(at::Tensor const& raw, parts const& crop) const {
       std::vector<at::Tensor> each;
-      for (std::size_t i = 0; i < cut.boxes.size(); ++i) {
-        auto const& [rows, columns] = cut.boxes[i];
+      for (std::size_t i = 0; i < crop.boxes.size(); ++i) {
+        auto const& [rows, columns] = crop.boxes[i];
         at::Tensor const answer     = raw.narrow(0, static_cast<std::int64_t>(i), 1);
         auto const placed           = [&](std::int64_t channel, std::int64_t channels, double fill) {
           return at::constant_pad_nd(answer.narrow(1, channel, channels),
-                                               {columns.from, cut.width - columns.from - columns.size, rows.from, cut.height - rows.from - rows.size},
+                                               {columns.from, crop.width - columns.from - columns.size, rows.from, crop.height - rows.from - rows.size},
                                                fill);
         };
         std::int64_t const channels = raw.size(1);
@@ -155,15 +153,24 @@ struct crop : c2f::detail::holds<detail::check_crop<Margin, Jitter, Multiple>()>
    private:
     static constexpr double outside = -9'999'999;
 
-    /// Where the parts lie.
-    static parts uncut(at::Tensor const& x, pass& p) {
-      p.on_host("c2f::fuse::crop, which looks for its boxes on the host");
+    static at::Tensor pixels_of(parts const& crop, at::Tensor const& x) {
+      std::vector<at::Tensor> each;
+      for (std::size_t i = 0; i < crop.boxes.size(); ++i) {
+        auto const& [rows, columns] = crop.boxes[i];
+        each.push_back(x.narrow(0, static_cast<std::int64_t>(i), 1).narrow(2, rows.from, rows.size).narrow(3, columns.from, columns.size));
+      }
+      return each.size() == 1 ? each[0] : at::cat(each, 0);
+    }
+
+    /// The boxes, without their pixels.
+    static parts locate(at::Tensor const& x, pass& p) {
+      p.requires_host("c2f::fuse::crop, which looks for its boxes on the host");
       check(x, p);
       return {{}, boxes_of(x, p), x.size(2), x.size(3)};
     }
 
     static void check(at::Tensor const& x, pass const& p) {
-      if (p.told.dim() != 4 || p.told.size(2) != x.size(2) || p.told.size(3) != x.size(3))
+      if (p.conditioning.dim() != 4 || p.conditioning.size(2) != x.size(2) || p.conditioning.size(3) != x.size(3))
         throw input_error("c2f::fuse::crop needs an answer of the image's size, " + std::to_string(x.size(2)) + " x " +
                           std::to_string(x.size(3)) +
                           "; give the networks the kind c2f::dense<K>, and let them share c2f::share::nothing or c2f::share::weights");
@@ -181,20 +188,20 @@ struct crop : c2f::detail::holds<detail::check_crop<Margin, Jitter, Multiple>()>
         return {detail::extent_of(rows, sample), detail::extent_of(columns, sample)};
       }
     };
-    static flags of_told(pass const& p) {
-      std::int64_t const channels = p.told.size(1);
+    static flags of_conditioning(pass const& p) {
+      std::int64_t const channels = p.conditioning.size(1);
       // Not 1 - background: a pixel that counts nothing has 0 in every channel.
-      return flags((channels == 1 ? p.told.select(1, 0) : p.told.narrow(1, 1, channels - 1).sum(1)).ge(0.5));
+      return flags((channels == 1 ? p.conditioning.select(1, 0) : p.conditioning.narrow(1, 1, channels - 1).sum(1)).ge(0.5));
     }
     static flags of_truth(pass const& p) {
-      std::int64_t const labels = std::max<std::int64_t>(2, p.told.size(1));
+      std::int64_t const labels = std::max<std::int64_t>(2, p.conditioning.size(1));
       return flags(p.truth.ge(1).logical_and(p.truth.lt(labels)));
     }
 
     static std::vector<crop_box> boxes_of(at::Tensor const& x, pass const& p) {
       std::int64_t const height = x.size(2), width = x.size(3);
       bool const truth = From::truth(p);
-      flags const seen = truth ? of_truth(p) : of_told(p);
+      flags const seen = truth ? of_truth(p) : of_conditioning(p);
       std::vector<crop_box> boxes;
       for (std::int64_t i = 0; i < x.size(0); ++i) {
         crop_box box = seen.box(i);

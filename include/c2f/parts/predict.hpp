@@ -3,7 +3,7 @@
 //   using predict = c2f::predict::probabilities;   // the kind's own: softmax for class vectors (default)
 //   using predict = c2f::predict::logits;          // the raw numbers
 //
-// Paper 000 says only that "the classification results" are copied; both readings are offered.
+// Ren et al. 2020 says only that "the classification results" are copied; both readings are offered.
 #pragma once
 
 #include <c2f/core/kind.hpp>

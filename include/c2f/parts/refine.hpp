@@ -3,9 +3,9 @@
 //   using refine = c2f::refine::once;        // (default)
 //   using refine = c2f::refine::times<3>;    // at inference the fine network runs three times, each on its last answer
 //   using refine = c2f::refine::until<0.95, 10>;   // until two answers in a row agree by .95, 10 rounds at most
-//   using refine = c2f::refine::never;       // no fine network: the coarse network alone, the baseline BL of paper 000
+//   using refine = c2f::refine::no_fine_network;       // no fine network: the coarse network alone, the baseline BL of Ren et al. 2020
 //
-// until: RSTN's stop rule ("until convergence", paper 000, section 3.2). The kind measures the agreement of an answer with the one
+// until: RSTN's stop rule ("until convergence", Ren et al. 2020, section 3.2). The kind measures the agreement of an answer with the one
 // before it, the coarse one to begin with: Dice for masks, IoU for boxes, the same class for class vectors. Every sample stops by
 // itself. In training the fine network runs once (or never).
 #pragma once
@@ -39,12 +39,12 @@ consteval bool check_until() {
 
 namespace refine {
 template <int Rounds>
-struct times : detail::holds<detail::check_rounds<Rounds>()> {
+struct times : detail::static_check<detail::check_rounds<Rounds>()> {
   static constexpr int rounds = Rounds;
   static constexpr bool stops(double, int round) { return round >= Rounds; }
 };
 template <auto Agreement, int Rounds = 10>
-struct until : detail::holds<detail::check_until<Agreement, Rounds>()> {
+struct until : detail::static_check<detail::check_until<Agreement, Rounds>()> {
   static constexpr int rounds       = Rounds;
   static constexpr double agreement = Agreement;
   /// Whether `round`, counted from 1, is the last; its answer agrees that much with the one before it.

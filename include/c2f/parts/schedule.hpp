@@ -7,7 +7,7 @@
 //   using schedule = c2f::schedule::always_truth;       // IND, t = 0
 //   using schedule = c2f::schedule::always_prediction;  // JNT, t = 1
 //
-// t is the probability that the fine network sees the coarse prediction instead of the truth (paper 000, eq. 3). It may not fall,
+// t is the probability that the fine network sees the coarse prediction instead of the truth (Ren et al. 2020, eq. 3). It may not fall,
 // stays in [0, 1] and ends at 1, "the same setting as in testing" (section 4.1.2); the paper's "at the end of training, t = 0" is
 // a misprint. The two constants are exempt. task/check.hpp refuses others while compiling. No cost at run time.
 #pragma once
@@ -72,7 +72,7 @@ struct always_prediction {
 
 /// T0 until `Begin`, then linear up to 1 at `End` (progressive training, PT).
 template <auto T0, auto End, by Unit = by::epoch, auto Begin = 0>
-struct ramp : detail::holds<detail::check_ramp<End, Begin>()> {
+struct ramp : detail::static_check<detail::check_ramp<End, Begin>()> {
   static constexpr by unit    = Unit;
   static constexpr double end = End;
   static constexpr double at(double x) {

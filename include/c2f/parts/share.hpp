@@ -1,6 +1,6 @@
 // c2f/parts/share.hpp: what the coarse and the fine network have in common.
 //
-//   using share = c2f::share::nothing;               // two networks (default, paper 000)
+//   using share = c2f::share::nothing;               // two networks (default, Ren et al. 2020)
 //   using share = c2f::share::features<backbone>;    // both stand on the same features, computed once (CasNet)
 //   using share = c2f::share::weights;               // one network, two passes (Coarse2Fine)
 //

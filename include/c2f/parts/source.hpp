@@ -5,7 +5,7 @@
 //   using source = c2f::source::corrupt<>;       // the truth, damaged as often as the kind says; corrupt<0.2>: with probability .2
 //   using source = c2f::source::prediction;      // always the prediction, whatever t is (RSTN's saliency)
 //
-// sample: paper 000, eq. 3, with a drawn from (0, 1], so that t = 0 is always truth and t = 1 always prediction. a is a function
+// sample: Ren et al. 2020, eq. 3, with a drawn from (0, 1], so that t = 0 is always truth and t = 1 always prediction. a is a function
 // of (seed, epoch, sample id). Where the prediction is taken the fine loss flows back through it into the coarse network; where
 // the truth is taken nothing does. mean: footnote 2 there. corrupt: the practice of nnU-Net's cascade; the kind says what damage
 // is (another class for class vectors) and how often it is done where the task does not.
@@ -14,10 +14,10 @@
 // all done there, for class vectors by one kernel.
 #pragma once
 
-#include <c2f/execution/fused_operations.hpp>
+#include <c2f/execution/try_fused.hpp>
 #include <c2f/core/kind.hpp>
 #include <c2f/core/members.hpp>
-#include <c2f/core/progress.hpp>
+#include <c2f/core/pass.hpp>
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/where.h>
@@ -59,13 +59,10 @@ struct sample {
     }
 
     /// The same of the coarse network's raw answer, by one kernel where there is one; else undefined.
-    at::Tensor at_once(at::Tensor const& raw, pass& p) const
+    at::Tensor fused(at::Tensor const& raw, pass& p) const
       requires requires { requires Kind::one_hot; }
     {
-      auto const* const table = fused();
-      if (table == nullptr || table->tell == nullptr) return {};
-      at::Tensor const drawn = on_device(p);
-      return drawn.defined() ? table->tell(raw, p.truth, drawn, p.device->t) : at::Tensor();
+      return p.device == nullptr ? at::Tensor() : try_fused::sample_source(raw, p.truth, on_device(p), p.device->t);
     }
 
    private:
@@ -94,7 +91,7 @@ struct prediction {
 };
 
 template <auto... Rate>
-struct corrupt : detail::holds<detail::check_rate<Rate...>()> {
+struct corrupt : detail::static_check<detail::check_rate<Rate...>()> {
   template <class Kind>
     requires requires(at::Tensor const& tensor, pass const& p) { Kind::corrupt(tensor, Kind::corrupt_rate, p); }
   struct on {

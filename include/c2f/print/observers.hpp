@@ -40,7 +40,7 @@ namespace c2f::print {
   for (auto const& [name, value] : epoch.losses) losses += fmt::format(" {} {:.3f}", name, value);
   if (epoch.skipped > 0) losses += fmt::format(" ({} steps skipped)", epoch.skipped);
   return fmt::format("epoch {:>3}{}   t {:.2f}   rate {:.4g}   loss{}   {}   {:.1f} steps/s", epoch.epoch + 1,
-                     of > 0 ? fmt::format("/{}", of) : "", epoch.t, epoch.rate, losses, score_line(epoch.scores), epoch.steps_a_second);
+                     of > 0 ? fmt::format("/{}", of) : "", epoch.t, epoch.learning_rate, losses, score_line(epoch.scores), epoch.steps_a_second);
 }
 
 /// A bar for the steps of an epoch and a line for every epoch, on stderr. Where stderr is not a terminal only the lines are
@@ -118,7 +118,7 @@ class json_lines {
       scores += fmt::format("{}{}: {}", scores.empty() ? "" : ", ", quoted(each.stage), object(each.values));
     return line(fmt::format(
         R"({{"event": "epoch", "epoch": {}, "t": {}, "rate": {}, "loss": {}, "skipped": {}, "scores": {{{}}}, "train_seconds": {:.3f}, "test_seconds": {:.3f}, "steps_a_second": {:.3f}}})",
-        epoch.epoch, number(epoch.t), number(epoch.rate), object(epoch.losses), epoch.skipped, scores, epoch.train_seconds,
+        epoch.epoch, number(epoch.t), number(epoch.learning_rate), object(epoch.losses), epoch.skipped, scores, epoch.train_seconds,
         epoch.test_seconds, epoch.steps_a_second));
   }
   static std::string line(std::string text) { return text += '\n'; }

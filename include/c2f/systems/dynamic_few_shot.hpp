@@ -6,7 +6,7 @@
 //   c2f::dynamic_few_shot::fit(second, data.base, {.way = 5, .shot = 1}, recipe);       // trains what makes the rows of new classes
 //   c2f::dynamic_few_shot::adapt(second, images, labels, pass);  // shows it new classes; it now answers all 69
 //
-// Gidaris and Komodakis, "Dynamic few-shot visual learning without forgetting", CVPR 2018, and paper 000, section 4.2.2, which trains it
+// Gidaris and Komodakis, "Dynamic few-shot visual learning without forgetting", CVPR 2018, and Ren et al. 2020, section 4.2.2, which trains it
 // progressively on ImageNet's low-shot benchmark. The classifier, c2f::growing_cosine, makes the rows of new classes by a weight generator.
 // In training some base classes play new ones: their own rows are closed meanwhile.
 //
@@ -56,8 +56,8 @@ struct network {
     {
       return classifier(c2f::detail::run(features, x, p), p.mode);
     }
-    void adapt(at::Tensor const& x, at::Tensor const& labels, at::Tensor const& playing, pass& p) {
-      classifier.adapt(c2f::detail::run(features, x, p), labels, playing);
+    void adapt(at::Tensor const& x, at::Tensor const& labels, at::Tensor const& pseudo_novel, pass& p) {
+      classifier.adapt(c2f::detail::run(features, x, p), labels, pseudo_novel);
     }
   };
 };
@@ -76,26 +76,26 @@ struct with_room : Split {
 /// Shows a stack samples of new classes: images [S, C, H, W], labels [S] in 0 ... Way - 1. Afterwards it answers these classes as
 /// Base + label. Rows of classes shown before are gone. `playing` [n]: base classes that are not to be answered.
 template <class Task>
-void adapt(stack<Task>& model, at::Tensor const& images, at::Tensor const& labels, pass& p, at::Tensor const& playing = {}) {
+void adapt(stack<Task>& model, at::Tensor const& images, at::Tensor const& labels, pass& p, at::Tensor const& pseudo_novel = {}) {
   using completed             = complete<Task>;
   constexpr std::int64_t base = completed::coarse::base_count, way = completed::coarse::way;
   if (labels.numel() == 0 || labels.min().template item<std::int64_t>() < 0 || labels.max().template item<std::int64_t>() >= way)
     throw input_error("the labels of new classes must be 0 to " + std::to_string(way - 1) + ", one for each of " +
                       std::to_string(images.size(0)) + " images; number the classes of the support from 0");
   at::Tensor const f = c2f::detail::run(model.share, images, p);
-  model.coarse.adapt(f, labels, playing, p);
+  model.coarse.adapt(f, labels, pseudo_novel, p);
   if constexpr (stack<Task>::has_fine) {
     at::Tensor const prediction = completed::predict::template of<typename completed::kind>(c2f::detail::run(model.coarse, f, p));
     at::Tensor const truth      = completed::kind::from_truth(labels.add(base)).to(prediction.device(), prediction.scalar_type());
-    p.told                      = p.training() ? model.source(prediction, truth, p) : prediction;
-    model.fine.adapt(model.fuse(f, model.encoder(p.told, f, p), p), labels, playing, p);
+    p.conditioning                      = p.training() ? model.source(prediction, truth, p) : prediction;
+    model.fine.adapt(model.fuse(f, model.encoder(p.conditioning, f, p), p), labels, pseudo_novel, p);
   }
 }
 
 namespace detail {
 /// The support of an episode.
 struct support {
-  at::Tensor images, labels, playing;
+  at::Tensor images, labels, pseudo_novel;
   std::vector<std::int64_t> ids;
 };
 }  // namespace detail
@@ -138,12 +138,12 @@ void fit(stack<Task>& model, Split const& base, data::episode_options const& opt
 
   deterministically(recipe.deterministic(), [&] {
     c2f::detail::training_scope const scope(model, recipe);
-    auto not_recorded = recipe;
-    not_recorded.on({recipe.device(), recipe.accelerator().table, nullptr});
-    training_step<Task> training(model, not_recorded, [&](at::Tensor const& queries, pass& judged) {
+    auto not_captured = recipe;
+    not_captured.on({recipe.device(), recipe.accelerator().table, nullptr});
+    training_step<Task> training(model, not_captured, [&](at::Tensor const& queries, pass& judged) {
       detail::support const& now = shown.at(judged.epoch);
       pass p{.mode = train, .t = judged.t, .seed = judged.seed, .epoch = judged.epoch, .ids = now.ids};
-      adapt(model, c2f::detail::ready(now.images, recipe), now.labels.to(recipe.device()), p, now.playing.to(recipe.device()));
+      adapt(model, c2f::detail::ready(now.images, recipe), now.labels.to(recipe.device()), p, now.pseudo_novel.to(recipe.device()));
       model(queries, judged);
     });
     c2f::detail::take_steps<Task>(

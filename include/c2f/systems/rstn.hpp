@@ -6,13 +6,13 @@
 //   using task = c2f::systems::rstn<c2f::unet<3, 8, c2f::dense<1>>, c2f::image<3, c2f::dynamic, c2f::dynamic>, 4, 8, 8>;   // a small one
 //   c2f::fit(model, data, c2f::systems::rstn_recipe{}.epochs(n));
 //
-// Yu et al., CVPR 2018, "Recurrent saliency transformation network" (RSTN), as paper 000, section 4.3, takes it up: a sample is a slice
+// Yu et al., CVPR 2018, "Recurrent saliency transformation network" (RSTN), as Ren et al. 2020, section 4.3, takes it up: a sample is a slice
 // with its neighbours as channels; coarse and fine network are FCN-8s; the coarse mask becomes a saliency that is multiplied with the
 // image; the fine network sees the smallest box around the mask (probability .5 or more) with a margin; both are judged by Dice, with
 // weights 1/3 and 2/3; at inference the fine network is told of its own mask until two in a row have a Dice of .95, or ten times.
 //
 // Everything that changes with time is written in fractions of the training, so that a shorter one keeps the shape; with 120,000
-// iterations they are the paper's: t = 0 until 40,000, rising to 1 at 80,000 (paper 000), the rate halved at 90,000, 100,000 and 110,000.
+// iterations they are the paper's: t = 0 until 40,000, rising to 1 at 80,000 (Ren et al. 2020), the rate halved at 90,000, 100,000 and 110,000.
 // The stages are S to 1/8 and I to 1/2 (2, 6 and 8 epochs in the PyTorch code; 10,000, 30,000 and 40,000 iterations in the Caffe code).
 // The fixed point of the switch is not published: here it is the middle, where stage J begins.
 //
@@ -45,10 +45,10 @@ struct rstn {
   using network  = Network;
   using schedule = c2f::schedule::ramp<0, 2.0 / 3, by::fraction, 1.0 / 3>;
   using encoder  = c2f::encode::saliency;
-  using fuse     = multiply_and_crop<c2f::fuse::by_told>;
+  using fuse     = multiply_and_crop<c2f::fuse::by_conditioning>;
   using refine   = c2f::refine::until<0.95, 10>;
   using loss     = c2f::loss::dice<>;
-  using weights  = loss_weights<1.0 / 3, 2.0 / 3>;
+  using loss_weights  = c2f::loss_weights<1.0 / 3, 2.0 / 3>;
 };
 
 /// RSTN's own training. t counts its stages: S (0), the raw image, cropped by the truth; I (.5), the image times the saliency of the coarse
@@ -70,16 +70,16 @@ struct rstn_switched : Rstn {
 };
 
 /// The coarse network takes the rate as it is, the rest ten times that; biases twice as much, and they do not decay.
-inline share_of rstn_shares(std::string_view path, std::span<std::int64_t const>) {
-  double const rate = path.starts_with("coarse.") ? 1 : 10;
-  return path.ends_with(".bias") ? share_of{2 * rate, 0} : share_of{rate, 1};
+inline parameter_multipliers rstn_multipliers(std::string_view path, std::span<std::int64_t const>) {
+  double const learning_rate = path.starts_with("coarse.") ? 1 : 10;
+  return path.ends_with(".bias") ? parameter_multipliers{2 * learning_rate, 0} : parameter_multipliers{learning_rate, 1};
 }
 
-/// The recipe of paper 000, section 4.3, with momentum and decay of RSTN's code. Its 120,000 iterations are 120,000 / slices epochs.
+/// The recipe of Ren et al. 2020, section 4.3, with momentum and decay of RSTN's code. Its 120,000 iterations are 120,000 / slices epochs.
 struct rstn_recipe : recipe::settings {
   rstn_recipe() {
-    batch(1).rate(1e-5).momentum(0.99).weight_decay(5e-4, &rstn_shares);
-    drop_at(90.0 / 120, 0.5).drop_at(100.0 / 120, 0.5).drop_at(110.0 / 120, 0.5);
+    batch(1).learning_rate(1e-5).momentum(0.99).weight_decay(5e-4, &rstn_multipliers);
+    milestone(90.0 / 120, 0.5).milestone(100.0 / 120, 0.5).milestone(110.0 / 120, 0.5);
   }
 };
 

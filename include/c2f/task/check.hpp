@@ -1,8 +1,8 @@
-// c2f/task/check.hpp: every sentence that is said about a task, in one place, in the order they are looked for.
+// c2f/task/check.hpp: every compile-time message about a task, in one place, in the order of the checks.
 //
-// A task is looked at part by part and the first mistake ends it: one mistake, one error. Each sentence says what is wrong and
-// what to write; the types beside it say what was found. What a layer says of its input stands in layers/layer_check.hpp. docs/errors.md
-// explains each, and tests/fail has a good and a bad task for each.
+// A task is checked part by part and the first mistake ends it: one mistake, one error. Each message says what is wrong and what to write;
+// the types beside it show what was found. Messages about a layer's input are in layers/layer_check.hpp. docs/errors.md explains each
+// message, and tests/fail has a wrong and a right task for each.
 #pragma once
 
 #include <c2f/layers/layer_check.hpp>
@@ -12,7 +12,7 @@ namespace c2f {
 
 namespace detail {
 
-// Each says its sentence and answers no. They are functions because clang takes no part of a class whose assertion failed for a
+// Each asserts its message and returns false. They are functions because clang takes no member of a class whose assertion failed for a
 // constant, and would report that as well.
 template <class Task>
 consteval bool check_input_given() {
@@ -70,7 +70,7 @@ template <class Task, class Got>
 consteval bool check_refine() {
   static_assert(mismatch<in_task<Task>, got<Got>>,
                 "the task's refine does not say how often the fine network runs; write c2f::refine::once, c2f::refine::times<N> or "
-                "c2f::refine::never");
+                "c2f::refine::no_fine_network");
   return false;
 }
 template <class Task, class Got>
@@ -194,9 +194,9 @@ consteval bool check_weights() {
   return false;
 }
 
-/// Whether a layer of this network did not fit; it has said so.
+/// Whether a layer of this network did not fit its input: its diagnostic was emitted there.
 template <class Net, class In>
-inline constexpr bool said_wrong = std::same_as<typename network_on<Net, In>::output, wrong_shape>;
+inline constexpr bool already_diagnosed = std::same_as<typename network_on<Net, In>::output, wrong_shape>;
 
 // The second half: the parts of a task whose networks and schedule are in order.
 template <class T>
@@ -223,7 +223,7 @@ consteval bool check_parts() {
         return check_one_network<T, joined, features>();
       } else if constexpr (!architecture_on<typename C::fine, joined>) {
         return check_fine_stands<T, typename C::fine>();
-      } else if constexpr (said_wrong<typename C::fine, joined>) {
+      } else if constexpr (already_diagnosed<typename C::fine, joined>) {
         return false;
       } else if constexpr (!same_size<typename network_on<typename C::fine, joined>::output, kind_output>) {
         return check_fine_output<T, typename network_on<typename C::fine, joined>::output, kind_output>();
@@ -257,7 +257,7 @@ consteval bool check() {
   } else if constexpr (!image_shape<typename T::input>) {
     return check_input_image<T, typename T::input>();
   } else if constexpr (!std::same_as<typename T::input, with_channels<typename T::input, T::input::channels>>) {
-    return false;  // a channel count or size that cannot be; c2f::image has said so
+    return false;  // an invalid channel count or size: the diagnostic was emitted by c2f::image
   } else if constexpr (!requires { typename T::network; }) {
     return check_network_given<T>();
   } else if constexpr (!has_kind<typename both_networks<typename T::network>::coarse>) {
@@ -273,11 +273,11 @@ consteval bool check() {
     } else {
       using features    = typename network_on<typename C::share, typename C::input>::output;
       using kind_output = typename C::kind::template output<typename C::input>;
-      if constexpr (said_wrong<typename C::share, typename C::input>) {
+      if constexpr (already_diagnosed<typename C::share, typename C::input>) {
         return false;
       } else if constexpr (!architecture_on<typename C::coarse, features>) {
         return check_coarse_stands<T, typename C::coarse>();
-      } else if constexpr (said_wrong<typename C::coarse, features>) {
+      } else if constexpr (already_diagnosed<typename C::coarse, features>) {
         return false;
       } else if constexpr (!walkable<network_on<typename C::share, typename C::input>>) {
         return check_members<typename C::share>();
@@ -292,11 +292,11 @@ consteval bool check() {
       } else if constexpr (!serves_kind<typename C::loss, typename C::kind>) {
         return check_loss_serves<T, typename C::loss, typename C::kind>();
       } else if constexpr (!(requires {
-                             { C::weights::coarse + C::weights::fine } -> std::convertible_to<double>;
+                             { C::loss_weights::coarse + C::loss_weights::fine } -> std::convertible_to<double>;
                            })) {
-        return check_weights<T, typename C::weights>();
-      } else if constexpr (!(C::weights::coarse >= 0 && C::weights::fine >= 0 && C::weights::coarse + C::weights::fine > 0)) {
-        return check_weights<T, typename C::weights>();
+        return check_weights<T, typename C::loss_weights>();
+      } else if constexpr (!(C::loss_weights::coarse >= 0 && C::loss_weights::fine >= 0 && C::loss_weights::coarse + C::loss_weights::fine > 0)) {
+        return check_weights<T, typename C::loss_weights>();
       } else if constexpr (!refinement<typename C::refine>) {
         return check_refine<T, typename C::refine>();
       } else if constexpr (requires { C::refine::agreement; } && !requires(at::Tensor const& raw) { C::kind::agreement(raw, raw); }) {
@@ -320,11 +320,5 @@ template <class T>
 inline constexpr bool checked = check<T>();
 
 }  // namespace detail
-
-/// A task. Asking about a wrong one is a compile error with the sentence that says what is wrong, so
-/// `static_assert(c2f::task<mine>);` is the line to write under a task. After the sentence the answer is yes, so that this line is
-/// not an error of its own.
-template <class T>
-concept task = detail::checked<T> || true;
 
 }  // namespace c2f

@@ -8,16 +8,16 @@
 //   using all = c2f::complete<cifar100>;                                // all::schedule, all::encoder, ...
 //
 // A member that a task does not have is completed here, most of them from the kind of its networks:
-//   schedule  t                                 ramp<0.5, 0.6, by::fraction>: the paper's best, 30 of 50 epochs
-//   encoder   g                                 the kind's own
-//   predict   what ỹ is made of                 predict::probabilities
-//   source    truth or prediction               source::sample
-//   share     what the networks have in common  share::nothing
-//   fuse      how z meets x                     fuse::concatenate
-//   combine   how two answers become one        combine::fine
-//   refine    how often the fine network runs   refine::once
-//   loss      of the raw answer and the truth   the kind's own
-//   weights   of the two losses                 loss_weights<1.0, 1.0> (eq. 4)
+//   schedule      t as a function of progress       ramp<0.5, 0.6, by::fraction>: the best of Ren et al. 2020, 30 of 50 epochs
+//   encoder       g, the map of a prediction        the kind's own
+//   predict       raw output -> prediction          predict::probabilities
+//   source        the conditioning ỹ in training    source::sample
+//   share         what the networks share           share::nothing
+//   fuse          how z joins x                     fuse::concatenate
+//   combine       two outputs -> the answer         combine::fine
+//   refine        runs of the fine network          refine::once
+//   loss          of raw output and truth           the kind's own
+//   loss_weights  of the coarse and the fine loss   loss_weights<1.0, 1.0> (eq. 4)
 #pragma once
 
 #include <c2f/parts/combine.hpp>
@@ -83,7 +83,7 @@ C2F_DETAIL_PART(fuse);
 C2F_DETAIL_PART(combine);
 C2F_DETAIL_PART(refine);
 C2F_DETAIL_PART(loss);
-C2F_DETAIL_PART(weights);
+C2F_DETAIL_PART(loss_weights);
 #undef C2F_DETAIL_PART
 
 template <class T>
@@ -108,7 +108,7 @@ struct complete {
 
   /// The parts, each with `type` and `given`: whether the task named it.
   struct parts {
-    using schedule = detail::schedule_part<T, c2f::schedule::ramp<0.5, 0.6, by::fraction>>;
+    using schedule     = detail::schedule_part<T, c2f::schedule::ramp<0.5, 0.6, by::fraction>>;
     using encoder  = detail::encoder_part<T, typename kind::default_encoder>;
     using predict  = detail::predict_part<T, c2f::predict::probabilities>;
     using source   = detail::source_part<T, c2f::source::sample>;
@@ -117,7 +117,7 @@ struct complete {
     using combine  = detail::combine_part<T, c2f::combine::fine>;
     using refine   = detail::refine_part<T, c2f::refine::once>;
     using loss     = detail::loss_part<T, typename kind::default_loss>;
-    using weights  = detail::weights_part<T, loss_weights<1.0, 1.0>>;
+    using loss_weights = detail::loss_weights_part<T, c2f::loss_weights<1.0, 1.0>>;
   };
   using schedule = typename parts::schedule::type;
   using encoder  = typename parts::encoder::type;
@@ -128,7 +128,7 @@ struct complete {
   using combine  = typename parts::combine::type;
   using refine   = typename parts::refine::type;
   using loss     = typename parts::loss::type;
-  using weights  = typename parts::weights::type;
+  using loss_weights = typename parts::loss_weights::type;
 };
 
 }  // namespace c2f

@@ -8,7 +8,7 @@
 // name that is not in the list is a c2f::input_error that lists those that are.
 #pragma once
 
-#include <c2f/task/check.hpp>
+#include <c2f/task/task.hpp>
 
 #include <boost/hana/at_key.hpp>
 #include <boost/hana/map.hpp>
@@ -70,7 +70,7 @@ consteval bool names_differ() {
 
 template <class... Tasks>
 struct registry
-    : detail::holds<detail::check_has_name<Tasks>()...,
+    : detail::static_check<detail::check_has_name<Tasks>()...,
                     detail::check_names_differ<!(detail::named<Tasks> && ...) || detail::names_differ<Tasks...>(), Tasks...>()> {
   /// A Hana map from name to type.
   static constexpr auto map() {

@@ -6,7 +6,7 @@
 //   model(images, step);
 //   step.loss().backward();
 //
-// One pass (paper 000, eq. 1 to 4):
+// One pass (Ren et al. 2020, eq. 1 to 4):
 //   f  = share(x)                      yC = coarse(f)
 //   ỹ  = source(predict(yC), truth)    z  = encode(ỹ)        yF = fine(fuse(f, z))        y = combine(yC, yF)
 //   loss = L(yC, truth) + L(what combine has judged, truth) + what the parts add
@@ -20,7 +20,7 @@
 
 #include <c2f/core/dims.hpp>
 #include <c2f/execution/broadcast_map.hpp>
-#include <c2f/task/check.hpp>
+#include <c2f/task/task.hpp>
 
 #include <string>
 #include <utility>
@@ -71,9 +71,9 @@ struct parts_on<C, In, true> {
 
 /// Whether z need not be stretched before the fuse.
 template <class Encoder, class Fuse>
-concept joins_tiny = own_member<&Encoder::tiny, Encoder> && own_member<&Fuse::beside, Fuse> &&
+concept fuses_tiny_map = own_member<&Encoder::tiny, Encoder> && own_member<&Fuse::concat_broadcast, Fuse> &&
                      requires(Encoder const& encoder, Fuse const& fuse, at::Tensor const& tensor, pass& p) {
-                       { fuse.beside(tensor, encoder.tiny(tensor, tensor, p)) } -> std::same_as<at::Tensor>;
+                       { fuse.concat_broadcast(tensor, encoder.tiny(tensor, tensor, p)) } -> std::same_as<at::Tensor>;
                      };
 
 template <class Task, shape In>
@@ -101,13 +101,13 @@ struct stack_on {
     at::Tensor const f = run(share, x, p);
     outputs both{run(coarse, f, p), {}, {}};
     both.answer = both.coarse;
-    if (p.training()) add_loss(p, "coarse", both.coarse, C::weights::coarse);
+    if (p.training()) add_loss(p, "coarse", both.coarse, C::loss_weights::coarse);
     if constexpr (has_fine) {
-      both.fine = finer(f, p.training() ? what_is_told(both.coarse, p) : C::predict::template of<kind>(both.coarse), p);
+      both.fine = run_fine(f, p.training() ? training_conditioning(both.coarse, p) : C::predict::template of<kind>(both.coarse), p);
       if (!p.training() && C::refine::rounds > 1) refine(f, both, p);
       combined const joined = combine(f, both.coarse, both.fine, p);
       both.answer           = joined.answer;
-      if (p.training()) add_loss(p, "fine", joined.judged, C::weights::fine);
+      if (p.training()) add_loss(p, "fine", joined.supervised, C::loss_weights::fine);
     }
     return both;
   }
@@ -120,30 +120,30 @@ struct stack_on {
   }
 
   /// The fine network's raw answer when it is told `told`, a prediction.
-  at::Tensor finer(at::Tensor const& f, at::Tensor const& told, pass& p) const
+  at::Tensor run_fine(at::Tensor const& f, at::Tensor const& conditioning, pass& p) const
     requires has_fine
   {
-    p.told            = told;
+    p.conditioning            = conditioning;
     auto const answer = [&](auto const& joined) {
       if constexpr (one_network)
         return undone(fuse, run(coarse, joined, p), joined);
       else
         return undone(fuse, run(fine, joined, p), joined);
     };
-    if constexpr (joins_tiny<typename parts::encoder, typename parts::fuse>) {
-      at::Tensor const tiny = encoder.tiny(told, f, p), joined = fuse.beside(f, tiny);
-      with_beside const scope({joined, f, tiny});
+    if constexpr (fuses_tiny_map<typename parts::encoder, typename parts::fuse>) {
+      at::Tensor const tiny = encoder.tiny(conditioning, f, p), joined = fuse.concat_broadcast(f, tiny);
+      broadcast_concat_scope const scope({joined, f, tiny});
       return answer(joined);
     } else {
-      return answer(fuse(f, encoder(told, f, p), p));
+      return answer(fuse(f, encoder(conditioning, f, p), p));
     }
   }
 
  private:
   // ỹ in training.
-  at::Tensor what_is_told(at::Tensor const& raw, pass& p) const {
+  at::Tensor training_conditioning(at::Tensor const& raw, pass& p) const {
     if constexpr (std::same_as<typename completed::predict, predict::probabilities> && requires { source.at_once(raw, p); })
-      if (at::Tensor told = source.at_once(raw, p); told.defined()) return told;
+      if (at::Tensor conditioning = source.at_once(raw, p); conditioning.defined()) return conditioning;
     at::Tensor const prediction = completed::predict::template of<kind>(raw);
     return source(prediction, kind::from_truth(p.truth).to(prediction.scalar_type()), p);
   }
@@ -151,10 +151,10 @@ struct stack_on {
   void refine(at::Tensor const& f, outputs& both, pass& p) const {
     using C         = completed;
     at::Tensor open = unsettled(both.coarse, both.fine);  // which samples go on; undefined: all
-    if (open.defined()) p.on_host("c2f::refine::until, which asks after every round whether it was the last one");
+    if (open.defined()) p.requires_host("c2f::refine::until, which asks after every round whether it was the last one");
     for (int round = 1; round < C::refine::rounds; ++round) {
       if (open.defined() && !open.any().template item<bool>()) break;
-      at::Tensor const next = finer(f, C::predict::template of<kind>(both.fine), p);
+      at::Tensor const next = run_fine(f, C::predict::template of<kind>(both.fine), p);
       if (open.defined()) {
         at::Tensor const go_on = open.logical_and(unsettled(both.fine, next));
         std::vector<std::int64_t> sizes(static_cast<std::size_t>(next.dim()), 1);

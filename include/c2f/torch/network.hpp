@@ -73,7 +73,7 @@ struct torch_network {
       global.set_state(before);
     }
 
-    void walk_leaves(std::string const& path, detail::leaf_visitor const& f) {
+    void walk_tensors(std::string const& path, detail::tensor_visitor const& f) {
       for (auto& item : module_->named_parameters()) visit(path, item.key(), item.value(), true, f);
       for (auto& item : module_->named_buffers()) visit(path, item.key(), item.value(), false, f);
     }
@@ -81,8 +81,8 @@ struct torch_network {
     [[nodiscard]] Module& module() const { return *module_; }
 
    private:
-    static void visit(std::string const& path, std::string const& name, at::Tensor& tensor, bool trained, detail::leaf_visitor const& f) {
-      leaf each;
+    static void visit(std::string const& path, std::string const& name, at::Tensor& tensor, bool trained, detail::tensor_visitor const& f) {
+      state_tensor each;
       each.assign(tensor);
       std::vector<std::int64_t> const dims = tensor.sizes().vec();
       f(detail::joined(path, name), each, {trained, dims, nullptr, tensor.scalar_type()});
@@ -98,7 +98,7 @@ template <class Net>
 class network_module : public torch::nn::Module {
  public:
   explicit network_module(Net net) : net_(std::move(net)) {
-    for_each_leaf(net_, [&](std::string const& path, leaf const& each, leaf_traits const& traits) {
+    for_each_tensor(net_, [&](std::string const& path, state_tensor const& each, state_traits const& traits) {
       torch::nn::Module* owner = this;
       std::string_view rest    = path;
       for (auto dot = rest.find('.'); dot != std::string_view::npos; dot = rest.find('.')) {

@@ -1,7 +1,7 @@
 // c2f/train/adam.hpp: Adam and AdamW.
 //
 //   c2f::adam optimizer{model, {.weight_decay = 1e-2, .decoupled = true}};      // AdamW
-//   c2f::fit(model, data, c2f::recipe::settings{}.adam({}).rate(1e-3));
+//   c2f::fit(model, data, c2f::recipe::settings{}.adam({}).learning_rate(1e-3));
 //
 // Kingma and Ba, "Adam", ICLR 2015; decoupled: Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019. PyTorch's update:
 //   p *= 1 - rate * decay (decoupled), or g += decay * p;   m = beta1 m + (1 - beta1) g;   v = beta2 v + (1 - beta2) g^2
@@ -22,7 +22,7 @@ struct adam_options {
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
   double weight_decay = 0;
   bool decoupled      = false;  ///< AdamW
-  share_rule shares   = &decay_all;
+  multiplier_rule multipliers   = &decay_all;
 };
 
 class adam : public optimizer {
@@ -30,7 +30,7 @@ class adam : public optimizer {
   template <class Net>
   adam(Net& net, adam_options const& options, bool low = false) : adam(any_network(net), options, low) {}
   adam(any_network net, adam_options const& options, bool low = false)
-      : optimizer(net, options.shares, low), options_(options), first_(remember()), second_(remember()) {
+      : optimizer(net, options.multipliers, low), options_(options), first_(make_state()), second_(make_state()) {
     if (!entries().empty()) updates_ = at::zeros({}, entries().front().parameter.options().dtype(at::kLong).requires_grad(false));
   }
 
@@ -44,11 +44,8 @@ class adam : public optimizer {
 
  private:
   bool update_at_once(flat_update what) override {
-    auto const* const table = fused();
-    if (table == nullptr || table->adam == nullptr) return false;
     what.weight_decay = options_.weight_decay;
-    table->adam(what, {options_.beta1, options_.beta2, options_.epsilon, options_.decoupled, first_.block, second_.block, updates_});
-    return true;
+    return try_fused::adam(what, {options_.beta1, options_.beta2, options_.epsilon, options_.decoupled, first_.block, second_.block, updates_});
   }
   void begin_update(at::Tensor const& skip) override {
     if (skip.defined())
@@ -57,9 +54,9 @@ class adam : public optimizer {
       updates_.add_(1);
   }
   void update(std::vector<std::size_t> const& group, std::vector<at::Tensor> const& parameters, std::vector<at::Tensor> const& gradients,
-              at::Tensor const& rate, double decay, at::Tensor const& skip) override {
+              at::Tensor const& learning_rate, double decay, at::Tensor const& skip) override {
     std::vector<at::Tensor> const counts(group.size(), updates_.to(at::kFloat));
-    (options_.decoupled ? adamw : plain)(parameters, gradients, chosen(first_.each, group), chosen(second_.each, group), {}, counts, rate,
+    (options_.decoupled ? adamw : plain)(parameters, gradients, chosen(first_.each, group), chosen(second_.each, group), {}, counts, learning_rate,
                                          options_.beta1, options_.beta2, options_.weight_decay * decay, options_.epsilon,
                                          /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{},
                                          skip.defined() ? std::optional(skip) : std::nullopt);
@@ -71,7 +68,7 @@ class adam : public optimizer {
   static constexpr operation plain = &at::_fused_adam_, adamw = &at::_fused_adamw_;
 
   adam_options options_;
-  memory first_, second_;
+  state_block first_, second_;
   at::Tensor updates_;
 };
 

@@ -27,6 +27,7 @@
 #include <c2f/data/io/safetensors.hpp>
 #include <c2f/data/io/sha256.hpp>
 #include <c2f/data/io/whole_file.hpp>
+#include <c2f/train/recipe.hpp>
 #include <c2f/train/state.hpp>
 
 #include <ATen/Parallel.h>
@@ -94,7 +95,7 @@ inline json json_of(epoch_record const& epoch) {
   for (auto const& each : epoch.scores) scores.push_back({each.stage, json_of(each.values)});
   return {{"epoch", epoch.epoch},
           {"t", json_of(epoch.t)},
-          {"rate", json_of(epoch.rate)},
+          {"rate", json_of(epoch.learning_rate)},
           {"losses", json_of(epoch.losses)},
           {"skipped", epoch.skipped},
           {"scores", scores},
@@ -106,7 +107,7 @@ inline epoch_record epoch_of(json const& from) {
   epoch_record epoch;
   epoch.epoch          = from.at("epoch").get<std::int64_t>();
   epoch.t              = double_of(from.at("t"));
-  epoch.rate           = double_of(from.at("rate"));
+  epoch.learning_rate           = double_of(from.at("rate"));
   epoch.losses         = values_of(from.at("losses"));
   epoch.skipped        = from.at("skipped").get<std::int64_t>();
   epoch.train_seconds  = double_of(from.at("train_seconds"));
@@ -459,7 +460,7 @@ class checkpoints {
     for (std::size_t i = 0; i < std::max(there.recipe.size(), state.recipe.size()); ++i) {
       auto const value = [&](named_values const& of) { return i < of.size() ? detail::shortest(of[i].second) : std::string("not given"); };
       std::string const& name = i < there.recipe.size() ? there.recipe[i].first : state.recipe[i].first;
-      compare("the recipe's " + name, value(there.recipe), value(state.recipe), folder);
+      compare("the recipe's " + recipe::setting_of(name), value(there.recipe), value(state.recipe), folder);
     }
     compare("the number of steps an epoch", there.report.start.steps_an_epoch, state.report.start.steps_an_epoch, folder);
     check_tensors(read.training, state.momenta, "momentum.", folder);

@@ -8,7 +8,7 @@
 
 #include <c2f/data/loader.hpp>
 #include <c2f/data/resident.hpp>
-#include <c2f/inference/recorded_passes.hpp>
+#include <c2f/inference/captured_passes.hpp>
 #include <c2f/task/stack.hpp>
 #include <c2f/train/check_data.hpp>
 #include <c2f/train/deterministic.hpp>
@@ -35,7 +35,7 @@ data::device_reader reader_on_device([[maybe_unused]] Split const& samples, [[ma
                                      [[maybe_unused]] bool augment) {
   if constexpr (data::can_be_resident<Split>) {
     accelerator const& with = recipe.accelerator();
-    if (with.record != nullptr && with.table != nullptr && with.table->augment_pictures != nullptr && recipe.channels_last())
+    if (with.capture != nullptr && with.table != nullptr && with.table->augment_pictures != nullptr && recipe.channels_last())
       return
           [held = data::resident(samples, recipe.device()), augment](auto const& ids, auto const& keys, auto const& images,
                                                                      auto const& truth) { held.batch(ids, keys, images, truth, augment); };
@@ -51,7 +51,7 @@ class evaluator {
   evaluator(stack<Task> const& model, Split const& samples, recipe::settings const& recipe, bool often)
       : model_(model),
         recipe_(recipe),
-        passes_({recipe.device(), recipe.accelerator().table, often ? recipe.accelerator().record : nullptr},
+        passes_({recipe.device(), recipe.accelerator().table, often ? recipe.accelerator().capture : nullptr},
                 {recipe.bf16(), recipe.channels_last()}),
         read_(often ? reader_on_device(samples, recipe, /*augment=*/false) : nullptr),
         batches_(samples, {.batch   = recipe.batch(),
@@ -104,7 +104,7 @@ class evaluator {
 
   stack<Task> const& model_;
   recipe::settings recipe_;
-  recorded_passes<Task> passes_;
+  captured_passes<Task> passes_;
   data::device_reader read_;
   data::loader<Split> batches_;
 };

@@ -1,11 +1,11 @@
 // c2f/train/fine_tune.hpp: trains a stack on a handful of samples.
 //
 //   auto model = pretrained;                                           // a copy: networks are values
-//   c2f::fine_tune(model, images, labels, c2f::recipe::settings{}.epochs(50).rate(0.01));     // up to 128 samples: 50 steps
+//   c2f::fine_tune(model, images, labels, c2f::recipe::settings{}.epochs(50).learning_rate(0.01));     // up to 128 samples: 50 steps
 //
 // The samples as they are, in batches of recipe.batch(), in an order that is a function of seed and epoch. A step is that of c2f::fit, with
 // all that the recipe says of it, and so are t, rate and random choices; there is no split, no loader and no test.
-// This is how paper 000, section 4.2.2, learns new classes from a few samples: a network that was trained on the base classes is fine-tuned
+// This is how Ren et al. 2020, section 4.2.2, learns new classes from a few samples: a network that was trained on the base classes is fine-tuned
 // on the support of an episode, alone or in a stack with t rising.
 // Errors: another number of truths than of images; recipe.stop_after_skips() steps in a row whose loss or gradient is not finite end it
 // with c2f::not_finite.

@@ -39,6 +39,8 @@
 #include <chrono>
 #include <cmath>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <typeinfo>
 
 namespace c2f {
@@ -58,8 +60,12 @@ std::uint64_t type_hash() {
   using C     = complete<Task>;
   using types = void (*)(typename C::input*, typename C::coarse*, typename C::fine*, typename C::schedule*, typename C::encoder*,
                          typename C::predict*, typename C::source*, typename C::share*, typename C::fuse*, typename C::combine*,
-                         typename C::refine*, typename C::loss*, typename C::weights*);
-  return hash_of(typeid(types).name());
+                         typename C::refine*, typename C::loss*, typename C::loss_weights*);
+  std::string name = typeid(types).name();
+  // Checkpoints know a type by the name that it had when they were first written: fuse::by_conditioning was fuse::by_told.
+  constexpr std::string_view now = "15by_conditioning", then = "7by_told";
+  for (auto at = name.find(now); at != std::string::npos; at = name.find(now, at)) name.replace(at, now.size(), then);
+  return hash_of(name);
 }
 
 /// Seeds LibTorch's own generators for one training; they are as they were after it.
@@ -127,15 +133,15 @@ struct training_scope {
 
 /// recipe.epochs() times the steps of `batches` batches, which batch(epoch, i) makes, and the average at the end. tell(step_record) is
 /// called for each step when it has arrived; `wait`: before the next batch is made.
-template <class Task, class Batch, class Tell>
+template <class Task, class Batch, class Notify>
 void take_steps(training_step<Task>& training, recipe::settings const& recipe, std::int64_t batches, Batch const& batch, bool wait,
-                Tell const& tell) {
+                Notify const& notify) {
   std::int64_t const steps = data::detail::batches_of(batches, recipe.accumulate());
   std::int64_t skipped     = 0;
   auto const take          = [&](bool all) {
     while (auto const step = training.next(all || training.full())) {
       training.count_skips(*step, skipped);
-      tell(*step);
+      notify(*step);
     }
   };
   progress now;
@@ -145,7 +151,7 @@ void take_steps(training_step<Task>& training, recipe::settings const& recipe, s
       std::vector<data::batch> given;
       for (std::int64_t i = step * recipe.accumulate(); i < std::min(batches, (step + 1) * recipe.accumulate()); ++i)
         given.push_back(batch(now.epoch, i));
-      training.queue(given, {now.epoch, step, now.iteration, t_at<typename complete<Task>::schedule>(now), recipe.rate_at(now), {}});
+      training.queue(given, {now.epoch, step, now.iteration, t_at<typename complete<Task>::schedule>(now), recipe.learning_rate_at(now), {}});
       take(wait);
     }
   take(true);
@@ -154,7 +160,7 @@ void take_steps(training_step<Task>& training, recipe::settings const& recipe, s
 
 template <class Task, class Data, class... Observers>
 training_report train_on(stack<Task>& model, Data const& data, recipe::settings const& recipe, Observers&... observers) {
-  auto const tell          = [&](auto const& record) { (detail::tell(observers, record), ...); };
+  auto const notify          = [&](auto const& record) { (detail::notify(observers, record), ...); };
   auto const asked_to_stop = [&] { return (false || ... || detail::asks_to_stop(observers)); };
 
   training_scope const scope(model, recipe);
@@ -176,14 +182,14 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
   state.type   = type_hash<Task>();
   state.seed   = recipe.seed();
   state.recipe = recipe.values();
-  for_each_leaf(model, [&](std::string const& path, leaf const& each, leaf_traits const& traits) {
+  for_each_tensor(model, [&](std::string const& path, state_tensor const& each, state_traits const& traits) {
     state.leaves.emplace_back(path, each.tensor());
     if (traits.trained) state.parameters.emplace_back(path, each.tensor());
   });
   training.optimizer().for_each_state([&](std::string const& path, at::Tensor const& each) { state.momenta.emplace_back(path, each); });
   if (training.averaged() != nullptr)
-    for_each_leaf(*training.averaged(),
-                  [&](std::string const& path, leaf const& each, leaf_traits const&) { state.averages.emplace_back(path, each.tensor()); });
+    for_each_tensor(*training.averaged(),
+                  [&](std::string const& path, state_tensor const& each, state_traits const&) { state.averages.emplace_back(path, each.tensor()); });
   evaluator<Task, std::remove_cvref_t<decltype(data.test)>> tests(training.averaged() != nullptr ? *training.averaged() : model, data.test,
                                                                   recipe, /*often=*/true);
 
@@ -206,8 +212,8 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
     training.refresh();
     report.start.done = now.iteration;
   }
-  tell(report.start);
-  if (resumed) (tell_resumed(observers, report), ...);
+  notify(report.start);
+  if (resumed) (notify_resumed(observers, report), ...);
 
   // What a step found, written down when it has arrived.
   auto const write_down = [&](step_record const& step, double seconds) {
@@ -223,12 +229,12 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
       }
     }
     epoch.t             = step.t;
-    epoch.rate          = step.rate;
+    epoch.learning_rate          = step.learning_rate;
     epoch.train_seconds = seconds;
     now.fraction        = static_cast<double>(step.iteration) / static_cast<double>(recipe.epochs() * steps);
     now.iteration       = step.iteration + 1;
     state.step          = step.step + 1;
-    tell(step);
+    notify(step);
     keep(moment::step);
   };
 
@@ -250,7 +256,7 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
       for (std::int64_t i = next_step * recipe.accumulate(); i < std::min((next_step + 1) * recipe.accumulate(), batches.batches()); ++i)
         given.push_back(*batches_left.next());
       training.queue(given,
-                     {now.epoch, next_step, queued.iteration, t_at<typename complete<Task>::schedule>(queued), recipe.rate_at(queued), {}});
+                     {now.epoch, next_step, queued.iteration, t_at<typename complete<Task>::schedule>(queued), recipe.learning_rate_at(queued), {}});
       ++queued.iteration;
       ++next_step;
       // A step is written down before the next one changes anything where an observer looks at the state after it.
@@ -275,16 +281,16 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
     state.test = tests.batches().replaced();
     state.step = 0;
     ++now.epoch;
-    tell(done);
+    notify(done);
     report.epochs.push_back(std::move(done));
     keep(moment::epoch);
   }
   if (report.stopped) keep(moment::stop);
   training.leave_average();
-  report.not_recorded = training.why();
+  report.not_captured = training.why();
   count_faulty(report.faulty, batches);
   count_faulty(report.faulty, tests.batches());
-  tell(report);
+  notify(report);
   return std::move(report);
 }
 

@@ -1,6 +1,6 @@
 // c2f/train/flat.hpp: many tensors in one block of memory.
 //
-//   c2f::flat parameters(model, [](c2f::leaf_traits const& each) { return each.trained; });
+//   c2f::flat parameters(model, [](c2f::state_traits const& each) { return each.trained; });
 //   parameters.numbers();      // all of them, one tensor [M]; the model's leaves are views of it now
 //   parameters.pieces();       // path, where it begins, how many numbers
 //
@@ -32,16 +32,16 @@ class flat {
 
   flat() = default;
   template <class Net>
-  flat(Net& net, bool (*wanted)(leaf_traits const&)) : flat(any_network(net), wanted) {}
+  flat(Net& net, bool (*wanted)(state_traits const&)) : flat(any_network(net), wanted) {}
   /// Puts the leaves for which wanted(traits) into one block.
-  flat(any_network net, bool (*wanted)(leaf_traits const&)) {
+  flat(any_network net, bool (*wanted)(state_traits const&)) {
     at::NoGradGuard const no_gradients;
     auto const for_each_wanted = [&](auto const& f) {
-      for_each_leaf(net, [&](std::string const& path, leaf& each, leaf_traits const& traits) {
+      for_each_tensor(net, [&](std::string const& path, state_tensor& each, state_traits const& traits) {
         if (wanted(traits) && !traits.on_host && each.tensor().scalar_type() == at::kFloat) f(path, each);
       });
     };
-    for_each_wanted([&](std::string const& path, leaf& each) {
+    for_each_wanted([&](std::string const& path, state_tensor& each) {
       at::Tensor const& tensor = each.tensor();
       pieces_.push_back({path, tensor.is_non_overlapping_and_dense() ? tensor : tensor.contiguous(), end_, tensor.numel()});
       end_ += (tensor.numel() + alignment - 1) / alignment * alignment;
@@ -49,14 +49,14 @@ class flat {
     if (pieces_.empty()) return;
     numbers_      = like(pieces_.front().view.options());
     std::size_t i = 0;
-    for_each_wanted([&](std::string const&, leaf& each) {
+    for_each_wanted([&](std::string const&, state_tensor& each) {
       at::Tensor const place = view_of(numbers_, i++);
       place.copy_(each.tensor().detach());
       each.assign(place.set_requires_grad(each.tensor().requires_grad()));
     });
     // A network that is not ours keeps its own tensors and only takes their memory over, so they are asked for once more.
     i = 0;
-    for_each_wanted([&](std::string const&, leaf& each) { pieces_[i++].view = each.tensor(); });
+    for_each_wanted([&](std::string const&, state_tensor& each) { pieces_[i++].view = each.tensor(); });
   }
 
   [[nodiscard]] bool empty() const { return pieces_.empty(); }

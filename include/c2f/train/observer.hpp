@@ -32,7 +32,7 @@ struct training_start {
 struct step_record {
   std::int64_t epoch = 0, step = 0;  ///< from 0
   std::int64_t iteration = 0;        ///< steps before this one
-  double t = 0, rate = 0;
+  double t = 0, learning_rate = 0;
   named_values losses{};  ///< by name, of this step's samples
   bool skipped = false;   ///< loss or gradient was not finite, and nothing has changed
 };
@@ -45,7 +45,7 @@ struct stage_score {
 
 struct epoch_record {
   std::int64_t epoch = 0;  ///< from 0
-  double t = 0, rate = 0;  ///< of its last step
+  double t = 0, learning_rate = 0;  ///< of its last step
   named_values losses;     ///< mean over the steps that were not skipped
   std::int64_t skipped = 0;
   std::vector<stage_score> scores;
@@ -64,7 +64,7 @@ struct training_report {
   std::int64_t skipped = 0;          ///< steps whose loss or gradient was not finite
   bool stopped         = false;      ///< by an observer, before the end
   faulty_samples faulty;
-  std::string not_recorded{};  ///< where the recipe can record steps and they were run: why
+  std::string not_captured{};  ///< where the recipe can record steps and they were run: why
 };
 
 /// All that the rest of a training depends on; train/state.hpp.
@@ -96,23 +96,23 @@ concept observer = state_keeper<O> || requires(O& o, training_report const& r) {
 
 namespace detail {
 template <class O>
-void tell(O& o, training_start const& record) {
+void notify(O& o, training_start const& record) {
   if constexpr (requires { o.on_start(record); }) o.on_start(record);
 }
 template <class O>
-void tell(O& o, step_record const& record) {
+void notify(O& o, step_record const& record) {
   if constexpr (requires { o.on_step(record); }) o.on_step(record);
 }
 template <class O>
-void tell(O& o, epoch_record const& record) {
+void notify(O& o, epoch_record const& record) {
   if constexpr (requires { o.on_epoch(record); }) o.on_epoch(record);
 }
 template <class O>
-void tell(O& o, training_report const& record) {
+void notify(O& o, training_report const& record) {
   if constexpr (requires { o.on_end(record); }) o.on_end(record);
 }
 template <class O>
-void tell_resumed(O& o, training_report const& before) {
+void notify_resumed(O& o, training_report const& before) {
   if constexpr (requires { o.on_resume(before); }) o.on_resume(before);
 }
 template <class O>

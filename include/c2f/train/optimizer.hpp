@@ -14,7 +14,7 @@
 // bfloat16 copy of the parameters, which layers read instead of converting theirs in every pass (leaf::as); forget_low() ends that.
 #pragma once
 
-#include <c2f/execution/fused_operations.hpp>
+#include <c2f/execution/try_fused.hpp>
 #include <c2f/train/flat.hpp>
 
 #include <ATen/core/LegacyTypeDispatch.h>
@@ -33,17 +33,17 @@
 namespace c2f {
 
 /// What a parameter takes of the learning rate and of the weight decay.
-struct share_of {
-  double rate = 1, decay = 1;
-  friend bool operator==(share_of const&, share_of const&) = default;
+struct parameter_multipliers {
+  double learning_rate = 1, weight_decay = 1;
+  friend bool operator==(parameter_multipliers const&, parameter_multipliers const&) = default;
 };
 /// A share for every parameter, by its path and dimensions.
-using share_rule = share_of (*)(std::string_view path, std::span<std::int64_t const> dims);
+using multiplier_rule = parameter_multipliers (*)(std::string_view path, std::span<std::int64_t const> dims);
 
-/// Everything decays (the recipe of paper 000's classifiers).
-inline share_of decay_all(std::string_view, std::span<std::int64_t const>) { return {}; }
+/// Everything decays (the recipe of Ren et al. 2020's classifiers).
+inline parameter_multipliers decay_all(std::string_view, std::span<std::int64_t const>) { return {}; }
 /// Only weights do: biases and the parameters of norms have one dimension.
-inline share_of decay_weights(std::string_view, std::span<std::int64_t const> dims) { return {1, dims.size() > 1 ? 1.0 : 0.0}; }
+inline parameter_multipliers decay_weights(std::string_view, std::span<std::int64_t const> dims) { return {1, dims.size() > 1 ? 1.0 : 0.0}; }
 
 class optimizer {
  public:
@@ -63,11 +63,7 @@ class optimizer {
     std::vector<at::Tensor> const all = gradients();
     at::TensorOptions const type =
         entries_.empty() ? at::TensorOptions(at::kDouble) : entries_.front().parameter.options().dtype(at::kDouble);
-    if (auto const* const table = fused(); table != nullptr && table->gradient_norm != nullptr && whole()) {
-      at::Tensor norm = at::zeros({}, type.requires_grad(false));
-      table->gradient_norm(all, places_, norm);
-      return norm;
-    }
+    if (at::Tensor norm = at::zeros({}, type.requires_grad(false)); whole() && try_fused::gradient_norm(all, places_, norm)) return norm;
     std::vector<at::Tensor> const there = defined(all);
     if (there.empty()) return at::zeros({}, type.requires_grad(false));
     // In double, where the square of no float is infinite.
@@ -95,14 +91,14 @@ class optimizer {
   }
 
   /// Updates the parameters by their gradients.
-  void step(double rate) {
-    if (!entries_.empty()) step(at::full({}, rate, entries_.front().parameter.options().dtype(at::kDouble).requires_grad(false)));
+  void step(double learning_rate) {
+    if (!entries_.empty()) step(at::full({}, learning_rate, entries_.front().parameter.options().dtype(at::kDouble).requires_grad(false)));
   }
   /// The same with numbers that lie on the device: rate a double; `scale` a float that gradients are multiplied by; where `skip`, a
   /// float, is not 0, nothing is changed.
-  void step(at::Tensor const& rate, at::Tensor const& scale = {}, at::Tensor const& skip = {}) {
+  void step(at::Tensor const& learning_rate, at::Tensor const& scale = {}, at::Tensor const& skip = {}) {
     std::vector<at::Tensor> const all = gradients();
-    if (whole() && update_at_once({parameters_.numbers(), low_, places_, all, 0, rate, scale, skip})) return;
+    if (whole() && update_at_once({parameters_.numbers(), low_, places_, all, 0, learning_rate, scale, skip})) return;
     // The update is not part of any gradient.
     at::AutoDispatchBelowADInplaceOrView const below_autograd;
     if (scale.defined())
@@ -116,15 +112,15 @@ class optimizer {
       std::vector<at::Tensor> parameters, found;
       for (std::size_t i = first; i < entries_.size(); ++i) {
         entry const& each = entries_[i];
-        if (done[i] || !all[i].defined() || !(each.share == like.share) || each.parameter.scalar_type() != like.parameter.scalar_type())
+        if (done[i] || !all[i].defined() || !(each.multipliers == like.multipliers) || each.parameter.scalar_type() != like.parameter.scalar_type())
           continue;
         done[i] = true;
         group.push_back(i);
         parameters.push_back(each.parameter);
         found.push_back(all[i].to(each.parameter.scalar_type()));
       }
-      at::Tensor const share = like.share.rate == 1 ? rate : rate.mul(like.share.rate);
-      update(group, parameters, found, share.is_cpu() ? share : share.to(at::kFloat), like.share.decay, skip);
+      at::Tensor const share = like.multipliers.learning_rate == 1 ? learning_rate : learning_rate.mul(like.multipliers.learning_rate);
+      update(group, parameters, found, share.is_cpu() ? share : share.to(at::kFloat), like.multipliers.weight_decay, skip);
     }
     refresh_low();
   }
@@ -140,38 +136,38 @@ class optimizer {
   }
   /// Takes the bfloat16 copies from the network's leaves.
   static void forget_low(any_network net) {
-    for_each_leaf(net, [](std::string const&, leaf& each, leaf_traits const&) { each.set_low({}); });
+    for_each_tensor(net, [](std::string const&, state_tensor& each, state_traits const&) { each.set_low({}); });
   }
 
  protected:
   struct entry {
     std::string path;
     at::Tensor parameter, low;
-    share_of share;
+    parameter_multipliers multipliers;
   };
   /// What is remembered of every parameter, in the order of the entries, and the block that it lies in.
-  struct memory {
+  struct state_block {
     at::Tensor block;
     std::vector<at::Tensor> each;
   };
 
-  optimizer(any_network net, share_rule shares, bool low) : parameters_(net, [](leaf_traits const& each) { return each.trained; }) {
+  optimizer(any_network net, multiplier_rule multipliers, bool low) : parameters_(net, [](state_traits const& each) { return each.trained; }) {
     if (low && !parameters_.empty()) low_ = parameters_.numbers().to(at::kBFloat16);
-    for_each_leaf(net, [&](std::string const& path, leaf& each, leaf_traits const& traits) {
+    for_each_tensor(net, [&](std::string const& path, state_tensor& each, state_traits const& traits) {
       if (!traits.trained) return;
       at::Tensor const& tensor = each.tensor();
-      entry& one          = entries_.emplace_back(entry{path, tensor, {}, shares(path, {tensor.sizes().data(), tensor.sizes().size()})});
+      entry& one          = entries_.emplace_back(entry{path, tensor, {}, multipliers(path, {tensor.sizes().data(), tensor.sizes().size()})});
       std::size_t const i = places_.size();
       if (i == parameters_.pieces().size() || !parameters_.pieces()[i].view.is_same(tensor)) return;  // of another number type
       auto const& piece = parameters_.pieces()[i];
-      places_.push_back({piece.begin, piece.size, one.share.rate, one.share.decay});
+      places_.push_back({piece.begin, piece.size, one.multipliers.learning_rate, one.multipliers.weight_decay});
       if (low_.defined()) each.set_low(one.low = parameters_.view_of(low_, i).set_requires_grad(true));
     });
   }
 
   /// Zeros beside every parameter.
-  [[nodiscard]] memory remember() const {
-    memory all;
+  [[nodiscard]] state_block make_state() const {
+    state_block all;
     if (!parameters_.empty()) all.block = parameters_.like(parameters_.numbers().options());
     std::size_t i = 0;
     for (auto const& each : entries_) {
@@ -194,7 +190,7 @@ class optimizer {
   virtual void begin_update(at::Tensor const& skip)                                                                           = 0;
   /// Of parameters that take equal shares: `group` are their entries; `rate` is theirs, `decay` their share.
   virtual void update(std::vector<std::size_t> const& group, std::vector<at::Tensor> const& parameters,
-                      std::vector<at::Tensor> const& gradients, at::Tensor const& rate, double decay, at::Tensor const& skip) = 0;
+                      std::vector<at::Tensor> const& gradients, at::Tensor const& learning_rate, double decay, at::Tensor const& skip) = 0;
 
   // Whether every parameter lies in the block.
   [[nodiscard]] bool whole() const { return !entries_.empty() && places_.size() == entries_.size(); }

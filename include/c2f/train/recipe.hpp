@@ -1,9 +1,9 @@
 // c2f/train/recipe.hpp: how a task is trained.
 //
 //   c2f::fit(model, data, c2f::recipe::cifar{}.epochs(30).seed(7));
-//   c2f::fit(model, data, c2f::recipe::settings{}.epochs(10).rate(0.05).warm_up(200).drop_at(0.5).drop_at(0.75));
+//   c2f::fit(model, data, c2f::recipe::settings{}.epochs(10).learning_rate(0.05).warm_up(200).milestone(0.5).milestone(0.75));
 //
-// Drops of the learning rate stand at fractions of the training, so a shorter run keeps the recipe's shape.
+// Milestones of the learning rate are fractions of the training, so a shorter run keeps the recipe's shape.
 //
 // .ema(0.999) keeps a moving average of the networks beside the ones that are trained. Every evaluation, and so every score and the best
 // checkpoint, is of the average, and fit leaves it in the model when it returns. It takes parameters and running statistics; what is not
@@ -19,6 +19,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace c2f::recipe {
@@ -37,11 +38,11 @@ class settings {
  public:
   settings& epochs(std::int64_t n) { return set(epochs_, n, n >= 1, "epochs", "1 or more"); }
   settings& batch(std::int64_t n) { return set(batch_, n, n >= 1, "batch", "1 or more"); }
-  settings& rate(double value) { return set(rate_, value, value > 0, "rate", "above 0"); }
+  settings& learning_rate(double value) { return set(learning_rate_, value, value > 0, "learning_rate", "above 0"); }
   settings& momentum(double value) { return set(sgd_.momentum, value, value >= 0 && value < 1, "momentum", "from 0 to below 1"); }
   settings& nesterov(bool on) { return set(sgd_.nesterov, on, true, "", ""); }
-  settings& weight_decay(double value, share_rule rule = &decay_all) {
-    sgd_.shares = adam_.shares = rule;
+  settings& weight_decay(double value, multiplier_rule rule = &decay_all) {
+    sgd_.multipliers = adam_.multipliers = rule;
     adam_.weight_decay         = value;
     return set(sgd_.weight_decay, value, value >= 0, "weight_decay", "0 or more");
   }
@@ -55,15 +56,15 @@ class settings {
     uses_adam_      = true;
     return *this;
   }
-  /// The rate rises linearly over the first `steps` steps.
+  /// The learning rate rises linearly over the first `steps` steps.
   settings& warm_up(std::int64_t steps) { return set(warm_up_, steps, steps >= 0, "warm_up", "0 or more"); }
-  /// From this fraction of the epochs on, the rate is `factor` times what it was.
-  settings& drop_at(double fraction, double factor = 0.1) {
-    drops_.push_back({fraction, factor});
-    return set(drops_.back().at, fraction, fraction > 0 && fraction <= 1, "drop_at", "above 0 and up to 1");
+  /// From this fraction of the epochs on, the learning rate is `factor` times what it was.
+  settings& milestone(double fraction, double factor = 0.1) {
+    milestones_.push_back({fraction, factor});
+    return set(milestones_.back().at, fraction, fraction > 0 && fraction <= 1, "milestone", "above 0 and up to 1");
   }
-  settings& no_drops() {
-    drops_.clear();
+  settings& no_milestones() {
+    milestones_.clear();
     return *this;
   }
   /// Keeps a moving average of the networks (above) and evaluates that.
@@ -119,12 +120,13 @@ class settings {
   [[nodiscard]] std::int64_t stop_after_skips() const { return stop_after_skips_; }
   [[nodiscard]] bool deterministic() const { return deterministic_; }
 
-  /// Every value but the seed that what a training computes depends on, by name. The share rule is a function and not among them.
+  /// Every value but the seed that what a training computes depends on, by the name that checkpoints store (setting_of). The multiplier
+  /// rule is a function and not among them.
   [[nodiscard]] named_values values() const {
     named_values all{{"epochs", static_cast<double>(epochs_)},
                      {"batch", static_cast<double>(batch_)},
                      {"accumulate", static_cast<double>(accumulate_)},
-                     {"rate", rate_},
+                     {"rate", learning_rate_},
                      {"warm_up", static_cast<double>(warm_up_)},
                      {"momentum", sgd_.momentum},
                      {"nesterov", sgd_.nesterov},
@@ -142,19 +144,19 @@ class settings {
                                                     {"adam's epsilon", adam_.epsilon},
                                                     {"adam's decoupled", static_cast<double>(adam_.decoupled)}})
         all.emplace_back(name, value);
-    for (std::size_t i = 0; i < drops_.size(); ++i) {
-      all.emplace_back("drop_at " + std::to_string(i + 1), drops_[i].at);
-      all.emplace_back("factor of drop_at " + std::to_string(i + 1), drops_[i].factor);
+    for (std::size_t i = 0; i < milestones_.size(); ++i) {
+      all.emplace_back("drop_at " + std::to_string(i + 1), milestones_[i].at);
+      all.emplace_back("factor of drop_at " + std::to_string(i + 1), milestones_[i].factor);
     }
     return all;
   }
 
   /// The learning rate of a step.
-  [[nodiscard]] double rate_at(progress const& now) const {
-    double rate = rate_;
-    for (auto const& each : drops_)
-      if (static_cast<double>(now.epoch) >= each.at * static_cast<double>(epochs_)) rate *= each.factor;
-    return now.iteration < warm_up_ ? rate * static_cast<double>(now.iteration + 1) / static_cast<double>(warm_up_) : rate;
+  [[nodiscard]] double learning_rate_at(progress const& now) const {
+    double learning_rate = learning_rate_;
+    for (auto const& each : milestones_)
+      if (static_cast<double>(now.epoch) >= each.at * static_cast<double>(epochs_)) learning_rate *= each.factor;
+    return now.iteration < warm_up_ ? learning_rate * static_cast<double>(now.iteration + 1) / static_cast<double>(warm_up_) : learning_rate;
   }
 
  private:
@@ -165,13 +167,13 @@ class settings {
     return *this;
   }
 
-  struct drop {
-    double at, factor;
+  struct scaling {
+    double at, factor;  ///< from this fraction of the epochs on, times this
   };
   std::int64_t epochs_ = 10, batch_ = 128, warm_up_ = 0, accumulate_ = 1, stop_after_skips_ = 10;
-  double rate_ = 0.1, clip_ = 0;
+  double learning_rate_ = 0.1, clip_ = 0;
   ema_options ema_;
-  std::vector<drop> drops_;
+  std::vector<scaling> milestones_;
   sgd_options sgd_;
   adam_options adam_;
   std::uint64_t seed_ = 1;
@@ -180,20 +182,27 @@ class settings {
   c2f::accelerator accelerator_;
 };
 
-/// Paper 000, section 4.2.1, for CIFAR: 164 epochs, batch 128, rate .1, a tenth of it from epochs 81 and 122 on, momentum .9
+/// The setter of a value that checkpoints store under another name, so that their format stays.
+[[nodiscard]] inline std::string setting_of(std::string stored) {
+  if (stored == "rate") return "learning_rate";
+  if (auto const at = stored.find("drop_at"); at != std::string::npos) stored.replace(at, std::string_view("drop_at").size(), "milestone");
+  return stored;
+}
+
+/// Ren et al. 2020, section 4.2.1, for CIFAR: 164 epochs, batch 128, learning rate .1, a tenth of it from epochs 81 and 122 on, momentum .9
 /// without Nesterov, weight decay 1e-4 on everything; pad-4 crop, flip and normalisation come with the data.
 struct cifar : settings {
   cifar() {
-    epochs(164).batch(128).rate(0.1).momentum(0.9).weight_decay(1e-4);
-    drop_at(81.0 / 164).drop_at(122.0 / 164);
+    epochs(164).batch(128).learning_rate(0.1).momentum(0.9).weight_decay(1e-4);
+    milestone(81.0 / 164).milestone(122.0 / 164);
   }
 };
 
-/// Paper 000, section 4.2.1, for ImageNet: 90 epochs, batch 256, rate .1, a tenth of it from epochs 31 and 61 on.
+/// Ren et al. 2020, section 4.2.1, for ImageNet: 90 epochs, batch 256, learning rate .1, a tenth of it from epochs 31 and 61 on.
 struct imagenet : settings {
   imagenet() {
-    epochs(90).batch(256).rate(0.1).momentum(0.9).weight_decay(1e-4);
-    drop_at(31.0 / 90).drop_at(61.0 / 90);
+    epochs(90).batch(256).learning_rate(0.1).momentum(0.9).weight_decay(1e-4);
+    milestone(31.0 / 90).milestone(61.0 / 90);
   }
 };
 

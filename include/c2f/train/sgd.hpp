@@ -19,15 +19,15 @@ struct sgd_options {
   double momentum     = 0.9;
   double weight_decay = 0;
   bool nesterov       = false;
-  share_rule shares   = &decay_all;
+  multiplier_rule multipliers   = &decay_all;
 };
 
 class sgd : public optimizer {
  public:
   template <class Net>
   sgd(Net& net, sgd_options const& options, bool low = false) : sgd(any_network(net), options, low) {}
-  sgd(any_network net, sgd_options const& options, bool low = false) : optimizer(net, options.shares, low), options_(options) {
-    if (options_.momentum != 0) momenta_ = remember();
+  sgd(any_network net, sgd_options const& options, bool low = false) : optimizer(net, options.multipliers, low), options_(options) {
+    if (options_.momentum != 0) momenta_ = make_state();
   }
 
   void for_each_state(std::function<void(std::string const&, at::Tensor const&)> const& f) const override {
@@ -36,23 +36,20 @@ class sgd : public optimizer {
 
  private:
   bool update_at_once(flat_update what) override {
-    auto const* const table = fused();
-    if (table == nullptr || table->sgd == nullptr) return false;
     what.weight_decay = options_.weight_decay;
-    table->sgd(what, {options_.momentum, options_.nesterov, momenta_.block});
-    return true;
+    return try_fused::sgd(what, {options_.momentum, options_.nesterov, momenta_.block});
   }
   void begin_update(at::Tensor const&) override {}
   void update(std::vector<std::size_t> const& group, std::vector<at::Tensor> const& parameters, std::vector<at::Tensor> const& gradients,
-              at::Tensor const& rate, double decay, at::Tensor const& skip) override {
+              at::Tensor const& learning_rate, double decay, at::Tensor const& skip) override {
     // Without momentum the kernel takes none. A momentum that begins at zero makes the first step like every other.
     at::_fused_sgd_(parameters, gradients, options_.momentum == 0 ? std::vector<at::Tensor>() : chosen(momenta_.each, group),
-                    options_.weight_decay * decay, options_.momentum, rate, /*dampening=*/0, options_.nesterov, /*maximize=*/false,
+                    options_.weight_decay * decay, options_.momentum, learning_rate, /*dampening=*/0, options_.nesterov, /*maximize=*/false,
                     /*is_first_step=*/false, /*grad_scale=*/{}, skip.defined() ? std::optional(skip) : std::nullopt);
   }
 
   sgd_options options_;
-  memory momenta_;
+  state_block momenta_;
 };
 
 }  // namespace c2f

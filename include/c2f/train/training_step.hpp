@@ -61,7 +61,7 @@ inline at::Tensor ready(at::Tensor const& images, recipe::settings const& recipe
 inline std::string first_not_finite(any_network net) {
   for (bool const trained : {true, false}) {
     std::string found;
-    for_each_leaf(net, [&](std::string const& path, leaf const& each, leaf_traits const& traits) {
+    for_each_tensor(net, [&](std::string const& path, state_tensor const& each, state_traits const& traits) {
       if (found.empty() && traits.trained == trained && !each.tensor().isfinite().all().item<bool>()) found = path;
     });
     if (!found.empty()) return found;
@@ -70,12 +70,12 @@ inline std::string first_not_finite(any_network net) {
 }
 
 /// Copies of tensors, and LibTorch's generators, to be put back.
-class remembered {
+class snapshot {
  public:
-  remembered(std::vector<at::Tensor> tensors, at::Device device) : tensors_(std::move(tensors)), generators_(device) {
+  snapshot(std::vector<at::Tensor> tensors, at::Device device) : tensors_(std::move(tensors)), generators_(device) {
     for (auto const& each : tensors_) before_.push_back(each.detach().clone());
   }
-  void put_back() const {
+  void restore() const {
     at::NoGradGuard const no_gradients;
     for (std::size_t i = 0; i < tensors_.size(); ++i) tensors_[i].copy_(before_[i]);
     generators_.assign(drawn_before_);
@@ -110,7 +110,7 @@ class any_training_step {
     place.record         = std::move(record);
     std::int64_t samples = 0;
     for (auto const& each : batches) samples += static_cast<std::int64_t>(each.ids.size());
-    bool const whole = recordable_ && static_cast<std::int64_t>(batches.size()) == recipe_.accumulate() &&
+    bool const whole = capturable_ && static_cast<std::int64_t>(batches.size()) == recipe_.accumulate() &&
                        samples == recipe_.accumulate() * recipe_.batch();
     send_numbers(batches, place);
     if (whole && inputs_.empty()) make_inputs(batches);
@@ -118,15 +118,15 @@ class any_training_step {
     last_                        = now;
     if (whole && !work_) prepare(batches, place);
     if (whole && work_) {
-      work_->repeat();
-      place.calls = recorded_calls_;
-      for (std::size_t i = 0; i < host_leaves_.size(); ++i) count(host_leaves_[i].tensor, place.calls[i]);
+      work_->replay();
+      place.calls = captured_calls_;
+      for (std::size_t i = 0; i < host_counters_.size(); ++i) count(host_counters_[i].tensor, place.calls[i]);
     } else {
       run(now, place.record, false);
       place.calls = calls_;
     }
     ++queued_;
-    place.result.copy_(verdict_.result, /*non_blocking=*/true);
+    place.result.copy_(outcome_.result, /*non_blocking=*/true);
     place.done.set(stream());
   }
 
@@ -148,8 +148,8 @@ class any_training_step {
     for (std::size_t i = 0; i < names_.size(); ++i) record.losses.emplace_back(names_[i], found[i]);
     record.skipped      = found[names_.size()] != 0;
     bool const averages = !record.skipped && moving_average::weight(recipe_.ema(), record.iteration) != 0;
-    for (std::size_t i = 0; i < host_leaves_.size(); ++i) {
-      auto const& [counter, averaged] = host_leaves_[i];
+    for (std::size_t i = 0; i < host_counters_.size(); ++i) {
+      auto const& [counter, averaged] = host_counters_[i];
       if (record.skipped) count(counter, -place.calls[i]);
       if (!averages) continue;
       std::int64_t calls = value(counter);  // which is ahead by the steps that are under way
@@ -171,13 +171,13 @@ class any_training_step {
     if (!averaged_) return;
     at::NoGradGuard const no_gradients;
     std::vector<at::Tensor> from;
-    for_each_leaf(*averaged_, [&](std::string const&, leaf const& each, leaf_traits const&) { from.push_back(each.tensor()); });
+    for_each_tensor(*averaged_, [&](std::string const&, state_tensor const& each, state_traits const&) { from.push_back(each.tensor()); });
     std::size_t i = 0;
-    for_each_leaf(model_, [&](std::string const&, leaf const& each, leaf_traits const&) { each.tensor().copy_(from[i++]); });
+    for_each_tensor(model_, [&](std::string const&, state_tensor const& each, state_traits const&) { each.tensor().copy_(from[i++]); });
   }
 
   /// Whether steps are recorded and repeated.
-  [[nodiscard]] bool recorded() const { return work_ != nullptr; }
+  [[nodiscard]] bool captured() const { return work_ != nullptr; }
   /// What keeps them from being recorded; empty where nothing does or it is not known yet.
   [[nodiscard]] std::string const& why() const { return why_; }
 
@@ -190,10 +190,10 @@ class any_training_step {
         recipe_(recipe),
         stream_(recipe.device()),
         optimizer_(recipe.make_optimizer(model, recipe.bf16())),
-        statistics_(model, [](leaf_traits const& each) { return !each.trained; }) {
-    for_each_leaf(model_, [&](std::string const&, leaf const& each, leaf_traits const& traits) {
+        statistics_(model, [](state_traits const& each) { return !each.trained; }) {
+    for_each_tensor(model_, [&](std::string const&, state_tensor const& each, state_traits const& traits) {
       if (traits.on_host)
-        host_leaves_.push_back({each.tensor(), {}});
+        host_counters_.push_back({each.tensor(), {}});
       else if (each.tensor().scalar_type() != at::kFloat)
         others_.push_back(each.tensor().detach());
     });
@@ -208,20 +208,20 @@ class any_training_step {
   /// From now on `averaged`, a copy of the model, is its moving average.
   void begin_average(any_network averaged) {
     averaged_.emplace(averaged);
-    flat const parameters(averaged, [](leaf_traits const& each) { return each.trained; });
-    flat const statistics(averaged, [](leaf_traits const& each) { return !each.trained; });
+    flat const parameters(averaged, [](state_traits const& each) { return each.trained; });
+    flat const statistics(averaged, [](state_traits const& each) { return !each.trained; });
     std::vector<std::pair<at::Tensor, at::Tensor>> pairs;
     if (!parameters.empty()) pairs.emplace_back(optimizer_->parameters().numbers(), parameters.numbers());
     if (!statistics.empty()) pairs.emplace_back(statistics_.numbers(), statistics.numbers());
     std::vector<std::pair<at::Tensor, bool>> own;  // the model's leaves, and whether they stay on the host
-    for_each_leaf(model_, [&](std::string const&, leaf const& each, leaf_traits const& traits) {
+    for_each_tensor(model_, [&](std::string const&, state_tensor const& each, state_traits const& traits) {
       own.emplace_back(each.tensor().detach(), traits.on_host);
     });
     std::size_t i = 0, counter = 0;
-    for_each_leaf(averaged, [&](std::string const&, leaf const& each, leaf_traits const&) {
+    for_each_tensor(averaged, [&](std::string const&, state_tensor const& each, state_traits const&) {
       auto const& [from, stays] = own[i++];
       if (stays)
-        host_leaves_[counter++].averaged = each.tensor();
+        host_counters_[counter++].averaged = each.tensor();
       else if (from.scalar_type() != at::kFloat)  // in no block
         pairs.emplace_back(from, each.tensor().detach());
     });
@@ -234,7 +234,7 @@ class any_training_step {
   // Says why the step that was queued last was skipped; it is computed once more for that.
   [[noreturn]] void stop_at_skipped(step_record const& at, std::int64_t in_a_row) {
     with_fused const scope(recipe_.accelerator().table);
-    detail::remembered const before(changing_in_forward(), recipe_.device());
+    detail::snapshot const before(changing_in_forward(), recipe_.device());
     differentiate(last_, at, false);
     std::string what, path = detail::first_not_finite(model_);
     for (auto const& [name, value] : at.losses)
@@ -247,7 +247,7 @@ class any_training_step {
     std::string const remedy = !loss          ? "lower the learning rate or clip the gradient"
                                : path.empty() ? "every parameter is finite, so look at the images and the loss"
                                               : "the first number of the model that is not is in '" + path + "'; lower the learning rate";
-    before.put_back();
+    before.restore();
     throw not_finite(what + " is not finite at epoch " + std::to_string(at.epoch) + ", step " + std::to_string(at.step) + " (" +
                      std::to_string(in_a_row) + " skipped in a row); " + remedy);
   }
@@ -266,32 +266,32 @@ class any_training_step {
     step_record record;
     at::Tensor numbers, draws, keys, result;  // on the host
     std::vector<std::int64_t> calls;          // by which the counters of norms have moved
-    milestone done;
+    event done;
   };
   /// A counter that a training call of a norm increments.
-  struct host_leaf {
+  struct host_counter {
     at::Tensor tensor, averaged;
   };
   /// A place on the device that batches are copied to while the step before runs.
-  struct landing {
-    explicit landing(at::Device device) : arrived(device), free(device) {}
+  struct staging_buffer {
+    explicit staging_buffer(at::Device device) : arrived(device), free(device) {}
     at::Tensor images, truth;
-    milestone arrived, free;
+    event arrived, free;
   };
 
   [[nodiscard]] at::Device device() const { return recipe_.device(); }
   [[nodiscard]] bool on_gpu() const { return !device().is_cpu(); }
   /// Whether t and random numbers are taken from the device.
-  [[nodiscard]] bool accelerated() const { return recipe_.accelerator().record != nullptr; }
+  [[nodiscard]] bool accelerated() const { return recipe_.accelerator().capture != nullptr; }
   [[nodiscard]] c10::Stream stream() const { return current_stream(device()); }
   static std::int64_t value(at::Tensor const& counter) { return *counter.const_data_ptr<std::int64_t>(); }
   [[nodiscard]] std::vector<std::int64_t> counts() const {
     std::vector<std::int64_t> all;
-    for (auto const& each : host_leaves_) all.push_back(value(each.tensor));
+    for (auto const& each : host_counters_) all.push_back(value(each.tensor));
     return all;
   }
-  static void count(at::Tensor const& leaf, std::int64_t calls) { *leaf.mutable_data_ptr<std::int64_t>() += calls; }
-  [[nodiscard]] at::Tensor on_host(at::IntArrayRef sizes, at::ScalarType type) const {
+  static void count(at::Tensor const& counter, std::int64_t calls) { *counter.mutable_data_ptr<std::int64_t>() += calls; }
+  [[nodiscard]] at::Tensor requires_host(at::IntArrayRef sizes, at::ScalarType type) const {
     return at::empty(sizes, at::TensorOptions(type).pinned_memory(on_gpu()));
   }
 
@@ -299,18 +299,18 @@ class any_training_step {
 
   // t, rate and the average's weight; for accelerators also the draws of the source [batches, levels, N] and the keys: seed, epoch, ids.
   void send_numbers(std::vector<data::batch> const& batches, slot& place) {
-    if (!place.numbers.defined()) place.numbers = on_host({3}, at::kDouble);
+    if (!place.numbers.defined()) place.numbers = requires_host({3}, at::kDouble);
     double* const number = place.numbers.mutable_data_ptr<double>();
     number[0]            = place.record.t;
-    number[1]            = place.record.rate;
+    number[1]            = place.record.learning_rate;
     number[2]            = moving_average::weight(recipe_.ema(), place.record.iteration);
     numbers_.copy_(place.numbers, /*non_blocking=*/true);
     if (!accelerated()) return;
     std::int64_t const n = recipe_.batch(), k = recipe_.accumulate();
     if (!keys_.defined()) keys_ = at::zeros({2 + k * n}, at::TensorOptions(device()).dtype(at::kLong));
     if (!draws_.defined() || draws_.size(1) != levels_) draws_ = at::zeros({k, levels_, n}, numbers_.options());
-    if (!place.keys.defined()) place.keys = on_host(keys_.sizes(), at::kLong);
-    if (!place.draws.defined() || place.draws.size(1) != levels_) place.draws = on_host(draws_.sizes(), at::kDouble);
+    if (!place.keys.defined()) place.keys = requires_host(keys_.sizes(), at::kLong);
+    if (!place.draws.defined() || place.draws.size(1) != levels_) place.draws = requires_host(draws_.sizes(), at::kDouble);
     std::int64_t* const key = place.keys.mutable_data_ptr<std::int64_t>();
     double* const draw      = place.draws.mutable_data_ptr<double>();
     key[0]                  = static_cast<std::int64_t>(recipe_.seed());
@@ -375,7 +375,7 @@ class any_training_step {
       }
     }
     if (on_gpu())
-      for (std::size_t i = 0; i < 2; ++i) landings_.emplace_back(device());
+      for (std::size_t i = 0; i < 2; ++i) staging_buffers_.emplace_back(device());
   }
   std::vector<input> const& fill(std::vector<data::batch> const& batches) {
     for (std::size_t i = 0; i < batches.size(); ++i) {
@@ -386,7 +386,7 @@ class any_training_step {
       if (read_) {
         read_(to.numbers.ids, to.numbers.keys, to.images, to.truth);
       } else if (on_gpu() && batches[i].images.is_cpu()) {
-        land(batches[i], to);
+        stage(batches[i], to);
       } else {
         to.images.copy_(batches[i].images);
         to.truth.copy_(batches[i].truth);
@@ -395,15 +395,15 @@ class any_training_step {
     return inputs_;
   }
   // To the device in a stream of its own, and from there, in the order of the steps, to its place.
-  void land(data::batch const& batch, input const& to) {
-    landing& place = landings_[landed_++ % landings_.size()];
+  void stage(data::batch const& batch, input const& to) {
+    staging_buffer& place = staging_buffers_[staged_++ % staging_buffers_.size()];
     {
       if (!place.images.defined()) {
         place.images = at::empty_like(batch.images, at::TensorOptions(device()));
         place.truth  = at::empty_like(batch.truth, at::TensorOptions(device()));
         place.free.set(stream());
       }
-      c10::Stream const copying = copying_ ? *copying_ : copying_.emplace(another_stream(device()));
+      c10::Stream const copying = copying_ ? *copying_ : copying_.emplace(pool_stream(device()));
       c10::StreamGuard const there(copying);
       place.free.wait_in(copying);
       place.images.copy_(batch.images, /*non_blocking=*/true);
@@ -419,19 +419,19 @@ class any_training_step {
   // ---- the step itself ----
 
   // Losses and gradients.
-  void differentiate(std::vector<input> const& inputs, step_record const& record, bool recorded) {
+  void differentiate(std::vector<input> const& inputs, step_record const& record, bool captured) {
     optimizer_->zero_gradients();
     losses_.reset();
     for (input const& each : inputs) {
       // In a recorded pass what the host says is said once for all steps, so it says nothing.
       pass p{.mode     = train,
              .truth    = each.truth,
-             .t        = recorded ? std::numeric_limits<double>::quiet_NaN() : record.t,
+             .t        = captured ? std::numeric_limits<double>::quiet_NaN() : record.t,
              .seed     = recipe_.seed(),
              .epoch    = each.epoch,
              .ids      = each.ids,
              .device   = accelerated() ? &each.numbers : nullptr,
-             .recorded = recorded};
+             .capturing = captured};
       forward_(each.images, p);
       std::vector<at::Tensor> values;
       names_.clear();
@@ -447,15 +447,15 @@ class any_training_step {
     }
   }
 
-  void run(std::vector<input> const& inputs, step_record const& record, bool recorded) {
+  void run(std::vector<input> const& inputs, step_record const& record, bool captured) {
     if (!statistics_.empty()) before_.copy_(statistics_.numbers());
     for (std::size_t i = 0; i < others_.size(); ++i) others_before_[i].copy_(others_[i]);
     std::vector<std::int64_t> const before = counts();
-    differentiate(inputs, record, recorded);
+    differentiate(inputs, record, captured);
     calls_ = counts();
     for (std::size_t i = 0; i < before.size(); ++i) calls_[i] -= before[i];
     at::NoGradGuard const no_gradients;
-    if (!verdict_.result.defined()) begin_verdicts();
+    if (!outcome_.result.defined()) allocate_outcomes();
     auto const& [skip, scale, result] = judge();
     optimizer_->step(numbers_.select(0, 1), recipe_.clip() > 0 ? scale : at::Tensor(), skip);
     if (!statistics_.empty()) statistics_.numbers().copy_(at::where(skip.ne(0), before_, statistics_.numbers()));
@@ -463,22 +463,20 @@ class any_training_step {
     if (averaged_) average_.update(numbers_.select(0, 2).mul(skip.eq(0)));
   }
 
-  void begin_verdicts() {
+  void allocate_outcomes() {
     at::TensorOptions const on = numbers_.options();
-    verdict_ = {at::zeros({}, on.dtype(at::kFloat)), at::ones({}, on.dtype(at::kFloat)), at::zeros({losses_.numel() + 1}, on)};
-    for (auto& each : ring_) each.result = on_host(verdict_.result.sizes(), at::kDouble);
+    outcome_ = {at::zeros({}, on.dtype(at::kFloat)), at::ones({}, on.dtype(at::kFloat)), at::zeros({losses_.numel() + 1}, on)};
+    for (auto& each : ring_) each.result = requires_host(outcome_.result.sizes(), at::kDouble);
   }
   // Whether the step is skipped, and what its gradient is multiplied by where it is clipped.
-  step_verdict const& judge() {
+  step_outcome const& judge() {
     at::Tensor const norm = optimizer_->gradient_norm();
-    if (auto const* const table = fused(); table != nullptr && table->finish != nullptr) {
-      table->finish(norm, losses_, recipe_.clip(), verdict_);
-    } else {
-      verdict_.skip.copy_(at::cat({losses_, norm.view({1})}).isfinite().all().logical_not());
-      if (recipe_.clip() > 0) verdict_.scale.copy_(c2f::optimizer::clipping(norm, recipe_.clip()));
-      verdict_.result.copy_(at::cat({losses_, verdict_.skip.view({1})}));
+    if (!try_fused::decide_step(norm, losses_, recipe_.clip(), outcome_)) {
+      outcome_.skip.copy_(at::cat({losses_, norm.view({1})}).isfinite().all().logical_not());
+      if (recipe_.clip() > 0) outcome_.scale.copy_(c2f::optimizer::clipping(norm, recipe_.clip()));
+      outcome_.result.copy_(at::cat({losses_, outcome_.skip.view({1})}));
     }
-    return verdict_;
+    return outcome_;
   }
 
   // ---- recording ----
@@ -486,7 +484,7 @@ class any_training_step {
   [[nodiscard]] std::vector<at::Tensor> changing_in_forward() const {
     std::vector<at::Tensor> all;
     if (!statistics_.empty()) all.push_back(statistics_.numbers());
-    for (auto const& each : host_leaves_) all.push_back(each.tensor);
+    for (auto const& each : host_counters_) all.push_back(each.tensor);
     all.insert(all.end(), others_.begin(), others_.end());
     return all;
   }
@@ -496,57 +494,57 @@ class any_training_step {
     if (!optimizer_->parameters().empty()) changing.push_back(optimizer_->parameters().numbers());
     optimizer_->for_each_state([&](std::string const&, at::Tensor const& each) { changing.push_back(each); });
     if (averaged_)
-      for_each_leaf(*averaged_, [&](std::string const&, leaf const& each, leaf_traits const&) { changing.push_back(each.tensor()); });
-    detail::remembered const before(std::move(changing), recipe_.device());
+      for_each_tensor(*averaged_, [&](std::string const&, state_tensor const& each, state_traits const&) { changing.push_back(each.tensor()); });
+    detail::snapshot const before(std::move(changing), recipe_.device());
     try {
-      run(inputs_, place.record, /*recorded=*/false);  // which says how many levels draw
+      run(inputs_, place.record, /*captured=*/false);  // which says how many levels draw
       if (levels_wanted_ != levels_) {
         levels_ = levels_wanted_;
         send_numbers(batches, place);
         for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i].numbers = numbers_of(static_cast<std::int64_t>(i), recipe_.batch());
       }
-      recording made =
-          record_after_runs(recipe_.accelerator(), [this, record = place.record](bool recorded) { run(inputs_, record, recorded); });
+      capture_result made =
+          warm_up_and_capture(recipe_.accelerator(), [this, record = place.record](bool captured) { run(inputs_, record, captured); });
       work_           = std::move(made.work);
       why_            = std::move(made.why);
-      recorded_calls_ = calls_;
+      captured_calls_ = calls_;
     } catch (...) {
-      before.put_back();
+      before.restore();
       throw;
     }
-    recordable_ = work_ != nullptr;
-    before.put_back();
+    capturable_ = work_ != nullptr;
+    before.restore();
     optimizer_->refresh_low();
   }
 
   any_network model_;
   forward forward_;
   recipe::settings recipe_;
-  own_stream stream_;
+  side_stream stream_;
   std::unique_ptr<c2f::optimizer> optimizer_;
   flat statistics_;
-  std::vector<host_leaf> host_leaves_;
-  std::vector<std::int64_t> calls_, recorded_calls_;  // of norms, in the last run and in a recorded step
+  std::vector<host_counter> host_counters_;
+  std::vector<std::int64_t> calls_, captured_calls_;  // of norms, in the last run and in a recorded step
   std::optional<any_network> averaged_;
   moving_average average_;
   at::Tensor before_;                               // the statistics before the step
   std::vector<at::Tensor> others_, others_before_;  // leaves that are in no block, of modules of LibTorch
   at::Tensor numbers_, draws_, keys_;               // what changes from step to step, on the device
   at::Tensor losses_;                               // of the last step, [L] double
-  step_verdict verdict_;
+  step_outcome outcome_;
   std::vector<std::string> names_;  // of the losses
   std::int64_t levels_ = 1, levels_wanted_ = 1;
 
   std::vector<input> inputs_, last_;  // the places of a recorded step; what the last step was given
-  std::vector<landing> landings_;
+  std::vector<staging_buffer> staging_buffers_;
   std::optional<c10::Stream> copying_;
   std::vector<slot> ring_;
-  std::size_t queued_ = 0, taken_ = 0, landed_ = 0;
+  std::size_t queued_ = 0, taken_ = 0, staged_ = 0;
 
   data::device_reader read_;
-  bool recordable_ = accelerated();
+  bool capturable_ = accelerated();
   std::string why_;
-  std::unique_ptr<recorded_work> work_;  // refers to the rest, so it goes first
+  std::unique_ptr<captured_graph> work_;  // refers to the rest, so it goes first
 };
 
 // Of a wrong task, which has said its sentence; what is asked of it besides is no error of its own.

@@ -15,7 +15,7 @@ inline void augment_pictures(picture_source const& from, at::Tensor const& ids, 
         cuda::augment_pictures<Number>{read<std::uint8_t>(from.bytes), read<std::int64_t>(from.labels), read<float>(from.normalised),
                                        read<std::int64_t>(ids), read<std::int64_t>(keys), write<Number>(images), write<std::int64_t>(truth),
                                        from.bytes.size(0), static_cast<int>(from.pad), from.flip, augment},
-        ids.size(0), place_of(images));
+        ids.size(0), device_stream_of(images));
   });
 }
 

@@ -25,7 +25,7 @@ struct bias_relu_function : torch::autograd::Function<bias_relu_function> {
       cuda::bias_relu<Number> const work{
           read<Number>(x),  read<Number>(bias),          shortcut.defined() ? read<Number>(shortcut) : nullptr,
           write<Number>(y), static_cast<int>(x.size(1)), relu};
-      for_each(work, x.numel() / in_words<Number>, place_of(x));
+      for_each(work, x.numel() / in_words<Number>, device_stream_of(x));
     });
     context->save_for_backward({relu ? y : at::Tensor()});
     context->saved_data["shortcut"] = shortcut.defined();
@@ -35,13 +35,13 @@ struct bias_relu_function : torch::autograd::Function<bias_relu_function> {
     at::Tensor const y = context->get_saved_variables()[0], dy = as_map(gradients[0], at::MemoryFormat::ChannelsLast),
                      dx = y.defined() ? at::empty_like(y) : dy, to_bias = at::empty({dy.size(1)}, dy.options());
     for_number(dy, [&]<class Number>(Number*) {
-      tiles::cut const cut      = cut_of<Number>(dy);
+      tiles::cut const cut      = tiling_of<Number>(dy);
       at::Tensor const partials = empty_partials(cut, dy);
       auto* const pairs         = partials_in(partials);
       auto const* const out     = y.defined() ? read<Number>(y) : nullptr;
       tiles::for_tiles(bias_relu_backward<Number>{read<Number>(dy), out, out != nullptr ? write<Number>(dx) : nullptr, pairs, cut}, cut,
-                       place_of(dy));
-      tiles::for_tiles(bias_sums<Number>{pairs, write<Number>(to_bias), cut}, cut.one_strip(), place_of(dy));
+                       device_stream_of(dy));
+      tiles::for_tiles(bias_sums<Number>{pairs, write<Number>(to_bias), cut}, cut.one_row_block(), device_stream_of(dy));
     });
     return {dx, to_bias, context->saved_data["shortcut"].toBool() ? dx : at::Tensor(), {}};
   }

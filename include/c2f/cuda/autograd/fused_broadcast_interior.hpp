@@ -10,25 +10,25 @@ namespace c2f::cuda::detail {
 [[nodiscard]] inline bool in_whole_words(map_shape const& map) { return map.last && map.channels % 8 == 0; }
 
 /// The sums of a stretched map's gradient that belong to the numbers of the tiny one: of its channels from `first` on.
-[[nodiscard]] inline at::Tensor stretch_sums(at::Tensor const& gradient_, map_shape const& of_tiny, int first) {
+[[nodiscard]] inline at::Tensor broadcast_interior_backward(at::Tensor const& gradient_, map_shape const& of_tiny, int first) {
   auto const format         = format_of(of_tiny);
   at::Tensor const gradient = as_map(gradient_, format);
   map_shape const whole     = shape_of(gradient, format), of_sums{whole.samples, of_tiny.channels, whole.height, of_tiny.width, whole.last};
   at::Tensor const sums = empty_map(of_sums, gradient, at::kFloat), to_tiny = empty_map(of_tiny, gradient, gradient.scalar_type());
-  place const where = place_of(gradient);
+  device_stream const where = device_stream_of(gradient);
   for_number(gradient, [&]<class Number>(Number*) {
-    if (stretch_columns_of_words<Number> const columns{read<Number>(gradient), write<float>(sums), whole, of_sums};
+    if (sum_columns_of_words<Number> const columns{read<Number>(gradient), write<float>(sums), whole, of_sums};
         first == 0 && whole.channels == of_tiny.channels && in_whole_words(whole))
       for_each(columns, columns.count(), where);
     else
-      for_rows(stretch_columns<Number>{read<Number>(gradient), write<float>(sums), whole, of_sums, first},
+      for_rows(sum_columns<Number>{read<Number>(gradient), write<float>(sums), whole, of_sums, first},
                of_sums.resized(whole.height, 1).count(), where);
-    for_rows(stretch_rows<Number>{read<float>(sums), write<Number>(to_tiny), of_sums, of_tiny}, of_tiny.count(), where);
+    for_rows(sum_rows<Number>{read<float>(sums), write<Number>(to_tiny), of_sums, of_tiny}, of_tiny.count(), where);
   });
   return to_tiny;
 }
 
-struct stretch_function : torch::autograd::Function<stretch_function> {
+struct broadcast_interior_function : torch::autograd::Function<broadcast_interior_function> {
   // tiny and onto of one number type.
   static at::Tensor forward(AutogradContext* context, at::Tensor const& tiny_, std::optional<at::Tensor> const& onto_, std::int64_t height,
                             std::int64_t width, at::MemoryFormat format) {
@@ -37,10 +37,10 @@ struct stretch_function : torch::autograd::Function<stretch_function> {
     at::Tensor const to = empty_map(large, tiny, tiny.scalar_type());
     for_number(tiny, [&]<class Number>(Number*) {
       Number const* const below = onto.defined() ? read<Number>(onto) : nullptr;
-      if (stretch_words<Number> const work{read<Number>(tiny), below, write<Number>(to), of_tiny, large}; in_whole_words(large))
-        for_each(work, work.count(), place_of(tiny));
+      if (broadcast_interior_words<Number> const work{read<Number>(tiny), below, write<Number>(to), of_tiny, large}; in_whole_words(large))
+        for_each(work, work.count(), device_stream_of(tiny));
       else
-        fill(write<Number>(to), large, cuda::stretch<Number>{read<Number>(tiny), below, of_tiny, large}, place_of(tiny));
+        fill(write<Number>(to), large, cuda::broadcast_interior<Number>{read<Number>(tiny), below, of_tiny, large}, device_stream_of(tiny));
     });
     save_shape(*context, of_tiny);
     context->saved_data["onto"] = onto.defined();
@@ -48,7 +48,7 @@ struct stretch_function : torch::autograd::Function<stretch_function> {
   }
   static variable_list backward(AutogradContext* context, variable_list const& gradients) {
     map_shape const of_tiny = saved_shape(*context);
-    return {context->needs_input_grad(0) ? stretch_sums(gradients[0], of_tiny, 0) : at::Tensor(),
+    return {context->needs_input_grad(0) ? broadcast_interior_backward(gradients[0], of_tiny, 0) : at::Tensor(),
             context->saved_data["onto"].toBool() ? gradients[0] : at::Tensor(),
             {},
             {},
@@ -57,10 +57,10 @@ struct stretch_function : torch::autograd::Function<stretch_function> {
 };
 
 /// fused_operations::stretch.
-inline at::Tensor stretch(at::Tensor const& tiny, std::int64_t height, std::int64_t width, at::MemoryFormat format,
+inline at::Tensor broadcast_interior(at::Tensor const& tiny, std::int64_t height, std::int64_t width, at::MemoryFormat format,
                           at::Tensor const& onto) {
   at::Tensor const number = as_number(onto.defined() ? onto : tiny);
-  return stretch_function::apply(tiny.to(number.scalar_type()), onto.defined() ? std::optional<at::Tensor>(number) : std::nullopt, height,
+  return broadcast_interior_function::apply(tiny.to(number.scalar_type()), onto.defined() ? std::optional<at::Tensor>(number) : std::nullopt, height,
                                  width, format);
 }
 

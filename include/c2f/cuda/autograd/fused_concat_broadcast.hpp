@@ -6,7 +6,7 @@
 
 namespace c2f::cuda::detail {
 
-struct stretch_beside_function : torch::autograd::Function<stretch_beside_function> {
+struct concat_broadcast_function : torch::autograd::Function<concat_broadcast_function> {
   // x and tiny of one number type.
   static at::Tensor forward(AutogradContext* context, at::Tensor const& x_, at::Tensor const& tiny_) {
     at::Tensor const x    = as_map(x_);
@@ -15,7 +15,7 @@ struct stretch_beside_function : torch::autograd::Function<stretch_beside_functi
     map_shape const joined = of_x.with_channels(of_x.channels + of_tiny.channels);
     at::Tensor const both  = empty_map(joined, x, x.scalar_type());
     for_number(x, [&]<class Number>(Number*) {
-      fill(write<Number>(both), joined, stretch_beside<Number>{read<Number>(x), read<Number>(tiny), of_x, of_tiny}, place_of(x));
+      fill(write<Number>(both), joined, concat_broadcast<Number>{read<Number>(x), read<Number>(tiny), of_x, of_tiny}, device_stream_of(x));
     });
     save_shape(*context, of_tiny);
     return both;
@@ -24,14 +24,14 @@ struct stretch_beside_function : torch::autograd::Function<stretch_beside_functi
     map_shape const of_tiny = saved_shape(*context);
     auto const channels     = static_cast<int>(gradients[0].size(1)) - of_tiny.channels;
     return {context->needs_input_grad(0) ? gradients[0].narrow(1, 0, channels) : at::Tensor(),
-            context->needs_input_grad(1) ? stretch_sums(gradients[0], of_tiny, channels) : at::Tensor()};
+            context->needs_input_grad(1) ? broadcast_interior_backward(gradients[0], of_tiny, channels) : at::Tensor()};
   }
 };
 
-/// fused_operations::stretch_beside.
-inline at::Tensor stretch_beside(at::Tensor const& x, at::Tensor const& tiny) {
+/// fused_operations::concat_broadcast.
+inline at::Tensor concat_broadcast(at::Tensor const& x, at::Tensor const& tiny) {
   at::Tensor const number = as_number(x);
-  return stretch_beside_function::apply(number, tiny.to(number.scalar_type()));
+  return concat_broadcast_function::apply(number, tiny.to(number.scalar_type()));
 }
 
 }  // namespace c2f::cuda::detail

@@ -9,7 +9,7 @@ namespace c2f::cuda::detail {
 /// Without a gradient.
 inline at::Tensor drawn_boxes(at::Tensor const& boxes, map_shape const& shape, double edge) {
   at::Tensor const maps = empty_map(shape, boxes, at::kFloat);
-  fill(write<float>(maps), shape, cuda::draw_boxes{read<float>(boxes), static_cast<float>(edge), shape}, place_of(boxes));
+  fill(write<float>(maps), shape, cuda::draw_boxes{read<float>(boxes), static_cast<float>(edge), shape}, device_stream_of(boxes));
   return maps;
 }
 
@@ -27,7 +27,7 @@ struct draw_boxes_function : torch::autograd::Function<draw_boxes_function> {
     at::Tensor const gradient = as_map(gradients[0].to(at::kFloat), format), to_boxes = at::empty_like(boxes);
     for_blocks(draw_boxes_backward{read<float>(boxes), read<float>(gradient), write<float>(to_boxes),
                                    static_cast<float>(context->saved_data["edge"].toDouble()), shape_of(gradient, format)},
-               boxes.size(0) * boxes.size(1), place_of(boxes));
+               boxes.size(0) * boxes.size(1), device_stream_of(boxes));
     return {to_boxes, {}, {}, {}, {}};
   }
 };

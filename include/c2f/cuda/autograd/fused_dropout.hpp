@@ -40,14 +40,14 @@ struct drop_function : torch::autograd::Function<drop_function> {
                                     .probability = probability,
                                     .factor      = load(factor),
                                     .what        = static_cast<std::uint32_t>(what)};
-      for_blocks(work, x.size(0) * work.chunks(), place_of(x));
+      for_blocks(work, x.size(0) * work.chunks(), device_stream_of(x));
     });
     return to;
   }
 };
 
 /// fused_operations::drop.
-inline at::Tensor drop(at::Tensor const& x, at::Tensor const& ids, at::Tensor const& keys, double probability, std::uint32_t what) {
+inline at::Tensor dropout(at::Tensor const& x, at::Tensor const& ids, at::Tensor const& keys, double probability, std::uint32_t what) {
   return drop_function::apply(x, ids, keys, probability, static_cast<std::int64_t>(what));
 }
 

@@ -21,10 +21,10 @@ struct map_cross_entropy_function : torch::autograd::Function<map_cross_entropy_
       work.partial             = write<double>(partial);
       if (shape.area() == 1)
         for_rows(vector_cross_entropy<Number>{work.raw, label, ignore, shape.channels, work.largest, work.logarithm, work.partial},
-                 shape.samples, place_of(raw));
+                 shape.samples, device_stream_of(raw));
       else
-        for_blocks(work, sums, place_of(raw));
-      for_blocks(map_cross_entropy_mean{work.partial, sums, write<float>(loss), write<float>(share)}, 1, place_of(raw));
+        for_blocks(work, sums, device_stream_of(raw));
+      for_blocks(map_cross_entropy_mean{work.partial, sums, write<float>(loss), write<float>(share)}, 1, device_stream_of(raw));
     });
     context->save_for_backward({raw, truth, pixels, share});
     context->saved_data["ignore"] = ignore;
@@ -40,7 +40,7 @@ struct map_cross_entropy_function : torch::autograd::Function<map_cross_entropy_
           write<Number>(to_raw), shape_of(raw),
           map_cross_entropy_backward<Number>{read<Number>(raw), truth.const_data_ptr<std::int64_t>(), context->saved_data["ignore"].toInt(),
                                              shape_of(raw), pixel, pixel + truth.numel(), read<float>(saved[3]), read<float>(gradient)},
-          place_of(raw));
+          device_stream_of(raw));
     });
     return {to_raw, {}, {}};
   }

@@ -25,7 +25,7 @@ struct max_pool_function : torch::autograd::Function<max_pool_function> {
     for_number(x, [&]<class Number>(Number*) {
       cuda::max_pool<Number> const work{
           read<Number>(x), write<Number>(y), taps.defined() ? write<std::uint8_t>(taps) : nullptr, window, of_x, of_y};
-      for_each(work, work.count(), place_of(x));
+      for_each(work, work.count(), device_stream_of(x));
     });
     save_shape(*context, of_x);
     context->saved_data["window"] = std::vector<std::int64_t>{kernel, stride, padding};
@@ -44,7 +44,7 @@ struct max_pool_function : torch::autograd::Function<max_pool_function> {
                                            {static_cast<int>(window[0]), static_cast<int>(window[1]), static_cast<int>(window[2])},
                                            of_x,
                                            shape_of(dy, at::MemoryFormat::ChannelsLast)};
-      for_each(work, work.count(), place_of(dy));
+      for_each(work, work.count(), device_stream_of(dy));
     });
     return {dx, {}, {}, {}, {}};
   }

@@ -36,7 +36,7 @@ struct multiply_crop_function : torch::autograd::Function<multiply_crop_function
       for_corners(corners, [&](map_corners const& some, std::int64_t begin, std::int64_t count) {
         fill(write<Number>(parts) + begin * part.sample(), part.with_samples(count),
              multiply_crop<Number>{read<Number>(x) + begin * of_x.sample(), read<Number>(z) + begin * of_z.sample(), of_x, of_z, some},
-             place_of(x));
+             device_stream_of(x));
       });
     });
     context->save_for_backward({x, z});
@@ -56,7 +56,7 @@ struct multiply_crop_function : torch::autograd::Function<multiply_crop_function
           fill(write<Number>(gradient) + begin * to.sample(), to.with_samples(count),
                multiply_crop_backward<Number>{read<Number>(parts) + begin * part.sample(), read<Number>(other) + begin * of_other.sample(),
                                               part, of_other, to.channels, some},
-               place_of(x));
+               device_stream_of(x));
         });
       });
       return gradient;

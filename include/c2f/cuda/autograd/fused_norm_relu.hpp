@@ -3,7 +3,7 @@
 // Costs: two launches each way; y, and for the way back the two numbers a channel, the partial results of at most 128 strips (1 KiB a
 // channel) and dx, with a shortcut also its gradient. Kept until then: x, and with a ReLU y, which whoever reads y keeps anyway. A map that
 // is not channels last and dense, or starts at an odd address, costs a copy. A gradient that a second reader of y has is added on the way
-// (for_second_reader). Error: channels that are not a multiple of 8.
+// (gradient_fan_out). Error: channels that are not a multiple of 8.
 #pragma once
 
 #include <c2f/cuda/autograd/fused_tiles.hpp>
@@ -29,14 +29,14 @@ struct norm_relu_function : torch::autograd::Function<norm_relu_function> {
     at::Tensor const shortcut = shortcut_ ? as_rows(shortcut_->expand_as(x), x.scalar_type()) : at::Tensor();
     at::Tensor const y = at::empty_like(x), mean = at::empty({x.size(1)}, weight.options()), invstd = at::empty_like(mean);
     for_number(x, [&]<class Number>(Number*) {
-      tiles::cut const cut      = cut_of<Number>(x);
+      tiles::cut const cut      = tiling_of<Number>(x);
       at::Tensor const partials = empty_partials(cut, mean);
-      tiles::for_tiles(norm::statistics<Number>{read<Number>(x), partials_in(partials), cut}, cut, place_of(x));
+      tiles::for_tiles(norm::statistics<Number>{read<Number>(x), partials_in(partials), cut}, cut, device_stream_of(x));
       tiles::for_tiles(
           norm::apply<Number>{read<Number>(x), shortcut.defined() ? read<Number>(shortcut) : nullptr, partials_in(partials),
                               weight.const_data_ptr<float>(), bias.const_data_ptr<float>(), write<Number>(y), write<float>(mean),
                               write<float>(invstd), write<float>(running_mean), write<float>(running_var), 0.1f, 1e-5f, relu, cut},
-          cut, place_of(x));
+          cut, device_stream_of(x));
     });
     context->save_for_backward({x, relu ? y : at::Tensor(), weight, mean, invstd});
     context->saved_data["shortcut"] = shortcut.defined();
@@ -61,13 +61,13 @@ struct norm_relu_function : torch::autograd::Function<norm_relu_function> {
         (shortcut && y.defined()) || more.defined() ? at::empty_like(x) : at::Tensor();  // what passed, to be read again
     at::Tensor const dx = at::empty_like(x), to_weight = at::empty_like(mean), to_bias = at::empty_like(mean);
     for_number(x, [&]<class Number>(Number*) {
-      tiles::cut const cut      = cut_of<Number>(x);
+      tiles::cut const cut      = tiling_of<Number>(x);
       at::Tensor const partials = empty_partials(cut, mean);
       auto const* out           = y.defined() ? read<Number>(y) : nullptr;
       tiles::for_tiles(norm::backward_sums<Number>{read<Number>(dz), more.defined() ? read<Number>(more) : nullptr, out, read<Number>(x),
                                                    read<float>(mean), read<float>(invstd),
                                                    cut_dz.defined() ? write<Number>(cut_dz) : nullptr, partials_in(partials), cut},
-                       cut, place_of(x));
+                       cut, device_stream_of(x));
       if (cut_dz.defined()) {
         dz  = cut_dz;
         out = nullptr;
@@ -75,7 +75,7 @@ struct norm_relu_function : torch::autograd::Function<norm_relu_function> {
       tiles::for_tiles(norm::backward_apply<Number>{read<Number>(dz), out, read<Number>(x), read<float>(mean), read<float>(invstd),
                                                     weight.const_data_ptr<float>(), partials_in(partials), write<Number>(dx),
                                                     write<float>(to_weight), write<float>(to_bias), cut},
-                       cut, place_of(x));
+                       cut, device_stream_of(x));
     });
     return {dx, to_weight, to_bias, {}, {}, shortcut ? dz : at::Tensor(), {}};
   }
@@ -88,8 +88,8 @@ inline at::Tensor norm_relu(at::Tensor const& x, at::Tensor const& weight, at::T
                                    shortcut.defined() ? std::optional<at::Tensor>(shortcut) : std::nullopt, relu);
 }
 
-/// fused_operations::for_second_reader.
-inline at::Tensor for_second_reader(at::Tensor const& y) {
+/// fused_operations::gradient_fan_out.
+inline at::Tensor gradient_fan_out(at::Tensor const& y) {
   auto const made = y.grad_fn();
   if (dynamic_cast<torch::autograd::CppNode<norm_relu_function>*>(made.get()) == nullptr) return y;
   at::Tensor const again = y.detach();

@@ -7,8 +7,8 @@
 namespace c2f::cuda::detail {
 
 template <class Number>
-[[nodiscard]] tiles::cut cut_of(at::Tensor const& map) {
-  return tiles::cut_of<Number>(map.size(0) * map.size(2) * map.size(3), map.size(1));
+[[nodiscard]] tiles::cut tiling_of(at::Tensor const& map) {
+  return tiles::tiling_of<Number>(map.size(0) * map.size(2) * map.size(3), map.size(1));
 }
 /// Memory for what the strips say.
 [[nodiscard]] inline at::Tensor empty_partials(tiles::cut const& cut, at::Tensor const& like) {

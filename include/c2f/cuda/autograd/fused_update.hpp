@@ -50,8 +50,8 @@ inline std::vector<flat_part> parts_of(std::span<at::Tensor const> gradients, st
                        .begin       = static_cast<std::uint32_t>((piece.begin + at) / 64) & 0x7FFFFFFFu,
                        .in_bfloat16 = low ? 1u : 0u,
                        .size        = static_cast<std::uint32_t>(std::min(most, piece.size - at)),
-                       .rate        = static_cast<float>(piece.rate_share),
-                       .decay       = static_cast<float>(weight_decay * piece.decay_share)});
+                       .rate        = static_cast<float>(piece.learning_rate_multiplier),
+                       .decay       = static_cast<float>(weight_decay * piece.weight_decay_multiplier)});
   }
   return parts;
 }
@@ -80,19 +80,19 @@ inline void sgd(flat_update const& update, sgd_rule const& rule) {
                                 .parameters = write<float>(update.parameters),
                                 .momenta    = rule.momentum != 0 ? write<float>(rule.momenta) : nullptr,
                                 .low        = write_if<bfloat16>(update.low),
-                                .rate       = read<double>(update.rate),
+                                .rate       = read<double>(update.learning_rate),
                                 .scale      = read_if<float>(update.scale),
                                 .skip       = read_if<float>(update.skip),
                                 .momentum   = static_cast<float>(rule.momentum),
                                 .nesterov   = rule.nesterov},
-               table.chunks(), place_of(update.parameters));
+               table.chunks(), device_stream_of(update.parameters));
   });
 }
 
 /// fused_operations::adam.
 inline void adam(flat_update const& update, adam_rule const& rule) {
   auto const parts             = parts_of(update.gradients, update.pieces, update.weight_decay);
-  place const where            = place_of(update.parameters);
+  device_stream const where            = device_stream_of(update.parameters);
   at::Tensor const corrections = at::empty({2}, update.parameters.options().dtype(at::kDouble));
   for_each(adam_advance{write<std::int64_t>(rule.step), read_if<float>(update.skip), rule.beta1, rule.beta2, write<double>(corrections)}, 1,
            where);
@@ -102,7 +102,7 @@ inline void adam(flat_update const& update, adam_rule const& rule) {
                                  .first       = write<float>(rule.first),
                                  .second      = write<float>(rule.second),
                                  .low         = write_if<bfloat16>(update.low),
-                                 .rate        = read<double>(update.rate),
+                                 .rate        = read<double>(update.learning_rate),
                                  .scale       = read_if<float>(update.scale),
                                  .skip        = read_if<float>(update.skip),
                                  .corrections = read<double>(corrections),
@@ -117,7 +117,7 @@ inline void adam(flat_update const& update, adam_rule const& rule) {
 /// fused_operations::gradient_norm.
 inline void gradient_norm(std::span<at::Tensor const> gradients, std::span<flat_piece const> pieces, at::Tensor const& norm) {
   auto const parts    = parts_of(gradients, pieces, 0);
-  place const where   = place_of(norm);
+  device_stream const where   = device_stream_of(norm);
   std::int64_t chunks = 0;
   for_tables(parts, [&](auto const& table) { chunks += table.chunks(); });
   at::Tensor const partial = at::empty({chunks}, norm.options());
@@ -130,10 +130,10 @@ inline void gradient_norm(std::span<at::Tensor const> gradients, std::span<flat_
 }
 
 /// fused_operations::finish.
-inline void finish(at::Tensor const& norm, at::Tensor const& losses, double clip, step_verdict const& to) {
+inline void decide_step(at::Tensor const& norm, at::Tensor const& losses, double clip, step_outcome const& to) {
   for_each(finish_step{read<double>(norm), read<double>(losses), losses.numel(), clip, write<float>(to.skip), write<float>(to.scale),
                        write<double>(to.result)},
-           1, place_of(norm));
+           1, device_stream_of(norm));
 }
 
 }  // namespace c2f::cuda::detail

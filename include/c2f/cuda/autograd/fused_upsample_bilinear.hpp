@@ -12,7 +12,7 @@ struct upsample_bilinear_function : torch::autograd::Function<upsample_bilinear_
     map_shape const large  = shape_of(small).resized(height, width);
     at::Tensor const to    = empty_map(large, small, small.scalar_type());
     for_number(small, [&]<class Number>(Number*) {
-      fill(write<Number>(to), large, upsample_bilinear<Number>{read<Number>(small), shape_of(small), large}, place_of(small));
+      fill(write<Number>(to), large, upsample_bilinear<Number>{read<Number>(small), shape_of(small), large}, device_stream_of(small));
     });
     save_shape(*context, shape_of(small));
     return to;
@@ -24,7 +24,7 @@ struct upsample_bilinear_function : torch::autograd::Function<upsample_bilinear_
     map_shape const narrow    = large.resized(large.height, small.width);
     at::Tensor const columns = empty_map(narrow, gradient, at::kFloat), to_small = empty_map(small, gradient, gradient.scalar_type());
     for_number(gradient, [&]<class Number>(Number*) {
-      place const where = place_of(gradient);
+      device_stream const where = device_stream_of(gradient);
       fill<1>(write<float>(columns), narrow, upsample_bilinear_backward<Number>{read<Number>(gradient), large, small.width, false}, where);
       fill<1>(write<Number>(to_small), small, upsample_bilinear_backward<float>{read<float>(columns), narrow, small.height, true}, where);
     });

@@ -17,7 +17,7 @@
 namespace c2f::cuda {
 
 /// Where a tensor is: the CPU, or the current stream of its GPU.
-[[nodiscard]] inline place place_of(at::Tensor const& tensor) {
+[[nodiscard]] inline device_stream device_stream_of(at::Tensor const& tensor) {
   if (tensor.is_cpu()) return {};
 #ifdef C2F_WITH_CUDA
   return {true, c10::cuda::getCurrentCUDAStream(tensor.get_device()).stream()};

@@ -2,7 +2,7 @@
 //
 //   c2f::cuda::for_each(c2f::cuda::bias_relu<float>{x, bias, shortcut, y, channels, true}, rows * channels / 4, where);
 //   c2f::cuda::tiles::for_tiles(c2f::cuda::bias_relu_backward<float>{dy, y, dx, partials, cut}, cut, where);
-//   c2f::cuda::tiles::for_tiles(c2f::cuda::bias_sums<float>{partials, to_bias, cut}, cut.one_strip(), where);
+//   c2f::cuda::tiles::for_tiles(c2f::cuda::bias_sums<float>{partials, to_bias, cut}, cut.one_row_block(), where);
 //
 // x [rows, channels], channels last (cuda/kernels/tiles.cuh):
 //   y = relu(x + bias + shortcut)      shortcut and relu may be left out
@@ -98,7 +98,7 @@ struct bias_sums {
 
   template <class Team>
   C2F_HOST_DEVICE void operator()(Team const& team, std::int64_t tile, std::int64_t, float* shared) const {
-    tiles::pool_strips<tiles::sums>(team, cut, partials, tile, shared);
+    tiles::pool_row_blocks<tiles::sums>(team, cut, partials, tile, shared);
     team.each([&](int c) {
       if (c < cut.tile) store(to_bias[tile * cut.tile + c], shared[c]);
     });

@@ -1,10 +1,10 @@
 // c2f/cuda/kernels/broadcast_interior.cuh: a tiny map stretched by repeating its middle row and column (execution/broadcast_map.hpp), and what the gradient is: sums.
 //
 //   c2f::cuda::fill(large, shape, c2f::cuda::stretch<float>{tiny, onto, of_tiny, shape}, where);
-//   c2f::cuda::stretch_words<bfloat16> const work{tiny, onto, large, of_tiny, shape};   c2f::cuda::for_each(work, work.count(), where);
+//   c2f::cuda::broadcast_interior_words<bfloat16> const work{tiny, onto, large, of_tiny, shape};   c2f::cuda::for_each(work, work.count(), where);
 //
 // tiny [N, C, h, w] -> [N, C, H, W], h odd and at most H, or H itself; so is w. What `onto` has, a map like the answer, is added; nullptr:
-// nothing. stretch_words is for channels-last maps of a multiple of 8 channels, of which a thread does 16 bytes. All lie alike, contiguous
+// nothing. broadcast_interior_words is for channels-last maps of a multiple of 8 channels, of which a thread does 16 bytes. All lie alike, contiguous
 // or channels last.
 //
 // The gradient of a number of tiny is the sum over the rectangle it was copied to, taken in two steps of fixed order: over columns, which
@@ -17,30 +17,30 @@
 namespace c2f::cuda {
 
 /// Which place of a tiny side of `tiny` stands at `i` of the stretched side of `size`.
-[[nodiscard]] C2F_HOST_DEVICE inline int unstretched(int i, int size, int tiny) {
+[[nodiscard]] C2F_HOST_DEVICE inline int source_index(int i, int size, int tiny) {
   int const middle = tiny / 2, more = size - tiny;
   return i <= middle ? i : i <= middle + more ? middle : i - more;
 }
 
 /// Where in tiny the number lies that stands at a place of the stretched map.
-[[nodiscard]] C2F_HOST_DEVICE inline std::int64_t unstretched(map_place const& at, map_shape const& large, map_shape const& tiny) {
-  return tiny.at(at.n, at.c, unstretched(at.y, large.height, tiny.height), unstretched(at.x, large.width, tiny.width));
+[[nodiscard]] C2F_HOST_DEVICE inline std::int64_t source_index(map_position const& at, map_shape const& large, map_shape const& tiny) {
+  return tiny.at(at.n, at.c, source_index(at.y, large.height, tiny.height), source_index(at.x, large.width, tiny.width));
 }
 
 template <number Number>
-struct stretch {
+struct broadcast_interior {
   Number const* tiny;
   Number const* onto;
   map_shape of_tiny, of_large;
 
-  C2F_HOST_DEVICE float operator()(map_place const& at) const {
-    float const value = load(tiny[unstretched(at, of_large, of_tiny)]);
+  C2F_HOST_DEVICE float operator()(map_position const& at) const {
+    float const value = load(tiny[source_index(at, of_large, of_tiny)]);
     return onto == nullptr ? value : value + load(onto[of_large.at(at.n, at.c, at.y, at.x)]);
   }
 };
 
 template <number Number>
-struct stretch_words {
+struct broadcast_interior_words {
   static constexpr int per = in_words<Number>;
   Number const* tiny;
   Number const* onto;
@@ -51,8 +51,8 @@ struct stretch_words {
   [[nodiscard]] std::int64_t count() const { return of_large.count() / per; }
 
   C2F_HOST_DEVICE void operator()(std::int64_t i) const {
-    map_place const at = of_large.place_of_pack(i, per);
-    words const value  = load_words(tiny + unstretched(at, of_large, of_tiny));
+    map_position const at = of_large.position_of_pack(i, per);
+    words const value  = load_words(tiny + source_index(at, of_large, of_tiny));
     if (onto == nullptr) return store_words(large + i * per, value);
     words const below = load_words(onto + i * per);
     float sum[per];
@@ -64,7 +64,7 @@ struct stretch_words {
 
 /// A row of the large map and a channel, as they lie in memory: the sums over columns. gradient: the channels from `first` on.
 template <number Number>
-struct stretch_columns {
+struct sum_columns {
   Number const* gradient;
   float* sums;  // [N, C, H, w]
   map_shape of_gradient, of_sums;
@@ -72,7 +72,7 @@ struct stretch_columns {
 
   template <class Lanes>
   C2F_HOST_DEVICE void operator()(Lanes const& lanes, std::int64_t row) const {
-    map_place const at = map_shape{of_sums.samples, of_sums.channels, of_sums.height, 1, of_sums.last}.place_of(row);
+    map_position const at = map_shape{of_sums.samples, of_sums.channels, of_sums.height, 1, of_sums.last}.position_of(row);
     auto const number  = [&](int i) { return load(gradient[of_gradient.at(at.n, first + at.c, at.y, i)]); };
     int const tiny = of_sums.width, middle = tiny / 2, more = of_gradient.width - tiny;
     float sum = 0;
@@ -85,7 +85,7 @@ struct stretch_columns {
 
 /// The same for all channels, where the maps lie channels last: 16 bytes of channels of one row.
 template <number Number>
-struct stretch_columns_of_words {
+struct sum_columns_of_words {
   static constexpr int per = in_words<Number>;
   Number const* gradient;
   float* sums;
@@ -94,7 +94,7 @@ struct stretch_columns_of_words {
   [[nodiscard]] std::int64_t count() const { return of_sums.resized(of_sums.height, 1).count() / per; }
 
   C2F_HOST_DEVICE void operator()(std::int64_t i) const {
-    map_place const at = map_shape{of_sums.samples, of_sums.channels, of_sums.height, 1, true}.place_of_pack(i, per);
+    map_position const at = map_shape{of_sums.samples, of_sums.channels, of_sums.height, 1, true}.position_of_pack(i, per);
     auto const read    = [&](int column) { return load_words(gradient + of_gradient.at(at.n, at.c, at.y, column)); };
     auto const write   = [&](int column, float const(&numbers)[per]) {
       float* const to = sums + of_sums.at(at.n, at.c, at.y, column);
@@ -122,14 +122,14 @@ struct stretch_columns_of_words {
 
 /// A number of tiny, as they lie in memory: the sum over rows.
 template <number Number>
-struct stretch_rows {
+struct sum_rows {
   float const* sums;
   Number* to_tiny;
   map_shape of_sums, of_tiny;
 
   template <class Lanes>
   C2F_HOST_DEVICE void operator()(Lanes const& lanes, std::int64_t index) const {
-    map_place const at = of_tiny.place_of(index);
+    map_position const at = of_tiny.position_of(index);
     int const middle = of_tiny.height / 2, more = of_sums.height - of_tiny.height;
     int const begin = at.y <= middle ? at.y : at.y + more, count = at.y == middle ? more + 1 : 1;
     float sum = 0;

@@ -51,7 +51,7 @@ struct draw_boxes {
   float edge;
   map_shape maps;
 
-  C2F_HOST_DEVICE float operator()(map_place const& at) const {
+  C2F_HOST_DEVICE float operator()(map_position const& at) const {
     float const* const box = boxes + (at.n * maps.channels + at.c) * 4;
     return box_side(box[1], box[3], at.y, maps.height, edge).covered * box_side(box[0], box[2], at.x, maps.width, edge).covered;
   }

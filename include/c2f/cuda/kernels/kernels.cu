@@ -15,10 +15,10 @@
 
 namespace c2f::cuda {
 
-template void launch_rows(tell<float> const&, std::int64_t, void*);
-template void launch_rows(tell<bfloat16> const&, std::int64_t, void*);
-template void launch_rows(tell_backward<float> const&, std::int64_t, void*);
-template void launch_rows(tell_backward<bfloat16> const&, std::int64_t, void*);
+template void launch_rows(sample_source<float> const&, std::int64_t, void*);
+template void launch_rows(sample_source<bfloat16> const&, std::int64_t, void*);
+template void launch_rows(sample_source_backward<float> const&, std::int64_t, void*);
+template void launch_rows(sample_source_backward<bfloat16> const&, std::int64_t, void*);
 
 template void launch_blocks(sgd_update<few_parts> const&, std::int64_t, void*);
 template void launch_blocks(sgd_update<many_parts> const&, std::int64_t, void*);
@@ -46,18 +46,18 @@ template void tiles::launch_tiles(bias_relu_backward<bfloat16> const&, tiles::cu
 template void tiles::launch_tiles(bias_sums<float> const&, tiles::cut const&, void*);
 template void tiles::launch_tiles(bias_sums<bfloat16> const&, tiles::cut const&, void*);
 
-template void launch_each(fill_map<float, stretch_beside<float>> const&, std::int64_t, void*);
-template void launch_each(fill_map<bfloat16, stretch_beside<bfloat16>> const&, std::int64_t, void*);
-template void launch_rows(stretch_columns<float> const&, std::int64_t, void*);
-template void launch_rows(stretch_columns<bfloat16> const&, std::int64_t, void*);
-template void launch_rows(stretch_rows<float> const&, std::int64_t, void*);
-template void launch_rows(stretch_rows<bfloat16> const&, std::int64_t, void*);
-template void launch_each(fill_map<float, stretch<float>> const&, std::int64_t, void*);
-template void launch_each(fill_map<bfloat16, stretch<bfloat16>> const&, std::int64_t, void*);
-template void launch_each(stretch_words<float> const&, std::int64_t, void*);
-template void launch_each(stretch_words<bfloat16> const&, std::int64_t, void*);
-template void launch_each(stretch_columns_of_words<float> const&, std::int64_t, void*);
-template void launch_each(stretch_columns_of_words<bfloat16> const&, std::int64_t, void*);
+template void launch_each(fill_map<float, concat_broadcast<float>> const&, std::int64_t, void*);
+template void launch_each(fill_map<bfloat16, concat_broadcast<bfloat16>> const&, std::int64_t, void*);
+template void launch_rows(sum_columns<float> const&, std::int64_t, void*);
+template void launch_rows(sum_columns<bfloat16> const&, std::int64_t, void*);
+template void launch_rows(sum_rows<float> const&, std::int64_t, void*);
+template void launch_rows(sum_rows<bfloat16> const&, std::int64_t, void*);
+template void launch_each(fill_map<float, broadcast_interior<float>> const&, std::int64_t, void*);
+template void launch_each(fill_map<bfloat16, broadcast_interior<bfloat16>> const&, std::int64_t, void*);
+template void launch_each(broadcast_interior_words<float> const&, std::int64_t, void*);
+template void launch_each(broadcast_interior_words<bfloat16> const&, std::int64_t, void*);
+template void launch_each(sum_columns_of_words<float> const&, std::int64_t, void*);
+template void launch_each(sum_columns_of_words<bfloat16> const&, std::int64_t, void*);
 
 template void launch_each(max_pool<float> const&, std::int64_t, void*);
 template void launch_each(max_pool<bfloat16> const&, std::int64_t, void*);

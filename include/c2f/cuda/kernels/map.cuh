@@ -1,6 +1,6 @@
 // c2f/cuda/kernels/map.cuh: kernels that make maps [N, C, H, W], a number a place.
 //
-//   struct ramp { C2F_HOST_DEVICE float operator()(c2f::cuda::map_place const& at) const { return float(at.x); } };
+//   struct ramp { C2F_HOST_DEVICE float operator()(c2f::cuda::map_position const& at) const { return float(at.x); } };
 //   c2f::cuda::fill(numbers, c2f::cuda::map_shape{N, C, H, W, /*last=*/true}, ramp{}, where);
 //
 // A kernel of this sort is a functor that says what stands at a place; fill_map asks it for 16 bytes of neighbours in memory and writes
@@ -13,7 +13,7 @@
 namespace c2f::cuda {
 
 /// Sample, channel, row and column of a number.
-struct map_place {
+struct map_position {
   int n, c, y, x;
 };
 
@@ -42,7 +42,7 @@ struct map_shape {
     return n * sample() + (last ? static_cast<std::int64_t>(pixel) * channels + c : static_cast<std::int64_t>(c) * area() + pixel);
   }
   /// What at() gives `index` for.
-  [[nodiscard]] C2F_HOST_DEVICE map_place place_of(std::int64_t index) const {
+  [[nodiscard]] C2F_HOST_DEVICE map_position position_of(std::int64_t index) const {
     auto const n           = static_cast<int>(index / sample());
     std::int64_t const off = index - n * sample();
     auto const c           = static_cast<int>(last ? off % channels : off / area());
@@ -51,8 +51,8 @@ struct map_shape {
   }
   /// The first place of the i-th pack of `per` numbers, of maps that lie channels last and have whole packs of channels. Fewer than 2^32 of
   /// them are the rule, and then it takes no division of 64 bits.
-  [[nodiscard]] C2F_HOST_DEVICE map_place place_of_pack(std::int64_t i, int per) const {
-    if (i >> 32 != 0) return place_of(i * per);
+  [[nodiscard]] C2F_HOST_DEVICE map_position position_of_pack(std::int64_t i, int per) const {
+    if (i >> 32 != 0) return position_of(i * per);
     auto const packs = static_cast<std::uint32_t>(channels / per), across = static_cast<std::uint32_t>(width);
     auto const pack = static_cast<std::uint32_t>(i), pixel = pack / packs, row = pixel / across,
                n = row / static_cast<std::uint32_t>(height);
@@ -60,7 +60,7 @@ struct map_shape {
             static_cast<int>(pixel - row * across)};
   }
   /// To the next place in memory.
-  C2F_HOST_DEVICE void step(map_place& at) const {
+  C2F_HOST_DEVICE void step(map_position& at) const {
     if (last && ++at.c < channels) return;
     if (last) at.c = 0;
     if (++at.x < width) return;
@@ -85,7 +85,7 @@ struct fill_map {
 
   C2F_HOST_DEVICE void operator()(std::int64_t i) const {
     std::int64_t const begin = i * Per, left = map.count() - begin;
-    map_place at = map.place_of(begin);
+    map_position at = map.position_of(begin);
     pack numbers{};
 #ifdef __CUDACC__
 #pragma unroll
@@ -108,11 +108,11 @@ struct fill_map {
 
 /// to[map.at(n, c, y, x)] = value({n, c, y, x}).
 template <int Per, number Number, class Value>
-void fill(Number* to, map_shape const& map, Value const& value, place where) {
+void fill(Number* to, map_shape const& map, Value const& value, device_stream where) {
   for_each(fill_map<Number, Value, Per>{map, to, value}, (map.count() + Per - 1) / Per, where);
 }
 template <number Number, class Value>
-void fill(Number* to, map_shape const& map, Value const& value, place where) {
+void fill(Number* to, map_shape const& map, Value const& value, device_stream where) {
   fill<16 / sizeof(Number)>(to, map, value, where);
 }
 

@@ -117,7 +117,7 @@ struct map_cross_entropy_backward {
   float const* share;     // of a pixel
   float const* gradient;  // of the loss
 
-  C2F_HOST_DEVICE float operator()(map_place const& at) const {
+  C2F_HOST_DEVICE float operator()(map_position const& at) const {
     std::int64_t const i = static_cast<std::int64_t>(at.n) * shape.area() + at.y * shape.width + at.x, label = truth[i];
     if (label == ignore) return 0;
     float const chance = expf(load(raw[shape.at(at.n, at.c, at.y, at.x)]) - largest[i] - logarithm[i]);

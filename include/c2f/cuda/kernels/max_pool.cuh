@@ -40,7 +40,7 @@ struct max_pool {
   [[nodiscard]] std::int64_t count() const { return of_y.count() / per; }
 
   C2F_HOST_DEVICE void operator()(std::int64_t i) const {
-    map_place const at = of_y.place_of_pack(i, per);
+    map_position const at = of_y.position_of_pack(i, per);
     int const top = at.y * window.stride - window.padding, left = at.x * window.stride - window.padding;
     int const first_row = top < 0 ? -top : 0, first_column = left < 0 ? -left : 0;
     float largest[per];
@@ -84,7 +84,7 @@ struct max_pool_backward {
   [[nodiscard]] std::int64_t count() const { return of_x.count() / per; }
 
   C2F_HOST_DEVICE void operator()(std::int64_t i) const {
-    map_place const at = of_x.place_of_pack(i, per);
+    map_position const at = of_x.position_of_pack(i, per);
     // The windows that pixel `place` of a side lies in: from the first one that ends behind it to the last one that begins before it.
     int const y = at.y + window.padding, x = at.x + window.padding, reach = window.kernel - window.stride;
     int const first_row = y > reach ? (y - reach) / window.stride : 0, first_column = x > reach ? (x - reach) / window.stride : 0;

@@ -28,7 +28,7 @@ struct multiply_crop {
   map_shape of_x, of_z;
   map_corners corners;
 
-  C2F_HOST_DEVICE float operator()(map_place const& at) const {
+  C2F_HOST_DEVICE float operator()(map_position const& at) const {
     int const y = at.y + corners.row[at.n], column = at.x + corners.column[at.n];
     return load(x[of_x.at(at.n, at.c, y, column)]) * load(z[of_z.at(at.n, of_z.channels == 1 ? 0 : at.c, y, column)]);
   }
@@ -43,7 +43,7 @@ struct multiply_crop_backward {
   int channels;  // of the factor
   map_corners corners;
 
-  C2F_HOST_DEVICE float operator()(map_place const& at) const {
+  C2F_HOST_DEVICE float operator()(map_position const& at) const {
     int const y = at.y - corners.row[at.n], x = at.x - corners.column[at.n];
     if (y < 0 || y >= of_gradient.height || x < 0 || x >= of_gradient.width) return 0;
     int const begin = channels == 1 ? 0 : at.c, end = channels == 1 ? of_gradient.channels : at.c + 1;

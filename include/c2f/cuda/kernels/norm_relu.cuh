@@ -1,6 +1,6 @@
 // c2f/cuda/kernels/norm_relu.cuh: batch normalisation while training, with the sum and the ReLU that follow it, and the way back.
 //
-//   auto const cut = c2f::cuda::tiles::cut_of<float>(rows, channels);
+//   auto const cut = c2f::cuda::tiles::tiling_of<float>(rows, channels);
 //   c2f::cuda::tiles::for_tiles(c2f::cuda::norm::statistics<float>{x, partials, cut}, cut, where);
 //   c2f::cuda::tiles::for_tiles(c2f::cuda::norm::apply<float>{x, shortcut, partials, weight, bias, y, ..., cut}, cut, where);
 //
@@ -127,7 +127,7 @@ struct apply {
 
   template <class Team>
   C2F_HOST_DEVICE void operator()(Team const& team, std::int64_t tile, std::int64_t strip, float* shared) const {
-    pool_strips<moments>(team, cut, partials, tile, shared);
+    pool_row_blocks<moments>(team, cut, partials, tile, shared);
     team.each([&](int c) {
       if (c >= cut.tile) return;
       std::int64_t const channel = tile * cut.tile + c;
@@ -263,7 +263,7 @@ struct backward_apply {
 
   template <class Team>
   C2F_HOST_DEVICE void operator()(Team const& team, std::int64_t tile, std::int64_t strip, float* shared) const {
-    pool_strips<sums>(team, cut, partials, tile, shared);
+    pool_row_blocks<sums>(team, cut, partials, tile, shared);
     team.each([&](int c) {
       if (c >= cut.tile) return;
       std::int64_t const channel = tile * cut.tile + c;

@@ -3,7 +3,7 @@
 //   c2f::cuda::for_rows(c2f::cuda::tell<float>{raw, truth, uniform, &t, told, classes}, samples, where);
 //
 // raw [N, K] logits, truth [N] classes, uniform [N] numbers in (0, 1], t one number -> told [N, K]: row i is one-hot of the truth where
-// uniform[i] > t, else the softmax of raw (paper 000, eq. 3). What is not a class of a truth, such as -1, makes a row of zeros.
+// uniform[i] > t, else the softmax of raw (Ren et al. 2020, eq. 3). What is not a class of a truth, such as -1, makes a row of zeros.
 // The gradient: that of the softmax for rows of the prediction, zero for rows of the truth.
 //
 // ATen needs a softmax, a scatter, a comparison and a blend, five passes over [N, K]; this reads raw three times, the second and the third
@@ -15,17 +15,17 @@
 namespace c2f::cuda {
 
 template <number Number>
-struct tell {
+struct sample_source {
   Number const* raw;
   std::int64_t const* truth;
   double const* uniform;
   double const* t;
-  Number* told;
+  Number* conditioning;
   std::int64_t classes;
 
   template <class Lanes>
   C2F_HOST_DEVICE void operator()(Lanes const& lanes, std::int64_t row) const {
-    Number* const to = told + row * classes;
+    Number* const to = conditioning + row * classes;
     if (uniform[row] > *t) {
       for (std::int64_t k = lanes.first(); k < classes; k += lanes.count()) store(to[k], k == truth[row] ? 1.0f : 0.0f);
       return;
@@ -38,8 +38,8 @@ struct tell {
 
 /// From the gradient of told that of raw.
 template <number Number>
-struct tell_backward {
-  Number const* told;
+struct sample_source_backward {
+  Number const* conditioning;
   Number const* gradient;
   double const* uniform;
   double const* t;
@@ -53,10 +53,10 @@ struct tell_backward {
     float common     = 0;
     if (!truth)
       for (std::int64_t k = lanes.first(); k < classes; k += lanes.count())
-        common += load(told[row * classes + k]) * load(gradient[row * classes + k]);
+        common += load(conditioning[row * classes + k]) * load(gradient[row * classes + k]);
     common = lanes.sum(common);
     for (std::int64_t k = lanes.first(); k < classes; k += lanes.count())
-      store(to[k], truth ? 0.0f : load(told[row * classes + k]) * (load(gradient[row * classes + k]) - common));
+      store(to[k], truth ? 0.0f : load(conditioning[row * classes + k]) * (load(gradient[row * classes + k]) - common));
   }
 };
 

@@ -1,6 +1,6 @@
 // c2f/cuda/kernels/tiles.cuh: work on maps [rows, channels] that sums over rows.
 //
-//   auto const cut = c2f::cuda::tiles::cut_of<float>(rows, channels);
+//   auto const cut = c2f::cuda::tiles::tiling_of<float>(rows, channels);
 //   c2f::cuda::tiles::for_tiles(work, cut, where);               // work(team, tile, strip, shared) for every block
 //
 // Channels last: rows = N * H * W; channels a multiple of 8, every pointer to a map 16-byte aligned. The launches of launch.cuh give lanes
@@ -9,7 +9,7 @@
 // same sums in the same order, rounding apart. `shared` has Work::shared_size numbers.
 //
 // What a block says of its strip is left in partials [strips, channels]; whoever wants the whole pools those of its channels before it does
-// anything else (pool_strips), so there is no counter and nothing to reset between two replays of a graph. Sums are taken in trees of 8. No
+// anything else (pool_row_blocks), so there is no counter and nothing to reset between two replays of a graph. Sums are taken in trees of 8. No
 // floating-point atomics: all orders are fixed, and by the sizes alone, not by the GPU.
 #pragma once
 
@@ -18,7 +18,7 @@
 namespace c2f::cuda::tiles {
 
 inline constexpr int threads     = 512;
-inline constexpr int most_strips = 128;  // so that with tiles of at most 32 channels no thread pools more than `radix` of them
+inline constexpr int max_row_blocks = 128;  // so that with tiles of at most 32 channels no thread pools more than `radix` of them
 inline constexpr int radix       = 8;
 
 /// What is kept a channel: two sums, or a mean and a sum of squared deviations.
@@ -53,7 +53,7 @@ struct cut {
     return modulo(strips - 1, lanes) == lane ? full - (strips * strip - rows) : full;
   }
   /// A block a tile: for work that only pools what the strips have said.
-  [[nodiscard]] cut one_strip() const {
+  [[nodiscard]] cut one_row_block() const {
     cut one    = *this;
     one.strips = 1;
     return one;
@@ -62,10 +62,10 @@ struct cut {
 
 /// From the sizes alone. Few rows make blocks of two rows a thread, so that small maps still fill many blocks.
 template <number Number>
-[[nodiscard]] constexpr cut cut_of(std::int64_t rows, std::int64_t channels) {
+[[nodiscard]] constexpr cut tiling_of(std::int64_t rows, std::int64_t channels) {
   // Narrow tiles make many blocks out of few strips, and a block reads the partial results of all strips; 32 bytes are a sector of L2.
   int const tile           = channels > 64 && channels % 32 == 0 ? 32 : channels % 16 == 0 ? 16 : 8;
-  std::int64_t const lanes = threads / (tile / in_words<Number>), share = (rows + most_strips - 1) / most_strips,
+  std::int64_t const lanes = threads / (tile / in_words<Number>), share = (rows + max_row_blocks - 1) / max_row_blocks,
                      even = (share + lanes - 1) / lanes * lanes, strip = even > 2 * lanes ? even : 2 * lanes;
   return {rows, channels, strip, tile, static_cast<int>((rows + strip - 1) / strip)};
 }
@@ -110,7 +110,7 @@ C2F_HOST_DEVICE void pool_lanes(Team const& team, float* shared, int planes, int
 
 /// Leaves what all strips say of the tile's channel c in shared[c] and shared[threads + c].
 template <class Pool, class Team>
-C2F_HOST_DEVICE void pool_strips(Team const& team, cut const& all, pair const* partials, std::int64_t tile, float* shared) {
+C2F_HOST_DEVICE void pool_row_blocks(Team const& team, cut const& all, pair const* partials, std::int64_t tile, float* shared) {
   team.each([&](int thread) {
     int const c = modulo(thread, all.tile), lane = over(thread, all.tile), lanes = over(threads, all.tile);
     pair const whole = Pool::pooled(
@@ -191,7 +191,7 @@ void launch_tiles(Work const& work, cut const& all, void* stream);
 
 /// Calls work(team, tile, strip, shared) for every block of a cut.
 template <class Work>
-void for_tiles(Work const& work, cut const& all, place where) {
+void for_tiles(Work const& work, cut const& all, device_stream where) {
   if (all.rows == 0) return;
   if constexpr (has_kernels)
     if (where.on_gpu) return launch_tiles(work, all, where.stream);

@@ -37,7 +37,7 @@ struct upsample_bilinear {
   Number const* small;
   map_shape of_small, of_large;
 
-  C2F_HOST_DEVICE float operator()(map_place const& at) const {
+  C2F_HOST_DEVICE float operator()(map_position const& at) const {
     bilinear_taps const row(at.y, of_small.height, of_large.height), column(at.x, of_small.width, of_large.width);
     auto const along = [&](int y) {
       return (1.0f - column.weight) * load(small[of_small.at(at.n, at.c, y, column.first)]) +
@@ -55,7 +55,7 @@ struct upsample_bilinear_backward {
   int small;
   bool rows;
 
-  C2F_HOST_DEVICE float operator()(map_place const& to) const {
+  C2F_HOST_DEVICE float operator()(map_position const& to) const {
     int const at = rows ? to.y : to.x, size = rows ? of_large.height : of_large.width;
     // Readers have their place between at - 1 and at + 1, at the border beyond; one more to each side for rounding.
     float const scale = static_cast<float>(size) / static_cast<float>(small);

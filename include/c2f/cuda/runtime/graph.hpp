@@ -1,6 +1,6 @@
 // c2f/cuda/runtime/graph.hpp: work of the current stream as a CUDA graph.
 //
-//   std::unique_ptr<c2f::recorded_work> work = c2f::cuda::record([&] { … });   // run once, and queued into a graph
+//   std::unique_ptr<c2f::captured_graph> work = c2f::cuda::record([&] { … });   // run once, and queued into a graph
 //   work->repeat();                                                            // one launch
 //
 // The current stream must not be the default one. Memory that the work asks for is the graph's own as long as it lives; what it reads and
@@ -20,7 +20,7 @@
 
 namespace c2f::cuda {
 
-class graph : public recorded_work {
+class graph : public captured_graph {
  public:
   explicit graph(std::function<void()> const& work) {
     {
@@ -38,7 +38,7 @@ class graph : public recorded_work {
       throw;
     }
   }
-  void repeat() override { graph_.replay(); }
+  void replay() override { graph_.replay(); }
 
  private:
   /// LibTorch's operations throw where they would wait for the GPU.
@@ -85,6 +85,6 @@ class graph : public recorded_work {
   at::cuda::CUDAGraph graph_;
 };
 
-[[nodiscard]] inline std::unique_ptr<recorded_work> record(std::function<void()> const& work) { return std::make_unique<graph>(work); }
+[[nodiscard]] inline std::unique_ptr<captured_graph> capture(std::function<void()> const& work) { return std::make_unique<graph>(work); }
 
 }  // namespace c2f::cuda

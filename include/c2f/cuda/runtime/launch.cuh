@@ -54,7 +54,7 @@
 namespace c2f::cuda {
 
 /// Where to compute: the CPU, or a stream (a cudaStream_t) of the current GPU.
-struct place {
+struct device_stream {
   bool on_gpu  = false;
   void* stream = nullptr;
 };
@@ -229,21 +229,21 @@ inline constexpr bool has_kernels = false;
 #endif
 
 template <class Work>
-void for_each(Work const& work, std::int64_t count, place where) {
+void for_each(Work const& work, std::int64_t count, device_stream where) {
   if (count == 0) return;
   if constexpr (has_kernels)
     if (where.on_gpu) return launch_each(work, count, where.stream);
   for (std::int64_t i = 0; i < count; ++i) work(i);
 }
 template <class Work>
-void for_rows(Work const& work, std::int64_t rows, place where) {
+void for_rows(Work const& work, std::int64_t rows, device_stream where) {
   if (rows == 0) return;
   if constexpr (has_kernels)
     if (where.on_gpu) return launch_rows(work, rows, where.stream);
   for (std::int64_t row = 0; row < rows; ++row) work(one_lane{}, row);
 }
 template <class Work>
-void for_blocks(Work const& work, std::int64_t rows, place where) {
+void for_blocks(Work const& work, std::int64_t rows, device_stream where) {
   if (rows == 0) return;
   if constexpr (has_kernels)
     if (where.on_gpu) return launch_blocks(work, rows, where.stream);

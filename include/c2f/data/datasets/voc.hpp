@@ -62,7 +62,7 @@ enum class class_source {
 
 /// Which objects become the truth.
 enum class object_choice {
-  single,       ///< pictures with exactly one object of the wanted classes, as in paper 000
+  single,       ///< pictures with exactly one object of the wanted classes, as in Ren et al. 2020
   one_a_class,  ///< of each class the object that has no other of its class beside it
   largest,      ///< of each class the one of the largest area
 };

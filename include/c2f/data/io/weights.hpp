@@ -99,7 +99,7 @@ weights_report load_weights(Net& net, std::filesystem::path const& file, weights
   weights_report report;
   std::map<std::string, at::Tensor> taken;
   std::string why_unfit;
-  for_each_leaf(std::as_const(net), [&](std::string const& path, leaf const& each, leaf_traits const&) {
+  for_each_tensor(std::as_const(net), [&](std::string const& path, state_tensor const& each, state_traits const&) {
     std::string name = path;
     if (!detail::takes_part(name, options.into, options)) return;
     auto const found = given.extract(name);
@@ -133,7 +133,7 @@ weights_report load_weights(Net& net, std::filesystem::path const& file, weights
                       detail::first_of(report.unexpected, "unknown to the network") + detail::first_of(report.unfit, "unfit") + why_unfit +
                       "; give its own file, a prefix, what to leave out, or load what fits");
 
-  for_each_leaf(net, [&](std::string const& path, leaf& each, leaf_traits const&) {
+  for_each_tensor(net, [&](std::string const& path, state_tensor& each, state_traits const&) {
     auto const found = taken.find(path);
     if (found == taken.end()) return;
     at::Tensor const into = each.tensor().detach(), value = found->second;  // the same numbers, without a gradient
@@ -158,7 +158,7 @@ weights_report load_weights(Net& net, std::filesystem::path const& file, weights
 template <class Net>
 void save_weights(Net const& net, std::filesystem::path const& file, weights_options const& options = {}) {
   data::safetensors out{{}, {{"format", "pt"}}};
-  for_each_leaf(net, [&](std::string const& path, leaf const& each, leaf_traits const&) {
+  for_each_tensor(net, [&](std::string const& path, state_tensor const& each, state_traits const&) {
     if (std::string name = path; detail::takes_part(name, options.into, options))
       out.tensors.emplace(options.from + name, each.tensor().detach());
   });

@@ -442,7 +442,7 @@ inline float normalised(float byte) { return (byte / 255.0f - .5f) / .25f; }
 
 /// A split of scenes; its truth is the object's box.
 template <int Side, std::int64_t Classes>
-class scene_pictures : c2f::detail::holds<detail::check_scenes<Side, Classes>()> {
+class scene_pictures : c2f::detail::static_check<detail::check_scenes<Side, Classes>()> {
  public:
   using image       = c2f::image<3, Side, Side>;
   using truth_value = float;

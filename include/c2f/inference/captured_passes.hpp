@@ -1,6 +1,6 @@
-// c2f/inference/recorded_passes.hpp: a stack's answers without gradients; on an accelerator that records, a pass that is repeated.
+// c2f/inference/captured_passes.hpp: a stack's answers without gradients; on an accelerator that records, a pass that is repeated.
 //
-//   c2f::recorded_passes<cifar100> passes(c2f::cuda::gpu(), {.bf16 = true});
+//   c2f::captured_passes<cifar100> passes(c2f::cuda::gpu(), {.bf16 = true});
 //   c2f::outputs const& answers = passes(model, images);          // overwritten by the next pass of images of that size
 //
 // The pass of each size of images is recorded when it is first seen and from then on one launch. It reads the model's numbers where they
@@ -34,34 +34,34 @@ struct image_form {
 };
 
 template <class Task>
-class recorded_passes {
+class captured_passes {
  public:
-  explicit recorded_passes(accelerator on, image_form form = {}) : on_(on), form_(form) {}
+  explicit captured_passes(accelerator on, image_form form = {}) : on_(on), form_(form) {}
 
   outputs const& operator()(stack<Task> const& model, at::Tensor const& images) {
     at::NoGradGuard const no_gradients;
     c10::DeviceGuard const here(on_.device);
-    if (!records_ || images.dim() != 4) return unrecorded_ = run(model, ready(images));
+    if (!captures_ || images.dim() != 4) return unrecorded_ = run(model, ready(images));
     one_size& of = passes_[images.sizes().vec()];
     if (!of.images.defined()) of.images = at::empty_like(ready(images));
     of.images.copy_(images.to(on_.device));
     if (!of.work) record(model, of);
     if (!of.work) return unrecorded_ = run(model, of.images);
-    of.work->repeat();
+    of.work->replay();
     return of.answers;
   }
 
   /// Whether answers are overwritten by the next pass.
-  [[nodiscard]] bool records() const { return records_; }
+  [[nodiscard]] bool captures() const { return captures_; }
   /// How many sizes were recorded, and what keeps others from it; empty where nothing does.
-  [[nodiscard]] std::size_t sizes() const { return records_ ? passes_.size() : 0; }
+  [[nodiscard]] std::size_t sizes() const { return captures_ ? passes_.size() : 0; }
   [[nodiscard]] std::string const& why() const { return why_; }
 
  private:
   struct one_size {
     at::Tensor images;
     outputs answers;
-    std::unique_ptr<recorded_work> work;  // last, so that it goes before what it writes to
+    std::unique_ptr<captured_graph> work;  // last, so that it goes before what it writes to
   };
 
   [[nodiscard]] at::Tensor ready(at::Tensor const& images) const {
@@ -70,22 +70,22 @@ class recorded_passes {
         .to(form_.bf16 ? at::kBFloat16 : at::kFloat)
         .contiguous(form_.channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
   }
-  [[nodiscard]] outputs run(stack<Task> const& model, at::Tensor const& images, bool recorded = false) const {
+  [[nodiscard]] outputs run(stack<Task> const& model, at::Tensor const& images, bool captured = false) const {
     with_fused const scope(on_.table);
-    pass p{.recorded = recorded};
+    pass p{.captured = captured};
     return model(images, p);
   }
   void record(stack<Task> const& model, one_size& of) {
-    own_stream const other(on_.device);  // the default stream cannot be recorded
-    recording made = record_after_runs(on_, [this, &model, &of](bool recorded) { of.answers = run(model, of.images, recorded); });
+    side_stream const other(on_.device);  // the default stream cannot be recorded
+    capture_result made = warm_up_and_capture(on_, [this, &model, &of](bool captured) { of.answers = run(model, of.images, captured); });
     of.work        = std::move(made.work);
     why_           = std::move(made.why);
-    records_       = of.work != nullptr;
+    captures_       = of.work != nullptr;
   }
 
   accelerator on_;
   image_form form_;
-  bool records_ = on_.record != nullptr;
+  bool captures_ = on_.capture != nullptr;
   std::string why_;
   outputs unrecorded_;
   std::map<std::vector<std::int64_t>, one_size> passes_;
