@@ -1,4 +1,4 @@
-"""Bar charts as SVG, written by hand: nothing to install."""
+"""Bar charts as SVG, without a plotting library."""
 from xml.sax.saxutils import escape
 
 BAR, GAP, LABEL, WIDTH, VALUE = 18, 6, 260, 420, 90
@@ -6,7 +6,7 @@ OURS, OTHERS = "#1b7837", "#9e9e9e"
 
 
 def bars(path, title, panels):
-    """panels: (title, unit, [(label, value, least, most, whether it is ours)]). Each has a scale of its own, from zero."""
+    """panels: (title, unit, [(label, value, least, most, whether it is ours)]). Each panel has its own scale, from zero."""
     rows, top = [f'<text x="12" y="22" font-size="15" font-weight="bold">{escape(title)}</text>'], 38
     for heading, unit, values in panels:
         rows.append(f'<text x="12" y="{top + 14}" font-weight="bold">{escape(heading)}</text>')

@@ -1,4 +1,4 @@
-"""What every benchmark prints beside its numbers: machine, command, commit, date."""
+"""What every benchmark prints with its numbers: machine, command, commit, date."""
 import datetime
 import json
 import os

@@ -1,26 +1,26 @@
 #!/usr/bin/env bash
-# Everything that wants a GPU in one go, within a time limit: build, CUDA tests, sanitizers, bandwidth of the kernels, ./run bench gpu,
-# and a training. For a machine with a GPU that nothing may be installed on; nothing here needs the network.
+# Everything that needs a GPU in one run, within a time limit: build, CUDA tests, sanitizers, bandwidth of the kernels, ./run bench gpu,
+# and a training. For a machine with a GPU on which nothing can be installed; no network is needed.
 #
 #   benchmarks/device.sh [--limit SECONDS] [--only STAGE,STAGE,...] [--dry-run]
-#   benchmarks/device.sh --pack FOLDER         on a Debian machine: copies what such a machine lacks into FOLDER
+#   benchmarks/device.sh --pack FOLDER         on a Debian machine: copies the missing headers and libraries to FOLDER
 #
-# What must be there: nvcc, cmake, a python3 with torch, make or ninja. Headers and libraries that are missing (Boost.Hana, Catch2, and for
+# Required: nvcc, cmake, a python3 with torch, make or ninja. Headers and libraries that are missing (Boost.Hana, Catch2, and for
 # the training CLI11, libspng and the like) may come in a folder with include/ and lib/, or usr/include and usr/lib, as unpacked Debian
 # packages have: C2F_DEVICE_SYSROOT=FOLDER.
 #
 #   OUT         where the results go: summary.txt, build.log, tests.log, bench.log, training.log, kernels.json, predict.json, gpu.json
 #               (build/device)
 #   C2F_DATA    data sets; with cifar-100-binary in it, ResNet-20 is trained on CIFAR-100
-#   C2F_DEVICE_TRAINING   which variants and for how many epochs ("pt 30"). All of the paper's, where all of the time is for it:
+#   C2F_DEVICE_TRAINING   the variants and the number of epochs ("pt 30"). The paper's, when all of the time is for it:
 #                         C2F_DEVICE_TRAINING="bl pt 164" benchmarks/device.sh --only training
 #   C2F_DEVICE_BUILD   where it is built (build/device-build)
 #
-# torch.compile's searches begin at once, beside the build and the tests, and fill its cache for the benchmark; what is measured waits for
-# them.
+# torch.compile's searches begin at once, in parallel to the build and the tests, and fill its cache for the benchmark. Measurements begin
+# after them.
 #
-# Each stage has a time limit of its own. One that fails stops none that can do without it. The exit code is the number of stages that
-# failed, or 2 where nothing could begin.
+# Each stage has its own time limit. A failed stage stops only the stages that depend on it. The exit code is the number of stages that
+# failed, or 2 where the first stage could not begin.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 2
 
@@ -37,7 +37,7 @@ while [ $# -gt 0 ]; do
 done
 fail() { echo "device.sh: $*" >&2; exit 2; }
 
-# ---- pack: 6 MB, chosen so that no system header or library of the other machine is overruled ----
+# ---- pack: 6 MB, without any system header or library that the other machine has ----
 
 if [ -n "$pack" ]; then
   mkdir -p "$pack/include/boost" "$pack/lib" "$pack/lib/cmake"
@@ -51,7 +51,7 @@ if [ -n "$pack" ]; then
       [ ! -d "$folder/$each" ] || cp -r "$folder/$each" "$pack/lib/cmake/"
     done
   done
-  # Headers that stand alone, and with each library what it needs at run time, down to what every machine has.
+  # Single headers, and each library with its run-time dependencies, except those that every machine has.
   for each in spng.h pugixml.hpp pugiconfig.hpp zip.h zipconf.h jpeglib.h jmorecfg.h jerror.h zlib.h zconf.h nifti openssl \
               "$(uname -m)-linux-gnu/jconfig.h" "$(uname -m)-linux-gnu/zipconf.h" "$(uname -m)-linux-gnu/openssl"; do
     [ ! -e "/usr/include/$each" ] || cp -r "/usr/include/$each" "$pack/include/"
@@ -60,7 +60,7 @@ if [ -n "$pack" ]; then
     found=$(find "/usr/lib/$(uname -m)-linux-gnu" -maxdepth 1 -name "lib$each.so" | head -n 1)
     [ -n "$found" ] || continue
     cp -L "$found" "$pack/lib/lib$each.so"
-    # The name that programs will look for.
+    # The name that programs load.
     soname=$(objdump -p "$found" | awk '/SONAME/ {print $2}')
     [ "$soname" = "lib$each.so" ] || cp -L "$found" "$pack/lib/$soname"
   done
@@ -76,7 +76,7 @@ if [ -n "$pack" ]; then
   exit 0
 fi
 
-# ---- what is here ----
+# ---- what this machine has ----
 
 start=$SECONDS
 left() { echo $((limit - (SECONDS - start))); }
@@ -88,7 +88,7 @@ python=$(command -v python3) || fail "no python3 here"
 if ! "$python" -c 'import torch' 2>/dev/null; then
   if [ -x .deps/venv/bin/python ]; then python=$PWD/.deps/venv/bin/python; else fail "python3 has no torch here"; fi
 fi
-PATH=$(dirname "$("$python" -c 'import sys; print(sys.executable)')"):$PATH   # pip puts cmake and ninja beside it
+PATH=$(dirname "$("$python" -c 'import sys; print(sys.executable)')"):$PATH   # pip installs cmake and ninja next to it
 export PATH=$PATH:/usr/local/cuda/bin
 command -v cmake >/dev/null || fail "no cmake here; 3.25 or newer is needed ('pip install cmake', or carry it along)"
 version=$(cmake --version | awk 'NR == 1 {print $3}')
@@ -109,13 +109,13 @@ memory=$(awk '/^MemAvailable/ {print int($2 / 1500000)}' /proc/meminfo)     # a 
 
 configure=(cmake -S . -B "$build" -G "$generator" -DCMAKE_BUILD_TYPE=Release -DC2F_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=90a-real
            -DC2F_TESTS=ON -DC2F_BENCHMARKS=ON -DC2F_EXAMPLES=ON "-DC2F_PYTHON=$python")
-libraries=                                                 # for the training alone: a python3 must keep its own
+libraries=                                                 # for the training alone: python3 must use its own
 if [ -n "${C2F_DEVICE_SYSROOT:-}" ]; then
   root=$(readlink -f "$C2F_DEVICE_SYSROOT")
   [ -d "$root" ] || fail "C2F_DEVICE_SYSROOT is '$C2F_DEVICE_SYSROOT', which is not a folder"
   [ ! -d "$root/usr/include" ] || root=$root/usr
   configure+=("-DCMAKE_PREFIX_PATH=$root" "-DBoost_ROOT=$root")
-  # Debian's folders for one architecture, which not every CMake looks into below a prefix.
+  # Debian's folders per architecture, which not every CMake searches below a prefix.
   [ ! -d "$root/lib/$(uname -m)-linux-gnu" ] || configure+=("-DCMAKE_LIBRARY_PATH=$root/lib/$(uname -m)-linux-gnu")
   [ ! -d "$root/include/$(uname -m)-linux-gnu" ] || configure+=("-DCMAKE_INCLUDE_PATH=$root/include/$(uname -m)-linux-gnu")
   libraries=$root/lib:$root/lib/$(uname -m)-linux-gnu
@@ -126,7 +126,7 @@ fi
 names=() states=() times=()
 note() { names+=("$1"); states+=("$2"); times+=("$3"); }
 
-# stage NAME SECONDS LOG COMMAND...: at most so long and never past the limit; its output goes to the end of LOG.
+# stage NAME SECONDS LOG COMMAND...: for at most SECONDS and not past the limit; its output is appended to LOG.
 stage() {
   local name=$1 seconds=$2 log=$out/$3 begin=$SECONDS code state
   shift 3
@@ -165,7 +165,7 @@ summary() {
   } | tee "$out/summary.txt"
 }
 
-# What the compiling peers find out goes into a cache that the benchmark reads; at a low priority, and ended with this script.
+# The searches of torch.compile fill a cache that the benchmark reads; at a low priority, and ended with this script.
 export TORCHINDUCTOR_CACHE_DIR=$build/inductor
 searches=
 if [ -z "$dry" ] && { [ -z "$only" ] || [[ $only == *,steps,* ]]; }; then
@@ -187,7 +187,7 @@ if ! stage configure 90 build.log "${configure[@]}"; then
 fi
 [ -z "$dry" ] || { grep -E 'c2f: |CUDA compiler|Error' "$out/build.log"; echo; }
 
-# Each program by itself, so that one that does not compile leaves the others.
+# One target per program, so that a compile error in one does not stop the others.
 targets=(bench_kernels bench_gpu bench_predict)
 listed=$(cmake --build "$build" --target help 2>/dev/null)
 grep -q c2f_cuda_tests <<<"$listed" && targets+=(c2f_cuda_tests)
@@ -202,9 +202,9 @@ stage build $((limit * 2 / 5)) build.log cmake --build "$build" -j "$jobs" --tar
 tests=$build/tests/c2f_cuda_tests
 if [ -x "$tests" ] || { [ -n "$dry" ] && grep -q c2f_cuda_tests <<<"$listed"; }; then
   stage tests 110 tests.log "$tests" || { [ -n "$dry" ] || tail -n 30 "$out/tests.log"; }
-  # Under the sanitizers only files that capture no graph: memcheck sees the end of a tensor only where each has memory of its own, which
-  # is not given out while a graph is captured.
-  tags=$(grep -L 'recorder.hpp' tests/device/*.cpp | sed 's:.*/::; s:\.cpp$::; s:.*:[#&]:' | paste -sd, -)
+  # Under the sanitizers only files that capture no graph: memcheck finds the end of a tensor only where each tensor has an allocation of
+  # its own, which a capture does not permit.
+  tags=$(grep -L 'graph_capture.hpp' tests/device/*.cpp | sed 's:.*/::; s:\.cpp$::; s:.*:[#&]:' | paste -sd, -)
   if command -v compute-sanitizer >/dev/null; then
     stage memcheck 45 tests.log env PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer --tool memcheck --error-exitcode 9 "$tests" --filenames-as-tags "$tags"
     stage racecheck 30 tests.log compute-sanitizer --tool racecheck --error-exitcode 9 "$tests" --filenames-as-tags "$tags"
@@ -216,7 +216,7 @@ else
   skip tests "c2f_cuda_tests was not built"
 fi
 
-# From here on times count.
+# Measurements begin here.
 if [ -n "$searches" ]; then
   begin=$SECONDS
   while kill -0 "$searches" 2>/dev/null && [ $((SECONDS - begin)) -lt 60 ] && [ "$(left)" -gt 200 ]; do sleep 1; done
@@ -237,7 +237,7 @@ else
   skip inference "bench_predict was not built"
 fi
 
-# What is left is for the steps and, where there are data, a minute and a half of training after them.
+# The remaining time is for the steps and, where there are data, a minute and a half of training after them.
 program=$build/examples/10_class_vector
 if [ -n "$trains" ] && [ -z "$dry" ] && ! env LD_LIBRARY_PATH="$libraries" "$program" --help 2>/dev/null | grep -q -- --device; then
   skip training "10_class_vector does not run or knows no --device"

@@ -1,4 +1,4 @@
-// What a coarse-to-fine step is compared with: the two networks of a task and nothing between them, the fine one on a ready input.
+// Baseline of the benchmarks of a coarse-to-fine step: the two networks of a task alone, the fine one on a precomputed input.
 #pragma once
 
 #include <c2f/core/architecture.hpp>

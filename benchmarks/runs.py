@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A table of trainings: mean and spread over seeds of what their summary.json or rstn.json files say.
+"""A table of trainings: mean and spread over seeds of the metrics in their summary.json or rstn.json files.
 
   runs.py runs/scenes/*               one row a variant; folders as the example programs' --out
-  runs.py --figures iou,acc50 runs/scenes/*
+  runs.py --metrics iou,acc50 runs/scenes/*
 
 The spread is the difference of the largest and the smallest value. Minutes are those of the training, on a machine that may have been busy.
 """
@@ -14,7 +14,7 @@ import pathlib
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=pathlib.Path)
-    parser.add_argument("--figures", help="names of figures, separated by commas; all where it is left out")
+    parser.add_argument("--metrics", help="names of metrics, separated by commas; default: all")
     words = parser.parse_args()
 
     rows = {}
@@ -26,13 +26,13 @@ def main():
         parser.exit(2, f"no summary.json with scores in {words.runs[0]} or the others; give the folders that were --out\n")
 
     order = ["bl", "ind", "jnt", "stepwise", "switch", "pt0", "pt", "mean", "corrupt"]
-    stages = [("coarse", figure) for figure in figures_of(rows, words)] + [("fine", figure) for figure in figures_of(rows, words)]
-    print("| variant | " + " | ".join(f"{stage} {figure}" for stage, figure in stages) + " | seeds |")
+    stages = [("coarse", metric) for metric in metrics_of(rows, words)] + [("fine", metric) for metric in metrics_of(rows, words)]
+    print("| variant | " + " | ".join(f"{stage} {metric}" for stage, metric in stages) + " | seeds |")
     print("|---|" + "---:|" * (len(stages) + 1))
     for variant in sorted(rows, key=lambda name: (order.index(name) if name in order else len(order), name)):
         cells = []
-        for stage, figure in stages:
-            values = [100 * summary["scores"][stage][figure] for summary in rows[variant] if stage in summary["scores"]]
+        for stage, metric in stages:
+            values = [100 * summary["scores"][stage][metric] for summary in rows[variant] if stage in summary["scores"]]
             if not values:
                 cells.append("–")
             elif len(values) == 1:
@@ -43,7 +43,7 @@ def main():
 
 
 def scores_of(run):
-    """What a run says: summary.json, or rstn.json, whose figures are the mean DSC of whole volumes before and after all rounds."""
+    """The results of a run: summary.json, or rstn.json, whose metrics are the mean DSC of whole volumes before and after all rounds."""
     if (run / "rstn.json").is_file():
         rstn = json.loads((run / "rstn.json").read_text(encoding="utf-8"))
         scores = {"coarse": {"dsc": rstn["coarse"]["mean"]}}
@@ -55,9 +55,9 @@ def scores_of(run):
     return None
 
 
-def figures_of(rows, words):
+def metrics_of(rows, words):
     known = list(next(iter(rows.values()))[0]["scores"]["coarse"])
-    return [figure for figure in known if not words.figures or figure in words.figures.split(",")]
+    return [metric for metric in known if not words.metrics or metric in words.metrics.split(",")]
 
 
 if __name__ == "__main__":

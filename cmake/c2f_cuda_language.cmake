@@ -1,12 +1,12 @@
-# Enables the language CUDA where that works, as C2F_CUDA asks; says in one line why not.
+# Enables the language CUDA as C2F_CUDA requests; reports in one line why it is not enabled.
 
 set(C2F_CUDA AUTO CACHE STRING "Use CUDA: AUTO (where nvcc is), ON or OFF")
 if(NOT C2F_CUDA)
   return()
 endif()
 
-# One pass of the compiler: machine code for the GPU that is here, with Hopper's own instructions for Hopper; without one PTX that every
-# GPU from Ampere on can finish.
+# One architecture: machine code for the GPU of this machine, with architecture-specific instructions on Hopper (sm_90a); without a GPU
+# PTX for Ampere and later.
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES AND "$ENV{CUDAARCHS}" STREQUAL "")
   execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
                   OUTPUT_VARIABLE capability ERROR_QUIET RESULT_VARIABLE rc)

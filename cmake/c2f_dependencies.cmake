@@ -1,14 +1,14 @@
-# Everything around the headers: what c2f stands on, and the targets that add to c2f::c2f. The build and the installed
-# c2fConfig.cmake both include this file, so what a program gets depends on the machine it is built on and on nothing else.
+# The dependencies of c2f, and the targets that extend c2f::c2f. Included by the build and by the installed c2fConfig.cmake, so the targets
+# depend only on the machine on which a program is built.
 #
 #   c2f::libtorch  c2f::hana                 LibTorch for the CPU, Boost.Hana
-#   c2f::data      c2f::c2f, threads, and what reads files: libspng, and where they are libjpeg, pugixml, niftiio, libzip, nlohmann/json
-#                  and libcrypto; absent without libspng. A header whose library is missing does not find the library's header.
-#   c2f::gpu       c2f::c2f and LibTorch's CUDA half, so that a program can use a GPU; absent where LibTorch has none
-#   c2f::cuda      c2f::gpu, the CUDA runtime and the kernels of include/c2f/cuda, which are compiled into whoever links it; absent unless
-#                  the project has enabled the language CUDA
+#   c2f::data      c2f::c2f, threads and the libraries that read files: libspng, and if found libjpeg, pugixml, niftiio, libzip,
+#                  nlohmann/json and libcrypto; absent without libspng. A c2f header whose library is missing does not compile.
+#   c2f::gpu       c2f::c2f and LibTorch's CUDA libraries; absent if LibTorch has none
+#   c2f::cuda      c2f::gpu, the CUDA runtime and the kernels of include/c2f/cuda, which are compiled in the project that links it; absent
+#                  unless the project has enabled the language CUDA
 #
-# C2F_CUDA=OFF leaves out c2f::gpu and c2f::cuda; ON stops where one of them is missing.
+# C2F_CUDA=OFF leaves out c2f::gpu and c2f::cuda; with ON it is an error if one of them is missing.
 
 include_guard(GLOBAL)
 include(${CMAKE_CURRENT_LIST_DIR}/c2f_torch.cmake)
@@ -27,7 +27,7 @@ endif()
 add_library(c2f::hana INTERFACE IMPORTED GLOBAL)
 target_include_directories(c2f::hana INTERFACE ${C2F_BOOST_INCLUDE_DIR})
 
-# c2f::<name> for a library that Debian gives no CMake package: its header and the libraries it stands on.
+# c2f::<name> for a library without a CMake package: its header and the libraries to link.
 function(c2f_find_library name header)
   string(TOUPPER ${name} upper)
   find_path(C2F_${upper}_INCLUDE_DIR ${header} PATH_SUFFIXES ${name})
@@ -79,7 +79,7 @@ if(C2F_CUDA)                                               # AUTO is true, too
     target_link_libraries(c2f::cuda INTERFACE c2f::gpu CUDA::cudart)
     target_compile_definitions(c2f::cuda INTERFACE C2F_WITH_CUDA)
     target_compile_features(c2f::cuda INTERFACE cuda_std_20)
-    # constexpr functions of core/ run in kernels, too; what nvcc would say about LibTorch's headers is not ours.
+    # Kernels call constexpr functions of core/.
     target_compile_options(c2f::cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
   endif()
 endif()

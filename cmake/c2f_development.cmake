@@ -1,15 +1,15 @@
-# What our own programs and tests are built with; nobody who uses c2f sees any of it.
+# Settings for c2f's own programs and tests; not part of c2f::c2f.
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
-# c2f_development: warnings. LibTorch, Boost and the like are SYSTEM, so only our lines warn. CMAKE_COMPILE_WARNING_AS_ERROR=ON makes
-# them errors; the presets take that from the environment variable CI.
+# c2f_development: warnings. LibTorch, Boost and the like are SYSTEM, so only code of c2f warns. CMAKE_COMPILE_WARNING_AS_ERROR=ON
+# makes warnings errors; the presets take that from the environment variable CI.
 add_library(c2f_development INTERFACE)
 target_compile_options(c2f_development INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor>)
 
-# ccache, where it is: with a precompiled header it must be told that __TIME__ and the header's macros do not matter.
+# ccache, if found: with a precompiled header it must ignore __TIME__ and the macros of the header.
 find_program(C2F_CCACHE ccache)
 mark_as_advanced(C2F_CCACHE)
 if(C2F_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
@@ -19,16 +19,37 @@ if(C2F_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   endif()
 endif()
 
-# c2f_precompiled_<programs|tests>: one compile of the heavy headers that are not ours. No c2f header is among them, else each edit
-# would compile everything again; and none of it is on c2f::c2f, so users decide for themselves.
+# c2f_third_party_headers(<variable>): LibTorch's headers that include/ includes, in <...>, but for those that see CUDA or torch::nn.
+function(c2f_third_party_headers variable)
+  file(GLOB_RECURSE headers ${PROJECT_SOURCE_DIR}/include/c2f/*.hpp)
+  set(found "")
+  foreach(header IN LISTS headers)
+    file(STRINGS ${header} lines REGEX "^#include <(ATen|c10)/")
+    foreach(line IN LISTS lines)
+      string(REGEX MATCH "<[^>]+>" name "${line}")
+      list(APPEND found ${name})
+    endforeach()
+  endforeach()
+  list(REMOVE_DUPLICATES found)
+  list(SORT found)
+  list(FILTER found EXCLUDE REGEX "/cuda/")
+  set(${variable} ${found} PARENT_SCOPE)
+endfunction()
+
+# c2f_precompiled_<programs|tests>: precompiled heavy headers of other libraries. c2f headers are not among them, since each edit would
+# recompile everything. It is not part of c2f::c2f, so that users decide for themselves.
 function(c2f_precompile name)
+  if(TARGET c2f_precompiled_${name})
+    return()
+  endif()
   file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/c2f_precompiled_${name}.cpp.new "// only carries the precompiled header\n")
   file(COPY_FILE ${CMAKE_CURRENT_BINARY_DIR}/c2f_precompiled_${name}.cpp.new ${CMAKE_CURRENT_BINARY_DIR}/c2f_precompiled_${name}.cpp
        ONLY_IF_DIFFERENT)
+  c2f_third_party_headers(third_party)
   add_library(c2f_precompiled_${name} OBJECT ${CMAKE_CURRENT_BINARY_DIR}/c2f_precompiled_${name}.cpp)
   target_link_libraries(c2f_precompiled_${name} PRIVATE c2f::c2f c2f_development)
   target_precompile_headers(c2f_precompiled_${name} PRIVATE
-    <algorithm> <array> <chrono> <concepts> <cstdint> <filesystem> <fstream> <functional> <memory> <optional> <string> <thread>
-    <tuple> <type_traits> <utility> <vector>
-    <ATen/core/Tensor.h> <ATen/TensorOperators.h> <boost/hana.hpp> ${ARGN})
+    <algorithm> <array> <chrono> <concepts> <cstdint> <filesystem> <fstream> <functional> <map> <memory> <mutex> <optional> <set> <span>
+    <sstream> <string> <thread> <tuple> <type_traits> <utility> <vector>
+    <ATen/TensorOperators.h> <boost/hana.hpp> ${third_party} ${ARGN})
 endfunction()

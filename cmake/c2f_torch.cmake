@@ -1,14 +1,14 @@
-# c2f_find_torch(): makes c2f::libtorch, and c2f::libtorch_cuda where this LibTorch has CUDA.
+# c2f_find_torch(): defines c2f::libtorch, and c2f::libtorch_cuda if this LibTorch has CUDA.
 # Sets C2F_TORCH_ROOT (the folder that holds include/ and lib/), C2F_TORCH_VERSION and C2F_PYTHON (a Python that has torch; may be empty).
 #
 # Why not find_package(Torch)? With a CUDA build of LibTorch (what PyPI has) it needs nvcc even for a program that uses the CPU only,
-# fails where there is no GPU unless TORCH_CUDA_ARCH_LIST is set, and up to torch 2.5 asked for CUDA::nvToolsExt, which CUDA 12.9 took
-# away. Two libraries and two include folders are all that is needed, so they are named here.
+# fails without a GPU unless TORCH_CUDA_ARCH_LIST is set, and up to torch 2.5 asked for CUDA::nvToolsExt, which CUDA 12.9
+# removed. Two libraries and two include folders suffice, so they are named here.
 
 include_guard(GLOBAL)
 set(_c2f_module_dir ${CMAKE_CURRENT_LIST_DIR})
 
-# A Python that has torch, and the folder torch lies in. find_spec answers in 0.1 s; 'import torch' takes seconds.
+# A Python that has torch, and torch's folder. find_spec takes 0.1 s; 'import torch' takes seconds.
 function(_c2f_ask_python)
   if(DEFINED CACHE{C2F_PYTHON} AND NOT "$CACHE{C2F_PYTHON}" STREQUAL "")
     set(candidates "$CACHE{C2F_PYTHON}")
@@ -20,10 +20,10 @@ function(_c2f_ask_python)
       COMMAND ${python} -c "import importlib.util, os, sys
 spec = importlib.util.find_spec('torch')
 print(sys.executable + ';' + os.path.dirname(spec.origin) if spec and spec.origin else '')"
-      OUTPUT_VARIABLE answer OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE rc)
-    if(rc STREQUAL "0" AND answer)
-      list(GET answer 0 python)
-      list(GET answer 1 root)
+      OUTPUT_VARIABLE output OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE rc)
+    if(rc STREQUAL "0" AND output)
+      list(GET output 0 python)
+      list(GET output 1 root)
       set(C2F_PYTHON ${python} CACHE FILEPATH "A Python that has torch: finds LibTorch, runs the parity tests" FORCE)
       set(_c2f_python_torch ${root} PARENT_SCOPE)
       return()
@@ -36,7 +36,7 @@ function(_c2f_find_torch_root)
     return()
   endif()
   _c2f_ask_python()
-  # CMAKE_PREFIX_PATH may name an unpacked LibTorch or what torch.utils.cmake_prefix_path prints; both lead to TorchConfig.cmake.
+  # CMAKE_PREFIX_PATH may be an unpacked LibTorch or torch.utils.cmake_prefix_path; both contain TorchConfig.cmake.
   set(prefixes ${Torch_DIR} ${Torch_ROOT} $ENV{Torch_ROOT} ${CMAKE_PREFIX_PATH})
   string(REPLACE ":" ";" from_environment "$ENV{CMAKE_PREFIX_PATH}")
   set(config config-NOTFOUND)
@@ -58,15 +58,15 @@ function(_c2f_find_torch_root)
   set(C2F_TORCH_ROOT ${root} CACHE PATH "The LibTorch c2f uses: the folder that holds include/ and lib/" FORCE)
 endfunction()
 
-# The old string ABI would compile and then fail to link with pages of undefined symbols, so it is refused here.
+# The old string ABI compiles and then fails to link with many undefined symbols, so it is refused here.
 function(_c2f_refuse_old_abi)
-  set(sentence "c2f needs the new C++ string ABI (_GLIBCXX_USE_CXX11_ABI=1)")
+  set(message "c2f needs the new C++ string ABI (_GLIBCXX_USE_CXX11_ABI=1)")
   if("${CMAKE_CXX_FLAGS} $ENV{CXXFLAGS}" MATCHES "_GLIBCXX_USE_CXX11_ABI=0")
-    message(FATAL_ERROR "${sentence}, but CMAKE_CXX_FLAGS set it to 0; remove -D_GLIBCXX_USE_CXX11_ABI=0.")
+    message(FATAL_ERROR "${message}, but CMAKE_CXX_FLAGS set it to 0; remove -D_GLIBCXX_USE_CXX11_ABI=0.")
   endif()
   file(STRINGS ${C2F_TORCH_ROOT}/lib/libc10.so new_strings REGEX "__cxx11" LIMIT_COUNT 1)
   if(NOT new_strings)
-    message(FATAL_ERROR "${sentence}, but the LibTorch in ${C2F_TORCH_ROOT} was built with 0; "
+    message(FATAL_ERROR "${message}, but the LibTorch in ${C2F_TORCH_ROOT} was built with 0; "
                         "use a wheel of torch 2.7 or later, or the LibTorch download named 'cxx11 ABI'.")
   endif()
 endfunction()
@@ -108,7 +108,7 @@ function(c2f_find_torch)
   target_link_libraries(c2f::libtorch INTERFACE c2f::libtorch_cpu c2f::libc10)
 
   if(EXISTS ${lib}/libtorch_cuda.so)
-    # Nothing in a program names a symbol of torch_cuda: its kernels register themselves when it is loaded.
+    # A program references no symbol of torch_cuda, whose kernels register themselves when it is loaded: --no-as-needed keeps it.
     add_library(c2f::libtorch_cuda INTERFACE IMPORTED GLOBAL)
     target_link_libraries(c2f::libtorch_cuda INTERFACE c2f::libtorch
       "-Wl,--push-state,--no-as-needed,${lib}/libtorch_cuda.so,--pop-state" ${lib}/libc10_cuda.so)

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Takes the code blocks out of Markdown pages, so that tests can compile them.
+"""Extracts the code blocks of Markdown pages, so that tests can compile them.
 
   extract_blocks.py --into DIR PAGE...   writes DIR/PAGE.N.cpp for each C++ block and prints their names
+  extract_blocks.py --together FILE PAGE...   writes all of them into one file, each in a namespace of its own, which is compiled faster
   extract_blocks.py --run RUN PAGE...    checks that every './run WORD' in a bash block is a command of the script RUN
 
-What stands behind the ``` decides:
-  cpp             a whole file; without an #include of its own it begins with tests/docs_prelude.hpp
-  cpp main        statements: they go into a main() behind the prelude, while includes, types and templates stay in front of it
-  cpp continued   (or 'cpp main continued') follows the C++ block before it on the same page
-Anything that is not to be compiled is not C++: write ```text.
+The words after ``` determine the kind of a block:
+  cpp             a whole file; without an #include it begins with tests/docs_prelude.hpp
+  cpp main        statements, which are put into main(); includes, types and templates are put before it
+  cpp continued   (or 'cpp main continued') continues the previous C++ block of the page
+A block that is not to be compiled is marked ```text.
 """
 import argparse
 import pathlib
@@ -16,12 +17,12 @@ import re
 import sys
 
 PRELUDE = '#include "docs_prelude.hpp"\n'
-# What may not stand inside main(), or should not: preprocessor lines, templates, types (a local class has no static members).
+# Lines that cannot be inside main(): preprocessor lines, templates, types (a local class has no static members).
 HOISTED = re.compile(r"(#|template\b|struct\b|class\b|enum\b|union\b|namespace\b|concept\b|C2F_)")
 
 
 def blocks(page):
-    """(line number of the first line, words behind the ```, lines) of each block."""
+    """(line number of the first line, words after the ```, lines) of each block."""
     words = None
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
         fence = re.match(r"\s*```(.*)$", line)
@@ -34,11 +35,11 @@ def blocks(page):
             yield first, words, lines
             words = None
     if words is not None:
-        sys.exit(f"{page}:{first - 1}: the code block that begins here does not end")
+        sys.exit(f"{page}:{first - 1}: the code block that begins here is not closed")
 
 
 def split(lines):
-    """The numbered lines that stay outside of main(), and those that go into it."""
+    """The numbered lines before main(), and those inside it."""
     outside, inside, hoisting = [], [], False
     for number, line in lines:
         starts = not hoisting and HOISTED.match(line)
@@ -62,8 +63,9 @@ def numbered(page, lines):
     return "\n".join(text) + "\n"
 
 
-def extract(page, into):
-    outside, inside, statements, count = [], [], False, 0
+def texts(page):
+    """The text of each C++ block of a page, complete with what it continues."""
+    outside, inside, statements = [], [], False
     for first, words, lines in blocks(page):
         if not words or words[0] != "cpp":
             continue
@@ -82,11 +84,29 @@ def extract(page, into):
         text += numbered(page, outside)
         if statements:
             text += "int main() {\n" + numbered(page, inside) + "}\n"
-        count += 1
-        target = into / f"{page.stem}.{count}.cpp"
-        if not target.exists() or target.read_text(encoding="utf-8") != text:
-            target.write_text(text, encoding="utf-8")
-        print(target)
+        yield text
+
+
+def write(target, text):
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
+        target.write_text(text, encoding="utf-8")
+    print(target)
+
+
+def extract(page, into):
+    for count, text in enumerate(texts(page), 1):
+        write(into / f"{page.stem}.{count}.cpp", text)
+
+
+def together(pages, target):
+    includes, blocks_of_all = [PRELUDE.strip()], []
+    for page in pages:
+        for count, text in enumerate(texts(page), 1):
+            lines = text.splitlines()
+            includes += [line for line in lines if line.lstrip().startswith("#include") and line not in includes]
+            body = "\n".join("" if line.lstrip().startswith("#include") else line for line in lines)
+            blocks_of_all.append(f"namespace {re.sub(r'[^A-Za-z0-9]', '_', page.stem)}_{count} {{\n{body}\n}}\n")
+    write(target, "\n".join(includes) + "\n" + "".join(blocks_of_all))
 
 
 def check_commands(run, pages):
@@ -107,11 +127,15 @@ def check_commands(run, pages):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--into", type=pathlib.Path)
+    parser.add_argument("--together", type=pathlib.Path)
     parser.add_argument("--run", type=pathlib.Path)
     parser.add_argument("pages", type=pathlib.Path, nargs="*")
     options = parser.parse_args()
     if options.run:
         sys.exit(1 if check_commands(options.run, options.pages) else 0)
+    if options.together:
+        together(options.pages, options.together)
+        return
     options.into.mkdir(parents=True, exist_ok=True)
     for page in options.pages:
         extract(page, options.into)

@@ -9,7 +9,7 @@ struct cifar100 {
   using input                       = c2f::image<3, 32, 32>;
   using network                     = c2f::resnet_cifar<20, c2f::class_vector<100>>;
   using schedule                    = c2f::schedule::ramp<0.5, 98>;  // t rises from .5 to 1 in 98 epochs
-};  // encoder, source, fuse, loss: completed from the output kind
+};  // encoder, source, fuse, loss: defaults of the output kind
 
 static_assert(c2f::task<cifar100>);
 
@@ -17,7 +17,7 @@ int main() {
   std::fputs(c2f::explain<cifar100>().c_str(), stdout);
 
   c2f::stack<cifar100> model;  // model.coarse, model.encoder, model.fine
-  c2f::data::glyphs<> data;    // stands for photographs here
+  c2f::data::glyphs<> data;    // a synthetic data set instead of photographs
   c2f::sgd optimizer{model, {.momentum = 0.9, .weight_decay = 1e-4}};
 
   for (auto const& batch : c2f::data::loader{data.train, {.batch = 8}}.epoch(0)) {

@@ -1,4 +1,4 @@
-// Coarse-to-fine classification of CIFAR-100, trained in one of the ways of Ren et al. 2020.
+// Coarse-to-fine classification of CIFAR-100, trained by one of the variants of Ren et al. 2020 (common/tasks.hpp).
 //
 //   10_class_vector --data DIR --variant pt --depth 20 --epochs 164 --out runs/pt
 #include "common/tasks.hpp"

@@ -1,4 +1,4 @@
-// Coarse-to-fine localisation on Pascal VOC style data or on procedural scenes, trained in one of the ways of Ren et al. 2020.
+// Coarse-to-fine localisation on Pascal VOC style data or synthetic scenes, by one of the variants of Ren et al. 2020.
 //
 //   20_boxes --data VOC_ROOT --classes cat,dog,bird --variant pt --out runs/pt
 //   20_boxes --data scenes --variant pt --epochs 20 --out runs/scenes
@@ -13,7 +13,7 @@
 
 namespace {
 
-/// How large the pictures are and what looks at them: --backbone.
+/// Picture size and network: --backbone.
 struct small {
   static constexpr int side = 96;
   template <class Kind>
@@ -24,7 +24,7 @@ struct resnet18 {
   template <class Kind>
   using network = c2f::localiser<c2f::resnet_features<18, 3>, Kind, 256>;
 };
-struct resnet50 {  // the paper's
+struct resnet50 {  // as in the paper
   static constexpr int side = 192;
   template <class Kind>
   using network = c2f::localiser<c2f::resnet_features<50, 3>, Kind>;
@@ -65,7 +65,7 @@ void train_on_files(program::options const& chosen, arguments const& more) {
                                                    .train_set  = more.train_set,
                                                    .test_set   = more.test_set,
                                                    .seed       = 1}};
-  std::fprintf(stderr, "%ld pictures to learn from, %ld to be judged on; %ld left out by --objects and --classes\n",
+  std::fprintf(stderr, "%ld training pictures, %ld test pictures; %ld left out by --objects and --classes\n",
                static_cast<long>(data.train.size()), static_cast<long>(data.test.size()),
                static_cast<long>(data.train.dropped() + data.test.dropped()));
   train<Model, Classes>(chosen, data, chosen.data.filename().string());
@@ -99,9 +99,9 @@ int main(int argc, char** argv) {
         app.add_option("--objects", more.objects,
                        "single: pictures with one object; one_a_class: classes with one object; largest: the largest of each class")
             ->check(CLI::IsMember({"single", "one_a_class", "largest"}));
-        app.add_option("--train-set", more.train_set, "List of ImageSets/Main to learn from");
-        app.add_option("--test-set", more.test_set, "List of ImageSets/Main to be judged on");
-        app.add_option("--images", more.images, "Scenes to learn from; half as many to be judged on")->check(CLI::Range(2, 1'000'000));
+        app.add_option("--train-set", more.train_set, "List of ImageSets/Main to train on");
+        app.add_option("--test-set", more.test_set, "List of ImageSets/Main to test on");
+        app.add_option("--images", more.images, "Training scenes; half as many test scenes")->check(CLI::Range(2, 1'000'000));
       });
   return program::run([&] {
     if (!chosen.out.empty()) program::prepare_folder(chosen.out);

@@ -1,15 +1,15 @@
-// Object parsing on procedural scenes (Ren et al. 2020, section 4.1.3): a localiser predicts how large the object is, the picture is resized
-// so that the object has the one size that a detector of semantic parts was trained on, and the detector finds the parts.
+// Object parsing on synthetic scenes (Ren et al. 2020, section 4.1.3): a localiser predicts the object's scale, the picture is resized
+// so that the object has the fixed size that a detector of semantic parts was trained on, and the detector finds the parts.
 //
 //   21_parsing --variant pt --epochs 60 --images 2000 --out runs/parsing
 //
-// Prints, for test scenes without occluders (L0) and with them (L1 ... L3), the share of scales that are right within 10 % and the
-// IoU of the box, coarse and fine, and the mean average precision of the parts with the coarse box, the fine one and the true one.
+// Prints, for test scenes without occluders (L0) and with them (L1 ... L3): the fraction of predicted scales within 10 % of the true one
+// and the IoU of the box, coarse and fine; the mean average precision of the parts with the coarse, the fine and the true box.
 // `bl` has no fine network, so those columns are empty. The detector is the same for every variant.
 //
-// Choices made here: the localiser's box is the one of the scene's true class; the detector's view has the box's centre as well as its
-// scale, the longer side; every part of every class is looked for in every picture; and every part of the object is to be found,
-// hidden or not. Nothing is trained on occluded scenes. The only data set is `--data scenes`, the default, which is drawn.
+// Choices made here: the localiser's box is the one of the scene's true class; the detector's view takes the box's centre as well as its
+// scale, the longer side; every part of every class is searched in every picture; every part of the object is annotated, occluded or
+// not. Nothing is trained on occluded scenes. The only data set is `--data scenes`, the default, which is synthetic.
 #include "common/part_sheet.hpp"
 #include "common/tasks.hpp"
 #include "common/train.hpp"
@@ -47,17 +47,17 @@ struct localisation {
   using network = c2f::localiser<c2f::resnet_cifar_features<8, c2f::basic_block, 2>, c2f::boxes<classes>, 64>;
 };
 
-// In the place of VGG-16 up to pooling 4, and narrower in all its layers.
+// Replaces VGG-16 up to pooling 4; narrower in all layers.
 using backbone = c2f::sequential<c2f::conv<16, 3, 2>, c2f::batch_norm, c2f::relu, c2f::conv<32, 3, 2>, c2f::batch_norm, c2f::relu,
                                  c2f::conv<32, 3>, c2f::batch_norm, c2f::relu>;
 using detector = c2f::deep_voting<backbone, part_data::truth_dims[0], 48, 3, 11>;
 
 struct part_finder {
   c2f::network_on<detector, c2f::image<3, view, view>> network;
-  std::array<c2f::part_size, part_count> sizes{};  // the mean over the training scenes, in the view
+  std::array<c2f::part_size, part_count> sizes{};  // mean over the training scenes, in pixels of the view
 };
 
-/// Trains the detector on the objects at their true scale; like the localiser, on the first --limit scenes.
+/// Trains the detector on objects at their true scale; on the first --limit scenes, as for the localiser.
 part_finder train_parts(data_set const& data, std::int64_t epochs, program::options const& chosen) {
   auto const split = c2f::data::take(part_data(data.train, {.object = object}), chosen.limit == 0 ? data.train.size() : chosen.limit);
   part_finder made{c2f::make_network<detector, c2f::image<3, view, view>>(chosen.seed)};
@@ -81,7 +81,7 @@ part_finder train_parts(data_set const& data, std::int64_t epochs, program::opti
       optimizer.zero_gradients();
       at::Tensor const loss = c2f::deep_voting_loss(made.network(batch.images, c2f::train), batch.truth);
       loss.backward();
-      optimizer.step(.5 * (1 - step / steps));  // falls to zero in a line
+      optimizer.step(.5 * (1 - step / steps));  // linear decay to zero
       ++step, sum += loss.item<double>();
     }
     std::fprintf(stderr, "parts: epoch %ld/%ld, loss %.4f\n", static_cast<long>(epoch + 1), static_cast<long>(epochs),
@@ -90,20 +90,20 @@ part_finder train_parts(data_set const& data, std::int64_t epochs, program::opti
   return made;
 }
 
-/// Parts found in a picture, in its pixels.
+/// Detects parts in a picture; boxes are in the picture's pixels.
 std::vector<c2f::found_part> find_parts(part_finder const& finder, part_data const& split, std::int64_t id, box const& where) {
   auto const window = c2f::data::window_at_scale(where, object, view);
   at::Tensor pixels = at::empty({1, view, view, 3}, at::TensorOptions(at::kFloat));
   split.look(id, window, false, pixels.mutable_data_ptr<float>());
   at::Tensor const maps = finder.network(pixels.permute({0, 3, 1, 2}), c2f::eval);
   auto found            = c2f::part_detections(maps[0], stride, finder.sizes, {.least_score = .05});
-  // Where the picture lies in the view, seen through that the view lies in the picture.
+  // The picture's box in the view: mapping through it is the inverse of mapping through `window`.
   box const picture     = c2f::data::seen_through(window, view, false, {0, 0, side, side});
   for (auto& each : found) each.where = c2f::data::seen_through(picture, side, false, each.where);
   return found;
 }
 
-/// Whose box the detector's view is taken from.
+/// The box that determines the detector's view.
 enum whose_box : std::size_t { coarse, fine, truth };
 constexpr std::array<char const*, 3> box_names{"coarse", "fine", "true"};
 
@@ -112,7 +112,7 @@ struct level_result {
   program::parsed_row shown{};
 };
 
-/// The predicted boxes of the test scenes' own classes, in pixels; of the fine network only where there is one.
+/// The predicted boxes of the test scenes' true classes, in pixels; the fine network's are empty if there is none.
 template <class Task>
 std::array<std::vector<box>, 2> predict_boxes(c2f::stack<Task> const& model, data_set const& data, level_result& result) {
   using kind = c2f::boxes<classes>;
@@ -139,9 +139,9 @@ std::array<std::vector<box>, 2> predict_boxes(c2f::stack<Task> const& model, dat
 }
 
 template <class Task>
-level_result judge(c2f::stack<Task> const& model, part_finder const& finder, data_set const& data, int level) {
+level_result evaluate_level(c2f::stack<Task> const& model, part_finder const& finder, data_set const& data, int level) {
   constexpr std::int64_t pictures_shown = 8;
-  constexpr double shown_from           = .5;  // score of a part on the sheet
+  constexpr double shown_from           = .5;  // smallest score of a part drawn on the sheet
   level_result result;
   result.shown.title   = "L" + std::to_string(level);
   auto const boxes     = predict_boxes(model, data, result);
@@ -211,10 +211,10 @@ int main(int argc, char** argv) {
   auto const chosen = program::read_options(
       argc, argv, "Parses objects: a localiser's scale for a detector of semantic parts, at four levels of occlusion.", tasks::names,
       defaults, [&](CLI::App& app) {
-        app.get_option("--data")->required(false)->description("Only scenes, which are drawn")->check(CLI::IsMember({"scenes"}));
+        app.get_option("--data")->required(false)->description("Only 'scenes', the synthetic data set")->check(CLI::IsMember({"scenes"}));
         app.add_option("--part-epochs", part_epochs, "Passes of the part detector over the training images")
             ->check(CLI::Range(1, 1'000'000));
-        app.add_option("--images", images, "Scenes to learn from; a quarter as many to be judged on, at each level")
+        app.add_option("--images", images, "Training scenes; a quarter as many test scenes at each level")
             ->check(CLI::Range(12, 1'000'000));
       });
   return program::run([&] {
@@ -228,7 +228,7 @@ int main(int argc, char** argv) {
       at::NoGradGuard const no_gradients;
       std::array<level_result, levels> results;
       for (int level = 0; level < levels; ++level)
-        results[static_cast<std::size_t>(level)] = judge(model, finder, level == 0 ? data : scenes(1, level), level);
+        results[static_cast<std::size_t>(level)] = evaluate_level(model, finder, level == 0 ? data : scenes(1, level), level);
       print_table(results);
       if (chosen.out.empty()) return;
       write_json(results, chosen);

@@ -1,5 +1,5 @@
-// Coarse-to-fine segmentation of street scenes (CamVid), trained in one of the ways of Ren et al. 2020, or on damaged truths as nnU-Net's
-// cascade is.
+// Coarse-to-fine segmentation of street scenes (CamVid), trained by one of the variants of Ren et al. 2020, or conditioned on corrupted
+// truths as in nnU-Net's cascade.
 //
 //   30_dense --data camvid --variant pt --epochs 30 --out runs/pt
 #include "common/mask_sheet.hpp"
@@ -13,7 +13,7 @@
 namespace {
 
 using streets = c2f::data::camvid<>;
-using kind    = c2f::dense<11, 11>;  // label 11 is void and counts nothing
+using kind    = c2f::dense<11, 11>;  // label 11 is void and is ignored
 
 struct with_small {  // output stride 8
   using input   = c2f::image<3, 180, 240>;

@@ -1,13 +1,13 @@
-// RSTN (systems/rstn.hpp) on pairs of NIfTI volumes and label maps: three small stacks, one an axis, trained in one of the ways of paper
-// 000, section 4.3, and tested on whole volumes, round by round.
+// RSTN (systems/rstn.hpp) on pairs of NIfTI volumes and label maps: three small stacks, one for each axis, trained by one of the variants
+// of Ren et al. 2020, section 4.3, and tested on whole volumes, round by round.
 //
 //   31_rstn --data hippocampus --variant pt --out runs/rstn
 //   31_rstn --data hippocampus --variant stepwise --volumes 40 --predict ct.nii.gz --window=-100,240 --out runs/rstn
 //
-// Small: a U-Net of 3 levels and 8 maps instead of two FCN-8s with 4,096, on slices of 35 to 51 pixels. So the crop's margin is 4 and its
-// jitter 8 instead of 20 and 40, which would leave nothing to cut off; a step has several slices instead of one, whose crops are
-// as large as the largest of them; and networks with norms that begin at random take SGD with momentum .9 and a rate of --learning-rate for
-// everything, instead of 1e-5 and 1e-4 with .99. The rate is halved where the paper halves it.
+// Scaled down: a U-Net of 3 levels and 8 maps instead of two FCN-8s with 4,096, on slices of 35 to 51 pixels. So the crop's margin is 4 and
+// its jitter 8 instead of 20 and 40, with which a crop would be the whole slice; a step has several slices instead of one, cropped to the
+// size of the largest crop; and randomly initialised networks with norms are trained by SGD with momentum .9 and one learning rate
+// (--learning-rate), instead of 1e-5 and 1e-4 with momentum .99. The learning rate is halved where the paper halves it.
 #include "common/tasks.hpp"
 #include "common/train.hpp"
 
@@ -31,7 +31,7 @@
 
 namespace {
 
-constexpr int side = 64;  // of the canvas that slices are trained on
+constexpr int side = 64;  // of the canvas for training slices, in pixels
 using network      = c2f::unet<3, 8, c2f::dense<1>>;
 using base         = c2f::systems::rstn<network, c2f::image<3, c2f::dynamic, c2f::dynamic>, 4, 8, network::step>;
 constexpr c2f::data::volume_canvas canvas{.multiple = network::step, .least = side};
@@ -52,13 +52,13 @@ struct arguments {
 
 using slices = c2f::data::organ_slices<side, side>;
 
-/// Training slices across an axis, and some test slices for the curve; whole volumes are what counts.
+/// Training slices across an axis, and at most 64 test slices for the learning curve; the results are those of whole volumes.
 auto seen_along(slices const& train, slices const& test, int axis, std::int64_t limit) {
-  slices const learn = train.along(axis), judge = test.along(axis);
+  slices const training = train.along(axis), testing = test.along(axis);
   struct {
     c2f::data::taken<slices> train, test;
-  } data{c2f::data::take(learn, limit == 0 ? learn.size() : std::min(limit, learn.size())),
-         c2f::data::take(judge, std::min<std::int64_t>(judge.size(), 64))};
+  } data{c2f::data::take(training, limit == 0 ? training.size() : std::min(limit, training.size())),
+         c2f::data::take(testing, std::min<std::int64_t>(testing.size(), 64))};
   return data;
 }
 
@@ -71,30 +71,30 @@ slices first_cases(slices const& all, std::int64_t n, std::string const& option)
   return {all.name(), std::make_shared<std::vector<c2f::data::organ_case> const>(all.cases().begin(), all.cases().begin() + n), {}};
 }
 
-/// A test volume, and what was answered.
-struct judged_case {
+/// A test volume and its predictions.
+struct evaluated_case {
   c2f::data::organ_case const* given;
-  std::vector<c2f::data::volume<std::uint8_t>> masks;  // coarse, then round by round
-  std::vector<c2f::metrics::overlap> scores;           // of each mask
-  std::vector<double> agreements;
+  std::vector<c2f::data::volume<std::uint8_t>> masks;  // of the coarse networks, then of each round
+  std::vector<c2f::metrics::overlap> scores;           // of each mask, with the truth
+  std::vector<double> agreements;                      // Dice of successive masks
 };
 
 template <class Stack>
-std::vector<judged_case> judge(std::array<Stack, 3> const& views, slices const& test) {
-  std::vector<judged_case> all;
+std::vector<evaluated_case> evaluate(std::array<Stack, 3> const& views, slices const& test) {
+  std::vector<evaluated_case> all;
   for (c2f::data::organ_case const& given : test.cases()) {
-    auto answer       = c2f::data::predict_volume(views, given.intensities, canvas);
-    judged_case& each = all.emplace_back(judged_case{&given, std::move(answer.masks), {}, std::move(answer.agreements)});
+    auto prediction      = c2f::data::predict_volume(views, given.intensities, canvas);
+    evaluated_case& each = all.emplace_back(evaluated_case{&given, std::move(prediction.masks), {}, std::move(prediction.agreements)});
     for (auto const& mask : each.masks) each.scores.emplace_back().add(mask.values, given.target.values);
   }
   return all;
 }
 
-struct figures {
+struct mean_deviation {
   double mean, deviation;
 };
-/// Of the DSC of all cases after a round; a case that has stopped keeps its last answer.
-figures dsc_after(std::vector<judged_case> const& all, std::size_t round) {
+/// Mean and standard deviation of the DSC of all cases after a round; a case that has stopped keeps its last mask.
+mean_deviation dsc_after(std::vector<evaluated_case> const& all, std::size_t round) {
   double sum = 0, squares = 0;
   for (auto const& each : all) {
     double const dsc = each.scores[std::min(round, each.scores.size() - 1)].dsc();
@@ -104,17 +104,17 @@ figures dsc_after(std::vector<judged_case> const& all, std::size_t round) {
   return {sum / n, std::sqrt(std::max(0.0, squares / n - sum / n * sum / n))};
 }
 
-std::size_t most_rounds(std::vector<judged_case> const& all) {
+std::size_t most_rounds(std::vector<evaluated_case> const& all) {
   std::size_t most = 0;
   for (auto const& each : all) most = std::max(most, each.agreements.size());
   return most;
 }
 
-void write_json(std::vector<judged_case> const& all, program::options const& chosen, double seconds) {
+void write_json(std::vector<evaluated_case> const& all, program::options const& chosen, double seconds) {
   nlohmann::ordered_json json;
   for (auto const& [name, value] : chosen.given) json["options"][name] = program::json_of_word(value);
   json["train_seconds"] = seconds;
-  auto const put        = [](figures const& f) { return nlohmann::ordered_json{{"mean", f.mean}, {"deviation", f.deviation}}; };
+  auto const put        = [](mean_deviation const& f) { return nlohmann::ordered_json{{"mean", f.mean}, {"deviation", f.deviation}}; };
   json["coarse"]        = put(dsc_after(all, 0));
   json["final"]         = put(dsc_after(all, most_rounds(all)));
   for (std::size_t round = 1; round <= most_rounds(all); ++round) json["rounds"].push_back(put(dsc_after(all, round)));
@@ -127,8 +127,9 @@ void write_json(std::vector<judged_case> const& all, program::options const& cho
   program::write_whole(chosen.out / "rstn.json", json.dump(2) + '\n');
 }
 
-/// A row a test volume, of its slice across z that shows most of the organ: as it is, coarse, and the rounds, with the truth as an outline.
-void write_sheet(std::vector<judged_case> const& all, std::int64_t shown, std::string const& title, std::filesystem::path const& file) {
+/// One row a test volume: its slice across z with the most organ pixels, without a mask, with the coarse mask and with that of each round;
+/// the truth is outlined.
+void write_sheet(std::vector<evaluated_case> const& all, std::int64_t shown, std::string const& title, std::filesystem::path const& file) {
   constexpr int zoom = 3, gap = 10, words = 18, top = 40, axis = 2;
   auto const rows = static_cast<std::size_t>(std::min<std::int64_t>(shown, static_cast<std::int64_t>(all.size())));
   int width = 1, height = 1;
@@ -163,7 +164,7 @@ void write_sheet(std::vector<judged_case> const& all, std::int64_t shown, std::s
   page.write_png(file);
 }
 
-void print_table(std::vector<judged_case> const& all) {
+void print_table(std::vector<evaluated_case> const& all) {
   std::printf("%zu test volumes      DSC, mean +- deviation, %%\n", all.size());
   for (std::size_t round = 0; round <= most_rounds(all); ++round) {
     auto const [mean, deviation] = dsc_after(all, round);
@@ -179,37 +180,38 @@ void predict(std::array<Stack, 3> const& views, std::filesystem::path const& fil
              program::options const& chosen) {
   auto scan              = c2f::data::read_nifti<float>(file);
   auto const [low, high] = window.empty() ? c2f::data::percentiles(scan, 0.5, 99.5) : std::array<float, 2>{window[0], window[1]};
-  auto const answer      = c2f::data::predict_volume(views, c2f::data::windowed(std::move(scan), low, high), canvas);
-  auto const& mask       = answer.masks.back();
+  auto const prediction  = c2f::data::predict_volume(views, c2f::data::windowed(std::move(scan), low, high), canvas);
+  auto const& mask       = prediction.masks.back();
   std::printf("%s: %ld of %ld voxels after %zu rounds\n", file.filename().c_str(),
               static_cast<long>(mask.size() - std::count(mask.values.begin(), mask.values.end(), 0)), static_cast<long>(mask.size()),
-              answer.agreements.size());
+              prediction.agreements.size());
   if (!chosen.out.empty()) c2f::data::write_nifti(chosen.out / ("organ_" + file.filename().string()), mask);
 }
 
 template <class Task>
-void train_and_judge(program::options const& chosen, arguments const& more, slices const& learnt, slices const& test) {
+void train_and_evaluate(program::options const& chosen, arguments const& more, slices const& train, slices const& test) {
   std::array<c2f::stack<Task>, 3> views{c2f::stack<Task>(chosen.seed), c2f::stack<Task>(chosen.seed), c2f::stack<Task>(chosen.seed)};
-  auto const recipe = program::recipe_of(chosen).no_milestones().milestone(90.0 / 120, 0.5).milestone(100.0 / 120, 0.5).milestone(110.0 / 120, 0.5);
-  double seconds    = 0;
+  auto const recipe =
+      program::recipe_of(chosen).no_milestones().milestone(90.0 / 120, 0.5).milestone(100.0 / 120, 0.5).milestone(110.0 / 120, 0.5);
+  double seconds = 0;
   for (int axis = 0; axis < 3; ++axis) {
     program::options view = chosen;
     if (!chosen.out.empty()) program::prepare_folder(view.out /= std::string(1, "xyz"[axis]));
-    auto const report = program::train(views[static_cast<std::size_t>(axis)], seen_along(learnt, test, axis, chosen.limit), view,
+    auto const report = program::train(views[static_cast<std::size_t>(axis)], seen_along(train, test, axis, chosen.limit), view,
                                        chosen.variant + ", slices across " + "xyz"[axis], recipe);
     for (auto const& epoch : report.epochs) seconds += epoch.train_seconds;
     if (report.stopped) return;
   }
-  auto const judged = judge(views, test);
-  print_table(judged);
+  auto const cases = evaluate(views, test);
+  print_table(cases);
   if (!chosen.out.empty()) {
-    write_json(judged, chosen, seconds);
-    write_sheet(judged, more.shown, "RSTN, " + chosen.variant, chosen.out / "rstn.png");
+    write_json(cases, chosen, seconds);
+    write_sheet(cases, more.shown, "RSTN, " + chosen.variant, chosen.out / "rstn.png");
   }
   for (auto const& file : more.predict) predict(views, file, more.window, chosen);
 }
 
-/// --data, or a folder below it, that has images and labels.
+/// --data, or the subfolder of it, that has images and labels.
 std::filesystem::path folder_of_pairs(std::filesystem::path const& data) {
   for (auto const& folder : {data, data / "TrainingSet", data / "data" / "TrainingSet"})
     if (std::filesystem::is_directory(folder / "images")) return folder;
@@ -222,24 +224,24 @@ int main(int argc, char** argv) {
   arguments more;
   program::options const defaults{.epochs = 12, .batch = 8, .learning_rate = 0.1, .weight_decay = 5e-4};
   auto const chosen = program::read_options(
-      argc, argv, "Trains RSTN on volumes, one stack an axis, and measures the DSC of whole volumes, round by round.",
+      argc, argv, "Trains RSTN on volumes, one stack for each axis, and measures the DSC of whole volumes after each round.",
       program::names_of<variants>(), defaults, [&](CLI::App& app) {
         app.get_option("--data")->description("Folder with images and labels, or with data/TrainingSet/{images,labels}: NIfTI files");
         app.get_option("--variant")
-            ->description("pt: progressive; stepwise: S, I, J; switch: all at once; corrupt: damaged truth; bl: coarse alone");
+            ->description("pt: progressive; stepwise: S, I, J; switch: all at once; corrupt: corrupted truth; bl: coarse network only");
         app.get_option("--learning-rate")->description("Learning rate; halved after 90, 100 and 110 of 120 parts of the epochs");
         app.get_option("--out")->description(
             "Folder for rstn.json, rstn.png and a curve and a summary for each axis; without it nothing is written");
         app.get_option("--epochs")->description("Passes over the training slices, for each axis");
-        app.get_option("--limit")->description("Use only so many training slices an axis; 0: all");
-        app.add_option("--volumes", more.volumes, "Use only so many training volumes; 0: all")->check(CLI::Range(0, 1'000'000));
-        app.add_option("--tests", more.tests, "Use only so many test volumes; 0: all")->check(CLI::Range(0, 1'000'000));
-        app.add_option("--label", more.label, "Which label is the organ; 0: all above 0")->check(CLI::Range(0, 1'000'000));
+        app.get_option("--limit")->description("Maximum number of training slices an axis; 0: all");
+        app.add_option("--volumes", more.volumes, "Maximum number of training volumes; 0: all")->check(CLI::Range(0, 1'000'000));
+        app.add_option("--tests", more.tests, "Maximum number of test volumes; 0: all")->check(CLI::Range(0, 1'000'000));
+        app.add_option("--label", more.label, "The organ's label; 0: all labels above 0")->check(CLI::Range(0, 1'000'000));
         app.add_option("--shown", more.shown, "Test volumes on the sheet rstn.png")->check(CLI::Range(1, 40));
         app.add_option("--predict", more.predict, "Volumes to segment afterwards; written as organ_NAME into --out")
             ->check(CLI::ExistingFile);
         app.add_option("--window", more.window,
-                       "Intensities of these that become 0 and 1, such as -100,240; without: percentiles .5 and 99.5")
+                       "Their intensities that are mapped to 0 and 1, e.g. -100,240; default: percentiles .5 and 99.5")
             ->delimiter(',')
             ->expected(2);
       });
@@ -251,6 +253,6 @@ int main(int argc, char** argv) {
                                             {.label = static_cast<std::int32_t>(more.label), .strict = chosen.strict});
     for (auto const& fault : data.faults) std::fprintf(stderr, "left out: %s\n", fault.c_str());
     auto const train = first_cases(data.train, more.volumes, "--volumes"), test = first_cases(data.test, more.tests, "--tests");
-    variants::with(chosen.variant, [&]<class Task>(c2f::chosen<Task>) { train_and_judge<Task>(chosen, more, train, test); });
+    variants::with(chosen.variant, [&]<class Task>(c2f::chosen<Task>) { train_and_evaluate<Task>(chosen, more, train, test); });
   });
 }

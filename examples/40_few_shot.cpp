@@ -1,5 +1,6 @@
-// Few-shot classification by fine-tuning (Ren et al. 2020, section 4.2.2): a network learns the base classes once; for every episode of new
-// classes a copy of it is fine-tuned on the few samples there are, alone (bl), or coarse and fine together with t rising (pt).
+// Few-shot classification by fine-tuning (Ren et al. 2020, section 4.2.2): a network is trained once on the base classes; for every
+// episode of novel classes a copy of it is fine-tuned on the few support samples: the coarse network alone (bl), or coarse and fine jointly
+// (jnt) or progressively (pt).
 //
 //   40_few_shot --data omniglot --set omniglot --way 5 --shot 1 --variant pt --base runs/omniglot.safetensors --out runs/pt
 #include "common/few_shot.hpp"
@@ -16,7 +17,7 @@
 
 namespace {
 
-/// What fine-tuning is told.
+/// The options of this program.
 struct arguments {
   std::string set               = "omniglot";
   std::filesystem::path network = {};
@@ -32,15 +33,15 @@ struct base_classes {
   using refine                      = c2f::refine::no_fine_network;
 };
 template <class Image, std::int64_t Way>
-struct new_classes {
+struct novel_classes {
   using input   = Image;
   using network = c2f::resnet_cifar<14, c2f::class_vector<Way>>;
 };
 template <class Base>
 using variants = c2f::registry<tasks::bl<Base>, tasks::jnt<Base>, tasks::pt<Base>>;
 
-/// A stack on new classes whose networks are the one of the base classes but for the last layer. The fine network begins by not looking at
-/// what it is told.
+/// A stack for novel classes, initialised from the network of the base classes except for the last layer. The fine network's weights for z,
+/// the encoded conditioning, start at zero.
 template <class Task>
 c2f::stack<Task> prepared(std::filesystem::path const& file, std::uint64_t seed) {
   c2f::stack<Task> model(seed);
@@ -52,20 +53,21 @@ c2f::stack<Task> prepared(std::filesystem::path const& file, std::uint64_t seed)
 }
 
 template <class Task, class Problems>
-void judge(Problems const& problems, arguments const& more, program::options const& chosen) {
-  auto const start  = prepared<Task>(more.network, chosen.seed);
-  auto const recipe = program::machine_of(chosen).epochs(more.epochs).batch(more.batch).learning_rate(more.learning_rate).weight_decay(chosen.weight_decay);
+void evaluate(Problems const& problems, arguments const& more, program::options const& chosen) {
+  auto const start = prepared<Task>(more.network, chosen.seed);
+  auto const recipe =
+      program::machine_of(chosen).epochs(more.epochs).batch(more.batch).learning_rate(more.learning_rate).weight_decay(chosen.weight_decay);
   c2f::interrupt on_ctrl_c;
   program::accuracies seen;
   for (std::int64_t number = 0; number < more.episodes && !on_ctrl_c.stop(); ++number) {
     auto const problem = problems.at(number);
     auto model         = start;
-    c2f::fine_tune(model, problem.support, at::tensor(problem.taught),
+    c2f::fine_tune(model, problem.support, at::tensor(problem.support_labels),
                    c2f::recipe::settings(recipe).seed(static_cast<std::uint64_t>(number)));
     at::NoGradGuard const no_gradients;
     auto const both = model(problem.query.to(recipe.device()), c2f::eval);
-    seen["coarse"].push_back(program::accuracy(both.coarse, problem.truth));
-    if (both.fine.defined()) seen["fine"].push_back(program::accuracy(both.fine, problem.truth));
+    seen["coarse"].push_back(program::accuracy(both.coarse, problem.query_labels));
+    if (both.fine.defined()) seen["fine"].push_back(program::accuracy(both.fine, problem.query_labels));
   }
   program::report_episodes(seen, chosen);
 }
@@ -81,8 +83,8 @@ void run(arguments more, program::options const& chosen) {
   if (more.network.empty()) more.network = chosen.out / "base.safetensors";
   program::base_network<base_classes<Set>>(data.base, chosen, more.network);
   auto const with_way = [&]<std::int64_t Way> {
-    variants<new_classes<typename Set::image, Way>>::with(chosen.variant,
-                                                          [&]<class Task>(c2f::chosen<Task>) { judge<Task>(problems, more, chosen); });
+    variants<novel_classes<typename Set::image, Way>>::with(chosen.variant,
+                                                            [&]<class Task>(c2f::chosen<Task>) { evaluate<Task>(problems, more, chosen); });
   };
   more.way == 5 ? with_way.template operator()<5>() : with_way.template operator()<20>();
 }
@@ -93,22 +95,22 @@ int main(int argc, char** argv) {
   arguments more;
   program::options const defaults{.epochs = 30, .learning_rate = 0.1, .weight_decay = 5e-4};
   auto const chosen = program::read_options(
-      argc, argv, "Trains a ResNet-14 on base classes and fine-tunes it on episodes of new ones, alone or coarse to fine.",
+      argc, argv, "Trains a ResNet-14 on base classes and fine-tunes it on episodes of novel classes, alone or coarse to fine.",
       program::names_of<variants<tasks::any_base>>(), defaults, [&](CLI::App& app) {
         app.get_option("--data")->description("Folder of the set: CIFAR-100's binary files, Omniglot's zips, or lists and pictures");
         app.get_option("--epochs")->description("Passes over the base classes");
-        app.get_option("--limit")->description("Use only so many images of the base classes; 0: all");
+        app.get_option("--limit")->description("Maximum number of images of the base classes; 0: all");
         app.get_option("--out")->description("Folder for few_shot.json and what the training of the base classes writes")->required();
-        app.add_option("--set", more.set, "Which classes are base and which are new")
+        app.add_option("--set", more.set, "The data set, with its base and novel classes")
             ->check(CLI::IsMember({"omniglot", "omniglot_runs", "cifar_fs", "fc100", "mini_imagenet"}));
         app.add_option("--base", more.network,
-                       "The network of the base classes: read, or trained and written where it is not there; "
-                       "without: base.safetensors in --out");
-        app.add_option("--way", more.way, "New classes of an episode")->check(CLI::IsMember({5, 20}));
-        app.add_option("--shot", more.shot, "Samples of each to learn from")->check(CLI::Range(1, 1000));
-        app.add_option("--queries", more.queries, "Other samples of each to be named")->check(CLI::Range(1, 1000));
-        app.add_option("--episodes", more.episodes, "How many")->check(CLI::Range(1, 1'000'000));
-        app.add_option("--tune-epochs", more.epochs, "Passes over the samples of an episode")->check(CLI::Range(1, 1'000'000));
+                       "File of the network of the base classes: read, or trained and written if it does not exist; "
+                       "default: base.safetensors in --out");
+        app.add_option("--way", more.way, "Novel classes of an episode")->check(CLI::IsMember({5, 20}));
+        app.add_option("--shot", more.shot, "Support samples a class")->check(CLI::Range(1, 1000));
+        app.add_option("--queries", more.queries, "Query samples a class")->check(CLI::Range(1, 1000));
+        app.add_option("--episodes", more.episodes, "Number of episodes")->check(CLI::Range(1, 1'000'000));
+        app.add_option("--tune-epochs", more.epochs, "Passes over the support of an episode")->check(CLI::Range(1, 1'000'000));
         app.add_option("--tune-batch", more.batch, "Samples a step of fine-tuning")->check(CLI::Range(1, 1'000'000));
         app.add_option("--tune-learning-rate", more.learning_rate, "Learning rate of fine-tuning")->check(CLI::Range(1e-9, 1e3));
       });

@@ -1,7 +1,7 @@
 // Few-shot classification without forgetting, coarse to fine (Ren et al. 2020, section 4.2.2, on the baseline of Gidaris and Komodakis): a
-// classifier by cosine learns the base classes, alone (bl) or as a stack (pt); then, its features frozen, generators learn on episodes to
-// make the rows of new classes from a few samples. Judged on episodes of new classes: against one another, and against all base classes
-// too.
+// cosine classifier is trained on the base classes, alone (bl) or as a stack (pt); then, with frozen features, weight generators are
+// trained on episodes to produce the classifier rows of novel classes from a few samples. Evaluated on episodes of novel classes: among
+// themselves, and together with all base classes.
 //
 //   41_dynamic_few_shot --data cifar-100-binary --set cifar_fs --shot 1 --generator attention --variant pt --out runs/dynamic_pt
 #include "common/few_shot.hpp"
@@ -33,7 +33,7 @@ using features_on = std::conditional_t<Image::height == 84, c2f::few_shot_resnet
                                        c2f::sequential<c2f::resnet_cifar_features<14>, c2f::global_average_pool>>;
 
 template <class Set>
-struct base_classes {  // generators play no part yet, but the new classes have their places
+struct base_classes {  // generators are not used yet, but the outputs of the novel classes exist
   using input   = typename Set::image;
   using network = few::network<features_on<input>, Set::base_classes, way, c2f::weight_generator::average>;
 };
@@ -67,21 +67,21 @@ void train_generators(c2f::stack<Task>& model, Split const& base, arguments cons
 }
 
 template <class Set, class Task, class Problems>
-void judge(c2f::stack<Task>& model, Problems const& problems, arguments const& more, program::options const& chosen) {
+void evaluate(c2f::stack<Task>& model, Problems const& problems, arguments const& more, program::options const& chosen) {
   at::NoGradGuard const no_gradients;
   at::Device const device = program::machine_of(chosen).device();
   program::accuracies seen;
   for (std::int64_t number = 0; number < more.episodes; ++number) {
     auto const problem = problems.at(number);
     c2f::pass shown;
-    few::adapt(model, problem.support.to(device), at::tensor(problem.taught).to(device), shown);
+    few::adapt(model, problem.support.to(device), at::tensor(problem.support_labels).to(device), shown);
     auto const both       = model(problem.query.to(device), c2f::eval);
-    auto const judge_both = [&](std::string const& stage, at::Tensor const& logits) {
-      seen[stage + ", new classes"].push_back(program::accuracy(logits.slice(1, Set::base_classes), problem.truth));
-      seen[stage + ", all classes"].push_back(program::accuracy(logits.roll(way, 1), problem.truth));
+    auto const score_both = [&](std::string const& stage, at::Tensor const& logits) {
+      seen[stage + ", new classes"].push_back(program::accuracy(logits.slice(1, Set::base_classes), problem.query_labels));
+      seen[stage + ", all classes"].push_back(program::accuracy(logits.roll(way, 1), problem.query_labels));
     };
-    judge_both("coarse", both.coarse);
-    if (both.fine.defined()) judge_both("fine", both.fine);
+    score_both("coarse", both.coarse);
+    if (both.fine.defined()) score_both("fine", both.fine);
   }
   program::report_episodes(seen, chosen);
 }
@@ -99,7 +99,7 @@ void run(arguments more, program::options const& chosen) {
       c2f::stack<Task> model(chosen.seed);
       c2f::load_weights(model, more.network, {.partial = true});  // all but the generators
       train_generators(model, data.base, more, chosen);
-      judge<Set>(model, problems, more, chosen);
+      evaluate<Set>(model, problems, more, chosen);
       c2f::save_weights(model, chosen.out / "grown.safetensors");
     });
   };
@@ -113,26 +113,28 @@ int main(int argc, char** argv) {
   arguments more;
   program::options const defaults{.epochs = 30, .learning_rate = 0.1, .weight_decay = 5e-4};
   auto const chosen = program::read_options(
-      argc, argv, "Trains a classifier that grows by new classes of which it is shown a few samples, alone or coarse to fine.",
+      argc, argv, "Trains a classifier to which novel classes are added from a few samples, alone or coarse to fine.",
       program::names_of<variants<tasks::any_base>>(), defaults, [&](CLI::App& app) {
         app.get_option("--data")->description("Folder of the set: CIFAR-100's binary files, or lists and pictures");
         app.get_option("--epochs")->description("Passes over the base classes");
-        app.get_option("--limit")->description("Use only so many images of the base classes; 0: all");
+        app.get_option("--limit")->description("Maximum number of images of the base classes; 0: all");
         app.get_option("--out")
             ->description("Folder for few_shot.json, grown.safetensors and what the training of the base classes writes")
             ->required();
-        app.add_option("--set", more.set, "Which classes are base and which are new")
+        app.add_option("--set", more.set, "The data set, with its base and novel classes")
             ->check(CLI::IsMember({"cifar_fs", "fc100", "mini_imagenet"}));
         app.add_option("--base", more.network,
-                       "The stack of the base classes, a file for each variant: read, or trained and written where it "
-                       "is not there; without: base.safetensors in --out");
-        app.add_option("--generator", more.generator, "What makes the rows of new classes")->check(CLI::IsMember({"average", "attention"}));
-        app.add_option("--shot", more.shot, "Samples of each of the 5 new classes")->check(CLI::Range(1, 1000));
-        app.add_option("--queries", more.queries, "Other samples of each to be named")->check(CLI::Range(1, 1000));
-        app.add_option("--episodes", more.episodes, "How many to be judged by")->check(CLI::Range(1, 1'000'000));
+                       "File of the stack of the base classes, one for each variant: read, or trained and written if it "
+                       "does not exist; default: base.safetensors in --out");
+        app.add_option("--generator", more.generator, "The generator of the rows of novel classes")
+            ->check(CLI::IsMember({"average", "attention"}));
+        app.add_option("--shot", more.shot, "Support samples of each of the 5 novel classes")->check(CLI::Range(1, 1000));
+        app.add_option("--queries", more.queries, "Query samples a class")->check(CLI::Range(1, 1000));
+        app.add_option("--episodes", more.episodes, "Number of test episodes")->check(CLI::Range(1, 1'000'000));
         app.add_option("--tune-epochs", more.tune_epochs, "Epochs of the generators")->check(CLI::Range(1, 1'000'000));
-        app.add_option("--tune-episodes", more.tune_episodes, "Episodes of each")->check(CLI::Range(1, 1'000'000));
-        app.add_option("--tune-learning-rate", more.learning_rate, "Learning rate of the generators; .06 and .012 of it in the second and last third")
+        app.add_option("--tune-episodes", more.tune_episodes, "Episodes an epoch")->check(CLI::Range(1, 1'000'000));
+        app.add_option("--tune-learning-rate", more.learning_rate,
+                       "Learning rate of the generators; times .06 and .012 in the second and last third")
             ->check(CLI::Range(1e-9, 1e3));
       });
   return program::run([&] {

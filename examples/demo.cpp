@@ -1,4 +1,4 @@
-// The demo: Ren et al. 2020's ways of training on three output kinds, on procedural pictures, in a few minutes without a download.
+// The demo: the variants of training of Ren et al. 2020 on three output kinds, on synthetic pictures, in a few minutes without a download.
 //   classes   glyphs that differ by one short stroke, ResNet-8
 //   boxes     vehicles in cluttered scenes, a localiser on ResNet-8
 //   masks     the same scenes, a small U-Net
@@ -38,12 +38,12 @@ struct outlines {
 
 constexpr char const* meaning(std::string_view name) {
   if (name == "bl") return "one network alone";
-  if (name == "ind") return "fine network told the truth";
-  if (name == "jnt") return "fine network told the guess";
-  return "truth first, then the guess";
+  if (name == "ind") return "fine network conditioned on the truth";
+  if (name == "jnt") return "fine network conditioned on the prediction";
+  return "truth first, then the prediction";
 }
 
-/// Trains one task and returns its row of the table; `draw(model)` after it.
+/// Trains one task, calls draw(model), and returns its row of the table.
 template <class Task, class Data, class Draw>
 std::string row(char const* what, Data const& data, c2f::recipe::settings const& recipe, c2f::interrupt& on_ctrl_c, Draw const& draw) {
   if (on_ctrl_c.stop()) return {};
@@ -57,15 +57,15 @@ std::string row(char const* what, Data const& data, c2f::recipe::settings const&
     seconds += epoch.train_seconds;
     steps += static_cast<double>(report.start.steps_an_epoch);
   }
-  auto const figure = [&](std::size_t stage) {
+  auto const metric = [&](std::size_t stage) {
     return stage < scores.size() ? fmt::format("{:.1f} %", 100 * scores[stage].values.front().second) : std::string("-");
   };
   draw(model);
-  return fmt::format("{:<8} {:<5} {:<28} {:<5} {:>8} {:>8} {:>9.1f} {:>8.0f}\n", what, Task::name, meaning(Task::name),
-                     scores[0].values.front().first, figure(0), figure(1), steps / seconds, seconds);
+  return fmt::format("{:<8} {:<5} {:<43} {:<5} {:>8} {:>8} {:>9.1f} {:>8.0f}\n", what, Task::name, meaning(Task::name),
+                     scores[0].values.front().first, metric(0), metric(1), steps / seconds, seconds);
 }
 
-/// One picture of every class with the coarse answer and the fine one: green where it is right, red where it is not.
+/// One picture of every class with the coarse and the fine prediction: green if correct, else red.
 template <class Task>
 void draw_signs(c2f::stack<Task> const& model, c2f::data::pictures<20> const& test, std::filesystem::path const& file) {
   constexpr int columns = 5, rows = 4, zoom = 4, side = 32 * zoom, gap = 16, words = 62, top = 56;
@@ -83,12 +83,12 @@ void draw_signs(c2f::stack<Task> const& model, c2f::data::pictures<20> const& te
       page.blit(test.picture(i), 32, 32, x, y, zoom);
       auto const name = [&](std::int64_t label) { return test.classes()[static_cast<std::size_t>(label)]; };
       page.text(x, y + side + 6, "truth  " + name(test.label(i)), ink, 2);
-      auto const answer = [&](char const* stage, at::Tensor const& logits, int line) {
+      auto const prediction = [&](char const* stage, at::Tensor const& logits, int line) {
         auto const label = logits[i].argmax().item<std::int64_t>();
         page.text(x, y + side + 6 + 18 * line, fmt::format("{} {}", stage, name(label)), label == test.label(i) ? right : wrong, 2);
       };
-      answer("coarse", coarse, 1);
-      answer("fine  ", fine, 2);
+      prediction("coarse", coarse, 1);
+      prediction("fine  ", fine, 2);
     }
   }
   page.write_png(file);
@@ -109,13 +109,13 @@ int main(int argc, char** argv) {
     std::filesystem::path const folder = argument;
     program::prepare_folder(folder);
     std::printf(
-        "classes: 20 kinds of 32x32 glyphs, 4,000 to learn from and 1,000 to be judged on\n"
-        "boxes, masks: one vehicle in a 64x64 scene, 1,600 to learn from and 200 to be judged on\n\n");
+        "classes: 20 kinds of 32x32 glyphs, 4,000 to train on and 1,000 to test\n"
+        "boxes, masks: one vehicle in a 64x64 scene, 1,600 to train on and 200 to test\n\n");
 
     c2f::interrupt on_ctrl_c;
     auto const nothing = [](auto const&) {};
     std::string table =
-        fmt::format("\n{:<8} {:<5} {:<28} {:<5} {:>8} {:>8} {:>9} {:>8}\n", "", "", "", "", "coarse", "fine", "steps/s", "seconds");
+        fmt::format("\n{:<8} {:<5} {:<43} {:<5} {:>8} {:>8} {:>9} {:>8}\n", "", "", "", "", "coarse", "fine", "steps/s", "seconds");
 
     c2f::data::glyphs<20> const glyphs;
     auto const on_glyphs = c2f::recipe::cifar{}.epochs(8).batch(64);
@@ -143,7 +143,7 @@ int main(int argc, char** argv) {
 
     std::fputs(table.c_str(), stdout);
     if (on_ctrl_c.stop())
-      std::printf("\nstopped; the table holds what was finished\n");
+      std::printf("\nstopped; the table has only finished trainings\n");
     else
       std::printf("\non the test pictures; pictures: %s\n", (folder / "{glyphs,boxes,masks}.png").c_str());
   });

@@ -1,6 +1,6 @@
-// tests/catch.hpp: Catch2, version 2 (Debian 12) or 3 (Ubuntu 24.04 and later), and what the tests ask of their surroundings.
+// tests/catch.hpp: Catch2, version 2 (Debian 12) or 3 (Ubuntu 24.04 and later); test level and data sets from the environment.
 //
-// Assertions are REQUIRE and its relatives only: LibTorch has a macro CHECK of its own, which is left as it was found.
+// Use only the REQUIRE macros: LibTorch has a macro CHECK of its own, which is preserved.
 // Level and data come from the environment, so one program serves all levels:
 //
 //   if (tests::level() < 2) return;                       // slow
@@ -40,7 +40,7 @@ inline int level() {
   return text && *text ? std::atoi(text) : 1;
 }
 
-/// A folder or file of the data sets (environment variable C2F_DATA); nothing when it is not on this machine.
+/// A folder or file of the data sets (environment variable C2F_DATA); nullopt if it does not exist.
 inline std::optional<std::filesystem::path> data(std::string const& name) {
   char const* const root = std::getenv("C2F_DATA");
   if (!root || !*root) return std::nullopt;

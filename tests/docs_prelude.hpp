@@ -1,4 +1,4 @@
-// What the code blocks of README.md and docs/ may take for granted (see cmake/extract_blocks.py).
+// Included by the code blocks of README.md and docs/ (see cmake/extract_blocks.py).
 #pragma once
 
 #include <c2f/c2f.hpp>

@@ -1,4 +1,4 @@
-// tests/refusal.hpp: what a call says when it refuses its input.
+// tests/refusal.hpp: the message of the error that a call throws.
 //
 //   tests::require_message(tests::refusal([&] { read_nifti<float>(path); }), {"voxel (0, 1, 1)"});
 #pragma once
@@ -13,7 +13,7 @@
 
 namespace tests {
 
-/// The message of the call's error, which is one line; nothing where it has none.
+/// The message of the call's error, one line; empty if it throws none.
 template <class Error = c2f::input_error>
 std::string refusal(std::function<void()> const& call) {
   try {
@@ -29,7 +29,7 @@ std::string refusal(std::function<void()> const& call) {
 
 inline bool has(std::string const& text, std::string const& part) { return text.find(part) != std::string::npos; }
 
-/// A message of one line that has all of these in it.
+/// Requires a message of one line that contains all of these.
 inline void require_message(std::string const& message, std::vector<std::string> const& parts) {
   CAPTURE(message);
   REQUIRE(!message.empty());

@@ -1,6 +1,6 @@
-// tests/scratch.hpp: a folder of a test's own, which is gone when the test ends, and the bytes of files.
+// tests/scratch.hpp: a temporary folder that is removed when the test ends, and the bytes of files.
 //
-//   tests::scratch const dir;                       // dir.path is there and empty
+//   tests::scratch const dir;                       // dir.path exists and is empty
 //   struct folder : tests::scratch { folder() { ... } };      // with something in it
 #pragma once
 
@@ -18,7 +18,7 @@
 namespace tests {
 
 struct scratch {
-  // In memory where that can be had: how fast a disk is does not matter here.
+  // In memory if possible, so that tests do not depend on the speed of a disk.
   std::filesystem::path path =
       std::filesystem::path(std::filesystem::is_directory("/dev/shm") ? "/dev/shm" : std::filesystem::temp_directory_path()) /
       ("c2f_test_" + std::to_string(::getpid()) + "_" + std::to_string(made++));

@@ -1,6 +1,6 @@
-# Tests that are one or two calls of a compiler on one file: fail, headers, docs.
+# Tests that call a compiler once or twice on one file: fail, headers, docs.
 
-# Folders that the compiler searches anyway must not be given again: '-isystem /usr/include' hides libstdc++'s <stdlib.h>.
+# Folders that the compiler searches by default must not be given again: '-isystem /usr/include' hides libstdc++'s <stdlib.h>.
 set(c2f_includes -I${PROJECT_SOURCE_DIR}/include)
 set(cuda_includes "")
 if(TARGET c2f::cuda)
@@ -14,9 +14,9 @@ foreach(folder ${C2F_TORCH_ROOT}/include ${C2F_TORCH_ROOT}/include/torch/csrc/ap
 endforeach()
 set(c2f_syntax -std=c++20 -fsyntax-only ${c2f_includes})
 
-# c2f_fast(<name> <compiler>): a test 'fail.<name>.prepare' that precompiles c2f.hpp, which takes a call from 5 s to 1 s. Whoever requires
-# the fixture 'fast_<name>' adds ${c2f_fast_<name>}. It is brought up to date by the build tool, so a second run of the tests is free; it is
-# a test and not a part of the build, so that a header one compiler rejects is a failed test and not a failed build.
+# c2f_fast(<name> <compiler>): a test 'fail.<name>.prepare' that precompiles c2f.hpp, which shortens a call from 5 s to 1 s. A test that
+# requires the fixture 'fast_<name>' adds ${c2f_fast_<name>}. The build tool updates it, so a second run of the tests is free. It is a test
+# and not part of the build, so that a header that one compiler rejects is a failed test and not a failed build.
 function(c2f_fast name compiler)
   set(header ${CMAKE_CURRENT_BINARY_DIR}/fast_${name}/fast.hpp)
   set(suffix gch)
@@ -29,10 +29,10 @@ function(c2f_fast name compiler)
   add_custom_target(c2f_fast_${name} DEPENDS ${header}.${suffix})
   add_test(NAME fail.${name}.prepare COMMAND ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target c2f_fast_${name})
   set_tests_properties(fail.${name}.prepare PROPERTIES LABELS fail FIXTURES_SETUP fast_${name} RESOURCE_LOCK build_tree)
-  set(c2f_fast_${name} -include ${header} PARENT_SCOPE)    # both compilers look for the precompiled form beside it
+  set(c2f_fast_${name} -include ${header} PARENT_SCOPE)    # both compilers look for the precompiled header in the same folder
 endfunction()
 
-# ---- fail: pairs that must not compile, and their good twins that must ----
+# ---- fail: files that must not compile, and whose corrected version (-DCORRECTED) must ----
 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   set(gcc ${CMAKE_CXX_COMPILER})
@@ -49,8 +49,13 @@ set(gcc_arguments ${c2f_syntax} -fno-diagnostics-show-caret)
 set(clang_arguments ${c2f_syntax} -fno-caret-diagnostics)
 set(nvcc_arguments -std=c++20 -arch=sm_90 -x cu -c -o /dev/null -I${PROJECT_SOURCE_DIR}/include)
 
+# The driver also compiles the corrected version, except where fail.gcc.corrected and fail.clang.corrected compile those of all files.
 function(c2f_add_fail_test test compiler source)
-  add_test(NAME ${test} COMMAND ${CMAKE_COMMAND} "-DNAME=${compiler}" "-DCOMPILER=${${compiler}}" "-DARGUMENTS=${${compiler}_arguments};${ARGN}"
+  set(with_corrected TRUE)
+  if(test MATCHES "^fail[.](gcc|clang)[.]")
+    set(with_corrected FALSE)
+  endif()
+  add_test(NAME ${test} COMMAND ${CMAKE_COMMAND} "-DNAME=${compiler}" -DWITH_CORRECTED=${with_corrected} "-DCOMPILER=${${compiler}}" "-DARGUMENTS=${${compiler}_arguments};${ARGN}"
            "-DSOURCE=${source}" -P ${CMAKE_CURRENT_SOURCE_DIR}/fail/compile_fail.cmake)
   set_tests_properties(${test} PROPERTIES LABELS fail ENVIRONMENT LC_ALL=C SKIP_REGULAR_EXPRESSION "^skipped: ")
 endfunction()
@@ -76,11 +81,31 @@ foreach(source IN LISTS pairs)
   endif()
 endforeach()
 
-# The driver itself: what it must accept, and what it must reject and with which words.
+# The corrected versions of all files are one file a compiler, each in a namespace of its own, with their headers in front.
+set(corrected_includes "")
+set(corrected "")
+foreach(source IN LISTS pairs)
+  cmake_path(GET source STEM name)
+  file(STRINGS ${source} lines REGEX "^#include ")
+  list(APPEND corrected_includes ${lines})
+  string(APPEND corrected "namespace ${name}_ {\n#include \"${source}\"\n}\n")
+endforeach()
+list(REMOVE_DUPLICATES corrected_includes)
+list(JOIN corrected_includes "\n" corrected_includes)
+set(corrected_file ${CMAKE_CURRENT_BINARY_DIR}/fail_corrected.cpp)
+file(CONFIGURE OUTPUT ${corrected_file} CONTENT "${corrected_includes}\n#define CORRECTED\n${corrected}" @ONLY)
+foreach(compiler gcc clang)
+  if(${compiler} AND level GREATER_EQUAL 1)
+    add_test(NAME fail.${compiler}.corrected COMMAND ${${compiler}} ${${compiler}_arguments} ${c2f_fast_${compiler}} ${corrected_file})
+    set_tests_properties(fail.${compiler}.corrected PROPERTIES LABELS fail FIXTURES_REQUIRED fast_${compiler})
+  endif()
+endforeach()
+
+# Tests of the driver: what it must accept, and what it must reject with which message.
 set(rejected_wrong_reason "is on no diagnostic line")
 set(rejected_warning "it compiled")
 set(rejected_missing_header "is on no diagnostic line")
-set(rejected_twin "the good twin does not compile")
+set(rejected_correction "the corrected version does not compile")
 set(rejected_two_errors "2 errors, but 1 wanted")
 set(rejected_late "the first error is none of the expected ones")
 set(rejected_unmarked "no '// expect-error: REGEX' line")
@@ -92,31 +117,47 @@ foreach(source IN LISTS samples)
       c2f_add_fail_test(fail.driver.${compiler}.${name} ${compiler} ${source})
       if(rejected_${name})
         set_tests_properties(fail.driver.${compiler}.${name} PROPERTIES PASS_REGULAR_EXPRESSION "${rejected_${name}}")
-      elseif(name MATCHES "^(warning|wrong|missing|twin|two|late|unmarked)")
-        message(FATAL_ERROR "tests/fail/driver/${name}.cpp: say in tests/syntax.cmake with which words the driver rejects it")
+      elseif(name MATCHES "^(warning|wrong|missing|correction|two|late|unmarked)")
+        message(FATAL_ERROR "tests/fail/driver/${name}.cpp: set rejected_${name} in tests/syntax.cmake to the message with which the driver rejects it")
       endif()
     endif()
   endforeach()
 endforeach()
 
-# ---- headers: each compiles alone, and twice ----
+# ---- headers: each compiles alone, and twice; the build is the test, so after an edit only what it concerns is compiled ----
 
+# With third-party headers precompiled a file takes a third of the time. That each header includes those that it needs is checked by
+# headers.py and, at level 2, by compiling without a precompiled header.
 if(level GREATER_EQUAL 1)
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/include/c2f/*.hpp)
-  if(NOT TARGET c2f::cuda)                                 # these two see CUDA's headers
+  if(NOT TARGET c2f::cuda)                                 # these two include CUDA headers
     list(FILTER headers EXCLUDE REGEX "^c2f/cuda/(gpu|runtime/graph)[.]hpp")
   endif()
   if(NOT (TARGET c2f::spng AND TARGET c2f::jpeg AND TARGET c2f::pugixml AND TARGET c2f::nifti AND TARGET c2f::zip AND TARGET c2f::json
           AND TARGET c2f::crypto))
-    list(FILTER headers EXCLUDE REGEX "^c2f/data([.]|/)")
+    list(FILTER headers EXCLUDE REGEX "^c2f/(data([.]|/)|train/checkpoint)")
   endif()
+  set(alone "")
   foreach(header IN LISTS headers)
     string(REGEX REPLACE "^c2f/|[.]hpp$" "" name ${header})
     set(source ${CMAKE_CURRENT_BINARY_DIR}/headers/${name}.cpp)
     file(CONFIGURE OUTPUT ${source} CONTENT "#include <@header@>\n#include <@header@>\n" @ONLY)
-    add_test(NAME header.${name} COMMAND ${CMAKE_CXX_COMPILER} ${c2f_syntax} -Wall -Wextra -Werror ${source})
-    set_tests_properties(header.${name} PROPERTIES LABELS headers)
+    list(APPEND alone ${source})
   endforeach()
+  add_library(c2f_headers_alone OBJECT EXCLUDE_FROM_ALL ${alone})
+  target_link_libraries(c2f_headers_alone PRIVATE c2f::c2f c2f_development $<TARGET_NAME_IF_EXISTS:c2f::data>)
+  target_include_directories(c2f_headers_alone SYSTEM PRIVATE ${cuda_includes})
+  target_compile_options(c2f_headers_alone PRIVATE -Werror)
+  if(level LESS 2)
+    c2f_precompile(programs)
+    target_precompile_headers(c2f_headers_alone REUSE_FROM c2f_precompiled_programs)
+  endif()
+  add_test(NAME headers COMMAND ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target c2f_headers_alone)
+  set_tests_properties(headers PROPERTIES LABELS headers RESOURCE_LOCK build_tree PROCESSORS 2)
+  if(C2F_ANY_PYTHON)
+    add_test(NAME headers.third_party COMMAND ${C2F_ANY_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/headers.py ${C2F_TORCH_ROOT}/include)
+    set_tests_properties(headers.third_party PROPERTIES LABELS headers)
+  endif()
 endif()
 
 # ---- docs: every code block compiles ----
@@ -125,23 +166,20 @@ if(C2F_ANY_PYTHON AND level GREATER_EQUAL 1)
   file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/docs/*.md)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${pages} ${PROJECT_SOURCE_DIR}/cmake/extract_blocks.py)
   set(extract ${C2F_ANY_PYTHON} ${PROJECT_SOURCE_DIR}/cmake/extract_blocks.py)
-  execute_process(COMMAND ${extract} --into ${CMAKE_CURRENT_BINARY_DIR}/docs ${pages}
-                  OUTPUT_VARIABLE blocks COMMAND_ERROR_IS_FATAL ANY)
-  string(REGEX MATCHALL "[^\n]+" blocks "${blocks}")
-  foreach(source IN LISTS blocks)
-    cmake_path(GET source STEM LAST_ONLY name)
-    file(STRINGS ${source} for_cuda REGEX "^#include <c2f/cuda/")
-    if(for_cuda AND NOT TARGET c2f::cuda)
-      continue()
-    endif()
-    set(fast "")
-    if(gcc STREQUAL CMAKE_CXX_COMPILER)
-      set(fast ${c2f_fast_gcc})
-    endif()
-    add_test(NAME docs.${name} COMMAND ${CMAKE_CXX_COMPILER} ${c2f_syntax} ${fast} -I${CMAKE_CURRENT_SOURCE_DIR} ${source})
-    set_tests_properties(docs.${name} PROPERTIES LABELS docs FIXTURES_REQUIRED fast_gcc)
-  endforeach()
-  # Every sentence has an entry in docs/errors.md and a pair in tests/fail.
+  # All blocks are one file, each in a namespace of its own; its #line directives make the compiler name the page.
+  set(blocks ${CMAKE_CURRENT_BINARY_DIR}/docs_blocks.cpp)
+  set(compiled ${pages})
+  if(NOT TARGET c2f::cuda)
+    list(FILTER compiled EXCLUDE REGEX "/gpu[.]md$")
+  endif()
+  execute_process(COMMAND ${extract} --together ${blocks} ${compiled} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+  set(fast "")
+  if(gcc STREQUAL CMAKE_CXX_COMPILER)
+    set(fast ${c2f_fast_gcc})
+  endif()
+  add_test(NAME docs.blocks COMMAND ${CMAKE_CXX_COMPILER} ${c2f_syntax} ${fast} -I${CMAKE_CURRENT_SOURCE_DIR} ${blocks})
+  set_tests_properties(docs.blocks PROPERTIES LABELS docs FIXTURES_REQUIRED fast_gcc)
+  # Every message has an entry in docs/errors.md; every message of a static_assert has a test in tests/fail.
   add_test(NAME fail.sentences COMMAND ${C2F_ANY_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/fail/sentences.py)
   set_tests_properties(fail.sentences PROPERTIES LABELS "fail;docs")
   if(pages)

@@ -1,7 +1,7 @@
-"""What the headers cost a compiler: seconds and memory; './run bench compile'.
+"""Compile time and memory of the headers; './run bench compile'.
 
-Parsing is timed with -O0 -fsyntax-only, programs with -O2 -c, with the include folders, definitions and standard that CMake gives
-our own programs, without a precompiled header. c2f/c2f.hpp and torch/torch.h take turns; their ratio is the median of each round's.
+Parsing is timed with -O0 -fsyntax-only, programs with -O2 -c, with the include folders, definitions and standard of the benchmark
+programs, without a precompiled header. c2f/c2f.hpp and torch/torch.h alternate; their ratio is the median over the rounds.
 """
 import argparse
 import json
@@ -40,7 +40,7 @@ template void {instances};
 
 
 def cmake_flags(build):
-    """The compiler and its flags for a program of ours, as CMake wrote them down: what it includes and defines, and the standard."""
+    """The compiler and its flags for benchmarks/step/step.cpp in compile_commands.json: includes, definitions, and the standard."""
     path = os.path.join(build, "compile_commands.json")
     try:
         with open(path) as file:
@@ -65,13 +65,13 @@ class Compiler:
         self.name = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
 
     def compile(self, text, *options, must=True):
-        """Seconds of wall clock, of processor time, and the peak in MB; None where it does not compile and need not."""
+        """Seconds of wall clock, of processor time, and the peak in MB; None if it does not compile and need not (must=False)."""
         source = os.path.join(self.scratch, "program.cpp")
         with open(source, "w") as file:
             file.write(text)
         begin = time.perf_counter()
         process = subprocess.Popen([self.path, *self.flags, *options, source, "-o", os.path.join(self.scratch, "program.o")], stderr=None if must else subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)  # of the driver and of the compiler that it called
+        _, status, usage = os.wait4(process.pid, 0)  # includes the compiler process that the driver starts
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode and not must:
             return None
@@ -125,7 +125,7 @@ def main():
             compiler = Compiler(path, flags, scratch)
             result = results["compilers"][compiler.name] = {}
             print(f"### {compiler.name}\n")
-            compiler.parse("c2f/c2f.hpp")  # brings the files into memory
+            compiler.parse("c2f/c2f.hpp")  # fills the file cache
             compiler.parse("torch/torch.h")
             rows, ratio = measure_headers(compiler, arguments.rounds)
             print_table([f"parse, median of {arguments.rounds}", *columns], [[f"`{name}`", *cells(row)] for name, row in rows.items()])
@@ -140,7 +140,7 @@ def main():
             result["stacks"] = rows
 
             if not arguments.no_headers and path == default:
-                rows = {header: compiler.parse(header, must=False) for header in public_headers()}  # one may need a library that is not here
+                rows = {header: compiler.parse(header, must=False) for header in public_headers()}  # some need a library that may be missing
                 print_table(["parse, each header alone", *columns], [[f"`{name}`", *cells(row)] for name, row in rows.items()])
                 result["headers"] = rows
     save(arguments.build, "compile.json", results)

@@ -1,5 +1,5 @@
-// What the contenders of bench_gpu are made of: the device, and how a task makes steps in each variant (gpu.cpp says which there are).
-// The tasks stand in cases/, a file for those that compile together, so that they compile side by side.
+// The contenders of bench_gpu: the device, and the steps of a task in each variant (gpu.cpp lists them). The tasks are in cases/, in
+// several files, so that they compile in parallel.
 #pragma once
 
 #include "../pair.hpp"
@@ -40,7 +40,7 @@ constexpr at::MemoryFormat layout = at::MemoryFormat::ChannelsLast;
 
 // ---- the device ----
 
-/// A stream of its own for everything, and what is read off the device.
+/// The device, with one side stream for all work, and its memory statistics.
 class machine {
  public:
   explicit machine(bool gpu) : device_(gpu ? at::kCUDA : at::kCPU) {
@@ -59,16 +59,16 @@ class machine {
   }
   [[nodiscard]] at::Device device() const { return device_; }
   [[nodiscard]] bool gpu() const { return device_.is_cuda(); }
-  /// What c2f has for the device.
+  /// The accelerator of the device; empty on the CPU.
   [[nodiscard]] c2f::accelerator accelerator() const;
 
-  /// Waits for everything.
+  /// Waits for all work.
   void finish() const {
 #ifdef C2F_WITH_CUDA
     if (gpu()) c10::cuda::device_synchronize();
 #endif
   }
-  /// Gives back what is not in use and counts the peak from here on.
+  /// Frees cached memory and resets the peak.
   void settle() const {
 #ifdef C2F_WITH_CUDA
     if (gpu()) {
@@ -77,7 +77,7 @@ class machine {
     }
 #endif
   }
-  /// The most that was taken from the device, or by the process.
+  /// The peak of the reserved device memory, or of the process's memory.
   [[nodiscard]] double peak_megabytes() const {
 #ifdef C2F_WITH_CUDA
     if (gpu()) return static_cast<double>(c10::cuda::CUDACachingAllocator::getDeviceStats(device_.index()).reserved_bytes[0].peak) / 0x1p20;
@@ -93,13 +93,13 @@ class machine {
 
 // ---- the variants ----
 
-/// What takes part: it makes steps, and does not wait for them.
+/// A contender: it queues steps and does not wait for them.
 struct runner {
   virtual ~runner()          = default;
   virtual void go(int steps) = 0;
 };
 
-/// A step, again and again.
+/// The same step, again and again.
 struct repeated : runner {
   explicit repeated(std::function<void()> once) : step(std::move(once)) {}
   void go(int steps) override {
@@ -108,8 +108,8 @@ struct repeated : runner {
   std::function<void()> step;
 };
 
-/// A step with fused operations, recorded when it is first needed; on the CPU as it is. It must read and write the same memory each time
-/// and never ask the host.
+/// A step with fused operations, captured at the first use; on the CPU it is not captured. It must read and write the same memory each time
+/// and never depend on the host.
 struct captured : repeated {
   captured(std::function<void()> once, machine const& device) : repeated(std::move(once)), where(device) {}
   void go(int steps) override {
@@ -117,7 +117,7 @@ struct captured : repeated {
     if (here.capture == nullptr) return repeated::go(steps);
     if (!work) {
       c2f::with_fused const scope(here.table);
-      repeated::go(4);  // the libraries choose their algorithms, which no recording may hold
+      repeated::go(4);  // the libraries choose their algorithms, which must not happen in a capture
       where.finish();
       work = here.capture(step);
     }
@@ -141,7 +141,7 @@ at::Tensor truth(machine const& where) {
   return Task::network::kind::template example<typename Task::input>(Task::batch).to(where.device());
 }
 constexpr c2f::sgd_options options{.momentum = 0.9, .weight_decay = 1e-4};
-constexpr double rate = 0.01;
+constexpr double learning_rate = 0.01;
 
 template <class Task>
 std::unique_ptr<runner> eager(machine const& where) {
@@ -154,11 +154,11 @@ std::unique_ptr<runner> eager(machine const& where) {
         c2f::pass p{.mode = c2f::train, .truth = y, .t = 0.5, .epoch = epoch++};
         (*model)(x, p);
         p.loss().backward();
-        optimizer->step(rate);
+        optimizer->step(learning_rate);
       });
 }
 
-/// c2f::training_step, given the same batch again and again, which lies on the device.
+/// c2f::training_step with the same batch, which is on the device, again and again.
 template <class Task>
 struct trained : runner {
   explicit trained(machine const& where)
@@ -182,7 +182,7 @@ struct trained : runner {
     }
     while (step.next(/*wait=*/true)) {
     }
-    if (gpu && !step.captured()) throw std::runtime_error("the step was not recorded: " + step.why());
+    if (gpu && !step.captured()) throw std::runtime_error("the step was not captured: " + step.why_not_captured());
   }
   static std::unique_ptr<c2f::stack<Task>> prepared(machine const& where) {
     auto model = std::make_unique<c2f::stack<Task>>();
@@ -193,10 +193,10 @@ struct trained : runner {
   std::unique_ptr<c2f::stack<Task>> model;
   c2f::training_step<Task> step;
   c2f::data::batch batch;
-  c2f::step_record record{.t = 0.5, .learning_rate = rate};
+  c2f::step_record record{.t = 0.5, .learning_rate = learning_rate};
 };
 
-/// Images of noise, made before anything is measured, and truths: what a loader hands out by copying.
+/// Random images and truths, made before anything is measured; a loader copies them.
 template <class Task>
 struct noise {
   using image                      = typename Task::input;
@@ -216,8 +216,8 @@ struct noise {
   }
 };
 
-/// The same step on samples as fit has them: small pictures are on the device, where batches are made of them; others come from a loader's
-/// threads through page-locked memory.
+/// The same step with the data path of fit: small images are on the device, where a kernel makes the batches; others come from the threads
+/// of a loader through page-locked memory.
 template <class Task>
 struct fed : runner {
   static constexpr bool small = Task::input::height == 32;
@@ -266,19 +266,19 @@ std::unique_ptr<runner> the_pair(machine const& where) {
   auto const both = std::make_shared<pair<Task>>();
   c2f::initialize(*both, 0);
   prepare(*both, where);
-  auto const optimizer   = std::make_shared<c2f::sgd>(*both, options, /*low=*/true);
-  at::Tensor const rate_ = at::full({}, rate, at::TensorOptions(at::kDouble).device(where.device()));
+  auto const optimizer         = std::make_shared<c2f::sgd>(*both, options, /*low=*/true);
+  at::Tensor const device_rate = at::full({}, learning_rate, at::TensorOptions(at::kDouble).device(where.device()));
   return std::make_unique<captured>(
-      [both, optimizer, rate_, x = images<Task>(3, where), ready = images<Task>(6, where), y = truth<Task>(where)] {
+      [both, optimizer, device_rate, x = images<Task>(3, where), fine_input = images<Task>(6, where), y = truth<Task>(where)] {
         using loss = typename Task::network::kind::default_loss;
         optimizer->zero_gradients();
-        loss::of(both->coarse(x, c2f::train), y).add(loss::of(both->fine(ready, c2f::train), y)).backward();
-        optimizer->step(rate_);
+        loss::of(both->coarse(x, c2f::train), y).add(loss::of(both->fine(fine_input, c2f::train), y)).backward();
+        optimizer->step(device_rate);
       },
       where);
 }
 
-/// The one place that knows the variants.
+/// The contender of a variant.
 template <class Task>
 std::unique_ptr<runner> make(std::string const& variant, machine const& where) {
   if (variant == "eager") return eager<Task>(where);
@@ -292,7 +292,7 @@ std::unique_ptr<runner> make(std::string const& variant, machine const& where) {
   throw std::runtime_error("no variant '" + variant + "'");
 }
 
-/// The cases of the files in cases/; nullptr where `name` is none of theirs. tiny: small enough to try on a CPU.
+/// The cases of the files in cases/; nullptr where a file has no case `name`. tiny: small enough to try on a CPU.
 std::unique_ptr<runner> small_images(std::string const& name, std::string const& variant, machine const& where, bool tiny);
 std::unique_ptr<runner> large_images(std::string const& name, std::string const& variant, machine const& where, bool tiny);
 std::unique_ptr<runner> boxes_and_masks(std::string const& name, std::string const& variant, machine const& where, bool tiny);

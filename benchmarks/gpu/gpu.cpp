@@ -1,14 +1,14 @@
 // One contender of the GPU benchmark: bench_gpu CASE graph|in_turn|fed|eager|pair [--device cpu|cuda] [--tiny]
-//   graph   c2f's step as it is meant to run on a GPU: captured and fused
-//   in_turn the same, no kernel started before the one before it has ended (cuda/runtime/launch.cuh)
-//   fed     the same on samples as fit has them: small pictures on the device, others from a loader's threads
-//   eager   the same step by ATen's operations alone, launched one by one
-//   pair    the two networks alone, the fine one on a ready input; no source, no g, no concatenation; captured, too
+//   graph   c2f's step as it runs on a GPU: captured, with fused operations
+//   in_turn the same without programmatic dependent launch (cuda/runtime/launch.cuh)
+//   fed     the same with the data path of fit: small images on the device, others from the threads of a loader
+//   eager   the same step with ATen's operations alone, not captured
+//   pair    the two networks alone, the fine one on a given input; no source, no g, no concatenation; captured, too
 // A step is one of progressive training, t = 0.5, channels last, bfloat16 with float parameters: forward, both losses, backward, SGD.
 // The cases are resnet20, resnet56, resnet110, resnet18, resnet50, localiser and fcn8s; --tiny makes them small enough to try on a CPU.
-// It says "built", and on a first line "ready" when it has warmed up; the choice of algorithms then is disturbed by nobody. From then on it
-// answers lines on stdin like peers/gpu.py: "go K" with the milliseconds of K steps together and the peak memory in MB, "look K" with
-// what K steps ran, as JSON.
+// It prints "built", waits for a line, warms up and prints "ready"; the line lets the caller warm up one contender at a time. From then on
+// it executes commands from stdin like peers/gpu.py: "go K" prints the milliseconds of K steps together and the peak memory in MB, "look K"
+// a profile of K steps as JSON.
 #include "contender.hpp"
 
 #include <torch/csrc/autograd/profiler_kineto.h>
@@ -52,7 +52,7 @@ std::string quoted(std::string const& text) {
   return line + '"';
 }
 
-/// The kernels of a few steps with their number and time, and the calls of CUDA, by LibTorch's profiler.
+/// A profile of a few steps by LibTorch's profiler: the kernels with their number and time, and the calls of CUDA's API.
 std::string look(runner& steps, int count, machine const& where) {
   namespace profiler = torch::autograd::profiler;
   using torch::profiler::impl::ActivityType, torch::profiler::impl::ProfilerConfig, torch::profiler::impl::ProfilerState;
@@ -72,7 +72,7 @@ std::string look(runner& steps, int count, machine const& where) {
   for (auto const& event : result->events()) {
     std::string const name = event.name();
     bool const on_gpu      = event.deviceType() == at::kCUDA;
-    // Of the host's events only calls of CUDA: cudaLaunchKernel, cuLaunchKernelEx, ...
+    // Of the host's events only calls of CUDA's API: cudaLaunchKernel, cuLaunchKernelEx, ...
     bool const call =
         !on_gpu && (name.rfind("cuda", 0) == 0 || (name.size() > 2 && name.rfind("cu", 0) == 0 && std::isupper(name[2]) != 0));
     if (!on_gpu && !call) continue;
@@ -124,16 +124,16 @@ void serve(runner& steps, machine const& where, bool tiny, std::chrono::steady_c
 int main(int count, char** words) try {
   auto const begin = std::chrono::steady_clock::now();
   std::vector<std::string> const given(words + 1, words + count);
-  bool gpu = true, tiny = false, right = given.size() >= 2;
-  for (std::size_t i = 2; i < given.size() && right; ++i) {
+  bool gpu = true, tiny = false, valid = given.size() >= 2;
+  for (std::size_t i = 2; i < given.size() && valid; ++i) {
     if (given[i] == "--tiny")
       tiny = true;
     else if (given[i] == "--device" && i + 1 < given.size() && (given[i + 1] == "cpu" || given[i + 1] == "cuda"))
       gpu = given[++i] == "cuda";
     else
-      right = false;
+      valid = false;
   }
-  if (!right) throw std::runtime_error("usage: bench_gpu CASE graph|in_turn|fed|eager|pair [--device cpu|cuda] [--tiny]");
+  if (!valid) throw std::runtime_error("usage: bench_gpu CASE graph|in_turn|fed|eager|pair [--device cpu|cuda] [--tiny]");
   machine const where(gpu);
   auto const steps = make(given[0], given[1], where, tiny);
   serve(*steps, where, tiny, begin);

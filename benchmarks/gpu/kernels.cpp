@@ -1,10 +1,10 @@
-// How near the memory-bound kernels come to the memory's bandwidth: bench_kernels [--device cpu|cuda] [--tiny] [--json FILE]
+// Bandwidth of the memory-bound kernels: bench_kernels [--device cpu|cuda] [--tiny] [--json FILE]
 //
-// Every operation of c2f::cuda::fused is timed over several sets of buffers in turn, together larger than any cache, so that each call
-// reads from memory. What counts are the bytes that it has to read and to write; the measure is a copy from device to device in the same
-// run. With --device cpu the kernels' twins run, which says nothing about a GPU and is for trying the program.
+// Every operation of c2f::cuda::fused is timed on several sets of buffers in turn, together larger than any cache, so that each call reads
+// from memory. The bytes are those that an operation must read and write; the reference is a copy from device to device in the same run.
+// With --device cpu the CPU versions of the kernels run: that is for trying the program, the numbers mean nothing for a GPU.
 //
-// A new kernel is one more function like those below: sizes, bytes, and what gives a call.
+// For a new kernel add a function like those below: sizes, bytes, and a function that makes a call.
 #include <c2f/cuda/fused.hpp>
 
 #include <ATen/core/grad_mode.h>
@@ -43,13 +43,13 @@ constexpr at::MemoryFormat last = at::MemoryFormat::ChannelsLast;
 
 struct result {
   std::string name;
-  double megabytes, microseconds, least, most;  ///< a call's
+  double megabytes, microseconds, least, most;  ///< per call
   [[nodiscard]] double gigabytes_a_second() const { return megabytes / microseconds * 1e3; }
 };
 
-/// A differentiable call that was made: its answer and what it is differentiated by.
-struct made {
-  at::Tensor answer;
+/// A differentiable call: its result and the inputs that it is differentiated by.
+struct differentiable {
+  at::Tensor result;
   std::vector<at::Tensor> inputs;
 };
 
@@ -58,19 +58,19 @@ class bench {
   bench(at::Device device, bool tiny) : device_(device), tiny_(tiny) {}
 
   [[nodiscard]] at::TensorOptions options(at::ScalarType type) const { return at::TensorOptions(type).device(device_); }
-  /// Normal numbers.
+  /// Normally distributed numbers.
   [[nodiscard]] at::Tensor normal(at::IntArrayRef sizes, at::ScalarType type = at::kBFloat16) const {
     at::Tensor const numbers = at::randn(sizes, options(type));
     return sizes.size() == 4 ? numbers.contiguous(last) : numbers;
   }
-  /// How many of something that is so many bytes make a call large against its launch: 512 MiB, a power of two.
+  /// How many items of `bytes` bytes make a call long compared with its launch: the largest power of two below 512 MiB.
   [[nodiscard]] std::int64_t count(std::int64_t bytes) const {
     std::int64_t many = 1;
     while (2 * many * bytes <= (tiny_ ? std::int64_t{1} << 18 : std::int64_t{1} << 29)) many *= 2;
     return many;
   }
 
-  /// `make()` gives a function that works on buffers of its own; `bytes` is what one call of it reads and writes.
+  /// `make()` returns a function that has its own buffers; `bytes` is what one call of it reads and writes.
   template <class Make>
   void time(std::string const& name, std::int64_t bytes, Make const& make) {
     try {
@@ -96,30 +96,30 @@ class bench {
     if (device_.is_cuda()) c10::cuda::CUDACachingAllocator::emptyCache();
 #endif
   }
-  /// The gradient of what `make()` gives, which is computed once for each set.
+  /// The gradient of the call that `make()` returns, which is made once for each set of buffers.
   template <class Make>
   void time_gradient(std::string const& name, std::int64_t bytes, Make const& make) {
     time(name, bytes, [&] {
       at::AutoGradMode const gradients(true);
-      made const one = make();
+      differentiable const one = make();
       return
-          [one, change = at::randn_like(one.answer)] { torch::autograd::grad({one.answer}, one.inputs, {change}, /*retain_graph=*/true); };
+          [one, change = at::randn_like(one.result)] { torch::autograd::grad({one.result}, one.inputs, {change}, /*retain_graph=*/true); };
     });
   }
 
-  /// The first result is the measure of the others. How many do not reach it, or failed.
+  /// Compares all results with the first one, the copy. Returns the number of operations that failed.
   [[nodiscard]] int print() const {
     if (results_.empty()) return 1;
     double const copy = results_.front().gigabytes_a_second();
     int short_        = static_cast<int>(failed_.size());
     std::printf(
-        "| operation | MB a call | us, median | least ... most | GB/s | of the copy | |\n| --- | ---: | ---: | ---: | ---: | ---: | --- "
+        "| operation | MB per call | us, median | least ... most | GB/s | of the copy | |\n| --- | ---: | ---: | ---: | ---: | ---: | --- "
         "|\n");
     for (auto const& each : results_) {
-      double const share = each.gigabytes_a_second() / copy;
-      short_ += share < wanted;
+      double const fraction = each.gigabytes_a_second() / copy;
+      short_ += fraction < wanted;
       std::printf("| %s | %.1f | %.1f | %.1f ... %.1f | %.0f | %.0f %% | %s |\n", each.name.c_str(), each.megabytes, each.microseconds,
-                  each.least, each.most, each.gigabytes_a_second(), 100 * share, share >= wanted ? "met" : "NOT MET");
+                  each.least, each.most, each.gigabytes_a_second(), 100 * fraction, fraction >= wanted ? "met" : "NOT MET");
     }
     for (auto const& each : failed_) std::printf("| %s | | | | | | FAILED |\n", each.c_str());
     std::printf("\nwanted: at least %.0f %% of the copy's bandwidth; not met or failed: %d\n", 100 * wanted, short_);
@@ -172,16 +172,16 @@ void copy(bench& all) {
   });
 }
 
-/// Every row the prediction: a row of the truth is not read.
+/// Every row takes the prediction; for a row of the truth nothing is read.
 void sample_source(bench& all, at::ScalarType type, std::string const& in) {
   std::int64_t const classes = 1000, size = type == at::kFloat ? 4 : 2, rows = all.count(2 * size * classes);
   at::Tensor const truth   = at::randint(classes, {rows}, all.options(at::kLong));
   at::Tensor const uniform = at::rand({rows}, all.options(at::kDouble)), t = at::full({1}, 2.0, all.options(at::kDouble));
-  all.time("tell, 1,000 classes" + in, rows * (2 * size * classes + 8),
+  all.time("sample_source, 1,000 classes" + in, rows * (2 * size * classes + 8),
            [&] { return [=, raw = all.normal({rows, classes}, type)] { fused.sample_source(raw, truth, uniform, t); }; });
-  all.time_gradient("tell, gradient" + in, rows * (3 * size * classes + 8), [&] {
+  all.time_gradient("sample_source, gradient" + in, rows * (3 * size * classes + 8), [&] {
     at::Tensor const raw = all.normal({rows, classes}, type).requires_grad_();
-    return made{fused.sample_source(raw, truth, uniform, t), {raw}};
+    return differentiable{fused.sample_source(raw, truth, uniform, t), {raw}};
   });
 }
 
@@ -189,22 +189,22 @@ void sample_source(bench& all, at::ScalarType type, std::string const& in) {
 void norm_relu(bench& all) {
   std::int64_t const channels = 64, side = 56, map = channels * side * side, n = all.count(2 * map * 2), numbers = n * map;
   auto const vector = [&](double value) { return at::full({channels}, value, all.options(at::kFloat)); };
-  for (bool const beside : {false, true}) {
-    std::string const name = beside ? "norm, sum, ReLU" : "norm, ReLU";
+  for (bool const with_shortcut : {false, true}) {
+    std::string const name = with_shortcut ? "norm, sum, ReLU" : "norm, ReLU";
     auto const call        = [=](at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias, at::Tensor const& shortcut,
                           at::Tensor const& mean,
                           at::Tensor const& variance) { return fused.norm_relu(x, weight, bias, mean, variance, shortcut, /*relu=*/true); };
     auto const map_        = [&] { return all.normal({n, channels, side, side}); };
-    all.time(name, numbers * (beside ? 8 : 6), [&] {
-      return [=, x = map_(), shortcut = beside ? map_() : at::Tensor(), weight = vector(1), bias = vector(0), mean = vector(0),
+    all.time(name, numbers * (with_shortcut ? 8 : 6), [&] {
+      return [=, x = map_(), shortcut = with_shortcut ? map_() : at::Tensor(), weight = vector(1), bias = vector(0), mean = vector(0),
               variance = vector(1)] { call(x, weight, bias, shortcut, mean, variance); };
     });
     all.time_gradient(name + ", gradient", numbers * 14, [&] {
-      at::Tensor const x = map_().requires_grad_(), shortcut = beside ? map_().requires_grad_() : at::Tensor(),
+      at::Tensor const x = map_().requires_grad_(), shortcut = with_shortcut ? map_().requires_grad_() : at::Tensor(),
                        weight = vector(1).requires_grad_(), bias = vector(0).requires_grad_();
       std::vector<at::Tensor> inputs{x, weight, bias};
-      if (beside) inputs.push_back(shortcut);
-      return made{call(x, weight, bias, shortcut, vector(0), vector(1)), inputs};
+      if (with_shortcut) inputs.push_back(shortcut);
+      return differentiable{call(x, weight, bias, shortcut, vector(0), vector(1)), inputs};
     });
   }
 }
@@ -217,15 +217,15 @@ void bias_relu(bench& all) {
   });
   all.time_gradient("bias, ReLU, gradient", 2 * n * 3 * map, [&] {
     at::Tensor const x = all.normal({n, channels, side, side}).requires_grad_(), bias = all.normal({channels}).requires_grad_();
-    return made{fused.bias_relu(x, bias, {}, true), {x, bias}};
+    return differentiable{fused.bias_relu(x, bias, {}, true), {x, bias}};
   });
 }
 
 /// 16 bytes for parameter and momentum, 2 for the bfloat16 copy, and the gradient.
 void update(bench& all) {
   std::int64_t const pieces = 16, size = std::max<std::int64_t>(64, all.count(16) / pieces), count = pieces * size;
-  std::vector<c2f::flat_piece> places;
-  for (std::int64_t i = 0; i < pieces; ++i) places.push_back({i * size, size});
+  std::vector<c2f::flat_piece> flat_pieces;
+  for (std::int64_t i = 0; i < pieces; ++i) flat_pieces.push_back({i * size, size});
   auto const gradients_of = [&](at::ScalarType type) {
     std::vector<at::Tensor> gradients;
     for (std::int64_t i = 0; i < pieces; ++i) gradients.push_back(all.normal({size}, type));
@@ -235,21 +235,26 @@ void update(bench& all) {
     std::string const in       = type == at::kFloat ? ", float gradients" : ", bfloat16 gradients";
     std::int64_t const of_each = type == at::kFloat ? 4 : 2;
     all.time("SGD with momentum" + in, count * (18 + of_each), [&] {
-      return [places, gradients = gradients_of(type), parameters = all.normal({count}, at::kFloat), low = all.normal({count}),
+      return [flat_pieces, gradients = gradients_of(type), parameters = all.normal({count}, at::kFloat), low = all.normal({count}),
               momenta = all.normal({count}, at::kFloat), learning_rate = at::full({}, 1e-6, all.options(at::kDouble))] {
-        fused.sgd({.parameters = parameters, .low = low, .pieces = places, .gradients = gradients, .weight_decay = 1e-4, .learning_rate = learning_rate},
+        fused.sgd({.parameters    = parameters,
+                   .low           = low,
+                   .pieces        = flat_pieces,
+                   .gradients     = gradients,
+                   .weight_decay  = 1e-4,
+                   .learning_rate = learning_rate},
                   {.momentum = 0.9, .momenta = momenta});
       };
     });
     all.time("norm of gradients" + in, count * of_each, [&] {
-      return [places, gradients = gradients_of(type), norm = at::zeros({}, all.options(at::kDouble))] {
-        fused.gradient_norm(gradients, places, norm);
+      return [flat_pieces, gradients = gradients_of(type), norm = at::zeros({}, all.options(at::kDouble))] {
+        fused.gradient_norm(gradients, flat_pieces, norm);
       };
     });
   }
 }
 
-/// 3,072 bytes a picture are read and twice as many written.
+/// Per image 3,072 bytes are read and twice as many written.
 void augment_pictures(bench& all) {
   std::int64_t const pictures = all.count(3072 * 8), n = all.count(3072 * 3);
   c2f::picture_source const from{.bytes      = at::randint(256, {pictures, 3, 32, 32}, all.options(at::kByte)),
@@ -264,44 +269,45 @@ void augment_pictures(bench& all) {
   });
 }
 
-void drop(bench& all) {
+void dropout(bench& all) {
   std::int64_t const width = 4096, n = all.count(2 * 2 * width);
   at::Tensor const ids = at::arange(n, all.options(at::kLong)), keys = at::arange(2, all.options(at::kLong));
   all.time("dropout", 4 * n * width, [&] { return [=, x = all.normal({n, width})] { fused.dropout(x, ids, keys, 0.5, 11); }; });
 }
 
-/// x is read and x beside z written; the gradient reads z's half, but in whole sectors, so all of it counts.
+/// x is read and the concatenation of x and z written; the gradient reads z's half, but in whole sectors, so all of it counts.
 void concat_broadcast(bench& all) {
   std::int64_t const side = 224, map = 3 * side * side, n = all.count(2 * 3 * map);
-  all.time("g stretched beside x", 2 * n * 3 * map,
+  all.time("x concatenated with broadcast g", 2 * n * 3 * map,
            [&] { return [x = all.normal({n, 3, side, side}), tiny = all.normal({n, 3, 5, 5})] { fused.concat_broadcast(x, tiny); }; });
-  all.time_gradient("g stretched beside x, gradient", 2 * n * 2 * map, [&] {
+  all.time_gradient("x concatenated with broadcast g, gradient", 2 * n * 2 * map, [&] {
     at::Tensor const tiny = all.normal({n, 3, 5, 5}).requires_grad_();
-    return made{fused.concat_broadcast(all.normal({n, 3, side, side}), tiny), {tiny}};
+    return differentiable{fused.concat_broadcast(all.normal({n, 3, side, side}), tiny), {tiny}};
   });
 }
 
-/// The map below is read and the sum written; the gradient is read once, its sums over columns are small.
+/// The other summand is read and the sum written; the gradient is read once, its sums over columns are small.
 void broadcast_interior(bench& all) {
   std::int64_t const channels = 64, side = 112, tiny = 7, map = channels * side * side, n = all.count(2 * 2 * map);
   auto const tiny_map = [=, &all] { return all.normal({n, channels, tiny, tiny}); };
-  all.time("stretched map added", 2 * n * 2 * map, [&] {
-    return [=, small = tiny_map(), onto = all.normal({n, channels, side, side})] { fused.broadcast_interior(small, side, side, last, onto); };
+  all.time("broadcast map added", 2 * n * 2 * map, [&] {
+    return
+        [=, small = tiny_map(), onto = all.normal({n, channels, side, side})] { fused.broadcast_interior(small, side, side, last, onto); };
   });
-  all.time_gradient("stretched map, gradient", 2 * n * map, [&] {
+  all.time_gradient("broadcast map, gradient", 2 * n * map, [&] {
     at::Tensor const small = tiny_map().requires_grad_();
-    return made{fused.broadcast_interior(small, side, side, last, {}), {small}};
+    return differentiable{fused.broadcast_interior(small, side, side, last, {}), {small}};
   });
 }
 
-/// ResNet's: a number of the answer comes from four; for the gradient a byte lies beside it.
+/// ResNet's: four elements of x per element of y; the gradient also reads one byte, the index.
 void max_pool(bench& all) {
-  std::int64_t const channels = 64, side = 112, map = channels * side * side, n = all.count(2 * map), answers = n * map / 4;
-  all.time("max pooling 3x3 by 2", answers * 10,
+  std::int64_t const channels = 64, side = 112, map = channels * side * side, n = all.count(2 * map), elements = n * map / 4;
+  all.time("max pooling 3x3 by 2", elements * 10,
            [&] { return [x = all.normal({n, channels, side, side})] { fused.max_pool(x, 3, 2, 1, false); }; });
-  all.time_gradient("max pooling 3x3 by 2, gradient", answers * 11, [&] {
+  all.time_gradient("max pooling 3x3 by 2, gradient", elements * 11, [&] {
     at::Tensor const x = all.normal({n, channels, side, side}).requires_grad_();
-    return made{fused.max_pool(x, 3, 2, 1, false), {x}};
+    return differentiable{fused.max_pool(x, 3, 2, 1, false), {x}};
   });
 }
 
@@ -311,7 +317,7 @@ void draw_boxes(bench& all) {
            [&] { return [=, boxes = at::rand({n, 1, 4}, all.options(at::kFloat))] { fused.draw_boxes(boxes, side, side, 0, last); }; });
 }
 
-/// Of both maps the rectangle is read, and it is written.
+/// The rectangles of both maps are read, their product is written.
 void multiply_crop(bench& all) {
   std::int64_t const side = 512, part = 384, n = all.count(2 * 3 * 3 * part * part);
   std::vector<std::int64_t> corners;
@@ -329,11 +335,11 @@ void upsample_bilinear(bench& all) {
            [&] { return [=, x = all.normal({n, channels, small, small})] { fused.upsample_bilinear(x, large, large); }; });
   all.time_gradient("bilinear, gradient", bytes, [&] {
     at::Tensor const x = all.normal({n, channels, small, small}).requires_grad_();
-    return made{fused.upsample_bilinear(x, large, large), {x}};
+    return differentiable{fused.upsample_bilinear(x, large, large), {x}};
   });
 }
 
-/// raw and truth are read and two numbers a pixel written; the gradient reads all these and writes one like raw.
+/// raw and truth are read and two numbers per pixel written; the gradient reads all of these and writes a map of raw's size.
 void map_cross_entropy(bench& all) {
   std::int64_t const side = 256, classes = 16, pixels = side * side, n = all.count(pixels * (2 * classes + 8));
   auto const truth = [&] { return at::randint(classes, {n, side, side}, all.options(at::kLong)); };
@@ -341,7 +347,7 @@ void map_cross_entropy(bench& all) {
            [&] { return [raw = all.normal({n, classes, side, side}), labels = truth()] { fused.map_cross_entropy(raw, labels, 255); }; });
   all.time_gradient("cross-entropy of a map, gradient", n * pixels * (4 * classes + 16), [&] {
     at::Tensor const raw = all.normal({n, classes, side, side}).requires_grad_();
-    return made{fused.map_cross_entropy(raw, truth(), 255), {raw}};
+    return differentiable{fused.map_cross_entropy(raw, truth(), 255), {raw}};
   });
 }
 
@@ -377,7 +383,7 @@ int main(int count, char** words) try {
   bias_relu(all);
   update(all);
   augment_pictures(all);
-  drop(all);
+  dropout(all);
   concat_broadcast(all);
   broadcast_interior(all);
   max_pool(all);

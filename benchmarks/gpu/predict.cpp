@@ -1,7 +1,7 @@
 // Inference: bench_predict [--device cpu|cuda] [--json FILE]
-// For each network and batch size, in turn: the stack itself, the predictor without folding, the predictor, and the predictor in bfloat16.
-// On a GPU the predictor's passes are recorded. A row has the median over turns, least and most, and images a second; the last column is
-// how many times the stack's time it is, the median over the turns.
+// For each network and batch size, alternating: the stack itself, the predictor without folding, the predictor, and the predictor in
+// bfloat16. On a GPU the predictor's passes are captured. A row has the median over the turns, minimum and maximum, and images per second;
+// the last column is the time relative to the stack, the median over the turns.
 #include <c2f/parts/encode_tile.hpp>
 #include <c2f/inference/predictor.hpp>
 #include <c2f/networks/resnet.hpp>
@@ -43,7 +43,7 @@ struct resnet50 {
 };
 
 struct row {
-  std::string task, way;
+  std::string task, variant;
   std::int64_t batch;
   std::vector<double> milliseconds{};
 };
@@ -67,26 +67,26 @@ class bench {
     c2f::to_channels_last(model);
     at::Tensor const x =
         at::randn({batch, 3, Task::input::height, Task::input::width}).to(device_.device).contiguous(at::MemoryFormat::ChannelsLast);
-    std::vector<std::pair<std::string, std::function<void()>>> const ways{{"the stack", [&] { model(x, c2f::eval); }},
-                                                                          {"predictor, not folded", [&] { plain(x); }},
-                                                                          {"predictor", [&] { folded(x); }},
-                                                                          {"predictor, bfloat16", [&] { low(x); }}};
+    std::vector<std::pair<std::string, std::function<void()>>> const variants{{"the stack", [&] { model(x, c2f::eval); }},
+                                                                              {"predictor, not folded", [&] { plain(x); }},
+                                                                              {"predictor", [&] { folded(x); }},
+                                                                              {"predictor, bfloat16", [&] { low(x); }}};
     std::vector<row> rows;
     int passes = 1;
-    for (auto const& [way, pass] : ways) {
-      rows.push_back({Task::name, way, batch});
+    for (auto const& [variant, pass] : variants) {
+      rows.push_back({Task::name, variant, batch});
       for (int i = 0; i < 3; ++i) pass();
       passes = std::max(passes, static_cast<int>(20 / std::max(1e-3, time_of(pass, 2))));  // turns of 20 ms or more
     }
     for (int turn = 0; turn < turns; ++turn)
-      for (std::size_t i = 0; i < ways.size(); ++i) rows[i].milliseconds.push_back(time_of(ways[i].second, passes));
+      for (std::size_t i = 0; i < variants.size(); ++i) rows[i].milliseconds.push_back(time_of(variants[i].second, passes));
     for (auto const& each : rows) {
       std::vector<double> ratios;
       for (std::size_t i = 0; i < each.milliseconds.size(); ++i) ratios.push_back(each.milliseconds[i] / rows[0].milliseconds[i]);
       auto const [least, most] = std::ranges::minmax(each.milliseconds);
       std::printf("| %s | %lld | %s | %.3f | %.3f ... %.3f | %.0f | %.2f |\n", each.task.c_str(), static_cast<long long>(batch),
-                  each.way.c_str(), median(each.milliseconds), least, most, 1e3 * static_cast<double>(batch) / median(each.milliseconds),
-                  median(ratios));
+                  each.variant.c_str(), median(each.milliseconds), least, most,
+                  1e3 * static_cast<double>(batch) / median(each.milliseconds), median(ratios));
       std::fflush(stdout);
     }
     done_.insert(done_.end(), rows.begin(), rows.end());
@@ -98,7 +98,7 @@ class bench {
     std::fprintf(to, "[");
     for (std::size_t i = 0; i < done_.size(); ++i) {
       std::fprintf(to, "%s\n {\"task\": \"%s\", \"batch\": %lld, \"way\": \"%s\", \"ms\": [", i == 0 ? "" : ",", done_[i].task.c_str(),
-                   static_cast<long long>(done_[i].batch), done_[i].way.c_str());
+                   static_cast<long long>(done_[i].batch), done_[i].variant.c_str());
       for (std::size_t k = 0; k < done_[i].milliseconds.size(); ++k)
         std::fprintf(to, "%s%.5f", k == 0 ? "" : ", ", done_[i].milliseconds[k]);
       std::fprintf(to, "]}");
@@ -148,7 +148,7 @@ int main(int count, char** words) try {
 #endif
   }
   bench all(device);
-  std::printf("|  | batch |  | ms, median | least ... most | images a second | times the stack |\n|---|---:|---|---:|---:|---:|---:|\n");
+  std::printf("|  | batch |  | ms, median | least ... most | images per second | times the stack |\n|---|---:|---|---:|---:|---:|---:|\n");
   int const turns = 9;
   all.measure<resnet20>(1, turns);
   all.measure<resnet20>(128, turns);

@@ -1,12 +1,12 @@
 """Steps on a GPU: c2f, the two networks alone, and PyTorch in Python; './run bench gpu'.
 
-Contenders are processes that stay alive and take turns, A B C A B C ..., so that what else the machine does meets all of them alike; a
-ratio is the median, over the rounds, of the ratio within a round. What needs minutes to get ready (torch.compile) is started first and
-all at once, and nothing is measured before the last of it is ready or given up. What does not fit beside the others on the device takes
-turns with the first contender alone, afterwards.
+Contenders are processes that stay alive and alternate, A B C A B C ..., so that other load on the machine affects all of them alike; a
+ratio is the median, over the rounds, of the ratio within a round. Contenders that need minutes to warm up (torch.compile) are started first
+and in parallel, and nothing is measured before the last of them is ready or abandoned. A contender that does not fit on the device with the
+others is measured afterwards, alternating with the first contender alone.
 
---budget ends it in time: the cases of --complete come first and with every contender, the others with fewer, and what was left out is
-said. The results are written after every case, so that a run that is stopped leaves what it has.
+--budget limits the time: the cases of --complete come first and with every contender, the others with fewer, and the report lists what was
+left out. The results are written after every case, so that a run that is stopped leaves what it has measured.
 """
 import argparse
 import contextlib
@@ -40,9 +40,9 @@ TITLES = {
 }
 NAMES = {
     "graph": "c2f, one graph",
-    "in_turn": "c2f, one graph, no early starts",
+    "in_turn": "c2f, one graph, without PDL",  # programmatic dependent launch
     "fed": "c2f, one graph, from a loader",
-    "c2f_eager": "c2f, ATen one by one",
+    "c2f_eager": "c2f, eager ATen",
     "pair": "c2f, the two networks alone",
     "eager": "Python, float32",
     "eager_bf16": "Python, bf16",
@@ -54,15 +54,15 @@ LARGE = ("resnet18", "resnet50")  # g on the tiled image needs tens of gigabytes
 ONE_BY_ONE = ("resnet50",)  # 45 GB a contender: two at a time
 SLOW = ("compile", "max_autotune")
 
-# case, contender, against whom (peers: with the compact g), limit: how many times faster the second must be
+# case, peer (with the compact g), limit: the factor by which c2f must be faster
 TARGETS = [(case, "eager_bf16", 3.0) for case in ("resnet20", "resnet56", "resnet110")]
 TARGETS += [(case, "max_autotune", 1.15) for case in ("resnet20", "resnet56", "resnet110")]
 TARGETS += [(case, peer, 1.0) for case in ("resnet18", "resnet50") for peer in SLOW]
 TARGETS += [("fcn8s", peer, 1.5) for peer in ("eager", "eager_bf16")]
 PAIR_LIMIT = {"resnet18": 1.03, "resnet50": 1.03}
-FED_LIMIT = 0.95  # of the steps a second on a batch in its place
+FED_LIMIT = 0.95  # of the steps per second on a batch that is on the device
 
-# Kernels by what they are for, by name; the first that fits.
+# Kernels by purpose: patterns of their names; the first match counts.
 PARTS = [
     ("c2f's own", r"c2f::"),
     ("optimiser", r"multi_tensor_apply|[Ff]used_?[Ss]gd|FusedSgd"),
@@ -79,7 +79,7 @@ LAUNCH = re.compile(r"^cu(da)?(Launch(Kernel|Cooperative)|GraphLaunch|Mem(cpy|se
 
 
 class Lost(Exception):
-    """A contender that did not get ready, broke off or took too long."""
+    """A contender that failed to start, ended early or took too long."""
 
 
 class Contender:
@@ -96,7 +96,7 @@ class Contender:
         else:
             command = [sys.executable, os.path.join(HERE, "..", "peers", "gpu.py"), case, kind, encoder, *more]
         self.log = open(os.path.join(arguments.logs, f"{case}-{self.key.replace(' ', '-')}.log"), "wb")
-        # A few threads for each compile, since several run at once; CUPTI as graphs need it (torch/profiler).
+        # A few threads per compilation, since several run in parallel; CUPTI's settings for graphs (torch/profiler).
         environment = {"TORCHINDUCTOR_COMPILE_THREADS": "4", "TEARDOWN_CUPTI": "0", "DISABLE_CUPTI_LAZY_REINIT": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         try:
             self.process = subprocess.Popen(command, env=environment | os.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
@@ -113,11 +113,11 @@ class Contender:
             self.lines.put(line)
         self.lines.put("")
 
-    def answer(self, seconds):
+    def response(self, seconds):
         try:
             line = self.lines.get(timeout=max(seconds, 0.1))
         except queue.Empty:
-            raise Lost("no answer in time") from None
+            raise Lost("no response in time") from None
         if not line:
             code = self.process.wait()
             raise Lost(f"ended with exit code {code}: {self.last_words()}")
@@ -131,34 +131,34 @@ class Contender:
 
     def ask(self, what, count, seconds):
         self.say(f"{what} {count}\n")
-        return self.answer(seconds)
+        return self.response(seconds)
 
     def say(self, line):
         try:
             self.process.stdin.write(line)
             self.process.stdin.flush()
         except OSError:
-            pass  # it has ended, and says so when it should answer
+            pass  # it has ended; response() reports it
 
     def warm_up(self):
         self.say("warm\n")
         self.warming = True
 
     def wait_until_ready(self, seconds):
-        """One that was not told to warm up yet is told when it is built: one after the other, so that they choose their algorithms undisturbed."""
+        """Starts the warm-up where it has not begun: one contender after the other, so that they choose their algorithms undisturbed."""
         until = time.monotonic() + seconds
-        self.answer(seconds)
+        self.response(seconds)
         if not self.warming:
             self.warm_up()
-        self.warm = float(self.answer(until - time.monotonic()).split()[1])
+        self.warm = float(self.response(until - time.monotonic()).split()[1])
 
     def go(self, steps, seconds=60):
-        """Milliseconds a step."""
+        """Milliseconds per step."""
         milliseconds, self.peak = map(float, self.ask("go", steps, seconds).split())
         return milliseconds / steps
 
     def close(self, patience=3):
-        """Ends it with everything that it started: it has a process group of its own."""
+        """Ends the process and its children: they are one process group."""
         try:
             self.process.stdin.close()
         except OSError:
@@ -176,11 +176,11 @@ class Contender:
 
 
 def contenders_of(case, complete, without):
-    """(kind, encoder, whether it takes turns with the first one alone)"""
+    """(kind, encoder, whether it alternates with the first contender alone)"""
     apart = case in ONE_BY_ONE
     chosen = [("graph", None, False), ("pair", None, apart)] + [("fed", None, apart), ("c2f_eager", None, apart)] * complete
     chosen += [("in_turn", None, apart)] * (complete and case not in LARGE)
-    # What a case is measured against where there is no time for all.
+    # The peers of a case where there is no time for all.
     few = ("eager_bf16", "max_autotune" if (case, "max_autotune", 1.15) in TARGETS else "compile")
     for kind in ("eager", "eager_bf16", "compile", "max_autotune") if complete else few:
         chosen.append((kind, "compact", apart or (case in LARGE and kind == "eager")))  # float32: twice the memory
@@ -205,7 +205,7 @@ class Benchmark:
         print(f"left out of {case}: {what}: {why}", file=sys.stderr, flush=True)
 
     def start(self, case, kind, encoder):
-        """A contender, or None."""
+        """A contender, or None where it does not start."""
         try:
             self.alive.append(Contender(case, kind, encoder, self.arguments))
             return self.alive[-1]
@@ -221,7 +221,7 @@ class Benchmark:
         self.alive.remove(each)
 
     def ready(self, case, contenders, until):
-        """Those that are ready in time; `until` is a time by the clock."""
+        """The contenders that are ready in time; `until` is a point in time."""
         found = []
         for each in contenders:
             try:
@@ -232,7 +232,7 @@ class Benchmark:
         return found
 
     def prepare(self, cases, complete):
-        """Starts everything that compiles, so that torch's cache knows it, and measures nothing."""
+        """Starts everything that compiles, to fill torch's cache, and measures nothing."""
         slow = [(case, self.start(case, kind, encoder)) for case in cases if case in complete or case in ("resnet56", "resnet110")
                 for kind, encoder, apart in contenders_of(case, case in complete, self.arguments.without) if kind in SLOW and not apart]
         for case, each in slow:
@@ -240,11 +240,11 @@ class Benchmark:
                 print(f"{case}, {each.name}: {ready.warm:.0f} s")
                 self.close(ready)
 
-    def phase(self, cases, complete, share):
-        """Compiles for all of these cases at once, for at most `share` of the time that is left, and then measures them one by one."""
+    def phase(self, cases, complete, fraction):
+        """Compiles for all of these cases in parallel, for at most `fraction` of the remaining time, and then measures them one by one."""
         listed = {case: contenders_of(case, complete, self.arguments.without) for case in cases}
         slow = {case: [self.start(case, kind, encoder) for kind, encoder, apart in listed[case] if kind in SLOW and not apart] for case in cases}
-        until = time.monotonic() + share * self.left()
+        until = time.monotonic() + fraction * self.left()
         for case in cases:
             slow[case] = self.ready(case, [each for each in slow[case] if each], until)
         for number, case in enumerate(cases):
@@ -253,14 +253,14 @@ class Benchmark:
                 for each in slow[case]:
                     self.close(each)
                 continue
-            fair = self.left() / (len(cases) - number)  # what is left is shared by the cases that are left
+            fair = self.left() / (len(cases) - number)  # the remaining time is divided among the remaining cases
             fast = [self.start(case, kind, encoder) for kind, encoder, apart in listed[case] if kind not in SLOW and not apart]
             fast = self.ready(case, [each for each in fast if each], time.monotonic() + min(90, self.left() - 5))
             self.measure(case, fast + slow[case], [(kind, encoder) for kind, encoder, apart in listed[case] if apart], fair,
                          35 * (len(cases) - number - 1))
 
     def measure(self, case, together, apart, fair, reserve):
-        """A case: what takes turns all together, and what takes turns with the first of these alone, where `reserve` is left after it."""
+        """A case: `together` alternate with one another; each of `apart` alternates with the first of them, if `reserve` seconds are left after it."""
         order = list(NAMES)
         together = self.alternate(case, sorted(together, key=lambda each: (order.index(each.kind), each.encoder or "")), fair)
         while not together and apart and self.left() > 20:
@@ -294,9 +294,9 @@ class Benchmark:
         self.store()
 
     def alternate(self, case, contenders, fair):
-        """Fills their rounds; those that are left."""
+        """Measures their rounds; returns the contenders that did not fail."""
         until, steps = time.monotonic() + 0.6 * fair, {}
-        for each in contenders:  # a turn to find out how many steps make one of the length wanted
+        for each in contenders:  # finds the number of steps of a turn
             try:
                 each.go(2)
                 steps[each] = max(2, min(300, round(self.arguments.turn / each.go(3))))
@@ -315,7 +315,7 @@ class Benchmark:
         return [each for each in contenders if each in self.alive]
 
     def look_at(self, case, each):
-        """What its steps run; after its rounds, since a profiler may leave the host slower than it was. Some seconds, so not of all."""
+        """A profile of its steps; after its rounds, since a profiler may slow the host down. It takes seconds, so not all are profiled."""
         if each.encoder == "tiled" or each.kind == "eager":
             return
         if self.left() < 15:
@@ -334,11 +334,11 @@ def described(each):
     return {"name": each.name, "ms": each.rounds, "base_ms": each.base, "peak_mb": each.peak, "warm_s": each.warm, "apart": each.apart, "look": each.look}
 
 
-# ---- what is said of the results ----
+# ---- the report ----
 
 
 def times_first(each):
-    """How many times the first contender's time it took: the median over the rounds that both had."""
+    """Time relative to the first contender: the median over their common rounds."""
     return statistics.median(own / first for own, first in zip(each["ms"], each["base_ms"]))
 
 
@@ -347,7 +347,7 @@ def launches(look):
 
 
 def parts_of(look):
-    """Milliseconds of a step by what kernels are for."""
+    """Milliseconds of a step by purpose of the kernels."""
     found = {}
     for name, _, nanoseconds in look["kernels"]:
         part = next((part for part, pattern in PARTS if re.search(pattern, name)), "others")
@@ -395,7 +395,7 @@ def show(results):
                      "s to get ready"], rows)
         if parts:
             columns = [part for part in [*dict(PARTS), "others"] if any(part in each for each in parts.values())]
-            print("Milliseconds of a step on the device, by what the kernels are for:\n")
+            print("Milliseconds of a step on the device, by purpose of the kernels:\n")
             print_table(["", *columns, "all"], [[name, *(number(each.get(part, 0)) for part in columns), number(sum(each.values()))] for name, each in parts.items()])
         print_targets(targets_of(case, found))
     if results["left out"]:
@@ -430,7 +430,7 @@ def arguments_given():
     parser.add_argument("--prepare", action="store_true", help="measure nothing, let torch.compile fill its cache")
     parser.add_argument("--show", metavar="JSON", help="measure nothing, print the results of an earlier run")
     parser.add_argument("--plot", nargs="?", const=os.path.join(ROOT, "docs", "gpu_step.svg"), metavar="SVG", help="also draw docs/gpu_step.svg")
-    parser.add_argument("--logs", help="a folder for what the contenders say; default: a temporary one")
+    parser.add_argument("--logs", help="a folder for the output of the contenders; default: a temporary one")
     arguments = parser.parse_args()
     arguments.without = [each for each in arguments.without.split(",") if each]
     arguments.complete = list(TITLES) if arguments.complete == "all" else arguments.complete.split(",")
@@ -465,7 +465,7 @@ def main():
     except importlib.metadata.PackageNotFoundError:
         version = ""
     arguments.facts = conditions(arguments.build) | {"gpu": gpu, "torch": version, "device": arguments.device + (", tiny" if arguments.tiny else "")}
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the contenders are ended
     benchmark = Benchmark(arguments)
     cases = arguments.case or list(TITLES)
     try:
@@ -475,7 +475,7 @@ def main():
         others = [case for case in cases if case not in arguments.complete]
         if complete:
             benchmark.phase(complete, True, 0.55)
-        # One at a time, so that a little time is enough for some of them.
+        # One at a time, so that some of them are measured even in little time.
         for case in others:
             benchmark.phase([case], False, 0.5)
     finally:
@@ -486,7 +486,7 @@ def main():
         if temporary and not benchmark.left_out:
             shutil.rmtree(temporary, ignore_errors=True)
     with open(os.path.join(ROOT, "build", "bench", "gpu.json")) as file:
-        show(json.load(file))  # from the file, so that --show says the same
+        show(json.load(file))  # from the file, so that --show prints the same
     if not benchmark.results:
         sys.exit("bench gpu: nothing was measured")
     if arguments.plot:

@@ -1,4 +1,4 @@
-"""The Python that bench_gpu is compared with: steps of progressive training, t = 0.5, in plain PyTorch.
+"""The Python program that bench_gpu is compared with: steps of progressive training, t = 0.5, in plain PyTorch.
 
     gpu.py CASE eager|eager_bf16|compile|max_autotune tiled|compact [--device cpu|cuda] [--tiny]
 
@@ -7,13 +7,13 @@
     compile        the same under torch.compile, one graph
     max_autotune   the same with mode="max-autotune", which also captures CUDA graphs
 
-tiled is g on the tiled image; compact is c2f's evaluation of it on 5x5 pixels, written in Python. Kinds without class vectors have one g.
-What is drawn, the truths and the images are on the device, nothing in a step waits for the host, and the optimiser is one fused call.
+tiled is g on the tiled image; compact is c2f's evaluation of it on 5x5 pixels, written in Python. Only class vectors have both.
+Random numbers, truths and images are on the device, a step never synchronises with the host, and the optimiser is one fused call.
 
-It says "built", and after a first line on stdin warms up, which includes compiling, and says "ready". Then it answers lines, so that
-contenders can take turns:
-    go K     the milliseconds of K steps together, and the most memory that was taken from the device so far, in MB
-    look K   what K steps ran, as one line of JSON: kernels by name with their number and nanoseconds, and calls of the host by name
+It prints "built", and after a first line on stdin warms up, which includes compiling, and prints "ready". Then it executes commands from
+stdin, so that contenders can alternate:
+    go K     prints the milliseconds of K steps together, and the peak of the device memory so far, in MB
+    look K   prints a profile of K steps as one line of JSON: kernels by name with number and nanoseconds, and calls of the host by name
 """
 import argparse
 import collections
@@ -24,8 +24,8 @@ import resource
 import sys
 import time
 
-answers = os.fdopen(os.dup(1), "w", buffering=1)
-os.dup2(2, 1)  # what libraries print must not mix with the answers
+protocol = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)  # output of libraries must not mix with the protocol
 
 import torch
 from torch import nn
@@ -71,13 +71,13 @@ class Tiled(Project):
 
 
 class Compact(Project):
-    """parts/encode_tile.hpp: g on 5x5 pixels, whose middle row and column are then repeated."""
+    """parts/encode_tile.hpp: g on 5x5 pixels; its interior is then broadcast to the image's size."""
 
     def forward(self, y, x):
         side = 5
         tile = y.to(x.dtype)[:, :, None, None].expand(-1, -1, min(side, x.shape[2]), min(side, x.shape[3]))
         z = self.project(like(tile, x)).permute(0, 2, 3, 1)
-        for dim, size in ((2, x.shape[3]), (1, x.shape[2])):  # the one that lies closer in memory first
+        for dim, size in ((2, x.shape[3]), (1, x.shape[2])):  # the inner dimension in memory first
             if z.shape[dim] < size:
                 sizes = [-1] * 4
                 sizes[dim] = size - side + 1
@@ -111,7 +111,7 @@ class Classes:
 
 
 class Box:
-    """c2f::boxes<1> with hard edges, which carry no gradient."""
+    """c2f::boxes<1> with hard edges, which have no gradient."""
 
     class Rasterize(Project):
         def forward(self, y, x):
@@ -144,7 +144,7 @@ class Box:
 
 
 class Mask:
-    """c2f::dense<1>; label 255 counts nothing."""
+    """c2f::dense<1>; label 255 is ignored."""
 
     def encoder(self):
         return Project(1)
@@ -178,8 +178,8 @@ class Model(nn.Module):
         coarse = self.coarse(x)
         prediction = self.kind.predict(coarse)
         take_truth = (torch.rand(len(x), device=x.device) > T).view(-1, *[1] * (prediction.dim() - 1))
-        told = torch.where(take_truth, self.kind.from_truth(truth, prediction), prediction)
-        fine = self.fine(torch.cat([x, self.encoder(told, x).to(x.dtype)], 1))
+        conditioning = torch.where(take_truth, self.kind.from_truth(truth, prediction), prediction)
+        fine = self.fine(torch.cat([x, self.encoder(conditioning, x).to(x.dtype)], 1))
         return self.kind.loss(coarse, truth) + self.kind.loss(fine, truth)
 
 
@@ -233,7 +233,7 @@ def main():
         loss_of = torch.compile(loss_of, dynamic=False)
     if chosen.variant == "max_autotune":
         for tensor in (images, truth):
-            torch._dynamo.mark_static_address(tensor)  # its graphs read them where they are, without a copy
+            torch._dynamo.mark_static_address(tensor)  # its graphs read them without a copy
         loss_of = torch.compile(loss_of, dynamic=False, mode="max-autotune")
 
     def step():
@@ -256,18 +256,18 @@ def main():
             return torch.cuda.max_memory_reserved() / 2**20
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-    print("built", file=answers)
+    print("built", file=protocol)
     if not sys.stdin.readline():
         return
     begin = time.perf_counter()
-    run(2 if chosen.tiny else 6)  # compiles, searches, records its graphs
+    run(2 if chosen.tiny else 6)  # compiles, searches, captures its graphs
     finish()
-    if on_gpu:  # what was needed to get here is not what a step needs
+    if on_gpu:  # the memory of the warm-up is not that of a step
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         run(3)
         finish()
-    print("ready", f"{time.perf_counter() - begin:.1f}", file=answers)
+    print("ready", f"{time.perf_counter() - begin:.1f}", file=protocol)
 
     for line in iter(sys.stdin.readline, ""):
         what, count = line.split()
@@ -276,9 +276,9 @@ def main():
             begin = time.perf_counter()
             run(int(count))
             finish()
-            print(f"{1e3 * (time.perf_counter() - begin):.4f}", f"{peak_megabytes():.1f}", file=answers)
+            print(f"{1e3 * (time.perf_counter() - begin):.4f}", f"{peak_megabytes():.1f}", file=protocol)
         else:
-            print(json.dumps(look(run, finish, int(count), on_gpu)), file=answers)
+            print(json.dumps(look(run, finish, int(count), on_gpu)), file=protocol)
 
 
 def look(run, finish, steps, on_gpu):

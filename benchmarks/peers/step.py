@@ -1,8 +1,8 @@
-"""The Python that bench_step is compared with: a step of progressive training in plain PyTorch, g on the tiled image.
+"""The Python program that bench_step is compared with: a step of progressive training in plain PyTorch, g on the tiled image.
 
     step.py cifar|imagenet eager|compile
 
-The models are those of tests/parity, which checks that they compute what c2f computes. It answers "go K" like bench_step.
+The models are those of tests/parity, which checks that they compute what c2f computes. It has the protocol of bench_step ("go K").
 """
 import os
 import resource

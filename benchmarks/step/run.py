@@ -1,6 +1,6 @@
 """Seconds and memory of a training step: c2f, the two networks alone, and PyTorch in Python; './run bench step'.
 
-All contenders of a case stay alive and take turns, A B C D A B C D ..., so that what else the machine does meets all of them alike.
+All contenders of a case run alternately, A B C D A B C D ..., so that other load of the machine affects all of them equally.
 A ratio is the median, over the rounds, of the ratio within a round.
 """
 import argparse
@@ -24,14 +24,14 @@ NAMES = {
     "eager": "Python, g on the tiled image",
     "compile": "Python, torch.compile",
 }
-TARGETS = {  # contender, against whom, limit, at least
+TARGETS = {  # contender, reference, limit, whether the limit is a minimum
     "cifar": [("stack", "pair", 1.08, False), ("stack", "eager", 1.0, False)],
     "imagenet": [("stack", "pair", 1.1, False), ("eager", "stack", 2.5, True)],
 }
 
 
-# glibc gives a step's memory back to the system and asks for it anew in the next one, which costs every contender about a tenth of its
-# time. All of them are told to keep it: what c2f::keep_memory() does, from outside and so for Python, too.
+# By default glibc returns the memory of a step to the system and allocates it again in the next step, which costs every contender about
+# 10 % of its time. These variables disable that for all of them, as c2f::keep_memory() does for a C++ program.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
 
 

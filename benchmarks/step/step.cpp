@@ -1,8 +1,8 @@
 // One contender of the step benchmark: bench_step cifar|imagenet stack|naive|pair
 //   stack   a step of progressive training, t = 0.5: source, g, both networks, both losses, backward, SGD
 //   naive   the same with g evaluated on the tiled image
-//   pair    the two networks alone, the fine one on a ready input; no source, no g, no concatenation
-// It answers lines on stdin, so that contenders can take turns: "go K" with the seconds of K steps and the peak memory so far in MB.
+//   pair    the two networks alone, the fine one on a precomputed input; no source, no g, no concatenation
+// Controlled by lines on stdin, so that contenders alternate: "go K" runs K steps and prints their seconds and the peak memory so far in MB.
 #include "../pair.hpp"
 
 #include <c2f/parts/encode_tile.hpp>
@@ -51,7 +51,7 @@ double peak_megabytes() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-/// Trains `net` whenever it is asked to; `losses(step)` is a forward pass.
+/// Trains `net` on request; `losses(step)` is a forward pass that returns the loss.
 template <class Net, class Losses>
 void serve(Net& net, Losses const& losses) {
   c2f::to_channels_last(net);

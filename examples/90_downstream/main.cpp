@@ -1,11 +1,11 @@
-// A project outside of c2f: an architecture and an encoder of its own, checked by c2f's laws, put into a task and trained.
+// A project outside c2f: its own architecture and encoder, checked by c2f's conformance tests, used in a task and trained.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 
 #include <cstdio>
 
-// An architecture: depthwise and pointwise convolutions, MobileNet's pair, ending in K classes. It is a struct with `on<In>`,
-// which lists its members and says its output.
+// An architecture: a depthwise and a pointwise convolution, as in MobileNet, with K output classes. It is a struct with `on<In>`, which
+// lists its members and declares its output shape.
 template <std::int64_t Width, class Kind>
 struct separable {
   using kind = Kind;
@@ -19,7 +19,7 @@ struct separable {
 
     stem conv1;
     c2f::network_on<c2f::batch_norm, typename stem::output> bn1;
-    c2f::parameter<c2f::initial::he_normal, Width, 1, 3, 3> depthwise;  // a leaf of its own
+    c2f::parameter<c2f::initial::he_normal, Width, 1, 3, 3> depthwise;  // a parameter
     point pointwise;
     c2f::network_on<c2f::batch_norm, typename point::output> bn2;
     pooled pool;
@@ -34,7 +34,7 @@ struct separable {
   };
 };
 
-// An encoder: each class has a learnt colour, and z is the image tinted by the mean colour of the prediction.
+// An encoder: each class has a learnt colour; z is the image plus the mean colour under the conditioning y.
 struct tint {
   template <c2f::output_kind Kind, c2f::image_shape Like>
   struct on {

@@ -1,5 +1,5 @@
-// A contact sheet of a localiser: test pictures with the true box in green, the coarse one in orange and the fine one in red, and the
-// IoU of both under each: the mean over the classes that are there.
+// A contact sheet of a localiser: test pictures with the true box in green, the coarse one in orange and the fine one in red, and below
+// each the IoU of both: the mean over the classes present.
 #pragma once
 
 #include "common/sample.hpp"
@@ -15,6 +15,7 @@
 
 namespace program {
 
+/// Writes a PNG of columns * rows test pictures, spread evenly over the split.
 template <class Task, class Split>
 void write_box_sheet(c2f::stack<Task> const& model, Split const& test, std::string const& title, std::filesystem::path const& file,
                      int columns = 6, int rows = 3) {
@@ -31,12 +32,12 @@ void write_box_sheet(c2f::stack<Task> const& model, Split const& test, std::stri
   page.text(gap + 180, 38, "fine", red, 2);
 
   at::NoGradGuard const no_gradients;
-  int place = 0;
+  int position = 0;
   for (std::int64_t const id : ids) {
     c2f::data::batch const batch = one_sample(test, id);
     auto const [coarse, fine]    = model(batch.images, c2f::eval);
-    int const x = gap + place % columns * (shown + gap), y = top + place / columns * (shown + words + gap);
-    ++place;
+    int const x = gap + position % columns * (shown + gap), y = top + position / columns * (shown + words + gap);
+    ++position;
     page.blit(test.picture(batch.ids[0]), side, side, x, y, zoom);
     auto const frame = [&](at::Tensor const& box, c2f::data::colour tint) {
       auto const number = [&](int i) { return box[i].template item<double>() * shown; };
@@ -47,7 +48,7 @@ void write_box_sheet(c2f::stack<Task> const& model, Split const& test, std::stri
     for (std::int64_t k = 0; k < kind::classes; ++k)
       if (batch.truth[0][k][4].template item<float>() > .5f) present.push_back(k);
     for (auto const k : present) frame(batch.truth[0][k], green);
-    auto const answer = [&](at::Tensor const& raw, c2f::data::colour tint, int row) {
+    auto const show = [&](at::Tensor const& raw, c2f::data::colour tint, int row) {
       if (!raw.defined() || present.empty()) return;
       at::Tensor const boxes = kind::predict(raw)[0];
       double iou             = 0;
@@ -59,8 +60,8 @@ void write_box_sheet(c2f::stack<Task> const& model, Split const& test, std::stri
       std::snprintf(text, sizeof text, "IoU %.2f", iou / static_cast<double>(present.size()));
       page.text(x, y + shown + 4 + 18 * row, text, tint, 2);
     };
-    answer(coarse, orange, 0);
-    answer(fine, red, 1);
+    show(coarse, orange, 0);
+    show(fine, red, 1);
   }
   page.write_png(file);
 }

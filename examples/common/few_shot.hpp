@@ -1,5 +1,4 @@
-// What the few-shot programs share: the sets they know, a network of the base classes that is trained once and kept, and how episodes are
-// reported.
+// Shared by the few-shot programs: the data sets, the network of the base classes, trained once and stored, and the report of episodes.
 #pragma once
 
 #include "common/train.hpp"
@@ -22,7 +21,7 @@
 
 namespace program {
 
-/// A set as the programs want it: base classes to train on and new ones to be judged by; `base_classes` is known while compiling.
+/// A data set with base classes for training and novel classes for evaluation; the number of base classes is a constant.
 struct cifar_fs_set {
   using image                                = c2f::image<3, 32, 32>;
   static constexpr std::int64_t base_classes = 64;
@@ -38,7 +37,7 @@ struct mini_imagenet_set {
   static constexpr std::int64_t base_classes = 64;
   static auto open(std::filesystem::path const& folder) { return c2f::data::image_folder<84>(folder); }
 };
-/// Room for the 964 characters of the background set, each turned four ways; the small sets use a part of it.
+/// Outputs for the 964 characters of the background set in four rotations; the small sets use only some of them.
 struct omniglot_set {
   using image                                = c2f::image<1, 28, 28>;
   static constexpr std::int64_t base_classes = 4 * 964;
@@ -51,7 +50,7 @@ struct omniglot_set {
                                     .rotations = true});
   }
 };
-/// All background alphabets there are, for the official runs, which are of others.
+/// All background alphabets that exist in the folder as base classes, and the official runs, whose alphabets are others.
 struct omniglot_runs_set : omniglot_set {
   static auto open(std::filesystem::path const& folder) {
     std::vector<std::filesystem::path> zips;
@@ -65,13 +64,13 @@ struct omniglot_runs_set : omniglot_set {
   }
 };
 
-/// A few samples of `way` classes to learn from, and others to be named.
+/// An episode's tensors: support samples of `way` classes, and queries to classify.
 struct problem {
-  at::Tensor support, query;                ///< [S, C, H, W], [Q, C, H, W]
-  std::vector<std::int64_t> taught, truth;  ///< the classes of both
+  at::Tensor support, query;                               ///< [S, C, H, W], [Q, C, H, W]
+  std::vector<std::int64_t> support_labels, query_labels;  ///< 0 ... way - 1
 };
 
-/// The problems of a set: episodes of its new classes, or the official runs, which have one sample of each of 20 classes.
+/// The problems of a data set: episodes of its novel classes, or the official runs, which have one support sample of each of 20 classes.
 template <class Data>
 class problems {
  public:
@@ -93,16 +92,16 @@ class problems<Data> {
   problems(Data const& data, c2f::data::episode_options const&) : data_(data) {}
   [[nodiscard]] problem at(std::int64_t number) const {
     auto const& run = data_.runs.at(static_cast<std::size_t>(number));
-    std::vector<std::int64_t> taught(run.labels.size());
-    std::iota(taught.begin(), taught.end(), 0);
-    return {run.support, run.query, taught, run.labels};
+    std::vector<std::int64_t> support_labels(run.labels.size());
+    std::iota(support_labels.begin(), support_labels.end(), 0);
+    return {run.support, run.query, support_labels, run.labels};
   }
 
  private:
   Data const& data_;
 };
 
-/// Trains a stack on base classes and writes it to `file`, unless it is there. A fiftieth of each class is what the training is watched by.
+/// Trains a stack on base classes and writes it to `file`, unless the file exists. A fiftieth of each class is held out for testing.
 template <class Task, class Split>
 void base_network(Split const& base, options const& chosen, std::filesystem::path const& file) {
   if (std::filesystem::exists(file)) return;
@@ -111,14 +110,14 @@ void base_network(Split const& base, options const& chosen, std::filesystem::pat
   c2f::stack<Task> model(chosen.seed);
   auto const report = train(model, limited(data, chosen), chosen, "base classes of " + base.name());
   if (report.stopped)
-    throw c2f::input_error("the training of the base classes was stopped, so nothing is judged; type the same command with --resume");
+    throw c2f::input_error("the training of the base classes was stopped, so nothing is evaluated; type the same command with --resume");
   c2f::save_weights(model, file);
 }
 
-/// Accuracies by stage, an episode each.
+/// Accuracies by stage, one an episode.
 using accuracies = std::map<std::string, std::vector<double>>;
 
-/// Prints mean and interval of every stage and writes them into few_shot.json.
+/// Prints mean and 95 % interval of every stage and writes them to few_shot.json.
 inline void report_episodes(accuracies const& seen, options const& chosen) {
   nlohmann::ordered_json json;
   for (auto const& [name, value] : chosen.given) json["options"][name] = json_of_word(value);
@@ -131,13 +130,13 @@ inline void report_episodes(accuracies const& seen, options const& chosen) {
   if (!chosen.out.empty()) write_whole(chosen.out / "few_shot.json", json.dump(2) + '\n');
 }
 
-/// The share of queries that are named right; query i is of class i / queries.
+/// The fraction of queries that are classified correctly.
 inline double accuracy(at::Tensor const& logits, std::vector<std::int64_t> const& labels) {
-  at::Tensor const answers = logits.argmax(1).to(at::kCPU, at::kLong).contiguous();
-  std::int64_t const* each = answers.const_data_ptr<std::int64_t>();
-  std::int64_t right       = 0;
-  for (std::size_t i = 0; i < labels.size(); ++i) right += each[i] == labels[i];
-  return static_cast<double>(right) / static_cast<double>(labels.size());
+  at::Tensor const predictions = logits.argmax(1).to(at::kCPU, at::kLong).contiguous();
+  std::int64_t const* each     = predictions.const_data_ptr<std::int64_t>();
+  std::int64_t correct         = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i) correct += each[i] == labels[i];
+  return static_cast<double>(correct) / static_cast<double>(labels.size());
 }
 
 }  // namespace program

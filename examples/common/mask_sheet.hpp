@@ -1,4 +1,4 @@
-// A contact sheet of a segmentation: test pictures, and beside each the coarse and the fine answer as a tint, the truth as an outline.
+// A contact sheet of a segmentation: test pictures, each with the coarse and the fine prediction as a tint and the truth as an outline.
 #pragma once
 
 #include "common/sample.hpp"
@@ -20,7 +20,7 @@ inline std::vector<std::uint8_t> bytes_of(at::Tensor const& labels) {
   return {bytes.const_data_ptr<std::uint8_t>(), bytes.const_data_ptr<std::uint8_t>() + bytes.numel()};
 }
 
-/// One row a picture: as it is, coarse, fine; `across` such rows side by side. `figure` names the kind's chief figure under each answer.
+/// One group of three images a picture: plain, coarse, fine; across * down groups. The kind's primary metric is below each prediction.
 template <class Task, class Split>
 void write_mask_sheet(c2f::stack<Task> const& model, Split const& test, std::string const& title, std::filesystem::path const& file,
                       c2f::data::overlay_options look = {}, int across = 2, int down = 4) {
@@ -35,23 +35,23 @@ void write_mask_sheet(c2f::stack<Task> const& model, Split const& test, std::str
   page.text(gap, 12, title, ink, 2);
 
   at::NoGradGuard const no_gradients;
-  int place = 0;
+  int position = 0;
   for (std::int64_t const id : ids) {
     c2f::data::batch const batch = one_sample(test, id);
     auto const [coarse, fine]    = model(batch.images, c2f::eval);
     auto const picture           = test.picture(batch.ids[0]);
     auto const truth             = bytes_of(batch.truth[0]);
-    int const x = gap + place % across * step_x, y = top + place / across * step_y;
-    ++place;
-    auto const show = [&](int column, std::vector<std::uint8_t> const& answer, std::vector<std::uint8_t> const& outline,
+    int const x = gap + position % across * step_x, y = top + position / across * step_y;
+    ++position;
+    auto const show = [&](int column, std::vector<std::uint8_t> const& prediction, std::vector<std::uint8_t> const& outline,
                           std::string const& text) {
       look.x    = x + column * (width * zoom + gap);
       look.y    = y;
       look.zoom = zoom;
-      c2f::data::overlay(page, picture, height, width, answer, outline, look);
+      c2f::data::overlay(page, picture, height, width, prediction, outline, look);
       page.text(look.x, y + height * zoom + 4, text, ink, 1);
     };
-    auto const answer = [&](int column, char const* stage, at::Tensor const& raw) {
+    auto const show_prediction = [&](int column, char const* stage, at::Tensor const& raw) {
       if (!raw.defined()) return;
       typename kind::score score;
       score.add(raw, batch.truth);
@@ -61,8 +61,8 @@ void write_mask_sheet(c2f::stack<Task> const& model, Split const& test, std::str
       show(column, bytes_of(kind::labels_of(raw)[0]), truth, text);
     };
     show(0, {}, {}, "picture");
-    answer(1, "coarse", coarse);
-    answer(2, "fine", fine);
+    show_prediction(1, "coarse", coarse);
+    show_prediction(2, "fine", fine);
   }
   page.write_png(file);
 }

@@ -1,5 +1,5 @@
-// A contact sheet of parsed pictures: a row for each occlusion level, true parts in green, the parts that were found in red, and in
-// orange the object's box that the detector's view was taken from.
+// A contact sheet of parsed pictures: a row for each occlusion level; true parts in green, detected parts in red, and in orange the object
+// box that determined the detector's view.
 #pragma once
 
 #include <c2f/data/draw/canvas.hpp>
@@ -14,7 +14,7 @@
 
 namespace program {
 
-/// A picture of side * side RGB bytes with what is in it and what was found, in its pixels.
+/// A picture of side * side RGB bytes with the object's box, true and detected parts, in pixels.
 struct parsed_picture {
   std::vector<std::uint8_t> rgb;
   int side;
@@ -47,7 +47,7 @@ inline void write_part_sheet(std::vector<parsed_row> const& rows, std::string co
     page.text(gap, y, rows[r].title, ink, 2);
     for (std::size_t c = 0; c < rows[r].pictures.size(); ++c) {
       auto const& each = rows[r].pictures[c];
-      // Drawn apart, so that a box that reaches over the edge ends there.
+      // Drawn on a canvas of its own, so that boxes are clipped to the picture.
       c2f::data::canvas drawn(zoom * each.side, zoom * each.side);
       drawn.blit(each.rgb, each.side, each.side, 0, 0, zoom);
       auto const frame = [&](c2f::metrics::box const& b, c2f::data::colour tint) {

@@ -48,7 +48,7 @@ kept_files::kept_files(options const& chosen) {
 kept_files::~kept_files() = default;
 bool kept_files::restore(c2f::training_state& state) {
   bool const restored = files_ && files_->checkpoints.restore(state);
-  if (restored) std::fprintf(stderr, "goes on from %s\n", files_->checkpoints.restored().c_str());
+  if (restored) std::fprintf(stderr, "resuming from %s\n", files_->checkpoints.restored().c_str());
   return restored;
 }
 bool kept_files::keeps_step(c2f::progress const& now) const { return files_ && files_->checkpoints.keeps_step(now); }
@@ -84,24 +84,24 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
   app.add_option("--batch", chosen.batch, "Images a step")->check(CLI::Range(1, 1'000'000));
   app.add_option("--learning-rate", chosen.learning_rate, "Learning rate; a tenth of it after 81/164 and 122/164 of the epochs")
       ->check(CLI::Range(1e-9, 1e3));
-  app.add_option("--limit", chosen.limit, "Use only so many training images; 0: all")->check(CLI::Range(0, 1'000'000'000));
-  app.add_option("--seed", chosen.seed, "Of initial values, order, augmentation and the choice of truth or prediction");
-  app.add_option("--threads", chosen.threads, "Threads that prepare batches; 0: none but the training one")->check(CLI::Range(0, 256));
-  app.add_option("--weight-decay", chosen.weight_decay, "Of all parameters")->check(CLI::Range(0.0, 1e3));
+  app.add_option("--limit", chosen.limit, "Maximum number of training images; 0: all")->check(CLI::Range(0, 1'000'000'000));
+  app.add_option("--seed", chosen.seed, "Seed of initial values, order, augmentation and the choice of truth or prediction");
+  app.add_option("--threads", chosen.threads, "Threads that prepare batches; 0: the training thread")->check(CLI::Range(0, 256));
+  app.add_option("--weight-decay", chosen.weight_decay, "Weight decay of all parameters")->check(CLI::Range(0.0, 1e3));
   app.add_flag("--strict", chosen.strict, "Stop at a sample that cannot be read instead of replacing it by another");
-  app.add_option("--device", chosen.device, "Where to train")->check(CLI::IsMember({"cpu", "cuda"}));
+  app.add_option("--device", chosen.device, "Device to train on")->check(CLI::IsMember({"cpu", "cuda"}));
   app.add_flag("--bf16", chosen.bf16, "Images and activations in bfloat16");
-  app.add_option("--ema", chosen.ema, "Evaluate a moving average of the networks that decays by so much a step; 0: none")
+  app.add_option("--ema", chosen.ema, "Evaluate an exponential moving average of the networks with this decay a step; 0: none")
       ->check(CLI::Range(0.0, 0.9999999));
-  app.add_option("--clip", chosen.clip, "The largest norm of a gradient; 0: any")->check(CLI::Range(0.0, 1e9));
+  app.add_option("--clip", chosen.clip, "Largest norm of the gradient (clipping); 0: no limit")->check(CLI::Range(0.0, 1e9));
   app.add_option("--accumulate", chosen.accumulate, "Batches a step")->check(CLI::Range(1, 1'000'000));
-  app.add_flag("--deterministic", chosen.deterministic, "The same bytes from every run on the same kind of machine");
+  app.add_flag("--deterministic", chosen.deterministic, "Bitwise reproducible results on the same kind of machine");
   CLI::Option* const out =
       app.add_option("--out", chosen.out, "Folder for log.jsonl, checkpoints, summary.json and curve.png; without it nothing is written")
           ->type_name("DIR");
   app.add_option("--checkpoint-every", chosen.checkpoint_every, "Steps between checkpoints; 0: one an epoch")
       ->check(CLI::Range(0, 1'000'000'000));
-  app.add_flag("--resume", chosen.resume, "Go on with the training in --out, if there is one")->needs(out);
+  app.add_flag("--resume", chosen.resume, "Continue the training in --out, if there is one")->needs(out);
   if (more) more(app);
   try {
     app.parse(argc, argv);
@@ -111,11 +111,11 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
     std::exit(2);
   }
   for (CLI::Option const* option : app.get_options()) {
-    bool const flag = option->get_items_expected_max() == 0, said = option->count() > 0;
+    bool const flag = option->get_items_expected_max() == 0, given = option->count() > 0;
     if (option->get_name() == "--help") continue;
-    chosen.given.emplace_back(option->get_name().substr(2), flag   ? (said ? "true" : "false")
-                                                            : said ? CLI::detail::join(option->results(), ",")
-                                                                   : option->get_default_str());
+    chosen.given.emplace_back(option->get_name().substr(2), flag    ? (given ? "true" : "false")
+                                                            : given ? CLI::detail::join(option->results(), ",")
+                                                                    : option->get_default_str());
   }
   return chosen;
 }
@@ -198,14 +198,15 @@ void write_curve(std::filesystem::path const& folder, std::string const& title, 
 
 void print_report(c2f::training_report const& report) {
   if (report.start.done == report.start.epochs * report.start.steps_an_epoch && !report.epochs.empty())
-    std::printf("this training had been finished; nothing was trained now\n");
+    std::printf("this training was already finished; nothing was trained\n");
   if (report.stopped) std::printf("stopped after %zu of %ld epochs\n", report.epochs.size(), static_cast<long>(report.start.epochs));
   if (!report.epochs.empty()) std::printf("%s\n", c2f::print::epoch_line(report.epochs.back(), report.start.epochs).c_str());
   if (report.skipped > 0)
     std::printf("%ld steps were skipped because a loss or gradient was not finite\n", static_cast<long>(report.skipped));
-  if (!report.not_captured.empty()) std::printf("the steps were run and not recorded, because of: %s\n", report.not_captured.c_str());
+  if (!report.not_captured.empty())
+    std::printf("the training steps were not captured as a graph, because of: %s\n", report.not_captured.c_str());
   if (report.faulty.samples == 0) return;
-  std::printf("%ld samples could not be read; others stood in for them %ld times:\n", static_cast<long>(report.faulty.samples),
+  std::printf("%ld samples could not be read; they were replaced by others %ld times:\n", static_cast<long>(report.faulty.samples),
               static_cast<long>(report.faulty.replaced));
   for (std::size_t i = 0; i < std::min<std::size_t>(10, report.faulty.reasons.size()); ++i)
     std::printf("  %s\n", report.faulty.reasons[i].c_str());

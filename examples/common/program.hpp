@@ -1,4 +1,4 @@
-// What the example programs share: options, the output folder, log, checkpoints, summary and learning curve, errors and exit codes.
+// Shared by the example programs: options, the output folder, log, checkpoints, summary and learning curve, errors and exit codes.
 // common/train.hpp runs a training with them.
 #pragma once
 
@@ -22,13 +22,13 @@ class App;
 
 namespace program {
 
-/// The options every training program has.
+/// The options of every training program.
 struct options {
   std::filesystem::path data = {}, out = {};
   std::string variant = "pt", device = "cpu";
   std::int64_t epochs = 164, batch = 128, limit = 0;
-  std::uint64_t seed = 1;
-  int threads        = 1;
+  std::uint64_t seed   = 1;
+  int threads          = 1;
   double learning_rate = 0.1, weight_decay = 1e-4;
   bool bf16 = false, strict = false, resume = false, deterministic = false;
   std::int64_t checkpoint_every = 0, accumulate = 1;
@@ -36,8 +36,8 @@ struct options {
   std::vector<std::pair<std::string, std::string>> given = {};  ///< every option with its value, for the summary
 };
 
-/// Reads the command line; on --help prints it and leaves with 0, on a mistake prints one line and leaves with 2.
-/// `more` adds the options that only this program has.
+/// Parses the command line; --help prints the options and exits with 0, an error prints one line and exits with 2.
+/// `more` adds the options of this program.
 options read_options(int argc, char** argv, std::string const& what, std::vector<std::string> const& variants, options const& defaults = {},
                      std::function<void(CLI::App&)> const& more = {});
 
@@ -48,18 +48,18 @@ std::vector<std::string> names_of() {
   return {names.begin(), names.end()};
 }
 
-/// The recipe that the options ask for.
+/// The recipe given by the options.
 c2f::recipe::settings recipe_of(options const& chosen);
-/// Of it what another training of the same program shares: the device, bfloat16 and determinism.
+/// The part that applies to every training of a program: device, bfloat16 and determinism.
 c2f::recipe::settings machine_of(options const& chosen);
 
-/// Makes the folder if need be and finds out whether it can be written; c2f::input_error if not.
+/// Creates the folder if it does not exist and checks that it is writable; c2f::input_error if not.
 void prepare_folder(std::filesystem::path const& folder);
 
-/// A word of the command line as the number, the truth value or the text that it is.
+/// A word of the command line as a JSON number, boolean or string.
 nlohmann::ordered_json json_of_word(std::string const& word);
 
-/// What a training writes into --out while it runs, as an observer: log.jsonl and checkpoints/, from which it goes on with --resume.
+/// The observer that writes log.jsonl and checkpoints/ to --out during a training, and restores the newest checkpoint with --resume.
 /// Without --out it does nothing.
 class kept_files {
  public:
@@ -80,19 +80,19 @@ class kept_files {
   std::unique_ptr<files> files_;
 };
 
-/// Writes a text so that the file is whole or not there.
+/// Writes a text file atomically.
 void write_whole(std::filesystem::path const& file, std::string const& text);
 
-/// Writes summary.json: options, report and last scores. The file is whole or not there.
+/// Writes summary.json atomically: options, report and final scores.
 void write_summary(std::filesystem::path const& folder, options const& chosen, c2f::training_report const& report);
 
-/// Writes curve.png: the first figure of every stage, and the losses, by epoch.
+/// Writes curve.png: the primary metric of every stage by epoch.
 void write_curve(std::filesystem::path const& folder, std::string const& title, c2f::training_report const& report);
 
-/// Says on stdout how a training ended: its last epoch, whether it was stopped, and what could not be read.
+/// Prints the end of a training to stdout: its last epoch, whether it was stopped, and the samples that could not be read.
 void print_report(c2f::training_report const& report);
 
-/// Runs a program's body: 0 when it returns, 2 after a line on stderr when an input was bad, 1 for any other error.
+/// Runs a program's body and returns the exit code: 0; 2 for an input_error, 1 for any other exception, after a line on stderr.
 int run(std::function<void()> const& body);
 
 }  // namespace program

@@ -1,4 +1,4 @@
-// One sample of a split as a batch of one: what a contact sheet shows.
+// One sample of a split as a batch of size 1, for contact sheets.
 #pragma once
 
 #include <c2f/c2f.hpp>

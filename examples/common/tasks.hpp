@@ -1,5 +1,5 @@
-// The ways of training of Ren et al. 2020 and two more, as tasks that differ by a line. They stand on a `Base` that has input and network,
-// and a schedule where progressive training is not to end after .6 of the training (the paper's 30 of 50 epochs).
+// The variants of training of Ren et al. 2020 and two more, as tasks that differ in one line. `Base` has input and network, and a schedule
+// if t should not reach 1 after .6 of the training (the paper's 30 of 50 epochs).
 #pragma once
 
 #include "common/program.hpp"
@@ -8,7 +8,7 @@
 
 namespace tasks {
 
-/// Progressive training from t = .5, the paper's best.
+/// Progressive training (Ren et al. 2020) from t = .5, the best in the paper.
 template <class Base>
 struct pt : Base {
   static constexpr char const* name = "pt";
@@ -19,37 +19,42 @@ struct pt0 : Base {
   static constexpr char const* name = "pt0";
   using schedule                    = c2f::schedule::ramp<0.0, 0.6, c2f::by::fraction>;
 };
+/// The baseline: the coarse network only.
 template <class Base>
 struct bl : Base {
   static constexpr char const* name = "bl";
-  using refine                      = c2f::refine::no_fine_network;  // one network, the baseline
+  using refine                      = c2f::refine::no_fine_network;
 };
+/// Individual training: the fine network is conditioned on the truth.
 template <class Base>
 struct ind : Base {
   static constexpr char const* name = "ind";
-  using schedule                    = c2f::schedule::always_truth;  // individual training
+  using schedule                    = c2f::schedule::always_truth;
 };
+/// Joint training: the fine network is conditioned on the prediction.
 template <class Base>
 struct jnt : Base {
   static constexpr char const* name = "jnt";
-  using schedule                    = c2f::schedule::always_prediction;  // joint training
+  using schedule                    = c2f::schedule::always_prediction;
 };
+/// Conditioned on a weighted mean of truth and prediction instead of a random choice.
 template <class Base>
 struct mean : Base {
   static constexpr char const* name = "mean";
-  using source                      = c2f::source::mean;  // a weighted mean instead of a choice
+  using source                      = c2f::source::mean;
 };
+/// Conditioned on a corrupted truth instead of a prediction.
 template <class Base>
 struct corrupt : Base {
   static constexpr char const* name = "corrupt";
-  using source                      = c2f::source::corrupt<>;  // a damaged truth instead of a prediction
+  using source                      = c2f::source::corrupt<>;
 };
 
-/// All of them by name.
+/// All variants by name.
 template <class Base>
 using variants = c2f::registry<bl<Base>, ind<Base>, jnt<Base>, pt0<Base>, pt<Base>, mean<Base>, corrupt<Base>>;
 
-/// Their names, which no base changes.
+/// The names of all variants; they do not depend on Base.
 struct any_base {};
 inline std::vector<std::string> const names = program::names_of<variants<any_base>>();
 

@@ -1,5 +1,5 @@
-// A training as every example program runs it: progress on stderr; log, checkpoints, summary and curve into --out; the last scores on
-// stdout. With --resume it goes on with what is in --out; SIGINT and SIGTERM end it after the step it is in, and that is kept.
+// The training run of every example program: progress on stderr; log, checkpoints, summary and curve in --out; the final scores on
+// stdout. --resume continues the run in --out; SIGINT and SIGTERM end it after the current step, which is checkpointed.
 #pragma once
 
 #include "common/program.hpp"
@@ -12,7 +12,7 @@
 
 namespace program {
 
-/// The first --limit training samples (all of them where it is 0) and the test samples.
+/// The first --limit training samples (0: all) and all test samples.
 template <class Data>
 auto limited(Data const& whole, options const& chosen) {
   struct {
@@ -22,7 +22,7 @@ auto limited(Data const& whole, options const& chosen) {
   return data;
 }
 
-/// Trains `model` by `recipe` and writes what --out asks for. `title` is the curve's.
+/// Trains `model` by `recipe` and writes the files of --out. `title` is the title of the curve.
 template <class Task, class Data>
 c2f::training_report train(c2f::stack<Task>& model, Data const& data, options const& chosen, std::string const& title,
                            c2f::recipe::settings const& recipe) {
@@ -30,7 +30,7 @@ c2f::training_report train(c2f::stack<Task>& model, Data const& data, options co
   c2f::print::progress_bar bar(c2f::print::progress_bar::elsewhere::lines);
   kept_files files(chosen);
   c2f::training_report const report = c2f::fit(model, data, recipe, bar, on_ctrl_c, files);
-  c2f::move_to(model, at::kCPU);  // where the pictures are that it is shown
+  c2f::move_to(model, at::kCPU);  // where test pictures are evaluated
   if (!chosen.out.empty()) {
     write_summary(chosen.out, chosen, report);
     write_curve(chosen.out, title, report);

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Turns a state dictionary that torch.save wrote into a safetensors file, which c2f::load_weights reads.
+"""Converts a state dictionary written by torch.save to a safetensors file, which c2f::load_weights reads.
 
   to_safetensors.py IN.pth OUT.safetensors [--entry NAME]
 
-IN.pth is a dictionary of tensors, or a checkpoint that holds one: under 'state_dict', 'model' or 'model_state_dict', or under the name that
---entry gives ('model.backbone' for one inside another). Dictionaries in it are made flat, their names joined by dots. What is no tensor is
-left out, and named. Tensors that share memory become copies of their own. Needs torch and safetensors.
+IN.pth is a dictionary of tensors, or a checkpoint that contains one: under 'state_dict', 'model' or 'model_state_dict', or under the name
+given by --entry ('model.backbone' for nested dictionaries). Nested dictionaries are flattened, their names joined by dots. Entries that are
+not tensors are left out and listed. Tensors that share memory are copied. Needs torch and safetensors.
 
-The file is read with weights_only=True, so nothing in it can run. A module that was saved whole is refused: load it where it was made and
+The file is read with weights_only=True, so no code in it can run. A pickled module is rejected: load it where it was defined and
 save its state_dict().
 """
 import argparse
@@ -36,12 +36,12 @@ def load(path):
         if found:
             stop(f"'{path}' holds more than tensors: {found[1]}; load it where it was made and save its state_dict()")
         stop(f"'{path}' cannot be read: it is damaged or another kind of file; give a file that torch.save wrote")
-    except Exception as wrong:  # torch.load says what is wrong with a file in many ways
+    except Exception as wrong:  # torch.load raises many kinds of exceptions for faulty files
         stop(f"'{path}' cannot be read: {str(wrong).splitlines()[0]}; give a file that torch.save wrote")
 
 
 def chosen(held, path, entry):
-    """The part of a file that is the state dictionary."""
+    """The state dictionary within a file."""
     if entry:
         for name in entry.split("."):
             if not isinstance(held, dict) or name not in held:

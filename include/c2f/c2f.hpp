@@ -7,7 +7,11 @@
 //   static_assert(c2f::task<cifar100>);
 //   c2f::stack<cifar100> model;
 //
-// Everything but printing (c2f/print.hpp), torch::nn (c2f/torch/...) and pictures (c2f/data/draw/canvas.hpp).
+// Includes: tasks and stacks; every part (c2f/parts), kind and loss; the networks resnet, resnet_cifar, fcn, unet, localiser and predicts
+// with their layers; CIFAR and the synthetic glyphs; training (train/fit.hpp) and the predictor.
+// To be included separately: the networks vgg, deep_voting and few_shot_resnet; the layers dropout, frozen, cosine and growing_cosine;
+// systems and metrics; the other data sets, files and drawing (c2f/data.hpp, c2f/data/...); checkpoints and fine-tuning (c2f/train/...);
+// c2f/conformance.hpp, c2f/print.hpp (fmt), c2f/torch/network.hpp (torch::nn) and c2f/cuda/....
 #pragma once
 
 #include <c2f/core/errors.hpp>

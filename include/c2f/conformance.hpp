@@ -1,14 +1,14 @@
-// c2f/conformance.hpp: the laws that c2f's own parts keep, run on yours.
+// c2f/conformance.hpp: checks that a user-defined part obeys the laws that c2f's parts obey.
 //
 //   auto const report = c2f::conformance<my_encoder>();                 // or an architecture, a source, a fuse, a combine, a schedule
 //   if (!report) for (auto const& law : report.broken()) std::puts(law.c_str());
 //
-//   c2f::conformance<my_network, c2f::image<3, 64, 64>>();              // on a shape of its own
+//   c2f::conformance<my_network, c2f::image<3, 64, 64>>();              // on another shape
 //   c2f::conformance<my_encoder, c2f::image<3, 16, 16>, c2f::class_vector<7>>();
 //
-// Laws: shapes are as declared; inference is a function (same bits twice, nothing moves); a sample's answer does not depend on
-// its neighbours in the batch; initial values are a function of the seed; copies are independent; every parameter gets a finite
-// gradient, and that gradient is the derivative (a central difference in double precision agrees). Takes some milliseconds.
+// Laws: outputs have the declared shapes; inference is deterministic and changes no parameter or buffer; a sample's output does not depend
+// on the other samples of the batch; initial values are a function of the seed; copies are independent; every parameter gets a finite
+// gradient that agrees with a central difference in double precision. Takes a few milliseconds.
 #pragma once
 
 #include <c2f/core/dims.hpp>
@@ -24,13 +24,15 @@
 
 namespace c2f {
 
+/// The result of a check: true if all laws hold.
 class conformance_report {
  public:
   explicit operator bool() const { return broken_.empty(); }
-  /// The laws that do not hold, each with what was found.
+  /// The laws that do not hold, each with the value found.
   [[nodiscard]] std::vector<std::string> const& broken() const { return broken_; }
-  /// How many laws were looked at.
+  /// How many laws were checked.
   [[nodiscard]] int laws() const { return laws_; }
+  /// Adds a law; `what`: the law and the value found.
   void law(bool holds, std::string what) {
     ++laws_;
     if (!holds) broken_.push_back(std::move(what));
@@ -43,7 +45,7 @@ class conformance_report {
 
 namespace detail {
 
-/// Numbers from -1 to 1 that are the same in every run.
+/// Numbers from -1 to 1, the same in every run.
 inline at::Tensor sample_numbers(std::vector<std::int64_t> const& dims, std::uint64_t seed) {
   at::Tensor tensor = at::empty(dims, at::TensorOptions().dtype(at::kDouble));
   random_stream random(seed, purpose::synthesis, 0, 0);
@@ -76,7 +78,8 @@ void to_double(Net& net) {
 template <class Net>
 std::vector<at::Tensor> copies_of_tensors(Net const& net) {
   std::vector<at::Tensor> copies;
-  for_each_tensor(net, [&](std::string const&, state_tensor const& each, state_traits const&) { copies.push_back(each.tensor().detach().clone()); });
+  for_each_tensor(
+      net, [&](std::string const&, state_tensor const& each, state_traits const&) { copies.push_back(each.tensor().detach().clone()); });
   return copies;
 }
 
@@ -86,7 +89,7 @@ inline bool equal_bits(std::vector<at::Tensor> const& a, std::vector<at::Tensor>
   return equal;
 }
 
-/// The laws of anything that owns parameters: `call(net, type)` evaluates it on a fixed batch in that number type.
+/// The laws of anything that owns parameters: `call(net, type)` evaluates it on a fixed batch of element type `type`.
 template <class Net, class Call>
 void laws_of_parameters(conformance_report& report, Call const& call) {
   Net net, again, other;
@@ -98,14 +101,14 @@ void laws_of_parameters(conformance_report& report, Call const& call) {
              "initial values are a function of the seed, but the same seed gave two different networks");
 
   if constexpr (parameter_count_known<Net>) {
-    report.law(parameter_count<Net> == c2f::count_parameters(net), "parameter_count says " + std::to_string(parameter_count<Net>) +
+    report.law(parameter_count<Net> == c2f::count_parameters(net), "parameter_count is " + std::to_string(parameter_count<Net>) +
                                                                        ", but the network has " +
                                                                        std::to_string(c2f::count_parameters(net)));
   }
   {
     at::NoGradGuard const no_gradients;
     report.law(call(net, at::kFloat).equal(call(net, at::kFloat)), "inference is a function, but two calls gave different numbers");
-    report.law(equal_bits(before, copies_of_tensors(net)), "inference changes nothing, but a parameter or buffer moved");
+    report.law(equal_bits(before, copies_of_tensors(net)), "inference changes nothing, but a parameter or buffer changed");
   }
   Net copy = net;
   for_each_tensor(copy, [](std::string const&, state_tensor& each, state_traits const&) {
@@ -114,12 +117,12 @@ void laws_of_parameters(conformance_report& report, Call const& call) {
   });
   report.law(equal_bits(before, copies_of_tensors(net)), "copies are independent, but changing a copy changed the original");
 
-  // Gradients, in double so that a difference can tell.
+  // Gradients, in double: a central difference in float is too coarse.
   to_double(net);
   at::Tensor const out       = call(net, at::kDouble);
   at::Tensor const direction = sample_numbers(out.sizes().vec(), 5);
   if (parameters(net).empty()) return;
-  report.law(out.requires_grad(), "parameters are trained, but the output does not depend on any of them by a gradient");
+  report.law(out.requires_grad(), "parameters are trained, but the output has no gradient with respect to any of them");
   if (!out.requires_grad()) return;
   out.mul(direction).sum().backward();
   for_each_tensor(net, [&](std::string const& path, state_tensor& each, state_traits const& traits) {
@@ -131,7 +134,7 @@ void laws_of_parameters(conformance_report& report, Call const& call) {
     if (!finite) return;
     at::NoGradGuard const no_gradients;
     at::Tensor const value = each.tensor(),
-                     step  = sample_numbers(value.sizes().vec(), 9).mul(1e-8);  // so small that hardly an activation crosses a kink of ReLU
+                     step  = sample_numbers(value.sizes().vec(), 9).mul(1e-8);  // so small that few activations cross the kink of ReLU
     auto const scalar      = [&] { return call(net, at::kDouble).mul(direction).sum().template item<double>(); };
     value.add_(step);
     double const up = scalar();
@@ -141,12 +144,12 @@ void laws_of_parameters(conformance_report& report, Call const& call) {
     double const found = gradient.mul(step).sum().template item<double>(), wanted = (up - down) / 2;
     double const scale = gradient.abs().mul(step.abs()).sum().template item<double>() + 1e-12;
     report.law(std::abs(found - wanted) <= 1e-3 * scale, "a gradient is the derivative, but along a direction of '" + path + "' it is " +
-                                                             std::to_string(found / 1e-8) + " and the difference says " +
+                                                             std::to_string(found / 1e-8) + " and the central difference gives " +
                                                              std::to_string(wanted / 1e-8));
   });
 }
 
-/// A sample's answer does not depend on its neighbours.
+/// A sample's output does not depend on the other samples of the batch.
 template <class Call>
 void law_of_samples(conformance_report& report, Call const& call, std::vector<at::Tensor> const& inputs) {
   at::NoGradGuard const no_gradients;
@@ -154,7 +157,7 @@ void law_of_samples(conformance_report& report, Call const& call, std::vector<at
   std::vector<at::Tensor> one;
   for (auto const& input : inputs) one.push_back(input.narrow(0, 1, 1));
   report.law(at::allclose(all.narrow(0, 1, 1), call(one), 1e-4, 1e-5),
-             "a sample's answer does not depend on its neighbours, but it changed when they were left out");
+             "a sample's output does not depend on the other samples of the batch, but it changed without them");
 }
 
 template <class A, class In>
@@ -168,8 +171,8 @@ void laws_of_architecture(conformance_report& report) {
     report.law(has_shape<out>(y, 3),
                "the output has the declared shape, but it is " + dims_of(y) + (m == train ? " in training" : " at inference"));
   }
-  auto const judged = make_network<A, In>(1);
-  law_of_samples(report, [&](std::vector<at::Tensor> const& in) { return judged(in[0], eval); }, {x});
+  auto const fresh = make_network<A, In>(1);  // training has changed the running statistics of net
+  law_of_samples(report, [&](std::vector<at::Tensor> const& in) { return fresh(in[0], eval); }, {x});
   laws_of_parameters<net_type>(report, [&](net_type const& each, at::ScalarType type) { return each(x.to(type), eval); });
 }
 
@@ -192,13 +195,13 @@ void laws_of_encoder(conformance_report& report) {
   } else {
     report.law(has_shape<z_shape>(z, 3), "z has the declared shape, but it is " + dims_of(z));
     if (!has_shape<z_shape>(z, 3)) return;
-    report.law(z.isfinite().all().template item<bool>(), "z is finite, but it holds a number that is not");
+    report.law(z.isfinite().all().template item<bool>(), "z is finite, but it contains a number that is not");
     report.law(!z.equal(call(g, Kind::predict(raw.neg()), x)), "z depends on the prediction, but two predictions gave the same z");
     law_of_samples(report, [&](std::vector<at::Tensor> const& in) { return call(g, in[0], in[1]); }, {y, x});
     if constexpr (!requires { requires !E::differentiable; }) {
-      at::Tensor const leaf_y = y.detach().set_requires_grad(true);
-      at::Tensor const sum    = call(g, leaf_y, x).sum();
-      bool const reaches      = sum.requires_grad() && (sum.backward(), leaf_y.grad().defined());
+      at::Tensor const y_leaf = y.detach().set_requires_grad(true);
+      at::Tensor const sum    = call(g, y_leaf, x).sum();
+      bool const reaches      = sum.requires_grad() && (sum.backward(), y_leaf.grad().defined());
       report.law(reaches,
                  "a gradient reaches the prediction, but none did; write 'static constexpr bool differentiable = false;' in the encoder if "
                  "that is meant");
@@ -230,11 +233,11 @@ void laws_of_source(conformance_report& report) {
   };
   for (double const t : {0.0, 0.5, 1.0}) {
     at::Tensor const all = call(t, 0, batch);
-    report.law(all.sizes() == prediction.sizes(), "what the fine network is told has the shape of a prediction, but it is " + dims_of(all));
+    report.law(all.sizes() == prediction.sizes(), "the conditioning has the shape of a prediction, but it is " + dims_of(all));
     if (all.sizes() != prediction.sizes()) return;
-    report.law(all.equal(call(t, 0, batch)), "a source is a function of (seed, epoch, sample id), but two calls gave different answers");
+    report.law(all.equal(call(t, 0, batch)), "a source is a function of (seed, epoch, sample id), but two calls gave different results");
     report.law(all.narrow(0, 7, 5).equal(call(t, 7, 5)),
-               "a source is a function of (seed, epoch, sample id), but its answer for a sample changed with the batch");
+               "a source is a function of (seed, epoch, sample id), but its result for a sample changed with the batch");
   }
 }
 
@@ -276,7 +279,7 @@ void laws_of_combine(conformance_report& report) {
     return with(features, yc, yf, p).answer;
   };
   report.law(call(both, f, coarse, fine).sizes() == coarse.sizes(),
-             "the answer has the shape of the two, but it is " + dims_of(call(both, f, coarse, fine)));
+             "the combined output has the shape of both outputs, but it is " + dims_of(call(both, f, coarse, fine)));
   law_of_samples(report, [&](std::vector<at::Tensor> const& in) { return call(both, in[0], in[1], in[2]); }, {f, coarse, fine});
   laws_of_parameters<c_type>(
       report, [&](c_type const& each, at::ScalarType type) { return call(each, f.to(type), coarse.to(type), fine.to(type)); });
@@ -284,7 +287,8 @@ void laws_of_combine(conformance_report& report) {
 
 }  // namespace detail
 
-/// Runs the laws of whatever `Part` is: a schedule, an encoder, a source, a fuse, a combine or an architecture.
+/// Checks the laws of `Part`: a schedule, an encoder, a source, a fuse, a combine or an architecture, on inputs of shape `Like`.
+/// Error: a type that is none of these is a compile error.
 template <class Part, shape Like = image<3, 16, 16>, output_kind Kind = class_vector<10>>
 [[nodiscard]] conformance_report conformance() {
   conformance_report report;

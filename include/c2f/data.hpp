@@ -1,12 +1,33 @@
-// c2f/data.hpp: all of c2f::data. Programs that need one format include its header alone; none of this is behind c2f.hpp.
+// c2f/data.hpp: the headers of c2f::data that need only LibTorch: splits, loader, episodes, CIFAR, synthetic data, volumes.
+//
+//   #include <c2f/data.hpp>
+//   c2f::data::cifar100 const data{"/data"};
+//
+// Headers that need another library are not included; include them one by one:
+//   data/draw/{canvas,plot,overlay}.hpp                     libspng
+//   data/io/picture_file.hpp, data/datasets/{camvid,image_folder}.hpp   libjpeg and libspng
+//   data/datasets/omniglot.hpp, data/datasets/voc.hpp       libjpeg and libspng, and libzip (omniglot) or pugixml (voc)
+//   data/io/nifti.hpp, data/datasets/organ_slices.hpp       libniftiio and zlib
+//   data/io/{safetensors,weights}.hpp                       nlohmann/json, header only
+//   data/io/zip.hpp, data/io/sha256.hpp                     libzip, OpenSSL
+// c2f.hpp includes only the loader, CIFAR and the glyphs.
 #pragma once
 
-#include <c2f/data/draw/canvas.hpp>
-#include <c2f/data/datasets/cifar.hpp>
-#include <c2f/data/draw/font.hpp>
-#include <c2f/data/synthetic/glyphs.hpp>
-#include <c2f/data/loader.hpp>
-#include <c2f/data/pictures.hpp>
-#include <c2f/data/draw/plot.hpp>
-#include <c2f/data/draw/line_segment.hpp>
 #include <c2f/data/split.hpp>
+#include <c2f/data/loader.hpp>
+#include <c2f/data/episodes.hpp>
+#include <c2f/data/pictures.hpp>
+#include <c2f/data/resident.hpp>
+#include <c2f/data/letterbox.hpp>
+#include <c2f/data/datasets/cifar.hpp>
+#include <c2f/data/datasets/cifar_few_shot.hpp>
+#include <c2f/data/synthetic/glyphs.hpp>
+#include <c2f/data/synthetic/occluders.hpp>
+#include <c2f/data/synthetic/scene_masks.hpp>
+#include <c2f/data/synthetic/scenes.hpp>
+#include <c2f/data/volumes/components.hpp>
+#include <c2f/data/volumes/slices.hpp>
+#include <c2f/data/volumes/volume.hpp>
+#include <c2f/data/draw/font.hpp>
+#include <c2f/data/draw/line_segment.hpp>
+#include <c2f/data/io/whole_file.hpp>

@@ -1,4 +1,4 @@
-// c2f/fwd.hpp: forward declarations for headers that name a type without using it.
+// c2f/fwd.hpp: forward declarations of the encoders that a kind names as its default.
 #pragma once
 
 #include <cstdint>

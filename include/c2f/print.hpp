@@ -1,14 +1,15 @@
-// c2f/print.hpp: says what a task is. The one header of c2f that includes a formatter (fmt, header-only).
+// c2f/print.hpp: describes a task as text.
 //
 //   std::fputs(c2f::explain<cifar100>().c_str(), stdout);
 //
 //   task 'cifar100-resnet20'
-//     input     image<3, 32, 32>
-//     network   resnet_cifar<20, class_vector<100>, basic_block>
-//     encoder   encode::tile<>                                       by default
+//     input        [N, 3, 32, 32]
+//     network      resnet_cifar<20, class_vector<100>>
+//     encoder      encode::tile<>                                       by default
 //     ...
 //
-// explain<T>() returns a text of lines; shape_name<S>() and type_name<T>() are its words.
+// explain<T>() returns lines of text and is empty for an invalid task; it is composed of shape_name<S>() and type_name<T>().
+// The only header of c2f that includes a formatter (fmt, header-only); print/observers.hpp includes it.
 #pragma once
 
 #ifndef FMT_HEADER_ONLY
@@ -34,7 +35,7 @@ inline void replace_all(std::string& text, std::string_view from, std::string_vi
 }
 }  // namespace detail
 
-/// A type as one would write it inside namespace c2f.
+/// The name of a type as written inside namespace c2f.
 template <class T>
 [[nodiscard]] std::string type_name() {
   constexpr std::string_view before = detail::signature<void>();
@@ -58,9 +59,9 @@ template <shape S>
   }
 }
 
-/// What a task is: every part, whether it was named or completed, the shapes between them and the parameters of each.
+/// Describes a task: every part, whether it was given or is the default, the shapes between the parts and the parameters of each.
 template <class Task>
-  requires(!detail::checked<Task>)  // its sentence has been said
+  requires(!detail::checked<Task>)  // the diagnostic was emitted by the check; follow-on errors are suppressed
 [[nodiscard]] std::string explain() {
   return {};
 }
@@ -72,7 +73,7 @@ template <class Task>
   using S          = detail::stack_on<Task, typename C::input>;
   std::string text = fmt::format("task '{}'\n", C::name);
   auto const line  = [&](std::string_view part, std::string const& what, std::string_view remark = "") {
-    text += remark.empty() ? fmt::format("  {:<9} {}\n", part, what) : fmt::format("  {:<9} {:<52} {}\n", part, what, remark);
+    text += remark.empty() ? fmt::format("  {:<12} {}\n", part, what) : fmt::format("  {:<12} {:<52} {}\n", part, what, remark);
   };
   auto const chosen = [&]<class Part>(std::string_view name, Part const&) {
     line(name, type_name<typename Part::type>(), Part::given ? "" : "by default");
@@ -96,7 +97,7 @@ template <class Task>
     chosen("combine", typename P::combine{});
   }
   chosen("loss", typename P::loss{});
-  chosen("weights", typename P::loss_weights{});
+  chosen("loss_weights", typename P::loss_weights{});
 
   auto const count = [&]<class Net>(std::string_view name, Net const*, std::string const& shapes) {
     if constexpr (parameter_count_known<Net>)
@@ -104,15 +105,15 @@ template <class Task>
   };
   using features = typename S::parts::features;
   text += '\n';
-  std::string const answer = shape_name<typename S::output>();
-  count("coarse", static_cast<decltype(S::coarse)*>(nullptr), shape_name<features>() + " -> " + answer);
+  std::string const output = shape_name<typename S::output>();
+  count("coarse", static_cast<decltype(S::coarse)*>(nullptr), shape_name<features>() + " -> " + output);
   if constexpr (S::has_fine) {
     using joined = typename S::parts::joined;
     if constexpr (shape<typename S::parts::encoder::output>)
-      count("encoder", static_cast<decltype(S::encoder)*>(nullptr), answer + " -> " + shape_name<typename S::parts::encoder::output>());
-    if constexpr (!S::one_network) count("fine", static_cast<decltype(S::fine)*>(nullptr), shape_name<joined>() + " -> " + answer);
+      count("encoder", static_cast<decltype(S::encoder)*>(nullptr), output + " -> " + shape_name<typename S::parts::encoder::output>());
+    if constexpr (!S::one_network) count("fine", static_cast<decltype(S::fine)*>(nullptr), shape_name<joined>() + " -> " + output);
   }
-  count("stack", static_cast<S*>(nullptr), shape_name<typename C::input>() + " -> " + answer);
+  count("stack", static_cast<S*>(nullptr), shape_name<typename C::input>() + " -> " + output);
   return text;
 }
 

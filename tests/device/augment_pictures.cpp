@@ -32,15 +32,15 @@ at::Tensor numbers(std::vector<std::int64_t> const& values) {
 at::Tensor keys(std::uint64_t seed, std::uint64_t epoch) {
   return numbers({static_cast<std::int64_t>(seed), static_cast<std::int64_t>(epoch)});
 }
-// Images and truth of other numbers, to be overwritten.
-struct place_for {
+// Images and truth with other values, to be overwritten.
+struct outputs {
   at::Tensor images, truth;
-  explicit place_for(std::int64_t n, at::ScalarType type = at::kFloat)
+  explicit outputs(std::int64_t n, at::ScalarType type = at::kFloat)
       : images(at::full({n, 3, 32, 32}, 9, at::TensorOptions(type).device(tests::device())).contiguous(at::MemoryFormat::ChannelsLast)),
         truth(at::full({n}, 9, at::TensorOptions(at::kLong).device(tests::device()))) {}
 };
 
-// Like CIFAR: three labels before the planes, another table for each channel, moved by up to four pixels and mirrored.
+// Like CIFAR: three label bytes before the planes, a table for each channel, shifts by up to four pixels and flips.
 pictures<10> noise(std::int64_t n) {
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(n) * 3075);
   c2f::random_stream draw(5, c2f::purpose::synthesis, 0, 0);
@@ -59,7 +59,7 @@ void require_what_the_loader_makes(S const& samples) {
         for (auto const& wanted : batches.epoch(epoch)) {
           at::Tensor const ids = numbers(wanted.ids);
           for (auto const type : {at::kFloat, at::kBFloat16}) {
-            place_for const to(ids.size(0), type);
+            outputs const to(ids.size(0), type);
             held.batch(ids, keys(seed, epoch), to.images, to.truth, augment);
             REQUIRE(to.images.cpu().equal(wanted.images.to(type)));
             REQUIRE(to.truth.cpu().equal(wanted.truth));
@@ -80,18 +80,18 @@ TEST_CASE("kernel augment_pictures: batches of a resident split are those of the
   }
 }
 
-TEST_CASE("kernel augment_pictures: an id that is no sample's gives zeros and -100") {
+TEST_CASE("kernel augment_pictures: an id outside of the split gives zeros and -100") {
   C2F_NEEDS_DEVICE();
   for (auto const* table : {&c2f::cuda::fused, static_cast<c2f::fused_operations const*>(nullptr)}) {
     c2f::with_fused const scope(table);
     resident const held(noise(5), tests::device());
-    place_for const to(4), one(1);
+    outputs const to(4), one(1);
     held.batch(numbers({2, -1, 5, 4}), keys(1, 2), to.images, to.truth, true);
     REQUIRE(to.truth.cpu().equal(numbers({2, -100, -100, 4}).cpu()));
     REQUIRE(to.images.narrow(0, 1, 2).eq(0).all().item<bool>());
-    held.batch(numbers({4}), keys(1, 2), one.images, one.truth, true);  // what a sample becomes depends on no other one
+    held.batch(numbers({4}), keys(1, 2), one.images, one.truth, true);  // a sample does not depend on the others
     REQUIRE(to.images.narrow(0, 3, 1).equal(one.images));
-    place_for const none(0);
+    outputs const none(0);
     held.batch(numbers({}), keys(1, 2), none.images, none.truth, true);
   }
 }
@@ -100,7 +100,7 @@ TEST_CASE("a resident split refuses tensors that do not fit") {
   C2F_NEEDS_DEVICE();
   resident const held(noise(5), tests::device());
   at::Tensor const ids = numbers({0, 1, 2}), key = keys(1, 2);
-  place_for const to(3), few(2);
+  outputs const to(3), few(2);
   auto const batch = [&](auto const&... tensors) { held.batch(tensors..., true); };
   batch(ids, key, to.images, to.truth);
   REQUIRE_THROWS_AS(batch(ids, key, few.images, to.truth), c2f::input_error);

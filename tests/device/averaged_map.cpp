@@ -1,4 +1,5 @@
-// A dense map in the size of smaller features (parts/encode_dense.hpp): as a mean, which has a deterministic gradient, and as ATen pools it.
+// A dense map resized to smaller features (parts/encode_dense.hpp): with the mean that has a deterministic gradient, and with ATen's
+// pooling.
 #include <ATen/ops/allclose.h>
 #include <c2f/parts/encode_dense.hpp>
 
@@ -13,9 +14,9 @@ TEST_CASE("a map is averaged down to the same numbers with and without fused ope
                        weight = tests::normal({2, 3, 4, 4}, 3);
       auto const averaged     = [&](c2f::fused_operations const* table) {
         c2f::with_fused const scope(table);
-        at::Tensor const leaf = map.detach().clone().set_requires_grad(true), small = c2f::encode::detail::sized_as(leaf, like);
+        at::Tensor const input = map.detach().clone().set_requires_grad(true), small = c2f::encode::detail::sized_as(input, like);
         small.mul(weight).sum().backward();
-        return std::pair{small.detach(), leaf.grad()};
+        return std::pair{small.detach(), input.grad()};
       };
       auto const [found, gradient]    = averaged(&c2f::cuda::fused);
       auto const [wanted, wanted_too] = averaged(nullptr);

@@ -11,15 +11,15 @@
 
 namespace {
 
-struct made {
+struct results {
   at::Tensor y, to_x, to_bias, to_shortcut;
 };
 template <class Sum>
-made by(Sum const& sum, at::Tensor const& x, at::Tensor const& bias, at::Tensor const& shortcut, bool relu, at::Tensor const& weight) {
-  auto const leaf = [](at::Tensor const& each) {
+results by(Sum const& sum, at::Tensor const& x, at::Tensor const& bias, at::Tensor const& shortcut, bool relu, at::Tensor const& weight) {
+  auto const input_of = [](at::Tensor const& each) {
     return each.defined() ? each.detach().clone(at::MemoryFormat::Preserve).set_requires_grad(true) : each;
   };
-  at::Tensor const a = leaf(x), b = leaf(bias), c = leaf(shortcut), y = sum(a, b, c, relu);
+  at::Tensor const a = input_of(x), b = input_of(bias), c = input_of(shortcut), y = sum(a, b, c, relu);
   y.mul(weight).sum().backward();
   return {y.detach(), a.grad(), b.grad(), c.defined() ? c.grad() : c};
 }
@@ -44,27 +44,28 @@ TEST_CASE("kernel bias_relu: maps of any size, with and without a shortcut and a
   auto const last  = at::MemoryFormat::ChannelsLast;
   auto const fused = c2f::cuda::fused.bias_relu;
   for (auto const type : {at::kFloat, at::kBFloat16})
-    for (bool const beside : {false, true})
+    for (bool const with_shortcut : {false, true})
       for (bool const relu : {false, true})
         for (auto const& s : {sizes{2, 64, 14, 14}, sizes{1, 8, 3, 3}, sizes{3, 24, 1, 1}, sizes{1, 512, 5, 6}, sizes{2, 16, 90, 91},
                               sizes{1, 40, 7, 300}, sizes{1, 8, 1, 1}}) {
-          CAPTURE(s.c, s.height, s.width, beside, relu);
+          CAPTURE(s.c, s.height, s.width, with_shortcut, relu);
           auto const map = [&](std::uint64_t seed) { return tests::normal({s.n, s.c, s.height, s.width}, seed).to(type).contiguous(last); };
-          at::Tensor const x = map(1), weight = map(3), shortcut = beside ? map(4) : at::Tensor(), bias = tests::normal({s.c}, 2).to(type);
-          auto const found    = by(fused, x, bias, shortcut, relu, weight);
-          at::Tensor const in = beside ? shortcut.to(at::kDouble) : shortcut;
-          auto const wanted   = by(exact, x.to(at::kDouble), bias.to(at::kDouble), in, relu, weight.to(at::kDouble));
+          at::Tensor const x = map(1), weight = map(3), shortcut = with_shortcut ? map(4) : at::Tensor(),
+                           bias = tests::normal({s.c}, 2).to(type);
+          auto const found      = by(fused, x, bias, shortcut, relu, weight);
+          at::Tensor const in   = with_shortcut ? shortcut.to(at::kDouble) : shortcut;
+          auto const wanted     = by(exact, x.to(at::kDouble), bias.to(at::kDouble), in, relu, weight.to(at::kDouble));
           REQUIRE(found.y.scalar_type() == type);
           REQUIRE(found.y.is_contiguous(last));
-          if (!beside || type == at::kFloat)
+          if (!with_shortcut || type == at::kFloat)
             REQUIRE(found.y.equal(exact(x, bias, shortcut, relu)));
-          else  // rounded once, ATen twice
+          else  // rounded once, by ATen twice
             REQUIRE(tests::furthest(found.y.to(at::kDouble), wanted.y) <= 4e-3 * wanted.y.abs().max().item<double>());
-          // What passes passes as it is.
-          at::Tensor const through = relu ? weight.where(found.y.gt(0), at::zeros({}, weight.options())) : weight;
-          REQUIRE(found.to_x.equal(through));
-          if (beside) REQUIRE(found.to_shortcut.equal(through));
-          at::Tensor const sums = through.to(at::kDouble).sum({0, 2, 3});
+          // The gradient is masked, but not changed otherwise.
+          at::Tensor const masked = relu ? weight.where(found.y.gt(0), at::zeros({}, weight.options())) : weight;
+          REQUIRE(found.to_x.equal(masked));
+          if (with_shortcut) REQUIRE(found.to_shortcut.equal(masked));
+          at::Tensor const sums = masked.to(at::kDouble).sum({0, 2, 3});
           double const scale    = std::max(1.0, sums.abs().max().item<double>());
           REQUIRE(found.to_bias.scalar_type() == type);
           REQUIRE(tests::furthest(found.to_bias.to(at::kDouble), sums) <= (type == at::kFloat ? 2e-6 : 4e-3) * scale);
@@ -73,7 +74,7 @@ TEST_CASE("kernel bias_relu: maps of any size, with and without a shortcut and a
         }
 }
 
-TEST_CASE("kernel bias_relu: what is not finite, other layouts and types, what it does not take") {
+TEST_CASE("kernel bias_relu: numbers that are not finite, other layouts and types, inputs that it refuses") {
   C2F_NEEDS_DEVICE();
   double const nan      = std::numeric_limits<double>::quiet_NaN();
   auto const fused      = [](at::Tensor const& x, at::Tensor const& bias) { return c2f::cuda::fused.bias_relu(x, bias, {}, true); };
@@ -98,7 +99,7 @@ TEST_CASE("kernel bias_relu: what is not finite, other layouts and types, what i
   REQUIRE_THROWS_AS(fused(x, tests::normal({4}, 1)), c2f::input_error);
 }
 
-TEST_CASE("networks of convolutions with a bias answer and learn the same") {
+TEST_CASE("networks of convolutions with a bias give the same output and gradients") {
   C2F_NEEDS_DEVICE();
   c2f::fused_operations const table{.bias_relu = &counted};
   auto const same = [&]<class Network>(std::type_identity<Network>, int wanted_calls) {
@@ -109,9 +110,9 @@ TEST_CASE("networks of convolutions with a bias answer and learn the same") {
       c2f::initialize(net, 1);
       c2f::move_to(net, tests::device());
       c2f::to_channels_last(net);
-      at::Tensor const answer = net(tests::normal({2, 3, 24, 32}, 1).contiguous(at::MemoryFormat::ChannelsLast), mode);
-      answer.mul(tests::normal(answer.sizes().vec(), 2)).sum().backward();
-      std::vector<at::Tensor> all{answer.detach()};
+      at::Tensor const output = net(tests::normal({2, 3, 24, 32}, 1).contiguous(at::MemoryFormat::ChannelsLast), mode);
+      output.mul(tests::normal(output.sizes().vec(), 2)).sum().backward();
+      std::vector<at::Tensor> all{output.detach()};
       for (auto const& each : c2f::parameters(net)) all.push_back(each.grad());
       return all;
     };

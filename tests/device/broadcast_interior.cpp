@@ -1,4 +1,5 @@
-// cuda/kernels/broadcast_interior.cuh against execution/broadcast_map.hpp, and in the convolution that takes its input apart (layers/conv_broadcast.hpp).
+// cuda/kernels/broadcast_interior.cuh against execution/broadcast_map.hpp, and in the convolution of a concatenation with a broadcast map
+// (layers/conv_broadcast.hpp).
 #include <ATen/core/grad_mode.h>
 #include <c2f/c2f.hpp>
 
@@ -9,14 +10,14 @@ namespace {
 
 using dims = std::vector<std::int64_t>;
 
-struct stretched {
+struct results {
   at::Tensor large, to_tiny, to_onto;
 };
-template <class Stretch>
-stretched by(Stretch const& stretch, at::Tensor const& tiny, at::Tensor const& onto, at::Tensor const& weight) {
+template <class Broadcast>
+results by(Broadcast const& broadcast, at::Tensor const& tiny, at::Tensor const& onto, at::Tensor const& weight) {
   at::Tensor const a     = tiny.detach().clone(at::MemoryFormat::Preserve).set_requires_grad(true),
                    b     = onto.defined() ? onto.detach().clone(at::MemoryFormat::Preserve).set_requires_grad(true) : at::Tensor();
-  at::Tensor const large = stretch(a, b);
+  at::Tensor const large = broadcast(a, b);
   large.mul(weight).sum().backward();
   return {large.detach(), a.grad(), b.defined() ? b.grad() : at::Tensor()};
 }
@@ -52,7 +53,7 @@ std::vector<at::Tensor> step(c2f::fused_operations const* table, at::MemoryForma
 
 }  // namespace
 
-TEST_CASE("kernel stretch: the stretched map, alone and onto another, and both gradients") {
+TEST_CASE("kernel broadcast_interior: the broadcast map, alone and added to another, and both gradients") {
   C2F_NEEDS_DEVICE();
   struct sizes {
     std::int64_t n, c, height, width, tiny_height, tiny_width;
@@ -65,42 +66,42 @@ TEST_CASE("kernel stretch: the stretched map, alone and onto another, and both g
           CAPTURE(s.c, s.height, s.width, s.tiny_height, s.tiny_width, onto);
           auto const made       = [&](dims const& of, std::uint64_t seed) { return tests::normal(of, seed).to(type).contiguous(format); };
           at::Tensor const tiny = made({s.n, s.c, s.tiny_height, s.tiny_width}, 1), weight = made({s.n, s.c, s.height, s.width}, 2),
-                           below = onto ? made({s.n, s.c, s.height, s.width}, 3) : at::Tensor();
-          auto const fused       = [&](at::Tensor const& a, at::Tensor const& b) {
+                           addend = onto ? made({s.n, s.c, s.height, s.width}, 3) : at::Tensor();
+          auto const fused        = [&](at::Tensor const& a, at::Tensor const& b) {
             return c2f::cuda::fused.broadcast_interior(a, s.height, s.width, format, b);
           };
           auto const defined = [&](at::Tensor const& a, at::Tensor const& b) {
             at::Tensor const large = c2f::broadcast_interior(a, s.height, s.width, format);
             return b.defined() ? b.add(large) : large;
           };
-          auto const found = by(fused, tiny, below, weight), wanted = by(defined, tiny, below, weight);
+          auto const found = by(fused, tiny, addend, weight), wanted = by(defined, tiny, addend, weight);
           REQUIRE(found.large.scalar_type() == type);
           REQUIRE(found.large.equal(wanted.large));
           if (s.c > 1 && s.height > 1) REQUIRE(found.large.is_contiguous(format));
           if (onto) REQUIRE(found.to_onto.equal(wanted.to_onto));
           // The definition's sums in double.
-          auto const exact   = by(defined, tiny.to(at::kDouble), onto ? below.to(at::kDouble) : below, weight.to(at::kDouble)).to_tiny;
+          auto const exact   = by(defined, tiny.to(at::kDouble), onto ? addend.to(at::kDouble) : addend, weight.to(at::kDouble)).to_tiny;
           double const scale = exact.abs().max().item<double>();
           REQUIRE(found.to_tiny.scalar_type() == type);
           REQUIRE(tests::furthest(found.to_tiny, exact) <= (type == at::kFloat ? 2e-6 : 5e-3) * std::max(1.0, scale));
-          REQUIRE(by(fused, tiny, below, weight).to_tiny.equal(found.to_tiny));
+          REQUIRE(by(fused, tiny, addend, weight).to_tiny.equal(found.to_tiny));
         }
 }
 
-TEST_CASE("kernel stretch: one may do without a gradient, memory of any kind, types that differ") {
+TEST_CASE("kernel broadcast_interior: a gradient of one input only, any layout, different number types") {
   C2F_NEEDS_DEVICE();
   auto const last       = at::MemoryFormat::ChannelsLast;
   at::Tensor const wide = tests::normal({2, 18, 9, 7}, 1).contiguous(last), tiny = tests::normal({2, 18, 3, 3}, 2).contiguous(last);
   for (std::int64_t const from : {1, 2}) {
-    at::Tensor const below = wide.narrow(1, from, 16), part = tiny.narrow(1, from, 16);
-    at::Tensor const large = c2f::cuda::fused.broadcast_interior(part, 9, 7, last, below);
-    REQUIRE(large.equal(below.add(c2f::broadcast_interior(part, 9, 7, last))));
+    at::Tensor const addend = wide.narrow(1, from, 16), part = tiny.narrow(1, from, 16);
+    at::Tensor const large = c2f::cuda::fused.broadcast_interior(part, 9, 7, last, addend);
+    REQUIRE(large.equal(addend.add(c2f::broadcast_interior(part, 9, 7, last))));
     REQUIRE(!large.requires_grad());
-    at::Tensor const leaf = part.clone().set_requires_grad(true), other = below.clone().set_requires_grad(true);
-    c2f::cuda::fused.broadcast_interior(leaf, 9, 7, last, below).sum().backward();
+    at::Tensor const input = part.clone().set_requires_grad(true), other = addend.clone().set_requires_grad(true);
+    c2f::cuda::fused.broadcast_interior(input, 9, 7, last, addend).sum().backward();
     c2f::cuda::fused.broadcast_interior(part, 9, 7, last, other).sum().backward();
-    REQUIRE(leaf.grad()[1][3][1][1].item<float>() == 7 * 5);  // the middle stands for 9 - 2 rows and 7 - 2 columns
-    REQUIRE(leaf.grad()[0][9][2][1].item<float>() == 5);
+    REQUIRE(input.grad()[1][3][1][1].item<float>() == 7 * 5);  // the middle is copied to 9 - 2 rows and 7 - 2 columns
+    REQUIRE(input.grad()[0][9][2][1].item<float>() == 5);
     REQUIRE(other.grad().eq(1).all().item<bool>());
   }
   at::Tensor const low = c2f::cuda::fused.broadcast_interior(tiny, 9, 7, last, wide.to(at::kBFloat16));
@@ -122,8 +123,8 @@ TEST_CASE("a stack trains the same when its fine network's first convolution use
     }
   };
   same(std::type_identity<c2f::conv<8, 5, 2>>{}, 2);
-  same(std::type_identity<c2f::conv<8, 3>>{}, 0);  // small windows win nothing
+  same(std::type_identity<c2f::conv<8, 3>>{}, 0);  // not worth it for small windows
   same(std::type_identity<c2f::conv<16, 7, 1, 3, c2f::bias>>{}, 2);
-  same(std::type_identity<c2f::conv<8, 25>>{}, 0);  // every window meets an edge
+  same(std::type_identity<c2f::conv<8, 25>>{}, 0);  // every window overlaps an edge
   same(std::type_identity<c2f::identity>{}, 0);
 }

@@ -1,4 +1,4 @@
-// cuda/kernels/concat_broadcast.cuh against the encoder's stretch and a concatenation, and in a stack.
+// cuda/kernels/concat_broadcast.cuh against a broadcast and a concatenation by ATen, and in a stack.
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <c2f/c2f.hpp>
@@ -10,11 +10,11 @@ namespace {
 
 using dims = std::vector<std::int64_t>;
 
-struct answers {
+struct results {
   at::Tensor joined, to_x, to_tiny;
 };
 template <class Join>
-answers joined_by(Join const& join, at::Tensor const& x, at::Tensor const& tiny, at::Tensor const& weight) {
+results joined_by(Join const& join, at::Tensor const& x, at::Tensor const& tiny, at::Tensor const& weight) {
   at::Tensor const a = x.detach().clone().set_requires_grad(true), b = tiny.detach().clone().set_requires_grad(true);
   at::Tensor const joined = join(a, b);
   joined.mul(weight).sum().backward();
@@ -34,22 +34,22 @@ at::Tensor counted(at::Tensor const& x, at::Tensor const& tiny) {
   return c2f::cuda::fused.concat_broadcast(x, tiny);
 }
 
-struct told_late {
-  static constexpr char const* name = "told_late";
+struct conditioned {
+  static constexpr char const* name = "conditioned";
   using input                       = c2f::image<3, 12, 11>;
   using network =
       c2f::predicts<c2f::class_vector<7>, c2f::conv<8, 3, 2>, c2f::batch_norm, c2f::relu, c2f::global_average_pool, c2f::linear<7>>;
 };
-struct in_doubles : told_late {
+struct in_doubles : conditioned {
   using network = c2f::predicts<c2f::class_vector<7>, c2f::conv<8, 3, 2>, c2f::relu, c2f::global_average_pool, c2f::linear<7>>;
 };
-struct long_kernels : told_late {
+struct long_kernels : conditioned {
   using encoder = c2f::encode::tile<c2f::encode::compact, 4, 3, 5>;
 };
-struct as_defined : told_late {
+struct as_defined : conditioned {
   using encoder = c2f::encode::tile<c2f::encode::naive>;
 };
-struct ones_first : told_late {
+struct ones_first : conditioned {
   using encoder = c2f::encode::after<1.0, c2f::encode::tile<>>;
 };
 
@@ -72,7 +72,7 @@ std::vector<at::Tensor> step(c2f::fused_operations const* table, at::MemoryForma
 
 }  // namespace
 
-TEST_CASE("kernel concat_broadcast: x beside the stretched map, and both gradients, as cat has them") {
+TEST_CASE("kernel concat_broadcast: x concatenated with the broadcast map, and both gradients, are cat's") {
   C2F_NEEDS_DEVICE();
   struct sizes {
     std::int64_t n, x, z, height, width, radius;
@@ -93,7 +93,7 @@ TEST_CASE("kernel concat_broadcast: x beside the stretched map, and both gradien
         };
         auto const wanted = joined_by(by_cat, x, tiny, weight);
         REQUIRE(joined.scalar_type() == type);
-        if (cx > 1) REQUIRE(joined.is_contiguous(format));  // one channel lies either way
+        if (cx > 1) REQUIRE(joined.is_contiguous(format));  // one channel has both formats
         REQUIRE(joined.equal(wanted.joined));
         REQUIRE(to_x.equal(wanted.to_x));
         // The definition's sums in double.
@@ -104,27 +104,28 @@ TEST_CASE("kernel concat_broadcast: x beside the stretched map, and both gradien
       }
 }
 
-TEST_CASE("kernel concat_broadcast: the answer takes x's number type, and x may do without a gradient") {
+TEST_CASE("kernel concat_broadcast: the result has x's number type, and x need not have a gradient") {
   C2F_NEEDS_DEVICE();
   at::Tensor const x = tests::normal({2, 3, 9, 10}, 1), tiny = tests::normal({2, 3, 5, 5}, 2);
   for (auto const type : {at::kFloat, at::kBFloat16}) {
-    auto const other      = type == at::kFloat ? at::kBFloat16 : at::kFloat;
-    at::Tensor const leaf = tiny.to(other).set_requires_grad(true);
-    at::Tensor const both = c2f::cuda::fused.concat_broadcast(x.to(type), leaf);
-    REQUIRE(both.scalar_type() == type);
-    REQUIRE(both.equal(at::cat({x.to(type), c2f::broadcast_interior(leaf.detach().to(type), x.size(2), x.size(3), x.suggest_memory_format())}, 1)));
-    both.sum().backward();
-    REQUIRE(leaf.grad().scalar_type() == other);
-    REQUIRE(leaf.grad()[0][0][2][2].item<float>() == 5 * 6);  // the middle stands for 9 - 4 rows and 10 - 4 columns
-    REQUIRE(leaf.grad()[1][2][2][4].item<float>() == 5);
+    auto const other        = type == at::kFloat ? at::kBFloat16 : at::kFloat;
+    at::Tensor const input  = tiny.to(other).set_requires_grad(true);
+    at::Tensor const result = c2f::cuda::fused.concat_broadcast(x.to(type), input);
+    REQUIRE(result.scalar_type() == type);
+    REQUIRE(result.equal(
+        at::cat({x.to(type), c2f::broadcast_interior(input.detach().to(type), x.size(2), x.size(3), x.suggest_memory_format())}, 1)));
+    result.sum().backward();
+    REQUIRE(input.grad().scalar_type() == other);
+    REQUIRE(input.grad()[0][0][2][2].item<float>() == 5 * 6);  // the middle is copied to 9 - 4 rows and 10 - 4 columns
+    REQUIRE(input.grad()[1][2][2][4].item<float>() == 5);
   }
-  // Views and sums whose gradient has no memory of its own.
+  // Views, and sums whose gradient is an expanded tensor.
   at::Tensor const wide = tests::normal({2, 6, 9, 20}, 1), part = wide.narrow(1, 1, 3).narrow(3, 4, 10);
   REQUIRE(c2f::cuda::fused.concat_broadcast(part, tiny)
               .equal(at::cat({part, c2f::broadcast_interior(tiny, part.size(2), part.size(3), part.suggest_memory_format())}, 1)));
 }
 
-TEST_CASE("a stack trains the same when its encoder is stretched by the fuse") {
+TEST_CASE("a stack trains the same when the fuse broadcasts its encoder's map") {
   C2F_NEEDS_DEVICE();
   c2f::fused_operations const table{.concat_broadcast = &counted};
   auto const same = [&]<class Task>(Task, int wanted_calls) {
@@ -137,10 +138,10 @@ TEST_CASE("a stack trains the same when its encoder is stretched by the fuse") {
       REQUIRE(same_numbers(fused, defined));
     }
   };
-  same(told_late{}, 1);
+  same(conditioned{}, 1);
   same(long_kernels{}, 1);
-  same(as_defined{}, 0);  // nothing to stretch
-  same(ones_first{}, 0);  // an encoder made of another one may do something else
+  same(as_defined{}, 0);  // nothing to broadcast
+  same(ones_first{}, 0);  // an encoder that wraps another one may compute something else
   calls            = 0;
   auto const fused = step<in_doubles>(&table, at::MemoryFormat::Contiguous, at::kDouble, 1);
   auto const exact = step<in_doubles>(nullptr, at::MemoryFormat::Contiguous, at::kDouble, 1);
@@ -148,7 +149,7 @@ TEST_CASE("a stack trains the same when its encoder is stretched by the fuse") {
   REQUIRE(fused.size() == exact.size());
   for (std::size_t i = 0; i < fused.size(); ++i) REQUIRE(fused[i].equal(exact[i]));
   calls = 0;
-  for (auto const& each : step<told_late>(&table, at::MemoryFormat::ChannelsLast, at::kBFloat16, 1))
+  for (auto const& each : step<conditioned>(&table, at::MemoryFormat::ChannelsLast, at::kBFloat16, 1))
     REQUIRE(each.isfinite().all().item<bool>());
   REQUIRE(calls == 1);
 }

@@ -1,6 +1,6 @@
-// Where the tests of this folder compute. They are one program that is run twice, on the CPU and on a GPU that is emulated
-// (../emulated/gpu.hpp); linked with kernels that nvcc compiled they are c2f_cuda_tests, where a test skips, saying so, when there is no
-// GPU.
+// The device of the tests of this folder. They are one program that is run twice, on the CPU and on the emulated CUDA device
+// (../emulated/gpu.hpp). Linked with the kernels that nvcc compiled they are c2f_cuda_tests, whose tests print that they are skipped where
+// there is no GPU.
 #pragma once
 
 #include <c2f/core/random.hpp>
@@ -20,14 +20,14 @@
 
 namespace tests {
 
-/// C2F_TEST_DEVICE=cpu, and where LibTorch has no CUDA.
+/// False with C2F_TEST_DEVICE=cpu, and where LibTorch has no CUDA.
 inline bool on_gpu() {
 #ifdef C2F_WITH_CUDA
-  static bool const asked = [] {
+  static bool const gpu = [] {
     char const* const device = std::getenv("C2F_TEST_DEVICE");
     return device == nullptr || std::string(device) != "cpu";
   }();
-  return asked;
+  return gpu;
 #else
   return false;
 #endif
@@ -39,15 +39,15 @@ inline bool has_device() {
   static bool const found = [] {
     bool const gpu = !on_gpu() || c10::cuda::device_count() > 0;
     if (!gpu) std::printf("skipped: no GPU\n");
-    // What is compared is float arithmetic, which TensorFloat-32 is not.
+    // The tests compare float arithmetic, so TensorFloat-32 is off.
     at::globalContext().setAllowTF32CuDNN(false);
     at::globalContext().setAllowTF32CuBLAS(false);
-    at::globalContext().setDeterministicCuDNN(true);  // gradients of weights, too, are compared bit by bit
+    at::globalContext().setDeterministicCuDNN(true);  // gradients of weights are compared bit by bit, too
     return gpu;
   }();
   return found;
 }
-/// Whether steps of a training cost little.
+/// Whether training steps are fast: on a GPU that is not emulated.
 inline bool fast() {
   cudaDeviceProp properties;
   return on_gpu() && cudaGetDeviceProperties(&properties, 0) == cudaSuccess && std::string(properties.name) != "emulated GPU";
@@ -57,7 +57,7 @@ inline bool has_device() { return true; }
 inline bool fast() { return false; }
 #endif
 
-/// Numbers that are the same in every run: draw(stream) for each element, on the device.
+/// The same numbers in every run: draw(stream) for each element, on the device.
 template <class Number, class Draw>
 at::Tensor drawn(std::vector<std::int64_t> const& dims, at::ScalarType type, std::uint64_t seed, Draw const& draw) {
   at::Tensor numbers = at::empty(dims, at::TensorOptions(type));
@@ -79,13 +79,13 @@ inline at::Tensor integers(std::int64_t below, std::vector<std::int64_t> const& 
   return drawn<std::int64_t>(dims, at::kLong, seed, [&](c2f::random_stream& s) { return s.below(static_cast<std::uint32_t>(below)); });
 }
 
-/// The largest difference of two numbers at the same place, taken in double.
+/// The largest absolute difference of two elements at the same position, computed in double.
 inline double furthest(at::Tensor const& a, at::Tensor const& b) {
   return a.to(at::kDouble).sub(b.to(at::kDouble)).abs().max().item<double>();
 }
 
 }  // namespace tests
 
-/// Leaves a test case that has no device to run on.
+/// Leaves a test case where there is no device to run it on.
 #define C2F_NEEDS_DEVICE() \
   if (!tests::has_device()) return

@@ -12,7 +12,7 @@ namespace {
 using c2f::encode::hard;
 using c2f::encode::soft;
 
-/// Boxes of all sizes, some of them partly outside of the image and one of no size.
+/// Boxes of all sizes, some of them partly outside of the image and one of size 0.
 at::Tensor some_boxes(std::int64_t n, std::int64_t k) {
   at::Tensor const boxes = tests::uniform({n, k, 4}, 7).to(at::kFloat);
   boxes.select(2, 3).mul_(0.6);
@@ -24,11 +24,11 @@ template <class Edges>
 std::pair<at::Tensor, at::Tensor> drawn(c2f::fused_operations const* table, at::Tensor const& boxes, at::Tensor const& weight,
                                         at::MemoryFormat format) {
   c2f::with_fused const scope(table);
-  at::Tensor const leaf = boxes.detach().clone().set_requires_grad(true);
-  at::Tensor const maps = c2f::encode::draw_boxes<Edges>(leaf, weight.size(2), weight.size(3), format);
+  at::Tensor const input = boxes.detach().clone().set_requires_grad(true);
+  at::Tensor const maps  = c2f::encode::draw_boxes<Edges>(input, weight.size(2), weight.size(3), format);
   if (!maps.requires_grad()) return {maps, {}};
   maps.mul(weight).sum().backward();
-  return {maps.detach(), leaf.grad()};
+  return {maps.detach(), input.grad()};
 }
 
 struct boxed {
@@ -69,9 +69,9 @@ TEST_CASE("kernel draw_boxes: maps and the gradient to the boxes are those of th
     }
 }
 
-TEST_CASE("kernel draw_boxes: edges on the middles of pixels, doubles, boxes that are not numbers") {
+TEST_CASE("kernel draw_boxes: edges on the centres of pixels, doubles, boxes that are NaN") {
   C2F_NEEDS_DEVICE();
-  // A side of 10 pixels: a box from 1.5 to 4.5 has its edges on middles, which are outside then.
+  // A side of 10 pixels: a box from 1.5 to 4.5 has its edges on the centres of pixels, which are outside then.
   at::Tensor const box = tests::uniform({1, 1, 4}, 1).to(at::kFloat);
   box[0][0].copy_(at::tensor({0.3f, 0.3f, 0.3f, 0.3f}));
   at::Tensor const weight = tests::normal({1, 1, 10, 10}, 1);
@@ -84,7 +84,7 @@ TEST_CASE("kernel draw_boxes: edges on the middles of pixels, doubles, boxes tha
   REQUIRE(drawn<soft<2>>(&c2f::cuda::fused, box, weight, at::MemoryFormat::Contiguous).first.isnan().all().item<bool>());
 }
 
-TEST_CASE("a stack of boxes trains the same when its encoder's boxes are drawn at once") {
+TEST_CASE("a stack of boxes trains the same when one kernel draws its encoder's boxes") {
   C2F_NEEDS_DEVICE();
   c2f::fused_operations const table{.draw_boxes = c2f::cuda::fused.draw_boxes};
   auto const step = [](c2f::fused_operations const* set, at::MemoryFormat format) {

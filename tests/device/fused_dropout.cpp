@@ -1,4 +1,4 @@
-// cuda/kernels/dropout.cuh against c2f::dropout, which draws on the host.
+// cuda/kernels/dropout.cuh against c2f::dropout, whose random numbers are computed on the host.
 #include <c2f/layers/dropout.hpp>
 
 #include "catch.hpp"
@@ -11,9 +11,9 @@ struct case_of {
   bool channels_last;
 };
 
-// The numbers of the host, their product and its gradient.
+// The result and the gradient of the layer on the host, bit for bit.
 template <double P>
-void require_what_the_host_drops(case_of const& now, at::ScalarType type) {
+void require_same_as_host(case_of const& now, at::ScalarType type) {
   using layer              = typename c2f::dropout<P>::template on<c2f::image<3, 4, 4>>;
   std::uint64_t const seed = 0x8000000100000007, epoch = (std::uint64_t{1} << 33) + 5;
   std::int64_t const samples = now.dims[0];
@@ -26,20 +26,21 @@ void require_what_the_host_drops(case_of const& now, at::ScalarType type) {
   keys[0].fill_(static_cast<std::int64_t>(seed)), keys[1].fill_(static_cast<std::int64_t>(epoch));
 
   auto const with_gradient = [&](auto const& drop) {
-    at::Tensor const leaf = x.detach().clone().set_requires_grad(true), dropped = drop(leaf);
+    at::Tensor const input = x.detach().clone().set_requires_grad(true), dropped = drop(input);
     dropped.mul(weight).sum().backward();
-    return std::pair{dropped.detach(), leaf.grad()};
+    return std::pair{dropped.detach(), input.grad()};
   };
-  auto const [wanted, wanted_gradient] = with_gradient([&](at::Tensor const& leaf) {
+  auto const [wanted, wanted_gradient] = with_gradient([&](at::Tensor const& input) {
     c2f::pass p{.mode = c2f::train, .seed = seed, .epoch = epoch, .ids = ids, .level = 2, .drops = 3};
-    return layer{}(leaf, p);
+    return layer{}(input, p);
   });
   c2f::device_numbers numbers;
   numbers.keys = keys.to(tests::device()), numbers.ids = device_ids.to(tests::device());
-  auto const [found, gradient] = with_gradient([&](at::Tensor const& leaf) {
+  auto const [found, gradient] = with_gradient([&](at::Tensor const& input) {
     c2f::with_fused const scope(&c2f::cuda::fused);
-    c2f::pass p{.mode = c2f::train, .level = 2, .drops = 3, .device = &numbers, .captured = true};  // nothing may be drawn on the host
-    return layer{}(leaf, p);
+    c2f::pass p{
+        .mode = c2f::train, .level = 2, .drops = 3, .device = &numbers, .capturing = true};  // random choices on the host are refused
+    return layer{}(input, p);
   });
   REQUIRE(found.scalar_type() == type);
   REQUIRE(found.strides() == x.strides());
@@ -49,7 +50,7 @@ void require_what_the_host_drops(case_of const& now, at::ScalarType type) {
 
 }  // namespace
 
-TEST_CASE("kernel drop: what is dropped, and its gradient, is what the layer drops on the host, bit for bit") {
+TEST_CASE("kernel dropout: result and gradient are those of the layer on the host, bit for bit") {
   C2F_NEEDS_DEVICE();
   std::vector<case_of> const cases{{{3, 1}, false},         {{1, 5}, false},        {{4, 4096}, false},
                                    {{2, 4099}, false},      {{3, 10000}, false},    {{2, 5, 3, 7}, false},
@@ -59,8 +60,8 @@ TEST_CASE("kernel drop: what is dropped, and its gradient, is what the layer dro
                                    {{0, 4}, false}};
   for (auto const type : {at::kFloat, at::kBFloat16})
     for (auto const& each : cases) {
-      require_what_the_host_drops<0.5>(each, type);
-      require_what_the_host_drops<0.3>(each, type);
-      require_what_the_host_drops<0.0>(each, type);
+      require_same_as_host<0.5>(each, type);
+      require_same_as_host<0.3>(each, type);
+      require_same_as_host<0.0>(each, type);
     }
 }

@@ -1,12 +1,12 @@
-// Whole trainings with all fused operations and recorded steps: on a GPU with CUDA graphs, on the CPU with the kernels' twins and work
-// that is called again.
+// Whole trainings with all fused operations and captured steps: on a GPU with CUDA graphs, on the CPU with the CPU versions of the kernels
+// and replays that call the work again.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 #include <c2f/data/synthetic/glyphs.hpp>
 #include <c2f/inference/predictor.hpp>
 
 #include "catch.hpp"
-#include "recorder.hpp"
+#include "graph_capture.hpp"
 #include "reliability/tiny.hpp"
 
 namespace {
@@ -17,8 +17,8 @@ struct pt {
   using network                     = c2f::resnet_cifar<8, c2f::class_vector<4>>;
 };
 
-c2f::accelerator called() { return {tests::device(), &c2f::cuda::fused, &tests::call_again}; }
-c2f::accelerator captured() { return tests::recorder(&c2f::cuda::fused); }
+c2f::accelerator captured_as_call() { return {tests::device(), &c2f::cuda::fused, &tests::capture_as_call}; }
+c2f::accelerator captured() { return tests::capturing_accelerator(&c2f::cuda::fused); }
 
 struct outcome {
   std::vector<at::Tensor> numbers;
@@ -28,7 +28,7 @@ struct outcome {
   void keep(c2f::training_state const& state, c2f::moment when) {
     if (when == c2f::moment::step) return;
     numbers.clear();
-    for (auto const* list : {&state.leaves, &state.momenta, &state.averages})
+    for (auto const* list : {&state.model, &state.optimizer_state, &state.averages})
       for (auto const& [path, tensor] : *list)
         if (tensor.is_floating_point()) numbers.push_back(tensor.detach().to(at::kCPU).clone());
   }
@@ -57,10 +57,10 @@ bool close(std::vector<double> const& a, std::vector<double> const& b, std::size
 
 }  // namespace
 
-TEST_CASE("kernel fit: a recorded training gives the bytes of one that is called, step by step") {
+TEST_CASE("kernel fit: replayed steps give the bytes of steps that are called, one by one") {
   C2F_NEEDS_DEVICE();
   for (bool const bf16 : {false, true}) {
-    outcome const once  = trained<pt>(data, steps(tens()).bf16(bf16).on(called())),
+    outcome const once  = trained<pt>(data, steps(tens()).bf16(bf16).on(captured_as_call())),
                   again = trained<pt>(data, steps(tens()).bf16(bf16).on(captured()));
     REQUIRE(once.losses.size() == static_cast<std::size_t>(20 * tens()));
     REQUIRE(once.losses == again.losses);
@@ -68,7 +68,7 @@ TEST_CASE("kernel fit: a recorded training gives the bytes of one that is called
   }
 }
 
-TEST_CASE("kernel fit: the same seed gives the same bytes of all state, another one others") {
+TEST_CASE("kernel fit: the same seed gives the same bytes of all state, another seed different ones") {
   C2F_NEEDS_DEVICE();
   using task          = tiny::class_vector;
   auto const samples  = tiny::dataset<task::kind, 8>{{160, 1}, {8, 2}};
@@ -78,7 +78,7 @@ TEST_CASE("kernel fit: the same seed gives the same bytes of all state, another 
   REQUIRE(!tiny::same_bytes(one, state_of(8)));
 }
 
-/// Every norm of a pass in channels last reaches its kernel, so nothing on the way has lost the layout.
+/// Every norm of a pass in channels_last reaches its kernel, so no operation before it has changed the memory format.
 namespace {
 int norms = 0;
 at::Tensor counting(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias, at::Tensor const& mean,
@@ -89,7 +89,7 @@ at::Tensor counting(at::Tensor const& x, at::Tensor const& weight, at::Tensor co
   return c2f::cuda::fused.norm_relu(x, weight, bias, mean, variance, shortcut, relu);
 }
 }  // namespace
-TEST_CASE("kernel fit: images in channels last stay so to the end") {
+TEST_CASE("kernel fit: images in channels_last keep the memory format through the whole pass") {
   C2F_NEEDS_DEVICE();
   c2f::fused_operations table = c2f::cuda::fused;
   table.norm_relu             = &counting;
@@ -106,10 +106,10 @@ TEST_CASE("kernel fit: images in channels last stay so to the end") {
   });
 }
 
-TEST_CASE("kernel fit: fused operations train as ATen's on the CPU do, for every kind") {
+TEST_CASE("kernel fit: fused operations train as ATen's operations on the CPU, for every kind") {
   C2F_NEEDS_DEVICE();
   outcome const plain = trained<pt>(data, steps(1)), fused = trained<pt>(data, steps(1).on(captured()));
-  REQUIRE(close(plain.losses, fused.losses, 10, 1e-3));  // then rounding has grown
+  REQUIRE(close(plain.losses, fused.losses, 10, 1e-3));  // later, rounding differences have grown
   outcome const boxes     = trained<tiny::boxes>(tiny::data_of<tiny::boxes>(), steps(1).batch(4)),
                 boxes_too = trained<tiny::boxes>(tiny::data_of<tiny::boxes>(), steps(1).batch(4).on(captured()));
   REQUIRE(close(boxes.losses, boxes_too.losses, 10, 1e-3));
@@ -118,7 +118,7 @@ TEST_CASE("kernel fit: fused operations train as ATen's on the CPU do, for every
   REQUIRE(close(dense.losses, dense_too.losses, 10, 1e-3));
 }
 
-TEST_CASE("kernel fit: the steps are recorded") {
+TEST_CASE("kernel fit: the steps are captured") {
   C2F_NEEDS_DEVICE();
   c2f::stack<pt> model(3);
   auto const recipe = steps(1).on(captured());
@@ -127,37 +127,37 @@ TEST_CASE("kernel fit: the steps are recorded") {
   c2f::training_step<pt> step(model, recipe);
   for (auto const& batch : c2f::data::loader{data.train, {.batch = 16}}.epoch(0)) {
     step.queue({batch}, {.t = 0.5, .learning_rate = 0.01});
-    INFO(step.why());
+    INFO(step.why_not_captured());
     REQUIRE(step.captured());
     step.next(/*wait=*/true);
   }
 }
 
-TEST_CASE("kernel fit: an evaluation that is recorded, of pictures on the device, scores as one that is run") {
+TEST_CASE("kernel fit: a captured evaluation of images on the device gives the scores of one that is not captured") {
   C2F_NEEDS_DEVICE();
   c2f::stack<pt> model(3);
-  c2f::data::glyphs<4> const more({.train = 1, .test = 150, .seed = 1});
+  c2f::data::glyphs<4> const other({.train = 1, .test = 150, .seed = 1});
   c2f::move_to(model, tests::device());
   c2f::to_channels_last(model);
   auto const recipe = steps(1).on(captured());
-  c2f::detail::evaluator<pt, std::remove_cvref_t<decltype(more.test)>> captured_passes(model, more.test, recipe, /*often=*/true);
+  c2f::detail::evaluator<pt, std::remove_cvref_t<decltype(other.test)>> captured_passes(model, other.test, recipe, /*often=*/true);
   auto const scored = [&] { return *captured_passes.scores([] { return false; }); };
   std::vector<double> before;
   for (int i = 0; i < 2; ++i) {
-    auto const found = scored(), wanted = c2f::evaluate(model, more.test, steps(1).device(tests::device()));
+    auto const found = scored(), wanted = c2f::evaluate(model, other.test, steps(1).device(tests::device()));
     REQUIRE(found.size() == 2);
     for (std::size_t stage = 0; stage < 2; ++stage)
-      for (std::size_t value = 0; value < 2; ++value)  // a sample between two classes may fall to either
+      for (std::size_t value = 0; value < 2; ++value)  // a sample with two almost equal logits may get either class
         REQUIRE(std::abs(found[stage].values[value].second - wanted[stage].values[value].second) < 1.5 / 150);
     std::vector<double> const now{found[0].values[0].second, found[1].values[0].second};
     REQUIRE(now != before);
     before = now;
     at::NoGradGuard const no_gradients;
-    for (auto const& each : c2f::parameters(model)) each.mul_(-1);  // what is repeated reads them anew
+    for (auto const& each : c2f::parameters(model)) each.mul_(-1);  // a replay reads the new values
   }
 }
 
-TEST_CASE("kernel fit: a predictor on the device answers as the model does") {
+TEST_CASE("kernel fit: a predictor on the device gives the model's predictions") {
   C2F_NEEDS_DEVICE();
   c2f::stack<pt> const model(3);
   c2f::predictor<pt> predict(model, {.on = captured()});

@@ -1,11 +1,11 @@
-// cuda/kernels/map.cuh: places and indices, and what is too large.
+// cuda/kernels/map.cuh: positions and indices, and maps that are too large.
 #include <ATen/ops/arange.h>
 #include <c2f/cuda/autograd/fused_map.hpp>
 
 #include "catch.hpp"
 #include "device.hpp"
 
-TEST_CASE("the places of a map are those of its indices, in both layouts") {
+TEST_CASE("the positions of a map correspond to its indices, in both memory formats") {
   for (bool const last : {false, true})
     for (auto const& [n, c, h, w] : {std::array{2, 3, 4, 5}, std::array{1, 1, 1, 1}, std::array{3, 1, 1, 7}, std::array{2, 5, 3, 1}}) {
       c2f::cuda::map_shape const map(n, c, h, w, last);

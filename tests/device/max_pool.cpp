@@ -21,9 +21,9 @@ struct pooled {
 };
 template <class Pool>
 pooled by(Pool const& pool, at::Tensor const& x, at::Tensor const& weight) {
-  at::Tensor const leaf = x.detach().clone(at::MemoryFormat::Preserve).set_requires_grad(true), y = pool(leaf);
+  at::Tensor const input = x.detach().clone(at::MemoryFormat::Preserve).set_requires_grad(true), y = pool(input);
   y.mul(weight).sum().backward();
-  return {y.detach(), leaf.grad()};
+  return {y.detach(), input.grad()};
 }
 
 }  // namespace
@@ -38,7 +38,7 @@ TEST_CASE("kernel max_pool: windows of any size, and the gradient") {
             sizes{1, 40, 1, 1, 3, 2, 1}, sizes{2, 8, 12, 5, 1, 1, 0}, sizes{1, 8, 10, 7, 3, 2, 1, true}}) {
         CAPTURE(s.height, s.width, s.kernel, s.stride, s.padding, s.ceil, ties);
         at::Tensor x = tests::normal({s.n, s.c, s.height, s.width}, 1).to(type).contiguous(at::MemoryFormat::ChannelsLast);
-        if (ties) x = x.mul(2).round().relu();  // as behind a ReLU: many windows have their largest number several times
+        if (ties) x = x.mul(2).round().relu();  // as behind a ReLU: many windows have several equal maxima
         auto const exact = [&](at::Tensor const& a) {
           return at::max_pool2d(a, {s.kernel, s.kernel}, {s.stride, s.stride}, {s.padding, s.padding}, {1, 1}, s.ceil);
         };
@@ -56,7 +56,7 @@ TEST_CASE("kernel max_pool: windows of any size, and the gradient") {
       }
 }
 
-TEST_CASE("kernel max_pool: what is not finite, other layouts, no gradient, what it does not take") {
+TEST_CASE("kernel max_pool: numbers that are not finite, other layouts, no gradient, inputs that it refuses") {
   C2F_NEEDS_DEVICE();
   double const nan = std::numeric_limits<double>::quiet_NaN(), lowest = -std::numeric_limits<double>::infinity();
   auto const exact = [](at::Tensor const& a) { return at::max_pool2d(a, {2, 2}, {2, 2}); };
@@ -69,7 +69,7 @@ TEST_CASE("kernel max_pool: what is not finite, other layouts, no gradient, what
   auto const found = by(fused, x, weight), wanted = by(exact, x, weight);
   REQUIRE(found.y.nan_to_num(77).equal(wanted.y.nan_to_num(77)));
   REQUIRE(found.gradient.equal(wanted.gradient));
-  // Memory that is not channels last, not dense, or not at 16 bytes.
+  // Maps that are not channels_last, not dense, or not aligned to 16 bytes.
   at::Tensor const wide = tests::normal({2, 10, 4, 6}, 3).contiguous(at::MemoryFormat::ChannelsLast);
   for (at::Tensor const& each : {tests::normal({2, 8, 4, 6}, 3), wide.narrow(1, 1, 8), wide.narrow(1, 2, 8)})
     REQUIRE(fused(each).equal(exact(each)));
@@ -79,7 +79,7 @@ TEST_CASE("kernel max_pool: what is not finite, other layouts, no gradient, what
   REQUIRE_THROWS_AS(c2f::cuda::fused.max_pool(tests::normal({1, 8, 40, 40}, 1), 17, 2, 0, false), c2f::input_error);
 }
 
-TEST_CASE("networks that pool answer and learn the same with either pooling") {
+TEST_CASE("networks with pooling give the same output and gradients with both implementations") {
   C2F_NEEDS_DEVICE();
   c2f::fused_operations const table{.max_pool = c2f::cuda::fused.max_pool};
   auto const same = [&]<class Network>(std::type_identity<Network>) {
@@ -90,9 +90,9 @@ TEST_CASE("networks that pool answer and learn the same with either pooling") {
       c2f::initialize(net, 1);
       c2f::move_to(net, tests::device());
       c2f::to_channels_last(net);
-      at::Tensor const answer = net(tests::normal({2, 3, 32, 48}, 1).contiguous(at::MemoryFormat::ChannelsLast), c2f::train);
-      answer.mul(tests::normal(answer.sizes().vec(), 2)).sum().backward();
-      std::vector<at::Tensor> all{answer.detach()};
+      at::Tensor const output = net(tests::normal({2, 3, 32, 48}, 1).contiguous(at::MemoryFormat::ChannelsLast), c2f::train);
+      output.mul(tests::normal(output.sizes().vec(), 2)).sum().backward();
+      std::vector<at::Tensor> all{output.detach()};
       for (auto const& each : c2f::parameters(net)) all.push_back(each.grad());
       return all;
     };

@@ -12,17 +12,17 @@ namespace {
 
 using fuse_type = c2f::fuse::in_turn<c2f::fuse::multiply, c2f::fuse::crop<2, 4>>;
 
-struct answers {
+struct results {
   at::Tensor parts, to_x, to_z;
 };
 template <class Join>
-answers joined_by(Join const& join, at::Tensor const& x, at::Tensor const& z) {
+results joined_by(Join const& join, at::Tensor const& x, at::Tensor const& z) {
   at::Tensor const a = x.detach().clone().set_requires_grad(true), b = z.detach().clone().set_requires_grad(true);
   at::Tensor const parts = join(a, b);
   parts.mul(tests::normal(parts.sizes().vec(), 3).to(parts.scalar_type())).sum().backward();
   return {parts.detach(), a.grad(), b.grad()};
 }
-void same(answers const& found, answers const& wanted, double close) {
+void same(results const& found, results const& wanted, double close) {
   REQUIRE(found.parts.equal(wanted.parts));
   REQUIRE(at::allclose(found.to_x.to(at::kFloat), wanted.to_x.to(at::kFloat), close, close));
   REQUIRE(at::allclose(found.to_z.to(at::kFloat), wanted.to_z.to(at::kFloat), close, close));
@@ -50,7 +50,7 @@ TEST_CASE("kernel multiply_crop: rectangles of a product, and both gradients") {
           corners.push_back(draw.below(static_cast<std::uint32_t>(height - high + 1)));
           corners.push_back(draw.below(static_cast<std::uint32_t>(width - wide + 1)));
         }
-        auto const at_once = [&, high = high, wide = wide](at::Tensor const& a, at::Tensor const& b) {
+        auto const fused = [&, high = high, wide = wide](at::Tensor const& a, at::Tensor const& b) {
           return c2f::cuda::fused.multiply_crop(a, b, corners, high, wide);
         };
         auto const by_narrow = [&, n = n, high = high, wide = wide](at::Tensor const& a, at::Tensor const& b) {
@@ -61,12 +61,12 @@ TEST_CASE("kernel multiply_crop: rectangles of a product, and both gradients") {
           }
           return at::cat(each, 0);
         };
-        auto const found = joined_by(at_once, x, z);
+        auto const found = joined_by(fused, x, z);
         REQUIRE(found.parts.is_contiguous(format));
         if (n < 100)
           same(found, joined_by(by_narrow, x, z), type == at::kFloat ? 1e-5 : 0.05);
         else {
-          std::vector<at::Tensor> each;  // of 150 products the definition would make 150 whole ones
+          std::vector<at::Tensor> each;  // the definition would compute 150 whole products
           for (std::int64_t i = 0; i < n; ++i) {
             auto const at = static_cast<std::size_t>(2 * i);
             each.push_back(x[i].mul(z[i]).narrow(1, corners[at], high).narrow(2, corners[at + 1], wide).unsqueeze(0));
@@ -81,7 +81,7 @@ TEST_CASE("kernel multiply_crop: rectangles of a product, and both gradients") {
       }
 }
 
-TEST_CASE("multiply and crop in turn give the same parts, answers and gradients at once") {
+TEST_CASE("fuse::in_turn<multiply, crop> gives the same parts, undone results and gradients with the fused operation") {
   C2F_NEEDS_DEVICE();
   using rgb = c2f::image<3, c2f::dynamic, c2f::dynamic>;
   c2f::fused_operations const table{.multiply_crop = c2f::cuda::fused.multiply_crop};
@@ -89,26 +89,26 @@ TEST_CASE("multiply and crop in turn give the same parts, answers and gradients 
     typename fuse_type::template on<rgb, c2f::image<Channels, c2f::dynamic, c2f::dynamic>> const fuse{};
     for (std::int64_t const n : {1, 3})
       for (auto const format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
-        at::Tensor const x = tests::normal({n, 3, 30, 26}, 1).contiguous(format),
-                         z = tests::normal({n, Channels, 30, 26}, 2).contiguous(format);
-        at::Tensor told    = at::zeros({n, 1, 30, 26}, x.options());
-        for (std::int64_t i = 0; i < n; ++i) told[i][0].narrow(0, 8 + 2 * i, 5).narrow(1, 3 + 3 * i, 6).fill_(1);
-        at::Tensor answer, answer_at_once;
+        at::Tensor const x      = tests::normal({n, 3, 30, 26}, 1).contiguous(format),
+                         z      = tests::normal({n, Channels, 30, 26}, 2).contiguous(format);
+        at::Tensor conditioning = at::zeros({n, 1, 30, 26}, x.options());
+        for (std::int64_t i = 0; i < n; ++i) conditioning[i][0].narrow(0, 8 + 2 * i, 5).narrow(1, 3 + 3 * i, 6).fill_(1);
+        at::Tensor defined_undone, fused_undone;
         auto const joined = [&](c2f::fused_operations const* set, at::Tensor& undone) {
           return [&, set](at::Tensor const& a, at::Tensor const& b) {
             c2f::with_fused const scope(set);
-            c2f::pass p{.mode = c2f::train, .t = 1, .seed = 2, .conditioning = told};
-            auto const both        = fuse(a, b, p);
-            at::Tensor const parts = both;
-            undone                 = fuse.undo(parts.detach(), both);
+            c2f::pass p{.mode = c2f::train, .t = 1, .seed = 2, .conditioning = conditioning};
+            auto const joined_map  = fuse(a, b, p);
+            at::Tensor const parts = joined_map;
+            undone                 = fuse.undo(parts.detach(), joined_map);
             return parts;
           };
         };
-        auto const found = joined_by(joined(&table, answer_at_once), x, z), wanted = joined_by(joined(nullptr, answer), x, z);
+        auto const found = joined_by(joined(&table, fused_undone), x, z), wanted = joined_by(joined(nullptr, defined_undone), x, z);
         same(found, wanted, 1e-5);
         REQUIRE(found.parts.size(2) < 30);
-        REQUIRE(answer_at_once.equal(answer));
-        REQUIRE(answer.sizes() == x.sizes());
+        REQUIRE(fused_undone.equal(defined_undone));
+        REQUIRE(defined_undone.sizes() == x.sizes());
       }
   };
   compared(std::integral_constant<std::int64_t, 3>{});

@@ -1,4 +1,4 @@
-// cuda/kernels/norm_relu.cuh against batch_norm, add and relu of ATen, in double.
+// cuda/kernels/norm_relu.cuh against ATen's batch_norm, add and relu in double.
 #include <c2f/c2f.hpp>
 
 #include <ATen/ops/batch_norm.h>
@@ -19,19 +19,19 @@ at::Tensor const nothing = {};
 at::Tensor map_of(dims const& of, std::uint64_t seed, at::ScalarType type = at::kFloat) {
   return tests::normal(of, seed).to(type).contiguous(last);
 }
-/// Of the largest number of `wanted`.
+/// The largest difference, relative to the largest number of `wanted`.
 double difference(at::Tensor const& found, at::Tensor const& wanted) {
   at::Tensor const exact = wanted.to(at::kDouble);
   return found.to(at::kDouble).sub(exact).abs().max().item<double>() / (exact.abs().max().item<double>() + 1e-30);
 }
-at::Tensor leaf(at::Tensor const& values, at::ScalarType type) { return values.detach().to(type, false, true).set_requires_grad(true); }
+at::Tensor input(at::Tensor const& values, at::ScalarType type) { return values.detach().to(type, false, true).set_requires_grad(true); }
 
-/// What a norm owns.
-struct owned {
+/// The parameters and buffers of a norm.
+struct norm_state {
   at::Tensor weight, bias, mean, var;
-  owned(std::int64_t channels, at::ScalarType type)
-      : weight(leaf(tests::normal({channels}, 11).mul(0.5).add(1), type)),
-        bias(leaf(tests::normal({channels}, 12), type)),
+  norm_state(std::int64_t channels, at::ScalarType type)
+      : weight(input(tests::normal({channels}, 11).mul(0.5).add(1), type)),
+        bias(input(tests::normal({channels}, 12), type)),
         mean(tests::normal({channels}, 13).to(type)),
         var(tests::normal({channels}, 14).abs().to(type)) {}
 };
@@ -40,18 +40,18 @@ struct owned {
 void compare(at::Tensor const& x_, at::Tensor const& shortcut_, bool relu, double close) {
   std::int64_t const channels = x_.size(1);
   at::Tensor const dy         = tests::normal(x_.sizes().vec(), 3).to(x_.scalar_type());
-  owned const ours(channels, at::kFloat), wanted(channels, at::kDouble);
+  norm_state const ours(channels, at::kFloat), wanted(channels, at::kDouble);
 
-  at::Tensor const x        = leaf(x_, x_.scalar_type());
-  at::Tensor const shortcut = shortcut_.defined() ? leaf(shortcut_, x_.scalar_type()) : nothing;
+  at::Tensor const x        = input(x_, x_.scalar_type());
+  at::Tensor const shortcut = shortcut_.defined() ? input(shortcut_, x_.scalar_type()) : nothing;
   at::Tensor const y        = table.norm_relu(x, ours.weight, ours.bias, ours.mean, ours.var, shortcut, relu);
   y.backward(dy);
 
-  at::Tensor const exact_x        = leaf(x_, at::kDouble);
-  at::Tensor const exact_shortcut = shortcut_.defined() ? leaf(shortcut_, at::kDouble) : nothing;
+  at::Tensor const exact_x        = input(x_, at::kDouble);
+  at::Tensor const exact_shortcut = shortcut_.defined() ? input(shortcut_, at::kDouble) : nothing;
   at::Tensor z                    = at::batch_norm(exact_x, wanted.weight, wanted.bias, wanted.mean, wanted.var, true, 0.1, 1e-5, false);
   if (shortcut_.defined()) z = z.add(exact_shortcut);
-  // What lies within rounding of 0 may be cut off in one and not in the other: the gradient passes where ours is above 0.
+  // A value within rounding of 0 may be zeroed by one ReLU and not by the other, so the gradient is masked by the fused result.
   z.backward(relu ? dy.to(at::kDouble).mul(y.detach().gt(0)) : dy.to(at::kDouble));
 
   REQUIRE(y.is_contiguous(last));
@@ -69,7 +69,7 @@ void compare(at::Tensor const& x_, at::Tensor const& shortcut_, bool relu, doubl
 
 TEST_CASE("kernel norm_relu: y, running statistics and gradients are batch_norm's, add's and relu's") {
   C2F_NEEDS_DEVICE();
-  // Rows below, at and above what one block takes, odd numbers of them, tiles of 8, 16 and 32 channels, maps of one pixel.
+  // Fewer, as many and more rows than one thread block processes, odd numbers of rows, tiles of 8, 16 and 32 channels, maps of one pixel.
   for (dims const& of : {dims{9, 8, 1, 1}, dims{3, 8, 5, 7}, dims{2, 16, 16, 16}, dims{3, 16, 19, 19}, dims{5, 24, 13, 11},
                          dims{7, 64, 9, 9}, dims{3, 48, 33, 31}, dims{5, 2048, 2, 1}, dims{4, 96, 12, 12}, dims{9, 8, 121, 127}})
     for (auto const type : {at::kFloat, at::kBFloat16})
@@ -78,19 +78,19 @@ TEST_CASE("kernel norm_relu: y, running statistics and gradients are batch_norm'
           compare(map_of(of, 1, type), summed ? map_of(of, 2, type) : nothing, relu, type == at::kFloat ? 1e-5 : 1e-2);
 }
 
-TEST_CASE("kernel norm_relu: other layouts and number types are brought into the one it knows") {
+TEST_CASE("kernel norm_relu: other layouts and number types are converted") {
   C2F_NEEDS_DEVICE();
   dims const of{3, 16, 6, 5};
   compare(tests::normal(of, 1), tests::normal(of, 2), true, 1e-5);
   at::Tensor const odd = tests::normal({3 * 16 * 6 * 5 + 1}, 4).narrow(0, 1, 3 * 16 * 6 * 5).view({3, 6, 5, 16}).permute({0, 3, 1, 2});
   REQUIRE(odd.is_contiguous(last));
-  owned const norm(16, at::kFloat);
+  norm_state const norm(16, at::kFloat);
   auto const normed = [&](at::Tensor const& x) { return table.norm_relu(x, norm.weight, norm.bias, norm.mean, norm.var, x, true); };
-  REQUIRE(normed(odd).equal(normed(odd.clone())));  // odd starts 4 bytes behind a multiple of 16
+  REQUIRE(normed(odd).equal(normed(odd.clone())));  // the address of odd is 4 bytes behind a multiple of 16
   REQUIRE(table.norm_relu(map_of(of, 1, at::kDouble), norm.weight, norm.bias, norm.mean, norm.var, nothing, true).scalar_type() ==
           at::kFloat);
   for (dims const& not_one : {dims{2, 3, 4, 4}, dims{2, 12, 4, 4}, dims{4, 16}}) {
-    owned const other(not_one[1], at::kFloat);
+    norm_state const other(not_one[1], at::kFloat);
     REQUIRE_THROWS_AS(table.norm_relu(tests::normal(not_one, 1), other.weight, other.bias, other.mean, other.var, nothing, true),
                       c2f::input_error);
   }
@@ -105,12 +105,12 @@ TEST_CASE("kernel norm_relu: a mean far from zero, or a first number far from th
   compare(outlier, nothing, false, 1e-5);
 }
 
-TEST_CASE("kernel norm_relu: the same input gives the same bits, and what is not a number stays seen") {
+TEST_CASE("kernel norm_relu: the same input gives the same bits, and NaN is propagated") {
   C2F_NEEDS_DEVICE();
   at::Tensor const x = map_of({5, 24, 17, 19}, 1, at::kBFloat16), dy = map_of({5, 24, 17, 19}, 2, at::kBFloat16);
   auto const run = [&](at::Tensor const& from) {
-    owned const norm(24, at::kFloat);
-    at::Tensor const in = leaf(from, at::kBFloat16), y = table.norm_relu(in, norm.weight, norm.bias, norm.mean, norm.var, nothing, true);
+    norm_state const norm(24, at::kFloat);
+    at::Tensor const in = input(from, at::kBFloat16), y = table.norm_relu(in, norm.weight, norm.bias, norm.mean, norm.var, nothing, true);
     y.backward(dy);
     return std::vector{y.detach(), in.grad(), norm.weight.grad(), norm.bias.grad(), norm.mean, norm.var};
   };
@@ -128,72 +128,72 @@ TEST_CASE("kernel norm_relu: the same input gives the same bits, and what is not
   }
 }
 
-TEST_CASE("kernel norm_relu: gradients of several readers are added to the bit as autograd adds them") {
+TEST_CASE("kernel norm_relu: gradients of several consumers are added bit for bit as autograd adds them") {
   C2F_NEEDS_DEVICE();
   for (auto const type : {at::kFloat, at::kBFloat16})
     for (bool const relu : {true, false})
       for (bool const summed : {true, false})
-        for (int const readers : {2, 3}) {
+        for (int const consumers : {2, 3}) {
           dims const of{5, 24, 13, 11};
-          auto const run = [&](bool apart) {
-            owned const norm(24, at::kFloat);
-            at::Tensor const x = leaf(map_of(of, 1), type), shortcut = summed ? leaf(map_of(of, 2), type) : nothing,
+          auto const run = [&](bool fan_out) {
+            norm_state const norm(24, at::kFloat);
+            at::Tensor const x = input(map_of(of, 1), type), shortcut = summed ? input(map_of(of, 2), type) : nothing,
                              y = table.norm_relu(x, norm.weight, norm.bias, norm.mean, norm.var, shortcut, relu);
             at::Tensor sum     = y.mul(map_of(of, 3, type)).sum();
-            for (int i = 1; i < readers; ++i) {
-              at::Tensor const again = apart ? table.gradient_fan_out(y) : y;
-              REQUIRE(again.is_alias_of(y));
-              REQUIRE(again.output_nr() == (apart ? i : 0));
-              sum = sum.add(again.mul(map_of(of, 3 + i, type)).sum());
+            for (int i = 1; i < consumers; ++i) {
+              at::Tensor const alias = fan_out ? table.gradient_fan_out(y) : y;
+              REQUIRE(alias.is_alias_of(y));
+              REQUIRE(alias.output_nr() == (fan_out ? i : 0));
+              sum = sum.add(alias.mul(map_of(of, 3 + i, type)).sum());
             }
             sum.backward();
             return std::vector{x.grad(), norm.weight.grad(), norm.bias.grad(), summed ? shortcut.grad() : x.grad()};
           };
           auto const found = run(true), wanted = run(false);
           for (std::size_t i = 0; i < found.size(); ++i)
-            if (readers == 2)
+            if (consumers == 2)
               REQUIRE(found[i].equal(wanted[i]));
-            else  // three numbers, and nobody says which two come first
+            else  // the order of three summands is not defined
               REQUIRE(difference(found[i], wanted[i]) < (type == at::kFloat ? 1e-5 : 1e-2));
         }
 }
 
-TEST_CASE("kernel norm_relu: a reader without a gradient adds nothing, and the second may be the only one") {
+TEST_CASE("kernel norm_relu: a consumer without a gradient adds nothing, and the second consumer may be the only one") {
   C2F_NEEDS_DEVICE();
   dims const of{3, 8, 5, 7};
   auto const run = [&](bool first, bool second) {
-    owned const norm(8, at::kFloat);
-    at::Tensor const x = leaf(map_of(of, 1), at::kFloat),
-                     y = table.norm_relu(x, norm.weight, norm.bias, norm.mean, norm.var, nothing, true), again = table.gradient_fan_out(y);
-    (first && second ? y.add(again) : first ? y : again).mul(map_of(of, 2)).sum().backward();
+    norm_state const norm(8, at::kFloat);
+    at::Tensor const x = input(map_of(of, 1), at::kFloat),
+                     y = table.norm_relu(x, norm.weight, norm.bias, norm.mean, norm.var, nothing, true), alias = table.gradient_fan_out(y);
+    (first && second ? y.add(alias) : first ? y : alias).mul(map_of(of, 2)).sum().backward();
     return x.grad();
   };
   REQUIRE(run(false, true).equal(run(true, false)));
   REQUIRE(difference(run(true, true), run(true, false).mul(2)) < 1e-6);
-  // Both blocks of ResNet ask for it, whatever their shortcut is.
-  auto const readers = []<class Block>(std::type_identity<Block>) {
+  // Both residual blocks use the fan-out, with every kind of shortcut.
+  auto const consumers = []<class Block>(std::type_identity<Block>) {
     c2f::with_fused const scope(&c2f::cuda::fused);
     auto block = c2f::make_network<Block, c2f::image<8, 5, 7>>(1);
     c2f::move_to(block, tests::device());
-    owned const norm(8, at::kFloat);
-    at::Tensor const x = leaf(map_of({3, 8, 5, 7}, 1), at::kFloat),
+    norm_state const norm(8, at::kFloat);
+    at::Tensor const x = input(map_of({3, 8, 5, 7}, 1), at::kFloat),
                      y = table.norm_relu(x, norm.weight, norm.bias, norm.mean, norm.var, nothing, true);
     block(y, c2f::train);
     return y.grad_fn()->num_inputs();
   };
-  REQUIRE(readers(std::type_identity<c2f::basic_block<8>>{}) == 2);
-  REQUIRE(readers(std::type_identity<c2f::basic_block<16, 2>>{}) == 2);
-  REQUIRE(readers(std::type_identity<c2f::bottleneck<2>>{}) == 2);
+  REQUIRE(consumers(std::type_identity<c2f::basic_block<8>>{}) == 2);
+  REQUIRE(consumers(std::type_identity<c2f::basic_block<16, 2>>{}) == 2);
+  REQUIRE(consumers(std::type_identity<c2f::bottleneck<2>>{}) == 2);
 
-  at::Tensor const other = leaf(map_of(of, 1), at::kFloat), sum = other.add(1);
+  at::Tensor const other = input(map_of(of, 1), at::kFloat), sum = other.add(1);
   REQUIRE(table.gradient_fan_out(other).is_same(other));
   REQUIRE(table.gradient_fan_out(sum).is_same(sum));
 }
 
-TEST_CASE("kernel norm_relu: one row has no variance, as ATen says") {
+TEST_CASE("kernel norm_relu: the variance of one row is ATen's") {
   C2F_NEEDS_DEVICE();
   at::Tensor const x = map_of({1, 8, 1, 1}, 1);
-  owned const ours(8, at::kFloat), wanted(8, at::kFloat);
+  norm_state const ours(8, at::kFloat), wanted(8, at::kFloat);
   at::Tensor const y = table.norm_relu(x, ours.weight, ours.bias, ours.mean, ours.var, nothing, false);
   REQUIRE(difference(y, at::batch_norm(x, wanted.weight, wanted.bias, wanted.mean, wanted.var, true, 0.1, 1e-5, false)) < 1e-4);
   REQUIRE(difference(ours.mean, wanted.mean) < 1e-6);
@@ -202,7 +202,7 @@ TEST_CASE("kernel norm_relu: one row has no variance, as ATen says") {
 
 namespace {
 
-/// Everything a step of a network gives, with and without the fused operations.
+/// Output, gradients and buffers of a training step of a network, with or without the fused operations.
 template <class Net>
 std::vector<at::Tensor> step(at::Tensor const& x, c2f::fused_operations const* with) {
   c2f::with_fused const scope(with);
@@ -237,7 +237,7 @@ void same_step(at::Tensor const& x, int wanted_calls, double close) {
 
 }  // namespace
 
-TEST_CASE("kernel norm_relu: norms, blocks and networks give the same with it") {
+TEST_CASE("kernel norm_relu: norms, blocks and networks give the same results") {
   C2F_NEEDS_DEVICE();
   using input = c2f::image<16, 8, 8>;
   same_step<c2f::network_on<c2f::batch_norm, input>>(map_of({6, 16, 8, 8}, 1), 1, 1e-5);
@@ -245,14 +245,14 @@ TEST_CASE("kernel norm_relu: norms, blocks and networks give the same with it") 
   same_step<c2f::network_on<c2f::basic_block<24, 2>, input>>(map_of({6, 16, 8, 8}, 1), 3, 1e-3);
   same_step<c2f::network_on<c2f::bottleneck<16, 2>, input>>(map_of({6, 16, 8, 8}, 1), 4, 1e-3);
   same_step<c2f::network_on<c2f::sequential<c2f::conv<24, 3>, c2f::batch_norm, c2f::relu>, input>>(map_of({6, 16, 8, 8}, 1), 1, 1e-4);
-  // What the kernel does not know goes its old way, to the bit.
+  // Inputs that the kernel does not take use ATen's operations, with the same bits.
   same_step<c2f::network_on<c2f::batch_norm, c2f::image<3, 8, 8>>>(map_of({6, 3, 8, 8}, 1), 0, 0);
   same_step<c2f::network_on<c2f::basic_block<12>, input>>(map_of({6, 16, 8, 8}, 1), 0, 0);
   same_step<c2f::network_on<c2f::batch_norm, input>>(tests::normal({6, 16, 8, 8}, 1), 0, 0);
   same_step<c2f::network_on<c2f::batch_norm, c2f::vector<16>>>(tests::normal({6, 16}, 1), 0, 0);
 }
 
-TEST_CASE("kernel norm_relu: a step of a whole stack is the same with it, and eval asks for none") {
+TEST_CASE("kernel norm_relu: a step of a whole stack is the same, and eval does not use the kernel") {
   C2F_NEEDS_DEVICE();
   struct cifar {
     using input   = c2f::image<3, 32, 32>;
@@ -282,8 +282,8 @@ TEST_CASE("kernel norm_relu: a step of a whole stack is the same with it, and ev
   REQUIRE(calls == 2 * 21);  // the stem's norm, two in each of nine blocks, two in shortcuts; coarse and fine
   REQUIRE(statistics.size() == moved.size());
   for (std::size_t i = 0; i < moved.size(); ++i) REQUIRE(difference(moved[i], statistics[i]) < 1e-4);
-  // A ReLU whose input is within rounding of 0 may choose otherwise, which moves gradients by a hundredth: so does noise of 1e-7 on the
-  // images without the fused operation.
+  // A ReLU whose input is within rounding of 0 may give a different mask, which changes gradients by a hundredth. So does noise of 1e-7 on
+  // the images without the fused operation.
   REQUIRE(found.sub(wanted).norm().item<double>() < 0.03 * wanted.norm().item<double>());
 
   c2f::with_fused const scope(&counting);

@@ -1,4 +1,4 @@
-// The predictor against the stack it is made of, and folding against the norms it replaces.
+// The predictor against its stack, and folded convolutions against their norms.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 #include <c2f/inference/predictor.hpp>
@@ -7,7 +7,7 @@
 #include <ATen/ops/allclose.h>
 
 #include "catch.hpp"
-#include "recorder.hpp"
+#include "graph_capture.hpp"
 #include "reliability/tiny.hpp"
 
 namespace {
@@ -22,7 +22,7 @@ struct wide : cifar {
   using network = c2f::resnet<50, c2f::class_vector<10>>;
 };
 
-/// A norm after a convolution whose answer somebody else reads, too.
+/// A norm after a convolution whose output another operation reads, too.
 struct read_twice {
   template <c2f::shape In>
   struct on {
@@ -36,7 +36,7 @@ struct read_twice {
     }
   };
 };
-/// One that is changed before the norm reads it, and a norm without a convolution.
+/// An output that is changed in place before the norm reads it, and a norm without a convolution.
 struct changed {
   template <c2f::shape In>
   struct on {
@@ -63,10 +63,10 @@ template <class Layer>
 struct with : cifar {
   using network = c2f::predicts<c2f::class_vector<10>, Layer, c2f::global_average_pool, c2f::linear<10>>;
 };
-/// A convolution with a bias of its own.
+/// A convolution that has a bias.
 using biased = c2f::sequential<c2f::conv<8, 3, 1, 1, c2f::bias_from<c2f::initial::ones>>, c2f::batch_norm, c2f::relu>;
 
-/// A stack whose norms have something to say.
+/// A stack whose norms are not the identity.
 template <class Task>
 c2f::stack<Task> model_of() {
   c2f::stack<Task> model(3);
@@ -109,7 +109,7 @@ void same(std::int64_t norms) {
 
 }  // namespace
 
-TEST_CASE("a folded network answers as the network") {
+TEST_CASE("a folded network gives the predictions of the network") {
   C2F_NEEDS_DEVICE();
   same<cifar>(2 * 21);  // 19 convolutions and the 2 of the shortcuts, twice
   same<wide>(2 * 53);
@@ -117,16 +117,16 @@ TEST_CASE("a folded network answers as the network") {
 }
 
 namespace {
-int sums = 0, with_shortcut = 0, cut_off = 0;
+int calls = 0, with_shortcut = 0, with_relu = 0;
 at::Tensor counted(at::Tensor const& x, at::Tensor const& bias, at::Tensor const& shortcut, bool relu) {
-  ++sums;
+  ++calls;
   with_shortcut += shortcut.defined();
-  cut_off += relu;
+  with_relu += relu;
   return c2f::cuda::fused.bias_relu(x, bias, shortcut, relu);
 }
 }  // namespace
 
-TEST_CASE("what is left of a folded norm is one operation where there is a fused one") {
+TEST_CASE("the shift of a folded norm, residual add and ReLU are one fused operation") {
   C2F_NEEDS_DEVICE();
   at::NoGradGuard const no_gradients;
   c2f::fused_operations const table{.bias_relu = &counted};
@@ -136,59 +136,59 @@ TEST_CASE("what is left of a folded norm is one operation where there is a fused
   for (bool const bf16 : {false, true}) {
     c2f::predictor<cifar> predict(model, {.on = {tests::device(), &table}, .bf16 = bf16});
     REQUIRE(predict.folded() == 2 * 21);
-    sums = with_shortcut = cut_off = 0;
-    auto const found               = predict(x);
+    calls = with_shortcut = with_relu = 0;
+    auto const found                  = predict(x);
     REQUIRE(close(both.coarse, found.coarse.to(at::kFloat), bf16 ? 0.1 : 1e-4));
     REQUIRE(close(both.fine, found.fine.to(at::kFloat), bf16 ? 0.1 : 1e-4));
     REQUIRE(with_shortcut == 2 * 9);  // the blocks
-    REQUIRE(cut_off == 2 * 19);       // all norms but those of the shortcuts
-    REQUIRE(sums == 2 * 21);
+    REQUIRE(with_relu == 2 * 19);     // all norms but those of the shortcuts
+    REQUIRE(calls == 2 * 21);
   }
-  // Maps that lie otherwise, and a norm of few channels.
+  // Maps in contiguous format, and a norm of few channels.
   c2f::predictor<cifar> contiguous(model, {.on = {tests::device(), &table}, .channels_last = false});
-  sums = 0;
+  calls = 0;
   REQUIRE(close(both.fine, contiguous(x).fine, 1e-4));
-  REQUIRE(sums == 0);
+  REQUIRE(calls == 0);
   using narrow   = with<c2f::sequential<c2f::conv<6, 3>, c2f::batch_norm, c2f::relu>>;
   auto const few = model_of<narrow>();
   c2f::predictor<narrow> predict(few, {.on = {tests::device(), &table}});
   REQUIRE(predict.folded() == 2);
   REQUIRE(close(few(x, c2f::eval).fine, predict(x).fine, 1e-4));
-  REQUIRE(sums == 0);
+  REQUIRE(calls == 0);
 }
 
-TEST_CASE("a norm is folded only where that is right") {
+TEST_CASE("a norm is folded only where the predictions stay the same") {
   C2F_NEEDS_DEVICE();
   same<with<read_twice>>(0);
   same<with<changed>>(0);
   same<with<twice>>(0);
 }
 
-TEST_CASE("each batch size is recorded once, and its answers are the caller's own") {
+TEST_CASE("each batch size is captured once, and a replay does not overwrite earlier predictions") {
   C2F_NEEDS_DEVICE();
   at::NoGradGuard const no_gradients;
   auto const model = model_of<cifar>();
-  c2f::predictor<cifar> predict(model, {.on = tests::recorder()});
+  c2f::predictor<cifar> predict(model, {.on = tests::capturing_accelerator()});
   auto const first = images<cifar>(3), second = first.neg(), other = images<cifar>(2);
-  tests::recordings       = 0;
-  auto const answers      = predict(first);
-  at::Tensor const before = answers.fine.clone();
+  tests::captures         = 0;
+  auto const predictions  = predict(first);
+  at::Tensor const before = predictions.fine.clone();
   REQUIRE(close(model(second, c2f::eval).fine, predict(second).fine, 1e-4));
-  REQUIRE(answers.fine.equal(before));
+  REQUIRE(predictions.fine.equal(before));
   REQUIRE(close(model(other, c2f::eval).fine, predict(other).fine, 1e-4));
-  REQUIRE(tests::recordings == 2);
+  REQUIRE(tests::captures == 2);
   REQUIRE(predict.captured_sizes() == 2);
 
   c2f::stack<tiny::dense> const cropping(1);
-  c2f::predictor<tiny::dense> by_host(cropping, {.on = tests::recorder()});
+  c2f::predictor<tiny::dense> by_host(cropping, {.on = tests::capturing_accelerator()});
   auto const slice = images<tiny::dense>(1);
   REQUIRE(close(cropping(slice, c2f::eval).answer, by_host(slice).answer, 1e-4));
   REQUIRE(by_host.captured_sizes() == 0);
-  REQUIRE(by_host.why() == "c2f::fuse::crop, which looks for its boxes on the host");
-  REQUIRE(tests::recordings == 2);
+  REQUIRE(by_host.why_not_captured() == "c2f::fuse::crop, which looks for its boxes on the host");
+  REQUIRE(tests::captures == 2);
 }
 
-TEST_CASE("a predictor in bfloat16 answers nearly the same; the model it was made of stays as it was") {
+TEST_CASE("a predictor in bfloat16 gives nearly the same predictions, and does not change its model") {
   C2F_NEEDS_DEVICE();
   at::NoGradGuard const no_gradients;
   auto const model  = model_of<cifar>();

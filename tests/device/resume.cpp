@@ -1,10 +1,10 @@
-// A training that was ended and goes on is the one that was not ended, bit for bit.
+// A training that was stopped and resumed equals the uninterrupted one, bit for bit.
 #include <c2f/train/checkpoint.hpp>
 
 #include <unistd.h>
 
 #include "catch.hpp"
-#include "recorder.hpp"
+#include "graph_capture.hpp"
 #include "reliability/tiny.hpp"
 #include "scratch.hpp"
 
@@ -34,14 +34,14 @@ template <class Task>
 trained straight(c2f::recipe::settings const& recipe) {
   c2f::stack<Task> model(7);
   trained t;
-  steps told;
-  c2f::fit(model, tiny::data_of<Task>(), recipe, t.state, told);
+  steps observed;
+  c2f::fit(model, tiny::data_of<Task>(), recipe, t.state, observed);
   t.model = tiny::tensors_of(model);
-  t.steps = told.all;
+  t.steps = observed.all;
   return t;
 }
 
-/// Ends it where `stop` says and goes on with a model that knows nothing of it.
+/// Stops the training where `stop` says, and resumes it with a new model.
 template <class Task, class Keeper = c2f::checkpoints>
 trained in_two(c2f::recipe::settings const& recipe, stops stop, c2f::recipe::settings const& second, fs::path const& folder) {
   fs::remove_all(folder);
@@ -51,13 +51,13 @@ trained in_two(c2f::recipe::settings const& recipe, stops stop, c2f::recipe::set
   }
   c2f::stack<Task> model(8);
   trained t;
-  steps told;
+  steps observed;
   Keeper kept(folder);
-  c2f::training_report const report = c2f::fit(model, tiny::data_of<Task>(), second, kept, t.state, told);
+  c2f::training_report const report = c2f::fit(model, tiny::data_of<Task>(), second, kept, t.state, observed);
   REQUIRE(!report.stopped);
-  REQUIRE(report.start.done + std::ssize(told.all) == 15);
+  REQUIRE(report.start.done + std::ssize(observed.all) == 15);
   t.model = tiny::tensors_of(model);
-  t.steps = told.all;
+  t.steps = observed.all;
   return t;
 }
 
@@ -66,13 +66,13 @@ bool same_end(trained const& whole, trained const& part) {
   auto const first = whole.steps.size() - part.steps.size();
   for (std::size_t i = 0; i < part.steps.size(); ++i) {
     auto const &a = whole.steps[first + i], &b = part.steps[i];
-    same = same && a.epoch == b.epoch && a.step == b.step && a.iteration == b.iteration && a.t == b.t && a.learning_rate == b.learning_rate &&
-           a.losses == b.losses;
+    same = same && a.epoch == b.epoch && a.step == b.step && a.iteration == b.iteration && a.t == b.t &&
+           a.learning_rate == b.learning_rate && a.losses == b.losses;
   }
   return same;
 }
 
-/// Loses the place in the epoch, or another part of the state.
+/// Loses the position in the epoch, or another part of the state.
 template <int What>
 struct forgetful : c2f::checkpoints {
   using c2f::checkpoints::checkpoints;
@@ -82,7 +82,7 @@ struct forgetful : c2f::checkpoints {
     if (What == 0) state.step = 0;
     if (What == 1) state.now.iteration = 0;
     if (What == 2)
-      for (auto const& each : state.momenta) at::Tensor(each.second).zero_();
+      for (auto const& each : state.optimizer_state) at::Tensor(each.second).zero_();
     if (What == 3)
       for (auto const& each : state.averages) at::Tensor(each.second).zero_();
     if (What == 4) state.train = {};
@@ -93,10 +93,11 @@ struct forgetful : c2f::checkpoints {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("a training goes on as if it had not been ended, wherever that was", "", tiny::class_vector, tiny::boxes, tiny::dense) {
+TEMPLATE_TEST_CASE("a resumed training equals the uninterrupted one, wherever it was stopped", "", tiny::class_vector, tiny::boxes,
+                   tiny::dense) {
   C2F_NEEDS_DEVICE();
   scratch const s;
-  auto const recipe   = [](int threads) { return tests::ways().back()(tiny::recipe().threads(threads)); };
+  auto const recipe   = [](int threads) { return tests::variants().back()(tiny::recipe().threads(threads)); };
   trained const whole = straight<TestType>(recipe(0));
   REQUIRE(whole.steps.size() == 15);
   REQUIRE(whole.state.tensors.size() > 20);
@@ -111,17 +112,17 @@ TEMPLATE_TEST_CASE("a training goes on as if it had not been ended, wherever tha
   }
   for (std::int64_t epoch = 1; epoch <= 2; ++epoch)
     REQUIRE(same_end(whole, in_two<TestType>(recipe(0), {.after_epoch = epoch}, recipe(0), s.folder)));
-  // The number of loader threads may change on the way.
+  // The number of loader threads may be changed at the resume.
   for (int const threads : {1, 4}) {
     REQUIRE(same_end(whole, in_two<TestType>(recipe(threads), {.at = 7}, recipe(threads), s.folder)));
     REQUIRE(same_end(whole, in_two<TestType>(recipe(threads), {.at = 12}, recipe(0), s.folder)));
   }
 }
 
-TEST_CASE("without one part of the state it would be another training") {
+TEST_CASE("every part of the state matters") {
   C2F_NEEDS_DEVICE();
   scratch const s;
-  auto const recipe   = tests::ways().back()(tiny::recipe().threads(0));
+  auto const recipe   = tests::variants().back()(tiny::recipe().threads(0));
   trained const whole = straight<tiny::class_vector>(recipe);
   auto const differs  = [&]<int What>(std::integral_constant<int, What>) {
     fs::remove_all(s.folder);
@@ -140,14 +141,14 @@ TEST_CASE("without one part of the state it would be another training") {
   REQUIRE(differs(std::integral_constant<int, 5>{}));
 }
 
-TEST_CASE("a training that was ended many times, and one that is done") {
+TEST_CASE("a training that was stopped many times, and one that is finished") {
   C2F_NEEDS_DEVICE();
   scratch const s;
-  auto const recipe   = tests::ways().back()(tiny::recipe().threads(1));
+  auto const recipe   = tests::variants().back()(tiny::recipe().threads(1));
   trained const whole = straight<tiny::class_vector>(recipe);
   trained t;
   for (std::int64_t at = 1; at <= 16; ++at) {
-    c2f::stack<tiny::class_vector> model(at == 1 ? 7 : static_cast<std::uint64_t>(at));  // the first one's values count
+    c2f::stack<tiny::class_vector> model(at == 1 ? 7 : static_cast<std::uint64_t>(at));  // only the first model's initial values matter
     auto const report = c2f::fit(model, tiny::data_of<tiny::class_vector>(), recipe, c2f::checkpoints(s.folder), stops{.at = at}, t.state);
     REQUIRE(report.stopped == (at <= 15));
     REQUIRE(report.start.done == at - 1);
@@ -157,30 +158,31 @@ TEST_CASE("a training that was ended many times, and one that is done") {
   REQUIRE(same_bytes(whole.model, t.model));
 
   c2f::stack<tiny::class_vector> model(3);
-  steps told;
-  auto const report = c2f::fit(model, tiny::data_of<tiny::class_vector>(), recipe, c2f::checkpoints(s.folder), told);
+  steps observed;
+  auto const report = c2f::fit(model, tiny::data_of<tiny::class_vector>(), recipe, c2f::checkpoints(s.folder), observed);
   REQUIRE(report.start.done == 15);
-  REQUIRE(told.all.empty());
+  REQUIRE(observed.all.empty());
   REQUIRE(report.epochs.size() == 3);
   REQUIRE(report.faulty.samples == 3);  // 3 and 20 of 35, and 3 of 8 for testing
   REQUIRE(same_bytes(whole.model, tiny::tensors_of(model)));
 }
 
-TEST_CASE("a plain recipe goes on, too, also in bfloat16") {
+TEST_CASE("a plain recipe can be resumed, also in bfloat16") {
   C2F_NEEDS_DEVICE();
   scratch const s;
   for (bool const bf16 : {false, true}) {
-    auto const recipe   = tests::ways().back()(c2f::recipe::settings{}.epochs(3).batch(7).learning_rate(0.05).threads(1).bf16(bf16));
+    auto const recipe   = tests::variants().back()(c2f::recipe::settings{}.epochs(3).batch(7).learning_rate(0.05).threads(1).bf16(bf16));
     trained const whole = straight<tiny::class_vector>(recipe);
     for (std::int64_t const at : {1, 6, 10}) REQUIRE(same_end(whole, in_two<tiny::class_vector>(recipe, {.at = at}, recipe, s.folder)));
   }
 }
 
-TEST_CASE("so does one by Adam, one in bfloat16 and one whose steps are recorded") {
+TEST_CASE("so can trainings with Adam, in bfloat16 and with captured steps") {
   C2F_NEEDS_DEVICE();
   scratch const s;
-  for (auto const& recipe : {tests::run(tiny::recipe().learning_rate(0.01).adam({.decoupled = true})), tests::run(tiny::recipe().bf16()),
-                             tests::captured(tiny::recipe().learning_rate(0.01).adam({})), tests::captured(tiny::recipe().bf16())}) {
+  for (auto const& recipe :
+       {tests::uncaptured(tiny::recipe().learning_rate(0.01).adam({.decoupled = true})), tests::uncaptured(tiny::recipe().bf16()),
+        tests::captured(tiny::recipe().learning_rate(0.01).adam({})), tests::captured(tiny::recipe().bf16())}) {
     trained const whole = straight<tiny::class_vector>(recipe);
     for (std::int64_t const at : {1, 5, 7}) REQUIRE(same_end(whole, in_two<tiny::class_vector>(recipe, {at}, recipe, s.folder)));
   }

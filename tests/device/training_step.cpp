@@ -1,4 +1,4 @@
-// A training step that is recorded and repeated, against one that is run: the same bytes.
+// A training step that is captured and replayed, against one that is not captured: the same bytes.
 #include <c2f/layers/dropout.hpp>
 #include <c2f/train/fine_tune.hpp>
 
@@ -7,13 +7,13 @@
 #include <ATen/ops/tensor.h>
 
 #include "catch.hpp"
-#include "recorder.hpp"
+#include "graph_capture.hpp"
 #include "reliability/tiny.hpp"
 
 namespace {
 
-/// Every float of the model and of its average, every loss and every score of a training; counters of calls are called again here, too, and
-/// left out.
+/// Every float of the model and of its average, every loss and every score of a training. Counters of calls are left out: replays on the
+/// CPU count them again.
 struct outcome {
   std::vector<at::Tensor> numbers;
   std::vector<double> losses, scores;
@@ -21,7 +21,7 @@ struct outcome {
   bool restore(c2f::training_state&) { return false; }
   void keep(c2f::training_state const& state, c2f::moment) {
     numbers.clear();
-    for (auto const* list : {&state.leaves, &state.momenta, &state.averages})
+    for (auto const* list : {&state.model, &state.optimizer_state, &state.averages})
       for (auto const& [path, tensor] : *list)
         if (tensor.is_floating_point()) numbers.push_back(tensor.detach().clone());
   }
@@ -41,16 +41,16 @@ outcome trained(c2f::recipe::settings const& recipe) {
   c2f::fit(model, tiny::data_of<Task>(), recipe, seen);
   return seen;
 }
-/// recorded: how many, of a step and of an evaluation's pass.
+/// captures: the expected number, of a step and of an evaluation's pass.
 template <class Task>
-void same_recorded(c2f::recipe::settings const& recipe, int captured) {
-  outcome const run   = trained<Task>(tests::called(recipe));
-  tests::recordings   = 0;
-  tests::repeats      = 0;
+void same_when_captured(c2f::recipe::settings const& recipe, int captures) {
+  outcome const run   = trained<Task>(tests::captured_as_call(recipe));
+  tests::captures     = 0;
+  tests::replays      = 0;
   outcome const again = trained<Task>(tests::captured(recipe));
   CAPTURE(c2f::complete<Task>::name);
-  REQUIRE(tests::recordings == captured);
-  REQUIRE((tests::repeats > 0) == (captured > 0));
+  REQUIRE(tests::captures == captures);
+  REQUIRE((tests::replays > 0) == (captures > 0));
   REQUIRE(tiny::same_bytes(run.numbers, again.numbers));
   REQUIRE(run.losses == again.losses);
   REQUIRE(!run.scores.empty());
@@ -60,11 +60,11 @@ void same_recorded(c2f::recipe::settings const& recipe, int captured) {
 struct drops : tiny::class_vector {
   using network = c2f::predicts<kind, tiny::layers, c2f::dropout<0.5>, c2f::global_average_pool, c2f::linear<3>>;
 };
-/// A stack inside of a stack: two draws a sample, one a level.
+/// A stack inside of a stack: two random numbers per sample, one per level.
 struct nested : tiny::class_vector {
   using network = c2f::coarse_fine<c2f::stack<tiny::class_vector>, tiny::class_vector::network>;
 };
-/// z is one until t is a half: what a part decides by t on the host must not be recorded.
+/// z is one until t is a half: a decision that depends on t on the host must not be captured.
 struct late : tiny::class_vector {
   using encoder = c2f::encode::after<0.5, c2f::encode::tile<>>;
   using fuse    = c2f::fuse::multiply;
@@ -87,43 +87,43 @@ struct corrupted : tiny::class_vector {
 
 }  // namespace
 
-TEST_CASE("a recorded step gives the bytes of one that is run") {
+TEST_CASE("a captured step gives the bytes of one that is not captured") {
   C2F_NEEDS_DEVICE();
   for (auto const& recipe :
        {tiny::recipe(), tiny::recipe().accumulate(1).ema(0), tiny::recipe().clip(0).bf16(), tiny::recipe().adam({.decoupled = true})}) {
-    same_recorded<tiny::class_vector>(recipe, 2);
-    same_recorded<tiny::boxes>(recipe, 2);
-    same_recorded<nested>(recipe, 2);
-    same_recorded<drops_elsewhere>(recipe, 2);
-    if (tests::on_gpu()) same_recorded<drops>(recipe, 2);  // by a kernel
+    same_when_captured<tiny::class_vector>(recipe, 2);
+    same_when_captured<tiny::boxes>(recipe, 2);
+    same_when_captured<nested>(recipe, 2);
+    same_when_captured<drops_elsewhere>(recipe, 2);
+    if (tests::on_gpu()) same_when_captured<drops>(recipe, 2);  // with a kernel
   }
 }
 
-TEST_CASE("what works on the host is run and not recorded, and says why") {
+TEST_CASE("a step that needs the host is not captured, and the report says why") {
   C2F_NEEDS_DEVICE();
-  same_recorded<tiny::dense>(tiny::recipe(), 0);
-  same_recorded<corrupted>(tiny::recipe(), 1);
-  same_recorded<late>(tiny::recipe(), 1);
+  same_when_captured<tiny::dense>(tiny::recipe(), 0);
+  same_when_captured<corrupted>(tiny::recipe(), 1);
+  same_when_captured<late>(tiny::recipe(), 1);
 
   c2f::stack<tiny::dense> cropping(1);
   REQUIRE(c2f::fit(cropping, tiny::data_of<tiny::dense>(), tests::captured(tiny::recipe())).not_captured ==
           "c2f::fuse::crop, which looks for its boxes on the host");
-  REQUIRE(c2f::fit(cropping, tiny::data_of<tiny::dense>(), tests::run(tiny::recipe())).not_captured.empty());
+  REQUIRE(c2f::fit(cropping, tiny::data_of<tiny::dense>(), tests::uncaptured(tiny::recipe())).not_captured.empty());
 
   if (tests::on_gpu()) return;
-  same_recorded<drops>(tiny::recipe(), 1);  // its evaluation
+  same_when_captured<drops>(tiny::recipe(), 1);  // its evaluation
   c2f::stack<drops> model(1);
   auto const recipe = tests::captured(tiny::recipe().accumulate(1));
   c2f::training_step<drops> step(model, recipe);
   for (auto const& batch : c2f::data::loader{tiny::data_of<drops>().train, {.batch = 4}}.epoch(0))
     step.queue({batch}, {.t = 0.5, .learning_rate = 0.1}), step.next();
   REQUIRE(!step.captured());
-  REQUIRE(step.why() == "a random choice made on the host");
+  REQUIRE(step.why_not_captured() == "a random choice made on the host");
 }
 
-TEST_CASE("fine-tuning is recorded as any training is") {
+TEST_CASE("fine-tuning is captured like any training") {
   C2F_NEEDS_DEVICE();
-  // On the host and not page-locked, as a user has them; the last batch of three is smaller.
+  // On the host in pageable memory, as user code has them; the last of three batches is smaller.
   c2f::random_stream draw(1, c2f::purpose::synthesis, 0, 0);
   at::Tensor const images = at::empty({11, 3, 8, 8});
   for (std::int64_t i = 0; i < images.numel(); ++i) images.mutable_data_ptr<float>()[i] = static_cast<float>(draw.normal());
@@ -136,21 +136,21 @@ TEST_CASE("fine-tuning is recorded as any training is") {
     return all;
   };
   auto const recipe   = tiny::recipe().accumulate(1).batch(4).epochs(6);
-  auto const run      = tuned(tests::called(recipe));
-  tests::recordings   = 0;
+  auto const run      = tuned(tests::captured_as_call(recipe));
+  tests::captures     = 0;
   auto const captured = tuned(tests::captured(recipe));
-  REQUIRE(tests::recordings == 1);
+  REQUIRE(tests::captures == 1);
   REQUIRE(tiny::same_bytes(run, captured));
 }
 
-TEST_CASE("steps are queued ahead and told in their order; what came after a skipped one counts on") {
+TEST_CASE("steps are queued ahead and reported in order; counting continues after a skipped step") {
   C2F_NEEDS_DEVICE();
   c2f::stack<tiny::class_vector> model(1);
   c2f::move_to(model, tests::device());
-  auto const recipe = tests::run(tiny::recipe().accumulate(1).clip(0));
+  auto const recipe = tests::uncaptured(tiny::recipe().accumulate(1).clip(0));
   c2f::training_step<tiny::class_vector> step(model, recipe);
   REQUIRE(!step.next());
-  std::int64_t queued = 0, told = 0;
+  std::int64_t queued = 0, reported = 0;
   c2f::data::loader const batches{tiny::data_of<tiny::class_vector>().train, {.batch = 4}};
   for (auto const& batch : batches.epoch(0)) {
     at::Tensor const before = c2f::parameters(model)[0].detach().clone();
@@ -161,13 +161,13 @@ TEST_CASE("steps are queued ahead and told in their order; what came after a ski
     ++queued;
     if (!step.full() && queued < batches.batches()) continue;
     while (auto const done = step.next(true)) {
-      REQUIRE(done->step == told);
+      REQUIRE(done->step == reported);
       REQUIRE(done->losses.size() == 2);
-      REQUIRE(done->skipped == (told == 2));
-      ++told;
+      REQUIRE(done->skipped == (reported == 2));
+      ++reported;
     }
   }
-  REQUIRE(told == queued);
+  REQUIRE(reported == queued);
   REQUIRE(!step.pending());
   std::int64_t calls = 0;
   c2f::for_each_tensor(model, [&](std::string const&, c2f::state_tensor const& each, c2f::state_traits const& traits) {
@@ -176,15 +176,16 @@ TEST_CASE("steps are queued ahead and told in their order; what came after a ski
   REQUIRE(calls == queued - 1);
 }
 
-TEST_CASE("a clipped step moves the parameters by rate times the norm that it is clipped to, others by their gradient") {
+TEST_CASE("a clipped step moves the parameters by learning rate times the clipped norm, others by their gradient") {
   C2F_NEEDS_DEVICE();
   auto const moved = [](double clip) {
     c2f::stack<tiny::class_vector> model(1);
     c2f::move_to(model, tests::device());
-    auto const recipe = tests::run(tiny::recipe().accumulate(1).ema(0).momentum(0).weight_decay(0).clip(clip));
+    auto const recipe = tests::uncaptured(tiny::recipe().accumulate(1).ema(0).momentum(0).weight_decay(0).clip(clip));
     c2f::training_step<tiny::class_vector> step(model, recipe);
     at::Tensor const before = step.optimizer().parameters().numbers().clone();
-    step.queue({*c2f::data::loader{tiny::data_of<tiny::class_vector>().train, {.batch = 4}}.epoch(0).next()}, {.t = 0.5, .learning_rate = 0.1});
+    step.queue({*c2f::data::loader{tiny::data_of<tiny::class_vector>().train, {.batch = 4}}.epoch(0).next()},
+               {.t = 0.5, .learning_rate = 0.1});
     return step.optimizer().parameters().numbers().sub(before).norm().item<double>();
   };
   double const whole = moved(0);
@@ -193,25 +194,26 @@ TEST_CASE("a clipped step moves the parameters by rate times the norm that it is
   REQUIRE(moved(1e6) == Approx(whole));
 }
 
-TEST_CASE("the optimiser's low copies follow the parameters, and leave the model with the step") {
+TEST_CASE("the optimiser's bfloat16 copies follow the parameters, and are removed from the model with the step") {
   C2F_NEEDS_DEVICE();
   c2f::stack<tiny::class_vector> model(1);
   c2f::move_to(model, tests::device());
-  auto const recipe = tests::run(tiny::recipe().accumulate(1).ema(0).bf16());
+  auto const recipe = tests::uncaptured(tiny::recipe().accumulate(1).ema(0).bf16());
   {
     c2f::training_step<tiny::class_vector> step(model, recipe);
     for (auto const& batch : c2f::data::loader{tiny::data_of<tiny::class_vector>().train, {.batch = 4}}.epoch(0)) {
       step.queue({batch}, {.t = 0.5, .learning_rate = 0.1});
       step.next();
       c2f::for_each_tensor(model, [](std::string const&, c2f::state_tensor const& each, c2f::state_traits const& traits) {
-        if (traits.trained) REQUIRE(each.low().equal(each.tensor().to(at::kBFloat16)));
+        if (traits.trained) REQUIRE(each.bf16_copy().equal(each.tensor().to(at::kBFloat16)));
       });
     }
   }
-  c2f::for_each_tensor(model, [](std::string const&, c2f::state_tensor const& each, c2f::state_traits const&) { REQUIRE(!each.low().defined()); });
+  c2f::for_each_tensor(
+      model, [](std::string const&, c2f::state_tensor const& each, c2f::state_traits const&) { REQUIRE(!each.bf16_copy().defined()); });
 }
 
-TEST_CASE("flat: the leaves are views of one block, each in its own order and with its own count of changes") {
+TEST_CASE("flat: the parameters are views of one buffer, each with its own memory format and version counter") {
   C2F_NEEDS_DEVICE();
   c2f::stack<tiny::class_vector> model(1);
   c2f::move_to(model, tests::device());

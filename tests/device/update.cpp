@@ -1,4 +1,4 @@
-// cuda/kernels/update.cuh against ATen's fused optimisers, which take a tensor a parameter.
+// cuda/kernels/update.cuh against ATen's fused optimisers, which take one tensor per parameter.
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/_fused_adamw.h>
@@ -22,17 +22,17 @@ auto const& table = c2f::cuda::fused;
 at::TensorOptions floats() { return at::TensorOptions(at::kFloat).device(tests::device()); }
 at::Tensor scalar(double value, at::ScalarType type) { return at::full({}, value, floats().dtype(type)); }
 
-// Parameters as flat buffers, with 7 between the pieces, and the same ones as a tensor each, which ATen updates.
-struct both_ways {
+// Parameters in flat buffers, with 7 between the pieces, and the same parameters as tensors of their own, which ATen updates.
+struct flat_and_separate {
   std::vector<c2f::flat_piece> pieces;
   at::Tensor parameters, low, momenta, second;
   std::vector<at::Tensor> wanted, wanted_momenta, wanted_second, wanted_steps;
   std::vector<at::Tensor> gradients;
 
-  explicit both_ways(std::vector<std::int64_t> const& sizes) {
+  explicit flat_and_separate(std::vector<std::int64_t> const& sizes) {
     std::int64_t all = 0;
     for (std::size_t i = 0; i < sizes.size(); ++i) {
-      // Every third piece has shares of its own.
+      // Every third piece has a learning-rate multiplier, every third one a weight-decay multiplier.
       pieces.push_back({all, sizes[i], i % 3 == 1 ? 0.25 : 1.0, i % 3 == 2 ? 0.0 : 1.0});
       all += (sizes[i] + 63) / 64 * 64;
     }
@@ -51,7 +51,7 @@ struct both_ways {
   }
   [[nodiscard]] at::Tensor of(at::Tensor const& flat, std::size_t i) const { return flat.narrow(0, pieces[i].begin, pieces[i].size); }
 
-  // Gradients of a step: every fifth is missing, every fourth begins at an odd place of its memory, every seventh is bfloat16.
+  // The gradients of a step: every fifth is missing, every fourth is not aligned, every seventh is bfloat16.
   void draw_gradients(std::uint64_t step) {
     for (std::size_t i = 0; i < pieces.size(); ++i) {
       std::int64_t const n = pieces[i].size;
@@ -60,7 +60,12 @@ struct both_ways {
     }
   }
   [[nodiscard]] c2f::flat_update update(double decay, at::Tensor learning_rate) const {
-    return {.parameters = parameters, .low = low, .pieces = pieces, .gradients = gradients, .weight_decay = decay, .learning_rate = std::move(learning_rate)};
+    return {.parameters    = parameters,
+            .low           = low,
+            .pieces        = pieces,
+            .gradients     = gradients,
+            .weight_decay  = decay,
+            .learning_rate = std::move(learning_rate)};
   }
   void require_same(double close = 1e-5) const {
     for (std::size_t i = 0; i < pieces.size(); ++i) {
@@ -75,7 +80,7 @@ struct both_ways {
   [[nodiscard]] std::vector<at::Tensor> bytes() const { return {parameters.clone(), low.clone(), momenta.clone(), second.clone()}; }
 };
 
-// Shorter than a group, than 64, whole chunks, and what reaches into a third one.
+// Less than a group, less than 64, whole chunks, and one that reaches into a third chunk.
 std::vector<std::int64_t> const some_sizes{1, 3, 64, 65, 2048, 5000, 7, 4096, 2047, 1, 130, 6};
 std::vector<std::int64_t> tiny_sizes() {
   std::vector<std::int64_t> sizes;
@@ -83,7 +88,8 @@ std::vector<std::int64_t> tiny_sizes() {
   return sizes;
 }
 
-void sgd_by_aten(both_ways& of, std::size_t i, double learning_rate, double decay, double momentum, bool nesterov, bool rate_is_a_tensor) {
+void sgd_by_aten(flat_and_separate& of, std::size_t i, double learning_rate, double decay, double momentum, bool nesterov,
+                 bool rate_is_a_tensor) {
   at::AutoDispatchBelowADInplaceOrView const below_autograd;
   std::vector<at::Tensor> const p{of.wanted[i]}, g{of.gradients[i].to(at::kFloat)}, m{of.wanted_momenta[i]}, none;
   learning_rate *= of.pieces[i].learning_rate_multiplier, decay *= of.pieces[i].weight_decay_multiplier;
@@ -102,7 +108,7 @@ TEST_CASE("kernel sgd: parameters, momenta and the bfloat16 copy are what ATen's
       for (double const decay : {0.0, 0.01})
         for (bool const rate_is_a_tensor : {false, true}) {
           if (nesterov && momentum == 0) continue;
-          both_ways of(some_sizes);
+          flat_and_separate of(some_sizes);
           at::Tensor const learning_rate = scalar(0, at::kDouble);
           for (std::uint64_t step = 0; step < 4; ++step) {
             double const now = 0.1 / static_cast<double>(1 + step);
@@ -121,7 +127,7 @@ TEST_CASE("kernel adam: parameters, moments and the bfloat16 copy are what ATen'
   for (bool const decoupled : {false, true})
     for (double const decay : {0.0, 0.01})
       for (double const beta1 : {0.9, 0.5}) {
-        both_ways of(some_sizes);
+        flat_and_separate of(some_sizes);
         at::Tensor const learning_rate = scalar(0.01, at::kDouble), step = scalar(0, at::kLong);
         for (std::uint64_t k = 0; k < 4; ++k) {
           of.draw_gradients(k);
@@ -129,11 +135,11 @@ TEST_CASE("kernel adam: parameters, moments and the bfloat16 copy are what ATen'
           at::AutoDispatchBelowADInplaceOrView const below_autograd;
           for (std::size_t i = 0; i < of.pieces.size(); ++i) {
             if (!of.gradients[i].defined()) continue;
-            auto const& share = of.pieces[i];
+            auto const& piece = of.pieces[i];
             of.wanted_steps[i].add_(1);
             std::vector<at::Tensor> const p{of.wanted[i]}, g{of.gradients[i].to(at::kFloat)}, m{of.wanted_momenta[i]},
                 v{of.wanted_second[i]}, s{of.wanted_steps[i]}, none;
-            double const lr = 0.01 * share.learning_rate_multiplier, wd = decay * share.weight_decay_multiplier;
+            double const lr = 0.01 * piece.learning_rate_multiplier, wd = decay * piece.weight_decay_multiplier;
             if (decoupled)
               at::_fused_adamw_(p, g, m, v, none, s, lr, beta1, 0.99, wd, 1e-6, /*amsgrad=*/false, /*maximize=*/false);
             else
@@ -147,7 +153,7 @@ TEST_CASE("kernel adam: parameters, moments and the bfloat16 copy are what ATen'
 
 TEST_CASE("kernel sgd: 1,500 pieces take several launches") {
   C2F_NEEDS_DEVICE();
-  both_ways of(tiny_sizes());
+  flat_and_separate of(tiny_sizes());
   at::Tensor const learning_rate = scalar(0.1, at::kDouble), norm = scalar(0, at::kDouble);
   double squares = 0;
   of.draw_gradients(1);
@@ -162,9 +168,9 @@ TEST_CASE("kernel sgd: 1,500 pieces take several launches") {
   REQUIRE(std::abs(norm.item<double>() - std::sqrt(squares)) < 1e-9 * std::sqrt(squares));
 }
 
-TEST_CASE("kernel sgd: gradients are scaled first, as a gradient that is scaled before") {
+TEST_CASE("kernel sgd: `scale` gives the same as gradients that are scaled before") {
   C2F_NEEDS_DEVICE();
-  both_ways of(some_sizes), scaled(some_sizes);
+  flat_and_separate of(some_sizes), scaled(some_sizes);
   at::Tensor const learning_rate = scalar(0.1, at::kDouble);
   of.draw_gradients(1);
   scaled.gradients = of.gradients;
@@ -178,7 +184,7 @@ TEST_CASE("kernel sgd: gradients are scaled first, as a gradient that is scaled 
   REQUIRE(of.momenta.equal(scaled.momenta));
 }
 
-TEST_CASE("kernel sgd: a gradient in channels last updates a piece in channels last") {
+TEST_CASE("kernel sgd: a gradient in channels_last updates a piece in channels_last") {
   C2F_NEEDS_DEVICE();
   std::vector<std::int64_t> const dims{8, 5, 3, 3};
   auto const last      = at::MemoryFormat::ChannelsLast;
@@ -192,7 +198,7 @@ TEST_CASE("kernel sgd: a gradient in channels last updates a piece in channels l
 
 TEST_CASE("kernels sgd and adam: a skipped update changes no byte") {
   C2F_NEEDS_DEVICE();
-  both_ways of(some_sizes);
+  flat_and_separate of(some_sizes);
   at::Tensor const learning_rate = scalar(0.1, at::kDouble), step = scalar(3, at::kLong);
   of.draw_gradients(1);
   of.gradients[0].fill_(std::numeric_limits<float>::quiet_NaN());
@@ -211,9 +217,9 @@ TEST_CASE("kernels sgd and adam: a skipped update changes no byte") {
   REQUIRE_FALSE(of.parameters.equal(before[0]));
 }
 
-TEST_CASE("kernel gradient_norm: the norm of all gradients, finite where all of their numbers are") {
+TEST_CASE("kernel gradient_norm: the norm of all gradients, finite where all of their elements are") {
   C2F_NEEDS_DEVICE();
-  both_ways of(some_sizes);
+  flat_and_separate of(some_sizes);
   at::Tensor const norm    = scalar(0, at::kDouble);
   auto const found         = [&] { return table.gradient_norm(of.gradients, of.pieces, norm), norm.item<double>(); };
   constexpr float infinity = std::numeric_limits<float>::infinity();
@@ -240,30 +246,30 @@ TEST_CASE("kernel gradient_norm: the norm of all gradients, finite where all of 
   REQUIRE(found() > 3e38);
 }
 
-TEST_CASE("kernel finish: which steps count, and the scale") {
+TEST_CASE("kernel decide_step: which steps are skipped, and the scale") {
   C2F_NEEDS_DEVICE();
   at::TensorOptions const doubles = floats().dtype(at::kDouble);
   c2f::step_outcome const to{scalar(9, at::kFloat), scalar(9, at::kFloat), at::zeros({3}, doubles)};
-  auto const finish = [&](double norm, double first, double second, double clip) {
+  auto const decide = [&](double norm, double first, double second, double clip) {
     at::Tensor const losses = at::zeros({2}, doubles);
     losses[0].fill_(first), losses[1].fill_(second);
-    table.finish(scalar(norm, at::kDouble), losses, clip, to);
+    table.decide_step(scalar(norm, at::kDouble), losses, clip, to);
     REQUIRE(to.result.narrow(0, 0, 2).allclose(losses, 0, 0, /*equal_nan=*/true));
     REQUIRE(to.result[2].item<double>() == to.skip.item<double>());
     return std::pair{to.skip.item<double>(), to.scale.item<double>()};
   };
   double const infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
-  REQUIRE(finish(4, 1, 2, 0) == std::pair{0.0, 1.0});
-  REQUIRE(finish(4, 1, 2, 5) == std::pair{0.0, 1.0});   // below the clip
-  REQUIRE(finish(4, 1, 2, 1) == std::pair{0.0, 0.25});  // above it
-  REQUIRE(finish(infinity, 1, 2, 1) == std::pair{1.0, 1.0});
-  REQUIRE(finish(nan, 1, 2, 1) == std::pair{1.0, 1.0});
-  REQUIRE(finish(4, nan, 2, 1) == std::pair{1.0, 1.0});
-  REQUIRE(finish(4, 1, -infinity, 1) == std::pair{1.0, 1.0});
-  REQUIRE(finish(1e200, 1, 2, 0) == std::pair{0.0, 1.0});  // large, and no clip
+  REQUIRE(decide(4, 1, 2, 0) == std::pair{0.0, 1.0});
+  REQUIRE(decide(4, 1, 2, 5) == std::pair{0.0, 1.0});   // below the clip
+  REQUIRE(decide(4, 1, 2, 1) == std::pair{0.0, 0.25});  // above it
+  REQUIRE(decide(infinity, 1, 2, 1) == std::pair{1.0, 1.0});
+  REQUIRE(decide(nan, 1, 2, 1) == std::pair{1.0, 1.0});
+  REQUIRE(decide(4, nan, 2, 1) == std::pair{1.0, 1.0});
+  REQUIRE(decide(4, 1, -infinity, 1) == std::pair{1.0, 1.0});
+  REQUIRE(decide(1e200, 1, 2, 0) == std::pair{0.0, 1.0});  // large, and no clip
 }
 
-TEST_CASE("kernel sgd: what is larger than a part's size becomes several parts; what is no gradient is refused") {
+TEST_CASE("kernel sgd: a piece that is larger than a part's limit becomes several parts; invalid gradients are refused") {
   at::Tensor const gradient = at::zeros({300}, at::TensorOptions(at::kBFloat16));
   std::vector<c2f::flat_piece> const pieces{{128, 300, 0.5, 0.25}};
   auto const parts = c2f::cuda::detail::parts_of({&gradient, 1}, pieces, 2, 128);
@@ -273,7 +279,7 @@ TEST_CASE("kernel sgd: what is larger than a part's size becomes several parts; 
     REQUIRE(parts[i].begin == 2 + 2 * i);
     REQUIRE(parts[i].size == (i < 2 ? 128u : 44u));
     REQUIRE(parts[i].in_bfloat16 == 1);
-    REQUIRE(parts[i].learning_rate == 0.5f);
+    REQUIRE(parts[i].learning_rate_multiplier == 0.5f);
     REQUIRE(parts[i].decay == 0.5f);
   }
   for (auto const& wrong : {gradient.to(at::kDouble), gradient.narrow(0, 0, 299), at::zeros({1}).expand({300})}) {

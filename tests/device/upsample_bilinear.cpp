@@ -27,9 +27,9 @@ TEST_CASE("kernel upsample_bilinear: maps of any size into any other, and the gr
         at::Tensor const x       = tests::normal({n, c, h, w}, 1).to(type).contiguous(format),
                          weight  = tests::normal({n, c, height, width}, 2).to(type).contiguous(format);
         auto const with_gradient = [&](auto const& up, at::Tensor const& from, at::Tensor const& by) {
-          at::Tensor const leaf = from.detach().clone().set_requires_grad(true), large = up(leaf);
+          at::Tensor const input = from.detach().clone().set_requires_grad(true), large = up(input);
           large.mul(by).sum().backward();
-          return std::pair{large.detach(), leaf.grad()};
+          return std::pair{large.detach(), input.grad()};
         };
         auto const fused = [&, height = height, width = width](at::Tensor const& a) {
           return c2f::cuda::fused.upsample_bilinear(a, height, width);
@@ -39,10 +39,10 @@ TEST_CASE("kernel upsample_bilinear: maps of any size into any other, and the gr
         };
         auto const [large, gradient]    = with_gradient(fused, x, weight);
         auto const [wanted, wanted_too] = with_gradient(exact, x.to(at::kDouble), weight.to(at::kDouble));
-        if (h * w > 1) REQUIRE(large.is_contiguous(format));  // one pixel lies either way
+        if (h * w > 1) REQUIRE(large.is_contiguous(format));  // one pixel has both formats
         REQUIRE(large.scalar_type() == type);
         REQUIRE(gradient.scalar_type() == type);
-        // Places are computed in float, as ATen computes them for floats: at 300 pixels they are 1e-5 off.
+        // Positions are computed in float, as ATen computes them for float maps: at 300 pixels they are 1e-5 off.
         double const close = type == at::kFloat ? 5e-5 : 5e-3;
         REQUIRE(furthest(large, wanted) < close);
         REQUIRE(furthest(gradient, wanted_too) < close);
@@ -51,7 +51,7 @@ TEST_CASE("kernel upsample_bilinear: maps of any size into any other, and the gr
       }
 }
 
-TEST_CASE("an fcn answers and learns the same with either interpolation") {
+TEST_CASE("an fcn gives the same output and gradients with both implementations") {
   C2F_NEEDS_DEVICE();
   using network =
       c2f::network_on<c2f::fcn<c2f::sequential<c2f::conv<6, 3, 2>, c2f::relu, c2f::conv<8, 3, 2>>, c2f::dense<4>>, c2f::image<3, 18, 22>>;
@@ -61,9 +61,9 @@ TEST_CASE("an fcn answers and learns the same with either interpolation") {
     network net;
     c2f::initialize(net, 1);
     c2f::move_to(net, tests::device());
-    at::Tensor const answer = net(tests::normal({2, 3, 18, 22}, 1), c2f::train);
-    answer.mul(tests::normal({2, 4, 18, 22}, 2)).sum().backward();
-    std::vector<at::Tensor> all{answer.detach()};
+    at::Tensor const output = net(tests::normal({2, 3, 18, 22}, 1), c2f::train);
+    output.mul(tests::normal({2, 4, 18, 22}, 2)).sum().backward();
+    std::vector<at::Tensor> all{output.detach()};
     for (auto const& each : c2f::parameters(net)) all.push_back(each.grad());
     return all;
   };

@@ -1,9 +1,10 @@
-// What c2f/cuda/kernels/kernels.cu needs of CUDA, on a CPU: the kernels themselves run, not their twins, with all their threads, barriers and
-// shuffles. In place of CUDA's header of this name for emulated/kernels.cpp alone; the other half is there.
+// What c2f/cuda/kernels/kernels.cu uses of CUDA, on a CPU: the kernels themselves run, not their CPU versions, with all their threads,
+// barriers and shuffles. It replaces CUDA's header of this name for emulated/kernels.cpp alone, which implements it.
 //
-// A block's threads take turns on one thread of the CPU, each until it waits for others or ends. Who is next is drawn anew after every
-// wait, and so is the order of the blocks: what depends on an order differs from launch to launch. Memory that a block shares holds what
-// another block left there. A wait for a thread that has ended, or that waits elsewhere, ends the program with a sentence.
+// The threads of a block are coroutines on one thread of the CPU: each runs until it waits for others or ends. Which one is next is drawn
+// at random after every wait, and so is the order of the blocks: results that depend on an order differ from launch to launch. Shared
+// memory contains what another block left there. Waiting for a thread that has ended, or that waits at another barrier, ends the program
+// with a message.
 #pragma once
 
 #include "gpu.hpp"
@@ -43,7 +44,7 @@ struct cudaLaunchConfig_t {
   cudaLaunchAttribute* attrs   = nullptr;
   unsigned numAttrs            = 0;
 };
-// gpu.cpp's.
+// Defined in gpu.cpp.
 extern "C" cudaError_t cudaGetLastError();
 extern "C" char const* cudaGetErrorString(cudaError_t error);
 
@@ -52,13 +53,14 @@ inline dim3 blockDim, gridDim;
 
 namespace emulated {
 
-/// Runs thread() for every thread of every block; each of a kernel that is started early must wait for those before it.
+/// Runs thread() for every thread of every block. Where `early`, the kernel is launched with programmatic dependent launch: every thread
+/// must wait for the kernels before it.
 void run(dim3 grid, dim3 block, bool early, std::function<void()> const& thread);
-/// How many threads of the kernel have waited for those before it. They are never behind: an early start is for a GPU.
+/// How many threads of the kernel have waited for the kernels before it. Nothing overlaps here, so the wait itself does nothing.
 inline std::size_t waited = 0;
-/// Waits for the block.
+/// __syncthreads().
 void wait_for_block();
-/// Leaves a number of at most 8 bytes for the other lanes of the warp, and gives what `lane` left.
+/// Gives a number of at most 8 bytes to the other lanes of the warp, and returns that of `lane`.
 void exchange(void* number, std::size_t size, unsigned lane);
 
 }  // namespace emulated
@@ -76,10 +78,9 @@ T __shfl_xor_sync(unsigned, T number, int mask) {
 
 template <class... Parameters, class... Arguments>
 cudaError_t cudaLaunchKernelEx(cudaLaunchConfig_t const* config, void (*kernel)(Parameters...), Arguments const&... arguments) {
-  return emulated::queue(
-      config->stream, __PRETTY_FUNCTION__,
-      [grid = config->gridDim, block = config->blockDim, early = config->numAttrs > 0, kernel,
-       kept = std::tuple<std::remove_cv_t<Parameters>...>(arguments...)] {
-        emulated::run(grid, block, early, [&] { std::apply(kernel, kept); });
-      });
+  return emulated::queue(config->stream, __PRETTY_FUNCTION__,
+                         [grid = config->gridDim, block = config->blockDim, early = config->numAttrs > 0, kernel,
+                          kept = std::tuple<std::remove_cv_t<Parameters>...>(arguments...)] {
+                           emulated::run(grid, block, early, [&] { std::apply(kernel, kept); });
+                         });
 }

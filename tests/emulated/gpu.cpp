@@ -1,5 +1,5 @@
-// CUDA's runtime without a GPU (gpu.hpp). The symbols stand in the program, before those of the libcudart that LibTorch brings; functions
-// that are not here are that library's, which says that there is no GPU.
+// CUDA's runtime for the emulated CUDA device (gpu.hpp). The program's symbols take precedence over those of the libcudart that LibTorch
+// brings; functions that are not defined here come from that library, which reports that there is no GPU.
 #include "gpu.hpp"
 
 #include <cuda_runtime_api.h>
@@ -24,30 +24,30 @@ struct CUstream_st;
 namespace emulated {
 namespace {
 
-[[noreturn]] void give_up(std::string const& why) {
+[[noreturn]] void fail(std::string const& why) {
   std::fprintf(stderr, "emulated GPU: %s\n", why.c_str());
   std::abort();
 }
 
-/// A place in the work of a stream that others can wait for.
-struct moment {
+/// The state of a recorded event: a position in the work of a stream that others can wait for.
+struct event_state {
   CUstream_st* stream       = nullptr;
   bool reached              = false;
-  std::uint64_t recorded_by = 0;  // the capture that it is part of
+  std::uint64_t captured_by = 0;  // the id of the capture that it is part of
   std::chrono::steady_clock::time_point time{};
 };
-/// What a stream does next.
+/// An element of a stream's queue.
 struct operation {
   std::function<void()> work{};
-  std::shared_ptr<moment> waits_for{}, reaches{};
+  std::shared_ptr<event_state> waits_for{}, reaches{};
 };
 
-/// A part of a graph.
+/// A node of a graph.
 struct node {
   std::string what;
   std::function<void()> work;
 };
-/// A recording that is under way.
+/// A capture in progress.
 struct capture {
   std::uint64_t id;
   CUstream_st* origin;
@@ -62,11 +62,11 @@ struct capture {
 
 struct CUstream_st {
   std::deque<emulated::operation> queued{};
-  std::shared_ptr<emulated::capture> recording{};
-  bool joined = true;  // whether the stream that the recording began in waits for all of this one's work
+  std::shared_ptr<emulated::capture> capture{};
+  bool joined = true;  // whether the stream in which the capture began waits for all work of this one
 };
 struct CUevent_st {
-  std::shared_ptr<emulated::moment> last = std::make_shared<emulated::moment>(emulated::moment{.reached = true});
+  std::shared_ptr<emulated::event_state> last = std::make_shared<emulated::event_state>(emulated::event_state{.reached = true});
 };
 struct CUgraph_st {
   std::vector<emulated::node> work{};
@@ -76,20 +76,20 @@ struct CUgraphExec_st : CUgraph_st {};
 namespace emulated {
 namespace {
 
-/// Under AddressSanitizer memory is taken where that watches its ends.
+/// Under AddressSanitizer memory comes from malloc, whose bounds it checks.
 #ifdef __SANITIZE_ADDRESS__
 constexpr bool mapped = false;
 #else
 constexpr bool mapped = true;
 #endif
 
-/// What there is, and how it is done. Locked by whoever comes in.
-class machine {
+/// The state of the device, and its scheduler. Every function of the runtime locks it.
+class virtual_device {
  public:
   std::recursive_mutex lock{};
   CUstream_st default_stream{};
   std::vector<CUstream_st*> streams{&default_stream};
-  std::vector<std::shared_ptr<capture>> captures{};  // under way
+  std::vector<std::shared_ptr<capture>> captures{};  // in progress
   std::uint64_t next_capture = 1;
   std::unordered_map<void const*, std::string> kernels{};
 
@@ -112,9 +112,9 @@ class machine {
       if (!each->queued.empty()) busy.push_back(each);
     for (std::uint64_t some = drawn() % 3; some > 0; --some) advance(*busy[drawn() % busy.size()]);
   }
-  /// Whether something was done.
+  /// Does the next work of a stream; false where it has none or it waits for an event.
   bool advance(CUstream_st& stream) {
-    device_side const here(*this);
+    device_access const here(*this);
     if (stream.queued.empty() || (stream.queued.front().waits_for && !stream.queued.front().waits_for->reached)) return false;
     operation const one = std::move(stream.queued.front());
     stream.queued.pop_front();
@@ -125,17 +125,17 @@ class machine {
     }
     return true;
   }
-  void reach(moment const& wanted) {
-    device_side const here(*this);
+  void reach(event_state const& wanted) {
+    device_access const here(*this);
     while (!wanted.reached) {
       CUstream_st& stream = *wanted.stream;
-      if (stream.queued.empty()) give_up("an event is waited for whose stream has no work");
-      advance_at_last(stream);
+      if (stream.queued.empty()) fail("an event is waited for whose stream has no work");
+      advance_with_dependencies(stream);
     }
   }
   void finish(CUstream_st& stream) {
-    device_side const here(*this);
-    while (!stream.queued.empty()) advance_at_last(stream);
+    device_access const here(*this);
+    while (!stream.queued.empty()) advance_with_dependencies(stream);
   }
   void finish_all() {
     for (CUstream_st* each : streams) finish(*each);
@@ -145,21 +145,21 @@ class machine {
     return state_ >> 33;
   }
 
-  /// While the device works. Else, where all is done late, the host may not touch the device's memory; with other schedules that would
-  /// change too often.
-  class device_side {
+  /// Device memory is accessible as long as one of these lives. With the schedule 'late' it is protected from the host at other times; with
+  /// the other schedules the protection would change too often.
+  class device_access {
    public:
-    explicit device_side(machine& of) : of_(of) {
+    explicit device_access(virtual_device& of) : of_(of) {
       if (of_.inside_++ == 0) of_.protect(PROT_READ | PROT_WRITE);
     }
-    device_side(device_side const&)            = delete;
-    device_side& operator=(device_side const&) = delete;
-    ~device_side() {
+    device_access(device_access const&)            = delete;
+    device_access& operator=(device_access const&) = delete;
+    ~device_access() {
       if (--of_.inside_ == 0) of_.protect(PROT_NONE);
     }
 
    private:
-    machine& of_;
+    virtual_device& of_;
   };
 
   [[nodiscard]] piece const* find(void const* pointer) const {
@@ -172,8 +172,8 @@ class machine {
   [[nodiscard]] bool pageable(void const* pointer) const { return find(pointer) == nullptr; }
 
  private:
-  /// Does what comes next in a stream that has work, and before that what it waits for.
-  void advance_at_last(CUstream_st& stream) {
+  /// Does the next work of a stream that has some, after the work that it waits for.
+  void advance_with_dependencies(CUstream_st& stream) {
     if (auto const before = stream.queued.front().waits_for) reach(*before);
     advance(stream);
   }
@@ -185,21 +185,21 @@ class machine {
 
   int inside_ = 0;
   enum : std::uint64_t { late = ~std::uint64_t{0}, soon = late - 1 };
-  static std::uint64_t asked() {
+  static std::uint64_t schedule_of_environment() {
     char const* const schedule = std::getenv("C2F_EMULATED_SCHEDULE");
     if (schedule == nullptr || *schedule == '\0') return 1;
     std::string const word = schedule;
     if (word == "late") return late;
     if (word == "soon") return soon;
     if (word.find_first_not_of("0123456789") != std::string::npos)
-      give_up("C2F_EMULATED_SCHEDULE is '" + word + "'; write late, soon or a number");
+      fail("C2F_EMULATED_SCHEDULE is '" + word + "'; write late, soon or a number");
     return std::strtoull(schedule, nullptr, 10);
   }
-  std::uint64_t schedule_ = asked(), state_ = schedule_;
+  std::uint64_t schedule_ = schedule_of_environment(), state_ = schedule_;
 };
 
-machine& gpu() {
-  static auto* const made = new machine;  // lives as long as the program: LibTorch frees at its end
+virtual_device& gpu() {
+  static auto* const made = new virtual_device;  // never destroyed: LibTorch frees memory at the end of the program
   return *made;
 }
 thread_local cudaError_t last_error          = cudaSuccess;
@@ -209,8 +209,8 @@ cudaError_t found(cudaError_t error) {
   if (error != cudaSuccess) last_error = error;
   return error;
 }
-/// What waits, allocates or frees is no part of a recording: an error that also ends it.
-cudaError_t unsafe() {
+/// The error of an operation that a capture forbids (synchronising, allocating, freeing); it invalidates the capture.
+cudaError_t forbidden_in_capture() {
   if (this_mode == cudaStreamCaptureModeRelaxed) return cudaSuccess;
   cudaError_t error = cudaSuccess;
   for (auto const& each : gpu().captures) {
@@ -224,26 +224,26 @@ cudaError_t unsafe() {
   return error;
 }
 cudaError_t refuse_in(CUstream_st const& stream) {
-  if (!stream.recording) return cudaSuccess;
-  stream.recording->error = cudaErrorStreamCaptureInvalidated;
+  if (!stream.capture) return cudaSuccess;
+  stream.capture->error = cudaErrorStreamCaptureInvalidated;
   return cudaErrorStreamCaptureUnsupported;
 }
-/// Of looking at or waiting for a stream.
+/// The same for querying or synchronising with a stream.
 cudaError_t refuse_waiting(CUstream_st const& stream) {
-  cudaError_t const here = refuse_in(stream), anywhere = unsafe();
+  cudaError_t const here = refuse_in(stream), anywhere = forbidden_in_capture();
   return here != cudaSuccess ? here : anywhere;
 }
 cudaError_t add(CUstream_st& stream, node one) {
-  machine& all = gpu();
-  if (stream.recording) {
-    if (stream.recording->error != cudaSuccess) return stream.recording->error;
-    stream.recording->work.push_back(std::move(one));
-    stream.joined = &stream == stream.recording->origin;
+  virtual_device& all = gpu();
+  if (stream.capture) {
+    if (stream.capture->error != cudaSuccess) return stream.capture->error;
+    stream.capture->work.push_back(std::move(one));
+    stream.joined = &stream == stream.capture->origin;
     return cudaSuccess;
   }
   for (auto const& each : all.captures)
     if (each->error == cudaSuccess) {
-      std::fprintf(stderr, "emulated GPU: work was queued in a stream that is not recorded, while another one is\n");
+      std::fprintf(stderr, "emulated GPU: work was queued in a stream that is not captured, while another stream is\n");
       each->error = cudaErrorStreamCaptureInvalidated;
       return cudaErrorStreamCaptureImplicit;
     }
@@ -251,39 +251,39 @@ cudaError_t add(CUstream_st& stream, node one) {
   return cudaSuccess;
 }
 
-cudaError_t allocate(void** pointer, std::size_t size, machine::block kind) {
-  if (cudaError_t const error = unsafe(); error != cudaSuccess) return error;
+cudaError_t allocate(void** pointer, std::size_t size, virtual_device::block kind) {
+  if (cudaError_t const error = forbidden_in_capture(); error != cudaSuccess) return error;
   constexpr std::size_t page = 4096, whole = std::size_t{8} << 30;
-  machine& all = gpu();
-  if (kind == machine::block::device && all.used + size > whole) return cudaErrorMemoryAllocation;
-  machine::device_side const here(all);
+  virtual_device& all = gpu();
+  if (kind == virtual_device::block::device && all.used + size > whole) return cudaErrorMemoryAllocation;
+  virtual_device::device_access const here(all);
   std::size_t const rounded = std::max((size + page - 1) / page, std::size_t{1}) * page;
   void* const made = mapped ? mmap(nullptr, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : std::malloc(size);
   if (made == MAP_FAILED || made == nullptr) return cudaErrorMemoryAllocation;
-  std::memset(made, 0xFF, mapped ? rounded : size);  // floats of any size: not a number; integers: -1
+  std::memset(made, 0xFF, mapped ? rounded : size);  // NaN as floats of any size, -1 as integers
   all.memory[static_cast<char*>(made)] = {rounded, kind};
-  if (kind == machine::block::device) all.used += rounded;
+  if (kind == virtual_device::block::device) all.used += rounded;
   *pointer = made;
   return cudaSuccess;
 }
 cudaError_t release(void* pointer) {
   if (pointer == nullptr) return cudaSuccess;
-  if (cudaError_t const error = unsafe(); error != cudaSuccess) return error;
-  machine& all = gpu();
+  if (cudaError_t const error = forbidden_in_capture(); error != cudaSuccess) return error;
+  virtual_device& all = gpu();
   all.finish_all();
   auto const at = all.memory.find(static_cast<char*>(pointer));
   if (at == all.memory.end()) return cudaErrorInvalidValue;
-  if (at->second.kind == machine::block::device) all.used -= at->second.size;
+  if (at->second.kind == virtual_device::block::device) all.used -= at->second.size;
   mapped ? static_cast<void>(munmap(pointer, at->second.size)) : std::free(pointer);
   all.memory.erase(at);
   return cudaSuccess;
 }
 cudaError_t copy(void* to, void const* from, std::size_t size, CUstream_st& stream) {
-  machine& all = gpu();
-  if (all.pageable(to) || all.pageable(from)) {  // goes by way of memory that CUDA keeps, when it is called
+  virtual_device& all = gpu();
+  if (all.pageable(to) || all.pageable(from)) {  // through a staging buffer of CUDA, at the time of the call
     if (cudaError_t const error = refuse_in(stream); error != cudaSuccess) return error;
     if (all.pageable(to)) {
-      machine::device_side const here(all);
+      virtual_device::device_access const here(all);
       all.finish(stream);
       std::memcpy(to, from, size);
       return cudaSuccess;
@@ -297,14 +297,14 @@ cudaError_t copy(void* to, void const* from, std::size_t size, CUstream_st& stre
 }  // namespace
 
 int queue(void* stream, std::string what, std::function<void()> work) {
-  machine& all = gpu();
+  virtual_device& all = gpu();
   std::lock_guard const lock(all.lock);
   return found(add(all.of(static_cast<cudaStream_t>(stream)), {std::move(what), std::move(work)}));
 }
 
 void at_once(std::function<void()> const& work) {
   std::lock_guard const lock(gpu().lock);
-  machine::device_side const here(gpu());
+  virtual_device::device_access const here(gpu());
   work();
 }
 
@@ -368,7 +368,7 @@ char const* cudaGetErrorString(cudaError_t error) {
 cudaError_t cudaPeekAtLastError() { return emulated::last_error; }
 cudaError_t cudaDeviceSynchronize() {
   LOCKED();
-  if (cudaError_t const error = emulated::unsafe(); error != cudaSuccess) return found(error);
+  if (cudaError_t const error = emulated::forbidden_in_capture(); error != cudaSuccess) return found(error);
   gpu().finish_all();
   return cudaSuccess;
 }
@@ -378,7 +378,7 @@ cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) { return
 
 cudaError_t cudaMalloc(void** pointer, size_t size) {
   LOCKED();
-  return found(emulated::allocate(pointer, size, emulated::machine::block::device));
+  return found(emulated::allocate(pointer, size, emulated::virtual_device::block::device));
 }
 cudaError_t cudaFree(void* pointer) {
   LOCKED();
@@ -386,7 +386,7 @@ cudaError_t cudaFree(void* pointer) {
 }
 cudaError_t cudaHostAlloc(void** pointer, size_t size, unsigned) {
   LOCKED();
-  return found(emulated::allocate(pointer, size, emulated::machine::block::host));
+  return found(emulated::allocate(pointer, size, emulated::virtual_device::block::host));
 }
 cudaError_t cudaFreeHost(void* pointer) {
   LOCKED();
@@ -401,13 +401,13 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, void con
   LOCKED();
   auto const* const piece = gpu().find(pointer);
   *attributes             = {};
-  attributes->type        = piece == nullptr                                  ? cudaMemoryTypeUnregistered
-                            : piece->kind == emulated::machine::block::device ? cudaMemoryTypeDevice
-                                                                              : cudaMemoryTypeHost;
+  attributes->type        = piece == nullptr                                         ? cudaMemoryTypeUnregistered
+                            : piece->kind == emulated::virtual_device::block::device ? cudaMemoryTypeDevice
+                                                                                     : cudaMemoryTypeHost;
   attributes->device      = piece == nullptr ? -1 : 0;
   if (piece == nullptr) return cudaSuccess;
   attributes->devicePointer = const_cast<void*>(pointer);
-  if (piece->kind == emulated::machine::block::host) attributes->hostPointer = const_cast<void*>(pointer);
+  if (piece->kind == emulated::virtual_device::block::host) attributes->hostPointer = const_cast<void*>(pointer);
   return cudaSuccess;
 }
 cudaError_t cudaMemcpyAsync(void* to, void const* from, size_t size, cudaMemcpyKind, cudaStream_t stream) {
@@ -416,8 +416,8 @@ cudaError_t cudaMemcpyAsync(void* to, void const* from, size_t size, cudaMemcpyK
 }
 cudaError_t cudaMemcpy(void* to, void const* from, size_t size, cudaMemcpyKind) {
   LOCKED();
-  if (cudaError_t const error = emulated::unsafe(); error != cudaSuccess) return found(error);
-  emulated::machine::device_side const here(gpu());
+  if (cudaError_t const error = emulated::forbidden_in_capture(); error != cudaSuccess) return found(error);
+  emulated::virtual_device::device_access const here(gpu());
   gpu().finish(gpu().default_stream);
   std::memcpy(to, from, size);
   return cudaSuccess;
@@ -431,7 +431,7 @@ cudaError_t cudaMemsetAsync(void* to, int value, size_t size, cudaStream_t strea
 
 cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned flags, int) {
   LOCKED();
-  if (flags != cudaStreamNonBlocking) emulated::give_up("a stream that waits for the default one is not emulated");
+  if (flags != cudaStreamNonBlocking) emulated::fail("a stream that synchronises with the default stream is not emulated");
   *stream = new CUstream_st;
   gpu().streams.push_back(*stream);
   return cudaSuccess;
@@ -457,9 +457,9 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t to, unsigned) {
   LOCKED();
   CUstream_st& stream = gpu().of(to);
-  event->last         = std::make_shared<emulated::moment>(emulated::moment{.stream = &stream});
-  if (stream.recording) {
-    event->last->recorded_by = stream.recording->id;
+  event->last         = std::make_shared<emulated::event_state>(emulated::event_state{.stream = &stream});
+  if (stream.capture) {
+    event->last->captured_by = stream.capture->id;
     return cudaSuccess;
   }
   gpu().queue(stream, {.reaches = event->last});
@@ -470,36 +470,36 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t in, cudaEvent_t event, unsigned) {
   LOCKED();
   CUstream_st& stream = gpu().of(in);
   auto const& wanted  = event->last;
-  if (wanted->recorded_by == 0) {
-    if (!stream.recording) {
+  if (wanted->captured_by == 0) {
+    if (!stream.capture) {
       gpu().queue(stream, {.waits_for = wanted});
       return cudaSuccess;
     }
     if (wanted->stream == nullptr) return cudaSuccess;  // never recorded
-    stream.recording->error = cudaErrorStreamCaptureInvalidated;
+    stream.capture->error = cudaErrorStreamCaptureInvalidated;
     return found(cudaErrorStreamCaptureIsolation);
   }
-  // A stream that waits for one that is recorded is recorded, too; what the graph repeats, it repeats in the order of the calls.
+  // A stream that waits for a captured one is captured, too. A replay does the work in the order of the calls.
   std::shared_ptr<emulated::capture> of;
   for (auto const& each : gpu().captures)
-    if (each->id == wanted->recorded_by) of = each;
+    if (each->id == wanted->captured_by) of = each;
   if (!of) return found(cudaErrorCapturedEvent);
-  if (stream.recording && stream.recording != of) return found(cudaErrorStreamCaptureMerge);
-  if (!stream.recording) stream.recording = of, stream.joined = false;
+  if (stream.capture && stream.capture != of) return found(cudaErrorStreamCaptureMerge);
+  if (!stream.capture) stream.capture = of, stream.joined = false;
   if (&stream == of->origin) wanted->stream->joined = true;
   return cudaSuccess;
 }
 cudaError_t cudaEventQuery(cudaEvent_t event) {
   LOCKED();
-  if (cudaError_t const error = emulated::unsafe(); error != cudaSuccess) return found(error);
-  if (event->last->recorded_by != 0) return found(cudaErrorCapturedEvent);
-  if (!event->last->reached && event->last->stream != nullptr) gpu().advance(*event->last->stream);  // who asks again and again is answered
+  if (cudaError_t const error = emulated::forbidden_in_capture(); error != cudaSuccess) return found(error);
+  if (event->last->captured_by != 0) return found(cudaErrorCapturedEvent);
+  if (!event->last->reached && event->last->stream != nullptr) gpu().advance(*event->last->stream);  // so that a loop of queries ends
   return event->last->reached ? cudaSuccess : cudaErrorNotReady;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   LOCKED();
-  if (cudaError_t const error = emulated::unsafe(); error != cudaSuccess) return found(error);
-  if (event->last->recorded_by != 0) return found(cudaErrorCapturedEvent);
+  if (cudaError_t const error = emulated::forbidden_in_capture(); error != cudaSuccess) return found(error);
+  if (event->last->captured_by != 0) return found(cudaErrorCapturedEvent);
   gpu().reach(*event->last);
   return cudaSuccess;
 }
@@ -516,26 +516,25 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
   LOCKED();
   CUstream_st& origin = gpu().of(stream);
   if (&origin == &gpu().default_stream) return found(cudaErrorStreamCaptureUnsupported);
-  if (origin.recording) return found(cudaErrorIllegalState);
-  origin.recording =
-      std::make_shared<emulated::capture>(emulated::capture{gpu().next_capture++, &origin, mode, std::this_thread::get_id()});
-  gpu().captures.push_back(origin.recording);
+  if (origin.capture) return found(cudaErrorIllegalState);
+  origin.capture = std::make_shared<emulated::capture>(emulated::capture{gpu().next_capture++, &origin, mode, std::this_thread::get_id()});
+  gpu().captures.push_back(origin.capture);
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   LOCKED();
   CUstream_st& origin = gpu().of(stream);
   *graph              = nullptr;
-  auto const ended    = origin.recording;
+  auto const ended    = origin.capture;
   if (!ended || ended->origin != &origin) return found(cudaErrorStreamCaptureUnmatched);
   if (ended->mode != cudaStreamCaptureModeRelaxed && ended->thread != std::this_thread::get_id())
     return found(cudaErrorStreamCaptureWrongThread);
   cudaError_t error = ended->error;
   for (CUstream_st* each : gpu().streams) {
-    if (each->recording != ended) continue;
+    if (each->capture != ended) continue;
     if (each != &origin && !each->joined && error == cudaSuccess) error = cudaErrorStreamCaptureUnjoined;
-    each->recording = nullptr;
-    each->joined    = true;
+    each->capture = nullptr;
+    each->joined  = true;
   }
   std::erase(gpu().captures, ended);
   if (error != cudaSuccess) return found(error);
@@ -549,12 +548,12 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* 
 cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, cudaStreamCaptureStatus* status, unsigned long long* id, cudaGraph_t* graph,
                                      cudaGraphNode_t const**, cudaGraphEdgeData const**, size_t* dependencies) {
   LOCKED();
-  if (graph != nullptr || dependencies != nullptr) emulated::give_up("what a recording consists of is not emulated");
-  auto const& recording = gpu().of(stream).recording;
-  *status               = !recording                        ? cudaStreamCaptureStatusNone
-                          : recording->error != cudaSuccess ? cudaStreamCaptureStatusInvalidated
-                                                            : cudaStreamCaptureStatusActive;
-  if (id != nullptr && recording) *id = recording->id;
+  if (graph != nullptr || dependencies != nullptr) emulated::fail("querying the nodes of a capture is not emulated");
+  auto const& capture = gpu().of(stream).capture;
+  *status             = !capture                        ? cudaStreamCaptureStatusNone
+                        : capture->error != cudaSuccess ? cudaStreamCaptureStatusInvalidated
+                                                        : cudaStreamCaptureStatusActive;
+  if (id != nullptr && capture) *id = capture->id;
   return cudaSuccess;
 }
 cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
@@ -588,7 +587,7 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
   return cudaSuccess;
 }
 
-// ---- the driver, which LibTorch loads by the name that this library has, for one question ----
+// ---- the driver: LibTorch loads the library of this name and calls one function ----
 
 int cuDevicePrimaryCtxGetState(int, unsigned* flags, int* active) { return *flags = 0, *active = 1, 0; }
 #define REFUSED(function) \
@@ -633,10 +632,10 @@ cudaError_t __cudaGetKernel(cudaKernel_t* kernel, void const* function) {
   return cudaSuccess;
 }
 cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3, dim3, void**, size_t, cudaStream_t) {
-  emulated::give_up("LibTorch launched a kernel that nothing stands for: " + gpu().kernels[kernel]);
+  emulated::fail("LibTorch launched a kernel that is not emulated: " + gpu().kernels[kernel]);
 }
 cudaError_t cudaLaunchKernelExC(cudaLaunchConfig_t const*, void const* function, void**) {
-  emulated::give_up("LibTorch launched a kernel that nothing stands for: " + gpu().kernels[function]);
+  emulated::fail("LibTorch launched a kernel that is not emulated: " + gpu().kernels[function]);
 }
 
 }  // extern "C"

@@ -1,4 +1,5 @@
-// The kernels of c2f/cuda/kernels/kernels.cu on a CPU (emulated/cuda_runtime.h says how), for a program with an emulated GPU (emulated/gpu.hpp).
+// The kernels of c2f/cuda/kernels/kernels.cu on a CPU (emulated/cuda_runtime.h), for a program with the emulated CUDA device
+// (emulated/gpu.hpp).
 #include <c2f/cuda/kernels/kernels.cu>
 
 #include <setjmp.h>
@@ -16,12 +17,12 @@
 namespace emulated {
 namespace {
 
-[[noreturn]] void give_up(char const* why) {
+[[noreturn]] void fail(char const* why) {
   std::fprintf(stderr, "emulated kernel: thread %u of block (%u, %u) %s\n", threadIdx.x, blockIdx.x, blockIdx.y, why);
   std::abort();
 }
 
-/// Any order will do, but the same in every run of a program.
+/// A random number; the sequence is the same in every run of a program.
 std::uint64_t drawn() {
   static std::uint64_t state = 1;
   state                      = state * 6364136223846793005u + 1442695040888963407u;
@@ -32,7 +33,7 @@ void shuffle(std::vector<T>& all) {
   for (std::size_t i = all.size(); i > 1; --i) std::swap(all[i - 1], all[drawn() % i]);
 }
 
-/// What runs on a stack of its own and takes turns with others.
+/// A coroutine with a stack of its own.
 struct fiber {
   static constexpr std::size_t stack_size = 256 * 1024;
   ucontext_t context{};
@@ -41,20 +42,21 @@ struct fiber {
   std::unique_ptr<char[]> stack{};
   unsigned thread = 0;
 
-  void begin_with(void (*life)(), std::size_t number) {
+  void begin_with(void (*run_fiber)(), std::size_t number) {
     stack.reset(new char[stack_size]);
     getcontext(&context);
-    context.uc_stack.ss_sp   = stack.get();
-    context.uc_stack.ss_size = stack_size - number % 64 * 192;  // else what they use most would share the same lines of a cache
-    context.uc_link          = nullptr;
-    makecontext(&context, life, 0);
+    context.uc_stack.ss_sp = stack.get();
+    context.uc_stack.ss_size =
+        stack_size - number % 64 * 192;  // different offsets, so that the stacks do not compete for the same cache lines
+    context.uc_link = nullptr;
+    makecontext(&context, run_fiber, 0);
   }
-  /// Until somebody comes back to this one.
-  void turn_to(fiber& next) {
+  /// Switches to another fiber; returns when one switches back to this one.
+  void switch_to(fiber& next) {
 #ifdef __SANITIZE_ADDRESS__
     swapcontext(&context, &next.context);
 #else
-    // swapcontext, but without a call of the system for the signals, which is most of its time.
+    // Like swapcontext, but without its system call for the signal mask, which takes most of its time.
     if (_setjmp(registers) != 0) return;
     if (std::exchange(next.begun, true)) _longjmp(next.registers, 1);
     setcontext(&next.context);
@@ -62,9 +64,9 @@ struct fiber {
   }
 };
 
-// One launch and one block after the other, all on the same fibers. A fiber takes threads that have not begun until one of them waits. Who
-// can go on is a stack: a warp that may go on does so before the others.
-class machine {
+// Runs launches and blocks one after the other, all on the same fibers. A fiber runs threads that have not begun until one of them waits.
+// The fibers that can continue are a stack: a warp that can continue does so before the others.
+class scheduler {
  public:
   void run(dim3 grid, dim3 block, std::function<void()> const& thread) {
     thread_ = &thread, gridDim = grid, blockDim = block, threads_ = block.x;
@@ -81,16 +83,16 @@ class machine {
     waits_for_block_.push_back(running_);
     if (waits_for_block_.size() == threads_) {
       arrange(waits_for_block_, [](fiber const* each) { return each->thread; });
-      ready_.swap(waits_for_block_);  // which is empty: all have waited
+      ready_.swap(waits_for_block_);  // ready_ is empty: all threads wait here
     }
-    rest();
+    suspend();
   }
   void exchange(void* number, std::size_t size, unsigned lane) {
     unsigned const warp = threadIdx.x / 32;
-    std::memcpy(&left_[threadIdx.x], number, size);
+    std::memcpy(&exchanged_[threadIdx.x], number, size);
     wait_for_warp(warp);
-    std::memcpy(number, &left_[warp * 32 + lane], size);
-    wait_for_warp(warp);  // before the next one writes
+    std::memcpy(number, &exchanged_[warp * 32 + lane], size);
+    wait_for_warp(warp);  // before the next exchange writes
   }
 
  private:
@@ -99,7 +101,7 @@ class machine {
     order_.resize(threads_);
     std::iota(order_.begin(), order_.end(), 0u);
     arrange(order_, [](unsigned thread) { return thread; });
-    left_.resize(threads_);
+    exchanged_.resize(threads_);
     waits_for_warp_.resize((threads_ + 31) / 32);
     while (ended_ < threads_) {
       if (!ready_.empty()) {
@@ -109,11 +111,11 @@ class machine {
       } else if (begun_ < threads_) {
         resume(unused());
       } else {
-        give_up("or another one waits for threads that have ended or wait elsewhere");
+        fail("or another one waits for threads that have ended or wait at another barrier");
       }
     }
   }
-  /// Mostly warp by warp, so that one runs ahead of the others as far as they let it; else in any order.
+  /// Mostly warp by warp, so that a warp runs as far ahead of the others as barriers permit; else in random order.
   template <class T, class Thread>
   static void arrange(std::vector<T>& all, Thread const& thread) {
     shuffle(all);
@@ -125,7 +127,7 @@ class machine {
   fiber* unused() {
     if (unused_.empty()) {
       all_.push_back(std::make_unique<fiber>());
-      all_.back()->begin_with(&machine::life, all_.size());
+      all_.back()->begin_with(&scheduler::run_fiber, all_.size());
       unused_.push_back(all_.back().get());
     }
     fiber* const taken = unused_.back();
@@ -134,13 +136,13 @@ class machine {
   }
   void resume(fiber* next) {
     running_ = next;
-    main_.turn_to(*next);
+    main_.switch_to(*next);
   }
-  /// Until it is resumed.
-  void rest() {
+  /// Suspends the running fiber until it is resumed.
+  void suspend() {
     fiber* const self = running_;
     self->thread      = threadIdx.x;
-    self->turn_to(main_);
+    self->switch_to(main_);
     threadIdx.x = self->thread;
   }
   void wait_for_warp(unsigned warp) {
@@ -151,9 +153,9 @@ class machine {
       ready_.insert(ready_.end(), waiting.begin(), waiting.end());
       waiting.clear();
     }
-    rest();
+    suspend();
   }
-  static void life();
+  static void run_fiber();
 
   std::function<void()> const* thread_ = nullptr;
   unsigned threads_ = 0, begun_ = 0, ended_ = 0;
@@ -162,16 +164,16 @@ class machine {
   std::vector<std::unique_ptr<fiber>> all_;
   std::vector<fiber*> unused_, ready_, waits_for_block_;
   std::vector<std::vector<fiber*>> waits_for_warp_;
-  std::vector<std::uint64_t> left_;
+  std::vector<std::uint64_t> exchanged_;
   std::vector<unsigned> order_;
 };
 
-machine& the_machine() {
-  static machine made;
+scheduler& the_scheduler() {
+  static scheduler made;
   return made;
 }
-void machine::life() {
-  machine& here = the_machine();
+void scheduler::run_fiber() {
+  scheduler& here = the_scheduler();
   for (;;) {
     while (here.begun_ < here.threads_) {
       threadIdx.x = here.order_[here.begun_++];
@@ -179,7 +181,7 @@ void machine::life() {
       ++here.ended_;
     }
     here.unused_.push_back(here.running_);
-    here.rest();
+    here.suspend();
   }
 }
 
@@ -187,11 +189,11 @@ void machine::life() {
 
 void run(dim3 grid, dim3 block, bool early, std::function<void()> const& thread) {
   waited = 0;
-  the_machine().run(grid, block, thread);
+  the_scheduler().run(grid, block, thread);
   if (early && waited != std::size_t{grid.x} * grid.y * block.x)
-    give_up("or another one was started early and did not wait for the kernel before");
+    fail("or another one was launched early and did not wait for the kernels before it");
 }
-void wait_for_block() { the_machine().wait_for_block(); }
-void exchange(void* number, std::size_t size, unsigned lane) { the_machine().exchange(number, size, lane); }
+void wait_for_block() { the_scheduler().wait_for_block(); }
+void exchange(void* number, std::size_t size, unsigned lane) { the_scheduler().exchange(number, size, lane); }
 
 }  // namespace emulated

@@ -1,6 +1,6 @@
-// LibTorch's operations on CUDA tensors without a GPU (gpu.hpp): each is queued in the current stream, and when its turn comes the CPU's
-// operation of that name works on the same memory. What they give is known before: the CPU's operation is also called at once, with zeros,
-// for the sizes. Operations whose sizes depend on numbers wait for the stream, as they do on a GPU.
+// LibTorch's operations on CUDA tensors for the emulated CUDA device (gpu.hpp): each is queued in the current stream, and when it is done
+// the CPU's operation of that name computes on the same memory. The sizes of the results are needed before: for them the CPU's operation is
+// others called at once, on zeros. Operations whose result sizes depend on values synchronise with the stream, as they do on a GPU.
 #include "gpu.hpp"
 
 #include <ATen/ATen.h>
@@ -28,7 +28,7 @@ namespace {
 
 using torch::jit::Stack;
 
-/// f of every tensor of an argument or result.
+/// Applies f to every tensor of an argument or result.
 template <class F>
 c10::IValue each_tensor(c10::IValue const& value, F const& f) {
   if (value.isTensor()) return value.toTensor().defined() ? c10::IValue(f(value.toTensor())) : value;
@@ -58,14 +58,14 @@ at::Tensor same_memory(at::Tensor const& tensor) {
   if (!tensor.is_cuda()) return tensor;
   return at::from_blob(const_cast<void*>(tensor.const_data_ptr()), tensor.sizes(), tensor.strides(), tensor.options().device(at::kCPU));
 }
-/// A CPU tensor of zeros that lies as a CUDA tensor does.
+/// A CPU tensor of zeros with the sizes and strides of a CUDA tensor.
 at::Tensor zeros_like(at::Tensor const& tensor) {
   if (!tensor.is_cuda()) return tensor;
   return at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options().device(at::kCPU)).zero_();
 }
 
-/// What an operation that draws is given of the GPU's generator: its seed and how far it is, which a graph reads whenever it is repeated.
-std::optional<at::PhiloxCudaState> draws_of(c10::OperatorHandle const& op) {
+/// The state of the GPU's generator for a random operation: seed and offset, which a graph reads at every replay.
+std::optional<at::PhiloxCudaState> generator_state_of(c10::OperatorHandle const& op) {
   if (!op.hasTag(at::Tag::nondeterministic_seeded)) return {};
   at::Generator all = at::globalContext().defaultGenerator(c10::Device(c10::kCUDA, c10::cuda::current_device()));
   std::lock_guard const lock(all.mutex());
@@ -76,7 +76,7 @@ std::uint64_t seed_of(at::PhiloxCudaState const& state) {
   return static_cast<std::uint64_t>(*state.seed_.ptr) * 6364136223846793005u + static_cast<std::uint64_t>(*state.offset_.ptr) +
          state.offset_intragraph_;
 }
-/// Calls the CPU's operation; one that draws takes its numbers from `seed`.
+/// Calls the CPU's operation; a random one with the seed `seed`.
 void call(c10::OperatorHandle const& op, Stack* stack, std::optional<std::uint64_t> seed) {
   at::AutoDispatchBelowADInplaceOrView const below_autograd;
   at::NoGradGuard const no_gradients;
@@ -92,10 +92,10 @@ void call(c10::OperatorHandle const& op, Stack* stack, std::optional<std::uint64
   std::lock_guard const lock(cpu.mutex());
   cpu.set_state(before);
 }
-/// As LibTorch waits where an operation of a GPU must.
-void wait() { c10::cuda::stream_synchronize(c10::cuda::getCurrentCUDAStream().stream()); }
+/// Synchronises as LibTorch does.
+void synchronize() { c10::cuda::stream_synchronize(c10::cuda::getCurrentCUDAStream().stream()); }
 
-/// Which argument a result is, where it is one.
+/// The argument that a result aliases, if any.
 std::optional<std::size_t> argument_of(c10::FunctionSchema const& schema, std::size_t result) {
   auto const* const alias = schema.returns()[result].alias_info();
   if (alias == nullptr) return {};
@@ -104,8 +104,8 @@ std::optional<std::size_t> argument_of(c10::FunctionSchema const& schema, std::s
   return {};
 }
 
-// Sizes depend on numbers.
-bool waits(c10::OperatorHandle const& op, Stack const& arguments) {
+// Whether the sizes of the results depend on values, so that the operation synchronises.
+bool synchronizes(c10::OperatorHandle const& op, Stack const& arguments) {
   static std::unordered_set<std::string> const known{
       "aten::nonzero",  "aten::masked_select",     "aten::_unique2", "aten::unique_dim", "aten::unique_consecutive",
       "aten::bincount", "aten::repeat_interleave", "aten::equal"};
@@ -118,8 +118,8 @@ bool waits(c10::OperatorHandle const& op, Stack const& arguments) {
   return mask;
 }
 
-/// What LibTorch's notes on reproducibility say has no deterministic form on CUDA is refused where one is asked for.
-void refuse_undetermined(c10::OperatorHandle const& op, Stack const& arguments) {
+/// Refuses operations that LibTorch's notes on reproducibility list without a deterministic form on CUDA, where determinism is required.
+void refuse_nondeterministic(c10::OperatorHandle const& op, Stack const& arguments) {
   static std::unordered_set<std::string> const known{"aten::_adaptive_avg_pool2d_backward",
                                                      "aten::_adaptive_avg_pool3d_backward",
                                                      "aten::adaptive_max_pool2d_backward",
@@ -153,7 +153,7 @@ void refuse_undetermined(c10::OperatorHandle const& op, Stack const& arguments) 
   if (known.contains(name) || sums) at::globalContext().alertNotDeterministic(name + " (CUDA)");
 }
 
-/// The numbers of results into tensors that were made for them.
+/// Copies results to the tensors that were allocated for them.
 void deliver(c10::FunctionSchema const& schema, Stack const& from, Stack const& to) {
   for (std::size_t i = 0; i < from.size(); ++i) {
     if (argument_of(schema, i)) continue;
@@ -164,7 +164,7 @@ void deliver(c10::FunctionSchema const& schema, Stack const& from, Stack const& 
   }
 }
 
-/// What a graph is described by (gpu.hpp).
+/// The name of an operation in the description of a graph (gpu.hpp).
 std::string named(c10::OperatorHandle const& op, Stack const& arguments) {
   static bool const sizes = [] {
     char const* const asked = std::getenv("C2F_EMULATED_GRAPHS");
@@ -181,14 +181,14 @@ void on_cpu(c10::OperatorHandle const& op, Stack* stack) {
   std::size_t const inputs = schema.arguments().size();
   Stack const arguments(stack->end() - static_cast<std::ptrdiff_t>(inputs), stack->end());
   torch::jit::drop(*stack, inputs);
-  refuse_undetermined(op, arguments);
-  // The values of CPU tensors are those of now.
+  refuse_nondeterministic(op, arguments);
+  // CPU tensors have the values of the time of the call.
   Stack const held = each_tensor(arguments, [](at::Tensor const& each) { return each.is_cuda() ? each : each.clone(); });
-  bool const now   = waits(op, arguments);
-  if (now) wait();
-  std::optional<at::PhiloxCudaState> const draws = draws_of(op);
-  Stack results                                  = each_tensor(held, now ? same_memory : zeros_like);
-  auto const called                              = [&] { call(op, &results, draws ? std::optional<std::uint64_t>(0) : std::nullopt); };
+  bool const now   = synchronizes(op, arguments);
+  if (now) synchronize();
+  std::optional<at::PhiloxCudaState> const random = generator_state_of(op);
+  Stack results                                   = each_tensor(held, now ? same_memory : zeros_like);
+  auto const called                               = [&] { call(op, &results, random ? std::optional<std::uint64_t>(0) : std::nullopt); };
   now ? emulated::at_once(called) : called();
 
   c10::Device const gpu(c10::kCUDA, c10::cuda::current_device());
@@ -204,15 +204,15 @@ void on_cpu(c10::OperatorHandle const& op, Stack* stack) {
           results[i], [&](at::Tensor const& each) { return at::empty_strided(each.sizes(), each.strides(), each.options().device(gpu)); }));
     }
   }
-  // What is queued refers to memory and keeps none, like a kernel.
+  // Queued work refers to memory without owning it, like a kernel.
   Stack const to = each_tensor(given, same_memory);
   if (now) {
     emulated::at_once([&] { deliver(schema, results, to); });
   } else {
-    auto const work = [op, from = each_tensor(held, same_memory), to, draws] {
+    auto const work = [op, from = each_tensor(held, same_memory), to, random] {
       try {
         Stack found = from;
-        call(op, &found, draws ? std::optional(seed_of(*draws)) : std::nullopt);
+        call(op, &found, random ? std::optional(seed_of(*random)) : std::nullopt);
         deliver(op.schema(), found, to);
       } catch (std::exception const& error) {
         std::fprintf(stderr, "emulated GPU: %s: %s\n", toString(op.operator_name()).c_str(), error.what());
@@ -224,7 +224,7 @@ void on_cpu(c10::OperatorHandle const& op, Stack* stack) {
   for (auto& each : given) stack->push_back(std::move(each));
 }
 
-/// Between host and GPU LibTorch copies by CUDA's runtime; on the GPU also by kernels.
+/// Between host and GPU LibTorch copies with CUDA's runtime, on the GPU others with kernels.
 void copy(c10::OperatorHandle const& op, Stack* stack) {
   bool const non_blocking = stack->at(stack->size() - 1).toBool();
   at::Tensor const from = stack->at(stack->size() - 2).toTensor(), to = stack->at(stack->size() - 3).toTensor();
@@ -234,8 +234,8 @@ void copy(c10::OperatorHandle const& op, Stack* stack) {
   stack->push_back(to);
 }
 
-// What makes tensors or looks at how they lie, and what CUDA does by functions of the runtime or by other operations.
-bool stays(c10::FunctionSchema const& schema) {
+// Operations that need no replacement: they allocate tensors, read or change their layout, or use CUDA's runtime or other operations.
+bool needs_no_replacement(c10::FunctionSchema const& schema) {
   static std::unordered_set<std::string> const known{"aten::empty",     "aten::empty_strided", "aten::resize_",
                                                      "aten::set_",      "aten::record_stream", "aten::is_set_to",
                                                      "aten::is_pinned", "aten::_pin_memory",   "aten::_local_scalar_dense"};
@@ -245,29 +245,29 @@ bool stays(c10::FunctionSchema const& schema) {
   return alias != nullptr && !alias->isWrite();  // a view
 }
 
-/// Takes the place of LibTorch's kernels when the program begins.
-struct replaced {
-  replaced() {
+/// Replaces LibTorch's kernels when the program begins.
+struct replacement {
+  replacement() {
     auto const before = c10::WarningUtils::get_warning_handler();
     struct : c10::WarningHandler {
       void process(c10::Warning const&) override {}
     } silent;
     c10::WarningUtils::set_warning_handler(&silent);
     auto& dispatcher = c10::Dispatcher::singleton();
-    // Those that are no kernels, but would come to cuDNN or to a kernel of their own.
-    std::unordered_set<std::string> const also{"aten::convolution", "aten::convolution_backward", "aten::copy_"};
+    // Operations without a CUDA kernel that would call cuDNN or launch a kernel.
+    std::unordered_set<std::string> const others{"aten::convolution", "aten::convolution_backward", "aten::copy_"};
     for (c10::OperatorName const& name : dispatcher.getAllOpNames()) {
       auto const op = dispatcher.findOp(name);
       if (!op || !op->hasSchema() || !name.name.starts_with("aten::")) continue;
       auto const has     = [&](c10::DispatchKey key) { return op->hasKernelForDispatchKey(key); };
       bool const on_both = has(c10::DispatchKey::CUDA) && (has(c10::DispatchKey::CPU) || has(c10::DispatchKey::CompositeExplicitAutograd));
-      if (!also.contains(name.name) && (!on_both || stays(op->schema()))) continue;
+      if (!others.contains(name.name) && (!on_both || needs_no_replacement(op->schema()))) continue;
       std::string const whole = name.overload_name.empty() ? name.name : name.name + "." + name.overload_name;
       library_.impl(whole.c_str(), name.name == "aten::copy_" ? torch::CppFunction::makeFromBoxedFunction<&copy>()
                                                               : torch::CppFunction::makeFromBoxedFunction<&on_cpu>());
     }
     c10::WarningUtils::set_warning_handler(before);
-    at::globalContext().setUserEnabledCuDNN(false);  // which is asked for by name for norms
+    at::globalContext().setUserEnabledCuDNN(false);  // norms would call it by name
   }
 
  private:

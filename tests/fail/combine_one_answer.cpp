@@ -1,13 +1,13 @@
-// expect-error: the task's combine cannot join the two answers
+// expect-error: the task's combine cannot combine the coarse and the fine output
 // expect-error: got<sum>
-// A combine of one's own gives two answers: what the stack says, and what the fine loss is taken of.
+// A custom combine returns two tensors: the stack's output and the input of the fine loss.
 #include <c2f/c2f.hpp>
 
 struct sum {
   template <c2f::output_kind Kind, c2f::shape Features>
   struct on {
     C2F_MEMBERS();
-#ifdef TWIN_OK
+#ifdef CORRECTED
     c2f::combined operator()(at::Tensor const&, at::Tensor const& coarse, at::Tensor const& fine, c2f::pass&) const {
       return {coarse.add(fine), fine};
     }

@@ -1,17 +1,17 @@
-# cmake -DNAME=gcc|clang|nvcc -DCOMPILER=PATH -DARGUMENTS="a;b" -DSOURCE=FILE -P compile_fail.cmake
+# cmake -DNAME=gcc|clang|nvcc -DWITH_CORRECTED=TRUE|FALSE -DCOMPILER=PATH -DARGUMENTS="a;b" -DSOURCE=FILE -P compile_fail.cmake
 #
-# A file that must not compile says so itself, on lines of their own:
+# A file that must not compile has these lines:
 #   // expect-error: REGEX     at least one
-#   // errors: N               how many errors the compiler reports; 1 when left out: one mistake, one error
+#   // errors: N               the number of errors that the compiler reports; by default 1: one mistake, one error
 #   // not-on: NAME REASON     this compiler is left out
-#   // also-on: nvcc           nvcc tries it, too; for files that include no LibTorch
-# and holds its good twin behind '#ifdef TWIN_OK'.
+#   // also-on: nvcc           also tested with nvcc; for files that do not include LibTorch
+# and has a corrected version under '#ifdef CORRECTED'.
 #
-# The test passes only when the twin compiles, the file itself does not, every REGEX is on a diagnostic line (not in an echoed source
+# The test passes if the corrected version compiles (WITH_CORRECTED), the file itself does not, every REGEX matches a diagnostic line (not an echoed source
 # line), the first error is an expected one, and there are N errors.
 cmake_policy(VERSION 3.24)
 
-# Calls NAME(line) for each line. CMake's lists would trip over the ';' and '[' that compilers print.
+# Calls NAME(line) for each line. CMake lists would break at the ';' and '[' that compilers print.
 function(for_each_line text name)
   string(LENGTH "${text}" length)
   while(length GREATER 0)
@@ -31,11 +31,11 @@ function(for_each_line text name)
 endfunction()
 
 function(reject reason)
-  message("${SOURCE} (${NAME}): ${reason}")                # a FATAL_ERROR would break its lines
+  message("${SOURCE} (${NAME}): ${reason}")                # FATAL_ERROR would wrap its lines
   message(FATAL_ERROR "rejected")
 endfunction()
 
-# ---- what the file asks for ----
+# ---- the expectations in the file ----
 
 file(READ ${SOURCE} text)
 set_property(GLOBAL PROPERTY expected_count 0)
@@ -65,23 +65,26 @@ if(expected_count EQUAL 0)
   reject("no '// expect-error: REGEX' line")
 endif()
 
-# ---- the twin compiles, the file does not ----
+# ---- the corrected version compiles, the file does not ----
 
-execute_process(COMMAND ${COMPILER} ${ARGUMENTS} -DTWIN_OK ${SOURCE} RESULT_VARIABLE rc OUTPUT_VARIABLE output ERROR_VARIABLE output)
-if(NOT rc EQUAL 0)
-  reject("the good twin does not compile:\n${output}")
+if(WITH_CORRECTED)
+  execute_process(COMMAND ${COMPILER} ${ARGUMENTS} -DCORRECTED ${SOURCE} RESULT_VARIABLE rc OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT rc EQUAL 0)
+    reject("the corrected version does not compile:\n${output}")
+  endif()
 endif()
 execute_process(COMMAND ${COMPILER} ${ARGUMENTS} ${SOURCE} RESULT_VARIABLE rc OUTPUT_VARIABLE output ERROR_VARIABLE output)
 if(rc EQUAL 0)
   reject("it must not compile, but it compiled:\n${output}")
 endif()
 
-# ---- for the reason expected ----
+# ---- with the expected errors ----
 
 set_property(GLOBAL PROPERTY errors 0)
 set_property(GLOBAL PROPERTY diagnostics "")
 function(read_diagnostic line)
-  # gcc and clang: 'file:1:2: error: ...'; nvcc: 'file(1): error: ...', then ' instantiation of ...' lines. An echoed line never begins so.
+  # gcc and clang: 'file:1:2: error: ...'; nvcc: 'file(1): error: ...', then ' instantiation of ...' lines.
+  # An echoed source line never begins like this.
   if(line MATCHES "^[^ ].*(:[0-9]+:[0-9]+|\\([0-9]+\\)): ((fatal |catastrophic )?error|note)( #[0-9-]+D?)?: ")
     if(NOT CMAKE_MATCH_2 STREQUAL "note")
       get_property(errors GLOBAL PROPERTY errors)

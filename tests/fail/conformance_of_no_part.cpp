@@ -2,7 +2,7 @@
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 using part = c2f::schedule::ramp<0.5, 30>;
 #else
 using part = c2f::loss_weights<1.0, 1.0>;

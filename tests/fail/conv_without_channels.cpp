@@ -2,7 +2,7 @@
 // expect-error: in_layer<c2f::conv<0, 3
 #include <c2f/c2f.hpp>
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 constexpr int width = 8;
 #else
 constexpr int width = 0;

@@ -1,9 +1,9 @@
 // expect-error: a window's kernel, stride and dilation must be 1 or more
 // expect-error: in_layer<c2f::conv<32, 3, 0
-// A block whose stride is 0 says it once, for the convolution that strides, and not for its shortcut.
+// A block with stride 0 reports one error, for its first convolution and not for its shortcut.
 #include <c2f/c2f.hpp>
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 constexpr int stride = 1;
 #else
 constexpr int stride = 0;

@@ -4,7 +4,7 @@
 struct mine {
   using input   = c2f::image<3, 32, 32>;
   using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using source = c2f::source::corrupt<0.2>;
 #else
   using source = c2f::source::corrupt<20>;

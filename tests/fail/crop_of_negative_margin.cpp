@@ -7,7 +7,7 @@ struct mine {
   using input   = c2f::image<3, 32, 32>;
   using network = c2f::unet<2, 8, c2f::dense<1>>;
   using encoder = c2f::encode::none;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using fuse = c2f::fuse::crop<2, 4, 4>;
 #else
   using fuse = c2f::fuse::crop<-2, 4, 4>;

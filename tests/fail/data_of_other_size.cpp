@@ -4,7 +4,7 @@
 #include <c2f/c2f.hpp>
 
 struct mine {
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using input = c2f::image<3, 32, 32>;
 #else
   using input = c2f::image<3, 64, 64>;

@@ -6,7 +6,7 @@
 
 struct grey {  // a split: black pictures of class 0, white ones of class 1
   using image = c2f::image<1, 8, 8>;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using truth_value = std::int64_t;
 #else
   using truth_value = float;

@@ -1,10 +1,10 @@
 // expect-error: the label that c2f::dense ignores is one of its classes
-// Label 0 is the background of a mask: it counts.
+// Label 0 is the background of a mask, which is not ignored.
 #include <c2f/c2f.hpp>
 #include <c2f/parts/encode_dense.hpp>
 #include <c2f/networks/unet.hpp>
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 using kind = c2f::dense<1, -1>;
 #else
 using kind = c2f::dense<1, 0>;

@@ -3,7 +3,7 @@
 #include <c2f/parts/encode_dense.hpp>
 #include <c2f/networks/unet.hpp>
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 using kind = c2f::dense<1>;
 #else
 using kind = c2f::dense<0>;

@@ -2,7 +2,7 @@
 #include <c2f/c2f.hpp>
 #include <c2f/layers/dropout.hpp>
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 using layer = c2f::dropout<0.5>;
 #else
 using layer = c2f::dropout<50.0>;

@@ -7,7 +7,7 @@ struct mine {
   using input   = c2f::image<3, 32, 32>;
   using network = c2f::unet<2, 8, c2f::dense<1>>;
   using fuse    = c2f::fuse::multiply;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using encoder = c2f::encode::after<0.25, c2f::encode::saliency>;
 #else
   using encoder = c2f::encode::after<25, c2f::encode::saliency>;

@@ -1,11 +1,11 @@
 // expect-error: the convolutions of an encoder need odd kernels
-// An even kernel makes the map one pixel smaller or larger than the image.
+// With an even kernel the map is one pixel smaller or larger than the image.
 #include <c2f/c2f.hpp>
 
 struct mine {
   using input   = c2f::image<3, 32, 32>;
   using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using encoder = c2f::encode::tile<c2f::encode::compact, 16, 5, 3>;
 #else
   using encoder = c2f::encode::tile<c2f::encode::compact, 16, 4, 3>;

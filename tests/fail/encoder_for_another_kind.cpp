@@ -1,6 +1,6 @@
 // expect-error: the encoder cannot encode what the networks predict
 // expect-error: got<c2f::encode::tile<.*wanted<heat>
-// c2f::encode::tile copies a vector to every pixel; an answer that is a map already needs no tiling.
+// c2f::encode::tile copies a vector to every pixel; a prediction that is a map needs no tiling.
 #include <c2f/c2f.hpp>
 
 struct as_it_is {
@@ -19,7 +19,7 @@ struct heat {  // one number a pixel
   template <c2f::image_shape In>
   using output      = c2f::with_channels<In, 1>;
   using truth_value = float;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using default_encoder = as_it_is;
 #else
   using default_encoder = c2f::encode::tile<>;

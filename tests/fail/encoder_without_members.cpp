@@ -1,13 +1,13 @@
 // expect-error: c2f cannot see the parameters of this network
 // expect-error: got<broadcast>
-// A part without parameters says so: C2F_MEMBERS().
+// A part without parameters needs an empty C2F_MEMBERS().
 #include <c2f/c2f.hpp>
 
 struct broadcast {
   template <c2f::output_kind Kind, c2f::image_shape Like>
   struct on {
     using output = c2f::with_channels<Like, 10>;
-#ifdef TWIN_OK
+#ifdef CORRECTED
     C2F_MEMBERS();
 #endif
     at::Tensor operator()(at::Tensor const& y, at::Tensor const& x, c2f::pass&) const {

@@ -4,7 +4,7 @@
 #include <c2f/c2f.hpp>
 
 using coarse = c2f::predicts<c2f::class_vector<10>, c2f::conv<8, 3>, c2f::relu, c2f::global_average_pool, c2f::linear<10>>;
-#ifdef TWIN_OK
+#ifdef CORRECTED
 using fine = c2f::predicts<c2f::class_vector<10>, c2f::conv<32, 3>, c2f::relu, c2f::global_average_pool, c2f::linear<10>>;
 #else
 using fine = c2f::predicts<c2f::class_vector<10>, c2f::conv<32, 3>, c2f::relu, c2f::global_average_pool, c2f::linear<20>>;

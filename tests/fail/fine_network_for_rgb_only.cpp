@@ -1,11 +1,11 @@
 // expect-error: the fine network cannot be put on what the fuse gives
 // expect-error: got<my_network>
-// The fine network reads the image and the encoder's map beside it: here six channels, not three.
+// The fine network reads the image concatenated with the encoder's map: here six channels, not three.
 #include <c2f/c2f.hpp>
 
 struct my_network {
   using kind = c2f::class_vector<10>;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   template <c2f::image_shape In>
 #else
   template <c2f::image_shape In>

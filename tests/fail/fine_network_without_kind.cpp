@@ -1,10 +1,10 @@
 // expect-error: a task's network must say what it predicts
 // expect-error: got<my_network>
-// Both networks must say it. This one says it with a word that c2f does not know.
+// Both networks must have a member `kind`; the fine network has it under a wrong name.
 #include <c2f/c2f.hpp>
 
 struct my_network : c2f::sequential<c2f::conv<16, 3>, c2f::relu, c2f::global_average_pool, c2f::linear<10>> {
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using kind = c2f::class_vector<10>;
 #else
   using output = c2f::class_vector<10>;

@@ -1,7 +1,7 @@
 // expect-error: c2f::data::glyphs has groups of four classes
 #include <c2f/data/synthetic/glyphs.hpp>
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 c2f::data::glyphs<12> data;
 #else
 c2f::data::glyphs<10> data;

@@ -2,7 +2,7 @@
 // Only height and width may be c2f::dynamic: the parameters depend on the channels.
 #include <c2f/layers/conv.hpp>
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 using input = c2f::image<3, c2f::dynamic, c2f::dynamic>;
 #else
 using input = c2f::image<c2f::dynamic, 32, 32>;

@@ -1,9 +1,9 @@
 // expect-error: c2f::image needs a height and a width of 1 or more
-// Channels, height, width: a square image, too, has both.
+// Channels, height, width: both are needed for a square image, too.
 #include <c2f/c2f.hpp>
 
 struct mine {
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using input = c2f::image<3, 32, 32>;
 #else
   using input = c2f::image<3, 32>;

@@ -1,13 +1,13 @@
 // expect-error: c2f cannot see the parameters of this network
 // expect-error: got<swish>
-// C2F_MEMBERS() says that there are none; without it c2f cannot know.
+// An empty C2F_MEMBERS() states that there are no parameters.
 #include <c2f/c2f.hpp>
 
 struct swish {
   template <c2f::shape In>
   struct on {
     using output = In;
-#ifdef TWIN_OK
+#ifdef CORRECTED
     C2F_MEMBERS();
 #endif
     at::Tensor operator()(at::Tensor const& x, c2f::mode) const { return x.mul(x.sigmoid()); }

@@ -1,13 +1,13 @@
 // expect-error: this layer cannot be put on its input
 // expect-error: in_layer<swish>
 // expect-error: got<c2f::image<16, 32, 32>
-// A layer of one's own says the shape it ends in, even if it keeps it.
+// A custom layer declares its output shape, even if it is that of the input.
 #include <c2f/c2f.hpp>
 
 struct swish {
   template <c2f::shape In>
   struct on {
-#ifdef TWIN_OK
+#ifdef CORRECTED
     using output = In;
 #endif
     C2F_MEMBERS();

@@ -5,7 +5,7 @@
 
 struct mine {
   using input = c2f::image<3, 32, 32>;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using network = c2f::predicts<c2f::class_vector<10>, c2f::conv<16, 3>, c2f::relu, c2f::global_average_pool, c2f::linear<10>>;
 #else
   using network = c2f::predicts<c2f::class_vector<10>, c2f::conv<16, 3>, c2f::relu, c2f::linear<10>>;

@@ -1,9 +1,9 @@
-// expect-error: c2f::data::loader puts images side by side
-// Pictures of many sizes make no tensor; resize them in 'read'.
+// expect-error: c2f::data::loader stacks images into one tensor
+// Pictures of different sizes do not form a batch; resize them in 'read'.
 #include <c2f/data/loader.hpp>
 
 struct scenes {
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using image = c2f::image<3, 256, 256>;
 #else
   using image = c2f::image<3, c2f::dynamic, c2f::dynamic>;

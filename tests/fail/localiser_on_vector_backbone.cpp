@@ -3,7 +3,7 @@
 
 struct mine {
   using input = c2f::image<3, 64, 64>;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using backbone = c2f::sequential<c2f::conv<8, 3, 2>, c2f::relu>;
 #else
   using backbone = c2f::sequential<c2f::conv<8, 3, 2>, c2f::relu, c2f::global_average_pool>;

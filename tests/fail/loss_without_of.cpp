@@ -3,7 +3,7 @@
 #include <c2f/c2f.hpp>
 
 struct squared_error {
-#ifdef TWIN_OK
+#ifdef CORRECTED
   static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth) { return raw.gather(1, truth.unsqueeze(1)).sub(1).square().mean(); }
 #else
   at::Tensor operator()(at::Tensor const& raw, at::Tensor const& truth) const {

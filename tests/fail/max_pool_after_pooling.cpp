@@ -1,11 +1,11 @@
 // expect-error: this layer works on a map
 // expect-error: in_layer<c2f::max_pool<2.*got<c2f::vector<16>
-// One mistake: that one number a channel is also less than the window is not said besides.
+// One mistake, one error: the window size is not checked on a vector.
 #include <c2f/c2f.hpp>
 
 struct mine {
   using input = c2f::image<3, 32, 32>;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using layers = c2f::sequential<c2f::conv<16, 3>, c2f::max_pool<2>, c2f::global_average_pool, c2f::linear<10>>;
 #else
   using layers = c2f::sequential<c2f::conv<16, 3>, c2f::global_average_pool, c2f::max_pool<2>, c2f::linear<10>>;

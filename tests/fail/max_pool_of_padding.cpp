@@ -2,7 +2,7 @@
 // expect-error: in_layer<c2f::max_pool<3, 2, 2
 #include <c2f/c2f.hpp>
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 using pool = c2f::max_pool<3, 2, 1>;
 #else
 using pool = c2f::max_pool<3, 2, 2>;

@@ -1,7 +1,7 @@
 // expect-error: the fuse cannot join the encoder's map with the image
 // expect-error: got<c2f::image<10, 32, 32>
 // expect-error: wanted<c2f::image<3, 32, 32>
-// Ten maps times three channels has no meaning; one map, or three, would.
+// Ten maps cannot multiply three channels; one map or three can.
 #include <c2f/c2f.hpp>
 
 struct broadcast {
@@ -18,7 +18,7 @@ struct mine {
   using input   = c2f::image<3, 32, 32>;
   using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
   using encoder = broadcast;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using fuse = c2f::fuse::concatenate;
 #else
   using fuse = c2f::fuse::multiply;

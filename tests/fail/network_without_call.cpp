@@ -1,6 +1,6 @@
 // expect-error: the coarse network cannot be put on its input
 // expect-error: got<my_network>
-// A network is called with images and a mode, and it is const: no call may change it. 'forward' is LibTorch's word.
+// A network is called with images and a mode by a const operator(); 'forward' is LibTorch's name.
 #include <c2f/c2f.hpp>
 
 struct my_network {
@@ -10,7 +10,7 @@ struct my_network {
     using output = c2f::vector<10>;
     c2f::network_on<c2f::linear<10>, c2f::vector<In::channels>> fc;
     C2F_MEMBERS(fc);
-#ifdef TWIN_OK
+#ifdef CORRECTED
     at::Tensor operator()(at::Tensor const& x, c2f::mode m) const { return fc(x.mean({2, 3}), m); }
 #else
     at::Tensor forward(at::Tensor const& x) { return fc(x.mean({2, 3}), c2f::train); }

@@ -1,5 +1,5 @@
 // expect-error: c2f cannot see the parameters of this network
-// Without C2F_MEMBERS nobody could train, save or move what stands in my_network.
+// Without C2F_MEMBERS the parameters of my_network cannot be trained, saved or moved.
 #include <c2f/c2f.hpp>
 
 struct my_network {
@@ -8,7 +8,7 @@ struct my_network {
   struct on {
     using output = c2f::vector<10>;
     c2f::network_on<c2f::linear<10>, c2f::vector<In::channels>> fc;
-#ifdef TWIN_OK
+#ifdef CORRECTED
     C2F_MEMBERS(fc);
 #endif
     at::Tensor operator()(at::Tensor const& x, c2f::mode m) const { return fc(x.mean({2, 3}), m); }

@@ -1,13 +1,13 @@
 // expect-error: the coarse network cannot be put on its input
 // expect-error: got<my_network>
-// What stands behind a network must know its shape: 'output'.
+// The layers that follow a network need its output shape: 'output'.
 #include <c2f/c2f.hpp>
 
 struct my_network {
   using kind = c2f::class_vector<10>;
   template <c2f::shape In>
   struct on {
-#ifdef TWIN_OK
+#ifdef CORRECTED
     using output = c2f::vector<10>;
 #endif
     c2f::network_on<c2f::linear<10>, c2f::vector<In::channels>> fc;

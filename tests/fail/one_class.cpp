@@ -1,8 +1,8 @@
 // expect-error: c2f::class_vector needs two classes or more
-// "Is it a cat?" has two answers, so two classes.
+// A binary question has two classes.
 #include <c2f/c2f.hpp>
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 using is_cat = c2f::class_vector<2>;
 #else
 using is_cat = c2f::class_vector<1>;

@@ -3,7 +3,7 @@
 
 struct my_head {
   c2f::network_on<c2f::linear<10>, c2f::vector<64>> fc;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   C2F_MEMBERS(fc);
 #endif
 };

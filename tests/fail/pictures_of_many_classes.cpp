@@ -1,7 +1,7 @@
 // expect-error: c2f::data::pictures keeps a class in a byte
 #include <c2f/data/pictures.hpp>
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 using sketches = c2f::data::pictures<250>;
 #else
 using sketches = c2f::data::pictures<1000>;

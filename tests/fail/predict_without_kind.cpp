@@ -1,10 +1,10 @@
 // expect-error: the task's predict does not make a prediction of raw numbers
 // expect-error: got<sharpened>
-// What a prediction is depends on the kind, so 'of' is a template over it.
+// A prediction depends on the kind, so 'of' is a template over it.
 #include <c2f/c2f.hpp>
 
 struct sharpened {
-#ifdef TWIN_OK
+#ifdef CORRECTED
   template <c2f::output_kind Kind>
 #endif
   static at::Tensor of(at::Tensor const& raw) {

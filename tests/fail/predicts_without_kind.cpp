@@ -1,11 +1,11 @@
 // expect-error: a task's network must say what it predicts
 // expect-error: got<c2f::predicts<c2f::conv<10
-// The kind stands in front of the layers.
+// The kind comes before the layers.
 #include <c2f/c2f.hpp>
 
 struct mine {
   using input = c2f::image<3, 32, 32>;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using network = c2f::predicts<c2f::class_vector<10>, c2f::conv<10, 3>, c2f::global_average_pool>;
 #else
   using network = c2f::predicts<c2f::conv<10, 3>, c2f::global_average_pool>;

@@ -1,7 +1,7 @@
 // expect-error: c2f::encode::project needs a kernel size or more
 #include <c2f/parts/encode_project.hpp>
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 using my_project = c2f::encode::project<16, 3>;
 #else
 using my_project = c2f::encode::project<16>;

@@ -2,7 +2,7 @@
 // expect-error: got<three_times>
 #include <c2f/c2f.hpp>
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 using three_times = c2f::refine::times<3>;
 #else
 struct three_times {

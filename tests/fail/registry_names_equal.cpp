@@ -1,6 +1,6 @@
 // expect-error: two tasks in a c2f::registry have the same name
 // expect-error: in_task<bl>, c2f::in_task<pt>
-// What is inherited is the same, the name too.
+// A derived task inherits the name, too.
 #include <c2f/c2f.hpp>
 
 struct bl {
@@ -10,7 +10,7 @@ struct bl {
   using refine                      = c2f::refine::no_fine_network;
 };
 struct pt : bl {
-#ifdef TWIN_OK
+#ifdef CORRECTED
   static constexpr char const* name = "pt";
 #endif
   using refine = c2f::refine::once;

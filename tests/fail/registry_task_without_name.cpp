@@ -9,7 +9,7 @@ struct bl {
   using refine                      = c2f::refine::no_fine_network;
 };
 struct pt {
-#ifdef TWIN_OK
+#ifdef CORRECTED
   static constexpr char const* name = "pt";
 #endif
   using input   = c2f::image<3, 32, 32>;

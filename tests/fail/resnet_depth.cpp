@@ -3,7 +3,7 @@
 
 struct mine {
   using input = c2f::image<3, 224, 224>;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using network = c2f::resnet<18, c2f::class_vector<1000>>;
 #else
   using network = c2f::resnet<20, c2f::class_vector<1000>>;

@@ -1,7 +1,7 @@
 // expect-error: c2f::resnet_features has four stages
 #include <c2f/c2f.hpp>
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 using backbone = c2f::resnet_features<18, 4>;
 #else
 using backbone = c2f::resnet_features<18, 5>;

@@ -1,7 +1,7 @@
 // expect-error: c2f::resnet_features has output stride 8, 16 or 32
 #include <c2f/c2f.hpp>
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 using backbone = c2f::resnet_features<18, 4, 8>;
 #else
 using backbone = c2f::resnet_features<18, 4, 4>;

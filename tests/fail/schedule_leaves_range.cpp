@@ -5,7 +5,7 @@
 struct mine {
   using input   = c2f::image<3, 32, 32>;
   using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using schedule = c2f::schedule::steps<c2f::by::epoch, c2f::step<0, 0.5>, c2f::step<30, 1.0>>;
 #else
   using schedule = c2f::schedule::steps<c2f::by::epoch, c2f::step<0, 50>, c2f::step<30, 100>>;

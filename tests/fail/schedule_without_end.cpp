@@ -1,11 +1,11 @@
 // expect-error: the task's schedule is not a schedule
 // expect-error: got<square>
-// A schedule says in which unit it is written, from where on t stays what it is, and t in between.
+// A schedule declares its unit, the point from which t is constant, and t before it.
 #include <c2f/c2f.hpp>
 
 struct square {
   static constexpr c2f::by unit = c2f::by::epoch;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   static constexpr double end = 30;
 #endif
   static constexpr double at(double epoch) { return epoch < 30 ? epoch * epoch / 900 : 1; }

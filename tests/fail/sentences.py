@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Every sentence of include/ has an entry in docs/errors.md, and every one that a compiler says has a pair in tests/fail.
+"""Every error message of include/ has an entry in docs/errors.md, and every message of a static_assert has a test in tests/fail.
 
   sentences.py [--list]
 
-An entry is a line  **`sentence`**.  Above the heading 'At run time' it is the exact text of a static_assert; below it stand the messages
-that are thrown, with '…' for what changes. Fails and names what is missing, what nobody says any more, and marks of pairs that fit two
-sentences.
+An entry is a line  **`message`**.  Above the heading 'At run time' it is the exact text of a static_assert; below it are the messages that
+are thrown, with '…' for variable parts. Fails and lists missing entries, entries without a message, and expect-error lines that match two
+messages.
 """
 import pathlib
 import re
@@ -17,7 +17,7 @@ RUN_TIME = "## At run time"
 
 
 def code(path):
-    """The text without comments, which may quote what they like."""
+    """The text without comments."""
     text = path.read_text(encoding="utf-8")
     return re.sub(rf'{LITERAL}|//[^\n]*', lambda m: m[0] if m[0].startswith('"') else "", text)
 
@@ -45,10 +45,10 @@ def asserted(path):
 
 
 def thrown(path):
-    """What is wrong, as a pattern: the literals in their order up to the ';' before the remedy, without those that a '?' chooses."""
+    """The message as a pattern: its literals in order up to the ';' before the remedy, without those in a conditional expression."""
     text = code(path)
     for arguments in calls(text, r"\bthrow (?:c2f::)?(?:error|input_error|not_finite)\("):
-        if not literals(arguments):  # a function of this file words it; else it is what was thrown before, kept in a variable
+        if not literals(arguments):  # worded by a function of this file; otherwise a rethrown error
             name = re.match(r"\w+", arguments.strip())[0]
             worded = re.search(rf"std::string {name}\(.*?\n *}}", text, re.DOTALL)
             if not worded:
@@ -66,10 +66,10 @@ def thrown(path):
 def main():
     wrong = []
     headers = sorted((ROOT / "include").rglob("*.hpp"))
-    sentences = {sentence: path for path in headers for sentence in asserted(path)}
+    compile_messages = {message: path for path in headers for message in asserted(path)}
     messages = [(path, pattern) for path in headers for pattern in thrown(path)]
     if "--list" in sys.argv:
-        print("\n".join(sentences), *(pattern for _, pattern in messages), sep="\n")
+        print("\n".join(compile_messages), *(pattern for _, pattern in messages), sep="\n")
         return 0
 
     page = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
@@ -79,31 +79,31 @@ def main():
     marks = [(path, mark) for path in sorted((ROOT / "tests/fail").glob("*.cpp"))
              for mark in re.findall(r"^// expect-error: (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)]
 
-    for sentence, path in sentences.items():
+    for message, path in compile_messages.items():
         where = path.relative_to(ROOT)
-        if sentence not in entries:
-            wrong.append(f"{where}: docs/errors.md has no entry **`{sentence}`**")
-        if not any(re.match(mark, sentence) for _, mark in marks):
-            wrong.append(f"{where}: no pair in tests/fail expects '{sentence}'")
+        if message not in entries:
+            wrong.append(f"{where}: docs/errors.md has no entry **`{message}`**")
+        if not any(re.match(mark, message) for _, mark in marks):
+            wrong.append(f"{where}: no test in tests/fail expects '{message}'")
     for path, mark in marks:
-        if sum(bool(re.match(mark, sentence)) for sentence in sentences) > 1:
-            wrong.append(f"{path.relative_to(ROOT)}: '{mark}' fits two sentences")
+        if sum(bool(re.match(mark, message)) for message in compile_messages) > 1:
+            wrong.append(f"{path.relative_to(ROOT)}: '{mark}' matches two messages")
     for entry in entries:
-        if entry not in sentences:
-            wrong.append(f"docs/errors.md: nothing in include/ says '{entry}'")
+        if entry not in compile_messages:
+            wrong.append(f"docs/errors.md: no static_assert in include/ has the message '{entry}'")
         if entries.count(entry) > 1:
             wrong.append(f"docs/errors.md: twice '{entry}'")
 
-    said = set()
+    matched = set()
     for path, pattern in messages:
         fitting = [entry for entry in run_entries if re.search(pattern, entry)]
-        said.update(fitting)
+        matched.update(fitting)
         if not fitting or not re.search(r"\w{2}", pattern):
             wrong.append(f"{path.relative_to(ROOT)}: docs/errors.md has no entry at run time like '{pattern}'")
-    wrong += [f"docs/errors.md: nothing in include/ throws '{entry}'" for entry in run_entries if entry not in said]
+    wrong += [f"docs/errors.md: nothing in include/ throws '{entry}'" for entry in run_entries if entry not in matched]
 
-    print("\n".join(wrong) if wrong else f"{len(sentences)} sentences, {len(messages)} messages")
-    return 1 if wrong or not sentences else 0
+    print("\n".join(wrong) if wrong else f"{len(compile_messages)} compile-time messages, {len(messages)} run-time messages")
+    return 1 if wrong or not compile_messages else 0
 
 
 if __name__ == "__main__":

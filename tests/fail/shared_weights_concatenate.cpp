@@ -8,7 +8,7 @@ struct mine {
   using input   = c2f::image<3, 32, 32>;
   using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
   using share   = c2f::share::weights;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using fuse = c2f::fuse::multiply;
 #endif
 };

@@ -4,7 +4,7 @@
 
 struct mine {
   using input = c2f::image<3, 32, 32>;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
 #else
   using network = c2f::coarse_fine<c2f::resnet_cifar<8, c2f::class_vector<10>>, c2f::resnet_cifar<20, c2f::class_vector<10>>>;

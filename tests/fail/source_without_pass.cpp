@@ -1,13 +1,13 @@
 // expect-error: the task's source does not serve this kind
 // expect-error: got<always_the_truth>
-// A source of one's own is called with the prediction, the truth and the pass.
+// A custom source is called with the prediction, the truth and the pass.
 #include <c2f/c2f.hpp>
 
 struct always_the_truth {
   template <class Kind>
   struct on {
     C2F_MEMBERS();
-#ifdef TWIN_OK
+#ifdef CORRECTED
     at::Tensor operator()(at::Tensor const&, at::Tensor const& truth, c2f::pass&) const { return truth; }
 #else
     at::Tensor operator()(at::Tensor const&, at::Tensor const& truth) const { return truth; }

@@ -1,12 +1,12 @@
 // expect-error: the schedule falls, but t may only grow
 // expect-error: in_task<mine>
-// However often a wrong task is used, its sentence is said once.
+// The error of a task is reported once, however often the task is used.
 #include <c2f/c2f.hpp>
 
 struct mine {
   using input   = c2f::image<3, 32, 32>;
   using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
-#ifndef TWIN_OK
+#ifndef CORRECTED
   using schedule = c2f::schedule::steps<c2f::by::epoch, c2f::step<0, 1.0>, c2f::step<30, 0.0>>;
 #endif
 };

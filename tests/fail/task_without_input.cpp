@@ -1,10 +1,10 @@
 // expect-error: a task needs an input
 // expect-error: in_task<mine>
-// What a task takes must be said.
+// A task must declare its input.
 #include <c2f/c2f.hpp>
 
 struct mine {
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using input = c2f::image<3, 32, 32>;
 #endif
   using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;

@@ -1,6 +1,6 @@
 // expect-error: c2f::torch_network needs a torch::nn::Module that can be made from a number of channels
 // expect-error: got<my_net>
-// As the fine network it reads six channels and not three, so the number is not its own to choose.
+// As the fine network it has six input channels instead of three, so the number is a constructor argument.
 #include <c2f/c2f.hpp>
 #include <c2f/torch/network.hpp>
 
@@ -8,7 +8,7 @@
 
 struct my_net : torch::nn::Cloneable<my_net> {
   torch::nn::Linear fc{nullptr};
-#ifdef TWIN_OK
+#ifdef CORRECTED
   explicit my_net(std::int64_t channels) : fc(register_module("fc", torch::nn::Linear(channels, 10))) {}
 #else
   my_net() : fc(register_module("fc", torch::nn::Linear(3, 10))) {}

@@ -5,7 +5,7 @@
 
 struct mine {
   using input = c2f::image<3, c2f::dynamic, c2f::dynamic>;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using network = c2f::unet<4, 16, c2f::dense<1>>;
 #else
   using network = c2f::unet<16, 4, c2f::dense<1>>;

@@ -7,7 +7,7 @@
 
 struct mine {
   using input = c2f::image<3, 100, 100>;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using network = c2f::unet<2, 16, c2f::dense<1>>;
 #else
   using network = c2f::unet<4, 16, c2f::dense<1>>;

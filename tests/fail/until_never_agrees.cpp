@@ -4,7 +4,7 @@
 struct mine {
   using input   = c2f::image<3, 32, 32>;
   using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using refine = c2f::refine::until<0.95, 10>;
 #else
   using refine = c2f::refine::until<95, 10>;

@@ -1,9 +1,9 @@
-// expect-error: c2f::refine::until compares answers, but the kind does not say how
+// expect-error: c2f::refine::until compares predictions, but the kind does not say how
 // expect-error: wanted<tones
 #include <c2f/c2f.hpp>
 
 struct tones : c2f::class_vector<4> {  // several at once
-#ifndef TWIN_OK
+#ifndef CORRECTED
   static at::Tensor agreement(at::Tensor const&, at::Tensor const&) = delete;
 #endif
 };

@@ -2,9 +2,9 @@
 // also-on: nvcc
 #include <c2f/core/shapes.hpp>
 
-#ifdef TWIN_OK
-using answer = c2f::vector<10>;
+#ifdef CORRECTED
+using output = c2f::vector<10>;
 #else
-using answer = c2f::vector<0>;
+using output = c2f::vector<0>;
 #endif
-auto const channels = answer::channels;
+auto const channels = output::channels;

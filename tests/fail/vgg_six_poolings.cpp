@@ -1,7 +1,7 @@
 // expect-error: c2f::vgg16_features has five poolings; write how many to keep, 1 to 5
 #include <c2f/networks/vgg.hpp>
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 using backbone = c2f::vgg16_features<5>;
 #else
 using backbone = c2f::vgg16_features<6>;

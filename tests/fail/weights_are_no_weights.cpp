@@ -2,7 +2,7 @@
 // expect-error: got<half_and_one>
 #include <c2f/c2f.hpp>
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 using half_and_one = c2f::loss_weights<0.5, 1.0>;
 #else
 struct half_and_one {
@@ -11,8 +11,8 @@ struct half_and_one {
 #endif
 
 struct mine {
-  using input   = c2f::image<3, 32, 32>;
-  using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
+  using input        = c2f::image<3, 32, 32>;
+  using network      = c2f::resnet_cifar<8, c2f::class_vector<10>>;
   using loss_weights = half_and_one;
 };
 static_assert(c2f::task<mine>);

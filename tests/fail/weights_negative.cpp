@@ -5,7 +5,7 @@
 struct mine {
   using input   = c2f::image<3, 32, 32>;
   using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
-#ifdef TWIN_OK
+#ifdef CORRECTED
   using loss_weights = c2f::loss_weights<0.5, 1.0>;
 #else
   using loss_weights = c2f::loss_weights<-0.5, 1.0>;

@@ -1,5 +1,5 @@
-// The state.json of a checkpoint, from bytes that may be anything: it is read, or refused in one line, without asking for much more memory
-// than the bytes have; and what is read stands where a training can stand.
+// Arbitrary bytes as state.json of a checkpoint are read, or refused with a message of one line. Memory use is limited by the size of the
+// input, and a state that is read has a valid step of a training.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

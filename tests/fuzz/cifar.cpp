@@ -1,6 +1,6 @@
-// Any bytes are records of CIFAR with labels in range, or names of classes, or an input_error of one line.
+// Arbitrary bytes are read as CIFAR records with labels in range, or as class names, or are an input_error of one line.
 //
-// The bytes become a file in memory, which is read by its name as any file is; once as they are and once cut to whole records.
+// The bytes are written to a file in memory and read by its path, once unchanged and once truncated to whole records.
 #include <sys/mman.h>
 #include <unistd.h>
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Runs fuzz targets for long, and prints what came of it:
+# Runs fuzz targets for a long time and prints a summary:
 #
 #   tests/fuzz/long.sh 3600s                       # every target for an hour
 #   tests/fuzz/long.sh 1000000 zip split_csv       # two of them, on a million inputs each
 #   CXX=g++ C2F_FUZZ=/tmp/fuzz C2F_SEED=2 tests/fuzz/long.sh 600s
 #
 # Where there is clang++-19 (or CXX is a clang++) the targets are built with libFuzzer, which looks for inputs that reach new code;
-# otherwise with main.cpp. Both with AddressSanitizer and UndefinedBehaviorSanitizer. Inputs that were kept stay in the folder C2F_FUZZ and
-# are begun with next time; without it everything is below a folder of /tmp that is removed when nothing was found. The tree is only read.
-# It leaves with 1 where an input was found that crashes, hangs (10 s) or takes too much memory; the table says where it is.
+# otherwise with main.cpp. Both with AddressSanitizer and UndefinedBehaviorSanitizer. The corpus is kept in the folder C2F_FUZZ and reused
+# next time; without C2F_FUZZ everything is in a folder of /tmp that is removed if nothing is found. The source tree is only read.
+# Exit code 1 if an input crashes, hangs (10 s) or takes too much memory; the table says where it is.
 set -euo pipefail
 here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 root=$here/../..

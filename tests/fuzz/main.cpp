@@ -1,11 +1,11 @@
 // Runs a fuzz target without libFuzzer, so that every compiler has a fuzzer:
 //
 //   voc_xml corpus/voc_xml/*                           # each file once
-//   voc_xml --mutate 200000 1 corpus/voc_xml/*         # 200,000 changed copies of them; the same for the same seed
+//   voc_xml --mutate 200000 1 corpus/voc_xml/*         # 200,000 mutated copies of them; the same for the same seed
 //   voc_xml --seconds 60 1 corpus/voc_xml/*            # as many as 60 seconds allow
 //
-// A change is a flipped bit, another byte, a cut, a piece of the file twice, or a piece of another file; a copy has up to eight.
-// What fails is left in the file crash-<number>, where the process can still write it: run that file alone.
+// A mutation flips a bit, replaces a byte, truncates, removes or duplicates a piece, or inserts a piece of another file; up to eight per
+// copy. A failing input is written to the file crash-<number> if the process can still do so: run that file alone.
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -80,7 +80,7 @@ void keep() {
   std::string const name = "crash-" + std::to_string(number);
   std::ofstream(name, std::ios::binary)
       .write(reinterpret_cast<char const*>(running->data()), static_cast<std::streamsize>(running->size()));
-  std::fprintf(stderr, "left in '%s'\n", name.c_str());
+  std::fprintf(stderr, "written to '%s'\n", name.c_str());
 }
 
 }  // namespace
@@ -90,7 +90,7 @@ extern "C" void __sanitizer_set_death_callback(void (*callback)());
 #endif
 
 int main(int count, char** words) {
-  std::signal(SIGABRT, [](int) { keep(); });  // std::terminate ends there, too
+  std::signal(SIGABRT, [](int) { keep(); });  // also called by std::terminate
 #ifdef __SANITIZE_ADDRESS__
   __sanitizer_set_death_callback(keep);
 #endif

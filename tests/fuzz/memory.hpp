@@ -1,6 +1,6 @@
-// tests/fuzz/memory.hpp: how much memory a reader holds, where AddressSanitizer tells; elsewhere nothing is watched.
+// tests/fuzz/memory.hpp: a limit on the memory of a reader, measured with AddressSanitizer; without it there is no limit.
 //
-//   limit_memory const limit(size);      // from here to the end of the block: more than max(64 MiB, 4 * size) is an abort
+//   limit_memory const limit(size);      // until the end of the block: abort above max(64 MiB, 4 * size)
 //   limit_memory const less(size, most); // the same with another number in place of 64 MiB
 #pragma once
 
@@ -38,12 +38,12 @@ class limit_memory {
   ~limit_memory() { most = -1; }
 
  private:
-  static inline std::int64_t held = 0, most = -1;  // -1: nobody watches
+  static inline std::int64_t held = 0, most = -1;  // most = -1: no limit
 
 #ifdef C2F_WATCHED
   static void taken(void const volatile*, std::size_t size) {
     if (most < 0 || (held += static_cast<std::int64_t>(size)) <= most) return;
-    most = -1;  // what happens now asks for memory, too
+    most = -1;  // std::abort may allocate
     std::abort();
   }
   static void given(void const volatile* pointer) {

@@ -1,6 +1,6 @@
-// The NIfTI reader on bytes that may be anything: it returns a volume or throws input_error of one line, and holds little memory.
+// The NIfTI reader on arbitrary bytes: it returns a volume or throws input_error of one line, with limited memory.
 //
-// The bytes become a file in memory, which is read by its name as any file is.
+// The bytes are written to a file in memory and read by its path.
 #include <sys/mman.h>
 #include <unistd.h>
 

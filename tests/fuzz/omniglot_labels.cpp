@@ -1,4 +1,4 @@
-// Any bytes are the classes of the 20 queries of one of Omniglot's runs or an input_error of one line.
+// Arbitrary bytes are read as the classes of the 20 queries of one of Omniglot's runs, or are an input_error of one line.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
   try {
     auto const labels = detail::parse_omniglot_labels(text, "run01", "input");
     if (labels.size() != 20) std::abort();
-    // What was understood is what is written there, but for blanks at the ends of lines.
+    // The labels agree with the text, except for blanks at the ends of lines.
     for (std::int64_t item = 0; item < 20; ++item) {
       auto const label       = labels[static_cast<std::size_t>(item)];
       std::string const line = detail::numbered("run01/test/item", item) + " " + detail::numbered("run01/training/class", label);

@@ -1,7 +1,7 @@
-// Any bytes are a picture, a picture of labels, or an input_error of one line; memory is not asked for on the word of a header: 192 MB of
-// pixels, and 32 MB of texts, profiles and the decoder's own. A picture is put on a square as well, whatever its sides.
+// Arbitrary bytes are read as a picture or a picture of labels, or are an input_error of one line. Memory is limited whatever the header
+// says: 192 MB for pixels, and 32 MB for texts, profiles and the decoder. A picture is letterboxed as well, whatever its sides.
 //
-// A changed PNG mostly ends at a wrong checksum, so it is tried again with the checksums put right.
+// A mutated PNG mostly fails at a wrong checksum, so it is tried again with corrected checksums.
 #include <cstdint>
 #include <cstdlib>
 #include <span>
@@ -55,7 +55,7 @@ std::uint32_t checksum(std::span<std::uint8_t const> data) {
   return ~sum;
 }
 
-// A chunk is its length, four letters, so many bytes and the checksum of letters and bytes.
+// A chunk: length, four letters, `length` bytes, checksum of letters and bytes.
 bytes with_checksums(bytes png) {
   for (std::size_t at = 8; at + 12 <= png.size();) {
     std::size_t const length = std::size_t{png[at]} << 24 | std::size_t{png[at + 1]} << 16 | std::size_t{png[at + 2]} << 8 | png[at + 3];

@@ -1,5 +1,5 @@
-// The safetensors reader on bytes that may be anything: it returns tensors, or throws input_error of one line; it does not ask for much
-// more memory than the bytes have; and what it returns is written and read as the same.
+// The safetensors reader on arbitrary bytes: it returns tensors or throws input_error of one line; memory use is limited by the size of
+// the input; and the tensors survive writing and reading again.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -43,7 +43,7 @@ void read(std::string_view bytes) {
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* bytes, std::size_t size) {
   std::string file(reinterpret_cast<char const*>(bytes), size);
   read(file);
-  // Most changes move the end of the header; here its length follows.
+  // Most mutations move the end of the header; here its length is corrected.
   auto const brace = file.rfind('}');
   if (brace == std::string::npos || brace < 8) return 0;
   std::uint64_t const length = brace - 7;

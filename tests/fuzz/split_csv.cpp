@@ -1,4 +1,4 @@
-// Any bytes are a list of pictures and their classes or an input_error of one line.
+// Arbitrary bytes are read as a list of pictures and their classes, or are an input_error of one line.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

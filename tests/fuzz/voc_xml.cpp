@@ -1,4 +1,4 @@
-// Any bytes are an annotation or an input_error of one line.
+// Arbitrary bytes are read as an annotation, or are an input_error of one line.
 #include <cstdint>
 #include <cstdlib>
 #include <span>

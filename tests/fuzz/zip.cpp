@@ -1,6 +1,6 @@
-// Any bytes are a zip whose entries can be read or are an input_error of one line; memory is not asked for on the word of a header.
+// Arbitrary bytes are read as a zip and its entries, or are an input_error of one line. Memory is limited whatever the headers say.
 //
-// A changed entry mostly ends at a wrong checksum, which is compared after everything else has been read.
+// A mutated entry mostly fails at a wrong checksum, which is verified after everything else has been read.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-// The parts for dense maps keep the laws.
+// The parts for dense maps satisfy the laws.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 #include <c2f/parts/encode_saliency.hpp>
@@ -20,8 +20,8 @@ void dense_keeps_its_laws() {
   REQUIRE(report.laws() > 0);
 }
 
-// The saliency once it has been trained a little: at first it is constant by intention.
-struct stirred {
+// The saliency with another convolution added: the initial saliency is constant on purpose.
+struct perturbed_saliency {
   template <c2f::output_kind Kind, c2f::image_shape Like>
   struct on : c2f::encode::saliency::on<Kind, Like> {
     c2f::network_on<c2f::conv<Like::channels, 5>, Like> more;
@@ -35,14 +35,14 @@ struct stirred {
 
 }  // namespace
 
-TEST_CASE("encoders of dense maps keep their laws") {
+TEST_CASE("encoders of dense maps satisfy their laws") {
   dense_keeps_its_laws<c2f::encode::dense<>, c2f::dense<4>>();
   dense_keeps_its_laws<c2f::encode::dense<5, 3, 1, 5>, c2f::dense<2>>();
-  dense_keeps_its_laws<stirred, c2f::dense<2>>();
+  dense_keeps_its_laws<perturbed_saliency, c2f::dense<2>>();
   dense_keeps_its_laws<c2f::encode::after<0.5, c2f::encode::dense<>>, c2f::dense<3>>();
 }
 
-TEST_CASE("sources of dense maps keep their laws") {
+TEST_CASE("sources of dense maps satisfy their laws") {
   dense_keeps_its_laws<c2f::source::sample, c2f::dense<1>>();
   dense_keeps_its_laws<c2f::source::sample, c2f::dense<4>>();
   dense_keeps_its_laws<c2f::source::mean, c2f::dense<4>>();
@@ -50,12 +50,12 @@ TEST_CASE("sources of dense maps keep their laws") {
   dense_keeps_its_laws<c2f::source::corrupt<1>, c2f::dense<4>>();
 }
 
-TEST_CASE("combines of dense maps keep their laws") {
+TEST_CASE("combines of dense maps satisfy their laws") {
   dense_keeps_its_laws<c2f::combine::fine, c2f::dense<1>>();
   dense_keeps_its_laws<c2f::combine::average, c2f::dense<3>>();
 }
 
-TEST_CASE("layers and networks for dense maps keep their laws") {
+TEST_CASE("layers and networks for dense maps satisfy their laws") {
   dense_keeps_its_laws<c2f::up_conv<4, 2, 2>, c2f::dense<1>>();
   dense_keeps_its_laws<c2f::unet<2, 3, c2f::dense<1>>, c2f::dense<1>>();
   dense_keeps_its_laws<c2f::unet<1, 4, c2f::dense<4>>, c2f::dense<4>, c2f::image<6, 6, 4>>();

@@ -1,4 +1,4 @@
-// Every part that c2f ships keeps the laws it asks of a user's.
+// Every part of c2f satisfies the laws that c2f::conformance checks for a user's parts.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 
@@ -18,7 +18,7 @@ void keeps_its_laws() {
   REQUIRE(report.laws() > 0);
 }
 
-// Four parts that break a law each.
+// Four parts, each of which violates one law.
 struct wrong_shape {
   template <c2f::shape In>
   struct on {
@@ -47,7 +47,7 @@ struct detached {
   };
 };
 
-struct deaf {
+struct ignores_prediction {
   template <c2f::output_kind Kind, c2f::image_shape Like>
   struct on {
     using output = Like;
@@ -58,7 +58,7 @@ struct deaf {
 
 }  // namespace
 
-TEST_CASE("schedules keep their laws") {
+TEST_CASE("schedules satisfy their laws") {
   keeps_its_laws<c2f::schedule::always_truth>();
   keeps_its_laws<c2f::schedule::always_prediction>();
   keeps_its_laws<c2f::schedule::ramp<0.5, 98>>();
@@ -66,20 +66,20 @@ TEST_CASE("schedules keep their laws") {
   keeps_its_laws<c2f::schedule::steps<c2f::by::epoch, c2f::step<0, 0.5>, c2f::step<30, 1>>>();
 }
 
-TEST_CASE("encoders keep their laws") {
+TEST_CASE("encoders satisfy their laws") {
   keeps_its_laws<c2f::encode::tile<>>();
   keeps_its_laws<c2f::encode::tile<c2f::encode::naive>>();
   keeps_its_laws<c2f::encode::tile<c2f::encode::compact, 5, 3, 5, 1>>();
   keeps_its_laws<c2f::encode::none>();
 }
 
-TEST_CASE("sources keep their laws") {
+TEST_CASE("sources satisfy their laws") {
   keeps_its_laws<c2f::source::sample>();
   keeps_its_laws<c2f::source::mean>();
   keeps_its_laws<c2f::source::corrupt<0.3>>();
 }
 
-TEST_CASE("fuses and combines keep their laws") {
+TEST_CASE("fuses and combines satisfy their laws") {
   keeps_its_laws<c2f::fuse::concatenate>();
   keeps_its_laws<c2f::fuse::multiply>();
   keeps_its_laws<c2f::combine::fine>();
@@ -87,7 +87,7 @@ TEST_CASE("fuses and combines keep their laws") {
   keeps_its_laws<c2f::combine::gate<>>();
 }
 
-TEST_CASE("layers and blocks keep their laws") {
+TEST_CASE("layers and blocks satisfy their laws") {
   keeps_its_laws<c2f::conv<4, 3>>();
   keeps_its_laws<c2f::conv<4, 3, 2, 1, c2f::bias, 2>>();
   keeps_its_laws<c2f::batch_norm>();
@@ -104,15 +104,15 @@ TEST_CASE("layers and blocks keep their laws") {
   keeps_its_laws<c2f::repeat<3, c2f::basic_block<4, 2>, c2f::basic_block<4>>>();
 }
 
-TEST_CASE("networks keep their laws") {
+TEST_CASE("networks satisfy their laws") {
   keeps_its_laws<c2f::resnet_cifar<8, kind>, c2f::image<3, 16, 16>>();
   keeps_its_laws<c2f::resnet_cifar<8, kind, c2f::bottleneck>, c2f::image<6, 16, 16>>();
   keeps_its_laws<c2f::resnet<18, kind>, c2f::image<3, 32, 32>>();
 }
 
-TEST_CASE("the laws notice what breaks them") {
+TEST_CASE("conformance detects violations") {
   REQUIRE_FALSE(c2f::conformance<wrong_shape>());
   REQUIRE_FALSE(c2f::conformance<over_the_batch>());
   REQUIRE_FALSE(c2f::conformance<detached>());
-  REQUIRE_FALSE(c2f::conformance<deaf>());
+  REQUIRE_FALSE(c2f::conformance<ignores_prediction>());
 }

@@ -1,4 +1,4 @@
-"""Tensors in a file, for Python and C++ to hand to one another (exchange.hpp says how), and what the parity tests share."""
+"""Exchange of tensors with C++ through files (format: exchange.hpp), and comparisons for the parity tests."""
 import os
 import struct
 import subprocess
@@ -39,11 +39,11 @@ def read(path):
 
 
 def call(program, what, given):
-    """Runs parity_<program> WHAT IN OUT; `given` are tensors for the file IN, or a word."""
+    """Runs parity_<program> WHAT IN OUT; `given` are tensors for the file IN, or an argument."""
     folder = os.environ.get("C2F_BIN")
     path = folder and os.path.join(folder, f"parity_{program}")
     if not path or not os.access(path, os.X_OK):
-        print(f"skipped: parity_{program} is not built; set C2F_BIN to the folder it lies in")
+        print(f"skipped: parity_{program} is not built; set C2F_BIN to its folder")
         sys.exit(77)
     with tempfile.TemporaryDirectory() as scratch:
         source, out = os.path.join(scratch, "in"), os.path.join(scratch, "out")
@@ -55,7 +55,7 @@ def call(program, what, given):
 
 
 class Comparison:
-    """Collects relative errors max|a - b| / max|b| and says at the end which were too large."""
+    """Collects relative errors max|a - b| / max|b| and reports those above the limit."""
 
     def __init__(self, title, limit=1e-4):
         self.title, self.limit, self.errors = title, limit, {}
@@ -66,7 +66,7 @@ class Comparison:
             sys.exit(f"{self.title}: {name} is {found.shape}, and {wanted.shape} in Python")
         scale = numpy.abs(wanted).max()
         error = numpy.abs(found - wanted).max()
-        self.errors[name] = error / scale if scale > 0 else error  # an infinity or a NaN on either side stays one
+        self.errors[name] = error / scale if scale > 0 else error  # an infinity or a NaN on either side is kept
 
     def add_all(self, prefix, found, wanted):
         """The tensors of `found` below a prefix; both sides must have the same names."""
@@ -76,10 +76,10 @@ class Comparison:
         for name, value in inside.items():
             self.add(prefix + name, value, wanted[name])
 
-    def verdict(self):
+    def passed(self):
         bad = {name: error for name, error in self.errors.items() if not error <= self.limit}
         worst = max(self.errors, key=lambda name: -1 if numpy.isnan(self.errors[name]) else self.errors[name])
         print(f"{self.title}: {len(self.errors)} tensors, largest relative error {self.errors[worst]:.1e} ({worst}), limit {self.limit:g}")
         for name, error in list(bad.items())[:10]:
-            print(f"  too far: {name} {error:.2e}")
+            print(f"  too large: {name} {error:.2e}")
         return not bad

@@ -1,4 +1,4 @@
-"""The numbers of c2f/core/random.hpp, computed again from their description with numpy."""
+"""The random numbers of c2f/core/random.hpp, reimplemented with numpy."""
 import numpy
 
 LOW = numpy.uint64(0xFFFFFFFF)

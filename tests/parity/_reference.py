@@ -1,4 +1,4 @@
-"""The plain PyTorch that c2f is compared with, and that benchmarks/peers measures: written to be read, not to be fast in a special way."""
+"""The plain PyTorch reference of the parity tests and of benchmarks/peers: written for readability, without special optimisations."""
 import torch
 from torch import nn
 from torch.nn import functional
@@ -110,7 +110,7 @@ class Tile(nn.Module):
 
     def forward(self, y, x):
         z = y[:, :, None, None].expand(-1, -1, x.shape[2], x.shape[3])
-        if x.is_contiguous(memory_format=torch.channels_last):  # once here; else the convolution copies it forwards and again backwards
+        if x.is_contiguous(memory_format=torch.channels_last):  # once here; else the convolution copies it in forward and backward
             z = z.contiguous(memory_format=torch.channels_last)
         for convolution in self.project:
             z = functional.relu(convolution(z))
@@ -128,9 +128,9 @@ class Stack(nn.Module):
         self.fine = network(2 * channels)
 
     def forward(self, x, truth, take_truth):
-        """take_truth: [N], whether the fine network is told the truth."""
+        """take_truth: [N], whether the fine network is conditioned on the truth."""
         coarse = self.coarse(x)
         prediction = coarse.softmax(1)
-        told = torch.where(take_truth[:, None], functional.one_hot(truth, self.classes).to(prediction.dtype), prediction)
-        fine = self.fine(torch.cat([x, self.encoder(told, x)], 1))
+        conditioning = torch.where(take_truth[:, None], functional.one_hot(truth, self.classes).to(prediction.dtype), prediction)
+        fine = self.fine(torch.cat([x, self.encoder(conditioning, x)], 1))
         return coarse, fine

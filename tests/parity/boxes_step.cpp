@@ -1,4 +1,4 @@
-// Progressive training of a localiser, t = 0.5, with weights that Python wrote:
+// Progressive training of a localiser, t = 0.5, with weights from Python:
 //   parity_boxes_step hard|soft IN OUT    (training.hpp)
 #include "training.hpp"
 

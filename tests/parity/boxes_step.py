@@ -1,8 +1,8 @@
 """Whole steps of progressive training with boxes, t = 0.5: a localiser on ResNet-18, hard and soft edges, against plain PyTorch.
 
-Python draws the boxes by comparing every pixel with the four sides, takes the logarithm of the sigmoid itself, and computes the source's
-draws again. Both sides call the same kernels in float32 in the same order, so ReLUs within rounding of 0 are decided alike; what is left
-is the drawing, whose sums over thousands of pixels nearly cancel in the gradient of g's biases (6e-5 of it here).
+Python draws the boxes by comparing every pixel with the four sides, takes the logarithm of the sigmoid itself, and recomputes the random
+draws of the source. Both sides call the same float32 kernels in the same order, so ReLU inputs near 0 have the same sign; the remaining
+difference is the drawing, whose sums over thousands of pixels nearly cancel in the gradient of g's biases (relative error 6e-5).
 """
 import sys
 
@@ -14,9 +14,9 @@ from torch.nn import functional
 from _exchange import Comparison, call
 from _philox import SOURCE, uniform
 from _reference import ResNet
-from networks import random_leaves
+from networks import random_state
 
-T, RATE, SEED, EPOCH, CLASSES, WIDTH, EDGE = 0.5, 0.01, 2**33 + 7, 5, 2, 32, 3.0
+T, LEARNING_RATE, SEED, EPOCH, CLASSES, WIDTH, EDGE = 0.5, 0.01, 2**33 + 7, 5, 2, 32, 3.0
 
 
 class Localiser(nn.Module):
@@ -36,7 +36,7 @@ class Localiser(nn.Module):
 
 
 def hard(box, size):
-    """One box on an image of size x size, a pixel at a time by its middle."""
+    """One box on an image of size x size; a pixel is inside if its centre is."""
     middle = (torch.arange(size) + 0.5) / size
     across = ((middle > box[0] - box[2] / 2) & (middle < box[0] + box[2] / 2)).float()
     down = ((middle > box[1] - box[3] / 2) & (middle < box[1] + box[3] / 2)).float()
@@ -76,12 +76,12 @@ class Model(nn.Module):
         prediction = coarse.sigmoid().view(-1, CLASSES, 4)
         true_boxes = truth[:, :, :4].clone()
         true_boxes[:, :, 2:] *= truth[:, :, 4:]
-        told = torch.where(take_truth[:, None, None], true_boxes, prediction)
-        return coarse, self.fine(torch.cat([x, self.encoder(told, x)], 1))
+        conditioning = torch.where(take_truth[:, None, None], true_boxes, prediction)
+        return coarse, self.fine(torch.cat([x, self.encoder(conditioning, x)], 1))
 
 
 def loss_of(raw, truth):
-    """The sum over four numbers of |log p - log y|, the mean over the boxes that are there."""
+    """The sum over four numbers of |log p - log y|, averaged over the boxes that are present."""
     found = [(torch.log(torch.sigmoid(raw.view(-1, CLASSES, 4)[n, k])) - torch.log(truth[n, k, :4])).abs().sum()
              for n in range(len(truth)) for k in range(CLASSES) if truth[n, k, 4] > 0]
     return sum(found) / len(found)
@@ -90,18 +90,19 @@ def loss_of(raw, truth):
 def compare(edges, draw):
     random = numpy.random.default_rng(4)
     model = Model(draw)
-    random_leaves(model, random)
+    random_state(model, random)
     for convolution in model.encoder.project:
-        convolution.bias.data += 1  # as it begins: nothing of g is behind a closed ReLU
+        convolution.bias.data += 1  # as initially: no ReLU of g has a negative input
     images = random.normal(0, 1, (8, 3, 64, 64)).astype(numpy.float32)
     size = random.uniform(0.15, 0.6, (8, CLASSES, 2))
     truth = numpy.concatenate([random.uniform(0.3, 0.7, (8, CLASSES, 2)), size, random.integers(0, 2, (8, CLASSES, 1))], 2).astype(numpy.float32)
     truth[0, 0, 4] = 1
     ids = random.permutation(5000)[:8]
-    leaves = {f"leaf.{name}": leaf.numpy().copy() for name, leaf in model.state_dict().items()}
-    found = call("boxes_step", edges, leaves | {"images": images, "truth": truth, "ids": ids, "order": numpy.array([SEED, EPOCH, 2]), "rate": numpy.float32(RATE)})
+    state = {f"state.{name}": tensor.numpy().copy() for name, tensor in model.state_dict().items()}
+    found = call("boxes_step", edges, state | {
+        "images": images, "truth": truth, "ids": ids, "order": numpy.array([SEED, EPOCH, 2]), "learning_rate": numpy.float32(LEARNING_RATE)})
 
-    optimizer = torch.optim.SGD(model.parameters(), RATE, momentum=0.9, weight_decay=5e-4)
+    optimizer = torch.optim.SGD(model.parameters(), LEARNING_RATE, momentum=0.9, weight_decay=5e-4)
     good, x, y = True, torch.from_numpy(images), torch.from_numpy(truth)
     for step in range(2):
         take_truth = torch.from_numpy(uniform(SEED, SOURCE, EPOCH + step, ids, 1)[:, 0] > T)
@@ -114,10 +115,10 @@ def compare(edges, draw):
         for part, raw in (("coarse", coarse), ("fine", fine)):
             comparison.add(part, found[f"{step}.{part}"], raw.detach())
         comparison.add_all(f"{step}.loss.", found, {name: loss.detach() for name, loss in losses.items()})
-        comparison.add_all(f"{step}.gradient.", found, {name: leaf.grad.clone() for name, leaf in model.named_parameters()})
+        comparison.add_all(f"{step}.gradient.", found, {name: tensor.grad.clone() for name, tensor in model.named_parameters()})
         optimizer.step()
         comparison.add_all(f"{step}.after.", found, dict(model.state_dict()))
-        good = comparison.verdict() and good
+        good = comparison.passed() and good
     return good
 
 

@@ -1,4 +1,4 @@
-// Progressive training of dense maps, t = 0.5, with weights that Python wrote:
+// Progressive training of dense maps, t = 0.5, with weights from Python:
 //   parity_dense_step concatenate|crop IN OUT    (training.hpp)
 #include "training.hpp"
 
@@ -18,11 +18,11 @@ struct concatenate {
 };
 
 struct crop {
-  using input   = c2f::image<3, 32, 32>;
-  using network = c2f::unet<2, 8, c2f::dense<1>>;
-  using encoder = c2f::encode::saliency;
-  using fuse    = c2f::fuse::in_turn<c2f::fuse::multiply, c2f::fuse::crop<2, 4, 4>>;
-  using loss    = c2f::loss::dice<>;
+  using input        = c2f::image<3, 32, 32>;
+  using network      = c2f::unet<2, 8, c2f::dense<1>>;
+  using encoder      = c2f::encode::saliency;
+  using fuse         = c2f::fuse::in_turn<c2f::fuse::multiply, c2f::fuse::crop<2, 4, 4>>;
+  using loss         = c2f::loss::dice<>;
   using loss_weights = c2f::loss_weights<0.25, 0.75>;
 };
 

@@ -1,10 +1,9 @@
 """A step of progressive training of dense maps against plain PyTorch, t = 0.5, two U-Nets on 32x32 pixels.
 
-  concatenate   three classes and pixels that count nothing, cross-entropy, g of two convolutions
+  concatenate   three classes and ignored pixels, cross-entropy, g of two convolutions
   crop          a mask, Dice, the saliency of RSTN, multiplied, and a crop whose jitter is drawn
 
-Python computes the draws again. It is float32 and calls the same kernels in the same order, so that both decide alike where the input
-of a ReLU comes near 0.
+Python recomputes the random draws. Both sides call the same float32 kernels in the same order, so ReLU inputs near 0 have the same sign.
 """
 import sys
 
@@ -15,10 +14,10 @@ from torch.nn import functional
 
 from _exchange import Comparison, call
 from _philox import SOURCE, uniform
-from networks import random_leaves
+from networks import random_state
 
-CROP = 8  # the purpose
-T, RATE, SEED, EPOCH, MARGIN, JITTER, MULTIPLE = 0.5, 0.01, 2**34 + 7, 5, 2, 4, 4
+CROP = 8  # c2f::purpose::crop
+T, LEARNING_RATE, SEED, EPOCH, MARGIN, JITTER, MULTIPLE = 0.5, 0.01, 2**34 + 7, 5, 2, 4, 4
 
 
 def two_convolutions(channels, width):
@@ -64,8 +63,8 @@ class Concatenate(nn.Module):
 
     def forward(self, x, truth, ids):
         coarse = self.coarse(x)
-        told = (torch.arange(3)[None, :, None, None] == truth[:, None]).to(x.dtype)  # nothing where the truth is 255
-        z = torch.where(takes_truth(ids), told, coarse.softmax(1))
+        conditioning = (torch.arange(3)[None, :, None, None] == truth[:, None]).to(x.dtype)  # 0 where the truth is 255
+        z = torch.where(takes_truth(ids), conditioning, coarse.softmax(1))
         for convolution in self.encoder.project:
             z = functional.relu(convolution(z))
         return coarse, self.fine(torch.cat([x, z], 1))
@@ -74,7 +73,7 @@ class Concatenate(nn.Module):
     def loss(raw, truth):
         return functional.cross_entropy(raw, truth, ignore_index=255)
 
-    weights = 1, 1
+    loss_weights = 1, 1
 
 
 class Crop(nn.Module):
@@ -90,9 +89,9 @@ class Crop(nn.Module):
 
     def forward(self, x, truth, ids):
         coarse = self.coarse(x)
-        told = torch.where(takes_truth(ids), (truth[:, None] == 1).to(x.dtype), coarse.sigmoid())
-        joined = x * self.encoder.conv2(functional.relu(self.encoder.conv1(told)))
-        boxes = self.boxes(told.detach(), ids)
+        conditioning = torch.where(takes_truth(ids), (truth[:, None] == 1).to(x.dtype), coarse.sigmoid())
+        joined = x * self.encoder.conv2(functional.relu(self.encoder.conv1(conditioning)))
+        boxes = self.boxes(conditioning.detach(), ids)
         raw = self.fine(torch.cat([joined[i : i + 1, :, a:b, c:d] for i, (a, b, c, d) in enumerate(boxes)]))
         fine = torch.full_like(coarse, -9999999.0)
         for i, (a, b, c, d) in enumerate(boxes):
@@ -100,8 +99,8 @@ class Crop(nn.Module):
         return coarse, fine
 
     @staticmethod
-    def boxes(told, ids):
-        size = told.shape[-1]
+    def boxes(conditioning, ids):
+        size = conditioning.shape[-1]
         draws = uniform(SEED, CROP, EPOCH, ids, 5)
         jittered = draws[:, :1] <= 0.5
         below = numpy.floor((draws[:, 1:] * 2.0**32 - 1) * (JITTER + 1) / 2.0**32)
@@ -109,7 +108,7 @@ class Crop(nn.Module):
         assert jittered.any() and not jittered.all()
         found = []
         for i, (top, bottom, left, right) in enumerate(margins):
-            ys, xs = numpy.nonzero(told[i, 0].numpy() >= 0.5)
+            ys, xs = numpy.nonzero(conditioning[i, 0].numpy() >= 0.5)
             assert len(ys) and len(ys) < size * size
             found.append([max(0, ys.min() - top), min(size, ys.max() + 1 + bottom), max(0, xs.min() - left), min(size, xs.max() + 1 + right)])
         for axis in (0, 2):
@@ -126,7 +125,7 @@ class Crop(nn.Module):
         p, y = raw.sigmoid().flatten(1) * counted, (truth == 1).flatten(1).to(raw.dtype)
         return 1 - ((2 * (p * y).sum(1) + 1e-6) / (p.sum(1) + y.sum(1) + 1e-6)).mean()
 
-    weights = 0.25, 0.75
+    loss_weights = 0.25, 0.75
 
 
 def takes_truth(ids):
@@ -134,7 +133,7 @@ def takes_truth(ids):
 
 
 def learn(network, images, mask):
-    """A few steps, so that what a random network calls foreground lies about the mask."""
+    """A few steps, so that the predicted foreground is near the mask."""
     optimizer = torch.optim.Adam(network.parameters(), 0.01)
     for _ in range(60):
         optimizer.zero_grad()
@@ -147,10 +146,10 @@ def main():
     good = True
     for number, (name, model) in enumerate([("concatenate", Concatenate()), ("crop", Crop())]):
         random = numpy.random.default_rng(number)
-        random_leaves(model, random)
-        for path, leaf in model.named_parameters():
+        random_state(model, random)
+        for path, tensor in model.named_parameters():
             if path.startswith("encoder") and path.endswith("bias"):
-                leaf.data += 1
+                tensor.data += 1
         truth = numpy.zeros((4, 32, 32), numpy.int64)
         for i in range(4):
             truth[i, 6 + i : 15 + i, 9 : 20 + i] = 1 + i % (model.classes - 1)
@@ -161,14 +160,15 @@ def main():
         images += 2 * (truth == 1)[:, None]
         if name == "crop":
             learn(model.coarse, torch.from_numpy(images), torch.from_numpy(truth == 1))
-        given = {f"leaf.{path}": leaf.numpy().copy() for path, leaf in model.state_dict().items()}
-        found = call("dense_step", name, given | {"images": images, "truth": truth, "ids": ids, "order": numpy.array([SEED, EPOCH, 1]), "rate": numpy.float32(RATE)})
+        given = {f"state.{path}": tensor.numpy().copy() for path, tensor in model.state_dict().items()}
+        found = call("dense_step", name, given | {
+            "images": images, "truth": truth, "ids": ids, "order": numpy.array([SEED, EPOCH, 1]), "learning_rate": numpy.float32(LEARNING_RATE)})
 
         model.train()
-        optimizer = torch.optim.SGD(model.parameters(), RATE, momentum=0.9)
+        optimizer = torch.optim.SGD(model.parameters(), LEARNING_RATE, momentum=0.9)
         truth = torch.from_numpy(truth)
         coarse, fine = model(torch.from_numpy(images), truth, ids)
-        losses = {"coarse": model.weights[0] * model.loss(coarse, truth), "fine": model.weights[1] * model.loss(fine, truth)}
+        losses = {"coarse": model.loss_weights[0] * model.loss(coarse, truth), "fine": model.loss_weights[1] * model.loss(fine, truth)}
         optimizer.zero_grad()
         sum(losses.values()).backward()
         comparison = Comparison(name)
@@ -177,10 +177,10 @@ def main():
         inside = (fine.detach() > -1e6).numpy()
         comparison.add("fine inside", numpy.where(inside, found["0.fine"], 0), numpy.where(inside, fine.detach().numpy(), 0))
         comparison.add_all("0.loss.", found, {part: loss.detach() for part, loss in losses.items()})
-        comparison.add_all("0.gradient.", found, {path: leaf.grad for path, leaf in model.named_parameters()})
+        comparison.add_all("0.gradient.", found, {path: tensor.grad for path, tensor in model.named_parameters()})
         optimizer.step()
         comparison.add_all("0.after.", found, model.state_dict())
-        good = comparison.verdict() and good
+        good = comparison.passed() and good
     return 0 if good else 1
 
 

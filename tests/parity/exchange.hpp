@@ -1,8 +1,8 @@
-// tests/parity/exchange.hpp: tensors in a file, for Python and C++ to hand to one another.
+// tests/parity/exchange.hpp: a file format for tensors, to exchange them between Python and C++.
 //
 //   "C2FX"  then, to the end of the file:  u32 length of the name, the name, u32 type (0 float32, 1 int64), u32 rank, i64 dims, the numbers
 //
-// Little endian, rows first. _exchange.py is the other half.
+// Little endian, row-major. _exchange.py is the Python side.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -39,14 +39,14 @@ class reader {
       at::Tensor value          = at::empty(dims, at::TensorOptions().dtype(type == 0 ? at::kFloat : at::kLong));
       std::string const numbers = text(count * value.element_size());
       std::memcpy(value.mutable_data_ptr(), numbers.data(), numbers.size());
-      if (!found.emplace(name, value).second) throw std::runtime_error("'" + name + "' stands twice in the exchange file");
+      if (!found.emplace(name, value).second) throw std::runtime_error("'" + name + "' occurs twice in the exchange file");
     }
     return found;
   }
 
  private:
   static std::size_t limited(std::size_t value, std::size_t most) {
-    if (value > most) throw std::runtime_error("an exchange file holds an impossible size");
+    if (value > most) throw std::runtime_error("an exchange file holds an invalid size");
     return value;
   }
   std::string text(std::size_t length) {

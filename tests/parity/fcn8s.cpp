@@ -1,7 +1,7 @@
-// FCN-8s with weights that Python wrote: parity_fcn8s narrow|published IN OUT
-//   in    leaf.<path> of what is trained, images, truth
-//   out   raw; loss; gradient.<path>; frozen.<path>, the rest as c2f made it
-#include "leaves.hpp"
+// FCN-8s with weights from Python: parity_fcn8s narrow|published IN OUT
+//   in    state.<path> of the trained parameters, images, truth
+//   out   raw; loss; gradient.<path>; frozen.<path>, the remaining tensors as c2f makes them
+#include "state.hpp"
 
 #include <c2f/networks/fcn.hpp>
 
@@ -14,20 +14,20 @@ template <class Architecture>
 void compare(std::string const& in, std::string const& out) {
   auto given = parity::read(in);
   auto net   = c2f::make_network<Architecture, c2f::image<3, c2f::dynamic, c2f::dynamic>>();
-  parity::tensors answers;
+  parity::tensors results;
   c2f::for_each_tensor(net, [&](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const& traits) {
     if (traits.trained) return;
-    answers["frozen." + path] = each.tensor().clone();
-    given["leaf." + path]     = each.tensor();
+    results["frozen." + path] = each.tensor().clone();
+    given["state." + path]    = each.tensor();
   });
-  parity::load(net, given, "leaf.");
+  parity::load(net, given, "state.");
   at::Tensor const raw  = net(given.at("images"), c2f::train);
   at::Tensor const loss = Architecture::kind::default_loss::of(raw, given.at("truth"));
   loss.backward();
-  answers["raw"]  = raw.detach();
-  answers["loss"] = loss.detach();
-  parity::save_gradients(net, answers, "gradient.");
-  parity::write(out, answers);
+  results["raw"]  = raw.detach();
+  results["loss"] = loss.detach();
+  parity::save_gradients(net, results, "gradient.");
+  parity::write(out, results);
 }
 
 }  // namespace

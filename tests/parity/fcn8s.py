@@ -1,4 +1,4 @@
-"""FCN-8s of c2f against plain PyTorch with the names of the usual translations, from the same weights: answer, loss, every gradient.
+"""FCN-8s of c2f against plain PyTorch with the names of the usual translations, from the same weights: output, loss, every gradient.
 
 The widths of VGG-16 with a narrow fc6 at 64x64 pixels, and everything narrow with 21 classes at a size that no pooling divides. c2f
 keeps the frozen up-sampling layers that it made itself and returns them; Python's are made here from the formula.
@@ -14,7 +14,7 @@ from _exchange import Comparison, call
 
 
 def bilinear(classes, kernel):
-    """The kernel of Long et al.: a tent around the middle, from a class to itself."""
+    """The bilinear kernel of Long et al., from each class to itself."""
     middle = torch.arange(kernel) - (kernel - 1) / 2
     tent = 1 - middle.abs() / (kernel // 2)
     weight = torch.zeros(classes, classes, kernel, kernel)
@@ -68,17 +68,17 @@ def main():
     for number, (name, classes, hidden, width, size) in enumerate([("narrow", 21, 32, 8, (50, 37)), ("published", 1, 64, 64, (64, 64))]):
         random = numpy.random.default_rng(number)
         network = Fcn8s(classes, hidden, width)
-        for path, leaf in network.named_parameters():
+        for path, tensor in network.named_parameters():
             if path.startswith("upscore"):
                 continue
-            scale = 0.1 if leaf.dim() == 1 else (2 / leaf[0].numel()) ** 0.5
-            leaf.data.copy_(torch.from_numpy(random.normal(0, scale, leaf.shape)))
+            scale = 0.1 if tensor.dim() == 1 else (2 / tensor[0].numel()) ** 0.5
+            tensor.data.copy_(torch.from_numpy(random.normal(0, scale, tensor.shape)))
         images = random.normal(0, 1, (1, 3, *size)).astype(numpy.float32)
         truth = random.integers(0, max(classes, 2), (1, *size))
         truth[:, :5] = 255
-        leaves = {path: leaf.numpy().copy() for path, leaf in network.state_dict().items()}
-        frozen = {path: leaf for path, leaf in leaves.items() if path.startswith("upscore")}
-        given = {f"leaf.{path}": leaf for path, leaf in leaves.items() if path not in frozen}
+        state = {path: tensor.numpy().copy() for path, tensor in network.state_dict().items()}
+        frozen = {path: tensor for path, tensor in state.items() if path.startswith("upscore")}
+        given = {f"state.{path}": tensor for path, tensor in state.items() if path not in frozen}
         found = call("fcn8s", name, given | {"images": images, "truth": truth})
         raw = network(torch.from_numpy(images))
         loss = loss_of(raw, torch.from_numpy(truth), classes)
@@ -86,9 +86,9 @@ def main():
         comparison = Comparison(name)
         comparison.add("raw", found["raw"], raw.detach())
         comparison.add("loss", found["loss"], loss.detach())
-        comparison.add_all("gradient.", found, {path: leaf.grad for path, leaf in network.named_parameters() if leaf.requires_grad})
+        comparison.add_all("gradient.", found, {path: tensor.grad for path, tensor in network.named_parameters() if tensor.requires_grad})
         comparison.add_all("frozen.", found, frozen)
-        good = comparison.verdict() and good
+        good = comparison.passed() and good
     return 0 if good else 1
 
 

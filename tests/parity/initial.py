@@ -1,4 +1,4 @@
-"""The initial values of a stack, computed again from (seed, path): Philox, Box-Muller and the rule of each leaf."""
+"""The initial values of a stack, recomputed from (seed, path): Philox, Box-Muller and the rule of each tensor."""
 import sys
 
 import numpy
@@ -8,14 +8,14 @@ from _philox import INITIAL_VALUE, hash_of, normal, uniform
 
 
 def initial(path, dims, seed):
-    """What c2f/core/initial.hpp and the layers say about a leaf."""
+    """The initial value of a parameter or buffer, by c2f/core/initial.hpp and the layers."""
     count = int(numpy.prod(dims, dtype=numpy.int64))
     stream = seed, INITIAL_VALUE, 0
     if path.endswith(("running_mean", "num_batches_tracked")):
         return numpy.zeros(dims)
     if path.endswith("running_var"):
         return numpy.ones(dims)
-    if "fc." in path:  # uniform in +-1/sqrt(fan in); its fan in is 64
+    if "fc." in path:  # uniform in +-1/sqrt(fan in); the fan-in is 64
         return ((2 * uniform(*stream, [hash_of(path)], count) - 1) / 8).reshape(dims)
     if len(dims) == 4:  # normal with variance 2 / (k k c_out)
         return (normal(*stream, hash_of(path), count) * (2 / (dims[0] * dims[2] * dims[3])) ** 0.5).reshape(dims)
@@ -30,8 +30,8 @@ def main():
         found = call("step", "initial", seed)
         comparison = Comparison(f"initial values, seed {seed}", 1e-6)
         for name, value in found.items():
-            comparison.add(name, value, initial(name.removeprefix("leaf."), value.shape, seed).astype(numpy.float32))
-        good = comparison.verdict() and good
+            comparison.add(name, value, initial(name.removeprefix("state."), value.shape, seed).astype(numpy.float32))
+        good = comparison.passed() and good
     return 0 if good else 1
 
 

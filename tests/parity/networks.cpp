@@ -1,7 +1,7 @@
-// The networks, with weights that Python wrote: parity_networks NETWORK IN OUT
-//   in    leaf.<path>, images, truth
-//   out   eval, train (logits); loss; gradient.<path>; after.<path>, all leaves after the training call
-#include "leaves.hpp"
+// Networks with weights from Python: parity_networks NETWORK IN OUT
+//   in    state.<path>, images, truth
+//   out   eval, train (logits); loss; gradient.<path>; after.<path>, all parameters and buffers after the training call
+#include "state.hpp"
 
 #include <c2f/networks/fcn.hpp>
 #include <c2f/networks/resnet.hpp>
@@ -18,17 +18,17 @@ template <class Architecture, c2f::shape In>
 void compare(std::string const& in, std::string const& out) {
   auto given = parity::read(in);
   auto net   = c2f::make_network<Architecture, In>();
-  parity::load(net, given, "leaf.");
-  parity::tensors answers;
-  answers["eval"]         = net(given.at("images"), c2f::eval);
+  parity::load(net, given, "state.");
+  parity::tensors results;
+  results["eval"]         = net(given.at("images"), c2f::eval);
   at::Tensor const logits = net(given.at("images"), c2f::train);
   at::Tensor const loss   = at::cross_entropy_loss(logits, given.at("truth"));
   loss.backward();
-  answers["train"] = logits;
-  answers["loss"]  = loss;
-  parity::save_gradients(net, answers, "gradient.");
-  parity::save(net, answers, "after.");
-  parity::write(out, answers);
+  results["train"] = logits;
+  results["loss"]  = loss;
+  parity::save_gradients(net, results, "gradient.");
+  parity::save(net, results, "after.");
+  parity::write(out, results);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 """ResNets of c2f against plain PyTorch, from the same weights: logits in both modes, every gradient, the running statistics.
 
 The weights are random and travel by name, so the names must be the same on both sides. The Python side is float32: it calls the
-same kernels, so what differs is a mistake and not rounding. Its own distance from double precision is printed beside it: the
+same kernels, so what differs is a mistake and not rounding. Its own distance from double precision is printed with it: the
 gradients of a deep network with norms over two images are far from exact in float32, on either side.
 """
 import sys
@@ -39,8 +39,8 @@ class Fcn(torch.nn.Module):
         return functional.interpolate(y, size=x.shape[2:], mode="bilinear", align_corners=False)
 
 
-# name -> network, image size, images, classes. All at the size that they are for, so that the last stage of ResNet-50 has 98 places
-# for its norms to look at; 64x64 pixels with two images would leave 8.
+# name -> network, image size, images, classes. Images have the usual size, so that the norms of the last stage of ResNet-50 average over
+# 98 positions; 64x64 pixels with two images would leave 8.
 CASES = {
     "resnet_cifar_20": (lambda: ResNetCifar(20, 100), 32, 16, 100),
     "resnet_cifar_56_bottleneck": (lambda: ResNetCifar(56, 10, Bottleneck), 32, 8, 10),
@@ -50,20 +50,20 @@ CASES = {
 }
 
 
-def random_leaves(network, random):
-    """Values far from the initial ones, so that no two leaves can be taken for one another."""
-    for name, leaf in network.state_dict().items():
+def random_state(network, random):
+    """Random values, different for each parameter and buffer."""
+    for name, tensor in network.state_dict().items():
         if name.endswith("num_batches_tracked"):
-            leaf.fill_(int(random.integers(1, 100)))
-        elif name.endswith("running_var") or (leaf.dim() == 1 and name.endswith("weight")):
-            leaf.copy_(torch.from_numpy(random.uniform(0.5, 1.5, leaf.shape)))
-        elif leaf.dim() == 1:
-            leaf.copy_(torch.from_numpy(random.normal(0, 0.1, leaf.shape)))
+            tensor.fill_(int(random.integers(1, 100)))
+        elif name.endswith("running_var") or (tensor.dim() == 1 and name.endswith("weight")):
+            tensor.copy_(torch.from_numpy(random.uniform(0.5, 1.5, tensor.shape)))
+        elif tensor.dim() == 1:
+            tensor.copy_(torch.from_numpy(random.normal(0, 0.1, tensor.shape)))
         else:
-            leaf.copy_(torch.from_numpy(random.normal(0, (2 / leaf[0].numel()) ** 0.5, leaf.shape)))
+            tensor.copy_(torch.from_numpy(random.normal(0, (2 / tensor[0].numel()) ** 0.5, tensor.shape)))
 
 
-def answers(network, images, truth):
+def outputs(network, images, truth):
     network.eval()
     found = {"eval": network(images).detach()}
     network.train()
@@ -71,8 +71,8 @@ def answers(network, images, truth):
     loss = functional.cross_entropy(logits, truth)
     loss.backward()
     found |= {"train": logits.detach(), "loss": loss.detach()}
-    gradients = {name: leaf.grad for name, leaf in network.named_parameters()}
-    return found, gradients, {name: leaf.clone() for name, leaf in network.state_dict().items()}
+    gradients = {name: tensor.grad for name, tensor in network.named_parameters()}
+    return found, gradients, {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
 def distance(found, wanted):
@@ -84,25 +84,25 @@ def main():
     for number, (name, (make, side, batch, classes)) in enumerate(CASES.items()):
         random = numpy.random.default_rng(number)
         network = make()
-        random_leaves(network, random)
+        random_state(network, random)
         images = random.normal(0, 1, (batch, 3, side, side)).astype(numpy.float32)
         truth = random.integers(0, classes, (batch, side, side) if name.startswith("fcn") else batch)
-        given = {f"leaf.{path}": leaf.numpy().copy() for path, leaf in network.state_dict().items()}
+        given = {f"state.{path}": tensor.numpy().copy() for path, tensor in network.state_dict().items()}
         exact = make().double()
         exact.load_state_dict(network.state_dict())
 
         found = call("networks", name, given | {"images": images, "truth": truth})
         images, truth = torch.from_numpy(images), torch.from_numpy(truth)
-        wanted, gradients, after = answers(network, images, truth)
+        wanted, gradients, after = outputs(network, images, truth)
         comparison = Comparison(name)
         for part in wanted:
             comparison.add(part, found[part], wanted[part])
         comparison.add_all("gradient.", found, gradients)
         comparison.add_all("after.", found, after)
-        good = comparison.verdict() and good
+        good = comparison.passed() and good
 
-        wanted64, gradients64, after64 = answers(exact, images.double(), truth)
-        print(f"  Python float32 from double: logits and loss {distance(wanted, wanted64):.1e}, gradients {distance(gradients, gradients64):.1e}, leaves {distance(after, after64):.1e}")
+        wanted64, gradients64, after64 = outputs(exact, images.double(), truth)
+        print(f"  Python float32 from double: logits and loss {distance(wanted, wanted64):.1e}, gradients {distance(gradients, gradients64):.1e}, state {distance(after, after64):.1e}")
     return 0 if good else 1
 
 

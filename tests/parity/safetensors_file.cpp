@@ -1,7 +1,7 @@
-// Safetensors files between Python and c2f: parity_safetensors_file rewrite|make|judge IN OUT
-//   rewrite   IN is such a file; IN.back is written with what was read, OUT has the numbers as c2f sees them
-//   make      IN is written with tensors of c2f's own, OUT has the same numbers
-//   judge     IN has the bytes of files, as int64; OUT says of each whether it was read: 1, or refused: 0
+// Safetensors files between Python and c2f: parity_safetensors_file rewrite|make|check IN OUT
+//   rewrite   IN is such a file; its content is written to IN.back and, as read by c2f, to OUT
+//   make      IN is written with tensors made here, OUT has the same tensors
+//   check     IN has the bytes of files, as int64; OUT has 1 for each file that is read, 0 for each that is refused
 #include "exchange.hpp"
 
 #include <c2f/data/io/safetensors.hpp>
@@ -40,21 +40,21 @@ std::int64_t is_read(at::Tensor const& numbers) {
 }  // namespace
 
 int main(int count, char** words) try {
-  if (count != 4) throw std::runtime_error("usage: parity_safetensors_file rewrite|make|judge IN OUT");
+  if (count != 4) throw std::runtime_error("usage: parity_safetensors_file rewrite|make|check IN OUT");
   std::string const what = words[1], in = words[2];
-  parity::tensors answers;
+  parity::tensors results;
   if (what == "rewrite") {
     auto const found = c2f::data::read_safetensors(in);
     c2f::data::write_safetensors(in + ".back", found);
-    answers = found.tensors;
-    std::erase_if(answers, [](auto const& each) { return each.second.is_complex(); });  // the exchange has real numbers
+    results = found.tensors;
+    std::erase_if(results, [](auto const& each) { return each.second.is_complex(); });  // the exchange format has real numbers only
   } else if (what == "make") {
-    answers = made();
-    c2f::data::write_safetensors(in, {answers, {{"made", "by c2f \xc3\xa9"}}});
+    results = made();
+    c2f::data::write_safetensors(in, {results, {{"made", "by c2f \xc3\xa9"}}});
   } else {
-    for (auto const& [name, bytes] : parity::read(in)) answers[name] = at::full({}, is_read(bytes), at::kLong);
+    for (auto const& [name, bytes] : parity::read(in)) results[name] = at::full({}, is_read(bytes), at::kLong);
   }
-  parity::write(words[3], answers);
+  parity::write(words[3], results);
 } catch (std::exception const& wrong) {
   std::fprintf(stderr, "parity_safetensors_file: %s\n", wrong.what());
   return 1;

@@ -1,4 +1,4 @@
-"""Safetensors files of c2f and of Python: byte for byte the same, in both directions; and what Python refuses c2f refuses."""
+"""Safetensors files of c2f and of Python: the same bytes in both directions; and c2f refuses every file that Python refuses."""
 import pathlib
 import random
 import struct
@@ -40,7 +40,7 @@ def of_all_types():
 
 
 def agree(found, tensors):
-    """The numbers as c2f sees them, in float32 or int64."""
+    """The values as c2f reads them, in float32 or int64."""
     return found.keys() == tensors.keys() and all(
         found[name].shape == tuple(value.shape) and numpy.array_equal(found[name], value.to(
             torch.float32 if value.is_floating_point() else torch.int64).numpy()) for name, value in tensors.items())
@@ -98,8 +98,8 @@ def changed(header, draw):
     return "".join(text)
 
 
-def judgements(folder):
-    """What c2f reads Python reads; the reverse need not be, as Python takes the last of two values of a key, for one."""
+def refusals(folder):
+    """Python reads every file that c2f reads. The reverse does not hold: Python accepts duplicate keys, for example."""
     draw, files = random.Random(2), []
     for _ in range(4000):
         tensors = dict(list(random_tensors(draw).items())[:3])
@@ -108,7 +108,7 @@ def judgements(folder):
         header = changed(plain[8 : 8 + length].decode().rstrip(), draw).encode()
         files.append(struct.pack("<Q", len(header)) + header + plain[8 + length :])
     numbers = {str(i): numpy.frombuffer(file, numpy.uint8).astype(numpy.int64) for i, file in enumerate(files)}
-    found = call("safetensors_file", "judge", numbers)
+    found = call("safetensors_file", "check", numbers)
     good, counts = True, [0, 0, 0]
     for i, file in enumerate(files):
         try:
@@ -128,7 +128,7 @@ def judgements(folder):
 def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
-        return 0 if all([round_trips(folder), from_c2f(folder), judgements(folder)]) else 1
+        return 0 if all([round_trips(folder), from_c2f(folder), refusals(folder)]) else 1
 
 
 if __name__ == "__main__":

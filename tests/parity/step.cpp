@@ -1,5 +1,5 @@
-// Progressive training of the ResNet-20 stack, with weights that Python wrote:
-//   parity_step initial SEED OUT      leaf.<path>: the initial values of the stack
+// Progressive training of the ResNet-20 stack with weights from Python:
+//   parity_step initial SEED OUT      state.<path>: the initial values of the stack
 //   parity_step compact|naive IN OUT  steps of training with t = 0.5 (training.hpp)
 #include "training.hpp"
 
@@ -22,7 +22,7 @@ struct cifar100 {
 void initial(std::uint64_t seed, std::string const& out) {
   c2f::stack<cifar100<c2f::encode::compact>> const model(seed);
   parity::tensors values;
-  parity::save(model, values, "leaf.");
+  parity::save(model, values, "state.");
   parity::write(out, values);
 }
 

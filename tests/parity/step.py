@@ -1,12 +1,12 @@
 """Whole steps of progressive training, ResNet-20 with 100 classes, t = 0.5, against plain PyTorch.
 
-Python computes the draws again, tiles the vectors and updates with torch.optim.SGD; c2f evaluates g with the tile and without.
-A float32 gradient is only as good as its ReLUs: where an input lies within rounding of 0, two right programs decide differently,
-and that moves a gradient by a percent; among millions of inputs some do. So there are two comparisons:
-  float32   32 images, two steps. Both sides call the same kernels in the same order, so they decide alike; with the tile only.
-            Without it: what the step does before it meets the gradients, and the update.
-  double    4 images, one step, the reference in double precision. The images are such that in the reference no input of a ReLU
-            comes near 0, so that nothing is decided by rounding on any machine, with the tile or without.
+Python recomputes the random draws, tiles the vectors and updates with torch.optim.SGD; c2f evaluates g by its definition (naive) and in
+its compact form. ReLU limits the accuracy of a float32 gradient: where an input is within rounding error of 0, two correct programs may
+get different signs, which changes a gradient by a percent; among millions of inputs this happens. So there are two comparisons:
+  float32   32 images, two steps, naive form: both sides call the same kernels in the same order, so the signs agree. For the compact
+            form only outputs, losses and the update are compared.
+  double    4 images, one step, the reference in double precision. The images are chosen such that no ReLU input of the reference is
+            near 0, so that rounding changes no sign on any machine, in either form.
 """
 import copy
 import sys
@@ -18,13 +18,13 @@ from torch.nn import functional
 from _exchange import Comparison, call
 from _philox import SOURCE, uniform
 from _reference import ResNetCifar, Stack
-from networks import random_leaves
+from networks import random_state
 
-T, RATE, SEED, EPOCH, CLASSES = 0.5, 0.1, 2**35 + 11, 3, 100
+T, LEARNING_RATE, SEED, EPOCH, CLASSES = 0.5, 0.1, 2**35 + 11, 3, 100
 
 
 def smallest_input_of_relu(model):
-    """A list that receives, at every call of a ReLU, how near its inputs come to 0."""
+    """A list that receives, at every call of a ReLU, the smallest absolute value of its input."""
     found = []
     for relu in model.modules():
         if isinstance(relu, torch.nn.ReLU):
@@ -33,48 +33,48 @@ def smallest_input_of_relu(model):
 
 
 def draws(step, ids):
-    """Whether the fine network is told the truth, for each sample."""
+    """Whether the fine network is conditioned on the truth, for each sample."""
     return torch.from_numpy(uniform(SEED, SOURCE, EPOCH + step, ids, 1)[:, 0] > T)
 
 
 def train(model, images, truth, ids, steps):
-    """What each step leaves."""
-    optimizer = torch.optim.SGD(model.parameters(), RATE, momentum=0.9, weight_decay=1e-4)
+    """Outputs, losses, gradients and state of each step."""
+    optimizer = torch.optim.SGD(model.parameters(), LEARNING_RATE, momentum=0.9, weight_decay=1e-4)
     model.train()
     for step in range(steps):
         coarse, fine = model(images, truth, draws(step, ids))
         losses = {"coarse": functional.cross_entropy(coarse, truth), "fine": functional.cross_entropy(fine, truth)}
         optimizer.zero_grad()
         sum(losses.values()).backward()
-        gradients = {name: leaf.grad.clone() for name, leaf in model.named_parameters()}
+        gradients = {name: tensor.grad.clone() for name, tensor in model.named_parameters()}
         optimizer.step()
         yield {
             "coarse": coarse.detach(), "fine": fine.detach(), "losses": {name: loss.detach() for name, loss in losses.items()},
-            "gradients": gradients, "after": {name: leaf.clone() for name, leaf in model.state_dict().items()},
+            "gradients": gradients, "after": {name: tensor.clone() for name, tensor in model.state_dict().items()},
         }
 
 
 def optimizer_alone(before, found, trained, steps):
-    """torch.optim.SGD on the gradients that c2f found: the update without what two steps of float32 add to it."""
-    leaves = {name: torch.nn.Parameter(torch.from_numpy(before[f"leaf.{name}"]).double()) for name in trained}
-    optimizer = torch.optim.SGD(leaves.values(), RATE, momentum=0.9, weight_decay=1e-4)
+    """torch.optim.SGD on the gradients of c2f: the update alone, without the rounding differences of the gradients."""
+    state = {name: torch.nn.Parameter(torch.from_numpy(before[f"state.{name}"]).double()) for name in trained}
+    optimizer = torch.optim.SGD(state.values(), LEARNING_RATE, momentum=0.9, weight_decay=1e-4)
     for step in range(steps):
-        for name, leaf in leaves.items():
-            leaf.grad = torch.from_numpy(found[f"{step}.gradient.{name}"].astype(numpy.float64))
+        for name, tensor in state.items():
+            tensor.grad = torch.from_numpy(found[f"{step}.gradient.{name}"].astype(numpy.float64))
         optimizer.step()
-        yield {name: leaf.detach().clone() for name, leaf in leaves.items()}
+        yield {name: tensor.detach().clone() for name, tensor in state.items()}
 
 
 def new_stack(random):
     model = Stack(lambda channels: ResNetCifar(20, CLASSES, channels=channels), CLASSES)
-    random_leaves(model, random)
+    random_state(model, random)
     for convolution in model.encoder.project:
-        convolution.bias.data += 1  # as it begins: nothing of g is behind a closed ReLU
+        convolution.bias.data += 1  # as initially: no ReLU of g has a negative input
     return model
 
 
 def images_away_from_kinks(model, random, truth, ids):
-    """Images whose step in double precision decides nothing within rounding; float32 is off by 1e-6 at most."""
+    """Images for which no ReLU input is near 0 in double precision; the error of float32 is at most 1e-6."""
     trial = copy.deepcopy(model).train()
     distances = smallest_input_of_relu(trial)
     for _ in range(1000):
@@ -84,13 +84,13 @@ def images_away_from_kinks(model, random, truth, ids):
             trial(torch.from_numpy(images).double(), torch.from_numpy(truth), draws(0, ids))
         if min(distances) > 3e-6:
             return images
-    sys.exit("no images were found whose step is decided clearly")
+    sys.exit("no images were found whose ReLU inputs are all away from 0")
 
 
 def compare(title, batch, steps, exact):
     random = numpy.random.default_rng(20)
     model = new_stack(random)
-    before = {f"leaf.{name}": leaf.numpy().copy() for name, leaf in model.state_dict().items()}
+    before = {f"state.{name}": tensor.numpy().copy() for name, tensor in model.state_dict().items()}
     trained = [name for name, _ in model.named_parameters()]
     model.to(torch.float64 if exact else torch.float32)
     truth = random.integers(0, CLASSES, batch)
@@ -98,7 +98,8 @@ def compare(title, batch, steps, exact):
     ids[:2] = 0, 2**33 + 5
     assert all(0.2 < draws(step, ids).double().mean() < 0.8 for step in range(steps))
     images = images_away_from_kinks(model, random, truth, ids) if exact else random.normal(0, 1, (batch, 3, 32, 32)).astype(numpy.float32)
-    given = before | {"images": images, "truth": truth, "ids": ids, "order": numpy.array([SEED, EPOCH, steps]), "rate": numpy.float32(RATE)}
+    given = before | {"images": images, "truth": truth, "ids": ids, "order": numpy.array([SEED, EPOCH, steps]),
+                      "learning_rate": numpy.float32(LEARNING_RATE)}
     wanted = list(train(model, torch.from_numpy(images).to(model.fine.fc.weight.dtype), torch.from_numpy(truth), ids, steps))
 
     good = True
@@ -115,12 +116,12 @@ def compare(title, batch, steps, exact):
             if gradients_too:
                 comparison.add_all(f"{step}.gradient.", found, want["gradients"])
                 comparison.add_all(f"{step}.after.", found, want["after"])
-            good = comparison.verdict() and good
+            good = comparison.passed() and good
         update = Comparison(f"{title}, {evaluation}, update", 1e-6)
-        for step, leaves in enumerate(optimizer_alone(before, found, trained, steps)):
-            for name, leaf in leaves.items():  # two steps: the momentum is the difference of the second and the first
-                update.add(f"{step}.{name}", found[f"{step}.after.{name}"], leaf)
-        good = update.verdict() and good
+        for step, state in enumerate(optimizer_alone(before, found, trained, steps)):
+            for name, tensor in state.items():  # two steps: the momentum is the difference of the second and the first
+                update.add(f"{step}.{name}", found[f"{step}.after.{name}"], tensor)
+        good = update.passed() and good
     return good
 
 

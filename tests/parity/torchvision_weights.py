@@ -1,8 +1,8 @@
-"""torchvision's networks in c2f and back: saved by Python's safetensors, loaded strictly by c2f, the same answers; saved by c2f, the
+"""torchvision's networks in c2f and back: saved by Python's safetensors, loaded strictly by c2f, the same outputs; saved by c2f, the
 same bytes, loaded strictly by torchvision.
 
-The weights are torchvision's own initial ones: nothing is fetched. The norms get statistics that differ from layer to layer. One of the
-files is made by examples/weights/to_safetensors.py from what torch.save wrote.
+The weights are torchvision's random initial ones: nothing is downloaded. The norms get different statistics in each layer. One of the
+files is made by examples/weights/to_safetensors.py from a file of torch.save.
 """
 import pathlib
 import subprocess
@@ -63,8 +63,8 @@ def compare(name, batch, through_torch=False):
         equal = all(bool((back(images[size]) == value).all()) for size, value in wanted.items())
     far = max(float((found[size] - value).abs().max()) for size, value in wanted.items())
     scale = max(float(value.abs().max()) for value in wanted.values())
-    print(f"{name}: largest difference {far:.1e} of answers up to {scale:.2g}, limit {LIMIT:g}; the file that c2f wrote "
-          f"{'is' if same else 'is NOT'} the one that it read, and gives Python {'the same' if equal else 'OTHER'} answers")
+    print(f"{name}: largest difference {far:.1e} of outputs up to {scale:.2g}, limit {LIMIT:g}; the file that c2f wrote "
+          f"{'is' if same else 'is NOT'} the one that it read, and gives Python {'the same' if equal else 'OTHER'} outputs")
     return far <= LIMIT and same and equal
 
 

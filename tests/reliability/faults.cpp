@@ -1,9 +1,9 @@
-// Saves a checkpoint while the system fails: at each of its calls in turn, with each way to fail. After every one the program is alive, a
-// checkpoint loads, and the training that goes on from it ends in the same bytes as one that nothing happened to.
+// Saves a checkpoint while system calls fail: each call in turn, in each way. After every failure the program is alive, a checkpoint
+// loads, and the training resumed from it ends with the same bytes as an undisturbed one.
 //
-//   faults [FOLDER]        0 when all of that held; prints how many cases there were
+//   faults [FOLDER]        exit code 0 if all of that holds; prints the number of cases
 //
-// The calls are this program's own functions of the same names, which come before the C library's: open, write, fsync, close, fchmod,
+// The program defines functions of the same names, which take precedence over those of the C library: open, write, fsync, close, fchmod,
 // mkdir, rename, unlink and rmdir on paths below FOLDER.
 #include <c2f/train/checkpoint.hpp>
 
@@ -21,9 +21,9 @@ namespace faults {
 
 enum class kind { none, enospc, eio, interrupted, half, full, crash };
 kind armed = kind::none;
-int at = 0, seen = 0;         // the call that fails, and how many there were
-char const* below = nullptr;  // only paths with this in them count
-bool ours[4096]{};            // the descriptors of such files
+int at = 0, seen = 0;         // the call that fails, and the number of calls so far
+char const* below = nullptr;  // only paths that contain this
+bool ours[4096]{};            // their file descriptors
 
 template <class F>
 F real(char const* name) {
@@ -32,13 +32,13 @@ F real(char const* name) {
 bool counts(char const* path) { return armed != kind::none && below != nullptr && path != nullptr && std::strstr(path, below) != nullptr; }
 bool counts(int descriptor) { return armed != kind::none && descriptor >= 0 && descriptor < 4096 && ours[descriptor]; }
 
-/// Whether this call fails; then errno says why.
+/// Whether this call fails; sets errno.
 bool fails() {
   ++seen;
   bool const now = armed == kind::full ? seen >= at : seen == at;
   if (!now) return false;
   if (armed == kind::crash) ::_exit(9);
-  if (armed == kind::half) return false;  // write has its own way
+  if (armed == kind::half) return false;  // handled in write
   errno = armed == kind::eio ? EIO : armed == kind::interrupted ? EINTR : ENOSPC;
   return true;
 }
@@ -82,7 +82,7 @@ int close(int descriptor) {
   bool const fails       = faults::counts(descriptor) && faults::fails();
   int const reason       = errno;
   if (descriptor >= 0 && descriptor < 4096) faults::ours[descriptor] = false;
-  int const closed = real(descriptor);  // Linux has closed it also when it says that it could not
+  int const closed = real(descriptor);  // Linux closes the descriptor even if close fails
   if (fails) errno = reason;
   return fails ? -1 : closed;
 }
@@ -114,7 +114,7 @@ namespace fs = std::filesystem;
 using task   = tiny::class_vector;
 using faults::kind;
 
-/// Goes on from what is there, and writes nothing.
+/// Restores from the newest checkpoint, and writes none.
 struct only_reads {
   c2f::checkpoints& kept;
   bool found = false;
@@ -129,7 +129,7 @@ void train(Observers&&... observers) {
   c2f::fit(model, tiny::data_of<task>(), recipe(), observers...);
 }
 
-/// One more step and its checkpoint, for which an older one is removed.
+/// One more step and its checkpoint, which replaces an older one.
 void save_one_more(fs::path const& folder) {
   train(c2f::checkpoints(folder, {.every = 1, .last = 1, .warn = [](auto const&) {}}), tiny::stops{.at = 5});
 }
@@ -162,7 +162,7 @@ int main(int count, char** words) {
                                             {kind::eio, "EIO"},
                                             {kind::interrupted, "EINTR"},
                                             {kind::half, "short write"},
-                                            {kind::full, "disk full from there on"},
+                                            {kind::full, "disk full from then on"},
                                             {kind::crash, "killed"}};
   int all = 0;
   for (auto const& [kind, way] : ways) {
@@ -184,7 +184,7 @@ int main(int count, char** words) {
         int status = 0;
         ::waitpid(child, &status, 0);
         reached = WIFEXITED(status) && WEXITSTATUS(status) == 9;
-        expect(WIFEXITED(status) && (WEXITSTATUS(status) == 9 || WEXITSTATUS(status) == 0), "the program broke down", way);
+        expect(WIFEXITED(status) && (WEXITSTATUS(status) == 9 || WEXITSTATUS(status) == 0), "the program crashed", way);
       } else {
         faults::armed = kind;
         try {
@@ -210,16 +210,16 @@ int main(int count, char** words) {
         train(reads, end);
         expect(reads.found, "no checkpoint was left", way);
         expect(warned == 0, "a checkpoint was damaged", way);
-        expect(tiny::same_bytes(end, whole), "the training that went on ended otherwise", way);
+        expect(tiny::same_bytes(end, whole), "the resumed training ended differently", way);
         for (auto const& each : fs::directory_iterator(folder))
-          expect(!each.path().filename().string().ends_with(".part"), "something unfinished stayed", way);
+          expect(!each.path().filename().string().ends_with(".part"), "an unfinished file was left", way);
       } catch (std::exception const& error) {
         expect(false, error.what(), way);
       }
     }
-    std::printf("%-24s %4d calls of a save: %4d refused with a sentence, %4d went on\n", way, t.cases, t.refused, t.survived);
+    std::printf("%-24s %4d calls of a save: %4d refused with a message, %4d continued\n", way, t.cases, t.refused, t.survived);
     all += t.cases;
-    if (t.cases < 20) ++wrong;  // the calls are not seen: nothing was tested
+    if (t.cases < 20) ++wrong;  // the calls were not intercepted: nothing was tested
   }
   fs::remove_all(root);
   std::printf("%d cases, %d wrong\n", all, wrong);

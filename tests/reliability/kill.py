@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Kills a training at random moments, looks at what it left, and goes on with it.
+"""Kills a training at random moments, checks the files that it leaves, and resumes it.
 
   kill.py PROGRAM [KILLS [EPOCHS [SEED]]]     PROGRAM is tiny_training; 50 kills, 8 epochs of 5 steps, seed 1
 
-After every SIGKILL each checkpoint that has its name must have the files that its SHA256SUMS lists, with these sums (looked at here, without
-c2f), there must be one once there was one, and the program must go on at the newest. A training that comes to its end must end in the same
-bytes as one that nobody killed; then the next one begins. Exit code 0 when all of that held.
+After every SIGKILL each complete checkpoint must have the files that its SHA256SUMS lists, with these digests (verified without c2f). Once
+there is a checkpoint there must always be one, and the program must resume from the newest. A training that reaches its end must have the
+same bytes as an uninterrupted one; then the next one begins. Exit code 0 if all of that holds.
 """
 import hashlib
 import pathlib
@@ -20,7 +20,7 @@ import time
 
 
 def faults_of(folder):
-    """What is wrong with a checkpoint."""
+    """The faults of a checkpoint."""
     wrong = []
     listed = {}
     for line in (folder / "SHA256SUMS").read_text().splitlines():
@@ -31,7 +31,7 @@ def faults_of(folder):
             wrong.append(f"{folder.name}: {name} is not listed")
     for name, digest in listed.items():
         if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
-            wrong.append(f"{folder.name}/{name} has another sum")
+            wrong.append(f"{folder.name}/{name} has another digest")
     if sorted(each.name for each in folder.iterdir()) != sorted([*listed, "SHA256SUMS"]):
         wrong.append(f"{folder.name} holds other files than it lists")
     return wrong
@@ -50,7 +50,7 @@ def end_of(process):
     if process.returncode != 0:
         return f"ended with {process.returncode}: {errors.strip()}"
     if errors:
-        return f"said: {errors.strip()}"
+        return f"stderr: {errors.strip()}"
     return output.strip().splitlines()[-1]
 
 
@@ -65,17 +65,17 @@ def main():
         whole = end_of(start(program, str(where / "whole"), epochs))
         alone = time.monotonic() - clock
         if not whole.startswith("end "):
-            sys.exit(f"the training alone {whole}")
+            sys.exit(f"the uninterrupted training {whole}")
         folder = where / "killed"
         while done < kills:
             process = start(program, str(folder), epochs)
             before = newest_of(folder) if folder.is_dir() else None
-            if draw.random() < 0.8:                          # else it may die before it has begun
+            if draw.random() < 0.8:                          # else it may be killed before it has begun
                 first = process.stdout.readline().split()
                 if before and first[:1] == ["begun"]:
                     epoch, step = (int(n) for n in re.findall(r"\d+", before))
                     if int(first[1]) != 5 * epoch + step:
-                        wrong.append(f"went on at step {first[1]}, and the newest checkpoint was {before}")
+                        wrong.append(f"resumed at step {first[1]}, but the newest checkpoint was {before}")
             try:
                 process.wait(timeout=draw.uniform(0, min(1.0, alone / 4)))
             except subprocess.TimeoutExpired:
@@ -87,7 +87,7 @@ def main():
                 wrong.append(f"ended with {process.returncode}: {errors.strip()}")
                 break
             if errors:
-                wrong.append(f"said: {errors.strip()}")
+                wrong.append(f"stderr: {errors.strip()}")
             if folder.is_dir():
                 names = sorted(each.name for each in folder.iterdir())
                 unfinished += any(name.endswith(".part") for name in names)
@@ -101,15 +101,15 @@ def main():
             if process.returncode == 0:
                 last = output.strip().splitlines()[-1] if output.strip() else ""
                 if last != whole:
-                    wrong.append(f"a training that was killed ended in '{last}', alone in '{whole}'")
+                    wrong.append(f"a training that was killed ended in '{last}', uninterrupted in '{whole}'")
                 trainings += 1
                 shutil.rmtree(folder)
-        if folder.is_dir():                                  # the last one, to its end
+        if folder.is_dir():                                  # the last one, without kills
             last = end_of(start(program, str(folder), epochs))
             if last != whole:
-                wrong.append(f"the last training ended in '{last}', alone in '{whole}'")
+                wrong.append(f"the last training ended in '{last}', uninterrupted in '{whole}'")
             trainings += 1
-        print(f"{done} kills, {unfinished} of them in the middle of a save; {trainings} trainings to their end, alone one takes {alone:.1f} s; "
+        print(f"{done} kills, {unfinished} of them during a save; {trainings} complete trainings, {alone:.1f} s each if uninterrupted; "
               f"{len(wrong)} wrong; {time.monotonic() - clock:.0f} s")
     for line in wrong[:20]:
         print(line)

@@ -1,5 +1,5 @@
-// Trainings of a few milliseconds, for the tests that end and go on with them: random images with a class, a box or a mask, tasks of
-// every kind, and what two trainings must have the same bytes of.
+// Trainings of a few milliseconds, for tests that interrupt and resume them: random images with a class, a box or a mask, a task of every
+// kind, and a byte-wise comparison of the state of two trainings.
 #pragma once
 
 #include <c2f/c2f.hpp>
@@ -51,7 +51,7 @@ struct dataset {
 
 using layers = c2f::sequential<c2f::conv<4, 3, 2>, c2f::batch_norm, c2f::relu>;
 
-/// t is 0, rises and is 1, each in a third of the training.
+/// t is 0, rises, and is 1, each for a third of the training.
 using phases = c2f::schedule::ramp<0, 2.0 / 3, c2f::by::fraction, 1.0 / 3>;
 
 struct class_vector {
@@ -82,13 +82,21 @@ typename Task::data data_of() {
   return {{35, 1}, {8, 2}};
 }
 
-/// Three epochs of five steps, the last step of an epoch with fewer samples; everything that has a state is on.
+/// Three epochs of five steps, the last step of an epoch with fewer samples; every option that has state is enabled.
 inline c2f::recipe::settings recipe() {
-  return c2f::recipe::settings{}.epochs(3).batch(4).accumulate(2).learning_rate(0.05).warm_up(4).milestone(0.5).ema(0.9, 2, 3).clip(1).weight_decay(
-      1e-3);
+  return c2f::recipe::settings{}
+      .epochs(3)
+      .batch(4)
+      .accumulate(2)
+      .learning_rate(0.05)
+      .warm_up(4)
+      .milestone(0.5)
+      .ema(0.9, 2, 3)
+      .clip(1)
+      .weight_decay(1e-3);
 }
 
-/// Keeps a copy of the newest state: tensors, and a text of everything else but the times.
+/// Keeps a copy of the latest state: tensors, and everything else except times as a string.
 struct spy {
   std::vector<at::Tensor> tensors{};
   std::string rest{};
@@ -109,19 +117,19 @@ struct spy {
     for (auto const& [id, reason] : seen.reasons) append(text += reason, static_cast<double>(id));
   }
 
-  bool restore(c2f::training_state const& state) {  // what an observer before it has put back
+  bool restore(c2f::training_state const& state) {  // called after the observer that restored the state
     keep(state, c2f::moment::step);
     return false;
   }
   void keep(c2f::training_state const& state, c2f::moment) {
     tensors.clear();
     rest.clear();
-    for (auto const* list : {&state.leaves, &state.momenta, &state.averages, &state.generators})
+    for (auto const* list : {&state.model, &state.optimizer_state, &state.averages, &state.generators})
       for (auto const& [path, tensor] : *list) {
         rest += path;
         tensors.push_back(tensor.detach().clone());
       }
-    for (auto const value : {state.now.epoch, state.now.iteration, state.step, state.in_a_row, state.report.skipped})
+    for (auto const value : {state.now.epoch, state.now.iteration, state.step, state.skipped_in_a_row, state.report.skipped})
       append(rest, static_cast<double>(value));
     append(rest, state.epoch);
     for (auto const& each : state.report.epochs) append(rest, each);
@@ -130,7 +138,7 @@ struct spy {
   }
 };
 
-/// The same numbers, bit for bit: also where they are not numbers.
+/// Equal bit for bit, including NaN.
 inline bool same_bytes(at::Tensor const& a, at::Tensor const& b) {
   if (a.sizes() != b.sizes() || a.scalar_type() != b.scalar_type()) return false;
   at::Tensor const x = a.detach().to(at::kCPU).contiguous(), y = b.detach().to(at::kCPU).contiguous();
@@ -146,11 +154,12 @@ inline bool same_bytes(spy const& a, spy const& b) { return a.rest == b.rest && 
 template <class Net>
 std::vector<at::Tensor> tensors_of(Net const& net) {
   std::vector<at::Tensor> all;
-  c2f::for_each_tensor(net, [&](std::string const&, c2f::state_tensor const& each, auto const&) { all.push_back(each.tensor().detach().clone()); });
+  c2f::for_each_tensor(
+      net, [&](std::string const&, c2f::state_tensor const& each, auto const&) { all.push_back(each.tensor().detach().clone()); });
   return all;
 }
 
-/// Ends a training before its step `at`, or behind an epoch. Also where steps are queued ahead: it looks at the step before.
+/// Stops a training before step `at`, or after an epoch. It looks at the previous step, so it also works when steps are queued ahead.
 struct stops {
   std::int64_t at = 0, after_epoch = 0, steps = 0, epochs = 0;
   void on_start(c2f::training_start const& start) { steps = start.done; }

@@ -1,6 +1,6 @@
-// A training of a few seconds that keeps a checkpoint after every step: what kill.py ends again and again.
+// A training of a few seconds that saves a checkpoint after every step; kill.py kills it repeatedly.
 //
-//   tiny_training FOLDER EPOCHS        trains, or goes on; prints "begun STEPS" and at the end the SHA-256 of everything it has become
+//   tiny_training FOLDER EPOCHS        trains, or resumes; prints "begun STEPS" and at the end the SHA-256 of the final state
 #include <c2f/train/checkpoint.hpp>
 
 #include <reliability/tiny.hpp>

@@ -1,4 +1,4 @@
-// What the types of localisation know while compiling.
+// Compile-time facts about localisation.
 #include <c2f/c2f.hpp>
 #include <c2f/networks/localiser.hpp>
 #include <c2f/parts/encode_rasterize.hpp>
@@ -28,10 +28,10 @@ static_assert(std::same_as<completed::encoder, c2f::encode::rasterize<>>);
 static_assert(std::same_as<completed::loss, c2f::loss::log_l1>);
 using model = c2f::stack<task>;
 static_assert(std::same_as<decltype(model::encoder)::output, vehicles>);
-// The fine network reads 6 channels whatever the number of classes.
+// The fine network reads 6 channels for any number of classes.
 static_assert(decltype(model::fine.backbone.conv1.weight)::dims[1] == 6);
 
-// Output stride 8: holes instead of strides, the same parameters.
+// Output stride 8: dilation instead of stride, the same parameters.
 using at_8 = c2f::network_on<c2f::resnet_features<50, 4, 8>, c2f::image<3, 64, 96>>;
 static_assert(std::same_as<at_8::output, c2f::image<2048, 8, 12>>);
 static_assert(std::same_as<c2f::network_on<c2f::resnet_features<18, 4, 16>, c2f::image<3, 64, 96>>::output, c2f::image<512, 4, 6>>);

@@ -1,4 +1,4 @@
-// Facts about dense maps that are true while compiling; there is nothing to run.
+// Compile-time facts about dense maps.
 #include <c2f/c2f.hpp>
 #include <c2f/parts/encode_saliency.hpp>
 #include <c2f/parts/fuse_crop.hpp>
@@ -20,7 +20,7 @@ static_assert(std::same_as<dense<5>::output<image<3, 7, c2f::dynamic>>, image<5,
 static_assert(dense<5>::truth_dims<image<3, 7, 9>> == std::array<std::int64_t, 2>{7, 9});
 static_assert(dense<1>::labels == 2 && dense<21>::labels == 21);
 
-// A cropped image may be of any size, and the networks stand on it.
+// A cropped image has dynamic size, and the networks accept it.
 using cropped = c2f::fuse::crop<>::on<image<3, 32, 32>, c2f::no_map>::output;
 static_assert(std::same_as<cropped, image<3, c2f::dynamic, c2f::dynamic>>);
 static_assert(c2f::architecture_on<c2f::unet<3, 8, dense<1>>, cropped> && c2f::architecture_on<c2f::fcn8s<dense<1>>, cropped>);

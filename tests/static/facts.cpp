@@ -1,4 +1,4 @@
-// Facts that are true while compiling; there is nothing to run.
+// Compile-time facts.
 #include <c2f/c2f.hpp>
 
 #include <string_view>
@@ -13,13 +13,13 @@ static_assert(std::same_as<c2f::strided<image<64, c2f::dynamic, 112>, 3, 2, 1>, 
 static_assert(!c2f::window_fits<image<3, 4, 4>, 7, 1, 0> && c2f::window_fits<image<3, 4, 4>, 7, 1, 3>);
 static_assert(c2f::same_size<image<3, c2f::dynamic, 8>, image<3, 9, 8>> && !c2f::same_size<image<3, 7, 8>, image<3, 9, 8>>);
 
-// Philox4x32-10: the known answers of its authors' library (Random123, kat_vectors).
+// Philox4x32-10: known-answer tests of its authors' library (Random123, kat_vectors).
 using words = std::array<std::uint32_t, 4>;
 static_assert(c2f::philox({0, 0, 0, 0}, {0, 0}) == words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
 static_assert(c2f::philox({~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}) == words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
 static_assert(c2f::philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}) ==
               words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
-static_assert(c2f::hash_of("") == 0xcbf29ce484222325 && c2f::hash_of("a") == 0xaf63dc4c8601ec8c);  // FNV-1a's published values
+static_assert(c2f::hash_of("") == 0xcbf29ce484222325 && c2f::hash_of("a") == 0xaf63dc4c8601ec8c);  // published values of FNV-1a
 
 // Schedules: Ren et al. 2020, t0 = .5, E = 30, at epochs 0, 15, 30, 49; and the one of its section 4.3.
 using paper = c2f::schedule::ramp<0.5, 30>;
@@ -38,7 +38,7 @@ static_assert(c2f::detail::fault_of<c2f::schedule::steps<c2f::by::epoch, c2f::st
 static_assert(c2f::detail::fault_of<c2f::schedule::steps<c2f::by::epoch, c2f::step<0, 0.5>, c2f::step<10, 1.5>>>() == fault::leaves_range);
 static_assert(c2f::detail::fault_of<c2f::schedule::steps<c2f::by::epoch, c2f::step<0, 0.5>>>() == fault::never_one);
 
-// Parameter counts: 10 and 100 classes; the published ones, and torchvision's for 1,000.
+// Parameter counts: the published ones for 10 and 100 classes, those of torchvision for 1,000.
 template <class Network, class In = image<3, 32, 32>>
 constexpr auto count = c2f::parameter_count<c2f::network_on<Network, In>>;
 template <int Depth, int Classes>
@@ -54,7 +54,7 @@ template <int Depth>
 constexpr auto imagenet = count<c2f::resnet<Depth, c2f::class_vector<1000>>, image<3, 224, 224>>;
 static_assert(imagenet<18> == 11'689'512 && imagenet<34> == 21'797'672 && imagenet<50> == 25'557'032);
 
-// A task, what completes it, and its stack.
+// A task, its defaults, and its stack.
 struct cifar100 {
   static constexpr char const* name = "cifar100";
   using input                       = image<3, 32, 32>;
@@ -65,7 +65,7 @@ static_assert(c2f::parameter_count<c2f::stack<cifar100>> == 559'867);
 using all = c2f::complete<cifar100>;
 static_assert(std::same_as<all::encoder, c2f::encode::tile<>> && !all::parts::encoder::given);
 static_assert(std::same_as<all::schedule, c2f::schedule::ramp<0.5, 0.6, c2f::by::fraction>>);
-static_assert(std::same_as<all::weights, c2f::loss_weights<1.0, 1.0>> && std::same_as<all::fine, basic<20, 100>>);
+static_assert(std::same_as<all::loss_weights, c2f::loss_weights<1.0, 1.0>> && std::same_as<all::fine, basic<20, 100>>);
 // The fine network differs from the coarse one in its first layer only: 3 more input channels, 3 * 16 * 9 weights.
 static_assert(count<basic<20, 100>, image<6, 32, 32>> - count<basic<20, 100>> == 3 * 16 * 9);
 

@@ -25,7 +25,7 @@ at::Tensor drawn(std::array<double, 4> const& box, std::int64_t height, std::int
   return draw_boxes<Edges>(numbers({box.begin(), box.end()}).view({1, 1, 4}), height, width)[0][0];
 }
 
-/// The definition: a pixel at a time.
+/// The definition, one pixel at a time.
 at::Tensor naive_map(std::array<double, 4> const& box, std::int64_t height, std::int64_t width, double edge) {
   at::Tensor map   = at::zeros({height, width}, at::TensorOptions(at::kDouble));
   auto const along = [&](double middle, double centre, double size, double sides) {
@@ -56,7 +56,14 @@ TEST_CASE("a box whose sides lie between pixels covers its area exactly") {
   REQUIRE(drawn<soft<2>>({.5, .5, 0, 0}, 12, 20).sum().item<double>() == 0);
 }
 
-TEST_CASE("maps are drawn a batch at a time as the definition draws them one by one") {
+TEST_CASE("with hard edges a pixel whose centre is on the edge of the box is outside") {
+  // In pixels the box is .5 ... 2.5 in both directions: centres .5 and 2.5 are on its edges, 1.5 is inside. All numbers are exact.
+  at::Tensor const map = drawn<hard>({1.5 / 4, 1.5 / 4, 2.0 / 4, 2.0 / 4}, 4, 4);
+  REQUIRE(map.sum().item<double>() == 1);
+  REQUIRE(map[1][1].item<double>() == 1);
+}
+
+TEST_CASE("a batch of maps equals the definition, box by box") {
   c2f::random_stream random(3, c2f::purpose::synthesis, 0, 0);
   for (int trial = 0; trial < 40; ++trial) {
     std::array<double, 4> box{};
@@ -72,7 +79,7 @@ TEST_CASE("maps are drawn a batch at a time as the definition draws them one by 
     for (int k = 0; k < 3; ++k) REQUIRE(all[n][k].equal(draw_boxes<soft<2>>(several.narrow(0, n, 1).narrow(1, k, 1), 9, 11)[0][0]));
 }
 
-TEST_CASE("soft edges carry the derivative to the box, hard ones nothing") {
+TEST_CASE("soft edges have a gradient with respect to the box, hard edges have none") {
   at::Tensor const box       = numbers({.43, .57, .31, .42}).view({1, 1, 4}).set_requires_grad(true);
   at::Tensor const direction = c2f::detail::sample_numbers({1, 1, 16, 16}, 4);
   draw_boxes<soft<2>>(box, 16, 16).mul(direction).sum().backward();
@@ -91,10 +98,10 @@ TEST_CASE("soft edges carry the derivative to the box, hard ones nothing") {
 
 TEST_CASE("with hard edges the fine loss does not reach the coarse network, with soft ones it does") {
   struct edges_hard {
-    using input    = c2f::image<3, 16, 16>;
-    using network  = c2f::localiser<c2f::sequential<c2f::conv<4, 3, 2>, c2f::batch_norm, c2f::relu>, c2f::boxes<2>, 8>;
-    using schedule = c2f::schedule::always_prediction;
-    using loss_weights  = c2f::loss_weights<0.0, 1.0>;  // the fine loss alone
+    using input        = c2f::image<3, 16, 16>;
+    using network      = c2f::localiser<c2f::sequential<c2f::conv<4, 3, 2>, c2f::batch_norm, c2f::relu>, c2f::boxes<2>, 8>;
+    using schedule     = c2f::schedule::always_prediction;
+    using loss_weights = c2f::loss_weights<0.0, 1.0>;  // the fine loss alone
   };
   struct edges_soft : edges_hard {
     using encoder = c2f::encode::rasterize<soft<3>>;
@@ -125,7 +132,7 @@ TEST_CASE("the IoU of boxes in fractions, by hand") {
   REQUIRE(iou({.5, .5, 0, 0}, {.5, .5, 0, 0}) == 0);
 }
 
-TEST_CASE("the loss is the log-scale l1-norm over the boxes that are there") {
+TEST_CASE("the loss is the log-scale l1-norm over the boxes that are present") {
   // Two classes, the second absent in sample 0. p = sigmoid(raw).
   at::Tensor const raw = c2f::detail::sample_numbers({2, 8}, 1).set_requires_grad(true);
   at::Tensor const truth =
@@ -141,24 +148,24 @@ TEST_CASE("the loss is the log-scale l1-norm over the boxes that are there") {
   at::Tensor const loss = c2f::loss::log_l1::of(raw, truth);
   REQUIRE(loss.item<double>() == Approx(wanted));
   loss.backward();
-  REQUIRE(raw.grad()[0].slice(0, 4, 8).abs().sum().item<double>() == 0);  // nothing is learnt of an absent class
+  REQUIRE(raw.grad()[0].slice(0, 4, 8).abs().sum().item<double>() == 0);  // an absent class has no gradient
   REQUIRE(raw.grad()[1].abs().min().item<double>() > 0);
-  at::Tensor const nobody = truth.clone();
-  nobody.select(2, 4).zero_();
-  REQUIRE(c2f::loss::log_l1::of(raw, nobody).item<double>() == 0);
-  // Raw numbers that would make a sigmoid 0 still have a finite loss and gradient.
+  at::Tensor const all_absent = truth.clone();
+  all_absent.select(2, 4).zero_();
+  REQUIRE(c2f::loss::log_l1::of(raw, all_absent).item<double>() == 0);
+  // Logits whose sigmoid underflows to 0 still have a finite loss and gradient.
   at::Tensor const far = at::full({2, 8}, -200.0f).set_requires_grad(true);
   c2f::loss::log_l1::of(far, truth).backward();
   REQUIRE(far.grad().isfinite().all().item<bool>());
 }
 
-TEST_CASE("figures of an evaluation count the boxes that are there") {
+TEST_CASE("the metrics count the boxes that are present") {
   auto const raw_of = [](std::vector<double> const& p) {
     at::Tensor const x = numbers(p);
     return x.div(x.neg().add(1)).log().to(at::kFloat).view({1, 8});  // logit
   };
   c2f::boxes<2>::score score;
-  // Class 0 hit exactly; class 1 absent. Then class 0 of twice the width (IoU .5 to rounding, so not asked); class 1 of IoU .25.
+  // Sample 0: class 0 exact, class 1 absent. Sample 1: class 0 with IoU .4 / .42, class 1 with IoU .25.
   score.add(raw_of({.5, .5, .4, .4, .5, .5, .9, .9}), numbers({.5, .5, .4, .4, 1, .1, .1, .1, .1, 0}).view({1, 2, 5}).to(at::kFloat));
   score.add(raw_of({.5, .5, .4, .42, .5, .5, .8, .8}), numbers({.5, .5, .4, .4, 1, .5, .5, .4, .4, 1}).view({1, 2, 5}).to(at::kFloat));
   auto const [iou, half, scale] = score.values();
@@ -166,17 +173,17 @@ TEST_CASE("figures of an evaluation count the boxes that are there") {
   REQUIRE(score.present == 3);
   REQUIRE(iou.second == Approx((1 + .4 / .42 + .25) / 3).epsilon(1e-5));
   REQUIRE(half.second == Approx(2.0 / 3));
-  REQUIRE(scale.second == Approx(2.0 / 3));  // .42 for .4 is right within a tenth, .8 for .4 is not
+  REQUIRE(scale.second == Approx(2.0 / 3));  // .42 for .4 is correct within 10 %, .8 for .4 is not
 }
 
-TEST_CASE("the truth that the fine network is told has no absent box, and damage keeps it in range") {
+TEST_CASE("an absent box has size 0 in the conditioning, and corruption stays in range") {
   using kind             = c2f::boxes<3>;
-  at::Tensor const truth = kind::example<c2f::image<3, 8, 8>>(200), told = kind::from_truth(truth);
-  REQUIRE(told.sizes() == at::IntArrayRef({200, 3, 4}));
+  at::Tensor const truth = kind::example<c2f::image<3, 8, 8>>(200), conditioning = kind::from_truth(truth);
+  REQUIRE(conditioning.sizes() == at::IntArrayRef({200, 3, 4}));
   at::Tensor const absent = truth.select(2, 4).eq(0);
   REQUIRE(absent.sum().item<std::int64_t>() > 50);
-  REQUIRE(told.select(2, 2).masked_select(absent).abs().sum().item<double>() == 0);
-  REQUIRE(told.select(2, 2).masked_select(absent.logical_not()).min().item<double>() > 0);
+  REQUIRE(conditioning.select(2, 2).masked_select(absent).abs().sum().item<double>() == 0);
+  REQUIRE(conditioning.select(2, 2).masked_select(absent.logical_not()).min().item<double>() > 0);
 
   c2f::pass const p{.mode = c2f::train, .truth = truth, .seed = 5, .epoch = 2};
   at::Tensor const damaged = kind::corrupt(truth, 1, p);
@@ -184,18 +191,18 @@ TEST_CASE("the truth that the fine network is told has no absent box, and damage
   REQUIRE(kind::corrupt(truth, 0, p).equal(truth));
   REQUIRE(damaged.select(2, 4).equal(truth.select(2, 4)));
   REQUIRE(damaged.select(2, 0).sub(truth.select(2, 0)).abs().div(truth.select(2, 2)).max().item<double>() <= .2501);
-  at::Tensor const stretch = damaged.select(2, 2).div(truth.select(2, 2));
-  REQUIRE(stretch.max().item<double>() <= 1.4143);
-  REQUIRE(stretch.min().item<double>() >= .7070);
-  REQUIRE(stretch.std().item<double>() > .1);
-  // A sample's damage does not depend on its place in the batch.
+  at::Tensor const scaling = damaged.select(2, 2).div(truth.select(2, 2));
+  REQUIRE(scaling.max().item<double>() <= 1.4143);
+  REQUIRE(scaling.min().item<double>() >= .7070);
+  REQUIRE(scaling.std().item<double>() > .1);
+  // A sample's corruption does not depend on its index in the batch.
   std::vector<std::int64_t> const ids{7, 3};
   c2f::pass const two{.mode = c2f::train, .truth = truth, .seed = 5, .epoch = 2, .ids = ids};
   REQUIRE(kind::corrupt(truth.slice(0, 0, 2), 1, two)[0].slice(1, 2, 4).equal(
       kind::corrupt(truth.slice(0, 0, 1).expand({8, 3, 5}), 1, p)[7].slice(1, 2, 4)));
 }
 
-TEST_CASE("refine::until stops every sample by itself") {
+TEST_CASE("refine::until stops each sample separately") {
   struct always {
     using input   = c2f::image<3, 16, 16>;
     using network = c2f::localiser<c2f::sequential<c2f::conv<4, 3, 2>, c2f::batch_norm, c2f::relu>, c2f::boxes<1>, 8>;
@@ -208,7 +215,7 @@ TEST_CASE("refine::until stops every sample by itself") {
   c2f::stack<stops> const until(3);
   at::Tensor const x = c2f::detail::sample_numbers({12, 3, 16, 16}, 1).to(at::kFloat).mul(3);
 
-  // Round by round, as the rule says it: the answer of the first round that agrees with the one before it.
+  // The definition: the output of the first round that agrees with the previous one.
   at::NoGradGuard const no_gradients;
   c2f::pass p{.mode = c2f::eval};
   at::Tensor last = model.coarse(x, c2f::eval), wanted = last;
@@ -228,6 +235,6 @@ TEST_CASE("refine::until stops every sample by itself") {
     last = next;
   }
   REQUIRE(at::allclose(until(x, c2f::eval).fine, wanted, 1e-5, 1e-6));
-  REQUIRE((rounds_of_all > 12 && rounds_of_all < 72));  // some went on, some stopped
+  REQUIRE((rounds_of_all > 12 && rounds_of_all < 72));  // some continue, some stop early
   REQUIRE(!at::allclose(model(x, c2f::eval).fine, wanted, 1e-5, 1e-6));
 }

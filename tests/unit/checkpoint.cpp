@@ -1,4 +1,4 @@
-// Checkpoints: which are written and kept, and what is said of one that is damaged, cut, of another training, or in use.
+// Checkpoints: which are written and kept; errors for damaged or truncated ones, for those of another training, and for folders in use.
 #include <c2f/print/observers.hpp>
 #include <c2f/train/checkpoint.hpp>
 
@@ -60,11 +60,11 @@ struct other_schedule : task {
 struct flat : task {
   using network = c2f::predicts<kind, c2f::conv<4, 3, 2>, c2f::relu, c2f::global_average_pool, c2f::linear<3>>;
 };
-struct nested : flat {  // its last layer stands under another name
+struct nested : flat {  // its last layer has another name
   using network = c2f::predicts<kind, c2f::conv<4, 3, 2>, c2f::relu, c2f::sequential<c2f::global_average_pool, c2f::linear<3>>>;
 };
 
-/// Two checkpoints of a training that was ended before its step 8, and how it would have ended.
+/// Two checkpoints of a training stopped before step 8, and the end state of the uninterrupted training.
 struct ended {
   scratch s;
   spy whole{};
@@ -78,7 +78,7 @@ struct ended {
 
 }  // namespace
 
-TEST_CASE("the last ones and the best ones are kept") {
+TEST_CASE("the most recent and the best checkpoints are kept") {
   scratch const s;
   auto const report = train(recipe(), c2f::checkpoints(s.folder));
   REQUIRE(s.names() == std::set<std::string>{"epoch-00002-step-0000000", "epoch-00003-step-0000000"});
@@ -91,7 +91,7 @@ TEST_CASE("the last ones and the best ones are kept") {
   REQUIRE(s.names() == std::set<std::string>{"epoch-00002-step-0000000", "epoch-00002-step-0000002", "epoch-00002-step-0000004",
                                              "epoch-00003-step-0000000"});
 
-  // The best by a score that some observer could have made: here it is best after the second of six epochs, and then after the fifth.
+  // A custom score of an observer: here best after the second of six epochs, then after the fifth.
   fs::remove_all(s.folder);
   struct scored : c2f::checkpoints {
     using c2f::checkpoints::checkpoints;
@@ -129,7 +129,7 @@ TEST_CASE("files and folders have the usual modes") {
   for (auto const& each : fs::directory_iterator(s.folder / "epoch-00000-step-0000001")) REQUIRE(mode(each.path()) == 0640);
 }
 
-TEST_CASE("a flipped bit in any file is found, the checkpoint is named and the one before it serves") {
+TEST_CASE("a flipped bit in any file is detected, the checkpoint is named and the previous one is used") {
   ended const e;
   std::set<std::string> const files{"model.safetensors", "average.safetensors", "training.safetensors", "state.json", "SHA256SUMS"};
   c2f::random_stream draw{1, c2f::purpose::corrupt, 0, 0};
@@ -159,7 +159,7 @@ TEST_CASE("a flipped bit in any file is found, the checkpoint is named and the o
   fs::remove_all(copy);
 }
 
-TEST_CASE("a file that is missing, cut or replaced is found") {
+TEST_CASE("a file that is missing, truncated or replaced is detected") {
   ended const e;
   fs::path const copy = e.s.folder.string() + "_copy";
   int cases           = 0;
@@ -183,7 +183,7 @@ TEST_CASE("a file that is missing, cut or replaced is found") {
     found([&](fs::path const& in) { put(in / file, ""); }, e.newest.filename());
   }
   REQUIRE(cases == 15);
-  // With sums that are right: a file that is not what it says.
+  // With correct checksums: the content of the file is not of its format.
   auto const signed_again = [&](fs::path const& in) {
     std::string sums;
     for (char const* file : {"average.safetensors", "model.safetensors", "state.json", "training.safetensors"})
@@ -200,7 +200,7 @@ TEST_CASE("a file that is missing, cut or replaced is found") {
   };
   found(state_with("c2f checkpoint 1", "c2f checkpoint 9"), "its format is not 'c2f checkpoint 1'");
   found(state_with("{", "["), "is not the state of a training: ");
-  found(state_with("\"step\": 3", "\"step\": 4"), "stands at epoch 1, step 4, where it cannot");
+  found(state_with("\"step\": 3", "\"step\": 4"), "has an impossible progress: epoch 1, step 4");
   found(state_with("\"step\": 3", "\"step\": \"3\""), "is not the state of a training: ");
   found(state_with("\"skipped\": 0", "\"skips\": 0"), "is not the state of a training: ");
   found(
@@ -212,7 +212,7 @@ TEST_CASE("a file that is missing, cut or replaced is found") {
   fs::remove_all(copy);
 }
 
-TEST_CASE("where none can be used, that is said, and nothing is begun anew") {
+TEST_CASE("where no checkpoint is usable, that is an error, and no new training begins") {
   ended const e;
   put(e.newest / "state.json", "");
   put(e.older / "model.safetensors", "");
@@ -223,13 +223,13 @@ TEST_CASE("where none can be used, that is said, and nothing is begun anew") {
   REQUIRE(e.s.names().size() == 2);
 }
 
-TEST_CASE("what a killed program left is removed, and nothing else") {
+TEST_CASE("temporary files of a killed process are removed, and nothing else") {
   ended const e;
   fs::create_directory(e.s.folder / "epoch-00001-step-0000004.part");
   put(e.s.folder / "epoch-00001-step-0000004.part" / "model.safetensors", "half");
   put(e.s.folder / "notes.txt", "mine");
   put(e.s.folder / "notes.part", "mine");
-  fs::create_directory(e.s.folder / "epoch-1-step-9");  // no name of ours
+  fs::create_directory(e.s.folder / "epoch-1-step-9");  // not a checkpoint name
   c2f::checkpoints kept(e.s.folder);
   train(recipe(), kept, stops{.at = 8});
   REQUIRE(kept.restored() == e.newest);
@@ -241,38 +241,38 @@ TEST_CASE("one training at a time") {
   ended const e;
   c2f::checkpoints first(e.s.folder);
   train(recipe(), first, stops{.at = 8});
-  std::string const said =
+  std::string const message =
       "another training keeps its checkpoints in '" + e.s.folder.string() + "'; wait until it ends, or choose another folder";
-  REQUIRE(refusal_of([&] { train(recipe(), c2f::checkpoints(e.s.folder)); }) == said);
-  train(recipe(), first);  // the same one may go on
+  REQUIRE(refusal_of([&] { train(recipe(), c2f::checkpoints(e.s.folder)); }) == message);
+  train(recipe(), first);  // the same process may continue
   REQUIRE(refusal_of([&] {
             train(recipe(), c2f::checkpoints(fs::path("/proc/nothing")));
           }).starts_with("cannot write '/proc/nothing': mkdir: "));
 }
 
-TEST_CASE("the first difference to another training is said") {
+TEST_CASE("the first difference to another training is reported") {
   ended const e;
   std::string const begin = "'" + e.newest.string() + "' is of another training: ",
                     end   = "; choose another folder, or take the parts that fit with c2f::load_weights";
   auto const difference   = [&]<class Task>(Task, c2f::recipe::settings const& how) {
-    std::string const said = refusal_of([&] { train<Task>(how, c2f::checkpoints(e.s.folder)); });
-    INFO(said);
-    REQUIRE(said.starts_with(begin));
-    REQUIRE(said.ends_with(end));
-    return said.substr(begin.size(), said.size() - begin.size() - end.size());
+    std::string const message = refusal_of([&] { train<Task>(how, c2f::checkpoints(e.s.folder)); });
+    INFO(message);
+    REQUIRE(message.starts_with(begin));
+    REQUIRE(message.ends_with(end));
+    return message.substr(begin.size(), message.size() - begin.size() - end.size());
   };
   REQUIRE(difference(tiny::boxes{}, recipe()) == "the task is 'tiny-class-vector' there and 'tiny-boxes' here");
   REQUIRE(difference(wider{}, recipe()).starts_with("the number of parameters is "));
-  REQUIRE(difference(other_schedule{}, recipe()) == "the types of the task's parts are others there");
+  REQUIRE(difference(other_schedule{}, recipe()) == "the types of the task's parts differ");
   REQUIRE(difference(task{}, recipe().seed(2)) == "the seed is 1 there and 2 here");
   REQUIRE(difference(task{}, recipe().batch(5)) == "the recipe's batch is 4 there and 5 here");
   REQUIRE(difference(task{}, recipe().epochs(4)) == "the recipe's epochs is 3 there and 4 here");
   REQUIRE(difference(task{}, recipe().accumulate(1)) == "the recipe's accumulate is 2 there and 1 here");
-  REQUIRE(difference(task{}, recipe().learning_rate(0.3)) == "the recipe's rate is 0.05 there and 0.3 here");
+  REQUIRE(difference(task{}, recipe().learning_rate(0.3)) == "the recipe's learning_rate is 0.05 there and 0.3 here");
   REQUIRE(difference(task{}, recipe().ema(0)) == "the recipe's ema is 0.9 there and 0 here");
   REQUIRE(difference(task{}, recipe().clip(0)) == "the recipe's clip is 1 there and 0 here");
-  REQUIRE(difference(task{}, recipe().no_milestones()) == "the recipe's drop_at 1 is 0.5 there and not given here");
-  REQUIRE(difference(task{}, recipe().milestone(0.7)) == "the recipe's drop_at 2 is not given there and 0.7 here");
+  REQUIRE(difference(task{}, recipe().no_milestones()) == "the recipe's milestone 1 is 0.5 there and not given here");
+  REQUIRE(difference(task{}, recipe().milestone(0.7)) == "the recipe's milestone 2 is not given there and 0.7 here");
   {
     c2f::stack<task> model(7);
     auto data = tiny::data_of<task>();
@@ -284,12 +284,12 @@ TEST_CASE("the first difference to another training is said") {
   REQUIRE(refusal_of([&] { train(recipe(), c2f::checkpoints(e.s.folder, {.resume = false})); }) ==
           "'" + e.s.folder.string() +
               "' holds checkpoints of a training, 'epoch-00001-step-0000003' the newest; resume it, or choose another folder");
-  spy end_of;  // and none of this has harmed it; threads and strictness may change
+  spy end_of;  // the refusals changed nothing; threads and strictness may differ
   train(recipe().threads(2).stop_after_skips(3), c2f::checkpoints(e.s.folder), end_of);
   REQUIRE(same_bytes(end_of, e.whole));
 }
 
-TEST_CASE("a leaf of another name or shape is named by its path") {
+TEST_CASE("a parameter or buffer of another name or shape is reported by its path") {
   scratch const s;
   train<flat>(recipe(), c2f::checkpoints(s.folder), stops{.at = 1});
   REQUIRE(refusal_of([&] {
@@ -297,7 +297,7 @@ TEST_CASE("a leaf of another name or shape is named by its path") {
           }).find("is of another training: it has no 'coarse.2.1.weight'; ") != std::string::npos);
 }
 
-TEST_CASE("numbers of the report come back bit for bit") {
+TEST_CASE("numbers of the report are restored bit for bit") {
   using c2f::detail::double_of, c2f::detail::json_of;
   std::vector<double> values{
       0.0, -0.0, 0.1, 1e-320, 1e308, 1.0 / 3, std::nan(""), -std::nan("7"), INFINITY, -INFINITY, 123456789012345678.0};
@@ -309,7 +309,7 @@ TEST_CASE("numbers of the report come back bit for bit") {
   }
 }
 
-TEST_CASE("the log goes on where the checkpoint was made") {
+TEST_CASE("the log continues where the checkpoint was made") {
   scratch const s, whole_s;
   fs::create_directories(s.folder);
   fs::path const file = s.folder / "log.jsonl";
@@ -332,16 +332,16 @@ TEST_CASE("the log goes on where the checkpoint was made") {
     train(recipe(), log, c2f::checkpoints(folder), stops{.at = 7});
   }
   REQUIRE(lines().size() == 3);                                                       // start, an epoch, stopped
-  std::ofstream(file, std::ios::app) << R"({"event": "epoch", "epoch": 1, "t": 0.)";  // a line that came later, and was cut
+  std::ofstream(file, std::ios::app) << R"({"event": "epoch", "epoch": 1, "t": 0.)";  // a later line, truncated
   {
     c2f::print::json_lines log(file);
-    REQUIRE(lines().size() == 4);  // nothing is lost before it is known where the training goes on
+    REQUIRE(lines().size() == 4);  // nothing is removed before the resume point is known
     train(recipe(), log, c2f::checkpoints(folder));
   }
   REQUIRE(lines() == whole);
   {
     c2f::print::json_lines log(file);
-    train(recipe(), log, c2f::checkpoints(folder));  // done already
+    train(recipe(), log, c2f::checkpoints(folder));  // already complete
   }
   REQUIRE(lines() == whole);
 }
@@ -372,7 +372,7 @@ TEST_CASE("SIGTERM ends a training with a checkpoint; a second signal ends the p
     struct impatient : c2f::checkpoints {
       using c2f::checkpoints::checkpoints;
       void keep(c2f::training_state const& state, c2f::moment when) {
-        if (when == c2f::moment::stop) std::raise(SIGINT);  // while it would be written
+        if (when == c2f::moment::stop) std::raise(SIGINT);  // while the checkpoint is being written
         c2f::checkpoints::keep(state, when);
       }
     };

@@ -1,5 +1,5 @@
-// A convolution of an image beside a stretched map against the convolution of the joined map, in double; and whole stacks against those
-// whose encoder is evaluated as it is defined.
+// A convolution of an image concatenated with a broadcast map against the convolution of the joined map, in double; and whole stacks
+// against stacks whose encoder is evaluated by its definition.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 
@@ -19,7 +19,7 @@ at::Tensor numbers(std::vector<std::int64_t> const& dims, std::uint64_t seed) {
   return c2f::detail::sample_numbers(dims, seed).contiguous();
 }
 
-struct answer {
+struct result {
   at::Tensor y;
   std::vector<at::Tensor> gradients;  // of x, tiny, weight and bias
 };
@@ -27,13 +27,13 @@ struct sizes {
   std::int64_t height, width, tiny, kernel, stride, padding, dilation;
 };
 
-answer convolved(sizes const& s, at::MemoryFormat format, bool apart) {
-  auto const leaf = [&](std::vector<std::int64_t> const& dims, std::uint64_t seed) {
-    at::Tensor const drawn = numbers(dims, seed);
-    return (dims.size() == 4 ? drawn.contiguous(format) : drawn).set_requires_grad(true);
+result convolved(sizes const& s, at::MemoryFormat format, bool apart) {
+  auto const drawn = [&](std::vector<std::int64_t> const& dims, std::uint64_t seed) {
+    at::Tensor const values = numbers(dims, seed);
+    return (dims.size() == 4 ? values.contiguous(format) : values).set_requires_grad(true);
   };
-  at::Tensor const x = leaf({2, 3, s.height, s.width}, 1), tiny = leaf({2, 2, std::min(s.height, s.tiny), std::min(s.width, s.tiny)}, 2),
-                   weight = leaf({4, 5, s.kernel, s.kernel}, 3), bias = leaf({4}, 4);
+  at::Tensor const x = drawn({2, 3, s.height, s.width}, 1), tiny = drawn({2, 2, std::min(s.height, s.tiny), std::min(s.width, s.tiny)}, 2),
+                   weight = drawn({4, 5, s.kernel, s.kernel}, 3), bias = drawn({4}, 4);
   at::Tensor const joined = at::cat({x, c2f::broadcast_interior(tiny, s.height, s.width, format)}, 1);
   pair const stride{s.stride, s.stride}, padding{s.padding, s.padding}, dilation{s.dilation, s.dilation};
   at::Tensor const y = apart ? c2f::detail::conv_broadcast_concat({joined, x, tiny}, weight, bias, stride, padding, dilation)
@@ -56,7 +56,7 @@ TEST_CASE("conv_broadcast_concat: the convolution of the joined map and its grad
               CAPTURE(height, width, tiny, kernel, stride, padding, dilation);
               if (std::min(height, width) + 2 * padding < dilation * (kernel - 1) + 1) continue;
               auto const format   = (height + kernel) % 2 == 0 ? at::MemoryFormat::Contiguous : at::MemoryFormat::ChannelsLast;
-              answer const wanted = convolved(s, format, false), found = convolved(s, format, true);
+              result const wanted = convolved(s, format, false), found = convolved(s, format, true);
               REQUIRE(found.y.sizes() == wanted.y.sizes());
               REQUIRE(relative(found.y, wanted.y) < 1e-12);
               for (std::size_t i = 0; i < 4; ++i) REQUIRE(relative(found.gradients[i], wanted.gradients[i]) < 1e-12);
@@ -65,32 +65,32 @@ TEST_CASE("conv_broadcast_concat: the convolution of the joined map and its grad
                        c2f::detail::kept_side(width, std::min(width, tiny), kernel, stride, padding, dilation).kept > 0;
             }
   REQUIRE(all > 500);
-  REQUIRE(taken > all / 3);  // most others are too small for it
+  REQUIRE(taken > all / 3);  // most of the rest are too small
 }
 
-TEST_CASE("conv_broadcast_concat: how large a map is kept, counted by hand") {
-  // ResNet's first layer: answers 0, 1 and 2 reach above pixel 2, and 110 and 111 below pixel 221.
+TEST_CASE("conv_broadcast_concat: the size of the reduced map, counted by hand") {
+  // ResNet's first layer: outputs 0, 1 and 2 read pixels above 2, and outputs 110 and 111 read pixels below 221.
   c2f::detail::kept_side const resnet(224, 5, 7, 2, 3, 1);
   REQUIRE(resnet.kept == 7);
   REQUIRE(resnet.size == 14);
-  // 3x3 on 32x32: three answers at each end.
+  // 3x3 on 32x32: three outputs at each end.
   c2f::detail::kept_side const cifar(32, 5, 3, 1, 1, 1);
   REQUIRE(cifar.kept == 7);
   REQUIRE(cifar.size == 7);
-  // Each of the seven answers meets an edge, and there are no more.
+  // Each of the seven outputs reads the edge of the map, so nothing can be left out.
   REQUIRE(c2f::detail::kept_side(7, 5, 3, 1, 1, 1).kept == 0);
   REQUIRE(c2f::detail::kept_side(8, 5, 3, 1, 1, 1).kept == 7);
 }
 
-TEST_CASE("a convolution of more than 3x3 takes the map apart that was said, and no other") {
+TEST_CASE("a convolution of more than 3x3 splits the map that broadcast_concat_scope names, and no other") {
   at::Tensor const x = numbers({2, 3, 16, 16}, 1).to(at::kFloat), tiny = numbers({2, 2, 5, 5}, 2).to(at::kFloat), other = tiny.add(1);
   at::Tensor const joined = at::cat({x, c2f::broadcast_interior(tiny, 16, 16, at::MemoryFormat::Contiguous)}, 1);
   auto const look         = [&]<class Conv>(Conv conv, bool apart) {
     c2f::initialize(conv, 1);
     for (c2f::mode const mode : {c2f::train, c2f::eval}) {
       at::Tensor const whole = conv(joined, mode);
-      // What is said here is not true, so that it shows who believes it.
-      c2f::broadcast_concat_scope const said({joined, x, other});
+      // The scope names a wrong map on purpose: a convolution that uses it gives a different result.
+      c2f::broadcast_concat_scope const wrong({joined, x, other});
       REQUIRE(conv(joined.clone(), mode).equal(whole));
       REQUIRE(conv(joined, mode).allclose(whole) != apart);
       {
@@ -98,7 +98,7 @@ TEST_CASE("a convolution of more than 3x3 takes the map apart that was said, and
         REQUIRE(conv(joined, mode).allclose(whole, 1e-4, 1e-5));
       }
       REQUIRE(conv(joined, mode).allclose(whole) != apart);
-      // A map that was changed since is no longer what was said.
+      // A map that was modified in place is no longer that concatenation.
       at::Tensor const changed = joined.clone();
       c2f::broadcast_concat_scope const before({changed, x, tiny});
       changed.mul_(2);
@@ -106,7 +106,7 @@ TEST_CASE("a convolution of more than 3x3 takes the map apart that was said, and
     }
     c10::InferenceMode const no_versions;
     at::Tensor const again = at::cat({x, c2f::broadcast_interior(tiny, 16, 16, at::MemoryFormat::Contiguous)}, 1);
-    c2f::broadcast_concat_scope const said({again, x, tiny});
+    c2f::broadcast_concat_scope const scope({again, x, tiny});
     REQUIRE(conv(again, c2f::eval).allclose(conv(joined, c2f::eval), 1e-4, 1e-5));
   };
   look(c2f::conv<4, 5>::on<c2f::image<5, 16, 16>>{}, true);
@@ -122,7 +122,7 @@ struct task {
   using network                     = Network;
   using encoder                     = c2f::encode::tile<Evaluation>;
   using schedule                    = c2f::schedule::ramp<0.5, 10>;
-  static constexpr char const* name = "beside";
+  static constexpr char const* name = "broadcast";
 };
 
 template <class Network, class Evaluation>
@@ -140,7 +140,7 @@ std::vector<at::Tensor> gradients(at::MemoryFormat format) {
 
 }  // namespace
 
-TEST_CASE("a stack whose fine network begins with a convolution learns what the definition learns") {
+TEST_CASE("a stack whose fine network begins with a convolution has the gradients of the definition") {
   auto const same = []<class Network>(std::type_identity<Network>) {
     for (auto const format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
       auto const found = gradients<Network, c2f::encode::compact>(format), wanted = gradients<Network, c2f::encode::naive>(format);
@@ -155,21 +155,21 @@ TEST_CASE("a stack whose fine network begins with a convolution learns what the 
 
 namespace {
 
-/// An encoder of a user's, with a member that is called like one of ours.
-struct own_words {
+/// A user's encoder with a member function `tiny` of its own.
+struct own_tiny {
   template <class Kind, c2f::image_shape Like>
   struct on : c2f::encode::tile<>::on<Kind, Like> {
     [[nodiscard]] double tiny() const { return 1e-30; }
   };
 };
-struct with_own_words : task<c2f::resnet_cifar<8, c2f::class_vector<4>>, c2f::encode::compact> {
-  using encoder = own_words;
+struct with_own_tiny : task<c2f::resnet_cifar<8, c2f::class_vector<4>>, c2f::encode::compact> {
+  using encoder = own_tiny;
 };
 
 }  // namespace
 
-TEST_CASE("an encoder is asked for its tiny map only where it has one") {
-  c2f::stack<with_own_words> const mine(3);
+TEST_CASE("an unrelated member called tiny of an encoder is not used") {
+  c2f::stack<with_own_tiny> const mine(3);
   c2f::stack<task<c2f::resnet_cifar<8, c2f::class_vector<4>>, c2f::encode::compact>> const ours(3);
   at::Tensor const images = numbers({2, 3, 40, 44}, 1).to(at::kFloat);
   REQUIRE(mine.encoder.tiny() < 1);

@@ -1,7 +1,7 @@
-// One in a hundred samples of each real set damaged, in ten ways, on copies: a strict loader stops at the first with file and reason in one
-// line; a loader that is not strict reads on, replaces just those and counts them; and every other sample is bit for bit what it was.
+// One in a hundred samples of each real set is damaged, in ten ways, on a copy. A strict loader stops at the first one with file and reason
+// in one line. A tolerant loader replaces exactly those and counts them; every other sample is bit for bit unchanged.
 //
-// At level 1 a hundred samples of each set or some more, and at least as many damages as there are ways; at level 2 whole sets.
+// At level 1 about a hundred samples of each set and every way of damage at least once; at level 2 whole sets.
 #include <unistd.h>
 
 #include <algorithm>
@@ -61,7 +61,7 @@ constexpr int ways = 10;
 
 enum class format { jpeg, png, xml, nifti_gz };
 
-void put(bytes& of, std::size_t at, std::uint64_t value, int size) {  // the highest byte first
+void put(bytes& of, std::size_t at, std::uint64_t value, int size) {  // big-endian
   REQUIRE(at + static_cast<std::size_t>(size) <= of.size());
   for (int i = 0; i < size; ++i) of[at + static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(value >> (8 * (size - 1 - i)));
 }
@@ -73,7 +73,7 @@ std::size_t frame_of(bytes const& jpeg) {
   FAIL("a JPEG of the set has no frame");
   return 0;
 }
-// Puts the first chunk's checksum right: length, IHDR, 13 bytes, checksum.
+// Recomputes the first chunk's checksum: length, IHDR, 13 bytes, checksum.
 void sign_header(bytes& png) { put(png, 29, crc32(0, png.data() + 12, 17), 4); }
 
 void replace(bytes& of, std::string const& from, std::string const& to) {
@@ -85,7 +85,7 @@ void replace(bytes& of, std::string const& from, std::string const& to) {
   of = std::move(made);
 }
 
-// Packed or unpacked by zlib: a NIfTI header that lies in a .gz that does not.
+// Compresses or decompresses: a false NIfTI header in a valid .gz file.
 bytes through_zlib(bytes const& from, bool pack) {
   z_stream state{};
   REQUIRE((pack ? deflateInit2(&state, 1, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY) : inflateInit2(&state, 31)) == Z_OK);
@@ -98,7 +98,7 @@ bytes through_zlib(bytes const& from, bool pack) {
   return made;
 }
 
-// What a header says of sizes: as large as the format can say.
+// The largest sizes that the header of the format can hold.
 void enlarge(bytes& file, format kind) {
   if (kind == format::jpeg) put(file, frame_of(file) + 5, 0xffff'ffff, 4);
   if (kind == format::png) put(file, 16, 0x7fff'ffff'7fff'ffff, 8), sign_header(file);
@@ -109,7 +109,7 @@ void enlarge(bytes& file, format kind) {
     file = through_zlib(open, true);
   }
 }
-// Four channels for three or one; an annotation says so of no picture, and a volume has a fourth dimension.
+// Four channels instead of three or one; a volume gets a fourth dimension. An annotation has no such field.
 void recolour(bytes& file, format kind) {
   if (kind == format::jpeg) file[frame_of(file) + 9] = 4;
   if (kind == format::png) file[25] = 6, sign_header(file);
@@ -158,8 +158,8 @@ bytes damaged(bytes file, way how, format kind, c2f::random_stream& draw) {
   return file;
 }
 
-// Whether a damage must be found, must not matter, or may be either: flipped bits are other pixels or other boxes where a format has no
-// checksum, and what follows the end of a JPEG, a PNG, an annotation or a packed file is not part of it.
+// Whether a damage must be detected, must have no effect, or may do either: without a checksum, flipped bits are other pixels or boxes;
+// bytes after the end of a JPEG, PNG, annotation or compressed file are ignored.
 enum class outcome { found, harmless, either };
 outcome expected(way how, format kind) {
   if (how == way::appended) return outcome::harmless;
@@ -168,7 +168,7 @@ outcome expected(way how, format kind) {
   return outcome::found;
 }
 
-// ---- what a split and a loader make of it ----
+// ---- what a split and a loader do with it ----
 
 struct damage {
   way how;
@@ -177,7 +177,7 @@ struct damage {
 };
 using damages = std::map<std::int64_t, damage>;
 
-// So many of n samples: one in a hundred, and no fewer than `least`; never two beside each other, and not the same for every set.
+// Chooses one in a hundred of n samples, at least `least`; never two adjacent ones, and different ones for each set.
 std::vector<std::int64_t> some_of(std::int64_t n, std::int64_t least) {
   std::int64_t const count = std::max(n / 100, least);
   REQUIRE(2 * count <= n);
@@ -217,7 +217,7 @@ std::int64_t compare(S const& intact, S const& copy, damages const& done) {
     auto const hurt = done.find(id);
     bool const same = after.refused.empty() && same_bits(before.pixels, after.pixels.data()) && same_bits(before.truth, after.truth.data());
     if (hurt == done.end()) {
-      REQUIRE(before.refused.empty() == after.refused.empty());  // the real sets have faults of their own
+      REQUIRE(before.refused.empty() == after.refused.empty());  // the real sets contain faulty samples, too
       REQUIRE((same || !before.refused.empty()));
       continue;
     }
@@ -230,17 +230,17 @@ std::int64_t compare(S const& intact, S const& copy, damages const& done) {
   }
   REQUIRE(!reasons.empty());
 
-  // Strict: the batches before the first, and then its reason.
+  // Strict: the batches before the first damaged sample, then its reason.
   constexpr std::int64_t batch_size = 8;
   loader const strict{copy, {.batch = batch_size, .threads = 2, .shuffle = false, .augment = false, .strict = true}};
-  std::int64_t batches   = 0;
-  std::string const said = refusal([&] {
+  std::int64_t batches      = 0;
+  std::string const message = refusal([&] {
     for (batch const& b : strict.epoch(0)) batches += b.ids.size() == batch_size;
   });
-  REQUIRE(said == reasons.begin()->second);
+  REQUIRE(message == reasons.begin()->second);
   REQUIRE(batches == reasons.begin()->first / batch_size);
 
-  // Tolerant: each is replaced by the first sound sample that its own stream names.
+  // Tolerant: each is replaced by the first valid sample that its random stream draws.
   constexpr std::uint64_t seed = 7, epoch = 3;
   loader const tolerant{copy, {.batch = batch_size, .seed = seed, .threads = 2, .shuffle = false, .augment = false}};
   std::int64_t place = 0;
@@ -254,7 +254,7 @@ std::int64_t compare(S const& intact, S const& copy, damages const& done) {
       c2f::random_stream draw{seed, c2f::purpose::replace, epoch, static_cast<std::uint64_t>(place)};
       for (; reasons.contains(wanted); wanted = draw.below(static_cast<std::uint32_t>(copy.size()))) met.insert(wanted);
       REQUIRE(id == wanted);
-      // A harmless or silent damage reads as the copy does; all others as the intact set.
+      // Harmless or undetectable damage: compared with the copy; the rest with the intact set.
       sample<S> const s(done.contains(id) ? copy : intact, id);
       REQUIRE(same_bits(s.pixels, pixels));
       REQUIRE(same_bits(s.truth, truth));
@@ -282,7 +282,7 @@ void hurt(fs::path const& file, way how, format kind, std::int64_t id) {
 
 way way_of(std::size_t i) { return static_cast<way>(i % ways); }
 
-// Every second damage is one of the annotation; 20 make each way once for both.
+// Every second damage is one of the annotation; with 20, each way occurs once for both.
 template <std::int64_t Classes>
 void damage_voc(voc_options options, fs::path const& to, std::string const& pictures, std::string const& annotations) {
   voc<Classes, 16> const intact(options);
@@ -293,7 +293,7 @@ void damage_voc(voc_options options, fs::path const& to, std::string const& pict
     while (!refusal([&] { (void)intact.train.picture(id); }).empty()) ++id;
     fs::path const picture = to / pictures / intact.train.name_of(id);
     fs::path const xml     = to / annotations / (picture.stem().string() + ".xml");
-    // Without a list an annotation that is gone is no sample.
+    // Without a list, a sample without its annotation does not exist.
     bool const first       = i / ways % 2 == 0 || (way_of(i) == way::removed && options.train_set.empty());
     hurt(first ? picture : xml, way_of(i), first ? format::jpeg : format::xml, id);
     done.emplace(id, damage{way_of(i), first ? format::jpeg : format::xml, picture.stem().string()});
@@ -310,7 +310,7 @@ TEST_CASE("damaged samples of BCCD") {
   if (!root) {
     C2F_SKIP("no BCCD here; set C2F_DATA");
   }
-  // As many names as the level wants: from the list of all for training and validation.
+  // As many names as the level needs, from the list for training and validation.
   folder const dir;
   fs::path const from = *root / "BCCD", part = dir.path / "part", copy = dir.path / "copy";
   std::ifstream list(from / "ImageSets/Main/trainval.txt");
@@ -406,7 +406,7 @@ TEST_CASE("damaged drawings of Omniglot") {
     done.emplace(id, damage{how, format::png, entry});
   }
   fs::path const copy = pack("copy.zip");
-  // What the list of entries names is a sample. Where an entry should begin (PK, 3, 4; its name at 30) there are zeros.
+  // Every entry of the central directory is a sample. The local header (PK, 3, 4; name at 30) is overwritten with zeros.
   bytes archive       = contents(copy);
   for (auto const& entry : removed) {
     auto const at = std::search(archive.begin(), archive.end(), entry.begin(), entry.end());
@@ -443,7 +443,7 @@ TEST_CASE("damaged volumes of the hippocampus") {
     hurt(copy / half / name, how, format::nifti_gz, i);
     done.emplace(name, damage{how, format::nifti_gz, half + "/" + name});
   }
-  // A volume that cannot be used has no slices that could be replaced: it is left out and noted, or it ends it.
+  // An unusable volume has no slices to replace: it is left out and reported, or it is an error.
   auto const cases = [](organ<64, 64> const& from) {
     std::map<std::string, organ_case const*> found;
     for (auto const* split : {&from.train, &from.test})
@@ -477,8 +477,8 @@ TEST_CASE("damaged files of CIFAR-100") {
   if (!root) {
     C2F_SKIP("no CIFAR-100 here; set C2F_DATA");
   }
-  // A file of records has no checksums. What can be seen of it (its size, the labels) is right or ends it, in either mode; the rest are
-  // other pixels, of those records alone.
+  // A file of records has no checksums. A wrong size or label is an error in either mode; other damage changes the pixels of those records
+  // alone.
   folder const dir;
   fs::path const train = dir.path / "train.bin";
   bool const whole     = tests::level() > 1;
@@ -512,7 +512,7 @@ TEST_CASE("damaged files of CIFAR-100") {
     for (auto& byte : f) byte = static_cast<std::uint8_t>(draw.below(256));
   });
   tests::require_message(refused(), {"train.bin', byte ", "label"});
-  fs::resize_file(train, std::uintmax_t{1} << 40);  // without a byte on the disk, and none in memory
+  fs::resize_file(train, std::uintmax_t{1} << 40);  // sparse: no disk space, no memory
   tests::require_message(refused(), {"train.bin' has 1099511627776 bytes instead of 153700000"});
   fs::remove(train);
   tests::require_message(refused(), {"train.bin"});

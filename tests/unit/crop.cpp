@@ -1,4 +1,4 @@
-// The crop: where the boxes lie, what is cut and how it is put back.
+// The crop: position of the boxes, what is cut out, and how it is pasted back.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 #include <c2f/parts/fuse_crop.hpp>
@@ -18,7 +18,7 @@ struct rectangle {
   std::int64_t top, left, bottom, right;  // inclusive
 };
 // [N, 1, H, W], 1 in each sample's rectangle.
-at::Tensor told(std::vector<rectangle> const& each, std::int64_t height = 50, std::int64_t width = 60) {
+at::Tensor map_of(std::vector<rectangle> const& each, std::int64_t height = 50, std::int64_t width = 60) {
   at::Tensor map = at::zeros({static_cast<std::int64_t>(each.size()), 1, height, width});
   for (std::size_t i = 0; i < each.size(); ++i) {
     auto const [top, left, bottom, right] = each[i];
@@ -44,40 +44,40 @@ using box_of = std::array<std::int64_t, 4>;
 
 }  // namespace
 
-TEST_CASE("the box is the smallest around .5 and more, with a margin, inside of the image") {
-  at::Tensor map = told({{10, 20, 14, 29}});
+TEST_CASE("the box is the smallest around all pixels of .5 or more, plus a margin, inside the image") {
+  at::Tensor map = map_of({{10, 20, 14, 29}});
   map[0][0][40][50].fill_(0.499);
   auto const parts = cut<c2f::fuse::crop<3>>(map);
   REQUIRE(sides(parts.boxes[0]) == box_of{7, 17, 18, 33});
   at::Tensor const x = c2f::detail::sample_numbers({1, 3, 50, 60}, 1).to(at::kFloat);
   REQUIRE(parts.joined.equal(x.narrow(2, 7, 11).narrow(3, 17, 16)));
   REQUIRE(sides(cut<c2f::fuse::crop<12>>(map).boxes[0]) == box_of{0, 8, 27, 42});
-  REQUIRE(sides(cut<c2f::fuse::crop<>>(told({{49, 0, 49, 0}})).boxes[0]) == box_of{29, 0, 50, 21});
+  REQUIRE(sides(cut<c2f::fuse::crop<>>(map_of({{49, 0, 49, 0}})).boxes[0]) == box_of{29, 0, 50, 21});
 }
 
-TEST_CASE("where several classes are, all but the first are foreground") {
+TEST_CASE("with several classes, all but the first are foreground") {
   at::Tensor map = at::zeros({1, 3, 20, 20});
   map.select(1, 0).fill_(1);
   map[0].narrow(1, 5, 2).narrow(2, 6, 3).fill_(0.3);  // .6 together
   map[0].select(0, 0).narrow(0, 5, 2).narrow(1, 6, 3).fill_(0.4);
-  map.narrow(2, 18, 2).fill_(0);  // what counts nothing is 0 in every channel, and no foreground
+  map.narrow(2, 18, 2).fill_(0);  // an ignored pixel is 0 in every channel, and not foreground
   REQUIRE(sides(cut<c2f::fuse::crop<0>>(map).boxes[0]) == box_of{5, 6, 7, 9});
 }
 
-TEST_CASE("the boxes of a batch are grown to the largest, inside of the image") {
-  auto const parts = cut<c2f::fuse::crop<0>>(told({{10, 20, 19, 39}, {1, 58, 1, 58}, {30, 0, 30, 2}}));
+TEST_CASE("the boxes of a batch are grown to the largest one, inside the image") {
+  auto const parts = cut<c2f::fuse::crop<0>>(map_of({{10, 20, 19, 39}, {1, 58, 1, 58}, {30, 0, 30, 2}}));
   REQUIRE(parts.joined.sizes() == at::IntArrayRef({3, 3, 10, 20}));
   REQUIRE(sides(parts.boxes[0]) == box_of{10, 20, 20, 40});
-  REQUIRE(sides(parts.boxes[1]) == box_of{0, 40, 10, 60});  // row 1 less 4, column 58 less 9, then inside
+  REQUIRE(sides(parts.boxes[1]) == box_of{0, 40, 10, 60});  // grown from row 1 - 4 and column 58 - 9, then moved inside
   REQUIRE(sides(parts.boxes[2]) == box_of{26, 0, 36, 20});
-  auto const eights = cut<c2f::fuse::crop<0, 0, 8>>(told({{10, 20, 18, 36}}, 48, 64));
+  auto const eights = cut<c2f::fuse::crop<0, 0, 8>>(map_of({{10, 20, 18, 36}}, 48, 64));
   REQUIRE(sides(eights.boxes[0]) == box_of{7, 17, 23, 41});
-  REQUIRE(sides(cut<c2f::fuse::crop<0, 0, 8>>(told({{0, 0, 47, 63}}, 48, 64)).boxes[0]) == box_of{0, 0, 48, 64});
+  REQUIRE(sides(cut<c2f::fuse::crop<0, 0, 8>>(map_of({{0, 0, 47, 63}}, 48, 64)).boxes[0]) == box_of{0, 0, 48, 64});
 }
 
-TEST_CASE("where nothing is: the truth in training, else the whole image") {
+TEST_CASE("no foreground: the truth in training, else the whole image") {
   using crop               = c2f::fuse::crop<0, 0>;
-  at::Tensor const nothing = told({{0, 0, -1, 0}, {5, 5, 6, 7}});
+  at::Tensor const nothing = map_of({{0, 0, -1, 0}, {5, 5, 6, 7}});
   at::Tensor truth         = at::zeros({2, 50, 60}, at::TensorOptions(at::kLong));
   truth[0].narrow(0, 30, 2).narrow(1, 40, 3).fill_(1);
   truth[1].narrow(0, 30, 2).narrow(1, 40, 3).fill_(1);
@@ -90,18 +90,18 @@ TEST_CASE("where nothing is: the truth in training, else the whole image") {
           box_of{0, 0, 50, 60});
 }
 
-TEST_CASE("the truth says where to look until t is reached, in training only") {
-  using crop             = c2f::fuse::crop<0, 0, 1, c2f::fuse::by_truth_until<0.5>>;
-  at::Tensor const guess = told({{5, 5, 6, 7}}), truth = told({{30, 40, 31, 42}}).select(1, 0).gt(0).to(at::kLong);
-  REQUIRE(sides(cut<crop>(guess, c2f::train, truth, 0.49).boxes[0]) == box_of{30, 40, 32, 43});
-  REQUIRE(sides(cut<crop>(guess, c2f::train, truth, 0.5).boxes[0]) == box_of{5, 5, 7, 8});
-  REQUIRE(sides(cut<crop>(guess, c2f::eval, {}, 0).boxes[0]) == box_of{5, 5, 7, 8});
+TEST_CASE("by_truth_until crops by the truth until t is reached, in training only") {
+  using crop                  = c2f::fuse::crop<0, 0, 1, c2f::fuse::by_truth_until<0.5>>;
+  at::Tensor const prediction = map_of({{5, 5, 6, 7}}), truth = map_of({{30, 40, 31, 42}}).select(1, 0).gt(0).to(at::kLong);
+  REQUIRE(sides(cut<crop>(prediction, c2f::train, truth, 0.49).boxes[0]) == box_of{30, 40, 32, 43});
+  REQUIRE(sides(cut<crop>(prediction, c2f::train, truth, 0.5).boxes[0]) == box_of{5, 5, 7, 8});
+  REQUIRE(sides(cut<crop>(prediction, c2f::eval, {}, 0).boxes[0]) == box_of{5, 5, 7, 8});
 }
 
 TEST_CASE("jitter is a function of seed, epoch and id; half of the samples have it, from 0 to 40") {
   using crop           = c2f::fuse::crop<20, 40>;
-  // One sample a call, so that no box is grown; an image so large that nothing is cut off.
-  at::Tensor const map = told({{100, 100, 100, 100}}, 201, 201), truth = map.select(1, 0).gt(0).to(at::kLong);
+  // One sample per call, so that no box is grown; the image is large enough for every margin.
+  at::Tensor const map = map_of({{100, 100, 100, 100}}, 201, 201), truth = map.select(1, 0).gt(0).to(at::kLong);
   int plain = 0, least = 99, most = 0;
   bool other_epoch = false;
   for (std::int64_t id = 0; id < 400; ++id) {
@@ -123,21 +123,21 @@ TEST_CASE("jitter is a function of seed, epoch and id; half of the samples have 
   REQUIRE(sides(cut<crop>(map).boxes[0]) == box_of{80, 80, 121, 121});
 }
 
-TEST_CASE("what was cut is put back, and the rest is background") {
-  at::Tensor const map = told({{10, 20, 14, 29}, {0, 0, 20, 3}});
+TEST_CASE("undo pastes the crop back, and the rest is background") {
+  at::Tensor const map = map_of({{10, 20, 14, 29}, {0, 0, 20, 3}});
   crop_on<c2f::fuse::crop<3>> crop;
   c2f::pass p{.mode = c2f::eval, .conditioning = map};
   for (std::int64_t const classes : {1, 2, 4}) {
     at::Tensor const whole = c2f::detail::sample_numbers({2, classes, 50, 60}, 2).to(at::kFloat);
     auto const parts       = crop(whole.narrow(1, 0, 1).expand({2, 3, 50, 60}), {}, p);
-    // The same part of an answer that covers the image.
+    // The same part of an output that covers the image.
     std::vector<at::Tensor> each;
     for (std::int64_t i = 0; i < 2; ++i) {
       auto const& [rows, columns] = parts.boxes[static_cast<std::size_t>(i)];
       each.push_back(whole.narrow(0, i, 1).narrow(2, rows.from, rows.size).narrow(3, columns.from, columns.size));
     }
-    at::Tensor const answer = at::cat(each, 0).set_requires_grad(true);
-    at::Tensor const back   = crop.undo(answer, parts);
+    at::Tensor const output = at::cat(each, 0).set_requires_grad(true);
+    at::Tensor const back   = crop.undo(output, parts);
     REQUIRE(back.sizes() == whole.sizes());
     for (std::int64_t i = 0; i < 2; ++i) {
       auto const side = sides(parts.boxes[static_cast<std::size_t>(i)]);
@@ -152,11 +152,11 @@ TEST_CASE("what was cut is put back, and the rest is background") {
     at::Tensor const probability = classes == 1 ? c2f::dense<1>::predict(back) : back.softmax(1);
     REQUIRE(probability[1][0][49][59].item<float>() == (classes == 1 ? 0.0f : 1.0f));
     back.sum().backward();
-    REQUIRE(answer.grad().eq(1).all().item<bool>());
+    REQUIRE(output.grad().eq(1).all().item<bool>());
   }
 }
 
-TEST_CASE("what a crop cannot cut is said in one line") {
+TEST_CASE("what a crop cannot cut is an error of one line") {
   at::Tensor const x = at::zeros({1, 3, 50, 60});
   auto const message = [&](auto const& crop, at::Tensor const& map) -> std::string {
     c2f::pass p{.mode = c2f::eval, .conditioning = map};
@@ -168,14 +168,14 @@ TEST_CASE("what a crop cannot cut is said in one line") {
     return "";
   };
   REQUIRE(message(crop_on<c2f::fuse::crop<>>{}, at::zeros({1, 10}))
-              .starts_with("c2f::fuse::crop needs an answer of the image's size, 50 x 60"));
-  REQUIRE(
-      message(crop_on<c2f::fuse::crop<>>{}, at::zeros({1, 1, 25, 30})).starts_with("c2f::fuse::crop needs an answer of the image's size"));
+              .starts_with("c2f::fuse::crop needs a prediction of the image's size, 50 x 60"));
+  REQUIRE(message(crop_on<c2f::fuse::crop<>>{}, at::zeros({1, 1, 25, 30}))
+              .starts_with("c2f::fuse::crop needs a prediction of the image's size"));
   REQUIRE(message(crop_on<c2f::fuse::crop<0, 0, 16>>{}, at::zeros({1, 1, 50, 60})) ==
           "c2f::fuse::crop takes images whose sides are multiples of 16, found 50 x 60; pad or resize them");
 }
 
-TEST_CASE("a crop serves kinds that are maps") {
+TEST_CASE("a crop accepts kinds that are maps") {
   REQUIRE(c2f::fuse::crop<>::serves<mask>);
   REQUIRE_FALSE(c2f::fuse::crop<>::serves<c2f::class_vector<3>>);
 }

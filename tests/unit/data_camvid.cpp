@@ -1,4 +1,4 @@
-// CamVid folders written here, read by c2f::data::camvid, and the real one.
+// c2f::data::camvid on folders written by this test, and on the real set.
 #include <unistd.h>
 
 #include <algorithm>
@@ -49,7 +49,7 @@ void write_png(fs::path const& path, bytes const& pixels, std::uint32_t h, std::
   spng_ctx_free(context);
 }
 
-// Blocks of 2 x 2 pixels. The number of a block decides its colour, so that picture and numbers can be compared after augmentation.
+// Blocks of 2 x 2 pixels. The label of a block determines its colour, so that picture and labels can be compared after augmentation.
 std::uint8_t number_at(std::int64_t y, std::int64_t x) { return static_cast<std::uint8_t>((y / 2 * 4 + x / 2) % 12); }
 
 struct folder : tests::scratch {
@@ -77,7 +77,7 @@ double byte_of(float normalised, int c) {
 
 }  // namespace
 
-TEST_CASE("camvid reads pictures and numbers as they are") {
+TEST_CASE("camvid reads pictures and labels unchanged") {
   folder dir;
   small const data(dir.path);
   REQUIRE(data.train.size() == 8);
@@ -97,7 +97,7 @@ TEST_CASE("camvid reads pictures and numbers as they are") {
   REQUIRE(data.train.labels(3)[8] == number_at(1, 0));
 }
 
-TEST_CASE("camvid moves picture and numbers together") {
+TEST_CASE("camvid augments picture and labels together") {
   folder dir;
   small const data(dir.path);
   std::vector<float> pixels(3 * height * width);
@@ -112,8 +112,8 @@ TEST_CASE("camvid moves picture and numbers together") {
     for (std::int64_t y = 0; y < height; ++y)
       for (std::int64_t x = 0; x < width; ++x) {
         auto const i = static_cast<std::size_t>(y * width + x);
-        // Within a block the colour is that of its number; between two it is a mixture, so at most half of the way to the farthest
-        // neighbour: 4 numbers down and 1 to the side, and half a pixel of each.
+        // Within a block the colour is that of its label. Between two blocks it is interpolated: at most half of the way to the farthest
+        // neighbour, 4 labels down and 1 to the side.
         REQUIRE(std::abs(byte_of(pixels[3 * i], 0) - 20 * static_cast<double>(truth[i])) <= 20 * 0.5 * 5 + 1e-3);
         // Neighbours in the window are the same or neighbouring blocks of the picture.
         if (x > 0) REQUIRE(std::abs(truth[i] % 4 - truth[i - 1] % 4) <= 1);
@@ -131,7 +131,7 @@ TEST_CASE("camvid moves picture and numbers together") {
   REQUIRE(read() == read());
 }
 
-TEST_CASE("camvid keeps the ids of samples that are not whole, and says why they are not") {
+TEST_CASE("camvid keeps the ids of faulty samples and reports the reason") {
   folder dir;
   fs::remove(dir.path / "train/a.png");
   fs::remove(dir.path / "trainannot/b.png");
@@ -164,7 +164,7 @@ TEST_CASE("camvid keeps the ids of samples that are not whole, and says why they
   REQUIRE(refusal([&] { small{dir.path}; }).find("has no pictures") != std::string::npos);
 }
 
-TEST_CASE("camvid reads the real set, and its classes are where they must be") {
+TEST_CASE("camvid reads the real set, and its classes are where they are expected") {
   auto const dir = tests::data("camvid_240x180");
   if (!dir) {
     C2F_SKIP("no camvid_240x180 here; set C2F_DATA");

@@ -1,4 +1,4 @@
-// The canvas: pixels where they belong, and a PNG file that another decoder call reads back.
+// The canvas: the drawn pixels, and a PNG file that the decoder reads back.
 #include <unistd.h>
 
 #include <cmath>
@@ -43,7 +43,7 @@ std::vector<std::uint8_t> decode(fs::path const& path, spng_ihdr& header) {
 
 }  // namespace
 
-TEST_CASE("rectangles and frames cover what they say, and are cut at the edge") {
+TEST_CASE("rectangles and frames cover their pixels, and are clipped at the edge") {
   canvas c(10, 8);
   REQUIRE(count(c, white) == 80);
   c.rectangle(2, 3, 4, 2, red);
@@ -60,7 +60,7 @@ TEST_CASE("rectangles and frames cover what they say, and are cut at the edge") 
   REQUIRE(c.at(2, 2) == white);
 }
 
-TEST_CASE("a line covers its pixels, softly at its sides") {
+TEST_CASE("a line covers its pixels, antialiased at its sides") {
   canvas c(20, 9, black);
   c.line(3, 4, 15, 4, white, 1);
   for (int x = 3; x <= 15; ++x) REQUIRE(c.at(x, 4) == white);
@@ -87,7 +87,7 @@ TEST_CASE("joints of a polyline are no darker than the line") {
     for (int x = 0; x < 40; ++x) REQUIRE(std::abs(a.at(x, y).red - b.at(x, y).red) <= 1);
 }
 
-TEST_CASE("lines to nowhere are cut or left out") {
+TEST_CASE("lines that leave the canvas are clipped or left out") {
   canvas c(16, 16);
   double const nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
   c.line(nan, 1, 5, 5, red);
@@ -126,7 +126,7 @@ TEST_CASE("text of size 1 is the dots of the font") {
       }
     REQUIRE((dots > 0) == (code != 32));
   }
-  // An L: a post and a foot.
+  // An L: a vertical and a horizontal stroke.
   for (int row = 0; row < 7; ++row) REQUIRE(font::dot('L', 0, row));
   for (int column = 0; column < 5; ++column) REQUIRE(font::dot('L', column, 6));
   REQUIRE(!font::dot('L', 2, 3));
@@ -148,7 +148,7 @@ TEST_CASE("all letters differ") {
   }
 }
 
-TEST_CASE("a PNG file holds what was drawn") {
+TEST_CASE("a PNG file has the pixels of the canvas") {
   folder dir;
   canvas c(37, 21, {10, 200, 30});
   c.line(0, 0, 36, 20, red, 3);
@@ -159,12 +159,12 @@ TEST_CASE("a PNG file holds what was drawn") {
   REQUIRE((header.width == 37 && header.height == 21 && header.bit_depth == 8));
   REQUIRE(std::equal(bytes.begin(), bytes.end(), c.bytes().begin(), c.bytes().end()));
   c.fill(white);
-  c.write_png(dir.path / "a.png");  // over the old one
+  c.write_png(dir.path / "a.png");  // overwrites the file
   REQUIRE(decode(dir.path / "a.png", header)[0] == 255);
   REQUIRE(dir.files() == 1);
 }
 
-TEST_CASE("a picture that cannot be written leaves nothing behind") {
+TEST_CASE("a picture that cannot be written leaves no file") {
   folder dir;
   canvas const c(4, 4);
   auto const message_of = [&](fs::path const& path) -> std::string {
@@ -183,7 +183,7 @@ TEST_CASE("a picture that cannot be written leaves nothing behind") {
   REQUIRE(dir.files() == 1);
 }
 
-TEST_CASE("a canvas of an impossible size is refused") {
+TEST_CASE("a canvas of invalid size is refused") {
   REQUIRE_THROWS_AS(canvas(0, 5), c2f::input_error);
   REQUIRE_THROWS_AS(canvas(5, -1), c2f::input_error);
   REQUIRE_THROWS_AS(canvas(1 << 20, 1 << 20), c2f::input_error);

@@ -1,4 +1,4 @@
-// CIFAR files written here byte by byte, read by c2f::data::cifar10 and cifar100, and compared with a naive definition of crop and flip.
+// c2f::data::cifar10 and cifar100 on files written byte by byte, against a naive definition of crop and flip.
 #include <unistd.h>
 
 #include <algorithm>
@@ -62,7 +62,7 @@ double normalised(int byte, int c) {
   return (byte / 255.0 - mean[c]) / deviation[c];
 }
 
-// RandomCrop(32, padding 4), RandomHorizontalFlip, ToTensor, Normalize as one would write them down: a 40x40 picture, a window, a mirror.
+// RandomCrop(32, padding 4), RandomHorizontalFlip, ToTensor, Normalize, written naively: a 40x40 picture, a window, a mirror.
 std::vector<double> naive(int record, int top, int left, bool mirror) {
   int padded[3][40][40] = {};
   for (int c = 0; c < 3; ++c)
@@ -90,7 +90,7 @@ double largest_difference(std::vector<float> const& a, std::vector<double> const
 
 }  // namespace
 
-TEST_CASE("cifar100 reads labels and pixels from the places the format gives them") {
+TEST_CASE("cifar100 reads labels and pixels from the offsets of the format") {
   folder dir;
   write_cifar100(dir);
   cifar100 const fine(dir.path, counts::any);
@@ -132,7 +132,7 @@ TEST_CASE("cifar10 joins its five training files in order") {
           std::vector<std::string>{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"});
 }
 
-TEST_CASE("augmentation is the naive pad, crop and flip, drawn from the stream alone") {
+TEST_CASE("augmentation equals the naive pad, crop and flip and depends on the stream alone") {
   folder dir;
   write_cifar100(dir);
   cifar100 const data(dir.path, counts::any);
@@ -150,7 +150,7 @@ TEST_CASE("augmentation is the naive pad, crop and flip, drawn from the stream a
   REQUIRE(std::all_of(&seen[0][0], &seen[0][0] + 18, [](bool b) { return b; }));
 }
 
-TEST_CASE("a flip undone is the picture, and what a crop adds is black") {
+TEST_CASE("a flip reverted is the picture, and the padding of a crop is black") {
   folder dir;
   write_cifar100(dir);
   cifar100 const data(dir.path, counts::any);
@@ -178,7 +178,7 @@ TEST_CASE("a flip undone is the picture, and what a crop adds is black") {
   REQUIRE(padded);
 }
 
-TEST_CASE("names of classes are optional, and as many as the classes") {
+TEST_CASE("class names are optional; their number must be that of the classes") {
   folder dir;
   write_cifar100(dir);
   REQUIRE(cifar100(dir.path, counts::any).train.classes().empty());
@@ -192,7 +192,7 @@ TEST_CASE("names of classes are optional, and as many as the classes") {
   require_message(refusal([&] { cifar100(dir.path, counts::any); }), {"fine_label_names.txt", "1 names"});
 }
 
-TEST_CASE("take gives the first samples, and no more than there are") {
+TEST_CASE("take gives the first samples, at most as many as there are") {
   folder dir;
   write_cifar100(dir);
   cifar100 const data(dir.path, counts::any);
@@ -207,7 +207,7 @@ TEST_CASE("take gives the first samples, and no more than there are") {
   require_message(refusal([&] { (void)take(data.train, -1); }), {"-1 samples"});
 }
 
-TEST_CASE("a missing folder or file is named with where to get it") {
+TEST_CASE("the error of a missing folder or file says where to get it") {
   folder dir;
   auto const open = [&] { cifar100(dir.path, counts::any); };
   require_message(refusal([&] { cifar100("/nowhere/at/all"); }), {"'/nowhere/at/all'", "CIFAR-100", "cifar-100-binary.tar.gz"});
@@ -236,7 +236,7 @@ TEST_CASE("a file of the wrong size is refused with size and offset") {
   dir.write("train.bin", bytes(3073));  // a record of CIFAR-10
   require_message(open(counts::any), {"train.bin", "3073 bytes", "record 0 at byte 0"});
 
-  // A sparse file much larger than any memory: refused before anything is asked for.
+  // A sparse file much larger than any memory: refused before memory is allocated.
   fs::resize_file(dir.path / "train.bin", 3074ull << 32);
   require_message(open(counts::any), {"train.bin", "what follows byte 153700000"});
   fs::resize_file(dir.path / "train.bin", 153700001);
@@ -261,7 +261,7 @@ TEST_CASE("a label out of range is refused with offset, value and range") {
   require_message(refusal([&] { cifar100(dir.path, counts::any); }), {"test.bin", "byte 1:", "200"});
 }
 
-TEST_CASE("arbitrary bytes are read or refused, never worse") {
+TEST_CASE("arbitrary bytes are read or refused") {
   folder dir;
   c2f::random_stream draw{9, c2f::purpose::synthesis, 0, 0};
   for (int round = 0; round < 40; ++round) {

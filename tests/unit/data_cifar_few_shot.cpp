@@ -1,4 +1,4 @@
-// CIFAR-FS and FC100, from files written here and from the real ones.
+// CIFAR-FS and FC100, from files written by this test and from the real ones.
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,7 +27,7 @@ using tests::require_message;
 
 static_assert(few_shot_split<decltype(cifar_fs::base)> && decltype(fc100::base)::class_count() == 60);
 
-// The 100 names, in CIFAR-100's order, which is that of the alphabet.
+// The 100 class names in CIFAR-100's order, which is alphabetical.
 std::vector<std::string> const names{
     "apple",       "aquarium_fish", "baby",         "bear",       "beaver",       "bed",        "bee",         "beetle",   "bicycle",
     "bottle",      "bowl",          "boy",          "bridge",     "bus",          "butterfly",  "camel",       "can",      "castle",
@@ -42,7 +42,7 @@ std::vector<std::string> const names{
     "train",       "trout",         "tulip",        "turtle",     "wardrobe",     "whale",      "willow_tree", "wolf",     "woman",
     "worm"};
 
-// Two records of each class in train.bin and one in test.bin; the first red byte is the class and the second says which.
+// Two records of each class in train.bin and one in test.bin; the first red byte is the class, the second the number of the record.
 struct folder : tests::scratch {
   folder() {
     std::ofstream train(path / "train.bin", std::ios::binary), test(path / "test.bin", std::ios::binary),
@@ -80,14 +80,14 @@ void check_division(Data const& data, std::int64_t each) {
 
 }  // namespace
 
-TEST_CASE("the divisions of CIFAR-100 have all classes once") {
+TEST_CASE("the splits of CIFAR-100 contain each class once") {
   REQUIRE(names.size() == 100);
   folder const dir;
   cifar_fs const fs_data(dir.path, counts::any);
   check_division(fs_data, 3);
   check_division(fc100(dir.path, counts::any), 3);
   REQUIRE(fs_data.base.name() == "CIFAR-FS base");
-  // A sample of novel class k: the picture is that of the class of this name, train.bin before test.bin.
+  // The samples of novel class k are the pictures of the class of that name, train.bin before test.bin.
   std::map<std::string, std::vector<int>> seen;
   for (std::int64_t id = 0; id < fs_data.novel.size(); ++id) {
     auto const picture = fs_data.novel.picture(id);
@@ -127,7 +127,7 @@ TEST_CASE("CIFAR-FS and FC100 of the real CIFAR-100") {
     episode const e = episodes(data.novel, {.way = 5, .shot = 20, .queries = 15}).at(0);
     REQUIRE(read_samples(data.novel, e.support).size(0) == 100);
   }
-  // The records of the files say which coarse classes the fine ones are of: those of the three splits of FC100 are 12, 4 and 4 of the 20.
+  // The records give the coarse class of each fine class: the three splits of FC100 have 12, 4 and 4 of the 20 coarse classes.
   std::ifstream in(*dir / "test.bin", std::ios::binary);
   std::vector<char> const bytes{std::istreambuf_iterator<char>(in), {}};
   std::map<std::string, int> coarse_of;

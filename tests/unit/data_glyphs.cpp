@@ -1,4 +1,4 @@
-// The procedural pictures: always the same, balanced, all different, and told apart by a detail.
+// The synthetic glyphs: deterministic, balanced, all different, and distinguished by a detail.
 #include <chrono>
 #include <cmath>
 #include <set>
@@ -44,7 +44,7 @@ TEST_CASE("a glyph is a function of seed, split and id") {
   }
 }
 
-TEST_CASE("a glyph's sign stands out from its ground") {
+TEST_CASE("a glyph's sign contrasts with its background") {
   glyphs<32> const data({.train = 320, .test = 32});
   for (std::int64_t id = 0; id < data.train.size(); ++id) {
     auto const rgb = data.train.picture(id);
@@ -73,7 +73,7 @@ TEST_CASE("augmenting a glyph moves it by at most two pixels and never mirrors i
   }
 }
 
-TEST_CASE("a number of glyphs that cannot be is refused") {
+TEST_CASE("an invalid number of glyphs is refused") {
   REQUIRE_THROWS_AS(glyphs<>({.train = 0}), c2f::input_error);
   REQUIRE_THROWS_AS(glyphs<>({.test = -1}), c2f::input_error);
   REQUIRE_THROWS_AS(glyphs<>({.train = std::int64_t{1} << 60}), c2f::input_error);

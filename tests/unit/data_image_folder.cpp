@@ -1,4 +1,4 @@
-// Small folders of pictures with lists, written here.
+// Small folders of pictures with lists, written by this test.
 #include <unistd.h>
 
 #include <array>
@@ -133,7 +133,7 @@ TEST_CASE("image_folder reads both layouts") {
   }
 }
 
-TEST_CASE("image_folder stretches, crops and mirrors") {
+TEST_CASE("image_folder scales, crops and mirrors") {
   folder const dir;
   // Left half black, right half white, 40 x 10.
   canvas page(40, 10, black);
@@ -154,7 +154,7 @@ TEST_CASE("image_folder stretches, crops and mirrors") {
     c2f::random_stream augment{1, c2f::purpose::augment, draw, 0};
     data.novel.read(0, &augment, pixels.data(), &truth);
     auto const byte  = [&](std::size_t y, std::size_t x) { return std::lround((pixels[3 * (20 * y + x)] * .229f + .485f) * 255); };
-    // The row in the middle is always within the picture; of its 20 pixels those of the white half count, 10 less what the crop cut off.
+    // The middle row is always inside the picture; of its 20 pixels 10 are white, less those that the crop removes.
     int white_pixels = 0;
     for (std::size_t x = 0; x < 20; ++x) white_pixels += byte(10, x) > 128;
     REQUIRE(white_pixels >= 2);
@@ -176,21 +176,21 @@ TEST_CASE("image_folder stretches, crops and mirrors") {
   REQUIRE(widths.size() >= 8);
 }
 
-TEST_CASE("image_folder says what is wrong with a folder") {
+TEST_CASE("image_folder reports what is wrong with a folder") {
   {
     folder const dir;
-    auto const says = [&] { return refusal([&] { small{dir.path}; }); };
-    REQUIRE(says().empty());
+    auto const fault = [&] { return refusal([&] { small{dir.path}; }); };
+    REQUIRE(fault().empty());
     dir.write("val.csv", "filename,label\nc0.png,c\nb0.png,b\n");
-    require_message(says(), {"the class 'b' is in both", "train.csv", "val.csv"});
+    require_message(fault(), {"the class 'b' is in both", "train.csv", "val.csv"});
     dir.write("val.csv", "filename,label\nc0.png,c\nc9.png,c\n");
-    REQUIRE(says().empty());
+    REQUIRE(fault().empty());
     require_message(refusal([&] { (void)small{dir.path}.validation.picture(1); }), {"no file", "images/c9.png'"});
     fs::remove(dir.path / "val.csv");
-    require_message(says(), {"no file", "val.csv"});
+    require_message(fault(), {"no file", "val.csv"});
     require_message(refusal([&] { small{dir.path / "none"}; }), {"no file", "train.csv"});
   }
-  // Only three are kept where there is room for three; a picture that is no picture keeps its id.
+  // With room for three pictures three are kept; a file that is no picture keeps its id.
   folder const dir;
   std::ofstream(dir.path / "images/e1.png") << "nothing";
   small const data({.root = dir.path, .cache_bytes = 3 * 3 * 8 * 8});

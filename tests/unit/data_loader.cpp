@@ -1,4 +1,4 @@
-// The loader: the same bytes whatever the number of threads, each sample once an epoch, and an end that is always reached.
+// The loader: the same bytes for any number of threads, each sample once per epoch, and threads that always terminate.
 #include <atomic>
 #include <chrono>
 #include <cstring>
@@ -16,7 +16,7 @@ namespace {
 
 using namespace c2f::data;
 
-// A pixel says which sample it is of and where it is in it, or is a random number; a truth has two numbers.
+// A pixel encodes its sample and its position, or is a random number; a truth has two numbers.
 struct numbers {
   using image       = c2f::image<2, 3, 5>;
   using truth_value = std::int64_t;
@@ -31,7 +31,7 @@ struct numbers {
   }
 };
 
-// Takes its time, counts, and fails at one sample.
+// Reads slowly, counts its reads, and fails at one sample.
 struct difficult {
   using image       = c2f::image<1, 1, 1>;
   using truth_value = float;
@@ -49,7 +49,7 @@ struct difficult {
   }
 };
 
-// Every sample whose id is a multiple of `every` is faulty, from `from` on; one breaks off in another way.
+// Every sample whose id is a multiple of `every` is faulty, from `from` on; one throws another type.
 struct faulty : numbers {
   std::int64_t every = 5, from = 0, other = -1;
   void read(std::int64_t id, c2f::random_stream* augment, float* pixels, std::int64_t* truth) const {
@@ -61,7 +61,7 @@ struct faulty : numbers {
 };
 static_assert(split<numbers> && split<difficult> && split<faulty>);
 
-// All that an epoch delivers, in memory order.
+// All data of an epoch, in memory order.
 struct delivered {
   std::vector<float> pixels;
   std::vector<std::int64_t> truth, ids, indices;
@@ -122,15 +122,15 @@ TEST_CASE("a batch has the shape, strides and contents of its samples") {
   REQUIRE(index == 2);
 }
 
-TEST_CASE("a truth has the type of the split, and none of its dimensions is a vector") {
-  for (batch const& b : loader{difficult{3}, {.batch = 3, .shuffle = false}}.epoch(0)) {  // the loader ends before its epoch does
+TEST_CASE("a truth has the type of the split; without dimensions, a batch of truths is a vector") {
+  for (batch const& b : loader{difficult{3}, {.batch = 3, .shuffle = false}}.epoch(0)) {  // the loader is destroyed before its epoch
     REQUIRE(b.truth.scalar_type() == at::kFloat);
     REQUIRE(b.truth.sizes() == at::IntArrayRef({3}));
     REQUIRE(b.truth.const_data_ptr<float>()[2] == 2);
   }
 }
 
-TEST_CASE("batches are the same bytes whatever the number of threads and of batches ahead") {
+TEST_CASE("batches are the same bytes for any number of threads and of prefetched batches") {
   auto const wanted = all_of(loader{numbers{103}, {.batch = 8, .seed = 3, .threads = 0}}, 2);
   REQUIRE(wanted.indices == counting(13));
   for (int threads : {0, 1, 2, 4})
@@ -148,7 +148,7 @@ TEST_CASE("the draws of a sample depend on seed, epoch and id, not on the batch 
   REQUIRE(large.pixels[30 * 13] == static_cast<float>(draw.uniform()));
 }
 
-TEST_CASE("every sample comes once an epoch, in an order of its own") {
+TEST_CASE("every sample occurs once per epoch, in an order that depends on the epoch") {
   loader const l{numbers{1000}, {.batch = 64, .threads = 2}};
   auto const first = all_of(l, 0), second = all_of(l, 1), other = all_of(loader{numbers{1000}, {.batch = 64, .seed = 2}}, 0);
   for (auto const* d : {&first, &second, &other}) {
@@ -160,14 +160,14 @@ TEST_CASE("every sample comes once an epoch, in an order of its own") {
   REQUIRE(first.pixels != second.pixels);
   REQUIRE(all_of(l, 0) == first);
 
-  // The shuffle as Knuth writes it.
+  // The shuffle as Knuth's Algorithm P.
   auto order = counting(1000);
   c2f::random_stream draw{1, c2f::purpose::order, 0, 0};
   for (std::uint32_t i = 999; i >= 1; --i) std::swap(order[i], order[draw.below(i + 1)]);
   REQUIRE(first.ids == order);
 }
 
-TEST_CASE("the number of batches, at the edges") {
+TEST_CASE("the number of batches, limiting cases") {
   REQUIRE(loader{numbers{12}, {.batch = 4}}.batches() == 3);
   REQUIRE(loader{numbers{1}, {.batch = 4}}.batches() == 1);
   REQUIRE(loader{numbers{5}, {.batch = std::numeric_limits<std::int64_t>::max()}}.batches() == 1);
@@ -188,18 +188,18 @@ TEST_CASE("leaving the loop early stops the threads soon") {
     int const reads = *slow.reads;
     REQUIRE(reads < 1000);
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    REQUIRE(*slow.reads == reads);  // nobody is left
+    REQUIRE(*slow.reads == reads);  // no thread is still reading
 
     auto const throws = [&] {
       for (batch const& b : loader{slow, {.batch = 2, .threads = threads}}.epoch(0))
         if (b.index == 2) throw std::logic_error("the caller's own");
     };
     REQUIRE_THROWS_AS(throws(), std::logic_error);
-    auto unread = loader{slow, {.threads = threads}}.epoch(0);  // never begun
+    auto unread = loader{slow, {.threads = threads}}.epoch(0);  // never iterated
   }
 }
 
-TEST_CASE("what read throws comes out once, after the batches before it") {
+TEST_CASE("an exception of read is rethrown once, after the batches before it") {
   for (int threads : {0, 1, 4})
     for (int prefetch : {1, 4}) {
       loader const l{difficult{100, 57}, {.batch = 10, .threads = threads, .prefetch = prefetch, .shuffle = false, .strict = true}};
@@ -235,7 +235,7 @@ TEST_CASE("a faulty sample is replaced by one that seed, epoch and id choose") {
   auto const whole = all_of(loader{numbers{103}, {.batch = 8, .seed = 3}}, 2);
   for (std::size_t i = 0; i < 103; ++i) {
     auto const wanted = whole.ids[i], got = found[0].ids[i];
-    auto expected = wanted;  // by the rule, written out
+    auto expected = wanted;  // the rule, written out
     c2f::random_stream draw{3, c2f::purpose::replace, 2, static_cast<std::uint64_t>(wanted)};
     while (expected % 5 == 0) expected = draw.below(103);
     REQUIRE(got == expected);
@@ -252,7 +252,7 @@ TEST_CASE("a faulty sample is replaced by one that seed, epoch and id choose") {
   }
 }
 
-TEST_CASE("an epoch may begin at any of its batches, and what is before it is not read") {
+TEST_CASE("an epoch may begin at any batch, and earlier batches are not read") {
   faulty const samples{{103}};
   std::vector<batch> whole;
   loader const all{samples, {.batch = 8, .seed = 3, .threads = 0}};
@@ -274,7 +274,7 @@ TEST_CASE("an epoch may begin at any of its batches, and what is before it is no
         REQUIRE(b->index == static_cast<std::int64_t>(at));
         REQUIRE(b->images.equal(whole[at].images));
         REQUIRE(b->truth.equal(whole[at].truth));
-        REQUIRE(l.replaced() == seen[at]);  // also of batches that wait ready in the ring nothing is counted yet
+        REQUIRE(l.replaced() == seen[at]);  // batches that wait in the ring are not counted yet
         ++at;
       }
       REQUIRE(at == 13);
@@ -283,7 +283,7 @@ TEST_CASE("an epoch may begin at any of its batches, and what is before it is no
     }
 }
 
-TEST_CASE("what cannot be replaced comes out") {
+TEST_CASE("an error is thrown when there is no replacement") {
   for (int threads : {0, 1, 4}) {
     auto const message = [&](faulty const& samples, bool strict) -> std::string {
       try {
@@ -320,14 +320,14 @@ TEST_CASE("1,000 reasons are kept, and all faults are counted") {
   }
 }
 
-TEST_CASE("a batch may be kept") {
+TEST_CASE("a batch stays valid after the loop moves on") {
   std::vector<batch> kept;
   for (batch const& b : loader{numbers{9}, {.batch = 3, .shuffle = false, .augment = false}}.epoch(0)) kept.push_back(b);
   REQUIRE(kept.size() == 3);
   for (std::size_t i = 0; i < 3; ++i) REQUIRE(kept[i].images.const_data_ptr<float>()[0] == static_cast<float>(300 * i));
 }
 
-TEST_CASE("an impossible option is refused by its name") {
+TEST_CASE("an invalid option is refused by name") {
   auto const refused = [](loader_options const& options, std::string const& word) {
     try {
       loader{numbers{4}, options};
@@ -341,7 +341,7 @@ TEST_CASE("an impossible option is refused by its name") {
   REQUIRE(refused({.threads = -1}, "threads is -1"));
   REQUIRE(refused({.prefetch = 0}, "prefetch is 0"));
   loader_options many;
-  many.threads = many.prefetch = 1000000;  // not impossible: no more threads are started than there are batches
+  many.threads = many.prefetch = 1000000;  // valid: no more threads are started than there are batches
   REQUIRE(all_of(loader{numbers{4}, many}, 0).ids.size() == 4);
   REQUIRE_THROWS_AS((loader{difficult{std::int64_t{1} << 33}}), c2f::input_error);
 }

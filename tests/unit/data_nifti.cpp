@@ -1,4 +1,4 @@
-// NIfTI files made here byte by byte, read by c2f::data::read_nifti; what write_nifti writes is read back by nifti_clib.
+// c2f::data::read_nifti on NIfTI files written byte by byte; files of write_nifti are read back with nifti_clib.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -104,7 +104,7 @@ TEST_CASE("read_nifti reads every type of number in both byte orders") {
   require_type<std::uint64_t>(dir, 1280);
 }
 
-TEST_CASE("read_nifti: order of the voxels, slope and intercept, packed files, extensions, dimensions of size 1") {
+TEST_CASE("read_nifti: order of the voxels, slope and intercept, compressed files, extensions, dimensions of size 1") {
   folder dir;
   auto file = file_of<std::int16_t>({2, 3, 1, 1}, 4, {0, 1, 2, 3, 4, -5});
   put(file, 112, 0.5f);
@@ -119,7 +119,7 @@ TEST_CASE("read_nifti: order of the voxels, slope and intercept, packed files, e
     // Neither sform nor qform: the spacing alone.
     REQUIRE(v.place.affine[2] == std::array<float, 4>{0, 0, 4.5f, 0});
   }
-  put(file, 112, std::nanf(""));  // as some programs write that there is no slope
+  put(file, 112, std::nanf(""));  // some programs write NaN for no slope
   REQUIRE(read_nifti<std::int32_t>(dir.write("b.nii", file)).values == std::vector<std::int32_t>{0, 1, 2, 3, 4, -5});
 
   auto extended = file_of<std::uint8_t>({1, 1, 2}, 2, {7, 9});
@@ -143,7 +143,7 @@ TEST_CASE("read_nifti: the affine matrix of sform, else that of the quaternion")
   REQUIRE(read_nifti<float>(dir.write("s.nii", file)).place.affine[1] == std::array<float, 4>{4, 5, 6, 7});
 }
 
-TEST_CASE("read_nifti refuses headers that lie, and says what is wrong") {
+TEST_CASE("read_nifti refuses false headers, and reports what is wrong") {
   folder dir;
   auto const good    = file_of<std::int16_t>({2, 2, 2}, 4, {0, 1, 2, 3, 4, 5, 6, 7});
   auto const refused = [&](std::function<void(bytes&)> const& change, std::vector<std::string> parts) {
@@ -170,20 +170,20 @@ TEST_CASE("read_nifti refuses headers that lie, and says what is wrong") {
   float const huge = 3e38f, nan = std::numeric_limits<float>::quiet_NaN();
   for (float const offset : {0.0f, 348.0f, 351.0f, 352.5f, -352.0f, huge, nan})
     refused([offset](bytes& f) { put(f, 108, offset); }, {"values begin at byte"});
-  refused([](bytes& f) { put(f, 108, 368.0f); }, {"promises 384 bytes and it has 368"});
-  refused([](bytes& f) { put(f, 108, 1e9f); }, {"promises 1000000016 bytes"});
-  refused([](bytes& f) { f.pop_back(); }, {"promises 368 bytes and it has 367"});
+  refused([](bytes& f) { put(f, 108, 368.0f); }, {"declares 384 bytes and it has 368"});
+  refused([](bytes& f) { put(f, 108, 1e9f); }, {"declares 1000000016 bytes"});
+  refused([](bytes& f) { f.pop_back(); }, {"declares 368 bytes and it has 367"});
   refused([](bytes& f) { f.push_back(0); }, {"it has more"});
-  refused([](bytes& f) { put(f, 46, std::int16_t{30000}); }, {"promises 240352 bytes and it has 368"});
+  refused([](bytes& f) { put(f, 46, std::int16_t{30000}); }, {"declares 240352 bytes and it has 368"});
   refused([](bytes& f) { put(f, 42, std::int16_t{32767}), put(f, 44, std::int16_t{32767}), put(f, 46, std::int16_t{32767}); },
           {"more than 4294967296"});
-  // 512 * 512 * 1025 floats are a little more than 1 GiB; as bytes, or for who allows more, the file is looked at, and short.
+  // 512 * 512 * 1025 floats are a little more than 1 GiB; as bytes, or with a higher limit, the file is read and found too short.
   auto const large = [](bytes& f) { put(f, 42, std::int16_t{512}), put(f, 44, std::int16_t{512}), put(f, 46, std::int16_t{1025}); };
   refused(large, {"its 268697600 voxels take more than 1073741824 bytes", "pass read_nifti how many bytes"});
   auto lying = good;
   large(lying);
   auto const path = dir.write("large.nii", lying);
-  require_message(refusal([&] { static_cast<void>(read_nifti<std::uint8_t>(path)); }), {"promises 537395552 bytes and it has 368"});
+  require_message(refusal([&] { static_cast<void>(read_nifti<std::uint8_t>(path)); }), {"declares 537395552 bytes and it has 368"});
   require_message(refusal([&] { static_cast<void>(read_nifti<float>(path, std::int64_t{1} << 31)); }), {"and it has 368"});
   require_message(refusal([&] { static_cast<void>(read_nifti<std::uint8_t>(path, 0)); }), {"take more than 67108864 bytes"});
   for (float const spacing : {0.0f, -1.0f, nan}) refused([spacing](bytes& f) { put(f, 84, spacing); }, {"spacing of dimension 2"});
@@ -191,7 +191,7 @@ TEST_CASE("read_nifti refuses headers that lie, and says what is wrong") {
   refused([nan](bytes& f) { put(f, 252, std::int16_t{1}), put(f, 272, nan); }, {"affine"});
 }
 
-TEST_CASE("read_nifti names the first voxel that is no intensity or no label") {
+TEST_CASE("read_nifti reports the first voxel that is not a valid intensity or label") {
   folder dir;
   auto const nan  = std::numeric_limits<double>::quiet_NaN();
   auto const path = dir.write("v.nii", file_of<double>({2, 2, 2}, 64, {0, 1, 2, 3, 4, nan, 1e300, 0}));
@@ -205,7 +205,7 @@ TEST_CASE("read_nifti names the first voxel that is no intensity or no label") {
   require_message(refusal([&] { static_cast<void>(read_nifti<std::uint8_t>(wide)); }), {"voxel (0, 2, 0) is -1"});
 }
 
-TEST_CASE("read_nifti refuses packed files that are cut short or damaged") {
+TEST_CASE("read_nifti refuses compressed files that are truncated or damaged") {
   folder dir;
   std::vector<std::int16_t> values(1000);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::int16_t>(i * i * 7919 % 20011);
@@ -222,7 +222,7 @@ TEST_CASE("read_nifti refuses packed files that are cut short or damaged") {
   REQUIRE_THROWS_AS(read_nifti<float>(path), c2f::input_error);
 }
 
-TEST_CASE("write_nifti keeps the place bit for bit, as nifti_clib sees it") {
+TEST_CASE("write_nifti keeps spacing and affine matrix bit for bit, as read by nifti_clib") {
   folder dir;
   auto file = file_of<float>({3, 2, 2}, 16, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
   put(file, 252, std::int16_t{1});
@@ -258,7 +258,7 @@ TEST_CASE("write_nifti keeps the place bit for bit, as nifti_clib sees it") {
   for ([[maybe_unused]] auto const& entry : fs::directory_iterator(dir.path)) ++files;
   REQUIRE(files == 3);  // no temporary file is left
 
-  // A volume that was made here: its spacing and affine matrix.
+  // A volume not read from a file: its spacing and affine matrix.
   volume<float> made({1, 2, 1});
   made.place.spacing = {1, 2, 3};
   made.place.affine  = {{{1, 0, 0, 5}, {0, 2, 0, 6}, {0, 0, 3, 7}}};
@@ -270,18 +270,18 @@ TEST_CASE("write_nifti keeps the place bit for bit, as nifti_clib sees it") {
   REQUIRE(back.place.spacing == made.place.spacing);
 }
 
-TEST_CASE("write_nifti says where it cannot write") {
+TEST_CASE("write_nifti reports a path that it cannot write") {
   volume<float> const v({1, 1, 1});
   require_message(refusal([&] { write_nifti("/nowhere/at/all.nii", v); }), {"cannot write '/nowhere/at/all.nii'"});
   require_message(refusal([&] { write_nifti("/tmp/x.nii", volume<std::uint8_t>({40000, 1, 1})); }), {"40000 x 1 x 1", "32767"});
 }
 
-TEST_CASE("write_nifti leaves what was there when a write fails in the middle") {
+TEST_CASE("write_nifti leaves an existing file unchanged when a write fails") {
   folder const dir;
   volume<float> before({1, 1, 1}), large({40, 40, 40});
   before.values       = {7};
   std::uint32_t drawn = 1;
-  for (float& each : large.values) each = static_cast<float>((drawn = drawn * 1664525u + 1013904223u) >> 8);  // packs badly
+  for (float& each : large.values) each = static_cast<float>((drawn = drawn * 1664525u + 1013904223u) >> 8);  // compresses badly
   for (char const* name : {"a.nii", "a.nii.gz"})
     for (::rlim_t const limit : {1000, 20000}) {
       write_nifti(dir.path / name, before);
@@ -291,10 +291,10 @@ TEST_CASE("write_nifti leaves what was there when a write fails in the middle") 
       few          = was;
       few.rlim_cur = limit;
       REQUIRE(::setrlimit(RLIMIT_FSIZE, &few) == 0);
-      std::string const said = refusal([&] { write_nifti(dir.path / name, large); });
+      std::string const message = refusal([&] { write_nifti(dir.path / name, large); });
       REQUIRE(::setrlimit(RLIMIT_FSIZE, &was) == 0);
       std::signal(SIGXFSZ, ignored);
-      require_message(said, {"cannot write '" + (dir.path / name).string() + "': write: File too large"});
+      require_message(message, {"cannot write '" + (dir.path / name).string() + "': write: File too large"});
       REQUIRE(read_nifti<float>(dir.path / name).values == before.values);
     }
   REQUIRE(std::distance(fs::directory_iterator(dir.path), {}) == 2);

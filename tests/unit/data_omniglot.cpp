@@ -1,4 +1,4 @@
-// Omniglot's zips, the real ones and some written here.
+// Omniglot's zips, the real ones and some written by this test.
 #include <unistd.h>
 
 #include <algorithm>
@@ -84,7 +84,7 @@ std::vector<float> pixels_of(omniglot_split<Side> const& split, std::int64_t id,
 
 }  // namespace
 
-TEST_CASE("omniglot turns, moves and averages drawings") {
+TEST_CASE("omniglot rotates, shifts and averages drawings") {
   folder const dir;
   // The ink of A is the second pixel of the first row: at (0, 1), and at (19, 0), (20, 19), (1, 20) after quarter turns to the left.
   auto const zip_of = dir.pack("a.zip", {{"top/Greek/character01/0001_01.png", blocks({{0, 1}})},
@@ -107,7 +107,7 @@ TEST_CASE("omniglot turns, moves and averages drawings") {
   REQUIRE(split.picture(1)[3 * (5 * 21 + 6)] == 0);
   REQUIRE(split.picture(1)[3 * (5 * 21 + 7)] == 255);
 
-  // Augmentation moves by up to two pixels; all 25 places are seen.
+  // Augmentation shifts by up to two pixels; all 25 offsets occur.
   std::set<std::vector<float>> seen;
   for (std::uint64_t draw = 0; draw < 500; ++draw) {
     c2f::random_stream augment{1, c2f::purpose::augment, draw, 0};
@@ -120,7 +120,7 @@ TEST_CASE("omniglot turns, moves and averages drawings") {
   }
   REQUIRE(seen.size() == 25);
 
-  // 105 / 28 = 3.75 pixels of the drawing make one. Column 3 of ink reaches from 3 to 4: .75 of it in the first and .25 in the second.
+  // One pixel covers 105 / 28 = 3.75 pixels of the drawing. Column 3 of ink reaches from 3 to 4: .75 in the first pixel, .25 in the second.
   auto const stripe = dir.pack("b.zip", {{"top/Greek/character01/0001_01.png", drawing([](auto, auto x) { return x == 3; })}});
   auto const narrow = pixels_of(omniglot_split<28>("stripe", {stripe}), 0);
   for (std::size_t y = 0; y < 28; ++y) {
@@ -133,7 +133,7 @@ TEST_CASE("omniglot turns, moves and averages drawings") {
   for (std::size_t i = 0; i < whole.size(); ++i) REQUIRE(whole[i] == (i % 105 == 3 ? 1.0f : 0.0f));
 }
 
-TEST_CASE("omniglot keeps alphabets apart and says what is wrong with a zip") {
+TEST_CASE("omniglot keeps alphabets apart and reports what is wrong with a zip") {
   folder const dir;
   auto const one  = dir.pack("one.zip", {{"one/Greek/character01/0001_01.png", blocks({{1, 1}})}});
   auto const both = dir.pack("both.zip", {{"both/Greek/character01/0001_01.png", blocks({{1, 1}})},
@@ -152,7 +152,7 @@ TEST_CASE("omniglot keeps alphabets apart and says what is wrong with a zip") {
   require_message(split(dir.pack("flat.zip", {{"a/b.png", {1}}})), {"flat.zip", "entry 'a/b.png'", "<alphabet>"});
   require_message(split(dir.pack("text.zip", {{"a.txt", {1}}})), {"text.zip", "no drawings"});
 
-  // A drawing that is wrong keeps its id, and is taken from another zip where that has it.
+  // A faulty drawing keeps its id, and is read from another zip that has it.
   std::string const stem = "one/Greek/character01/000";
   auto const wrong       = dir.pack("wrong.zip", {{stem + "1_01.png", {1, 2, 3}},
                                                   {stem + "1_02.png", drawing([](auto, auto) { return false; }, 28)},
@@ -237,7 +237,7 @@ TEST_CASE("omniglot's official runs") {
   REQUIRE(runs[0].labels[1] == 8);
   REQUIRE(runs[0].labels[2] == 1);
 
-  // Cut in the middle, it is not a zip any more: the list of entries is at its end.
+  // Truncated, it is not a zip: the central directory is at the end.
   folder const here;
   fs::copy_file(*dir / "all_runs.zip", here.path / "cut.zip");
   fs::permissions(here.path / "cut.zip", fs::perms::owner_all);

@@ -1,4 +1,4 @@
-// Picture files: every colour type comes out as the numbers that went in, and what is not whole is an error.
+// Picture files: every colour type is decoded to the encoded values, and an incomplete file is an error.
 #include <unistd.h>
 
 #include <cstdlib>
@@ -22,7 +22,7 @@ using tests::has;
 using tests::refusal;
 using bytes = std::vector<std::uint8_t>;
 
-// A PNG file of pixels as they stand in a file: rows of whole bytes, 16 bits in the machine's order.
+// A PNG file of raw pixel data: rows of whole bytes, 16 bits in the machine's byte order.
 bytes png(unsigned width, unsigned height, spng_color_type type, unsigned depth, bytes const& pixels, bool interlaced = false) {
   std::unique_ptr<spng_ctx, decltype(&spng_ctx_free)> const state(spng_ctx_new(SPNG_CTX_ENCODER), &spng_ctx_free);
   REQUIRE(spng_set_option(state.get(), SPNG_ENCODE_TO_BUFFER, 1) == 0);
@@ -46,7 +46,7 @@ bytes png(unsigned width, unsigned height, spng_color_type type, unsigned depth,
   return {p, p + size};
 }
 
-// A JPEG file; `set` changes what libjpeg would choose.
+// A JPEG file; `set` changes libjpeg's defaults.
 bytes jpeg(unsigned width, unsigned height, int channels, J_COLOR_SPACE space, bytes const& pixels,
            std::function<void(j_compress_ptr)> const& set = {}) {
   jpeg_compress_struct state{};
@@ -94,7 +94,7 @@ TEST_CASE("every colour type of PNG becomes RGB of 8 bits") {
     for (std::size_t i = 0; i < 15; ++i) {
       with_alpha.insert(with_alpha.end(), {rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2], static_cast<std::uint8_t>(i)});
       grey_alpha.insert(grey_alpha.end(), {rgb[i], static_cast<std::uint8_t>(9 * i)});
-      wide_grey.insert(wide_grey.end(), {rgb[i], rgb[i]});  // v * 257 is v of 8 bits
+      wide_grey.insert(wide_grey.end(), {rgb[i], rgb[i]});  // v * 257 in 16 bits is v in 8 bits
     }
     for (auto const v : rgb) wide_rgb.insert(wide_rgb.end(), {v, v});
     REQUIRE(decode_picture(png(5, 3, SPNG_COLOR_TYPE_TRUECOLOR_ALPHA, 8, with_alpha, interlaced), "a").rgb == rgb);
@@ -122,7 +122,7 @@ TEST_CASE("grey, YCbCr, RGB, progressive and subsampled JPEG become RGB") {
   near(decode_picture(jpeg(20, 12, 3, JCS_RGB, flat), "a"), flat, 2);
   near(decode_picture(jpeg(20, 12, 3, JCS_RGB, flat, [](j_compress_ptr c) { jpeg_simple_progression(c); }), "a"), flat, 2);
   near(decode_picture(jpeg(20, 12, 3, JCS_RGB, flat, [](j_compress_ptr c) { jpeg_set_colorspace(c, JCS_RGB); }), "a"), flat, 2);
-  bytes slope, slope_rgb;  // what is smooth survives
+  bytes slope, slope_rgb;  // smooth content survives compression
   for (int y = 0; y < 12; ++y)
     for (int x = 0; x < 20; ++x) {
       slope.push_back(static_cast<std::uint8_t>(20 + 8 * x + 3 * y));
@@ -132,12 +132,12 @@ TEST_CASE("grey, YCbCr, RGB, progressive and subsampled JPEG become RGB") {
   REQUIRE(has(refusal(jpeg(20, 12, 4, JCS_CMYK, ramp(960, 1))), "'some/file' is not a whole JPEG: "));
 }
 
-TEST_CASE("a file cut anywhere is not whole") {
+TEST_CASE("a file truncated anywhere is refused") {
   auto const picture = ramp(3 * 24 * 24, 7);
   for (auto const& file : {png(24, 24, SPNG_COLOR_TYPE_TRUECOLOR, 8, picture), jpeg(24, 24, 3, JCS_RGB, picture),
                            jpeg(24, 24, 3, JCS_RGB, picture, [](j_compress_ptr c) { jpeg_simple_progression(c); })}) {
     REQUIRE(refusal(file).empty());
-    // The last four bytes of a PNG are the checksum of nothing, and are not looked for.
+    // The last four bytes of a PNG are the checksum of an empty chunk, which is not read.
     for (std::size_t n = 0; n < file.size() - (file[0] == 0x89 ? 4 : 0); ++n) {
       auto const message = refusal(bytes(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(n)));
       REQUIRE(has(message, "'some/file' "));
@@ -146,7 +146,7 @@ TEST_CASE("a file cut anywhere is not whole") {
   }
 }
 
-TEST_CASE("a changed byte in a PNG is found, and in a JPEG never harms") {
+TEST_CASE("a changed byte is detected in a PNG, and is harmless in a JPEG") {
   auto const picture = ramp(3 * 10 * 10, 11);
   auto file          = png(10, 10, SPNG_COLOR_TYPE_TRUECOLOR, 8, picture);
   for (std::size_t i = 8; i < file.size(); ++i) {
@@ -162,7 +162,7 @@ TEST_CASE("a changed byte in a PNG is found, and in a JPEG never harms") {
   }
 }
 
-TEST_CASE("a header that promises too much is refused before there is memory for it") {
+TEST_CASE("a header with too large a size is refused before memory is allocated") {
   auto file      = jpeg(16, 16, 1, JCS_GRAYSCALE, ramp(256, 1));
   std::size_t at = 0;
   while (!(file[at] == 0xff && file[at + 1] == 0xc0)) ++at;  // the frame: length 2, precision 1, height 2, width 2
@@ -177,7 +177,7 @@ TEST_CASE("a header that promises too much is refused before there is memory for
   REQUIRE(has(sized(16, 17), ""));
   REQUIRE(has(sized(0, 16), "is not a whole JPEG"));
 
-  // Of several scans all coefficients are kept: 9 bytes a pixel of three channels.
+  // With several scans all coefficients are kept: 9 bytes per pixel of three channels.
   auto scans = jpeg(16, 16, 3, JCS_RGB, ramp(768, 1), [](j_compress_ptr state) { jpeg_simple_progression(state); });
   at         = 0;
   while (!(scans[at] == 0xff && scans[at + 1] == 0xc2)) ++at;
@@ -185,19 +185,19 @@ TEST_CASE("a header that promises too much is refused before there is memory for
   scans.resize(120000);
   REQUIRE(has(refusal(scans), "'some/file' takes 504000000 bytes to decode, more than 192000000; make it smaller"));
 
-  // One whose bytes would all be the same is the smallest there is: 1 bit, 4000 x 4000 pixels, 9 KB for 2 MB.
+  // A file of equal bytes compresses best: 1 bit, 4000 x 4000 pixels, 9 KB for 2 MB.
   auto const white = png(4000, 4000, SPNG_COLOR_TYPE_GRAYSCALE, 1, bytes(4000 * 500, 255));
   REQUIRE(white.size() < 10000);
   REQUIRE(decode_label_picture(white, "white").labels == bytes(16000000, 1));
 }
 
-TEST_CASE("other files are told apart by their first bytes") {
+TEST_CASE("file types are distinguished by their first bytes") {
   REQUIRE(has(refusal(bytes{}), "'some/file' does not begin as a JPEG or PNG file does; convert it"));
   REQUIRE(has(refusal(bytes{'G', 'I', 'F', '8', '9', 'a'}), "does not begin"));
   REQUIRE(has(refusal(bytes{0xff, 0xd8, 0xff}), "is not a whole JPEG"));
 }
 
-TEST_CASE("labels are numbers of 1, 2, 4 or 8 bits, as they are") {
+TEST_CASE("labels of 1, 2, 4 or 8 bits are read unchanged") {
   for (bool const interlaced : {false, true}) {
     auto const read = [&](unsigned width, unsigned height, spng_color_type type, unsigned depth, bytes const& packed) {
       auto const p = decode_label_picture(png(width, height, type, depth, packed, interlaced), "a");
@@ -219,7 +219,7 @@ TEST_CASE("labels are numbers of 1, 2, 4 or 8 bits, as they are") {
   REQUIRE(has(refused(jpeg(8, 8, 1, JCS_GRAYSCALE, ramp(64, 1))), "does not begin as a PNG file does"));
 }
 
-TEST_CASE("files are read, and those that are not there are named") {
+TEST_CASE("files are read, and a missing file is named") {
   tests::scratch const dir;
   auto const& folder = dir.path;
   auto const file    = png(2, 2, SPNG_COLOR_TYPE_GRAYSCALE, 8, {1, 2, 3, 4});

@@ -1,4 +1,4 @@
-// The plot: round numbers on its axes, and lines in their colours, whatever the data.
+// The plot: round numbers on the axes, and lines in their colours, for any data.
 #include <cmath>
 #include <limits>
 
@@ -34,11 +34,11 @@ TEST_CASE("ticks are round and are written with the digits they need") {
   REQUIRE(labels({-1, 1, 4}) == strings{"-1.0", "-0.5", "0.0", "0.5", "1.0"});
   REQUIRE(labels({0.012, 0.031, 4}) == strings{"0.015", "0.020", "0.025", "0.030"});
   REQUIRE(labels({0, 3e7, 3}) == strings{"0", "1e+07", "2e+07", "3e+07"});
-  REQUIRE(labels({3, 3, 4}).size() >= 3);  // one value has room around it
+  REQUIRE(labels({3, 3, 4}).size() >= 3);  // a range around a single value
   REQUIRE(labels({0, 0, 4}) == strings{"-1.0", "-0.5", "0.0", "0.5", "1.0"});
 }
 
-TEST_CASE("ticks lie in their range and are few, for any range") {
+TEST_CASE("ticks are inside their range and few, for any range") {
   for (double const low : {-1e9, -3.7, 0.0, 1e-12, 0.1, 42.0, 9.9e8})
     for (double const span : {0.0, 1e-30, 1e-7, 0.013, 1.0, 77.0, 1e6})
       for (int const wanted : {0, 1, 4, 10}) {

@@ -1,4 +1,4 @@
-// Safetensors files: what is written is what Python writes, what is read is what the format's page allows.
+// Safetensors files: written as Python writes them, read as the format's specification allows.
 // tests/parity/safetensors_file.py compares with Python itself.
 #include <c2f/data/io/safetensors.hpp>
 
@@ -28,7 +28,7 @@ std::string bytes_of(safetensors const& what) {
   return bytes;
 }
 
-/// A file made by hand: the length of the header, the header, and so many bytes of 0.
+/// A file made by hand: the length of the header, the header, and bytes of 0.
 std::string file(std::string const& header, std::size_t numbers = 0) {
   std::uint64_t const length = header.size();
   std::string bytes(8, '\0');
@@ -62,7 +62,7 @@ TEST_CASE("a file has the bytes that Python writes") {
   REQUIRE(bytes_of({}) == std::string("\x8\0\0\0\0\0\0\0{}      ", 16));
 }
 
-TEST_CASE("every type, any shape and any name come back") {
+TEST_CASE("every type, any shape and any name are restored") {
   safetensors made;
   for (auto const& each : c2f::data::detail::stored_types) {
     at::Tensor some = at::empty({2, 3}, at::TensorOptions().dtype(each.type));
@@ -89,7 +89,7 @@ TEST_CASE("every type, any shape and any name come back") {
   }
 }
 
-TEST_CASE("strided tensors are written as rows, and the file is whole or not there") {
+TEST_CASE("strided tensors are written in row-major order, and the file is complete or absent") {
   at::Tensor const rows   = at::arange(24).reshape({1, 2, 3, 4});
   std::string const plain = bytes_of({{{"a", rows}}, {}});
   REQUIRE(bytes_of({{{"a", rows.contiguous(at::MemoryFormat::ChannelsLast)}}, {}}) == plain);
@@ -101,7 +101,7 @@ TEST_CASE("strided tensors are written as rows, and the file is whole or not the
   std::ifstream in(path, std::ios::binary);
   REQUIRE(std::string(std::istreambuf_iterator<char>(in), {}) == plain);
   REQUIRE(c2f::data::read_safetensors(path).tensors.at("a").equal(rows));
-  // What cannot be written leaves the file as it was.
+  // A failed write leaves the existing file unchanged.
   auto const wrong = tests::refusal([&] { c2f::data::write_safetensors(path, {{{"b", at::Tensor()}}, {}}); });
   tests::require_message(wrong, {"a safetensors file cannot hold the tensor 'b', which has no value"});
   REQUIRE(c2f::data::read_safetensors(path).tensors.at("a").equal(rows));
@@ -113,10 +113,10 @@ TEST_CASE("strided tensors are written as rows, and the file is whole or not the
   tests::require_message(tests::refusal([&] { (void)c2f::data::read_safetensors(path.parent_path()); }), {"no file '"});
 }
 
-TEST_CASE("what a file cannot hold is refused") {
+TEST_CASE("tensors that a file cannot hold are refused") {
   auto const say = [](safetensors const& what) { return tests::refusal([&] { (void)bytes_of(what); }); };
   tests::require_message(say({{{"z", at::zeros({1}, at::kComplexDouble)}}, {}}),
-                         {"the tensor 'z', which is of a type that the format has not"});
+                         {"the tensor 'z', which is of a type that the format does not have"});
   tests::require_message(say({{{"__metadata__", at::zeros({1})}}, {}}), {"the tensor '__metadata__', which has the metadata's name"});
   tests::require_message(say({{{"z", at::zeros(std::vector<std::int64_t>(9, 1))}}, {}}),
                          {"the tensor 'z', which has more than 8 dimensions"});
@@ -130,22 +130,22 @@ TEST_CASE("what a file cannot hold is refused") {
   REQUIRE(c2f::data::parse_safetensors(bytes_of(many), "x").metadata == many.metadata);
 }
 
-TEST_CASE("a header that the file does not bear out is refused") {
+TEST_CASE("a header that does not fit the file is refused") {
   std::string const good = file('{' + tensor("a", "F32", "1", "0,4") + '}', 4);
   REQUIRE(c2f::data::parse_safetensors(good, "x").tensors.at("a").numel() == 1);
   for (std::size_t kept = 0; kept < good.size(); ++kept) REQUIRE_FALSE(refusal(good.substr(0, kept)).empty());
   refused("", "it has 0 bytes, and the length of the header alone has 8");
   refused(good.substr(0, 7), "it has 7 bytes");
-  refused(good.substr(0, 20), "it says that its header has 54 bytes, and 12 follow");
+  refused(good.substr(0, 20), "it declares a header of 54 bytes, and 12 follow");
   refused(std::string("\0\0\0\0\0\0\0\0", 8), "its header does not begin with '{'");
-  refused(std::string("\1\xe1\xf5\5\0\0\0\0{}", 10), "it says that its header has 100000001 bytes, and the format allows 100000000");
-  refused(std::string("\0\xe1\xf5\5\0\0\0\0{}", 10), "it says that its header has 100000000 bytes, and 2 follow");
-  refused(std::string(8, '\xff') + "{}", "it says that its header has 18446744073709551615 bytes");
+  refused(std::string("\1\xe1\xf5\5\0\0\0\0{}", 10), "it declares a header of 100000001 bytes, and the format allows 100000000");
+  refused(std::string("\0\xe1\xf5\5\0\0\0\0{}", 10), "it declares a header of 100000000 bytes, and 2 follow");
+  refused(std::string(8, '\xff') + "{}", "it declares a header of 18446744073709551615 bytes");
   refused(good + '\0', "its tensors end at byte 4, and there are 5");
   refused(file("{}", 1), "its tensors end at byte 0, and there are 1");
 }
 
-TEST_CASE("a header that is not such JSON is refused") {
+TEST_CASE("a header that is not JSON of this form is refused") {
   for (auto const& [header, why] : std::vector<std::pair<std::string, std::string>>{
            {"[]", "its header does not begin with '{'"},
            {" {}", "its header does not begin with '{'"},
@@ -171,11 +171,11 @@ TEST_CASE("a header that is not such JSON is refused") {
            {R"({"a":{"dtype":"U8"}})", "tensor 'a' has no shape"},
            {R"({"a":{"dtype":"U8","shape":[]}})", "tensor 'a' has no two data_offsets"},
            {R"({"a":{"dtype":"U8","dtype":"U8"}})", "tensor 'a' has its dtype twice"},
-           {R"({"a":{"dtype":"F4"}})", "tensor 'a' has the type 'F4', which LibTorch has not"},
+           {R"({"a":{"dtype":"F4"}})", "tensor 'a' has the type 'F4', which LibTorch does not have"},
            {R"({"a":{"dtype":["U8"]}})", "tensor 'a' has a list where its header should have a text"},
            {R"({"a":{"shape":{}}})", "tensor 'a' has an object where its header should have a list"},
            {R"({"a":{"shape":7}})", "tensor 'a' has a number where its header should have a list"},
-           {R"({"a":{"more":1}})", "tensor 'a' has a field 'more', which the format has not"},
+           {R"({"a":{"more":1}})", "tensor 'a' has a field 'more', which the format does not have"},
            {"{\"two\\nlines\":1}", "tensor 'two?lines' has"},
            {'{' + std::string(100'000, '['), "its header is not JSON"},
            {R"({"a":)" + std::string(100'000, '['), "tensor 'a' has a list"},
@@ -186,7 +186,7 @@ TEST_CASE("a header that is not such JSON is refused") {
     CAPTURE(header.substr(0, 40));
     refused(file(header), why);
   }
-  // Texts, numbers and gaps of a mebibyte and more would have the parser ask for several times that.
+  // Strings, numbers and whitespace of 1 MiB and more would make the parser allocate a multiple of that.
   for (std::string const& longest : {std::string("{\"") + std::string((1 << 20) + 2, 'x') + "\":1}",
                                      '{' + std::string((1 << 20) + 2, ' ') + '}', R"({"a":)" + std::string((1 << 20) + 2, '1') + '}'})
     refused(file(longest), "its header has a text, a number or a gap of more than 1048576 bytes");
@@ -197,7 +197,7 @@ TEST_CASE("a header that is not such JSON is refused") {
   refused(file(entries + "}}"), "it has more than 65536 entries");
 }
 
-TEST_CASE("places, shapes and numbers that do not agree are refused") {
+TEST_CASE("offsets, shapes and sizes that do not agree are refused") {
   auto const two = [](std::string const& a, std::string const& b, std::size_t numbers) {
     return file('{' + tensor("a", "F32", "1", a) + ',' + tensor("b", "F32", "1", b) + '}', numbers);
   };
@@ -208,7 +208,7 @@ TEST_CASE("places, shapes and numbers that do not agree are refused") {
   refused(two("1,5", "5,9", 9), "tensor 'a' begins at byte 1, and the one before it ends at 0");
   refused(two("0,4", "4,8", 7), "tensor 'b' has the bytes 4 to 8, and there are 7");
   refused(file('{' + tensor("a", "F32", "1", "0,4") + ',' + tensor("a", "F32", "1", "4,8") + '}', 8), "its header has the key 'a' twice");
-  // An empty tensor may lie between two others, and not inside one.
+  // An empty tensor may be between two tensors, but not inside one.
   auto const empty = [](std::string const& place) {
     return file('{' + tensor("a", "F32", "1", "0,4") + ',' + tensor("e", "F32", "0,7", place) + ',' + tensor("b", "F32", "1", "4,8") + '}',
                 8);

@@ -1,4 +1,4 @@
-// The procedural scenes: always the same, with boxes, parts and occluders that are where they are said to be.
+// The synthetic scenes: deterministic, with boxes, parts and occluders at their annotated positions.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -19,7 +19,7 @@ static_assert(decltype(scenes<64, 4>::train)::part_count() == 20);
 
 constexpr std::size_t side = 64;
 
-// The pixels that two pictures do not share.
+// The pixels in which two pictures differ.
 std::vector<std::uint8_t> differing(std::vector<std::uint8_t> const& a, std::vector<std::uint8_t> const& b) {
   std::vector<std::uint8_t> result(a.size() / 3);
   for (std::size_t i = 0; i < result.size(); ++i)
@@ -63,7 +63,7 @@ TEST_CASE("a scene is a function of seed, split and id") {
   }
 }
 
-TEST_CASE("the box is around the object's pixels, and the object stands out") {
+TEST_CASE("the box is around the object's pixels, and the object contrasts with the background") {
   scenes<64, 4> const data({.train = 80, .test = 4});
   for (std::int64_t id = 0; id < 80; ++id) {
     scene const& s   = data.train.whole(id);
@@ -82,7 +82,7 @@ TEST_CASE("the box is around the object's pixels, and the object stands out") {
     REQUIRE(count(b.x1 - 1, b.y0, b.x1, b.y1) > 0);
     REQUIRE(count(b.x0, b.y0, b.x1, b.y0 + 1) > 0);
     REQUIRE(count(b.x0, b.y1 - 1, b.x1, b.y1) > 0);
-    // Its colours spread more than the noise does.
+    // Its colours vary by more than the noise.
     double sum = 0, squares = 0, n = 0;
     for (std::size_t i = 0; i < s.object.size(); ++i)
       if (s.object[i] != 0)
@@ -92,7 +92,7 @@ TEST_CASE("the box is around the object's pixels, and the object stands out") {
   }
 }
 
-TEST_CASE("parts are in the object, of its class, and the tyres are dark where they are said to be") {
+TEST_CASE("parts are inside the object and of its class, and the tyres are dark at their annotated positions") {
   scenes<64, 3> const data({.train = 90, .test = 3});
   int wheels = 0;
   for (std::int64_t id = 0; id < 90; ++id) {
@@ -138,7 +138,7 @@ TEST_CASE("occluders cover the fraction of their level, and change nothing else"
       auto const changed = differing(a.picture, b.picture);
       double object = 0, covered = 0;
       for (std::size_t i = 0; i < changed.size(); ++i) object += a.object[i], covered += a.object[i] && changed[i];
-      // A pixel may keep its bytes under an occluder by chance, one in many thousands: counting finds at most a pixel less.
+      // A pixel may have the same bytes under an occluder by chance, one in many thousands: the count may be one pixel less.
       REQUIRE(std::abs(b.covered * object - covered) <= 1.01);
       REQUIRE(b.covered >= least);
       REQUIRE(b.covered < most);
@@ -148,7 +148,7 @@ TEST_CASE("occluders cover the fraction of their level, and change nothing else"
         REQUIRE(b.parts[k].where == a.parts[k].where);
         parts_visible += b.parts[k].visible, ++parts;
         partly += b.parts[k].visible > 0 && b.parts[k].visible < 1;
-        // A part whose whole box is as it was is wholly visible, and one whose whole box changed is not visible at all.
+        // A part is fully visible if no pixel of its box changed, and not visible if all changed.
         bool any = false, all = true;
         auto const& w = a.parts[k].where;
         for (std::size_t i = 0; i < changed.size(); ++i) {
@@ -160,7 +160,7 @@ TEST_CASE("occluders cover the fraction of their level, and change nothing else"
         if (all) REQUIRE(b.parts[k].visible == 0);
       }
     }
-    // The whole range is used, and parts are as visible as the object on the average.
+    // The whole range is used, and parts are on average as visible as the object.
     REQUIRE((lowest < least + .04 && highest > most - .04));
     REQUIRE(parts_visible / parts == Approx(1 - (least + most) / 2).margin(.1));
     REQUIRE(partly > 50);
@@ -175,7 +175,7 @@ TEST_CASE("occluders of an object of few pixels") {
       auto const covered = occlude(rgb, object, 8, level, c2f::random_stream{n, c2f::purpose::synthesis, 3, 0});
       double hidden      = 0;
       for (std::size_t i = 0; i < 64; ++i) hidden += covered[i] && object[i];
-      // In whole numbers: 20 % of n is n / 5.
+      // In integers, 20 % of n is n / 5.
       REQUIRE(5 * hidden >= level * double(n));
       REQUIRE(5 * hidden < (level + 1) * double(n));
       for (std::size_t i = 0; i < 64; ++i)
@@ -212,19 +212,19 @@ TEST_CASE("resampling: identity, mirror, enlargement and mean, by hand") {
   std::vector<std::uint8_t> const rgb{0, 0, 0, 100, 100, 100, 200, 200, 200, 40, 40, 40};
   auto const look = [&](c2f::metrics::box const& window, int out, bool mirrored) {
     std::vector<float> to(static_cast<std::size_t>(3 * out * out)), grey;
-    resample(rgb, 2, window, out, mirrored, to.data());
+    sample_window(rgb, 2, window, out, mirrored, to.data());
     for (std::size_t i = 0; i < to.size(); i += 3) grey.push_back(to[i]);
     return grey;
   };
   REQUIRE(look({0, 0, 2, 2}, 2, false) == std::vector<float>{0, 100, 200, 40});
   REQUIRE(look({0, 0, 2, 2}, 2, true) == std::vector<float>{100, 0, 40, 200});
-  REQUIRE(look({1, 0, 3, 2}, 2, false) == std::vector<float>{100, 100, 40, 40});  // the border goes on
+  REQUIRE(look({1, 0, 3, 2}, 2, false) == std::vector<float>{100, 100, 40, 40});  // the border pixels are repeated
   REQUIRE(look({.5, .5, 1.5, 1.5}, 1, false) == std::vector<float>{85});          // the mean of all four
-  // Twice as large: quarters of a pixel from the borders. Row 0: 0, 25, 75, 100.
+  // Scaled up by 2: sampled a quarter of a pixel from the pixel borders. Row 0: 0, 25, 75, 100.
   auto const large = look({0, 0, 2, 2}, 4, false);
   REQUIRE(std::vector<float>(large.begin(), large.begin() + 4) == std::vector<float>{0, 25, 75, 100});
   REQUIRE(large[5] == Approx(.75 * .75 * 0 + .75 * .25 * (100 + 200) + .25 * .25 * 40));
-  // Half as large: four looks, a quarter of a pixel around the pixels' middles at most: the mean again.
+  // Scaled down by 2: four samples, at most a quarter of a pixel from the pixel centres: the mean again.
   REQUIRE(look({0, 0, 2, 2}, 1, false) == std::vector<float>{85});
   REQUIRE(seen_through({10, 20, 30, 40}, 40, false, {15, 25, 20, 30}) == c2f::metrics::box{10, 10, 20, 20});
   REQUIRE(seen_through({10, 20, 30, 40}, 40, true, {15, 25, 20, 30}) == c2f::metrics::box{20, 10, 30, 20});
@@ -247,8 +247,8 @@ TEST_CASE("augmentation moves the box with the picture") {
     REQUIRE(m[2] / t[2] == Approx(m[3] / t[3]).epsilon(1e-4));
     REQUIRE((m[0] - m[2] / 2 > -1e-5f && m[0] + m[2] / 2 < 1 + 1e-5f && m[1] - m[3] / 2 > -1e-5f && m[1] + m[3] / 2 < 1 + 1e-5f));
     different += std::abs(m[1] - t[1]) > 1.0f / 64;
-    // What is at a point of the object is at the same point of the moved object: compared over a grid inside of the two boxes, the two
-    // pictures go together, and they do not when the grid is the wrong way round.
+    // A point of the object is at the corresponding point of the moved object: sampled over a grid inside the two boxes, the pictures
+    // agree, and they disagree when the grid is mirrored.
     auto const grey = [&](std::vector<float> const& of, float x, float y) {
       auto const i = 3 * (std::min<std::size_t>(side - 1, static_cast<std::size_t>(y * 64)) * side +
                           std::min<std::size_t>(side - 1, static_cast<std::size_t>(x * 64)));
@@ -282,7 +282,7 @@ TEST_CASE("parts at one scale: the object has its size, and the heat maps are at
     split.read(id, nullptr, pixels.data(), maps.data());
     split.look(id, window, false, again.data());
     REQUIRE(pixels == again);
-    // The naive definition: a cell is 1 if a part of that sort has its middle in it or at most 4 pixels from the cell's middle.
+    // The naive definition: a cell is 1 if the centre of a part of that sort is in it or at most 4 pixels from the cell's centre.
     int ones = 0;
     for (std::int64_t k = 0; k < 15; ++k)
       for (int y = 0; y < 16; ++y)
@@ -297,7 +297,7 @@ TEST_CASE("parts at one scale: the object has its size, and the heat maps are at
           ones += near;
         }
     REQUIRE(ones >= 5);
-    // Augmented, the maps are again ones and noughts of the same parts.
+    // Augmented, the maps are again 0 and 1 of the same parts.
     c2f::random_stream draw{1, c2f::purpose::augment, 0, static_cast<std::uint64_t>(id)};
     split.read(id, &draw, pixels.data(), maps.data());
     REQUIRE(pixels != again);
@@ -309,7 +309,7 @@ TEST_CASE("parts at one scale: the object has its size, and the heat maps are at
   }
 }
 
-TEST_CASE("scenes that cannot be are refused") {
+TEST_CASE("invalid scene options are refused") {
   REQUIRE_THROWS_AS(scenes<>({.train = 0}), c2f::input_error);
   REQUIRE_THROWS_AS(scenes<>({.train = 1, .test = -1}), c2f::input_error);
   REQUIRE_THROWS_AS(scenes<>({.train = 1, .test = 1, .occlusion = 4}), c2f::input_error);

@@ -1,4 +1,4 @@
-// Slices cut out of volumes and put together again, and the splits made of pairs of NIfTI files that are written here.
+// Slices cut out of volumes and joined again, and splits made of pairs of NIfTI files written by this test.
 #include <unistd.h>
 
 #include <algorithm>
@@ -34,7 +34,7 @@ using tests::refusal;
 
 static_assert(split<organ_slices<64, 64>> && dataset<organ<64, 64>>);
 
-// The value of a voxel says where it is.
+// The value of a voxel encodes its position.
 volume<float> numbered(std::array<std::int64_t, 3> const& dims) {
   volume<float> v(dims);
   for (std::int64_t z = 0; z < dims[2]; ++z)
@@ -83,12 +83,12 @@ TEST_CASE("cut_slices: three neighbours as channels in the middle of the canvas"
   REQUIRE_THROWS_AS(slice_of(v, 2, 5), c2f::input_error);
 }
 
-TEST_CASE("join_slices puts back what cut_slices cut") {
+TEST_CASE("join_slices is the inverse of cut_slices") {
   auto const v = numbered({3, 4, 5});
   for (int const axis : {0, 1, 2}) {
     auto const images = cut_slices(v, axis, 0, v.dims[static_cast<std::size_t>(axis)], 8, 9);
     REQUIRE(join_slices(images.narrow(1, 1, 1), v.dims, axis).values == v.values);
-    // All answers about a slice are equal: so is their mean, to rounding; thirds of these numbers are exact enough for that.
+    // All predictions of a slice are equal, so their mean is the same up to rounding.
     auto const joined = join_slices(images, v.dims, axis);
     for (std::size_t i = 0; i < v.values.size(); ++i) REQUIRE(std::abs(joined.values[i] - v.values[i]) <= 1e-4f);
   }
@@ -98,14 +98,14 @@ TEST_CASE("join_slices puts back what cut_slices cut") {
   REQUIRE_THROWS_AS(join_slices(at::zeros({5, 8, 8}), v.dims, 2), c2f::input_error);
 }
 
-TEST_CASE("join_slices: the mean of three answers, of two at the ends") {
-  // Sample s answers 10 s + c about slice s - 1 + c. Slice 0: (1 + 10) / 2; slice 1: (2 + 11 + 20) / 3; slice 2: (12 + 21 + 30) / 3;
+TEST_CASE("join_slices: the mean of three predictions, of two at the ends") {
+  // Sample s predicts 10 s + c for slice s - 1 + c. Slice 0: (1 + 10) / 2; slice 1: (2 + 11 + 20) / 3; slice 2: (12 + 21 + 30) / 3;
   // slice 3: (22 + 31) / 2.
-  auto answers = at::zeros({4, 3, 1, 1});
+  auto predictions = at::zeros({4, 3, 1, 1});
   for (int s = 0; s < 4; ++s)
-    for (int c = 0; c < 3; ++c) answers[s][c].fill_(10 * s + c);
-  REQUIRE(join_slices(answers, {1, 1, 4}, 2).values == std::vector<float>{5.5f, 11, 21, 26.5f});
-  REQUIRE(join_slices(answers.narrow(0, 0, 1), {1, 1, 1}, 2).values == std::vector<float>{1});
+    for (int c = 0; c < 3; ++c) predictions[s][c].fill_(10 * s + c);
+  REQUIRE(join_slices(predictions, {1, 1, 4}, 2).values == std::vector<float>{5.5f, 11, 21, 26.5f});
+  REQUIRE(join_slices(predictions.narrow(0, 0, 1), {1, 1, 1}, 2).values == std::vector<float>{1});
 }
 
 TEST_CASE("least_target_pixels is RSTN's rule") {
@@ -115,13 +115,13 @@ TEST_CASE("least_target_pixels is RSTN's rule") {
   REQUIRE(least_target_pixels(pixels, .98) == 2);
   REQUIRE(least_target_pixels(pixels, 1) == 1);
   REQUIRE(least_target_pixels(pixels, .5) == 26);
-  REQUIRE(least_target_pixels({0, 7, 0}, .98) == 7);  // floor(.98) = 0: one is kept all the same
+  REQUIRE(least_target_pixels({0, 7, 0}, .98) == 7);  // floor(.98) = 0, but at least one is kept
   REQUIRE(least_target_pixels({3, 3, 3, 9}, .5) == 3);
   REQUIRE_THROWS_AS(least_target_pixels({0, 0}, .98), c2f::input_error);
   REQUIRE_THROWS_AS(least_target_pixels({1}, 1.5), c2f::input_error);
 }
 
-TEST_CASE("organ: samples, truth, padding and the deal of the volumes") {
+TEST_CASE("organ: samples, truth, padding and the assignment of the volumes to splits") {
   folder dir;
   for (int i = 0; i < 10; ++i) dir.pair("v" + std::to_string(i) + ".nii.gz");
   organ<8, 10> const data(dir.path / "images", dir.path / "labels", {.window = {{101, 301}}, .keep = 1, .padding_label = 255});
@@ -148,7 +148,7 @@ TEST_CASE("organ: samples, truth, padding and the deal of the volumes") {
       for (std::int64_t k = 0; k < 3; ++k)
         REQUIRE(pixels[3 * at + static_cast<std::size_t>(k)] == (inside ? c.intensities(y - 2, x - 2, 2 + k) : 0.0f));
     }
-  // Windowed: voxel (1, 2, 3) was 124, and 101 ... 301 became 0 ... 1.
+  // Windowed: 101 ... 301 becomes 0 ... 1; voxel (1, 2, 3) is 124.
   REQUIRE(c.intensities(1, 2, 3) == (124.0f - 101) / 200);
   REQUIRE(c.intensities(0, 0, 0) == 0.0f);
 
@@ -174,7 +174,7 @@ TEST_CASE("organ: samples, truth, padding and the deal of the volumes") {
   }
 }
 
-TEST_CASE("organ: pairs that cannot be used are noted, or end it") {
+TEST_CASE("organ: unusable pairs are reported, or are an error") {
   folder dir;
   for (std::string const name : {"a.nii", "b.nii", "c.nii", "d.nii", "e.nii", "f.nii", "g.nii", "h.nii", "i.nii"}) dir.pair(name);
   auto const images = dir.path / "images", labels = dir.path / "labels";
@@ -187,12 +187,12 @@ TEST_CASE("organ: pairs that cannot be used are noted, or end it") {
   broken(3, 0, 1) = std::numeric_limits<float>::quiet_NaN();
   write_nifti(images / "f.nii", broken);
   dir.pair("g.nii", {4, 11, 6});
-  std::ofstream(images / "._h.nii") << "what another system leaves";
+  std::ofstream(images / "._h.nii") << "a file of another system";
 
   organ<8, 10> const data(images, labels);
   REQUIRE(data.train.cases().size() == 1);
   REQUIRE(data.test.cases().size() == 1);
-  std::vector<std::string> const wanted{"labels/a.nii'",     "images/b.nii'",         "promises 832 bytes and it has 500",
+  std::vector<std::string> const wanted{"labels/a.nii'",     "images/b.nii'",         "declares 832 bytes and it has 500",
                                         "4 x 5 x 7",         "no voxel of the organ", "voxel (3, 0, 1) is nan",
                                         "a canvas of 8 x 10"};
   REQUIRE(data.faults.size() == wanted.size());
@@ -215,7 +215,7 @@ TEST_CASE("overlay tints the prediction and outlines the truth") {
   REQUIRE(page.at(3, 2) == colour{100, 100, 100});
   REQUIRE(page.at(8, 2) == colour{157, 97, 50});  // half way from 100 to (213, 94, 0), rounded
   REQUIRE(page.at(1, 2) == white);
-  REQUIRE(page.at(4, 4).green > 150);  // the edge between row 0 and 1 lies between y = 4 and y = 5
+  REQUIRE(page.at(4, 4).green > 150);  // the edge between rows 0 and 1 is between y = 4 and y = 5
   REQUIRE(page.at(4, 7) == colour{100, 100, 100});
   overlay(page, std::vector<std::uint8_t>(12, 7), 2, 2, {}, {});
   REQUIRE(page.at(1, 1) == colour{7, 7, 7});
@@ -253,7 +253,7 @@ TEST_CASE("organ reads the hippocampus volumes and finds the incomplete pairs") 
       REQUIRE(std::count(truth.begin(), truth.end(), 1) > 0);
       REQUIRE(*std::max_element(pixels.begin(), pixels.end()) <= 1.0f);
     }
-    // A network that answers all three slices rightly, in three planes.
+    // A network that predicts all three slices correctly, in three planes.
     planes.push_back(join_slices(cut_slices(perfect, axis, 0, perfect.dims[static_cast<std::size_t>(axis)], 64, 64), perfect.dims, axis));
   }
   c2f::metrics::overlap score;

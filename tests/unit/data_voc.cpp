@@ -1,4 +1,4 @@
-// Pictures with boxes: small folders with every fault there is, and the real sets, whose numbers were counted by another program.
+// Pictures with boxes: small folders with every kind of fault, and the real sets, whose counts come from another program.
 #include <unistd.h>
 
 #include <cmath>
@@ -41,7 +41,7 @@ std::string annotation_of(int width, int height, std::string const& objects) {
          "</annotation>";
 }
 
-// A folder in Pascal's layout, or the flat one, that is gone afterwards.
+// A temporary folder in Pascal's layout or in the flat one.
 struct folder : tests::scratch {
   fs::path root = path;
   bool flat;
@@ -110,7 +110,7 @@ TEST_CASE("a sample is a letterboxed picture and boxes as fractions of it") {
   float const mean[]{.485f, .456f, .406f}, deviation[]{.229f, .224f, .225f};
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     std::size_t const row = i / 48, c = i % 3;
-    // The rows beside the border between red and blue are mixed.
+    // The rows next to the border between red and blue are interpolated.
     std::uint8_t const pad[]{124, 116, 104}, red[]{255, 0, 0}, blue[]{0, 0, 255};
     if (row != 7 && row != 8) REQUIRE(bytes[i] == (row < 4 || row >= 12 ? pad : row < 8 ? red : blue)[c]);
     REQUIRE(std::abs(pixels[i] - (bytes[i] / 255.0f - mean[c]) / deviation[c]) < 1e-5f);
@@ -118,13 +118,13 @@ TEST_CASE("a sample is a letterboxed picture and boxes as fractions of it") {
   }
 }
 
-TEST_CASE("which objects count") {
+TEST_CASE("which objects are used") {
   folder const set;
   set.sample("a_1", object("cat", "0 0 10 10"));
   set.sample("a_2", object("cat", "0 0 10 10") + object("cat", "0 0 11 10") + object("dog", "1 1 3 3"));
   set.sample("b_3", object("dog", "0 0 4 4") + object("dog", "0 0 2 8"));
   set.sample("b_4", object("tree", "0 0 4 4"));
-  set.sample("b_5", object("tree", "90 9 4 4") + object("dog", "0 0 4 4"));  // nonsense that nobody asked for
+  set.sample("b_5", object("tree", "90 9 4 4") + object("dog", "0 0 4 4"));  // an invalid box of a class that is not used
   set.lists("a_1\na_2\nb_3\nb_4\nb_5", "a_1");
   auto const names = [&](auto const& train) {
     std::string all;
@@ -140,8 +140,8 @@ TEST_CASE("which objects count") {
   voc<2, 8> const largest{{.root = set.root, .classes = both, .objects = object_choice::largest}};
   REQUIRE(names(largest.train) == "a_1 a_2 b_3 b_5 1");
   REQUIRE(largest.train.box(1)[0][2] == 11.0f / 40);
-  REQUIRE(largest.train.box(2)[1][2] == 4.0f / 40);  // of two of one size the first
-  // The class is the file's, or there is one only; then b_5's nonsense counts.
+  REQUIRE(largest.train.box(2)[1][2] == 4.0f / 40);  // of two of equal size the first
+  // The class is given by the file name, or there is only one; then b_5's invalid box is used.
   voc<2, 8> const prefix{{.root = set.root, .class_from = class_source::file_prefix}};
   REQUIRE(prefix.train.classes() == std::vector<std::string>{"a", "b"});
   REQUIRE(names(prefix.train) == "a_1 b_4 3");
@@ -152,14 +152,14 @@ TEST_CASE("which objects count") {
   REQUIRE(any.train.classes() == std::vector<std::string>{"object"});
   REQUIRE(
       has(any.train.fault(4), "'" + (set.root / "Annotations/b_5.xml").string() + "', object 1 (tree): the box 90, 9, 4, 4 has no area"));
-  // The names that there are, when none is given.
+  // The names in the files, when none is given.
   REQUIRE(voc<3, 8>{{.root = set.root}}.train.classes() == std::vector<std::string>{"cat", "dog", "tree"});
   REQUIRE(has(refusal([&] { voc<2, 8>{{.root = set.root}}; }), "gives 3 classes (cat, dog, tree) instead of 2"));
   REQUIRE(has(refusal([&] { voc<2, 8>{{.root = set.root, .classes = {"cat", "cat"}}}; }), "gives 1 classes (cat, cat) instead of 2"));
   REQUIRE(has(refusal([&] { voc<1, 8>{{.root = set.root, .classes = {"fish"}}}; }), "has no picture for training and 5 that"));
 }
 
-TEST_CASE("a faulty sample keeps its id and says why") {
+TEST_CASE("a faulty sample keeps its id and reports the reason") {
   folder const set;
   std::string const good = object("cat", "0 0 10 10");
   std::string list;
@@ -198,7 +198,7 @@ TEST_CASE("a faulty sample keeps its id and says why") {
         ", object 1 (cat): the box 7, 3, 41, 9 is not within the picture of 40 x 20");
   fault("before", annotation_of(40, 20, object("cat", "-1 3 4 9")), ", object 1 (cat): the box -1, 3, 4, 9 is not within");
   fault("huge", std::string((1 << 20) + 1, ' '), " has 1048577 bytes, more than the 1048576 that are read");
-  // What only the first read finds.
+  // Faults that only the first read finds.
   auto const late = [&](std::string const& name, std::string const& reason) {
     add(name, "'" + (set.root / "JPEGImages" / (name + ".png")).string() + "'" + reason);
   };
@@ -217,7 +217,7 @@ TEST_CASE("a faulty sample keeps its id and says why") {
     set.sample("also_" + std::to_string(i), good);
     add("also_" + std::to_string(i), "");
   }
-  // What is wrong with a list is wrong as a whole.
+  // A fault in a list is an error of the whole set.
   for (auto const& [text, what] : {std::pair{"last\n\ngood 1\nlast\n", "line 4 lists 'last' again; "},
                                    {"../good\n", "line 1 has '../good', "},
                                    {"go\rod\n", "line 1 has 'go?od', "},
@@ -245,7 +245,7 @@ TEST_CASE("a faulty sample keeps its id and says why") {
   REQUIRE(has(refusal([&] { (void)data.train.box(1); }), "no file"));
   REQUIRE(has(refusal([&] { (void)data.train.picture(1); }), "no file"));
 
-  // The loader goes on with those that are sound, the same with any number of threads.
+  // The loader continues with the valid samples, the same with any number of threads.
   std::vector<float> first;
   for (int threads : {0, 1, 4}) {
     loader const l{data.train, {.batch = 5, .threads = threads}};
@@ -264,7 +264,7 @@ TEST_CASE("a faulty sample keeps its id and says why") {
   }
 }
 
-TEST_CASE("folders, lists and options that cannot be") {
+TEST_CASE("invalid folders, lists and options") {
   auto const message = [](voc_options const& options) { return refusal([&] { voc<1, 8>{options}; }); };
   folder const set;
   REQUIRE(has(message({.root = set.root / "nowhere"}), "no folder '" + (set.root / "nowhere/images").string() + "'"));
@@ -279,7 +279,7 @@ TEST_CASE("folders, lists and options that cannot be") {
   REQUIRE(has(message({.root = set.root}), "no folder '" + (set.root / "JPEGImages").string() + "'"));
 }
 
-TEST_CASE("without lists a hash of seed and name splits") {
+TEST_CASE("without lists a hash of seed and name determines the split") {
   folder const set(true);
   for (int i = 0; i < 200; ++i) set.xml("p_" + std::to_string(i), annotation_of(40, 20, object("cat", "0 0 9 9")));
   auto const names = [](auto const& s) {
@@ -294,7 +294,7 @@ TEST_CASE("without lists a hash of seed and name splits") {
   REQUIRE(names(data.test) == names(again.test));
   REQUIRE(names(data.test) != names(other.test));
   for (auto const& name : names(data.test)) REQUIRE(!names(data.train).contains(name));
-  // A file more moves no other.
+  // An additional file does not change the split of the others.
   auto const before = names(data.test);
   set.xml("another", annotation_of(40, 20, object("cat", "0 0 9 9")));
   auto after = names(voc<1, 8>{{.root = set.root}}.test);
@@ -309,7 +309,7 @@ TEST_CASE("a picture is decoded once, while there is room") {
   auto const readable = [&](std::int64_t room) {
     for (auto const* name : {"a", "b"}) set.picture(name);
     voc<1, 8> const data{{.root = set.root, .classes = {"cat"}, .cache_bytes = room}};
-    std::vector<std::thread> threads;  // all at once
+    std::vector<std::thread> threads;  // concurrently
     for (int i = 0; i < 4; ++i)
       threads.emplace_back([&data] {
         std::vector<float> pixels(192), truth(5);
@@ -400,10 +400,10 @@ TEST_CASE("BCCD: two of 364 pictures are faulty, by name") {
   auto const box = both.train.box(0)[0];
   auto const e   = both.train.placed(0).back(
       {(box[0] - box[2] / 2) * 64, (box[1] - box[3] / 2) * 64, (box[0] + box[2] / 2) * 64, (box[1] + box[3] / 2) * 64});
-  REQUIRE(std::abs(e.left - 260) < .01);
-  REQUIRE(std::abs(e.top - 177) < .01);
-  REQUIRE(std::abs(e.right - 491) < .01);
-  REQUIRE(std::abs(e.bottom - 376) < .01);
+  REQUIRE(std::abs(e.x0 - 260) < .01);
+  REQUIRE(std::abs(e.y0 - 177) < .01);
+  REQUIRE(std::abs(e.x1 - 491) < .01);
+  REQUIRE(std::abs(e.y1 - 376) < .01);
 
   loader const l{both.test, {.batch = 24, .threads = 2}};
   std::int64_t images = 0;
@@ -433,7 +433,7 @@ TEST_CASE("pets: three breeds by their files' names") {
   REQUIRE(kinds.train.classes() == std::vector<std::string>{"cat", "dog"});
   REQUIRE(kinds.train.size() + kinds.test.size() == 295);
 
-  // Every picture is whole.
+  // Every picture is complete.
   std::vector<float> pixels(3 * 192 * 192), truth(5);
   for (std::int64_t id = 0; id < heads.test.size(); ++id) heads.test.read(id, nullptr, pixels.data(), truth.data());
 }

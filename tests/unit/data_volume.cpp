@@ -1,4 +1,4 @@
-// Windows, percentiles, means, thresholds and connected parts of small volumes, against values worked out by hand and naive definitions.
+// Windows, percentiles, means, thresholds and connected components of small volumes, against hand-computed values and naive definitions.
 #include <algorithm>
 #include <cstdint>
 #include <functional>
@@ -20,7 +20,7 @@ volume<float> line(std::vector<float> values) {
   return v;
 }
 
-// The parts by relabelling neighbours until nothing changes: slow, and nothing like a flood.
+// Components by relabelling neighbours until nothing changes: slow, and independent of the flood fill under test.
 std::vector<std::int64_t> naive_labels(volume<std::uint8_t> const& mask) {
   std::vector<std::int64_t> label(mask.values.size(), -1);
   for (std::size_t i = 0; i < label.size(); ++i)
@@ -52,7 +52,7 @@ TEST_CASE("windowed: RSTN's window of Hounsfield units") {
 }
 
 TEST_CASE("percentiles are NumPy's") {
-  // np.percentile([7, 1, 3, 9, 5], [0, 25, 30, 100]) = 1, 3, 3.4, 9: place .3 * 4 = 1.2 lies between 3 and 5.
+  // np.percentile([7, 1, 3, 9, 5], [0, 25, 30, 100]) = 1, 3, 3.4, 9: position .3 * 4 = 1.2 is between 3 and 5.
   auto const v = line({7, 1, 3, 9, 5});
   REQUIRE(percentiles(v, 0, 100) == std::array<float, 2>{1, 9});
   REQUIRE(percentiles(v, 25, 30) == std::array<float, 2>{3, 3.4f});
@@ -61,7 +61,7 @@ TEST_CASE("percentiles are NumPy's") {
   REQUIRE_THROWS_AS(percentiles(v, 60, 50), c2f::input_error);
 }
 
-TEST_CASE("mean_of and at_least: three planes vote") {
+TEST_CASE("mean_of and at_least: a vote of three planes") {
   auto const mean = mean_of({line({1, 0, .5f}), line({1, 1, .25f}), line({1, .5f, 0})});
   REQUIRE(mean.values == std::vector<float>{1, .5f, .25f});
   REQUIRE(at_least(mean, .5f).values == std::vector<std::uint8_t>{1, 1, 0});
@@ -92,7 +92,7 @@ TEST_CASE("component_sizes and keep_large_components agree with relabelling") {
   }
 }
 
-TEST_CASE("keep_large_components: a share of 1 keeps the largest ones, half a volume is left alone") {
+TEST_CASE("keep_large_components: a fraction of 1 keeps the largest ones; a mask of more than half the volume is unchanged") {
   volume<std::uint8_t> mask({11, 1, 1});
   mask.values = {1, 1, 0, 1, 1, 0, 1, 0, 0, 0, 0};
   REQUIRE(keep_large_components(mask, 1.0).values == std::vector<std::uint8_t>{1, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0});

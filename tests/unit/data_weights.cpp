@@ -1,5 +1,5 @@
-// Weights out of a file and into one: names, shapes, types, what is refused and that a refusal changes nothing.
-// tests/parity/torchvision_weights.py loads torchvision's networks and hands them back.
+// Loading and saving weights: names, shapes, types, and refusals that leave the network unchanged.
+// tests/parity/torchvision_weights.py compares with torchvision's networks in both directions.
 #include <c2f/c2f.hpp>
 #include <c2f/data/io/weights.hpp>
 #include <c2f/networks/resnet.hpp>
@@ -38,7 +38,7 @@ using tenner = c2f::network_on<c2f::resnet<10, c2f::class_vector<1000>>, c2f::im
 static_assert(c2f::parameter_count<vggs> == 138'357'544);  // torchvision.models.vgg16
 static_assert(c2f::parameter_count<tenner> == 5'418'792);  // torchvision's ResNet(BasicBlock, [1, 1, 1, 1])
 
-/// A file that is gone at the end.
+/// A temporary file.
 struct scratch {
   tests::scratch dir{};
   std::filesystem::path path = dir.path / "weights";
@@ -47,12 +47,13 @@ struct scratch {
   [[nodiscard]] tensors held() const { return c2f::data::read_safetensors(path).tensors; }
 };
 
-/// All leaves, copied.
+/// Copies of all parameters and buffers.
 template <class Net>
-tensors leaves(Net const& of) {
+tensors copies_of(Net const& of) {
   tensors all;
-  c2f::for_each_tensor(
-      of, [&](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const&) { all[path] = each.tensor().detach().clone(); });
+  c2f::for_each_tensor(of, [&](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const&) {
+    all[path] = each.tensor().detach().clone();
+  });
   return all;
 }
 bool same(tensors const& a, tensors const& b) {
@@ -67,38 +68,38 @@ bool same(tensors const& a, tensors const& b) {
 }
 net made(std::uint64_t seed) { return c2f::make_network<small, rgb>(seed); }
 
-/// What loading says when it refuses, and that the network is bit for bit as it was.
+/// The message of a refusal to load; requires that the network is bit for bit unchanged.
 template <class Net>
 std::string refusal(Net& into, std::filesystem::path const& file, c2f::weights_options const& options = {}) {
-  tensors const before = leaves(into);
+  tensors const before = copies_of(into);
   std::string message  = tests::refusal([&] { c2f::load_weights(into, file, options); });
   REQUIRE_FALSE(message.empty());
-  REQUIRE(same(before, leaves(into)));
+  REQUIRE(same(before, copies_of(into)));
   return message;
 }
 
 }  // namespace
 
-TEST_CASE("a network comes back from its file, and the file has torchvision's names") {
+TEST_CASE("a network is restored from its file, and the file has torchvision's names") {
   scratch const file;
   net const one = made(1);
   c2f::save_weights(one, file.path);
   REQUIRE(c2f::data::read_safetensors(file.path).metadata == std::map<std::string, std::string>{{"format", "pt"}});
   tensors const held = file.held();
-  REQUIRE(same(held, leaves(one)));
+  REQUIRE(same(held, copies_of(one)));
   for (char const* const name : {"conv1.weight", "bn1.weight", "bn1.running_var", "bn1.num_batches_tracked", "layer1.0.conv1.weight",
                                  "layer3.0.bn2.bias", "fc.weight", "fc.bias"})
     REQUIRE(held.contains(name));
 
   net two = made(2);
-  REQUIRE_FALSE(same(leaves(two), leaves(one)));
+  REQUIRE_FALSE(same(copies_of(two), copies_of(one)));
   auto const report = c2f::load_weights(two, file.path);
-  REQUIRE(same(leaves(two), leaves(one)));
+  REQUIRE(same(copies_of(two), copies_of(one)));
   REQUIRE(report.matched.size() == held.size());
   REQUIRE(report.missing.size() + report.unexpected.size() + report.unfit.size() + report.widened.size() + report.converted.size() == 0);
 }
 
-TEST_CASE("leaves stay the tensors that they are") {
+TEST_CASE("loading writes into the existing tensors") {
   scratch const file;
   c2f::save_weights(made(1), file.path);
   net two = made(2);
@@ -113,12 +114,12 @@ TEST_CASE("leaves stay the tensors that they are") {
   REQUIRE_FALSE(norm.requires_grad());
   REQUIRE(weight.equal(file.held().at("layer1.0.conv1.weight")));
   scratch const again;
-  c2f::save_weights(two, again.path);  // rows first again
-  REQUIRE(same(again.held(), leaves(made(1))));
+  c2f::save_weights(two, again.path);  // row-major again
+  REQUIRE(same(again.held(), copies_of(made(1))));
 }
 
 TEST_CASE("names and shapes that differ are refused, and partial loading reports them") {
-  tensors given = leaves(made(1));
+  tensors given = copies_of(made(1));
   given.erase("fc.bias");
   given.erase("layer2.0.bn1.weight");
   given["head.weight"]  = at::ones({2});
@@ -129,19 +130,19 @@ TEST_CASE("names and shapes that differ are refused, and partial loading reports
                          {"the weights in '" + file.path.string() + "' are not those of this network",
                           "2 missing in the file, first 'layer2.0.bn1.weight'", "1 unknown to the network, first 'head.weight'",
                           "1 unfit, first 'conv1.weight' (Float [16, 4, 3, 3] in the file, Float [16, 3, 3, 3] in the network)"});
-  tensors const before = leaves(two);
+  tensors const before = copies_of(two);
   auto const report    = c2f::load_weights(two, file.path, {.partial = true});
   REQUIRE(report.missing == names{"layer2.0.bn1.weight", "fc.bias"});
   REQUIRE(report.unexpected == names{"head.weight"});
   REQUIRE(report.unfit == names{"conv1.weight"});
   REQUIRE(report.matched.size() == before.size() - 3);
-  tensors wanted = leaves(made(1));
+  tensors wanted = copies_of(made(1));
   for (char const* const kept : {"fc.bias", "layer2.0.bn1.weight", "conv1.weight"}) wanted[kept] = before.at(kept);
-  REQUIRE(same(leaves(two), wanted));
+  REQUIRE(same(copies_of(two), wanted));
 
-  // Each alone is enough.
+  // Each one alone is an error.
   for (int what = 0; what < 3; ++what) {
-    tensors one = leaves(made(1));
+    tensors one = copies_of(made(1));
     if (what == 0) one.erase("fc.bias");
     if (what == 1) one["head.weight"] = at::ones({2});
     if (what == 2) one["fc.bias"] = at::ones({5});
@@ -162,7 +163,7 @@ TEST_CASE("prefixes choose a part of the file and a part of the network") {
   net two = made(2);
   refusal(two, wrapped.path);
   c2f::load_weights(two, wrapped.path, {.from = "module."});
-  REQUIRE(same(leaves(two), leaves(one)));
+  REQUIRE(same(copies_of(two), copies_of(one)));
 
   struct task {
     using input   = rgb;
@@ -171,39 +172,39 @@ TEST_CASE("prefixes choose a part of the file and a part of the network") {
   };
   c2f::stack<task> model(3);
   c2f::load_weights(model, wrapped.path, {.from = "module.", .into = "coarse."});
-  REQUIRE(same(leaves(model.coarse), leaves(one)));
+  REQUIRE(same(copies_of(model.coarse), copies_of(one)));
   scratch const part;
   c2f::save_weights(model, part.path, {.into = "coarse."});
-  REQUIRE(same(part.held(), leaves(one)));
-  // A file of everything: one part of it.
+  REQUIRE(same(part.held(), copies_of(one)));
+  // One part of a file that has everything.
   scratch const whole;
   c2f::save_weights(model, whole.path);
   net three = made(4);
   c2f::load_weights(three, whole.path, {.from = "coarse."});
-  REQUIRE(same(leaves(three), leaves(one)));
+  REQUIRE(same(copies_of(three), copies_of(one)));
 }
 
-TEST_CASE("what is left out keeps its numbers, on both sides") {
-  tensors given      = leaves(made(1));
+TEST_CASE("excluded tensors keep their values, when loading and saving") {
+  tensors given      = copies_of(made(1));
   given["fc.weight"] = at::ones({1000, 64});
   given["fc.more"]   = at::ones({1});
   scratch const file(given);
   net two              = made(2);
-  tensors const before = leaves(two);
+  tensors const before = copies_of(two);
   auto const report    = c2f::load_weights(two, file.path, {.without = {"fc."}});
   REQUIRE(report.matched.size() == before.size() - 2);
-  tensors wanted = leaves(made(1));
+  tensors wanted = copies_of(made(1));
   for (char const* const kept : {"fc.bias", "fc.weight"}) wanted[kept] = before.at(kept);
-  REQUIRE(same(leaves(two), wanted));
+  REQUIRE(same(copies_of(two), wanted));
   scratch const out;
   c2f::save_weights(two, out.path, {.without = {"fc.", "layer"}});
   REQUIRE(out.held().size() == 6);
 }
 
-TEST_CASE("the count of calls is neither missing nor unexpected") {
-  tensors given = leaves(made(1));
+TEST_CASE("num_batches_tracked is neither missing nor unexpected") {
+  tensors given = copies_of(made(1));
   for (auto at = given.begin(); at != given.end();) at = at->first.ends_with("num_batches_tracked") ? given.erase(at) : std::next(at);
-  REQUIRE(given.size() < leaves(made(1)).size());
+  REQUIRE(given.size() < copies_of(made(1)).size());
   scratch const old(given);
   net two = made(2);
   two.bn1.num_batches_tracked.increment();
@@ -220,7 +221,7 @@ TEST_CASE("the count of calls is neither missing nor unexpected") {
 }
 
 TEST_CASE("floating point numbers of another type are converted, whole numbers are not") {
-  tensors given             = leaves(made(1));
+  tensors given             = copies_of(made(1));
   given["conv1.weight"]     = given["conv1.weight"].to(at::kDouble).add(1e-12);
   given["fc.bias"]          = at::full({4}, 1.00390625, at::kFloat).to(at::kHalf);  // 1 + 2^-8
   given["bn1.running_mean"] = at::full({16}, 1.00390625, at::kFloat).to(at::kBFloat16);
@@ -232,7 +233,7 @@ TEST_CASE("floating point numbers of another type are converted, whole numbers a
   REQUIRE(two.conv1.weight.tensor().equal(made(1).conv1.weight.tensor()));
   REQUIRE(two.conv1.weight.tensor().scalar_type() == at::kFloat);
   REQUIRE(two.fc.bias.tensor().equal(at::full({4}, 1.00390625)));
-  REQUIRE(two.bn1.running_mean.tensor().equal(at::ones({16})));  // bfloat16 has 8 bits: to even
+  REQUIRE(two.bn1.running_mean.tensor().equal(at::ones({16})));  // bfloat16 has 8 bits: ties round to even
   REQUIRE(two.bn1.running_var.tensor().equal(at::full({16}, 1.5)));
 
   given["fc.bias"] = at::ones({4}, at::kLong);
@@ -259,7 +260,7 @@ TEST_CASE("a first layer of twice the channels") {
   at::Tensor own = fine.conv1.weight.tensor();
   auto report    = c2f::load_weights(fine, file.path, {.widen = widening::zero});
   REQUIRE(report.widened == names{"conv1.weight"});
-  REQUIRE(report.matched.size() == leaves(one).size());
+  REQUIRE(report.matched.size() == copies_of(one).size());
   REQUIRE(own.is_same(fine.conv1.weight.tensor()));
   REQUIRE(own.detach().equal(at::cat({weight, at::zeros_like(weight)}, 1)));
   at::Tensor const wanted = one(x, c2f::eval);
@@ -271,8 +272,8 @@ TEST_CASE("a first layer of twice the channels") {
   REQUIRE((fine(at::cat({x, x}, 1), c2f::eval) - wanted).abs().max().item<float>() < 1e-5);
   REQUIRE((fine(at::cat({x, z}, 1), c2f::eval) - wanted).abs().max().item<float>() > 1e-5);
 
-  // Three channels of four are not the half of it, nor is another kernel.
-  tensors given         = leaves(one);
+  // Three channels of four are not half, and another kernel size does not match.
+  tensors given         = copies_of(one);
   given["conv1.weight"] = at::ones({16, 3, 5, 5});
   scratch const other(given);
   tests::require_message(refusal(fine, other.path, {.widen = widening::zero}), {"first 'conv1.weight'"});
@@ -304,18 +305,18 @@ TEST_CASE("a network made of a torch::nn::Module has its module's names") {
   REQUIRE(file.held().contains("norm.num_batches_tracked"));
   at::Tensor const weight = two.module().conv->weight;
   REQUIRE(c2f::load_weights(two, file.path).matched.size() == 7);
-  REQUIRE(same(leaves(two), leaves(one)));
+  REQUIRE(same(copies_of(two), copies_of(one)));
   REQUIRE(weight.equal(one.module().conv->weight));
   auto wide = c2f::make_network<network, c2f::image<6, 8, 8>>(2);
   refusal(wide, file.path);
   REQUIRE(c2f::load_weights(wide, file.path, {.widen = widening::zero}).widened == names{"conv.weight"});
   REQUIRE(wide.module().conv->weight.detach().narrow(1, 0, 3).equal(one.module().conv->weight));
 
-  // What as_module hands out shares the tensors.
+  // as_module shares the tensors.
   auto const handed = c2f::as_module(made(1));
   scratch const again;
   c2f::save_weights(handed->network(), again.path);
-  REQUIRE(same(again.held(), leaves(made(1))));
+  REQUIRE(same(again.held(), copies_of(made(1))));
 }
 
 TEST_CASE("a damaged file changes nothing") {

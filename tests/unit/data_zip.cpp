@@ -1,4 +1,4 @@
-// Zips written here, whole and damaged, and the real ones.
+// Zips written by this test, intact and damaged, and the real ones.
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,7 +29,7 @@ using bytes = std::vector<std::uint8_t>;
 
 using folder = tests::scratch;
 
-// Stored, not packed, so that a test finds its bytes; packed where so said.
+// Stored, so that a test finds the bytes; compressed on request.
 bytes archive_of(std::vector<std::pair<std::string, std::string>> const& entries, bool packed = false) {
   folder const dir;
   std::string const file = (dir.path / "a.zip").string();
@@ -45,7 +45,7 @@ bytes archive_of(std::vector<std::pair<std::string, std::string>> const& entries
   return contents(file);
 }
 
-// The last place where these bytes stand: of a name, that in the central directory.
+// The last position of these bytes: for a name, that in the central directory.
 std::size_t last(bytes const& of, std::string const& text) {
   auto const at = std::find_end(of.begin(), of.end(), text.begin(), text.end());
   REQUIRE(at != of.end());
@@ -104,7 +104,7 @@ TEST_CASE("a zip's entries") {
   }
 }
 
-TEST_CASE("a zip that is damaged says where") {
+TEST_CASE("the error of a damaged zip names the entry") {
   bytes const whole = archive_of({{"one.txt", "some text that is there"}, {"two.txt", "more"}});
   require_message(reading(whole, "three.txt"), {"'test.zip' has no entry 'three.txt'"});
   require_message(reading(whole, "a\nb"), {"has no entry 'a?b'"});
@@ -113,7 +113,7 @@ TEST_CASE("a zip that is damaged says where") {
   changed[first(changed, "that is")] ^= 1;
   require_message(reading(changed, "one.txt"), {"'test.zip', entry 'one.txt'", "CRC"});
   REQUIRE(reading(changed, "two.txt").empty());
-  // Some of these libzip finds when it opens the archive, as its two headers of the entry differ.
+  // libzip detects some of these on opening the archive, since the two headers of the entry differ.
   changed = whole;
   set(changed, "one.txt", checksum, 0, 4);
   require_message(reading(changed, "one.txt"), {"'test.zip'"});
@@ -127,7 +127,7 @@ TEST_CASE("a zip that is damaged says where") {
   set(changed, "one.txt", flags, 1, 2);
   require_message(reading(changed, "one.txt"), {"entry 'one.txt'", "it is encrypted"});
 
-  // More than there is, by little and by much; fewer than there are.
+  // A size too large, slightly and greatly; a size too small.
   bytes const deflated = archive_of({{"one.txt", std::string(1000, 'a')}, {"two.txt", std::string(1000, 'b')}}, true);
   REQUIRE(reading(deflated, "one.txt").empty());
   for (std::uint32_t const size : {1010u, 1u << 26, 990u, 0u}) {
@@ -136,15 +136,15 @@ TEST_CASE("a zip that is damaged says where") {
     CAPTURE(size);
     require_message(reading(changed, "one.txt"), {"'test.zip'"});
   }
-  // A bomb says 1,000,000 bytes of some hundred.
+  // A zip bomb: some hundred bytes that claim to be 1,000,000.
   changed = deflated;
   set(changed, "one.txt", size_of, 1000000, 4);
-  require_message(opening(changed), {"entry 'one.txt'", "so small an archive cannot hold what its entries promise"});
+  require_message(opening(changed), {"entry 'one.txt'", "so small an archive cannot hold what its entries declare"});
   changed = deflated;
   set(changed, "one.txt", size_of, (1u << 26) + 1, 4);
-  require_message(reading(changed, "one.txt"), {"says that it has 67108865 bytes", "67108864"});
+  require_message(reading(changed, "one.txt"), {"it declares 67108865 bytes", "67108864"});
 
-  // The list of entries is at the end: no beginning of an archive is one.
+  // The central directory is at the end: no prefix of an archive is an archive.
   for (std::size_t length = 0; length < whole.size(); ++length) {
     CAPTURE(length);
     require_message(opening({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)}),
@@ -159,7 +159,7 @@ TEST_CASE("a zip that is damaged says where") {
   require_message(refusal([&] { zip_archive(dir.path / "empty.zip"); }), {"empty.zip' is not a whole zip archive"});
 }
 
-TEST_CASE("a zip's names stay within it") {
+TEST_CASE("a name in a zip cannot leave the archive") {
   for (std::string const name : {"../a", "a/../../b", "a/..", "/etc/passwd", "a\\..\\b", "C:a"}) {
     CAPTURE(name);
     require_message(opening(archive_of({{"good", "g"}, {name, "b"}})), {"its name leads out of the archive"});
@@ -172,7 +172,7 @@ TEST_CASE("a zip's names stay within it") {
   require_message(opening(changed), {"control characters"});
 }
 
-TEST_CASE("real zips are read whole") {
+TEST_CASE("real zips are read completely") {
   auto const dir = tests::data("omniglot");
   if (!dir) {
     C2F_SKIP("no omniglot here; set C2F_DATA");

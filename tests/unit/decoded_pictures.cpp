@@ -1,4 +1,4 @@
-// data/decoded_pictures.hpp: decoded once, kept while there is room, the same error each time.
+// The cache of decoded pictures: each is decoded once, kept while there is room, and reports the same error each time.
 #include <c2f/data/decoded_pictures.hpp>
 
 #include <thread>
@@ -14,7 +14,7 @@ auto room_of(std::int64_t bytes) { return std::make_shared<std::atomic<std::int6
 
 }  // namespace
 
-TEST_CASE("a decoded picture is kept while there is room, which sets share") {
+TEST_CASE("a decoded picture is kept while there is room; data sets share the limit") {
   auto const room = room_of(250);
   decoded_pictures first(3, room), second(1, room);
   int decoded      = 0;
@@ -32,7 +32,7 @@ TEST_CASE("a decoded picture is kept while there is room, which sets share") {
   REQUIRE(*room == 50);
 }
 
-TEST_CASE("a picture that cannot be decoded is tried once and refused with the same words") {
+TEST_CASE("a picture that cannot be decoded is tried once and refused with the same message") {
   decoded_pictures pictures(1, room_of(1000));
   int tried      = 0;
   auto const ask = [&] {
@@ -41,7 +41,7 @@ TEST_CASE("a picture that cannot be decoded is tried once and refused with the s
   for (int again = 0; again < 3; ++again) REQUIRE(tests::refusal(ask) == "no picture 1");
 }
 
-TEST_CASE("several threads that ask for one picture get what one of them decodes") {
+TEST_CASE("several threads that request one picture share one decoding") {
   decoded_pictures pictures(1, room_of(1000));
   std::atomic<int> decoded = 0;
   std::vector<std::shared_ptr<decoded_pictures::bytes const>> got(8);

@@ -1,4 +1,4 @@
-// VGG-16's convolutions, the voting network on them, its loss, and what its maps say.
+// VGG-16's convolutions, the voting network on them, its loss, and the detections in its maps.
 #include <cmath>
 #include <map>
 
@@ -19,8 +19,8 @@ using namespace c2f;
 namespace {
 using rgb = image<3, 224, 224>;
 
-// The published sizes: torchvision's vgg16().features has 14,714,688 parameters. Up to pooling 4 the last three 3x3 convolutions of
-// 512 maps are gone: 14,714,688 - 3 (512 * 512 * 9 + 512) = 7,635,264.
+// The published sizes: torchvision's vgg16().features has 14,714,688 parameters. Up to pooling 4, without the last three 3x3 convolutions
+// of 512 maps: 14,714,688 - 3 (512 * 512 * 9 + 512) = 7,635,264.
 static_assert(parameter_count<network_on<vgg16_features<5>, rgb>> == 14'714'688);
 static_assert(parameter_count<network_on<vgg16_features<4>, rgb>> == 7'635'264);
 static_assert(parameter_count<network_on<vgg16_features<3>, rgb>> == 1'735'488);
@@ -43,11 +43,12 @@ struct with_features {
 using small_backbone = sequential<conv<16, 3, 2>, batch_norm, relu, conv<32, 3, 2>, batch_norm, relu, conv<32, 3>, batch_norm, relu>;
 }  // namespace
 
-TEST_CASE("the parameters of VGG-16 are called as in torchvision") {
+TEST_CASE("the parameters of VGG-16 are named as in torchvision") {
   std::map<std::string, std::vector<std::int64_t>> dims;
   with_features net;
-  for_each_tensor(net,
-                [&](std::string const& path, leaf&, state_traits const& traits) { dims[path] = {traits.dims.begin(), traits.dims.end()}; });
+  for_each_tensor(net, [&](std::string const& path, state_tensor&, state_traits const& traits) {
+    dims[path] = {traits.dims.begin(), traits.dims.end()};
+  });
   // torchvision.models.vgg16().features: the convolutions are numbers 0 2 | 5 7 | 10 12 14 | 17 19 21 | 24 26 28.
   std::map<std::string, std::vector<std::int64_t>> expected;
   std::int64_t in = 3;
@@ -83,7 +84,7 @@ TEST_CASE("the first stage of VGG-16 is two convolutions with ReLU and a pooling
   REQUIRE(y.max().item<float>() > 0);
 }
 
-TEST_CASE("a deep voting network gives one map a part, whatever the brightness of its features") {
+TEST_CASE("a deep voting network gives one map per part, independent of the scale of its features") {
   using net_type = network_on<deep_voting<sequential<conv<8, 3, 4>>, 5, 16, 1, 7>, image<3, 32, 32>>;
   static_assert(std::is_same_v<net_type::output, image<5, 8, 8>>);
   net_type net;
@@ -91,18 +92,18 @@ TEST_CASE("a deep voting network gives one map a part, whatever the brightness o
   auto const x = at::arange(2 * 3072, at::kFloat).mul(.61).sin().view({2, 3, 32, 32});
   auto const y = net(x, eval);
   REQUIRE(y.sizes() == at::IntArrayRef{2, 5, 8, 8});
-  REQUIRE(net(x.mul(7), eval).allclose(y, 1e-4, 1e-5));  // the backbone is linear here: its features are 7 times as long
+  REQUIRE(net(x.mul(7), eval).allclose(y, 1e-4, 1e-5));  // the backbone is linear here: its features are scaled by 7
   REQUIRE(!net(x.neg(), eval).allclose(y, 1e-2, 1e-2));
   REQUIRE(net(x.mul(0), eval).isfinite().all().item<bool>());
 
-  // By hand at the cell (0, 3, 4) of image 1: the features' direction, a 1x1 convolution, ReLU, and 7x7 votes.
+  // By hand for cell (3, 4) of part 2 in image 1: normalised features, a 1x1 convolution, ReLU, and 7x7 votes.
   auto const f = net.backbone(x, eval)[1];
   double sum   = net.voting.bias.tensor()[2].item<double>();
   for (std::int64_t v = 0; v < 7; ++v)
     for (std::int64_t u = 0; u < 7; ++u) {
       if (v >= 8 || 1 + u >= 8) continue;  // rows 0 ... 6 and columns 1 ... 7: all inside
-      auto const at_place = f.select(1, v).select(1, 1 + u);
-      auto const unit     = at_place.div(at_place.square().sum().sqrt());
+      auto const feature = f.select(1, v).select(1, 1 + u);
+      auto const unit    = feature.div(feature.square().sum().sqrt());
       for (std::int64_t k = 0; k < 16; ++k) {
         double const cue =
             net.concepts.weight.tensor()[k].flatten().dot(unit).item<double>() + net.concepts.bias.tensor()[k].item<double>();
@@ -122,32 +123,32 @@ TEST_CASE("the loss of deep voting is Dice's, by hand") {
   maps[0][0][0][0].fill_(four);
   targets[0][0][0][0].fill_(1);
   REQUIRE(deep_voting_loss(maps, targets).item<double>() == Approx(1 - (2.6 / 2.89 + 1 / 1.5) / 2));
-  // Nothing to find and nothing found costs nothing; so does a perfect answer.
+  // The loss is 0 where there is no part and no detection, and for a perfect prediction.
   REQUIRE(deep_voting_loss(targets.mul(80).sub(40), targets).item<double>() == Approx(0).margin(1e-6));
 }
 
 TEST_CASE("maps become boxes of the sizes of the parts") {
   auto maps = at::full({2, 4, 5}, -90.0);
   maps[0][1][2].fill_(2);   // a peak
-  maps[0][1][3].fill_(1);   // beside it: no peak
+  maps[0][1][3].fill_(1);   // adjacent: no peak
   maps[0][3][0].fill_(.5);  // another
   maps[1][0][4].fill_(-1);  // sigmoid .27
   std::vector<part_size> const sizes{{8, 4}, {6, 6}};
   auto const found = part_detections(maps, 4, sizes, {.least_score = .2, .most_overlap = .3});
   REQUIRE(found.size() == 3);
   REQUIRE(found[0].part == 0);
-  // sigmoid(2) = .880797 in column 2 and sigmoid(1) = .731059 in column 3, both in row 1, whose middles are at 10, 14 and 6.
+  // sigmoid(2) = .880797 in column 2 and sigmoid(1) = .731059 in column 3, both in row 1: centres at x = 10 and 14, y = 6.
   double const middle = (.880797 * 10 + .731059 * 14) / (.880797 + .731059);
   REQUIRE(found[0].where.centre_x() == Approx(middle).epsilon(1e-5));
   REQUIRE(found[0].where.centre_y() == Approx(6));
   REQUIRE(found[0].where.width() == Approx(8));
   REQUIRE(found[0].where.height() == Approx(4));
   REQUIRE(found[0].score == Approx(1 / (1 + std::exp(-2.0))));
-  REQUIRE(found[1].where == metrics::box{-2, 12, 6, 16});  // alone: the middle of its cell, (2, 14)
+  REQUIRE(found[1].where == metrics::box{-2, 12, 6, 16});  // isolated: the centre of its cell, (2, 14)
   REQUIRE(found[2].part == 1);
   REQUIRE(found[2].where == metrics::box{15, -1, 21, 5});
   REQUIRE(part_detections(maps, 4, sizes, {.least_score = .6, .most_overlap = .3}).size() == 2);
-  // Boxes 40 wide overlap by much: the weaker peak of part 0 goes.
+  // Boxes 40 wide overlap: the weaker peak of part 0 is suppressed.
   REQUIRE(part_detections(maps, 4, std::vector<part_size>{{40, 40}, {6, 6}}, {.least_score = .2, .most_overlap = .3}).size() == 2);
   REQUIRE_THROWS_AS(part_detections(maps, 4, std::vector<part_size>{{1, 1}}), input_error);
   REQUIRE_THROWS_AS(part_detections(maps[0], 4, sizes), input_error);
@@ -183,7 +184,7 @@ TEST_CASE("a small deep voting network learns to find wheels") {
   }
   REQUIRE(last < .6 * first);
 
-  // The mean size of each part at this scale, and average precision of the wheels on what was learned.
+  // The mean size of each part at this scale; average precision of the wheels on the training images.
   std::vector<part_size> sizes(5);
   std::vector<int> count(5);
   std::vector<metrics::annotation> wheels;

@@ -1,4 +1,4 @@
-// The losses of dense maps against their definitions, and their gradients against the derivatives on paper.
+// The losses of dense maps against their definitions, and their gradients against the analytical derivatives.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 #include <c2f/kinds/dense.hpp>
@@ -38,7 +38,7 @@ struct batch {
 
 }  // namespace
 
-TEST_CASE("the cross-entropy of maps is the mean over the pixels that count") {
+TEST_CASE("the cross-entropy of maps is the mean over the pixels that are not ignored") {
   for (std::int64_t const classes : {1, 2, 4}) {
     batch const b(3, classes);
     double sum = 0, counted = 0;
@@ -64,7 +64,7 @@ TEST_CASE("the cross-entropy of maps is the mean over the pixels that count") {
   }
 }
 
-TEST_CASE("a map without a pixel that counts has loss 0 and a graph") {
+TEST_CASE("a map of ignored pixels has loss 0 and a gradient") {
   at::Tensor const truth = at::zeros({2, 3, 3}, at::TensorOptions(at::kLong)).fill_(255);
   for (std::int64_t const classes : {1, 3}) {
     for (bool const entropy_loss : {true, false}) {
@@ -136,7 +136,7 @@ TEST_CASE("the Dice loss of a hard mask") {
   REQUIRE(dice::of(at::zeros({1, 1, 3, 3}).fill_(-200), at::zeros({1, 3, 3}, at::TensorOptions(at::kLong))).item<double>() == 0);
 }
 
-TEST_CASE("a sum of losses is weighted, and serves what all of it serves") {
+TEST_CASE("a sum of losses is weighted, and serves the kinds that all its terms serve") {
   using both = c2f::loss::sum<c2f::loss::weighted<dice, 0.25>, entropy, c2f::loss::weighted<dice, 2>>;
   batch const b(2, 3);
   double const wanted = 2.25 * dice::of(b.raw, b.truth).item<double>() + entropy::of(b.raw, b.truth).item<double>();

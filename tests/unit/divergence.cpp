@@ -17,11 +17,11 @@ TEST_CASE("the divergence of published distributions") {
   at::Tensor const p = row({12, 2, 1, .5, .25, .25}).div(16), q = row({2, 2, 2, 2, 4, 4}).div(16);
   REQUIRE(apart({p, q}) == Approx(.26888563716722658).epsilon(1e-12));
   REQUIRE(apart({q, p}) == Approx(.26888563716722658).epsilon(1e-12));
-  // Of three, with cells that are 0: entropy of the mean (.27778, .31111, .41111) 1.084503 less the mean entropy .705614.
+  // Three distributions with zeros: entropy of the mean (.27778, .31111, .41111), 1.084503, minus the mean entropy .705614.
   REQUIRE(apart({row({.5, .5, 0}), row({0, .1, .9}), row({1. / 3, 1. / 3, 1. / 3})}) == Approx(.378889).epsilon(1e-5));
 }
 
-TEST_CASE("equal distributions are not apart, disjoint ones as far as can be") {
+TEST_CASE("the divergence of equal distributions is 0, that of disjoint ones is maximal") {
   at::Tensor const p = row({.2, .3, .5});
   REQUIRE(apart({p, p}) == Approx(0).margin(1e-15));
   REQUIRE(apart({p}) == Approx(0).margin(1e-15));

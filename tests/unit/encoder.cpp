@@ -14,8 +14,8 @@ double relative(at::Tensor const& a, at::Tensor const& b) {
   return a.sub(b).abs().max().item<double>() / (b.abs().max().item<double>() + 1e-12);
 }
 
-// The same g twice, once compact and once as defined, on one prediction; both outputs are weighted by the same numbers so that
-// the gradients see every pixel differently.
+// The same g twice, compact and by definition, on one prediction. Both outputs are weighted by the same random numbers, so that each
+// pixel has another gradient.
 template <std::int64_t Hidden, std::int64_t... Kernels>
 void compact_is_naive(std::int64_t height, std::int64_t width) {
   using like = c2f::image<3, c2f::dynamic, c2f::dynamic>;
@@ -98,7 +98,7 @@ TEST_CASE("the definition is two padded convolutions of the tile, computed here 
       }
 }
 
-TEST_CASE("z lies in memory like x, so that joining them copies without turning") {
+TEST_CASE("z has the memory format of x, so that concatenation needs no conversion") {
   c2f::encode::tile<>::on<kind, c2f::image<3, 16, 16>> g;
   c2f::initialize(g, 1);
   at::Tensor const x = at::zeros({2, 3, 16, 16}).contiguous(at::MemoryFormat::ChannelsLast), y = at::zeros({2, 5});

@@ -1,4 +1,4 @@
-// Few-shot episodes: what they hold, how they are chosen, and what is refused.
+// Few-shot episodes: their content, how they are drawn, and what is refused.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -105,9 +105,10 @@ TEST_CASE("classes and samples are chosen uniformly") {
   REQUIRE(square < 33.7);
 }
 
-TEST_CASE("an episode is the one that its Philox numbers say") {
-  // 48 samples, sample id of class id % 8; seed 1, 3-way 2-shot with 2 queries. The numbers are those of a few lines of Python that know
-  // Philox4x32-10 (checked with the published vector for zeros: 6627e8d5 e169c58d bc57ac4c 9b00dbd8) and the rule of episodes.hpp.
+TEST_CASE("an episode is determined by its Philox numbers") {
+  // 48 samples, sample id of class id % 8; seed 1, 3-way 2-shot with 2 queries. The expected ids are from an independent Python
+  // implementation of Philox4x32-10 (checked with the published vector for zeros: 6627e8d5 e169c58d bc57ac4c 9b00dbd8) and of the rule in
+  // episodes.hpp.
   numbers labels;
   for (std::int64_t id = 0; id < 48; ++id) labels.push_back(id % 8);
   episodes const all = of(labels, {.way = 3, .shot = 2, .queries = 2, .seed = 1});
@@ -150,7 +151,7 @@ TEST_CASE("the last samples of each class are held out") {
   std::int64_t truth = 0, other = 0;
   std::set<std::int64_t> ids;
   for (std::int64_t id = 0; id < 40; ++id) {
-    // Of class k < 10 the ids are k, k + 20 ... k + 100, of the others up to k + 80.
+    // Class k < 10 has the ids k, k + 20 ... k + 100, the other classes up to k + 80.
     auto const whole = base.test.in_whole(id);
     REQUIRE(whole >= (whole % 20 < 10 ? 80 : 60));
     REQUIRE(base.test.label(id) == whole % 20);
@@ -169,14 +170,14 @@ TEST_CASE("the last samples of each class are held out") {
 TEST_CASE("episodes refuse what cannot be drawn") {
   numbers const labels{0, 0, 0, 1, 1, 1, 2, 2};
   std::vector<std::string> const names{"cat", "dog", "owl"};
-  auto const says = [&](episode_options const& options) { return refusal([&] { (void)of(labels, options, names); }); };
-  REQUIRE(says({.way = 3, .shot = 1, .queries = 1}).empty());
-  require_message(says({.way = 4, .shot = 1, .queries = 1}), {"the test has 3 classes", "episodes of 4"});
-  require_message(says({.way = 3, .shot = 1, .queries = 2}), {"class 2 (owl) of the test has 2 samples", "takes 1 for support and 2"});
-  require_message(says({.way = 0}), {"option way", "is 0"});
-  require_message(says({.shot = -1}), {"option shot", "is -1"});
-  require_message(says({.queries = 0}), {"option queries", "is 0"});
-  require_message(says({.way = std::numeric_limits<std::int64_t>::max()}), {"option way"});
+  auto const fault = [&](episode_options const& options) { return refusal([&] { (void)of(labels, options, names); }); };
+  REQUIRE(fault({.way = 3, .shot = 1, .queries = 1}).empty());
+  require_message(fault({.way = 4, .shot = 1, .queries = 1}), {"the test has 3 classes", "episodes of 4"});
+  require_message(fault({.way = 3, .shot = 1, .queries = 2}), {"class 2 (owl) of the test has 2 samples", "takes 1 for support and 2"});
+  require_message(fault({.way = 0}), {"option way", "is 0"});
+  require_message(fault({.shot = -1}), {"option shot", "is -1"});
+  require_message(fault({.queries = 0}), {"option queries", "is 0"});
+  require_message(fault({.way = std::numeric_limits<std::int64_t>::max()}), {"option way"});
   // A class that has a name but no samples.
   require_message(refusal([&] { (void)of({0, 0, 1, 1}, {.way = 2, .shot = 1, .queries = 1}, names); }), {"class 2 (owl)", "has 0 samples"});
   require_message(refusal([&] { (void)of({}, {.way = 1}); }), {"has 0 classes"});

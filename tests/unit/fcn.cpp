@@ -12,9 +12,9 @@ namespace {
 using any    = c2f::image<3, c2f::dynamic, c2f::dynamic>;
 using narrow = c2f::fcn8s<c2f::dense<2>, 8, 4>;
 
-// Score layers away from zero.
+// Moves the score layers away from zero.
 template <class Net>
-void stir(Net& net) {
+void perturb(Net& net) {
   at::NoGradGuard const no_gradients;
   std::uint64_t id = 0;
   for (auto const& each : c2f::parameters(net)) each.add_(c2f::detail::sample_numbers(each.sizes().vec(), ++id).mul(0.05));
@@ -29,7 +29,7 @@ TEST_CASE("the kernel of a frozen up-sampling is linear") {
     for (int d = 0; d < 2; ++d)
       for (int i = 0; i < 4; ++i)
         for (int j = 0; j < 4; ++j) REQUIRE(four.tensor()[c][d][i][j].item<float>() == (c == d ? wanted[i] * wanted[j] : 0.0f));
-  // Inside, where no border is near, it is the bilinear interpolation of half-pixel centres.
+  // Away from the border it is bilinear interpolation with half-pixel centres.
   for (int const kernel : {4, 16}) {
     at::Tensor const x    = c2f::detail::sample_numbers({1, 1, 9, 9}, 1).to(at::kFloat);
     std::int64_t const by = kernel / 2, edge = kernel / 4;
@@ -50,12 +50,12 @@ TEST_CASE("fcn8s gives a map of the image's size, zero at first") {
     at::Tensor const x = c2f::detail::sample_numbers({1, 3, height, width}, 1).to(at::kFloat);
     REQUIRE(net(x, c2f::train).equal(at::zeros({1, 2, height, width})));
   }
-  stir(net);
+  perturb(net);
   at::Tensor const x = c2f::detail::sample_numbers({1, 3, 33, 47}, 1).to(at::kFloat);
   REQUIRE(net(x, c2f::eval).abs().max().item<double>() > 0);
 }
 
-TEST_CASE("fcn8s trains its 30 convolutions' leaves and freezes three") {
+TEST_CASE("fcn8s trains 36 parameters and freezes three up-sampling kernels") {
   auto const net = c2f::make_network<narrow, any>(1);
   int trained = 0, frozen = 0;
   c2f::for_each_tensor(net, [&](std::string const& path, c2f::state_tensor const&, c2f::state_traits const& traits) {
@@ -67,7 +67,7 @@ TEST_CASE("fcn8s trains its 30 convolutions' leaves and freezes three") {
   REQUIRE(frozen == 3);
 }
 
-TEST_CASE("fcn stretches its backbone's answer to the image") {
+TEST_CASE("fcn up-samples the scores of its backbone to the size of the image") {
   using backbone         = c2f::sequential<c2f::conv<8, 3, 2>, c2f::batch_norm, c2f::relu, c2f::conv<12, 3, 2>, c2f::relu>;
   auto const net         = c2f::make_network<c2f::fcn<backbone, c2f::dense<5>>, any>(1);
   at::Tensor const x     = c2f::detail::sample_numbers({2, 3, 21, 30}, 1).to(at::kFloat);

@@ -1,4 +1,4 @@
-// Few-shot classification: dropout, frozen networks, the classifier that grows, alone and in a stack, and fine-tuning.
+// Few-shot classification: dropout, frozen networks, the growing classifier alone and in a stack, and fine-tuning.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 #include <c2f/data/synthetic/glyphs.hpp>
@@ -51,11 +51,11 @@ bool equal(std::vector<at::Tensor> const& a, std::vector<at::Tensor> const& b) {
   return same;
 }
 
-double closed_probability(at::Tensor const& logits, std::int64_t k) { return logits.softmax(1).select(1, k).max().item<double>(); }
+double largest_probability(at::Tensor const& logits, std::int64_t k) { return logits.softmax(1).select(1, k).max().item<double>(); }
 
 }  // namespace
 
-TEST_CASE("dropout keeps the mean, drops its share, and depends on seed, epoch, sample and place alone") {
+TEST_CASE("dropout keeps the mean, drops its fraction, and depends on seed, epoch, sample and position in the network alone") {
   auto const net     = c2f::make_network<c2f::dropout<0.25>, c2f::vector<4000>>();
   at::Tensor const x = at::ones({3, 4000});
   std::vector<std::int64_t> const ids{5, 9, 2}, other_order{2, 5, 9};
@@ -76,7 +76,7 @@ TEST_CASE("dropout keeps the mean, drops its share, and depends on seed, epoch, 
   REQUIRE_THROWS_AS(net(x, c2f::train), c2f::error);
 }
 
-TEST_CASE("a dropout deep in a network gets the pass of the stack") {
+TEST_CASE("a nested dropout gets the pass of the stack") {
   using inner = c2f::sequential<c2f::conv<8, 3>, c2f::dropout<0.5>>;
   struct task {
     using input   = ::input;
@@ -86,41 +86,41 @@ TEST_CASE("a dropout deep in a network gets the pass of the stack") {
   };
   c2f::stack<task> const model(1);
   at::Tensor const x = numbers({4, 3, 12, 12}, 1), truth = whole({0, 1, 2, 3});
-  auto const answer = [&](std::uint64_t epoch) {
+  auto const fine_at = [&](std::uint64_t epoch) {
     c2f::pass p{.mode = c2f::train, .truth = truth, .t = 1, .seed = 2, .epoch = epoch};
     at::Tensor const fine = model(x, p).fine;
     REQUIRE(p.drops == 6);  // three in each network
     return fine;
   };
-  REQUIRE(answer(1).equal(answer(1)));
-  REQUIRE_FALSE(answer(1).equal(answer(2)));
+  REQUIRE(fine_at(1).equal(fine_at(1)));
+  REQUIRE_FALSE(fine_at(1).equal(fine_at(2)));
 }
 
-TEST_CASE("a frozen network answers as in inference, counts and moves nothing, and lets gradients through") {
+TEST_CASE("a frozen network runs in inference mode, updates no statistics, and passes gradients to its input") {
   using open_net   = c2f::network_on<features, input>;
   using frozen_net = c2f::network_on<c2f::frozen<features>, input>;
   static_assert(c2f::parameter_count<open_net> == 8 * 27 + 16 && c2f::parameter_count<frozen_net> == 0);
   open_net open;
-  frozen_net shut;
+  frozen_net frozen;
   c2f::initialize(open, 3);
-  c2f::initialize(shut, 3);
-  REQUIRE(equal(tensors_of(open), tensors_of(shut)));  // the same paths, so the same values
-  REQUIRE(c2f::parameters(shut).empty());
-  REQUIRE(c2f::count_parameters(shut) == 0);
+  c2f::initialize(frozen, 3);
+  REQUIRE(equal(tensors_of(open), tensors_of(frozen)));  // the same paths, so the same values
+  REQUIRE(c2f::parameters(frozen).empty());
+  REQUIRE(c2f::count_parameters(frozen) == 0);
 
   at::Tensor const x = numbers({5, 3, 12, 12}, 1).requires_grad_();
-  auto const before  = tensors_of(shut);
-  at::Tensor const y = shut(x, c2f::train);
+  auto const before  = tensors_of(frozen);
+  at::Tensor const y = frozen(x, c2f::train);
   REQUIRE(y.equal(open(x, c2f::eval)));
   y.sum().backward();
   REQUIRE(x.grad().abs().sum().item<double>() > 0);
-  REQUIRE(equal(before, tensors_of(shut)));
-  auto const copy = shut;
+  REQUIRE(equal(before, tensors_of(frozen)));
+  auto const copy = frozen;
   REQUIRE(equal(before, tensors_of(copy)));
   REQUIRE(c2f::parameters(copy).empty());
 }
 
-TEST_CASE("a stack trains beside its frozen coarse network") {
+TEST_CASE("a stack trains its fine network while the coarse one is frozen") {
   using small = c2f::predicts<c2f::class_vector<8>, features, c2f::linear<8>>;
   struct task {
     using input   = c2f::image<3, 32, 32>;
@@ -129,39 +129,40 @@ TEST_CASE("a stack trains beside its frozen coarse network") {
   c2f::stack<task> model(1);
   auto const coarse = tensors_of(model, "coarse."), fine = tensors_of(model, "fine.");
   REQUIRE(coarse.size() == fine.size());
-  c2f::fit(model, c2f::data::glyphs<8>({.train = 64, .test = 16, .seed = 1}), c2f::recipe::settings{}.epochs(1).batch(32).learning_rate(0.05));
+  c2f::fit(model, c2f::data::glyphs<8>({.train = 64, .test = 16, .seed = 1}),
+           c2f::recipe::settings{}.epochs(1).batch(32).learning_rate(0.05));
   REQUIRE(equal(coarse, tensors_of(model, "coarse.")));
   REQUIRE_FALSE(equal(fine, tensors_of(model, "fine.")));
 }
 
-TEST_CASE("a grown classifier answers new classes when it is shown some, and closes those that play") {
+TEST_CASE("a growing classifier predicts new classes after adaptation, and masks the rows of pseudo-novel classes") {
   c2f::stack<growing> model(1);
   at::Tensor const x = numbers({7, 3, 12, 12}, 1), support = numbers({4, 3, 12, 12}, 2);
   at::NoGradGuard const no_gradients;
-  for (std::int64_t k : {6, 7, 8}) REQUIRE(closed_probability(model(x, c2f::eval).answer, k) == 0);
+  for (std::int64_t k : {6, 7, 8}) REQUIRE(largest_probability(model(x, c2f::eval).answer, k) == 0);
 
   c2f::pass p;
   few::adapt(model, support, whole({0, 2, 0, 2}), p);  // none of class 1
   auto const both = model(x, c2f::eval);
   for (at::Tensor const& logits : {both.coarse, both.fine}) {
-    REQUIRE(closed_probability(logits, 6) > 0);
-    REQUIRE(closed_probability(logits, 7) == 0);
-    REQUIRE(closed_probability(logits, 8) > 0);
-    REQUIRE(closed_probability(logits, 0) > 0);
+    REQUIRE(largest_probability(logits, 6) > 0);
+    REQUIRE(largest_probability(logits, 7) == 0);
+    REQUIRE(largest_probability(logits, 8) > 0);
+    REQUIRE(largest_probability(logits, 0) > 0);
   }
-  // The row of a class is made of its samples alone, in any order.
+  // The row of a class depends on its samples alone, in any order.
   c2f::stack<growing> other = model;
   few::adapt(other, support.index_select(0, whole({2, 1, 0, 3})), whole({0, 2, 0, 2}), p);
   REQUIRE(at::allclose(other.coarse.classifier.new_rows.tensor(), model.coarse.classifier.new_rows.tensor(), 1e-5, 1e-6));
 
   few::adapt(model, support, whole({0, 1, 2, 0}), p, whole({5, 1}));
   at::Tensor const logits = model(x, c2f::eval).coarse;
-  for (std::int64_t k : {1, 5}) REQUIRE(closed_probability(logits, k) == 0);
-  for (std::int64_t k : {0, 2, 3, 4, 6, 7, 8}) REQUIRE(closed_probability(logits, k) > 0);
+  for (std::int64_t k : {1, 5}) REQUIRE(largest_probability(logits, k) == 0);
+  for (std::int64_t k : {0, 2, 3, 4, 6, 7, 8}) REQUIRE(largest_probability(logits, k) > 0);
   REQUIRE(tests::has(tests::refusal([&] { few::adapt(model, support, whole({0, 1, 2, 3}), p); }), "0 to 2"));
 }
 
-TEST_CASE("generators are trained as the recipe says, and episodes whose loss is not finite change nothing") {
+TEST_CASE("the recipe applies to the training of generators, and an episode whose loss is not finite is skipped") {
   c2f::data::glyphs<8> const data({.train = 240, .test = 16, .seed = 1});
   struct task {
     using input   = c2f::image<3, 32, 32>;
@@ -183,7 +184,7 @@ TEST_CASE("generators are trained as the recipe says, and episodes whose loss is
   for (auto const& other : {c2f::recipe::settings(plain).adam({}), c2f::recipe::settings(plain).clip(1e-3),
                             c2f::recipe::settings(plain).ema(0.9), c2f::recipe::settings(plain).bf16()})
     REQUIRE_FALSE(equal(usual, learned(other, 12)));
-  REQUIRE_FALSE(equal(usual, learned(c2f::recipe::settings(plain).accumulate(4), 4)));  // 4 and 2 episodes, twice
+  REQUIRE_FALSE(equal(usual, learned(c2f::recipe::settings(plain).accumulate(4), 4)));  // steps of 4 and of 2 episodes, in two epochs
 
   c2f::stack<task> model(1);
   c2f::for_each_tensor(model, [](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const&) {
@@ -196,7 +197,7 @@ TEST_CASE("generators are trained as the recipe says, and episodes whose loss is
                    [&](c2f::step_record const& step) { skipped += step.skipped; });
   });
   REQUIRE(tests::has(why, "'fine.classifier.scale'"));
-  REQUIRE(skipped == 2);  // the third ends it
+  REQUIRE(skipped == 2);  // the third one ends the training
   REQUIRE(equal(before, tensors_of(model, ".generator.")));
 }
 
@@ -214,7 +215,7 @@ TEST_CASE("an average generator with factors of 1 makes prototypes: the nearest 
   REQUIRE(at::allclose(net(query, c2f::eval).slice(1, 6), cosines, 1e-4, 1e-4));
 }
 
-TEST_CASE("generators learn on episodes while frozen features stay") {
+TEST_CASE("generators learn on episodes while frozen features are unchanged") {
   c2f::data::glyphs<8> const data({.train = 240, .test = 16, .seed = 1});
   struct task {
     using input   = c2f::image<3, 32, 32>;
@@ -239,6 +240,18 @@ TEST_CASE("generators learn on episodes while frozen features stay") {
     few::fit(model, four.train, {.way = 3, .shot = 2, .queries = 3, .seed = 1}, 1, c2f::recipe::settings{}.epochs(1), [](auto const&) {});
   });
   REQUIRE(tests::has(wrong, "4 classes"));
+
+  struct all_classes_novel {
+    using input   = c2f::image<3, 32, 32>;
+    using network = few::network<c2f::frozen<features>, 4, 4>;
+  };
+  c2f::stack<all_classes_novel> none_left(1);
+  auto const no_query = tests::refusal([&] {
+    c2f::data::glyphs<4> const four({.train = 200, .test = 16, .seed = 1});
+    few::fit(none_left, four.train, {.way = 4, .shot = 2, .queries = 3, .seed = 1}, 1, c2f::recipe::settings{}.epochs(1),
+             [](auto const&) {});
+  });
+  REQUIRE(tests::has(no_query, "leave no other base class of 4"));
 }
 
 namespace {
@@ -268,7 +281,7 @@ struct small {
 
 }  // namespace
 
-TEST_CASE("fine-tuning gives the bytes of fit on the same samples, whatever the recipe says") {
+TEST_CASE("fine-tuning gives the same bytes as fit on the same samples, for each option of the recipe") {
   at::Tensor const x = numbers({6, 3, 12, 12}, 1), truth = whole({3, 1, 0, 2, 1, 1});
   auto const plain = c2f::recipe::settings{}.epochs(8).batch(4).learning_rate(0.1).threads(0).seed(3);
   auto const tuned = [&](c2f::recipe::settings const& recipe) {
@@ -294,7 +307,7 @@ TEST_CASE("fine-tuning gives the bytes of fit on the same samples, whatever the 
   }
 }
 
-TEST_CASE("fine-tuning learns its samples, alone and progressively, and gives the same bytes again") {
+TEST_CASE("fine-tuning learns its samples, with and without a fine network, and is reproducible") {
   using small = c2f::predicts<c2f::class_vector<4>, features, c2f::linear<4>>;
   struct pt {
     using input   = ::input;

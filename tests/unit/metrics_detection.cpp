@@ -25,7 +25,7 @@ TEST_CASE("intersection over union, by hand") {
 }
 
 TEST_CASE("non-maximum suppression keeps the best of what overlaps") {
-  // 1 is best and removes 0 (IoU 8/12). 2 overlaps 0 by 8/12 as well but 1 only by 6/14: it stays at .5 and goes at .3.
+  // Box 1 is best and removes box 0 (IoU 8/12). Box 2 overlaps box 0 by 8/12 as well but box 1 only by 6/14: kept at .5, removed at .3.
   std::vector<box> const boxes{{0, 0, 5, 2}, {1, 0, 6, 2}, {-1, 0, 4, 2}, {20, 0, 25, 2}};
   std::vector<double> const scores{.8, .9, .7, .1};
   REQUIRE(iou(boxes[0], boxes[1]) == Approx(8.0 / 12));
@@ -41,7 +41,7 @@ TEST_CASE("non-maximum suppression keeps the best of what overlaps") {
 TEST_CASE("average precision of five detections, by hand") {
   // Three annotations: one in image 0, two in image 1.
   std::vector<annotation> const truth{{0, {0, 0, 10, 10}}, {1, {0, 0, 10, 10}}, {1, {50, 50, 60, 60}}};
-  // In the order of the scores:            right?                                     precision   recall
+  // In the order of the scores:            correct?                                   precision   recall
   //   .9  image 0, exact                   yes                                        1/1         1/3
   //   .8  image 0, exact again             no: that annotation is taken               1/2
   //   .7  image 2                          no: nothing is annotated there             1/3
@@ -51,15 +51,15 @@ TEST_CASE("average precision of five detections, by hand") {
   std::vector<detection> found{
       {0, {0, 0, 10, 10}, .8}, {1, {0, 0, 10, 8}, .6}, {0, {0, 0, 10, 10}, .9}, {1, {54, 50, 64, 60}, .5}, {2, {0, 0, 10, 10}, .7}};
   REQUIRE(*average_precision(found, truth) == Approx(1.0 / 2));
-  // At IoU 2/5 the last one is right as well: precision 3/5 at recall 1 lifts the 2/4 before it. 1/3 (1 + 3/5 + 3/5) = 11/15.
+  // At IoU 2/5 the last one is correct as well: precision 3/5 at recall 1 lifts the 2/4 before it. 1/3 (1 + 3/5 + 3/5) = 11/15.
   REQUIRE(*average_precision(found, truth, .4) == Approx(11.0 / 15));
-  // At .9 only the first is right.
+  // At .9 only the first is correct.
   REQUIRE(*average_precision(found, truth, .9) == Approx(1.0 / 3));
   REQUIRE(*average_precision({}, truth) == 0);
   REQUIRE(!average_precision(found, {}).has_value());
 
-  // A detection is compared with the annotation it overlaps most, and with no other: the second one here is wrong although it
-  // overlaps the second annotation by 7/13 as well.
+  // A detection is compared only with the annotation that it overlaps most: the second one here is wrong although it overlaps the second
+  // annotation by 7/13 as well.
   std::vector<annotation> const close{{0, {0, 0, 10, 1}}, {0, {4, 0, 14, 1}}};
   std::vector<detection> const both{{0, {0, 0, 10, 1}, .9}, {0, {1, 0, 11, 1}, .8}};
   REQUIRE(*average_precision(both, close, .4) == Approx(1.0 / 2));
@@ -69,7 +69,7 @@ TEST_CASE("average precision of five detections, by hand") {
 }
 
 namespace {
-// The definition, written another way: the curve as a list of (recall, precision) and its area by looking at each step of recall.
+// The definition, written differently: the curve as a list of (recall, precision), and its area summed over the steps of recall.
 double by_definition(std::vector<detection> found, std::vector<annotation> truth, double least) {
   std::vector<std::pair<double, double>> curve;
   double const all = static_cast<double>(truth.size());

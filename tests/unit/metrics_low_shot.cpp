@@ -45,7 +45,7 @@ void require(top_accuracy const& found, double top1, double top5, std::int64_t c
 }  // namespace
 
 TEST_CASE("low-shot accuracies by hand") {
-  // Base 0 and 1, novel 2 and 3; 4 is in neither and always has the best score, and the last image is of it.
+  // Base 0 and 1, novel 2 and 3; class 4 is in neither group and always has the best score; the last image is of class 4.
   //                 base    novel
   low_shot score({0, 1}, {2, 3});
   score.add(rows({{3, 0, 2, 1, 9},    // of 2: best of novel, second of all
@@ -58,12 +58,12 @@ TEST_CASE("low-shot accuracies by hand") {
   require(score.base(), .5, 1, 2);
   require(score.all(), .25, 1, 4);
   // With the prior, by the logistic function s(d) = 1 / (1 + exp(-d)) of the difference within a group:
-  //   image 1: .8 s(1) = .585 for 2; .2 s(3) = .191 for 0, .8 s(-1) = .215 for 3: right
+  //   image 1: .8 s(1) = .585 for 2; .2 s(3) = .191 for 0, .8 s(-1) = .215 for 3: correct
   //   image 2: .8 s(-1) = .215 for 2; .8 s(1) = .585 for 3: wrong
   //   image 3: .2 s(4) = .196 for 0; .8 s(4) = .786 for 3: wrong
   //   image 4: .2 s(-5) for 0: wrong
   require(score.all_with_prior(), .25, 1, 4);
-  // With a prior of .2 image 3 is right (.786 against .196) and image 1 wrong (.8 s(3) = .762 against .2 s(1) = .146).
+  // With a prior of .2 image 3 is correct (.786 against .196) and image 1 wrong (.8 s(3) = .762 against .2 s(1) = .146).
   low_shot other({0, 1}, {2, 3}, .2);
   other.add(rows({{3, 0, 2, 1}, {3, 0, 1, 2}, {5, 1, 0, 4}, {0, 5, 4, 1}}), labels({2, 2, 0, 0}));
   require(other.all_with_prior(), .25, 1, 4);
@@ -89,12 +89,12 @@ TEST_CASE("low-shot top 5 counts five classes") {
   require(score.novel(), 1. / 7, 5. / 7, 7);
   require(score.all(), 1. / 14, 5. / 14, 14);
   // Softmax within a group is (.632, .233, .086, .031, .0116, ...) in both: times .8 for novel and .2 for base. In order: .506 (7), .186
-  // (8), .126 (0), .068 (9), .047 (1), ...: five are right.
+  // (8), .126 (0), .068 (9), .047 (1), ...: five are correct.
   require(score.all_with_prior(), 1. / 14, 5. / 14, 14);
   low_shot fifth(base, novel);
   fifth.add(rows({row, row}), labels({1, 10}));  // 10 has .8 * .031 = .025 and is sixth
   require(fifth.all_with_prior(), 0, .5, 2);
-  // Of equal scores the lower number is better.
+  // Ties go to the lower class.
   low_shot equal({0, 1, 2, 3, 4, 5}, {6});
   equal.add(at::zeros({6, 7}), labels({0, 1, 2, 3, 4, 5}));
   require(equal.base(), 1. / 6, 5. / 6, 6);
@@ -120,7 +120,7 @@ TEST_CASE("low-shot accuracies against the plain definition") {
   found.add(scores.slice(0, 0, 100), labels({truths.begin(), truths.begin() + 100}));
   found.add(scores.slice(0, 100, n).to(at::kDouble), labels({truths.begin() + 100, truths.end()}));
 
-  // topk over the columns of the classes that are candidates, as the definition says.
+  // The definition: topk over the columns of the candidate classes.
   auto const expected = [&](numbers const& images_of, numbers const& among, bool prior) {
     at::Tensor s = scores.clone();
     if (prior)
@@ -156,7 +156,7 @@ TEST_CASE("low-shot accuracies against the plain definition") {
   REQUIRE(found.all().top5 > found.all().top1);
 }
 
-TEST_CASE("low-shot accuracies refuse what has no answer") {
+TEST_CASE("low-shot accuracies refuse undefined cases") {
   require_message(refusal([] { low_shot({0, 1}, {1, 2}); }), {"2 base and 2 novel classes, 3 different"});
   require_message(refusal([] { low_shot({}, {1, 2}); }), {"0 base"});
   require_message(refusal([] { low_shot({-1}, {1}); }), {"from 0 on"});

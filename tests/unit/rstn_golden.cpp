@@ -99,7 +99,7 @@ TEST_CASE("RSTN's log: 420 Dice coefficients and the stop rule") {
   REQUIRE(lines == 420);
   REQUIRE(cases.size() == 20);
 
-  // Stop after the first round, not counting round 0, that agrees with the one before it; after round 10 in any case.
+  // Stop after the first round (not round 0) that agrees with the previous one; after round 10 in any case.
   auto const mean_when = [&](auto rule) {
     double sum = 0;
     for (auto const& rounds : cases) {
@@ -117,12 +117,12 @@ TEST_CASE("RSTN's log: 420 Dice coefficients and the stop rule") {
   REQUIRE(mean_when(c2f::refine::until<.99, 10>{}) == .8462290029432893);
 }
 
-TEST_CASE("RSTN's volume: 40 parts, of which one is kept") {
+TEST_CASE("RSTN's volume: one of 40 components is kept") {
   auto const path = tests::data("rstn_golden/volume_512x512x240_bool.npz");
   if (!path) {
     C2F_SKIP("no rstn_golden here; set C2F_DATA");
   }
-  // The last index of a NumPy array runs fastest, and here the first does: the dimensions are turned round.
+  // NumPy stores the last index contiguously, a volume the first: the dimensions are reversed.
   volume<std::uint8_t> mask({240, 512, 512});
   mask.values = values_of_npz(*path, "'|b1', 'fortran_order': False, 'shape': (512, 512, 240)");
   REQUIRE(mask.size() == 240 * 512 * 512);

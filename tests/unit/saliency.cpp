@@ -1,4 +1,4 @@
-// The saliency module of RSTN, the encoder that sets in late, and the whole of RSTN in a task.
+// The saliency module of RSTN, the delayed encoder encode::after, and RSTN as a task.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 #include <c2f/parts/encode_saliency.hpp>
@@ -25,14 +25,14 @@ struct rstn {
   using source                      = c2f::source::prediction;
   using refine                      = c2f::refine::until<0.95, 10>;
   using loss                        = c2f::loss::dice<>;
-  using loss_weights                     = c2f::loss_weights<1.0 / 3, 2.0 / 3>;
+  using loss_weights                = c2f::loss_weights<1.0 / 3, 2.0 / 3>;
   using schedule                    = c2f::schedule::ramp<0, 10>;
 };
 static_assert(c2f::task<rstn>);
 
 }  // namespace
 
-TEST_CASE("the saliency begins as ones, so that multiplying leaves the image as it is") {
+TEST_CASE("the initial saliency is 1, so that multiplying leaves the image unchanged") {
   c2f::encode::saliency::on<mask, like> g;
   c2f::initialize(g, 5);
   at::Tensor const y = c2f::detail::sample_numbers({2, 1, 8, 8}, 1).to(at::kFloat).sigmoid(),
@@ -76,7 +76,7 @@ TEST_CASE("the saliency is a convolution, ReLU and a convolution, computed here 
     }
 }
 
-TEST_CASE("an encoder that sets in late gives ones before, in training only") {
+TEST_CASE("encode::after gives ones before its t, in training only") {
   using late = c2f::encode::after<0.5, c2f::encode::dense<>>;
   late::on<mask, like> g;
   c2f::encode::dense<>::on<mask, like> now;

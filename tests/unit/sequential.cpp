@@ -1,4 +1,4 @@
-// layers/sequential.hpp: layers in sequence are its layers one after the other, to the bit, also where a norm does the ReLU behind it.
+// A sequential equals its layers applied one after the other, bit for bit, also where a norm does the ReLU that follows it.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 #include <c2f/layers/dropout.hpp>
@@ -13,7 +13,7 @@ using c2f::dropout;
 using c2f::relu;
 using image = c2f::image<3, 9, 7>;
 
-/// Another function than what it is derived from.
+/// Derived from batch_norm, but another function.
 struct halved_norm {
   template <c2f::shape In>
   struct on : batch_norm::on<In> {
@@ -21,7 +21,7 @@ struct halved_norm {
   };
 };
 
-/// What a network answers, its gradients and its running statistics, when `call` runs it.
+/// Output, gradients and running statistics of a network that `call` runs.
 template <class Net, class Call>
 std::vector<at::Tensor> outcome(c2f::mode m, Call const& call) {
   Net net;
@@ -43,7 +43,7 @@ void is_its_layers() {
     auto const found  = outcome<net>(m, [](net const& n, at::Tensor const& x, c2f::pass& p) { return c2f::detail::run(n, x, p); });
     auto const wanted = outcome<net>(m, [](net const& n, at::Tensor const& x, c2f::pass& p) {
       at::Tensor y = x;
-      ++p.level;  // a sequence is one level, its layers another
+      ++p.level;  // the layers of a sequential are one level below it
       std::apply([&](auto const&... layer) { ((y = c2f::detail::run(layer, y, p)), ...); }, n.layers);
       return y;
     });
@@ -62,7 +62,7 @@ TEST_CASE("a sequence is its layers one after the other") {
   is_its_layers<c2f::sequential<conv<8, 3>, dropout<0.5>, batch_norm, relu, dropout<0.5>, conv<2, 1>, batch_norm>>();
 }
 
-TEST_CASE("a sequence leaves what it is given as it was") {
+TEST_CASE("a sequence does not modify its input") {
   c2f::network_on<c2f::sequential<batch_norm, relu>, image> net;
   c2f::initialize(net, 1);
   c2f::network_on<c2f::sequential<>, image> const nothing;

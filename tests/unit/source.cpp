@@ -1,4 +1,4 @@
-// The source: eq. 3 of Ren et al. 2020 and its relatives.
+// The source: eq. 3 of Ren et al. 2020 and its variants.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 
@@ -10,12 +10,12 @@ namespace {
 
 using kind = c2f::class_vector<4>;
 
-struct told {
+struct sampled_batch {
   at::Tensor prediction         = c2f::detail::sample_numbers({1000, 4}, 1).to(at::kFloat).softmax(1);
   at::Tensor labels             = at::zeros({1000}, at::TensorOptions(at::kLong)).fill_(2);
   at::Tensor truth              = kind::from_truth(labels);
   std::vector<std::int64_t> ids = std::vector<std::int64_t>(1000);
-  told() {
+  sampled_batch() {
     for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int64_t>(50'000 - i);
   }
 
@@ -29,7 +29,7 @@ struct told {
     std::vector<bool> took;
     for (std::int64_t i = 0; i < 1000; ++i) {
       bool const is_truth = chosen[i].equal(truth[i]);
-      REQUIRE((is_truth || chosen[i].equal(prediction[i])));  // always a real case, never a mixture
+      REQUIRE((is_truth || chosen[i].equal(prediction[i])));  // either one, never a mixture
       took.push_back(is_truth);
     }
     return took;
@@ -39,10 +39,10 @@ struct told {
 }  // namespace
 
 TEST_CASE("t = 0 is always truth and t = 1 always prediction") {
-  told const batch;
+  sampled_batch const batch;
   REQUIRE(batch.operator()<c2f::source::sample>(0).equal(batch.truth));
   REQUIRE(batch.operator()<c2f::source::sample>(1).equal(batch.prediction));
-  // Also by the draws themselves, at the ends of what a draw can be.
+  // The range of the draws: 0 is excluded, 1 is possible.
   for (std::uint64_t id = 0; id < 100'000; ++id) {
     double const a = c2f::random_stream(1, c2f::purpose::source, 0, id).uniform();
     REQUIRE((a > 0 && a <= 1));
@@ -50,7 +50,7 @@ TEST_CASE("t = 0 is always truth and t = 1 always prediction") {
 }
 
 TEST_CASE("a sample is truth exactly where its draw exceeds t") {
-  told const batch;
+  sampled_batch const batch;
   auto const took = batch.took_truth(batch.operator()<c2f::source::sample>(0.5, 9, 4));
   int truths      = 0;
   for (std::size_t i = 0; i < took.size(); ++i) {
@@ -58,11 +58,11 @@ TEST_CASE("a sample is truth exactly where its draw exceeds t") {
     REQUIRE(took[i] == (a > 0.5));
     truths += took[i];
   }
-  REQUIRE((truths > 420 && truths < 580));  // 5 deviations of a fair coin
+  REQUIRE((truths > 420 && truths < 580));  // 5 standard deviations of a fair coin
 }
 
 TEST_CASE("the draw depends on seed, epoch and id") {
-  told const batch;
+  sampled_batch const batch;
   auto const took = [&](std::uint64_t seed, std::uint64_t epoch) {
     return batch.took_truth(batch.operator()<c2f::source::sample>(0.5, seed, epoch));
   };
@@ -72,7 +72,7 @@ TEST_CASE("the draw depends on seed, epoch and id") {
 }
 
 TEST_CASE("the fine loss flows back through the prediction only where it was taken") {
-  told const batch;
+  sampled_batch const batch;
   c2f::source::sample::on<kind> source;
   c2f::pass p{.mode = c2f::train, .truth = batch.labels, .t = 0.5, .ids = batch.ids};
   at::Tensor const prediction = batch.prediction.detach().clone().set_requires_grad(true);
@@ -84,18 +84,18 @@ TEST_CASE("the fine loss flows back through the prediction only where it was tak
 }
 
 TEST_CASE("the mean is (1 - t) truth + t prediction") {
-  told const batch;
+  sampled_batch const batch;
   at::Tensor const chosen = batch.operator()<c2f::source::mean>(0.25);
   REQUIRE(std::abs(chosen[3][2].item<double>() - (0.75 + 0.25 * batch.prediction[3][2].item<double>())) < 1e-6);
   REQUIRE(std::abs(chosen[3][0].item<double>() - 0.25 * batch.prediction[3][0].item<double>()) < 1e-6);
 }
 
-TEST_CASE("corrupt damages a truth with its probability, into each other class alike") {
-  told const batch;
+TEST_CASE("corrupt replaces a truth with its probability, by each other class equally often") {
+  sampled_batch const batch;
   at::Tensor const chosen = batch.operator()<c2f::source::corrupt<0.3>>(0.5);
   REQUIRE(chosen.sum(1).equal(at::ones({1000})));
-  at::Tensor const share = chosen.mean({0});
-  REQUIRE(std::abs(share[2].item<double>() - 0.7) < 0.075);
-  for (int other : {0, 1, 3}) REQUIRE(std::abs(share[other].item<double>() - 0.1) < 0.05);
+  at::Tensor const fraction = chosen.mean({0});
+  REQUIRE(std::abs(fraction[2].item<double>() - 0.7) < 0.075);
+  for (int other : {0, 1, 3}) REQUIRE(std::abs(fraction[other].item<double>() - 0.1) < 0.05);
   REQUIRE(batch.operator()<c2f::source::corrupt<0>>(0.5).equal(batch.truth));
 }

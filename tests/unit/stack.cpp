@@ -1,10 +1,13 @@
-// The stack: Ren et al. 2020's equations 1 to 4, and that the picture carries other systems.
+// The stack: equations 1 to 4 of Ren et al. 2020, and other systems as compositions of the same parts.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/tensor.h>
+
+#include <cmath>
 
 #include "catch.hpp"
 
@@ -46,17 +49,17 @@ double gradient_size(Net const& net) {
 
 }  // namespace
 
-TEST_CASE("a pass is coarse, source, encoder, fuse and fine, in these words") {
+TEST_CASE("a pass is coarse, source, encoder, fuse and fine") {
   c2f::stack<pt> model(1);
   c2f::pass p{.mode = c2f::train, .truth = labels, .t = 1};
   auto const [coarse, fine] = model(images, p);
   REQUIRE(p.losses.size() == 2);
 
-  c2f::stack<pt> const twin(1);
-  at::Tensor const yc = twin.coarse(images, c2f::train);
+  c2f::stack<pt> const same(1);
+  at::Tensor const yc = same.coarse(images, c2f::train);
   c2f::pass unused{.mode = c2f::train};
-  at::Tensor const z  = twin.encoder(yc.softmax(1), images, unused);
-  at::Tensor const yf = twin.fine(at::cat({images, z}, 1), c2f::train);
+  at::Tensor const z  = same.encoder(yc.softmax(1), images, unused);
+  at::Tensor const yf = same.fine(at::cat({images, z}, 1), c2f::train);
   REQUIRE(coarse.equal(yc));
   REQUIRE(fine.equal(yf));
   REQUIRE(p.losses[0].value.equal(at::cross_entropy_loss(yc, labels)));
@@ -81,7 +84,7 @@ TEST_CASE("with t = 0 no fine gradient reaches the coarse network, with t = 1 so
   REQUIRE(gradient_size(truth.encoder) > 0);
 }
 
-TEST_CASE("the weights of the losses weigh them") {
+TEST_CASE("loss_weights scale the losses") {
   struct heavy : pt {
     using loss_weights = c2f::loss_weights<0.5, 2>;
   };
@@ -114,19 +117,19 @@ TEST_CASE("a stack is a value") {
   REQUIRE(c2f::parameters(copy)[0].equal(c2f::parameters(one)[0]));
 }
 
-TEST_CASE("images of another size are refused in a sentence, and a stack does not train without a truth") {
+TEST_CASE("images of another size are refused, and a stack does not train without a truth") {
   c2f::stack<pt> const model;
   REQUIRE_THROWS_WITH(model(images.narrow(2, 0, 11), c2f::eval),
                       "task 'pt' takes images [N, 3, 12, 12], found [6, 3, 11, 12]; resize them, or change the task's input");
   REQUIRE_THROWS_AS(model(images, c2f::train), c2f::error);
 }
 
-TEST_CASE("a network without values says so") {
+TEST_CASE("a network without initial values is an error") {
   c2f::network_on<small, input> const net;
   REQUIRE_THROWS_AS(net(images, c2f::eval), c2f::error);
 }
 
-TEST_CASE("logits may stand for the prediction, and the networks may differ") {
+TEST_CASE("logits may replace the prediction, and the networks may differ") {
   struct raw : pt {
     using predict = c2f::predict::logits;
   };
@@ -143,7 +146,7 @@ TEST_CASE("logits may stand for the prediction, and the networks may differ") {
   REQUIRE(trained(other, 0.5).losses.size() == 2);
 }
 
-TEST_CASE("refinement runs the fine network on its own answer") {
+TEST_CASE("refinement runs the fine network on its own prediction") {
   struct thrice : pt {
     using refine = c2f::refine::times<3>;
   };
@@ -155,11 +158,11 @@ TEST_CASE("refinement runs the fine network on its own answer") {
   REQUIRE(model(images, c2f::eval).fine.equal(y));
 }
 
-// ---- the picture carries other systems: each of these is a task of less than twenty lines ----
+// ---- other systems, each a task of less than twenty lines ----
 
 namespace {
 
-// Multiplies the image by the map instead of joining them, as RSTN does.
+// Multiplies the image by the map instead of concatenating them, as RSTN does.
 struct multiplied {
   static constexpr char const* name = "multiplied";
   using input                       = ::input;
@@ -167,7 +170,7 @@ struct multiplied {
   using fuse                        = c2f::fuse::multiply;
 };
 
-// Shares features, computed once, and gates the two answers, as CasNet does.
+// Shares features, computed once, and gates the two predictions, as CasNet does.
 struct gated {
   static constexpr char const* name = "gated";
   using input                       = ::input;
@@ -179,7 +182,8 @@ struct gated {
   using combine                     = c2f::combine::gate<>;
 };
 
-// One network looks twice, the second time through an attention map of its first answer, and the answers are averaged: Coarse2Fine.
+// Coarse2Fine: one network runs twice, the second time on the image times an attention map of its first prediction; the predictions are
+// averaged.
 struct looks_twice {
   static constexpr char const* name = "looks_twice";
   using input                       = ::input;
@@ -201,7 +205,7 @@ void require_gradients(Net const& net) {
 
 }  // namespace
 
-TEST_CASE("a task that multiplies: the fine network reads what the coarse one reads") {
+TEST_CASE("a task that multiplies: both networks have the same input shape") {
   c2f::stack<multiplied> model(1);
   REQUIRE(c2f::parameter_count<decltype(model.fine)> == c2f::parameter_count<decltype(model.coarse)>);
   c2f::pass p{.mode = c2f::eval};
@@ -223,12 +227,12 @@ TEST_CASE("a task that shares features and gates: eq. 6 and 8 of CasNet (Wang et
   REQUIRE(at::allclose(both.answer.exp().sum(1), at::ones({6}), 1e-5, 1e-6));
 
   auto const p = trained(model, 0.5);
-  REQUIRE(p.losses.size() == 3);  // coarse, the gate's own, and the mixture's
+  REQUIRE(p.losses.size() == 3);  // coarse, the gate's own, and that of the mixture
   REQUIRE(std::string(p.losses[1].name) == "gate");
   require_gradients(model);
 }
 
-TEST_CASE("the gate's own loss does not reach the coarse answer through its label") {
+TEST_CASE("the gate's own loss has no gradient with respect to the coarse logits") {
   c2f::combine::gate<>::on<kind, c2f::image<8, 6, 6>> gate;
   c2f::initialize(gate, 1);
   at::Tensor const f  = c2f::detail::sample_numbers({6, 8, 6, 6}, 3).to(at::kFloat);
@@ -242,7 +246,32 @@ TEST_CASE("the gate's own loss does not reach the coarse answer through its labe
   REQUIRE(yc.grad().defined());
 }
 
-TEST_CASE("a task that shares weights: one network, two passes, the mean of the answers") {
+// With weights 0 and bias (0, ln 3) the gate's probability of "easy" is 3/4 for every image.
+TEST_CASE("the gate by hand: the mixture is supervised, and the label is whether the coarse prediction is correct") {
+  using two_classes = c2f::class_vector<2>;
+  c2f::combine::gate<>::on<two_classes, c2f::image<4, 3, 3>> gate;
+  c2f::initialize(gate, 1);
+  auto const head = c2f::parameters(gate);  // weight [2, 4], bias [2]
+  {
+    at::NoGradGuard const no_gradients;
+    head[0].zero_();
+    head[1].copy_(at::tensor({0.0, std::log(3.0)}));
+  }
+  at::Tensor const features = c2f::detail::sample_numbers({3, 4, 3, 3}, 1).to(at::kFloat);
+  at::Tensor const coarse   = at::tensor({std::log(4.0f), 0.0f}).expand({3, 2});  // probabilities .8, .2: class 0
+  at::Tensor const fine     = at::tensor({0.0f, std::log(9.0f)}).expand({3, 2});  // probabilities .1, .9
+  at::Tensor const truth    = at::tensor({std::int64_t{0}, std::int64_t{0}, std::int64_t{1}});
+  c2f::pass p{.mode = c2f::train, .truth = truth};
+  c2f::combined const both = gate(features, coarse, fine, p);
+  at::Tensor const mixture = at::tensor({.625f, .375f}).expand({3, 2});  // 3/4 (.8, .2) + 1/4 (.1, .9)
+  REQUIRE(at::allclose(both.supervised.exp(), mixture, 1e-5, 1e-6));
+  REQUIRE(at::allclose(both.answer.exp(), mixture, 1e-5, 1e-6));
+  // The coarse class is correct for two samples of three: labels easy, easy, hard.
+  REQUIRE(p.losses.size() == 1);
+  REQUIRE(p.losses[0].value.item<double>() == Approx(-(2 * std::log(.75) + std::log(.25)) / 3).epsilon(1e-5));
+}
+
+TEST_CASE("a task that shares weights: one network, two passes, the mean of the predictions") {
   c2f::stack<looks_twice> model(1);
   REQUIRE(c2f::parameter_count<decltype(model)> == c2f::parameter_count<c2f::network_on<small, input>> + (7 * 3 * 9 + 3) + (3 * 3 * 9 + 3));
   auto const both = model(images, c2f::eval);

@@ -1,4 +1,4 @@
-// Networks of torch::nn inside c2f, and c2f networks inside torch::nn.
+// torch::nn modules as c2f networks, and c2f networks as torch::nn modules.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 #include <c2f/torch/network.hpp>
@@ -67,7 +67,7 @@ TEST_CASE("a c2f network as a torch module: the same tensors under the same path
   REQUIRE(module->parameters().size() == paths.size());
   REQUIRE(module->named_buffers().contains("layer1.0.bn1.running_mean"));
 
-  // LibTorch's own optimiser trains it.
+  // An optimiser of LibTorch trains it.
   torch::optim::SGD optimizer(module->parameters(), torch::optim::SGDOptions(0.1));
   at::Tensor const x = c2f::detail::sample_numbers({8, 3, 32, 32}, 1).to(at::kFloat), y = c2f::detail::sample_numbers({8, 4}, 2).argmax(1);
   module->train();

@@ -1,4 +1,4 @@
-// Training: the optimiser against its formula, recipes, determinism, and what ends a training.
+// Training: the optimisers against their formulas, recipes, determinism, and how a training ends.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 #include <c2f/print/observers.hpp>
@@ -34,7 +34,7 @@ struct ind : pt {
 struct plain : pt {
   using network = c2f::predicts<kind, c2f::conv<8, 3, 4>, c2f::relu, c2f::global_average_pool, c2f::linear<4>>;
 };
-/// Writes numbers to places that might be the same, which LibTorch has no deterministic way for.
+/// A scatter whose indices might coincide: LibTorch has no deterministic algorithm for it.
 struct scatter {
   template <c2f::shape In>
   struct on {
@@ -81,21 +81,21 @@ TEST_CASE("sgd is PyTorch's formula") {
   for (bool const nesterov : {false, true}) {
     layer n;
     c2f::initialize(n, 1);
-    c2f::sgd optimizer{n, {.momentum = 0.9, .weight_decay = 0.1, .nesterov = nesterov, .shares = &c2f::decay_weights}};
+    c2f::sgd optimizer{n, {.momentum = 0.9, .weight_decay = 0.1, .nesterov = nesterov, .multipliers = &c2f::decay_weights}};
     std::array<at::Tensor, 2> p{n.weight.tensor().detach().clone().to(at::kDouble), n.bias.tensor().detach().clone().to(at::kDouble)},
         m{at::zeros_like(p[0]), at::zeros_like(p[1])};
     for (int step = 0; step < 3; ++step) {
-      double const rate = 0.1 / (step + 1);
+      double const learning_rate = 0.1 / (step + 1);
       std::array<at::Tensor, 2> const g{c2f::detail::sample_numbers({4, 3, 3, 3}, 10 + static_cast<std::uint64_t>(step)),
                                         c2f::detail::sample_numbers({4}, 20 + static_cast<std::uint64_t>(step))};
       optimizer.zero_gradients();
       n.weight.tensor().mutable_grad() = g[0].to(at::kFloat);
       n.bias.tensor().mutable_grad()   = g[1].to(at::kFloat);
-      optimizer.step(rate);
+      optimizer.step(learning_rate);
       for (std::size_t i = 0; i < 2; ++i) {
         at::Tensor const d = g[i].add(p[i], i == 0 ? 0.1 : 0.0);
         m[i]               = m[i].mul(0.9).add(d);
-        p[i]               = p[i].sub(nesterov ? d.add(m[i], 0.9) : m[i], rate);
+        p[i]               = p[i].sub(nesterov ? d.add(m[i], 0.9) : m[i], learning_rate);
       }
     }
     REQUIRE(at::allclose(n.weight.tensor().to(at::kDouble), p[0], 1e-5, 1e-6));
@@ -108,24 +108,24 @@ TEST_CASE("adam is PyTorch's formula") {
     layer n;
     c2f::initialize(n, 1);
     c2f::adam optimizer{
-        n, {.beta1 = 0.8, .beta2 = 0.99, .epsilon = 1e-6, .weight_decay = 0.1, .decoupled = decoupled, .shares = &c2f::decay_weights}};
+        n, {.beta1 = 0.8, .beta2 = 0.99, .epsilon = 1e-6, .weight_decay = 0.1, .decoupled = decoupled, .multipliers = &c2f::decay_weights}};
     std::array<at::Tensor, 2> p{n.weight.tensor().detach().clone().to(at::kDouble), n.bias.tensor().detach().clone().to(at::kDouble)},
         m{at::zeros_like(p[0]), at::zeros_like(p[1])}, v{at::zeros_like(p[0]), at::zeros_like(p[1])};
     for (int step = 1; step <= 3; ++step) {
-      double const rate = 0.01 / step;
+      double const learning_rate = 0.01 / step;
       std::array<at::Tensor, 2> const g{c2f::detail::sample_numbers({4, 3, 3, 3}, 10 + static_cast<std::uint64_t>(step)),
                                         c2f::detail::sample_numbers({4}, 20 + static_cast<std::uint64_t>(step))};
       optimizer.zero_gradients();
       n.weight.tensor().mutable_grad() = g[0].to(at::kFloat);
       n.bias.tensor().mutable_grad()   = g[1].to(at::kFloat);
-      optimizer.step(rate);
+      optimizer.step(learning_rate);
       for (std::size_t i = 0; i < 2; ++i) {
         double const decay = i == 0 ? 0.1 : 0.0;
         at::Tensor const d = decoupled ? g[i] : g[i].add(p[i], decay);
-        if (decoupled) p[i] = p[i].mul(1 - rate * decay);
+        if (decoupled) p[i] = p[i].mul(1 - learning_rate * decay);
         m[i] = m[i].mul(0.8).add(d, 0.2);
         v[i] = v[i].mul(0.99).add(d.mul(d), 0.01);
-        p[i] = p[i].sub(m[i].div(1 - std::pow(0.8, step)).div(v[i].div(1 - std::pow(0.99, step)).sqrt().add(1e-6)), rate);
+        p[i] = p[i].sub(m[i].div(1 - std::pow(0.8, step)).div(v[i].div(1 - std::pow(0.99, step)).sqrt().add(1e-6)), learning_rate);
       }
     }
     REQUIRE(at::allclose(n.weight.tensor().to(at::kDouble), p[0], 1e-5, 1e-6));
@@ -135,12 +135,14 @@ TEST_CASE("adam is PyTorch's formula") {
 
 TEST_CASE("the recipe of the paper") {
   c2f::recipe::cifar const recipe;
-  auto const rate = [&](std::int64_t epoch) { return recipe.learning_rate_at({.epoch = epoch, .iteration = 391 * epoch, .fraction = 0}); };
-  REQUIRE(rate(0) == Approx(0.1));
-  REQUIRE(rate(80) == Approx(0.1));
-  REQUIRE(rate(81) == Approx(0.01));
-  REQUIRE(rate(121) == Approx(0.01));
-  REQUIRE(rate(122) == Approx(0.001));
+  auto const learning_rate = [&](std::int64_t epoch) {
+    return recipe.learning_rate_at({.epoch = epoch, .iteration = 391 * epoch, .fraction = 0});
+  };
+  REQUIRE(learning_rate(0) == Approx(0.1));
+  REQUIRE(learning_rate(80) == Approx(0.1));
+  REQUIRE(learning_rate(81) == Approx(0.01));
+  REQUIRE(learning_rate(121) == Approx(0.01));
+  REQUIRE(learning_rate(122) == Approx(0.001));
   auto const warm = c2f::recipe::settings{}.learning_rate(0.4).warm_up(4);
   for (std::int64_t i = 0; i < 6; ++i)
     REQUIRE(warm.learning_rate_at({.epoch = 0, .iteration = i, .fraction = 0}) ==
@@ -157,7 +159,7 @@ TEST_CASE("the same seed gives the same bytes, whatever the number of loader thr
   REQUIRE_FALSE(c2f::detail::equal_bits(once, trained<pt>(two_epochs().seed(8))));
 }
 
-TEST_CASE("deterministic() gives the same bytes from every run, refuses what cannot by its name, and puts everything back") {
+TEST_CASE("deterministic() gives the same bytes in every run, names an operation that is not deterministic, and restores the settings") {
   at::Context const& context = at::globalContext();
   struct looks {
     bool on = false;
@@ -173,26 +175,26 @@ TEST_CASE("deterministic() gives the same bytes from every run, refuses what can
   auto const once = trained<pt>(two_epochs().deterministic().threads(0));
   REQUIRE(tiny::same_bytes(once, trained<pt>(two_epochs().deterministic().threads(1))));
   REQUIRE(tiny::same_bytes(once, trained<pt>(two_epochs().deterministic().threads(4))));
-  REQUIRE(tiny::same_bytes(once, trained<pt>(two_epochs())));  // on a CPU all that c2f uses is deterministic anyway
+  REQUIRE(tiny::same_bytes(once, trained<pt>(two_epochs())));  // on a CPU all operations of c2f are deterministic
 
   c2f::stack<scatters> model(7);
   c2f::fit(model, data, two_epochs());
   REQUIRE_THROWS_WITH(c2f::fit(model, data, two_epochs().deterministic()),
-                      "recipe.deterministic() was asked for, and the operation put_ has no deterministic algorithm; choose another layer "
+                      "recipe.deterministic() is set, and the operation put_ has no deterministic algorithm; choose another layer "
                       "or loss, or leave deterministic() out");
   REQUIRE(!context.deterministicAlgorithms());
   REQUIRE_THROWS_AS(c2f::deterministically(true, [] { throw c2f::input_error("mine"); }), c2f::input_error);
 }
 
-TEST_CASE("gradients of several batches are one step, and their norm may be limited") {
-  // Without a norm over the batch, two batches of 16 are one of 32, to rounding; the last step of an epoch has 22 samples.
+TEST_CASE("gradients of several batches are accumulated to one step, and their norm may be clipped") {
+  // Without batch normalisation, two batches of 16 equal one of 32 up to rounding; the last step of an epoch has 22 samples.
   auto const whole = trained<plain>(two_epochs().batch(32).momentum(0)),
              parts = trained<plain>(two_epochs().batch(16).accumulate(2).momentum(0)),
              other = trained<plain>(two_epochs().batch(16).momentum(0));
   for (std::size_t i = 0; i < whole.size(); ++i) REQUIRE(whole[i].allclose(parts[i], 1e-4, 1e-5));
   REQUIRE(!whole[0].allclose(other[0], 1e-4, 1e-5));
 
-  // By hand: gradients (3, 0) and (0, 4) have the norm 5; scaled to 2.5 they are halves, and a limit of 6 leaves them alone.
+  // By hand: gradients (3, 0) and (0, 4) have the norm 5; a limit of 2.5 halves them, a limit of 6 does not change them.
   struct net {
     c2f::parameter<c2f::initial::zeros, 2> first, second, unused;
     C2F_MEMBERS(first, second, unused);
@@ -206,7 +208,7 @@ TEST_CASE("gradients of several batches are one step, and their norm may be limi
   optimizer.clip(2.5);
   REQUIRE(n.first.tensor().grad().equal(at::tensor({1.5f, 0.0f})));
   REQUIRE(n.second.tensor().grad().equal(at::tensor({0.0f, 2.0f})));
-  // Whether all are finite: the largest numbers are, although their squares and their sum are not.
+  // gradients_are_finite: the largest floats are finite, although their squares and their sum overflow.
   REQUIRE(optimizer.gradients_are_finite());
   n.first.tensor().mutable_grad() = at::tensor({3e38f, 3e38f});
   REQUIRE(optimizer.gradients_are_finite());
@@ -217,13 +219,13 @@ TEST_CASE("gradients of several batches are one step, and their norm may be limi
   }
 }
 
-TEST_CASE("the moving average is its formula, is what is evaluated, and is left in the model") {
+TEST_CASE("the moving average equals its formula, is evaluated, and is in the model at the end") {
   at::Tensor const from = at::tensor({1.0f, 2.0f}), to = at::tensor({0.0f, 0.0f});
   c2f::moving_average const moving({{from, to}});
   auto const update = [&](std::int64_t iteration) {
     moving.update(c2f::moving_average::weight({.decay = 0.9, .every = 2, .warm_up = 4}, iteration));
   };
-  update(0);  // not yet
+  update(0);  // no update before the second step
   REQUIRE(to.equal(at::tensor({0.0f, 0.0f})));
   update(1);  // k = 0: d = min(.9, 1/4)
   REQUIRE(to.allclose(at::tensor({0.75f, 1.5f})));
@@ -234,17 +236,17 @@ TEST_CASE("the moving average is its formula, is what is evaluated, and is left 
   update(199);  // k = 99: .9
   REQUIRE(to.allclose(at::tensor({0.1f, 0.2f})));
 
-  // A whole training against the average made by hand from what each step left.
+  // A whole training against the average computed from the parameters after each step.
   struct averages {
     std::vector<at::Tensor> mean{};
     bool restore(c2f::training_state& state) {
-      for (auto const& [path, each] : state.leaves) mean.push_back(each.detach().clone().to(at::kDouble));
+      for (auto const& [path, each] : state.model) mean.push_back(each.detach().clone().to(at::kDouble));
       return false;
     }
     void keep(c2f::training_state const& state, c2f::moment when) {
       if (when != c2f::moment::step) return;
       double const k = static_cast<double>(state.now.iteration - 1), d = std::min(0.8, (1 + k) / (10 + k));
-      for (std::size_t i = 0; i < mean.size(); ++i) mean[i] = mean[i].mul(d).add(state.leaves[i].second.detach().to(at::kDouble), 1 - d);
+      for (std::size_t i = 0; i < mean.size(); ++i) mean[i] = mean[i].mul(d).add(state.model[i].second.detach().to(at::kDouble), 1 - d);
     }
   } by_hand;
   c2f::stack<pt> model(7);
@@ -263,12 +265,12 @@ TEST_CASE("the moving average is its formula, is what is evaluated, and is left 
 TEST_CASE("the coarse network of IND is the network of BL, bit for bit, after training") {
   auto const alone = trained<bl>(two_epochs()), truth = trained<ind>(two_epochs()), other = trained<pt>(two_epochs());
   std::vector<at::Tensor> const coarse(truth.begin(), truth.begin() + static_cast<std::ptrdiff_t>(alone.size()));
-  std::vector<at::Tensor> const guessed(other.begin(), other.begin() + static_cast<std::ptrdiff_t>(alone.size()));
+  std::vector<at::Tensor> const by_prediction(other.begin(), other.begin() + static_cast<std::ptrdiff_t>(alone.size()));
   REQUIRE(c2f::detail::equal_bits(alone, coarse));
-  REQUIRE_FALSE(c2f::detail::equal_bits(alone, guessed));
+  REQUIRE_FALSE(c2f::detail::equal_bits(alone, by_prediction));
 }
 
-TEST_CASE("a training tells what it does, and learns") {
+TEST_CASE("observers see the steps and epochs of a training, and it learns") {
   recorder log;
   trained<pt>(two_epochs().epochs(6), &log);
   REQUIRE(log.steps.size() == 6 * 5);
@@ -284,18 +286,18 @@ TEST_CASE("a training tells what it does, and learns") {
   REQUIRE(log.epochs.back().losses[0].second < log.epochs.front().losses[0].second);
 }
 
-TEST_CASE("evaluate counts what is right") {
+TEST_CASE("evaluate counts correct predictions") {
   c2f::stack<pt> const model(3);
   auto const scores = c2f::evaluate(model, data.test, c2f::recipe::settings{}.batch(7));
   at::NoGradGuard const no_gradients;
-  int right = 0;
+  int correct = 0;
   for (auto const& batch : c2f::data::loader{data.test, {.batch = 1, .shuffle = false, .augment = false}}.epoch(0))
-    right += model(batch.images, c2f::eval).fine.argmax(1).equal(batch.truth);
-  REQUIRE(scores[1].values[0].second == Approx(right / 40.0));
+    correct += model(batch.images, c2f::eval).fine.argmax(1).equal(batch.truth);
+  REQUIRE(scores[1].values[0].second == Approx(correct / 40.0));
   REQUIRE(scores[1].values[1].second == 1.0);  // four classes: the truth is always among five
 }
 
-TEST_CASE("a loss that is not finite ends the training before it does harm") {
+TEST_CASE("a loss that is not finite changes no parameter and ends the training") {
   c2f::stack<pt> model(7);
   {
     at::NoGradGuard const no_gradients;
@@ -303,11 +305,11 @@ TEST_CASE("a loss that is not finite ends the training before it does harm") {
   }
   auto const before = c2f::detail::copies_of_tensors(model);
   REQUIRE_THROWS_WITH(c2f::fit(model, data, two_epochs().stop_after_skips(1)),
-                      "the loss 'fine' is not finite at epoch 0, step 0 (1 skipped in a row); the first number of the model that is not is "
+                      "the loss 'fine' is not finite at epoch 0, step 0 (1 skipped in a row); the first non-finite number of the model is "
                       "in 'fine.0.weight'; lower the learning rate");
   REQUIRE(tiny::same_bytes(before, c2f::detail::copies_of_tensors(model)));
-  REQUIRE_THROWS_WITH(c2f::fit(model, data, two_epochs()),  // ten by default: two epochs of five
-                      "the loss 'fine' is not finite at epoch 1, step 4 (10 skipped in a row); the first number of the model that is not "
+  REQUIRE_THROWS_WITH(c2f::fit(model, data, two_epochs()),  // the default limit is 10: two epochs of five steps
+                      "the loss 'fine' is not finite at epoch 1, step 4 (10 skipped in a row); the first non-finite number of the model "
                       "is in 'fine.0.weight'; lower the learning rate");
   REQUIRE(tiny::same_bytes(before, c2f::detail::copies_of_tensors(model)));
 }
@@ -338,12 +340,12 @@ TEST_CASE("an observer may stop a training; Ctrl-C does") {
 
 TEST_CASE("bfloat16 images train float parameters") {
   recorder log;
-  auto const leaves = trained<pt>(two_epochs().bf16(), &log);
-  for (auto const& each : leaves) REQUIRE((each.scalar_type() == at::kFloat || each.scalar_type() == at::kLong));
+  auto const tensors = trained<pt>(two_epochs().bf16(), &log);
+  for (auto const& each : tensors) REQUIRE((each.scalar_type() == at::kFloat || each.scalar_type() == at::kLong));
   REQUIRE(std::isfinite(log.epochs.back().losses[1].second));
 }
 
-TEST_CASE("the log is a line of JSON an epoch") {
+TEST_CASE("the log has a line of JSON per epoch") {
   tests::scratch const dir;
   auto const file = dir.path / "log.jsonl";
   c2f::stack<pt> model(7);
@@ -371,7 +373,7 @@ TEST_CASE("a registry chooses a type by name") {
   REQUIRE_THROWS_WITH(list::with("ptt", [](auto) {}), "no task is called 'ptt'; write one of 'pt'");
 }
 
-TEST_CASE("explain says what a task is") {
+TEST_CASE("explain describes a task") {
   std::string const text = c2f::explain<pt>();
   for (char const* part : {"task 'pt'", "encode::tile<>", "by default", "[N, 6, 32, 32] -> [N, 4]", "schedule::ramp"})
     REQUIRE(text.find(part) != std::string::npos);

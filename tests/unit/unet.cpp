@@ -1,4 +1,4 @@
-// The U-Net: sizes, layers, and what it says of a size that does not fit.
+// The U-Net: sizes, layers, and the error for a size that does not fit.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 #include <c2f/networks/unet.hpp>
@@ -21,8 +21,8 @@ using any = c2f::image<2, c2f::dynamic, c2f::dynamic>;
 class written_out {
  public:
   explicit written_out(c2f::network_on<net, any> const& network) {
-    c2f::for_each_tensor(network,
-                       [&](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const&) { leaves_[path] = each.tensor(); });
+    c2f::for_each_tensor(
+        network, [&](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const&) { tensors_[path] = each.tensor(); });
   }
   at::Tensor operator()(at::Tensor const& x) const {
     at::Tensor const first  = twice(x, "levels.down.");
@@ -34,7 +34,7 @@ class written_out {
   }
 
  private:
-  [[nodiscard]] at::Tensor const& at(std::string const& path) const { return leaves_.at(path); }
+  [[nodiscard]] at::Tensor const& at(std::string const& path) const { return tensors_.at(path); }
   [[nodiscard]] at::Tensor up(at::Tensor const& x, std::string const& path) const {
     return at::conv_transpose2d(x, at(path + "weight"), at(path + "bias"), {2, 2});
   }
@@ -48,7 +48,7 @@ class written_out {
     }
     return x;
   }
-  std::map<std::string, at::Tensor> leaves_;
+  std::map<std::string, at::Tensor> tensors_;
 };
 
 }  // namespace
@@ -61,13 +61,13 @@ TEST_CASE("a U-Net is its layers, written out") {
   REQUIRE(y.sub(written_out(network)(x)).abs().max().item<double>() < 1e-5);
 }
 
-TEST_CASE("a U-Net says which sizes it takes") {
+TEST_CASE("the error of a U-Net says which sizes it takes") {
   auto const network = c2f::make_network<net, any>(3);
-  std::string said;
+  std::string message;
   try {
     network(at::zeros({1, 2, 12, 18}), c2f::eval);
   } catch (c2f::input_error const& wrong) {
-    said = wrong.what();
+    message = wrong.what();
   }
-  REQUIRE(said == "c2f::unet takes maps whose sides are multiples of 4, found 12 x 18; pad or resize them, or use fewer levels");
+  REQUIRE(message == "c2f::unet takes maps whose sides are multiples of 4, found 12 x 18; pad or resize them, or use fewer levels");
 }

@@ -1,4 +1,4 @@
-// A file that is whole or not there (data/io/whole_file.hpp), and SHA-256 (data/io/sha256.hpp) against published sums.
+// Atomic file replacement (data/io/whole_file.hpp), and SHA-256 (data/io/sha256.hpp) against published digests.
 #include <c2f/data/io/sha256.hpp>
 #include <c2f/data/io/whole_file.hpp>
 
@@ -42,7 +42,7 @@ mode_t mode_of(fs::path const& path) {
 
 }  // namespace
 
-TEST_CASE("a file is there when it is committed, and not before") {
+TEST_CASE("a file exists once it is committed, and not before") {
   scratch const s;
   fs::path const path = s.path / "a.txt";
   {
@@ -59,9 +59,9 @@ TEST_CASE("a file is there when it is committed, and not before") {
     whole_file out(path);
     out.write("three");
   }
-  REQUIRE(text_of(path) == "one two");  // not committed: as it was
+  REQUIRE(text_of(path) == "one two");  // not committed: unchanged
   REQUIRE(s.files() == 1);
-  whole_file first(path), second(path);  // two at a time do not share a name
+  whole_file first(path), second(path);  // two writers use different temporary names
   first.write("first");
   second.write("second");
   second.commit();
@@ -70,7 +70,7 @@ TEST_CASE("a file is there when it is committed, and not before") {
   REQUIRE(s.files() == 1);
 }
 
-TEST_CASE("a file without a folder in its name is written where the program is") {
+TEST_CASE("a file name without a folder is written to the current folder") {
   scratch const s;
   fs::path const before = fs::current_path();
   fs::current_path(s.path);
@@ -79,7 +79,7 @@ TEST_CASE("a file without a folder in its name is written where the program is")
   REQUIRE(text_of(s.path / "plain.txt") == "x");
 }
 
-TEST_CASE("a new file has the usual mode, one that replaces another has that one's") {
+TEST_CASE("a new file has the default mode; a replacement has the mode of the replaced file") {
   scratch const s;
   fs::path const path = s.path / "a.txt";
   mode_t const before = ::umask(0027);
@@ -92,7 +92,7 @@ TEST_CASE("a new file has the usual mode, one that replaces another has that one
   REQUIRE(mode_of(path) == 0604);
 }
 
-TEST_CASE("a name that a dead process left is passed over") {
+TEST_CASE("a temporary file of a dead process is skipped") {
   scratch const s;
   fs::path const path = s.path / "a.txt";
   for (int count = 0; count < 200; ++count)
@@ -102,7 +102,7 @@ TEST_CASE("a name that a dead process left is passed over") {
   REQUIRE(s.files() == 201);
 }
 
-TEST_CASE("what cannot be written says which call failed and why") {
+TEST_CASE("a failed write reports the system call and the reason") {
   scratch const s;
   std::string const what_to_do = "; choose a folder that can be written and has room";
   fs::path const nowhere       = s.path / "no" / "a.txt";
@@ -110,11 +110,11 @@ TEST_CASE("what cannot be written says which call failed and why") {
           "cannot write '" + nowhere.string() + "': open: No such file or directory" + what_to_do);
   fs::create_directory(s.path / "dir");
   REQUIRE(tests::refusal([&] { write_file(s.path / "dir", "x"); }) ==
-          "cannot write '" + (s.path / "dir").string() + "': it is there and is not a file; choose another name");
+          "cannot write '" + (s.path / "dir").string() + "': it exists and is not a regular file; choose another name");
   REQUIRE(tests::refusal([&] { write_file("/dev/full", "x"); }) ==
-          "cannot write '/dev/full': it is there and is not a file; choose another name");
+          "cannot write '/dev/full': it exists and is not a regular file; choose another name");
 
-  // A limit on the size of files stops the second write in the middle: a short write first, then the reason.
+  // A limit on the file size stops the second write: a short write first, then the error.
   fs::path const path = s.path / "a.txt";
   write_file(path, "before");
   auto const ignored = std::signal(SIGXFSZ, SIG_IGN);
@@ -123,10 +123,10 @@ TEST_CASE("what cannot be written says which call failed and why") {
   few          = was;
   few.rlim_cur = 10;
   REQUIRE(::setrlimit(RLIMIT_FSIZE, &few) == 0);
-  std::string const said = tests::refusal([&] { write_file(path, "more than ten bytes"); });
+  std::string const message = tests::refusal([&] { write_file(path, "more than ten bytes"); });
   REQUIRE(::setrlimit(RLIMIT_FSIZE, &was) == 0);
   std::signal(SIGXFSZ, ignored);
-  REQUIRE(said == "cannot write '" + path.string() + "': write: File too large" + what_to_do);
+  REQUIRE(message == "cannot write '" + path.string() + "': write: File too large" + what_to_do);
   REQUIRE(text_of(path) == "before");
   REQUIRE(s.files() == 2);
 }
@@ -137,7 +137,7 @@ TEST_CASE("SHA-256 of the published messages") {
   REQUIRE(c2f::data::sha256_of("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq") ==
           "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
   REQUIRE(c2f::data::sha256_of("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  // A million times 'a', piece by piece and from a file that is no multiple of the reader's pieces.
+  // A million times 'a', in pieces, and from a file whose size is not a multiple of the reader's buffer.
   std::string const million = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
   c2f::data::sha256 sum;
   for (int i = 0; i < 1000; ++i) sum.update(std::string(1000, 'a').data(), 1000);

@@ -1,15 +1,16 @@
-// c2f/core/architecture.hpp: what can be put on a shape.
+// c2f/core/architecture.hpp: architectures, and the networks they become on a shape.
 //
 //   struct my_layer {                                     // an architecture
 //     template <c2f::shape In> struct on {                // the network it becomes on inputs of shape In
-//       using output = In;                                // the shape it gives, known while compiling
+//       using output = In;                                // its output shape, known at compile time
 //       at::Tensor operator()(at::Tensor const& x, c2f::mode) const { return x; }
 //       C2F_MEMBERS();                                    // its parameters, buffers and inner networks
 //     };
 //   };
 //   auto net = c2f::make_network<my_layer, c2f::image<3, 32, 32>>(seed);
 //
-// The fine network of a stack is the coarse architecture on a wider input: only the first layer's weight changes shape.
+// The fine network of a stack is by default the coarse architecture on an input with more channels: only the first layer's weight has
+// another shape.
 #pragma once
 
 #include <c2f/core/mode.hpp>
@@ -20,7 +21,7 @@
 
 namespace c2f {
 
-/// The network that an architecture becomes on a shape.
+/// The network that an architecture becomes on inputs of a shape.
 template <class Architecture, shape In>
 using network_on = typename Architecture::template on<In>;
 
@@ -30,11 +31,11 @@ concept network = shape<typename Net::output> && requires(Net const& net, at::Te
   { net(x, eval) } -> std::convertible_to<at::Tensor>;
 };
 
-/// Requires: `on<In>`, a network, for the shapes it fits.
+/// Requires: `on<In>`, a network, for every shape it accepts.
 template <class A, class In>
 concept architecture_on = shape<In> && network<network_on<A, In>>;
 
-/// An architecture on a shape, with the initial values of `seed`.
+/// The network on a shape, with the initial values of `seed`.
 template <class Architecture, shape In>
   requires architecture_on<Architecture, In>
 [[nodiscard]] network_on<Architecture, In> make_network(std::uint64_t seed = 0) {

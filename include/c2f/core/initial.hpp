@@ -1,8 +1,8 @@
-// c2f/core/initial.hpp: how a parameter begins.
+// c2f/core/initial.hpp: initial values of parameters and buffers.
 //
-// An initial value is a type with `static double draw(random_stream&, std::span<std::int64_t const> dims, std::int64_t index)`, called
-// once an element, in order. The stream is a function of (seed, path of the parameter) and of nothing else, so a network has the same
-// initial values wherever it stands: the coarse network of IND equals the network of BL bit for bit.
+// An initialiser is a type with `static double draw(random_stream&, std::span<std::int64_t const> dims, std::int64_t index)`, called
+// once per element, in order. The stream is a function of (seed, path of the parameter) alone, so a network has the same initial values
+// in every stack: the coarse network of IND equals the network of BL bit for bit.
 #pragma once
 
 #include <c2f/core/random.hpp>
@@ -13,7 +13,7 @@
 
 namespace c2f::initial {
 
-/// A convolution's weight is [out, in, kernel, kernel], a linear one [out, in].
+/// Fan-in and fan-out of a weight [out, in, kernel, kernel] (convolution) or [out, in] (linear).
 [[nodiscard]] constexpr std::int64_t fan_in(std::span<std::int64_t const> dims) {
   std::int64_t product = 1;
   for (std::size_t i = 1; i < dims.size(); ++i) product *= dims[i];
@@ -32,7 +32,7 @@ struct he_normal {
   }
 };
 
-/// Normal with deviation sqrt(2 / c_in), for the rows of a classifier: Gidaris and Komodakis, CVPR 2018, in their code.
+/// Normal with deviation sqrt(2 / c_in), for the rows of a cosine classifier: the published code of Gidaris and Komodakis, CVPR 2018.
 struct he_normal_in {
   static double draw(random_stream& random, std::span<std::int64_t const> dims, std::int64_t) {
     return random.normal() * std::sqrt(2.0 / static_cast<double>(fan_in(dims)));
@@ -46,7 +46,7 @@ struct xavier_normal {
   }
 };
 
-/// Uniform in +-1/sqrt(fan): what PyTorch gives a linear layer. `FanIn` is stated for a bias, which does not know its weight.
+/// Uniform in +-1/sqrt(fan_in), PyTorch's default for a linear layer. `FanIn` is needed for a bias, whose shape does not contain it.
 template <std::int64_t FanIn = 0>
 struct uniform {
   static double draw(random_stream& random, std::span<std::int64_t const> dims, std::int64_t) {
@@ -54,13 +54,13 @@ struct uniform {
   }
 };
 
-/// Every element the same.
+/// Every element is `Value`.
 template <double Value>
 struct constant {
   static double draw(random_stream&, std::span<std::int64_t const>, std::int64_t) { return Value; }
 };
 
-/// The identity of a square matrix, and normal numbers of deviation `Noise` on it.
+/// The identity matrix [n, n] plus normal noise of deviation `Noise`.
 template <double Noise = 0.0>
 struct identity {
   static double draw(random_stream& random, std::span<std::int64_t const> dims, std::int64_t index) {

@@ -1,10 +1,10 @@
-// c2f/core/kind.hpp: what a network predicts.
+// c2f/core/kind.hpp: kinds, that is, what a network predicts.
 //
-// A kind says how its networks end, how an answer is scored, and which task encoding carries it into a map. The smallest is
-// kinds/class_vector.hpp. Three spaces are told apart:
-//   raw         what a network gives (logits)                                 [N, ...], the shape of output<In>
-//   prediction  what the fine network is told, whether guessed or true        [N, ...], the same shape for both
-//   truth       what the data holds (a class index)                           [N, ...]
+// A kind defines the output shape of its networks, how predictions are scored, and which encoder turns a prediction into a map. The
+// smallest is kinds/class_vector.hpp. Three representations are distinguished:
+//   raw         a network's output (logits)                                   [N, ...], the shape of output<In>
+//   prediction  the conditioning of the fine network, predicted or true       [N, ...], the same shape for both
+//   truth       the label in the data (a class index)                         [N, ...]
 #pragma once
 
 #include <c2f/core/shapes.hpp>
@@ -17,19 +17,19 @@
 namespace c2f {
 
 /// Requires:
-///   K::output<In>           the shape a network on images In must end in
-///   K::truth_value          the number type of a truth
+///   K::output<In>           the output shape of a network on images In
+///   K::truth_value          the element type of a truth
 ///   K::predict(raw)         the prediction, differentiable
 ///   K::from_truth(truth)    the truth in the shape of a prediction, without gradient
-///   K::default_encoder      the encoder g of a task that names none
-///   K::default_loss         a loss: `default_loss::of(raw, truth)`, a scalar, the mean over the batch
-///   K::score                counts of an evaluation: samples, add(raw, truth), values()
-/// What some parts ask besides:
+///   K::default_encoder      the default encoder g of a task
+///   K::default_loss         the default loss: `default_loss::of(raw, truth)`, a scalar, the mean over the batch
+///   K::score                accumulates an evaluation: samples, add(raw, truth), values()
+/// Required by some parts only:
 ///   K::distribution         true: predictions are probabilities along dimension 1 (tile, average, gate, logits)
-///   K::truth_dims<In>       the dimensions of one truth, std::array<std::int64_t, R> (fit compares the data's with it)
-///   K::agreement(a, b)      how far two raw answers say the same, [N] from 0 to 1 (refine::until)
-///   K::corrupt(truth, rate, pass), K::corrupt_rate    a damaged truth (source::corrupt)
-///   K::example<In>(n)       n truths that differ (conformance)
+///   K::truth_dims<In>       the dimensions of one truth, std::array<std::int64_t, R> (fit checks the data against it)
+///   K::agreement(a, b)      how far two raw outputs agree, [N] in [0, 1] (refine::until)
+///   K::corrupt(truth, rate, pass), K::corrupt_rate    a corrupted truth (source::corrupt)
+///   K::example<In>(n)       n different truths (conformance)
 template <class K>
 concept output_kind = requires(at::Tensor const& tensor, typename K::score& score) {
   typename K::truth_value;
@@ -45,14 +45,14 @@ concept output_kind = requires(at::Tensor const& tensor, typename K::score& scor
 template <class K>
 concept distribution = output_kind<K> && requires { requires K::distribution; };
 
-/// A loss or a fuse may say which kinds it serves: `template <class Kind> static constexpr bool serves`. Else it serves all.
+/// A loss or a fuse may restrict the kinds it supports: `template <class Kind> static constexpr bool serves`. The default is all kinds.
 template <class Part, class Kind>
 inline constexpr bool serves_kind = true;
 template <class Part, class Kind>
   requires requires { Part::template serves<Kind>; }
 inline constexpr bool serves_kind<Part, Kind> = Part::template serves<Kind>;
 
-/// An architecture that knows what it predicts: `using kind = ...` beside `on<In>`.
+/// An architecture that declares what it predicts: `using kind = ...` next to `on<In>`.
 template <class A>
 concept has_kind = output_kind<typename A::kind>;
 

@@ -1,10 +1,10 @@
-// c2f/core/members.hpp: lists a struct's members once, which makes it a Boost.Hana Struct.
+// c2f/core/members.hpp: lists the members of a struct, which makes it a Boost.Hana Struct.
 //
-//   struct block { conv_net conv1; norm_net bn1;  C2F_MEMBERS(conv1, bn1) };
+//   struct block { conv_net conv1; norm_net bn1;  C2F_MEMBERS(conv1, bn1); };
 //
-// The names become the path of a parameter ("conv1.weight"). Up to 256 members; C2F_MEMBERS() for a struct without any.
-// Unlike BOOST_HANA_DEFINE_STRUCT the members stay ordinary declarations, with their comments and default values, and unlike
-// BOOST_HANA_ADAPT_STRUCT the macro stands inside the struct, so it serves templates too.
+// The names become components of parameter paths ("conv1.weight"). Up to 256 members; C2F_MEMBERS() for a struct without members.
+// Unlike with BOOST_HANA_DEFINE_STRUCT, members are ordinary declarations with comments and default values; unlike
+// BOOST_HANA_ADAPT_STRUCT, the macro is written inside the struct and therefore works for templates.
 #pragma once
 
 #include <boost/hana/accessors.hpp>
@@ -15,6 +15,7 @@
 #include <boost/hana/tuple.hpp>
 #include <boost/hana/unpack.hpp>
 
+// Recursive expansion of a variadic macro (__VA_OPT__): SCAN scans its argument 4^4 = 256 times, and each scan expands one member.
 #define C2F_DETAIL_AGAIN() C2F_DETAIL_LIST
 #define C2F_DETAIL_PARENS ()
 #define C2F_DETAIL_SCAN(...) C2F_DETAIL_SCAN3(C2F_DETAIL_SCAN3(C2F_DETAIL_SCAN3(C2F_DETAIL_SCAN3(__VA_ARGS__))))
@@ -26,7 +27,7 @@
   ::boost::hana::make_pair(BOOST_HANA_STRING(#name), [](auto& self) -> auto& { return self.name; }) \
       __VA_OPT__(, C2F_DETAIL_AGAIN C2F_DETAIL_PARENS(__VA_ARGS__))
 
-/// Lists the members of the struct it stands in, in the order of their paths.
+/// Lists the members of the enclosing struct, in the order of their paths.
 #define C2F_MEMBERS(...)                                                                                                           \
   struct hana_accessors_impl {                                                                                                     \
     static constexpr auto apply() { return ::boost::hana::make_tuple(__VA_OPT__(C2F_DETAIL_SCAN(C2F_DETAIL_LIST(__VA_ARGS__)))); } \

@@ -1,9 +1,10 @@
-// c2f/core/mode.hpp: whether a network is training, said at the call.
+// c2f/core/mode.hpp: training or inference, an argument of every call.
 //
-//   net(x, c2f::train)      batch statistics, running statistics move
-//   net(x, c2f::eval)       running statistics, nothing moves
+//   net(x, c2f::train)      normalises by batch statistics and updates the running statistics
+//   net(x, c2f::eval)       uses the running statistics and changes nothing
 //
-// No network hides a mode flag, so two threads may use one network in two ways, and no result depends on who called it last.
+// Networks store no mode flag, so two threads may use one network in different modes, and no result depends on earlier calls. The exception
+// is c2f::torch_network, whose module has such a flag.
 #pragma once
 
 namespace c2f {

@@ -1,15 +1,15 @@
-// c2f/core/random.hpp: random numbers that are functions of what they are for.
+// c2f/core/random.hpp: counter-based random numbers, a function of (seed, purpose, epoch, id).
 //
 //   c2f::random_stream draw{seed, c2f::purpose::source, epoch, sample_id};
 //   double a = draw.uniform();                         // in (0, 1]
 //
-// Nothing here has a state that threads could share: a stream is computed from (seed, purpose, epoch, id), so the same sample
-// gets the same numbers whatever the batch size, the number of threads or processes, or the moment a run was resumed.
+// There is no global state: a stream is computed from (seed, purpose, epoch, id), so a sample gets the same numbers for any batch size
+// and number of threads or processes, and after a run is resumed.
 //
 // The generator is Philox4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011: ten rounds of two
-// 32x32 -> 64 bit multiplications turn a 128-bit counter and a 64-bit key into 128 bits.
+// 32x32 -> 64 bit multiplications map a 128-bit counter and a 64-bit key to 128 bits.
 //
-// Cost: a block of four numbers takes ten rounds (about 10 ns on a CPU); no allocation.
+// Cost: about 10 ns on a CPU for a block of four numbers; no allocation.
 #pragma once
 
 #include <array>
@@ -33,29 +33,29 @@ namespace c2f {
   return counter;
 }
 
-/// 64-bit FNV-1a of a text: turns a parameter's path into a stream id.
+/// 64-bit FNV-1a hash of a text: a parameter's path becomes the id of its stream.
 [[nodiscard]] constexpr std::uint64_t hash_of(std::string_view text) {
   std::uint64_t hash = 0xcbf29ce484222325u;
   for (char const c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
   return hash;
 }
 
-/// What a stream is drawn for. Two purposes never share numbers.
+/// What a stream is used for. Streams of different purposes are independent.
 enum class purpose : std::uint32_t {
   initial_value = 1,   ///< id = hash of the parameter's path, epoch = 0
   order         = 2,   ///< the order of the samples in an epoch, id = 0
   augment       = 3,   ///< crop and flip of one sample
-  source        = 4,   ///< which truth or prediction the fine network sees (eq. 3 of Ren et al. 2020)
-  corrupt       = 5,   ///< how source::corrupt damages a truth
+  source        = 4,   ///< truth or prediction as the conditioning of a sample (Ren et al. 2020, eq. 3)
+  corrupt       = 5,   ///< how source::corrupt changes a truth
   synthesis     = 6,   ///< procedural data
-  replace       = 7,   ///< which sample stands in for one that cannot be read
-  crop          = 8,   ///< how far the sides of a crop are moved in training
-  partition     = 9,   ///< which samples are for testing, id = hash of a sample's name
-  episode       = 10,  ///< which classes and samples a few-shot episode has, epoch = 0, id = its number
+  replace       = 7,   ///< the replacement of a sample that cannot be read
+  crop          = 8,   ///< jitter of the margins of a crop in training
+  partition     = 9,   ///< the test samples of a random split, id = hash of a sample's name
+  episode       = 10,  ///< a few-shot episode, id = its number; epoch = 0: its classes and samples, 1: more queries in training
   dropout       = 11,  ///< which activations of a sample are dropped
 };
 
-/// The numbers of one (seed, purpose, epoch, id), in order.
+/// The sequence of numbers of one (seed, purpose, epoch, id).
 class random_stream {
  public:
   constexpr random_stream(std::uint64_t seed, purpose what, std::uint64_t epoch, std::uint64_t id) {
@@ -76,11 +76,11 @@ class random_stream {
     return block_[static_cast<std::size_t>(4 - left_--)];
   }
 
-  /// Uniform in (0, 1], a multiple of 2^-32: never 0, so that `uniform() > t` is always true for t = 0 and never for t = 1.
+  /// Uniform in (0, 1], a multiple of 2^-32: never 0, so that `uniform() > t` is always true for t = 0 and always false for t = 1.
   [[nodiscard]] constexpr double uniform() { return uniform_of(bits()); }
   [[nodiscard]] static constexpr double uniform_of(std::uint32_t bits) { return (static_cast<double>(bits) + 1.0) * 0x1p-32; }
 
-  /// Numbers 4 index ... 4 index + 3 of bits(), wherever the stream stands.
+  /// Numbers 4 index ... 4 index + 3 of bits(), independent of the position of the stream.
   [[nodiscard]] constexpr std::array<std::uint32_t, 4> block(std::uint64_t index) const {
     return philox({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), static_cast<std::uint32_t>(id_),
                    static_cast<std::uint32_t>(id_ >> 32)},
@@ -90,7 +90,7 @@ class random_stream {
   /// Uniform in 0 ... n-1, n > 0.
   [[nodiscard]] constexpr std::uint32_t below(std::uint32_t n) { return static_cast<std::uint32_t>((std::uint64_t{bits()} * n) >> 32); }
 
-  /// Standard normal, by radius sqrt(-2 ln u) and angle 2 pi v: two uniform numbers for one.
+  /// Standard normal (Box-Muller, the cosine branch): consumes two uniform numbers.
   [[nodiscard]] double normal() {
     double const radius = std::sqrt(-2.0 * std::log(uniform()));
     return radius * std::cos(2.0 * std::numbers::pi * uniform());
@@ -98,7 +98,7 @@ class random_stream {
 
  private:
   std::array<std::uint32_t, 2> key_{};
-  std::uint64_t id_ = 0, next_ = 0;  // next_: the block after the last one drawn
+  std::uint64_t id_ = 0, next_ = 0;  // next_: index of the next block
   std::array<std::uint32_t, 4> block_{};
   int left_ = 0;
 };

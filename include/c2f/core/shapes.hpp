@@ -1,11 +1,11 @@
-// c2f/core/shapes.hpp: the shapes of what flows between networks, as types.
+// c2f/core/shapes.hpp: tensor shapes as types.
 //
-//   using input = c2f::image<3, 32, 32>;               // a batch of them is a tensor [N, 3, 32, 32]
+//   using input = c2f::image<3, 32, 32>;               // a batch is a tensor [N, 3, 32, 32]
 //   using wide  = c2f::widen<input, input::channels>;  // image<6, 32, 32>
-//   using small = c2f::strided<input, 3, 2, 1>;        // image<3, 16, 16>: what a 3x3 window, stride 2, padding 1 leaves
+//   using small = c2f::strided<input, 3, 2, 1>;        // image<3, 16, 16>: output of a 3x3 window, stride 2, padding 1
 //
-// The batch size is never part of a shape. A height or width that is only known at run time is c2f::dynamic; channels are
-// always known, since the parameters depend on them. No cost at run time.
+// The batch size is not part of a shape. A height or width that is only known at run time is c2f::dynamic; channels are always known,
+// because the parameters depend on them. No cost at run time. Errors: an invalid size is a compile error.
 #pragma once
 
 #include <c2f/core/static_check.hpp>
@@ -28,7 +28,7 @@ template <std::int64_t Height, std::int64_t Width>
 consteval bool check_image_size() {
   static_assert((Height > 0 || Height == dynamic) && (Width > 0 || Width == dynamic),
                 "c2f::image needs a height and a width of 1 or more; write c2f::image<channels, height, width>, with c2f::dynamic for a "
-                "size that only a run knows");
+                "size that is only known at run time");
   return true;
 }
 template <std::int64_t Channels>
@@ -39,8 +39,8 @@ consteval bool check_vector_channels() {
 constexpr std::int64_t or_one(std::int64_t size) { return size > 0 || size == dynamic ? size : 1; }
 }  // namespace detail
 
-/// A map: tensors [N, Channels, Height, Width]. Also the shape of inner feature maps. The zeros are there so that image<3, 32> is
-/// told what is missing.
+/// An image or a feature map: tensors [N, Channels, Height, Width]. The default size 0 is invalid: image<3, 32> is rejected
+/// with a message that names what is missing.
 template <std::int64_t Channels, std::int64_t Height = 0, std::int64_t Width = 0>
 struct image : detail::static_check<detail::check_image_channels<Channels>(), detail::check_image_size<Height, Width>()> {
   static constexpr std::int64_t channels = Channels < 0 ? 1 : Channels, height = detail::or_one(Height), width = detail::or_one(Width);
@@ -53,7 +53,7 @@ struct vector : detail::static_check<detail::check_vector_channels<Channels>()> 
 };
 
 namespace detail {
-/// What stands behind a layer that did not fit and has said so. It passes for every shape: one mistake, one error.
+/// The output of a layer that does not fit its input. Every layer accepts it, so that one mistake gives one error.
 struct wrong_shape {
   static constexpr std::int64_t channels = 1, height = 1, width = 1;
 };
@@ -89,7 +89,7 @@ template <class S>
 concept shape = image_shape<S> || vector_shape<S>;
 
 namespace detail {
-// What a layer takes for its input when that was of the wrong sort.
+// The input that a map layer assumes when its input is not a map.
 template <class S>
 struct map_or_any {
   using type = image<1, 1, 1>;
@@ -100,29 +100,29 @@ struct map_or_any<S> {
 };
 template <class S>
 using as_map = typename map_or_any<S>::type;
-/// The output of a layer that fits or does not.
+/// The output of a layer, or wrong_shape if it does not fit.
 template <bool Fits, class Output>
 using output_if = std::conditional_t<Fits, Output, wrong_shape>;
 }  // namespace detail
 
-/// The same map with other channels.
+/// The same height and width with other channels.
 template <image_shape S, std::int64_t Channels>
 using with_channels = image<Channels, S::height, S::width>;
-/// The same map with `More` channels beside its own: what the fine network's first layer reads after concatenation.
+/// The map with `More` additional channels: the input of the fine network's first layer after concatenation.
 template <image_shape S, std::int64_t More>
 using widen = with_channels<S, S::channels + More>;
 
-/// Whether a window of that size finds at least one place on the map.
+/// Whether a window of that size has at least one position on the map.
 template <image_shape S, std::int64_t Kernel, std::int64_t Stride, std::int64_t Padding, std::int64_t Dilation = 1>
 inline constexpr bool window_fits = detail::strided_size(S::height, Kernel, Stride, Padding, Dilation) != 0 &&
                                     detail::strided_size(S::width, Kernel, Stride, Padding, Dilation) != 0;
 
-/// The map that a sliding window (convolution or pooling) leaves; 1 high or wide where the window does not fit.
+/// The output shape of a sliding window (convolution or pooling); a side is 1 if the window does not fit.
 template <image_shape S, std::int64_t Kernel, std::int64_t Stride, std::int64_t Padding, std::int64_t Dilation = 1>
 using strided = image<S::channels, detail::or_one(detail::strided_size(S::height, Kernel, Stride, Padding, Dilation)),
                       detail::or_one(detail::strided_size(S::width, Kernel, Stride, Padding, Dilation))>;
 
-/// Equal, or equal wherever neither is dynamic.
+/// Whether two shapes are equal, up to dynamic sizes.
 template <shape A, shape B>
 inline constexpr bool same_size = std::is_same_v<A, B> || detail::is_wrong<A> || detail::is_wrong<B>;
 template <std::int64_t C, std::int64_t H1, std::int64_t W1, std::int64_t H2, std::int64_t W2>

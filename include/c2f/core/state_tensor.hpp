@@ -1,10 +1,10 @@
-// c2f/core/state_tensor.hpp: parameters and buffers, the tensors a network owns.
+// c2f/core/state_tensor.hpp: parameters and buffers, the tensors that a network owns.
 //
 //   c2f::parameter<c2f::initial::he_normal, 16, 3, 3, 3> weight;   // [16, 3, 3, 3], trained
 //   c2f::buffer<c2f::initial::zeros, 16> running_mean;             // [16], saved but not trained
 //
-// The shape stands in the type, so counts are known while compiling. A leaf has no value until c2f::initialize (core/visit.hpp)
-// or make_network gave it one; using it before throws c2f::error. Copying a leaf copies its numbers: networks are values.
+// The shape is part of the type, so counts are known at compile time. A tensor is undefined until c2f::initialize (core/visit.hpp) or
+// make_network gives it a value; using it before throws c2f::error. Copying copies the values: networks are value types.
 #pragma once
 
 #include <c2f/core/errors.hpp>
@@ -15,16 +15,17 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 namespace c2f {
 
-/// What a leaf's type says about it, for code that walks over leaves of all types.
+/// The static properties of a parameter or buffer, for code that visits tensors of all types.
 struct state_traits {
   bool trained;                                                                 ///< parameter (true) or buffer (false)
   std::span<std::int64_t const> dims;                                           ///< its shape
-  double (*draw)(random_stream&, std::span<std::int64_t const>, std::int64_t);  ///< its initial value, an element a call
-  at::ScalarType type = at::kFloat;                                             ///< its number type
+  double (*draw)(random_stream&, std::span<std::int64_t const>, std::int64_t);  ///< its initial value, one element per call
+  at::ScalarType type = at::kFloat;                                             ///< its element type
   bool on_host        = false;                                                  ///< stays in host memory when the network moves
   [[nodiscard]] constexpr std::int64_t count() const {
     std::int64_t product = 1;
@@ -33,10 +34,10 @@ struct state_traits {
   }
 };
 
-/// The common part of parameters and buffers: a tensor that is copied with its owner.
+/// Base of parameters and buffers: a tensor that is copied with its owner.
 class state_tensor {
  public:
-  state_tensor()                           = default;
+  state_tensor()                                   = default;
   state_tensor(state_tensor&&) noexcept            = default;
   state_tensor& operator=(state_tensor&&) noexcept = default;
   state_tensor(state_tensor const& other) : tensor_(copy_of(other.tensor_)) {}
@@ -46,14 +47,14 @@ class state_tensor {
   }
   ~state_tensor() = default;
 
-  /// The tensor; throws c2f::error when the network was never initialised.
+  /// The tensor; throws c2f::error if the network was never initialised.
   [[nodiscard]] at::Tensor const& tensor() const {
     if (!tensor_.defined())
       throw error(
           "a network was used before it had values; make it with c2f::make_network<...>(seed) or call c2f::initialize(network, seed)");
     return tensor_;
   }
-  /// The tensor in the number type of `like` (itself when it is the same): what lets bfloat16 images meet float32 weights.
+  /// The tensor in the element type of `like` (the tensor itself if it is the same): bfloat16 inputs work with float32 parameters.
   [[nodiscard]] at::Tensor as(at::Tensor const& like) const {
     at::Tensor const& own = tensor();
     if (own.scalar_type() == like.scalar_type()) return own;
@@ -63,9 +64,10 @@ class state_tensor {
     tensor_ = std::move(value);
     low_.reset();
   }
-  /// A copy in another number type, which `as` gives instead of converting anew; who sets it keeps it up to date. It is not copied.
-  [[nodiscard]] at::Tensor const& low() const { return low_; }
-  void set_low(at::Tensor copy) { low_ = std::move(copy); }
+  /// A cached copy in bfloat16, which `as` returns instead of converting again. The caller of set_bf16_copy keeps it up to date. Copies of the
+  /// network do not have it.
+  [[nodiscard]] at::Tensor const& bf16_copy() const { return low_; }
+  void set_bf16_copy(at::Tensor copy) { low_ = std::move(copy); }
   [[nodiscard]] bool defined() const { return tensor_.defined(); }
 
  private:
@@ -84,11 +86,11 @@ struct typed_state_tensor : state_tensor {
 };
 }  // namespace detail
 
-/// A tensor that is trained.
+/// A trained tensor of shape `Dims`; `Initial` is a type of core/initial.hpp.
 template <class Initial, std::int64_t... Dims>
 struct parameter : detail::typed_state_tensor<true, Initial, Dims...> {};
 
-/// A tensor that is saved and moved with the network but not trained (running statistics).
+/// A tensor of shape `Dims` that is saved and moved with the network but not trained (running statistics).
 template <class Initial, std::int64_t... Dims>
 struct buffer : detail::typed_state_tensor<false, Initial, Dims...> {};
 

@@ -1,14 +1,14 @@
-// c2f/core/static_check.hpp: how a mistake becomes one error with one sentence.
+// c2f/core/static_check.hpp: reports a mistake as exactly one compile error with a readable message.
 //
 //   template <std::int64_t Classes>
 //   consteval bool check_classes() {
 //     static_assert(Classes >= 2, "c2f::class_vector needs two classes or more");
 //     return true;
 //   }
-//   template <std::int64_t Classes> struct class_vector : detail::holds<detail::check_classes<Classes>()> { … };
+//   template <std::int64_t Classes> struct class_vector : detail::static_check<detail::check_classes<Classes>()> { … };
 //
-// A sentence is asserted in a function and not in the class itself: clang takes a class whose assertion failed for broken, so that
-// everything that uses it would be an error as well.
+// The static_assert is in a function and not in the class itself: clang treats a class with a failed assertion as broken, and would report
+// every use of it as a further error.
 #pragma once
 
 namespace c2f {
@@ -26,7 +26,7 @@ template <class...>
 inline constexpr bool mismatch = false;
 
 namespace detail {
-/// A base that only asks: its arguments are calls of check functions.
+/// An empty base class that evaluates static checks: its arguments are calls of check functions.
 template <bool...>
 struct static_check {};
 }  // namespace detail

@@ -1,13 +1,15 @@
-// c2f/core/visit.hpp: one walk over a network's parameters and buffers, and what follows from it.
+// c2f/core/visit.hpp: visits the parameters and buffers of a network; initialises, counts and moves them.
 //
-//   c2f::for_each_tensor(net, [](std::string const& path, c2f::state_tensor& leaf, c2f::state_traits const& traits) { … });
+//   c2f::for_each_tensor(net, [](std::string const& path, c2f::state_tensor& each, c2f::state_traits const& traits) { … });
 //   static_assert(c2f::parameter_count<c2f::network_on<arch, input>> == 272'474);
-//   c2f::initialize(net, seed);   c2f::move_to(net, at::kCUDA);   auto all = c2f::parameters(net);
+//   c2f::initialize(net, seed);
+//   c2f::move_to(net, at::kCUDA);
+//   auto all = c2f::parameters(net);
 //
-// A network is a Hana Struct (C2F_MEMBERS), or it says itself what it holds:
-//   template <class Self, class F> static void each_member(Self& self, F&& f);   // f(name, member) for each
-//   static constexpr std::int64_t count_of_parameters();                         // where it is known while compiling
-// A leaf's path is the names on the way to it, joined by dots: "layer1.0.conv1.weight", as in torchvision.
+// A network lists its members with C2F_MEMBERS (a Hana Struct), or with these functions:
+//   template <class Self, class F> static void each_member(Self& self, F&& f);   // calls f(name, member) for each
+//   static constexpr std::int64_t count_of_parameters();                         // if known at compile time
+// The path of a tensor is the member names from the network down, joined by dots: "layer1.0.conv1.weight", as in torchvision.
 #pragma once
 
 #include <c2f/core/state_tensor.hpp>
@@ -26,8 +28,7 @@ namespace c2f {
 
 namespace detail {
 
-/// A reference to the caller's function. It has one type whatever the function is, so the walk over a network is compiled once
-/// and not once for every function that walks it.
+/// A type-erased reference to the caller's function, so that the traversal of a network is compiled once and not once per function.
 class tensor_visitor {
  public:
   template <class F>
@@ -37,7 +38,7 @@ class tensor_visitor {
         }) {}
   void operator()(std::string const& path, state_tensor& each, state_traits const& traits) const { call_(function_, path, each, traits); }
 
-  /// Set while a network gets its initial values: one that makes its own is asked to make them anew, from this seed.
+  /// Set during initialisation: a network that creates its own initial values (torch_network) is reset with this seed.
   std::uint64_t const* seed = nullptr;
 
  private:
@@ -47,16 +48,16 @@ class tensor_visitor {
 
 template <class T>
 concept lists_members = requires(T& net) { T::each_member(net, [](auto&&, auto&) {}); };
-/// A network that knows its leaves only at run time, such as one made of a torch::nn::Module.
+/// A network whose tensors are known at run time only, such as one made of a torch::nn::Module.
 template <class T>
-concept walks_leaves = requires(T& net, tensor_visitor const& f) {
+concept walks_tensors = requires(T& net, tensor_visitor const& f) {
   net.walk_tensors(std::string(), f);
   net.reset(std::uint64_t{}, std::string());
 };
 
-/// Whether the walk finds its way.
+/// Whether the tensors of T can be visited.
 template <class T>
-concept walkable = any_state_tensor<T> || walks_leaves<T> || lists_members<T> || has_members<T>;
+concept walkable = any_state_tensor<T> || walks_tensors<T> || lists_members<T> || has_members<T>;
 template <class Net>
 consteval bool check_members() {
   static_assert(mismatch<got<Net>>,
@@ -73,7 +74,7 @@ template <class Net>
 void walk(Net& net, std::string const& path, tensor_visitor const& f) {
   if constexpr (any_state_tensor<Net>) {
     f(path, net, Net::traits);
-  } else if constexpr (walks_leaves<Net>) {
+  } else if constexpr (walks_tensors<Net>) {
     if (f.seed != nullptr) net.reset(*f.seed, path);
     net.walk_tensors(path, f);
   } else if constexpr (lists_members<Net>) {
@@ -132,7 +133,7 @@ template <class T>
 constexpr bool count_known() {
   if constexpr (any_state_tensor<T> || counts_itself<T>)
     return true;
-  else if constexpr (walks_leaves<T> || !has_members<T>)
+  else if constexpr (walks_tensors<T> || !has_members<T>)
     return false;
   else
     return boost::hana::unpack(boost::hana::accessors<T>(), members_known<T>{});
@@ -140,8 +141,8 @@ constexpr bool count_known() {
 
 }  // namespace detail
 
-/// A network of any type, for code that is compiled once and not once a network: all of the functions here take one. It refers to the
-/// network.
+/// A type-erased reference to a network, for code that is compiled once and not once per network type. All functions here accept it. The
+/// network must outlive it.
 class any_network {
  public:
   template <class Net>
@@ -150,18 +151,18 @@ class any_network {
       : net_(&net),
         walk_([](void* of, std::string const& path, detail::tensor_visitor const& f) { detail::walk(*static_cast<Net*>(of), path, f); }) {}
   void walk_tensors(std::string const& path, detail::tensor_visitor const& f) const { walk_(net_, path, f); }
-  void reset(std::uint64_t, std::string const&) const {}
+  void reset(std::uint64_t, std::string const&) const {}  // the visitor resets inner networks
 
  private:
   void* net_;
   void (*walk_)(void*, std::string const&, detail::tensor_visitor const&);
 };
 
-/// Whether the number of a network's parameters is known while compiling: not where a torch::nn::Module is in it.
+/// Whether the number of a network's parameters is known at compile time: false if it contains a torch::nn::Module.
 template <class Net>
 inline constexpr bool parameter_count_known = detail::count_known<Net>();
 
-/// Calls f(path, leaf, traits) for every parameter and buffer, in the order of the members.
+/// Calls f(path, tensor, traits) for every parameter and buffer, in the order of the members.
 template <class Net, class F>
 void for_each_tensor(Net& net, F&& f, std::string const& path = {}) {
   detail::walk(net, path, detail::tensor_visitor(f));
@@ -169,34 +170,35 @@ void for_each_tensor(Net& net, F&& f, std::string const& path = {}) {
 template <class Net, class F>
 void for_each_tensor(Net const& net, F&& f, std::string const& path = {}) {
   auto reading = [&](std::string const& name, state_tensor const& each, state_traits const& traits) { f(name, each, traits); };
-  detail::walk(const_cast<Net&>(net), path, detail::tensor_visitor(reading));  // one walk serves both; this one only reads
+  detail::walk(const_cast<Net&>(net), path, detail::tensor_visitor(reading));  // shared with the mutable overload; modifies nothing
 }
 
-/// The number of trained numbers in a network, known while compiling.
+/// The number of trained scalars in a network, known at compile time.
 template <class Net>
 inline constexpr std::int64_t parameter_count = detail::count_parameters<Net>();
 
-/// The same, counted at run time (also for networks made of a torch::nn::Module).
+/// The number of trained scalars, counted at run time (also for networks that contain a torch::nn::Module).
 template <class Net>
 [[nodiscard]] std::int64_t count_parameters(Net const& net) {
   std::int64_t count = 0;
-  for_each_tensor(
-      net, [&](std::string const&, state_tensor const& each, state_traits const& traits) { count += traits.trained ? each.tensor().numel() : 0; });
+  for_each_tensor(net, [&](std::string const&, state_tensor const& each, state_traits const& traits) {
+    count += traits.trained ? each.tensor().numel() : 0;
+  });
   return count;
 }
 
-/// Gives every leaf its initial value: a function of (seed, path).
+/// Sets every parameter and buffer to its initial value, a function of (seed, path).
 template <class Net>
 void initialize(Net& net, std::uint64_t seed, std::string const& path = {}) {
-  auto give = [&](std::string const& name, state_tensor& each, state_traits const& traits) {
-    if (traits.draw == nullptr) return;  // its network made it
+  auto set_initial_value = [&](std::string const& name, state_tensor& each, state_traits const& traits) {
+    if (traits.draw == nullptr) return;  // its owner sets it: reset of a torch_network, or a constructor
     at::Tensor value = at::empty(c10::IntArrayRef(traits.dims.data(), traits.dims.size()), at::TensorOptions().dtype(at::kFloat));
     random_stream random(seed, purpose::initial_value, 0, hash_of(name));
     float* const numbers = value.mutable_data_ptr<float>();
     for (std::int64_t i = 0; i < value.numel(); ++i) numbers[i] = static_cast<float>(traits.draw(random, traits.dims, i));
     each.assign(value.to(traits.type).set_requires_grad(traits.trained));
   };
-  detail::tensor_visitor visitor(give);
+  detail::tensor_visitor visitor(set_initial_value);
   visitor.seed = &seed;
   detail::walk(net, path, visitor);
 }
@@ -211,7 +213,7 @@ template <class Net>
   return all;
 }
 
-/// Moves every leaf to a device.
+/// Moves every parameter and buffer to a device, except those marked on_host.
 template <class Net>
 void move_to(Net& net, at::Device device) {
   for_each_tensor(net, [&](std::string const&, state_tensor& each, state_traits const& traits) {
@@ -219,7 +221,7 @@ void move_to(Net& net, at::Device device) {
   });
 }
 
-/// Lays the four-dimensional weights out as [out, height, width, in], which convolutions prefer; numbers and paths stay.
+/// Converts four-dimensional tensors to the memory format channels_last, which convolutions prefer; values and paths are unchanged.
 template <class Net>
 void to_channels_last(Net& net) {
   for_each_tensor(net, [&](std::string const&, state_tensor& each, state_traits const& traits) {

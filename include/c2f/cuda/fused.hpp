@@ -2,10 +2,10 @@
 //
 //   c2f::with_fused const scope(&c2f::cuda::fused);
 //
-// On CPU tensors they run as the kernels' twins, which is slow and for tests; on GPU tensors as kernels in the current stream, where the
-// program links the CMake target c2f::cuda. Tensors of other number types than float and bfloat16 and layouts that a kernel does not know
-// are brought into one that it does, which costs a copy. Cost to compile: about 6 s, LibTorch's header for functions with a gradient of
-// their own. Include it in one file of a program.
+// On CPU tensors the CPU versions of the kernels run, which are slow and for tests. On GPU tensors the kernels run in the current stream;
+// for that the program links the CMake target c2f::cuda. Tensors of other number types than float and bfloat16, or in a layout that a
+// kernel does not read, are converted, which costs a copy. Cost to compile: about 6 s, for torch::autograd::Function. Include it in one
+// file of a program.
 #pragma once
 
 #include <c2f/execution/fused_operations.hpp>
@@ -27,23 +27,23 @@ namespace c2f::cuda {
 
 /// The table for c2f::with_fused.
 inline constexpr fused_operations fused{
-    .sample_source              = &detail::sample_source,
-    .norm_relu         = &detail::norm_relu,
-    .gradient_fan_out = &detail::gradient_fan_out,
-    .bias_relu         = &detail::bias_relu,
-    .sgd               = &detail::sgd,
-    .adam              = &detail::adam,
-    .gradient_norm     = &detail::gradient_norm,
-    .decide_step       = &detail::decide_step,
-    .augment_pictures  = &detail::augment_pictures,
-    .dropout              = &detail::dropout,
-    .concat_broadcast    = &detail::concat_broadcast,
-    .broadcast_interior           = &detail::broadcast_interior,
-    .max_pool          = &detail::max_pool,
-    .draw_boxes        = &detail::draw_boxes,
-    .multiply_crop     = &detail::multiply_crop,
-    .upsample_bilinear = &detail::upsample_bilinear,
-    .map_cross_entropy = &detail::map_cross_entropy,
+    .sample_source      = &detail::sample_source,
+    .norm_relu          = &detail::norm_relu,
+    .gradient_fan_out   = &detail::gradient_fan_out,
+    .bias_relu          = &detail::bias_relu,
+    .sgd                = &detail::sgd,
+    .adam               = &detail::adam,
+    .gradient_norm      = &detail::gradient_norm,
+    .decide_step        = &detail::decide_step,
+    .augment_pictures   = &detail::augment_pictures,
+    .dropout            = &detail::dropout,
+    .concat_broadcast   = &detail::concat_broadcast,
+    .broadcast_interior = &detail::broadcast_interior,
+    .max_pool           = &detail::max_pool,
+    .draw_boxes         = &detail::draw_boxes,
+    .multiply_crop      = &detail::multiply_crop,
+    .upsample_bilinear  = &detail::upsample_bilinear,
+    .map_cross_entropy  = &detail::map_cross_entropy,
 };
 
 }  // namespace c2f::cuda

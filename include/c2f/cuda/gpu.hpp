@@ -1,9 +1,9 @@
-// c2f/cuda/gpu.hpp: a GPU with all that c2f has for it.
+// c2f/cuda/gpu.hpp: a GPU with fused operations and CUDA graphs.
 //
 //   c2f::fit(model, data, c2f::recipe::cifar{}.on(c2f::cuda::gpu()).bf16());
 //
-// Fused operations (cuda/fused.hpp), and steps that are recorded as a CUDA graph (cuda/runtime/graph.hpp). For programs that link the CMake target
-// c2f::cuda. Cost to compile: that of cuda/fused.hpp, so include it in one file of a program.
+// It has the fused operations of cuda/fused.hpp and captures training steps as CUDA graphs (cuda/runtime/graph.hpp). For programs that link
+// the CMake target c2f::cuda. Cost to compile: that of cuda/fused.hpp, so include it in one file of a program.
 // Error: c2f::input_error where there is no such GPU.
 #pragma once
 
@@ -17,6 +17,7 @@
 
 namespace c2f::cuda {
 
+/// GPU `index` of this machine, counted from 0 by CUDA.
 [[nodiscard]] inline accelerator gpu(int index = 0) {
   int const found = c10::cuda::device_count();
   if (index < 0 || index >= found)

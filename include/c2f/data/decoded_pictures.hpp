@@ -1,11 +1,13 @@
-// c2f/data/decoded_pictures.hpp: pictures that are decoded when they are first asked for, and kept while there is room.
+// c2f/data/decoded_pictures.hpp: a cache of decoded pictures: each is decoded on first access and kept while the memory budget lasts.
 //
-//   auto const room = std::make_shared<std::atomic<std::int64_t>>(1 << 30);   // bytes, of all sets that share it
-//   decoded_pictures pictures(list.size(), room);
-//   auto const bytes = pictures.of(id, [&] { return decode(list[id]); });     // from any thread
+//   auto const budget = std::make_shared<std::atomic<std::int64_t>>(1 << 30);   // bytes left; several caches may share it
+//   decoded_pictures pictures(list.size(), budget);
+//   auto const bytes = pictures.of(id, [&] { return decode(list[id]); });       // thread-safe
 //
-// Several threads may ask for the same picture: one decodes, the others wait. What cannot be decoded is tried once; after that the same
-// c2f::input_error is thrown again. Cost: a lock a call; what is kept, as long as this object lives.
+// Concurrent requests for one picture decode it once; the other threads wait. A failed decode is not retried: later requests throw the same
+// c2f::input_error. Beyond the budget a picture is decoded at each request. Nothing is evicted while this object lives.
+//
+// Cost: one mutex lock a call.
 #pragma once
 
 #include <c2f/core/errors.hpp>
@@ -25,38 +27,38 @@ class decoded_pictures {
  public:
   using bytes = std::vector<std::uint8_t>;
 
-  /// room: how many bytes may still be kept.
-  decoded_pictures(std::size_t count, std::shared_ptr<std::atomic<std::int64_t>> room) : room_(std::move(room)), places_(count) {}
+  /// `budget`: bytes that may still be cached.
+  decoded_pictures(std::size_t count, std::shared_ptr<std::atomic<std::int64_t>> budget) : budget_(std::move(budget)), entries_(count) {}
 
   template <class Decode>
   [[nodiscard]] std::shared_ptr<bytes const> of(std::size_t i, Decode const& decode) {
-    place& here = places_[i];
-    std::lock_guard const lock(here.mutex);
-    if (here.kept) return here.kept;
-    if (!here.fault.empty()) throw input_error(here.fault);
+    entry& slot = entries_[i];
+    std::lock_guard const lock(slot.mutex);
+    if (slot.kept) return slot.kept;
+    if (!slot.fault.empty()) throw input_error(slot.fault);
     try {
       auto made       = std::make_shared<bytes const>(decode());
       auto const size = static_cast<std::int64_t>(made->size());
-      if (room_->fetch_sub(size) >= size)
-        here.kept = made;
+      if (budget_->fetch_sub(size) >= size)
+        slot.kept = made;
       else
-        room_->fetch_add(size);
+        budget_->fetch_add(size);
       return made;
     } catch (input_error const& error) {
-      here.fault = error.what();
+      slot.fault = error.what();
       throw;
     }
   }
 
  private:
-  struct place {
+  struct entry {
     std::mutex mutex;
     std::shared_ptr<bytes const> kept;
     std::string fault;
   };
 
-  std::shared_ptr<std::atomic<std::int64_t>> room_;
-  std::vector<place> places_;
+  std::shared_ptr<std::atomic<std::int64_t>> budget_;
+  std::vector<entry> entries_;
 };
 
 }  // namespace c2f::data::detail

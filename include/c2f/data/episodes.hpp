@@ -1,22 +1,24 @@
-// c2f/data/episodes.hpp: few-shot classification: the episodes of a split, a function of seed and number.
+// c2f/data/episodes.hpp: few-shot classification: reproducible episodes drawn from a split.
 //
 //   c2f::data::episodes const tests{data.novel, {.way = 5, .shot = 1, .queries = 15, .seed = 1}};
 //   c2f::data::episode const e = tests.at(7);
 //   at::Tensor const support = c2f::data::read_samples(data.novel, e.support);   // [5, C, H, W]; image i is of class i / shot
 //   at::Tensor const query   = c2f::data::read_samples(data.novel, e.query);     // [75, C, H, W]; image i is of class i / queries
 //
-//   auto const base = c2f::data::hold_out(data.base, 5);        // base.train, base.test: a data set to fit a network to first
+//   auto const base = c2f::data::hold_out(data.base, 5);        // base.train and base.test: a data set for pre-training
 //
-// An episode is a small problem of its own (Vinyals et al., NIPS 2016): `way` classes, `shot` samples of each to learn from (the support)
-// and `queries` others of each to be judged by. Episode `number` takes its choices from random_stream(seed, purpose::episode, 0, number):
-// first the classes, then class by class the samples, support before queries. Each choice of k among n is the first k places of a
-// Fisher-Yates shuffle that begins at the front, of classes in the order of their numbers and of samples in the order of their ids.
+// An episode is a classification problem of its own (Vinyals et al., NIPS 2016): `way` classes, `shot` labelled samples of each (the
+// support set), and `queries` further samples of each to classify (the query set). Episode `number` draws from
+// random_stream(seed, purpose::episode, 0, number): first the classes, then class by class the samples, support before queries. Each draw
+// of k items takes the first k of a forward Fisher-Yates shuffle, of classes ordered by number and of samples ordered by id.
 //
-// A split is a few_shot_split where the class of a sample is known without reading it: pictures (cifar, glyphs), omniglot, image_folder.
+// The split must be a few_shot_split: a sample's class is known without reading it. Such are pictures (cifar, glyphs), omniglot and
+// image_folder.
 //
-// Costs: construction lists the ids of each class; an episode copies the lists of its classes and of all class numbers: some us.
-// Errors: input_error for an option out of range, fewer classes than way, a class with fewer samples than an episode takes,
-// fewer than hold_out leaves out, or splits that share a class.
+// Costs: construction lists the ids of each class; an episode copies the ids of its classes and the list of all
+// classes, a few microseconds.
+// Errors: input_error for an option outside 1 ... 1000000, fewer classes than `way`, a class with fewer than shot + queries samples, an n
+// that hold_out cannot take from every class, or splits that share a class.
 #pragma once
 
 #include <algorithm>
@@ -41,8 +43,8 @@
 namespace c2f::data {
 
 /// A split whose samples have one class each, known without reading them.
-///   s.label(id)    the class of a sample, 0, 1 ...: what read writes as its truth
-///   s.classes()    the names of the classes, or nothing where they are not known
+///   s.label(id)    the class of a sample, 0, 1 ...: the value that read writes as its truth
+///   s.classes()    the names of the classes; empty if unknown
 template <class S>
 concept few_shot_split =
     split<S> && std::same_as<typename S::truth_value, std::int64_t> && S::truth_dims.size() == 0 && requires(S const& s, std::int64_t id) {
@@ -58,21 +60,22 @@ template <few_shot_split S>
   return all;
 }
 
+/// The size of an episode; each number is 1 ... 1000000.
 struct episode_options {
   std::int64_t way     = 5;   ///< classes
-  std::int64_t shot    = 1;   ///< samples of each to learn from
-  std::int64_t queries = 15;  ///< other samples of each to be judged by
-  std::uint64_t seed   = 1;
+  std::int64_t shot    = 1;   ///< support samples a class
+  std::int64_t queries = 15;  ///< query samples a class, disjoint from the support
+  std::uint64_t seed   = 1;   ///< of all draws
 };
 
-/// Which classes and samples of a split are the problem. Within it classes are numbered 0 ... way - 1 in the order of `classes`.
+/// The classes and samples of one episode. Within it classes are numbered 0 ... way - 1 in the order of `classes`.
 struct episode {
-  std::vector<std::int64_t> classes;  ///< way numbers of the split's classes
+  std::vector<std::int64_t> classes;  ///< `way` class numbers of the split
   std::vector<std::int64_t> support;  ///< way * shot ids, class by class: sample i is of class i / shot
   std::vector<std::int64_t> query;    ///< way * queries ids, class by class: sample i is of class i / queries
   friend bool operator==(episode const&, episode const&) = default;
 
-  /// The class, 0 ... way - 1, of each sample of the support and of the query.
+  /// The class, 0 ... way - 1, of each support and query sample.
   [[nodiscard]] std::vector<std::int64_t> support_labels() const { return labels_of(support.size()); }
   [[nodiscard]] std::vector<std::int64_t> query_labels() const { return labels_of(query.size()); }
 
@@ -84,14 +87,14 @@ struct episode {
   }
 };
 
-/// The episodes of a split.
+/// Draws episodes from a split. A pure function of labels, options and the episode's number.
 class episodes {
  public:
   template <few_shot_split S>
   explicit episodes(S const& samples, episode_options const& options = {})
       : episodes(samples.name(), labels(samples), samples.classes(), options) {}
 
-  /// From the class of each sample alone; `names` are of the classes, or none. Both names are for messages.
+  /// From the class of each sample. `name` (of the split) and `names` (of the classes; may be empty) are used in messages.
   episodes(std::string const& name, std::span<std::int64_t const> labels, std::vector<std::string> const& names,
            episode_options const& options)
       : options_(options) {
@@ -104,7 +107,7 @@ class episodes {
       members_[k].push_back(static_cast<std::int64_t>(id));
     }
     members_.resize(std::max(members_.size(), names.size()));
-    check_room(name, names);
+    check_sizes(name, names);
   }
 
   [[nodiscard]] episode_options const& options() const { return options_; }
@@ -129,7 +132,7 @@ class episodes {
   }
 
  private:
-  static constexpr std::int64_t most = 1000000;  // of each option, so that sums and products stay far from overflow
+  static constexpr std::int64_t most = 1000000;  // limit of each option, so that sums and products cannot overflow
 
   static void check(char const* option, std::int64_t found) {
     if (found < 1 || found > most)
@@ -137,7 +140,7 @@ class episodes {
                         std::to_string(most));
   }
 
-  void check_room(std::string const& name, std::vector<std::string> const& names) const {
+  void check_sizes(std::string const& name, std::vector<std::string> const& names) const {
     if (class_count() < options_.way)
       throw input_error(name + " has " + std::to_string(class_count()) + " classes, too few for episodes of " +
                         std::to_string(options_.way) + "; write a smaller way or add classes");
@@ -157,10 +160,10 @@ class episodes {
   }
 
   episode_options options_;
-  std::vector<std::vector<std::int64_t>> members_;  // of each class, the ids
+  std::vector<std::vector<std::int64_t>> members_;  // the ids of each class
 };
 
-/// Some samples of a split, as a split; made by hold_out().
+/// A subset of a split, itself a split; made by hold_out().
 template <few_shot_split S>
 class chosen {
  public:
@@ -184,7 +187,7 @@ class chosen {
     whole_.read(in_whole(id), augment, pixels, truth);
   }
 
-  /// The split that the samples come from, and their ids there.
+  /// The underlying split, and the id there of a sample of this subset.
   [[nodiscard]] S const& whole() const { return whole_; }
   [[nodiscard]] std::int64_t in_whole(std::int64_t id) const { return (*ids_)[static_cast<std::size_t>(id)]; }
 
@@ -194,18 +197,18 @@ class chosen {
   std::shared_ptr<std::vector<std::int64_t> const> ids_;
 };
 
-/// A data set whose train and test have the same classes.
+/// A data set whose train and test splits have the same classes.
 template <few_shot_split S>
 struct held_out {
   chosen<S> train, test;
 };
 
-/// The last n samples of each class for testing and the others to train on: how a network is trained on base classes before it plays
-/// episodes of novel ones.
+/// Splits off the last n samples of each class for testing; the rest is for training. For training a network on the base classes before
+/// episodes of novel classes.
 template <few_shot_split S>
 [[nodiscard]] held_out<S> hold_out(S const& whole, std::int64_t n) {
   std::vector<std::int64_t> const all = labels(whole);
-  std::vector<std::int64_t> left, train, test;  // left: of each class, how many samples follow
+  std::vector<std::int64_t> left, train, test;  // left: the number of samples of each class not yet visited
   for (std::int64_t const k : all) {
     left.resize(std::max(left.size(), static_cast<std::size_t>(k) + 1));
     ++left[static_cast<std::size_t>(k)];
@@ -219,7 +222,7 @@ template <few_shot_split S>
   return {{whole, whole.name() + " train", std::move(train)}, {whole, whole.name() + " test", std::move(test)}};
 }
 
-/// input_error where two splits share a class: what is learnt from one would then not be new in the other.
+/// input_error if two splits share a class name: base and novel classes must be disjoint.
 template <few_shot_split A, few_shot_split B>
 void check_disjoint(A const& a, B const& b) {
   std::vector<std::string> const one = a.classes(), other = b.classes();
@@ -229,7 +232,7 @@ void check_disjoint(A const& a, B const& b) {
       throw input_error("the class '" + name + "' is in both " + a.name() + " and " + b.name() + "; take it out of one of them");
 }
 
-/// The images of some samples, [n, C, H, W] and channels last in memory; augmented where there is a stream to draw from.
+/// The images of the given samples: [n, C, H, W] float, channels_last. Augmented if `augment` is not null.
 template <split S>
 [[nodiscard]] at::Tensor read_samples(S const& samples, std::span<std::int64_t const> ids, random_stream* augment = nullptr) {
   using image         = typename S::image;

@@ -1,23 +1,22 @@
-// c2f/data/loader.hpp: the batches of an epoch, in a random order that is always the same, made by threads ahead of time.
+// c2f/data/loader.hpp: the batches of an epoch in a reproducible random order, prepared ahead by worker threads.
 //
 //   c2f::data::loader loader{data.train, {.batch = 128, .seed = 1, .threads = 2}};
 //   for (c2f::data::batch const& b : loader.epoch(3)) step(b.images, b.truth);
 //
-// The order is a Fisher-Yates shuffle by random_stream(seed, purpose::order, epoch, 0) and sample `id` is augmented by
-// random_stream(seed, purpose::augment, epoch, id): the bytes of a batch depend on seed and epoch, never on the number of threads.
+// The order is a Fisher-Yates shuffle by random_stream(seed, purpose::order, epoch, 0); sample `id` is augmented by
+// random_stream(seed, purpose::augment, epoch, id). So a batch depends on seed and epoch only, not on the number of threads.
 //
-// A batch is made whole by one thread. Batches wait in a ring of `prefetch` places and leave it in order. Leaving the loop early
+// One thread makes a whole batch. Batches wait in a ring of `prefetch` slots and are delivered in order. Leaving the loop early
 // (break, return, an exception) stops the threads at the next sample and joins them.
 //
-// A sample whose read throws input_error is replaced by another: by random_stream(seed, purpose::replace, epoch, id).below(size), drawn
-// up to 16 times. loader.replaced() says which and why; option strict lets the error out instead.
+// A sample whose read throws input_error is replaced by random_stream(seed, purpose::replace, epoch, id).below(size), redrawn up to 16
+// times. loader.replaced() lists the samples and reasons; with option strict the error is rethrown instead.
 //
-// loader.epoch(3, 100) begins at the hundredth batch of the epoch, and the samples before it are not read: what a training that was
-// interrupted goes on with.
+// loader.epoch(3, 100) begins at batch 100 of the epoch without reading the samples before it: for resuming an interrupted training.
 //
 // Costs: two allocations a batch (its tensors, which the caller may keep), and starting the threads once an epoch.
-// Errors: input_error for an option out of range. What else a split's read throws, and input_error where strict is set or no
-// replacement can be read, comes out of the loop, after the batches before it, and ends the epoch.
+// Errors: input_error for an option out of range. Other exceptions of the split's read, and input_error with `strict` or if no
+// replacement can be read, are thrown from the loop after the batches before, and end the epoch.
 #pragma once
 
 #include <algorithm>
@@ -47,32 +46,33 @@
 
 namespace c2f::data {
 
-/// Some samples of a split, side by side.
+/// A batch of N samples of a split.
 struct batch {
-  at::Tensor images;              ///< [N, C, H, W] float, channels last in memory
-  at::Tensor truth;               ///< [N, truth_dims...] of the split's truth_value
-  std::vector<std::int64_t> ids;  ///< which samples these are; where one was replaced, the replacement
+  at::Tensor images;              ///< [N, C, H, W] float, memory format channels_last
+  at::Tensor truth;               ///< [N, truth_dims...] of the split's truth_value (split.hpp)
+  std::vector<std::int64_t> ids;  ///< the samples' ids; for a replaced sample the id of its replacement
   std::uint64_t epoch = 0;
-  std::int64_t index  = 0;  ///< which batch of the epoch this is
+  std::int64_t index  = 0;  ///< the batch's number within the epoch
 };
 
+/// How a loader makes batches.
 struct loader_options {
-  std::int64_t batch = 128;  ///< samples a batch; the last one of an epoch may be smaller
-  std::uint64_t seed = 1;
-  int threads        = 1;  ///< 0: batches are made in the calling thread
-  int prefetch       = 4;  ///< how many batches may be made ahead
-  bool shuffle       = true;
-  bool augment       = true;
+  std::int64_t batch = 128;    ///< samples a batch; the last one of an epoch may be smaller
+  std::uint64_t seed = 1;      ///< of order, augmentation and replacements
+  int threads        = 1;      ///< 0: batches are made in the calling thread
+  int prefetch       = 4;      ///< the number of batches prepared ahead
+  bool shuffle       = true;   ///< false: samples in the order of their ids
+  bool augment       = true;   ///< false: the split's read gets no random stream
   bool strict        = false;  ///< a sample that cannot be read ends the epoch instead of being replaced
-  bool read          = true;   ///< false: batches have their ids and nothing else, for samples that are read elsewhere
-  bool pinned        = false;  ///< batches lie in page-locked memory, from which a GPU copies while it computes
+  bool read          = true;   ///< false: batches have only their ids, for samples that are read elsewhere (resident.hpp)
+  bool pinned        = false;  ///< batches are in page-locked memory, for asynchronous copies to a GPU
 };
 
-/// What a loader could not read, in all batches that it delivered.
+/// The samples that a loader could not read, over all delivered batches.
 struct replacements {
   std::set<std::int64_t> ids{};                   ///< the faulty samples
-  std::int64_t total = 0;                         ///< how often one was replaced
-  std::map<std::int64_t, std::string> reasons{};  ///< by id: what their reads threw; the first 1,000
+  std::int64_t total = 0;                         ///< the number of replacements
+  std::map<std::int64_t, std::string> reasons{};  ///< by id: the messages of the errors; the 1,000 lowest ids
   friend bool operator==(replacements const&, replacements const&) = default;
 };
 
@@ -80,7 +80,7 @@ namespace detail {
 // Written so that no batch size overflows.
 constexpr std::int64_t batches_of(std::int64_t samples, std::int64_t batch) { return samples / batch + (samples % batch != 0); }
 
-/// 0 ... size - 1 in their order, or in the random one of an epoch.
+/// 0 ... size - 1, ascending or in the random order of an epoch.
 inline std::vector<std::int64_t> order_of(std::int64_t size, bool shuffle, std::uint64_t seed, std::uint64_t epoch) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(size));
   std::iota(order.begin(), order.end(), std::int64_t{0});
@@ -90,7 +90,7 @@ inline std::vector<std::int64_t> order_of(std::int64_t size, bool shuffle, std::
   return order;
 }
 
-/// What the epochs of a loader write down when they deliver a batch.
+/// The replacements of all epochs of a loader; thread-safe.
 class replacement_record {
  public:
   void add(replacements const& batch) {
@@ -117,7 +117,7 @@ class replacement_record {
 };
 }  // namespace detail
 
-/// The batches of one epoch: a range that is read once. Made by loader::epoch.
+/// The batches of one epoch: a single-pass range. Made by loader::epoch.
 template <split S>
 class epoch_batches {
  public:
@@ -132,7 +132,7 @@ class epoch_batches {
         claimed_(std::clamp<std::int64_t>(first, 0, total_)),
         delivered_(claimed_) {
     ring_.resize(static_cast<std::size_t>(std::min<std::int64_t>(options.prefetch, total_ - delivered_)));
-    // More threads than places in the ring would never all have something to do.
+    // More threads than slots in the ring could not all be busy.
     std::size_t const threads = std::min(static_cast<std::size_t>(options.threads), ring_.size());
     for (std::size_t i = 0; i < threads; ++i) workers_.emplace_back([this, stop = stop_.get_token()] { work(stop); });
   }
@@ -163,14 +163,14 @@ class epoch_batches {
     return iterator{this};
   }
   [[nodiscard]] std::default_sentinel_t end() const { return {}; }
-  /// The next batch, without an iterator; nullptr behind the last one.
+  /// The next batch, without an iterator; nullptr after the last one.
   [[nodiscard]] batch const* next() {
     advance();
     return ended_ ? nullptr : &current_;
   }
 
  private:
-  // A batch, or why there is none.
+  // A batch, or the error that prevented it.
   struct result {
     batch made;
     replacements replaced;
@@ -209,7 +209,7 @@ class epoch_batches {
     std::int64_t const pixels_each = image::channels * image::height * image::width, truths_each = b.truth.numel() / n;
 
     for (std::int64_t& id : b.ids) {
-      if (stop.stop_requested()) break;  // nobody waits for this batch any more
+      if (stop.stop_requested()) break;  // the epoch was abandoned
       id = read_or_replace(id, pixels, truth, replaced);
       pixels += pixels_each;
       truth += truths_each;
@@ -222,7 +222,7 @@ class epoch_batches {
     samples_.read(id, options_.augment ? &draw : nullptr, pixels, truth);
   }
 
-  // Reads a sample or one in its place; says which.
+  // Reads a sample or a replacement; returns the id that was read.
   std::int64_t read_or_replace(std::int64_t const wanted, float* pixels, typename S::truth_value* truth, replacements& replaced) const {
     random_stream draw{options_.seed, purpose::replace, epoch_, static_cast<std::uint64_t>(wanted)};
     std::exception_ptr first;
@@ -247,13 +247,13 @@ class epoch_batches {
       std::int64_t index = 0;
       {
         std::unique_lock lock(mutex_);
-        room_.wait(lock, stop, [this] { return claimed_ == total_ || claimed_ < delivered_ + places(); });
+        slot_free_.wait(lock, stop, [this] { return claimed_ == total_ || claimed_ < delivered_ + slots(); });
         if (claimed_ == total_ || stop.stop_requested()) return;
         index = claimed_++;
       }
       result made = make(index, stop);
       std::lock_guard lock(mutex_);
-      place(index) = std::move(made);
+      slot(index) = std::move(made);
       ready_.notify_one();
     }
   }
@@ -272,14 +272,14 @@ class epoch_batches {
 
   result wait_for_next() {
     std::unique_lock lock(mutex_);
-    ready_.wait(lock, [this] { return place(delivered_).ready; });
-    result next = std::exchange(place(delivered_), {});
+    ready_.wait(lock, [this] { return slot(delivered_).ready; });
+    result next = std::exchange(slot(delivered_), {});
     ++delivered_;
-    room_.notify_one();
+    slot_free_.notify_one();
     return next;
   }
 
-  // Ends the epoch: no batch is made after this.
+  // Ends the epoch and joins the threads.
   void close() {
     stop_.request_stop();
     workers_.clear();  // joins
@@ -287,8 +287,8 @@ class epoch_batches {
     ended_     = true;
   }
 
-  [[nodiscard]] std::int64_t places() const { return static_cast<std::int64_t>(ring_.size()); }
-  [[nodiscard]] result& place(std::int64_t index) { return ring_[static_cast<std::size_t>(index) % ring_.size()]; }
+  [[nodiscard]] std::int64_t slots() const { return static_cast<std::int64_t>(ring_.size()); }
+  [[nodiscard]] result& slot(std::int64_t index) { return ring_[static_cast<std::size_t>(index) % ring_.size()]; }
 
   S samples_;
   loader_options options_;
@@ -299,21 +299,21 @@ class epoch_batches {
   batch current_;
   bool ended_ = false;
 
-  std::mutex mutex_;  // guards the three below; delivered_ is written by the consumer alone
+  std::mutex mutex_;  // guards ring_, claimed_ and delivered_; only the consumer writes delivered_
   std::vector<result> ring_;
   std::int64_t claimed_, delivered_;
   std::condition_variable ready_;
-  std::condition_variable_any room_;  // _any because it also wakes when a stop is requested
+  std::condition_variable_any slot_free_;  // _any because it also wakes on a stop request
   std::stop_source stop_;
   std::vector<std::jthread> workers_;
 };
 
-/// Cuts a split into batches, epoch by epoch.
+/// Divides a split into batches, epoch by epoch.
 template <split S>
 class loader {
  public:
   static_assert(S::image::height != dynamic && S::image::width != dynamic,
-                "c2f::data::loader puts images side by side: their height and width must be known, not c2f::dynamic");
+                "c2f::data::loader stacks images into one tensor: their height and width must be known, not c2f::dynamic");
 
   explicit loader(S samples, loader_options const& options = {}) : samples_(std::move(samples)), options_(options) {
     check("batch", options.batch, 1);
@@ -324,7 +324,7 @@ class loader {
                         " samples; a loader shuffles at most 4294967295, so take() fewer");
   }
 
-  /// How many batches an epoch has.
+  /// The number of batches of an epoch.
   [[nodiscard]] std::int64_t batches() const { return detail::batches_of(samples_.size(), options_.batch); }
   [[nodiscard]] S const& samples() const { return samples_; }
   [[nodiscard]] loader_options const& options() const { return options_; }
@@ -333,9 +333,9 @@ class loader {
   [[nodiscard]] epoch_batches<S> epoch(std::uint64_t number, std::int64_t first = 0) const {
     return {samples_, options_, number, first, record_};
   }
-  /// What could not be read so far, in the batches that were delivered. May be asked at any time.
+  /// The samples that could not be read, in the batches delivered so far. May be called at any time, from any thread.
   [[nodiscard]] replacements replaced() const { return record_->seen(); }
-  /// Counts on from what an earlier loader of the same samples could not read.
+  /// Continues the counts of an earlier loader of the same samples.
   void count_from(replacements seen) { record_->assign(std::move(seen)); }
 
  private:

@@ -1,14 +1,14 @@
-// c2f/data/pictures.hpp: 32x32 RGB pictures with a class, held in memory as bytes: the splits of cifar and glyphs.
+// c2f/data/pictures.hpp: a split of 32x32 RGB pictures with one class each, kept in memory as bytes: the splits of cifar and glyphs.
 //
 //   c2f::data::pictures<100> train = data.train;
-//   train.read(7, nullptr, pixels, &label);            // 3,072 normalised floats, channels last, and the class
+//   train.read(7, nullptr, pixels, &label);            // 3,072 normalised floats, channels innermost, and the class
 //   train.classes()[label];                            // "aquarium_fish"
-//   canvas.blit(train.picture(7), 32, 32, x, y, 3);    // the bytes, for a drawing
+//   canvas.blit(train.picture(7), 32, 32, x, y, 3);    // the bytes, for drawing
 //
-// Augmentation is torchvision's RandomCrop(32, padding) and RandomHorizontalFlip, then ToTensor and Normalize: what the crop
-// finds outside the picture is black *before* normalisation.
+// Augmentation is torchvision's RandomCrop(32, padding) and RandomHorizontalFlip, then ToTensor and Normalize: the crop pads with black
+// *before* normalisation.
 //
-// Cost: copies share the bytes. A read allocates nothing and takes some microseconds: three table look-ups a pixel.
+// Cost: copies share the bytes. A read allocates nothing and takes a few microseconds: three table look-ups a pixel.
 #pragma once
 
 #include <array>
@@ -25,18 +25,18 @@
 
 namespace c2f::data {
 
-/// How the bytes of a sample are laid out and what reading does to them.
+/// The layout of a sample's bytes, and how reading normalises and augments them.
 struct picture_format {
-  std::size_t record_bytes;        ///< from one sample to the next
-  std::size_t label_at;            ///< the byte of a record that is the class
-  std::size_t pixels_at;           ///< where its three planes of 32x32 bytes begin: red, green, blue
-  std::array<float, 3> mean;       ///< of the red, green and blue of the training set, in 0...1
-  std::array<float, 3> deviation;  ///< the standard deviations
-  int pad;                         ///< a random crop moves the picture by at most so many pixels each way
-  bool flip;                       ///< whether augmentation mirrors every second picture
+  std::size_t record_bytes;        ///< the size of a sample
+  std::size_t label_at;            ///< the offset of the class byte in a record
+  std::size_t pixels_at;           ///< the offset of the three planes of 32x32 bytes: red, green, blue
+  std::array<float, 3> mean;       ///< of red, green and blue over the training set, in units of 0...1
+  std::array<float, 3> deviation;  ///< the standard deviations, likewise
+  int pad;                         ///< the padding of the random crop: the largest shift in pixels along each axis
+  bool flip;                       ///< whether augmentation mirrors a picture with probability 1/2
 };
 
-/// A split of 32x32 RGB pictures, each of one of `Classes` classes.
+/// A split of 32x32 RGB pictures, each of one of `Classes` classes; its truth is the class, int64.
 template <std::int64_t Classes>
 class pictures {
  public:
@@ -45,13 +45,13 @@ class pictures {
   using truth_value = std::int64_t;
   static constexpr std::array<std::int64_t, 0> truth_dims{};
 
-  /// `bytes` holds whole records whose labels are below Classes; `classes` is empty or has a name for each.
+  /// `bytes` is a sequence of records whose labels are below Classes (not checked); `classes` is empty or has a name for each class.
   pictures(std::string name, std::vector<std::uint8_t> bytes, picture_format const& format, std::vector<std::string> classes)
       : held_(std::make_shared<contents const>(std::move(name), std::move(bytes), format, std::move(classes), look_up_table(format))) {}
 
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(held_->bytes.size() / held_->format.record_bytes); }
   [[nodiscard]] std::string const& name() const { return held_->name; }
-  /// The names of the classes, or nothing where they are not known.
+  /// The names of the classes; empty if unknown.
   [[nodiscard]] std::vector<std::string> const& classes() const { return held_->classes; }
   [[nodiscard]] static constexpr std::int64_t class_count() { return Classes; }
   [[nodiscard]] std::int64_t label(std::int64_t id) const { return record(id)[held_->format.label_at]; }
@@ -70,7 +70,7 @@ class pictures {
     copy(planes(id), where, pixels);
   }
 
-  /// The bytes of a picture as they are, channels last: 32 * 32 * 3.
+  /// The bytes of a picture: 32 * 32 * 3, rows from the top, channels innermost.
   [[nodiscard]] std::vector<std::uint8_t> picture(std::int64_t id) const {
     std::uint8_t const* const from = planes(id);
     std::vector<std::uint8_t> rgb(3 * plane);
@@ -79,11 +79,11 @@ class pictures {
     return rgb;
   }
 
-  /// What a byte of a channel becomes: [channel][byte].
+  /// The normalised value of a byte: [channel][byte].
   using table = std::array<std::array<float, 256>, 3>;
   [[nodiscard]] table const& normalised() const { return held_->normalised; }
   [[nodiscard]] picture_format const& format() const { return held_->format; }
-  /// The bytes of a picture where they are held: three planes of 32x32.
+  /// The stored bytes of a picture: three planes of 32x32, red, green, blue.
   [[nodiscard]] std::uint8_t const* planes(std::int64_t id) const { return record(id) + held_->format.pixels_at; }
 
  private:
@@ -95,11 +95,11 @@ class pictures {
     picture_format format;
     std::vector<std::string> classes;
     table normalised;  // [channel][byte]
-    // Spelled out because make_shared cannot use aggregate initialisation with every compiler we support.
+    // Explicit because make_shared cannot use aggregate initialisation with every supported compiler.
     contents(std::string n, std::vector<std::uint8_t> b, picture_format const& f, std::vector<std::string> c, table const& t)
         : name(std::move(n)), bytes(std::move(b)), format(f), classes(std::move(c)), normalised(t) {}
   };
-  // Where the crop looks: its corner, and whether what it finds is mirrored.
+  // The crop's offset, and whether its content is mirrored.
   struct window {
     int down = 0, right = 0;
     bool mirrored = false;

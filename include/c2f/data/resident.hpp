@@ -1,14 +1,14 @@
-// c2f/data/resident.hpp: a split of small pictures whose bytes are on the device, where batches are made of them.
+// c2f/data/resident.hpp: a split of small pictures whose bytes are kept in device memory, where batches are assembled and augmented.
 //
 //   c2f::data::resident train(data.train, at::kCUDA);      // CIFAR: 154 MB
-//   train.batch(ids, keys, images, truth, true);           // all on the device; true: augmented
+//   train.batch(ids, keys, images, truth, true);           // all tensors on the device; true: augmented
 //
-// ids say which samples, keys are the bits of (seed, epoch): what data::loader makes of the same ids, seed and epoch is what is written,
-// bit for bit, rounded where images are bfloat16. An id below 0 stands for no sample: zeros, and a truth of -100, which losses ignore.
+// ids are the samples; keys are the bits of (seed, epoch). The batch is bit for bit that of data::loader for the same ids, seed and epoch,
+// rounded if images are bfloat16. An id below 0 means no sample: zeros, and a truth of -100, which losses ignore.
 //
-// Cost: with the fused operation (execution/fused_operations.hpp) one launch a batch, no allocation, and nothing waits for the host, so a captured graph
-// may contain it. Without it the split itself reads on the host, and ids and images cross. Errors: input_error for tensors that are not as
-// below.
+// Cost: with the fused operation (execution/fused_operations.hpp) one launch a batch, no allocation and no synchronisation, so it may be
+// part of a captured graph. Without it the split is read on the host; ids are copied to the host and images to the device. Errors:
+// input_error for tensors of other sizes, types, devices or memory formats than documented at batch().
 #pragma once
 
 #include <c2f/core/errors.hpp>
@@ -28,7 +28,7 @@
 namespace c2f::data {
 
 namespace detail {
-/// The pictures that a split is made of.
+/// The underlying pictures of a split.
 template <std::int64_t Classes>
 pictures<Classes> const& pictures_of(pictures<Classes> const& samples) {
   return samples;
@@ -39,14 +39,14 @@ pictures<Classes> const& pictures_of(taken<pictures<Classes>> const& samples) {
 }
 }  // namespace detail
 
-/// A split that fits into a device's memory as it is: pictures, or some of them.
+/// A split that can be kept in device memory: pictures, or the first n of them.
 template <class S>
 concept can_be_resident = split<S> && requires(S const& samples) { detail::pictures_of(samples); };
 
-/// Makes a batch on a device: ids [N] int64, keys [2] int64 -> images, truth.
+/// Assembles a batch on a device: ids [N] int64, keys [2] int64 -> images, truth, which it writes.
 using device_reader = std::function<void(at::Tensor const& ids, at::Tensor const& keys, at::Tensor const& images, at::Tensor const& truth)>;
 
-/// Places for what it makes of n samples: images of a type, channels last, and truth.
+/// Output tensors for a batch of n samples: images [n, 3, 32, 32] of the given type, channels_last, and truth [n] int64.
 struct resident_batch {
   at::Tensor images, truth;
   resident_batch(std::int64_t n, at::Device device, at::ScalarType type)
@@ -54,9 +54,11 @@ struct resident_batch {
         truth(at::empty({n}, at::TensorOptions(device).dtype(at::kLong))) {}
 };
 
+/// A split in device memory.
 template <can_be_resident S>
 class resident {
  public:
+  /// Copies all pictures to the device: 3 KB per picture.
   resident(S samples, at::Device device) : samples_(std::move(samples)) {
     auto const& pictures   = detail::pictures_of(samples_);
     std::int64_t const n   = samples_.size();
@@ -76,7 +78,7 @@ class resident {
   [[nodiscard]] std::int64_t size() const { return samples_.size(); }
   [[nodiscard]] at::Device device() const { return held_.bytes.device(); }
 
-  /// ids [N] int64, keys [2] int64 -> images [N, 3, 32, 32] float or bfloat16, channels last, and truth [N] int64.
+  /// ids [N] int64, keys [2] int64 -> writes images [N, 3, 32, 32] float or bfloat16, channels_last, and truth [N] int64. All on device().
   void batch(at::Tensor const& ids, at::Tensor const& keys, at::Tensor const& images, at::Tensor const& truth, bool augment) const {
     std::int64_t const n = ids.numel();
     require(ids, "ids", at::kLong, {n});
@@ -93,7 +95,7 @@ class resident {
     bool const dense = tensor.is_contiguous(dims.size() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
     if (tensor.device() != device() || tensor.scalar_type() != type || tensor.sizes() != dims || !dense)
       throw input_error(std::string("a resident split's batch got ") + name + " that do not fit: they must be on " + device().str() +
-                        ", contiguous, images channels last, and of the sizes and types that data/resident.hpp says");
+                        ", contiguous, images channels last, and of the sizes and types documented in data/resident.hpp");
   }
 
   void read_on_the_host(at::Tensor const& ids, at::Tensor const& keys, bool augment, at::Tensor const& images,

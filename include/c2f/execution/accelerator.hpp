@@ -1,10 +1,10 @@
-// c2f/execution/accelerator.hpp: what a program may add to a training: a device, fused operations, and a way to record a step.
+// c2f/execution/accelerator.hpp: a device with its fused operations and its graph capture, for training and inference.
 //
 //   recipe.on(c2f::cuda::gpu());                 // c2f/cuda/gpu.hpp
 //
-// A step whose shapes do not change can be recorded once and repeated: then the host queues one thing a step instead of a thousand. What is
-// recorded must not look at the host: numbers that change come from device memory (pass::device), and a part that needs the host says so
-// (pass::on_host), in which case the steps are not recorded.
+// A step whose shapes do not change can be captured into a graph once and replayed: the host then launches one graph per step instead of
+// about a thousand kernels. Captured work must not read from the host: values that change are in device memory (pass::device), and a
+// part that needs the host calls pass::requires_host, in which case steps are not captured.
 #pragma once
 
 #include <c2f/execution/fused_operations.hpp>
@@ -20,30 +20,33 @@
 
 namespace c2f {
 
-/// Work on a device that can be repeated: on the same memory, with what is in it by then.
+/// Captured device work. replay() runs it again on the same memory, with its current contents.
 struct captured_graph {
-  captured_graph()                                = default;
+  captured_graph()                                 = default;
   captured_graph(captured_graph const&)            = delete;
   captured_graph& operator=(captured_graph const&) = delete;
-  virtual ~captured_graph()                       = default;
-  virtual void replay()                          = 0;
+  virtual ~captured_graph()                        = default;
+  virtual void replay()                            = 0;
 };
 
+/// Where and how to compute. The default is the CPU without fused operations and without capture. Copyable; owns nothing.
+/// c2f::cuda::gpu() throws c2f::input_error if there is no such GPU.
 struct accelerator {
   at::Device device             = at::kCPU;
-  fused_operations const* table = nullptr;
-  /// Records what `work` queues in the current stream; it may be run before. nullptr: nothing is recorded.
+  fused_operations const* table = nullptr;  ///< nullptr: no fused operations
+  /// Captures the device work that `work` submits to the current stream; may run `work` once before. nullptr: no capture.
   std::unique_ptr<captured_graph> (*capture)(std::function<void()> const& work){};
 };
 
-/// What recording gave: the work, or why there is none.
+/// A captured graph, or the reason why there is none.
 struct capture_result {
   std::unique_ptr<captured_graph> work{};
-  std::string why{};
+  std::string why{};  ///< empty if the capture succeeded
 };
 
-/// Records run(true). Before, run(recorded) is called a few times, so that libraries have chosen their algorithms; the last time as if it
-/// were recorded, so that a part that works on the host is found before anything is.
+/// Captures run(true), where run's argument says whether a capture is running. First it warms up: run(false) twice, so that libraries
+/// choose their algorithms, then run(true) without a capture, so that a part that needs the host is found first.
+/// Errors: a part that needs the host and a LibTorch error are returned in `why`.
 template <class Run>
 [[nodiscard]] capture_result warm_up_and_capture(accelerator const& on, Run run) {
   try {

@@ -1,11 +1,11 @@
-// c2f/execution/context.hpp: what this thread's layers, parts and losses find around them while they run.
+// c2f/execution/context.hpp: the execution context of a thread, which layers, parts and losses read while they run.
 //
-//   c2f::with_fused const scope(&c2f::cuda::fused);      // sets one entry for as long as it lives
+//   c2f::with_fused const scope(&c2f::cuda::fused);      // sets one entry for the lifetime of the scope
 //   c2f::execution().fused                               // nullptr outside of such a scope
 //
-// Networks, parts and losses are called with tensors and a mode or pass alone; what is not part of their definition (fused operations,
-// folding, a broadcast concatenation) is found here, so that task types, parameter paths and files know nothing of it. One context a thread;
-// each entry is a pointer that a scope sets and resets. Cost: one thread-local load.
+// Networks, parts and losses are called with tensors and a mode or pass only. What is not part of their definition (fused operations,
+// folding, a concatenation with a broadcast map) is kept here, so that it appears in no task type, parameter path or file. There is one
+// context per thread; each entry is a pointer that a scope sets and restores. Cost: one thread-local load.
 #pragma once
 
 #include <type_traits>
@@ -19,8 +19,8 @@ class broadcast_concat_scope;
 
 struct execution_context {
   fused_operations const* fused               = nullptr;  ///< the table of fused operations (execution/fused_operations.hpp)
-  c2f::folding* folding                       = nullptr;  ///< what records convolutions and norms (execution/folding.hpp)
-  broadcast_concat_scope const* concatenation = nullptr;  ///< the concatenated map that is being read (execution/broadcast_map.hpp)
+  c2f::folding* folding                       = nullptr;  ///< observes convolutions and norms (execution/folding.hpp)
+  broadcast_concat_scope const* concatenation = nullptr;  ///< the concatenation that is being read (execution/broadcast_map.hpp)
 };
 
 namespace detail {
@@ -32,7 +32,7 @@ inline constinit thread_local execution_context this_execution{};
 
 namespace detail {
 
-/// Sets one entry of this thread's context for as long as it lives.
+/// Sets one entry of this thread's context for its lifetime, then restores the previous value.
 template <auto Entry>
 class context_scope {
   using value = std::remove_reference_t<decltype(std::declval<execution_context&>().*Entry)>;
@@ -49,7 +49,7 @@ class context_scope {
 
 }  // namespace detail
 
-/// Sets the table of fused operations of this thread; nullptr: none.
+/// Sets the table of fused operations of this thread; nullptr: no fused operations.
 using with_fused = detail::context_scope<&execution_context::fused>;
 
 }  // namespace c2f

@@ -1,9 +1,9 @@
-// c2f/execution/streams.hpp: a queue of work of its own on a device.
+// c2f/execution/streams.hpp: side streams and events of a device.
 //
-//   c2f::side_stream const training(device);      // what this thread queues goes there, after what was queued before
+//   c2f::side_stream const training(device);      // this thread submits work to it, ordered after the work submitted before
 //
-// Recording a step needs a stream that is not the default one, and copying while computing needs two. On a CPU there is nothing of this and
-// everything here does nothing. LibTorch's device-independent streams: no CUDA header.
+// Graph capture needs a stream other than the default one, and overlapping copies with computation needs two. On a CPU all of this does
+// nothing. Uses LibTorch's device-independent streams; includes no CUDA header.
 #pragma once
 
 #include <c10/core/Event.h>
@@ -14,23 +14,24 @@
 
 namespace c2f {
 
-/// A point in a stream's work, which others may wait for.
+/// A device event: a point in the work of a stream that the host or another stream can wait for.
 class event {
  public:
   explicit event(at::Device device) {
     if (!device.is_cpu()) event_.emplace(device.type());
   }
-  /// After all that was queued in the stream so far.
-  void set(c10::Stream const& stream) {
+  /// Marks the point after all work submitted to the stream so far.
+  void record(c10::Stream const& stream) {
     if (event_) event_->record(stream);
   }
-  [[nodiscard]] bool reached() const { return !event_ || event_->query(); }
-  /// The host waits.
-  void wait() const {
+  /// Whether that point was reached.
+  [[nodiscard]] bool query() const { return !event_ || event_->query(); }
+  /// The host waits until it is reached.
+  void synchronize() const {
     if (event_) event_->synchronize();
   }
-  /// What is queued in the stream from now on waits.
-  void wait_in(c10::Stream const& stream) const {
+  /// Work submitted to the stream from here on waits for it; the host does not.
+  void block(c10::Stream const& stream) const {
     if (event_) event_->block(stream);
   }
 
@@ -38,20 +39,23 @@ class event {
   std::optional<c10::Event> event_;
 };
 
+/// This thread's current stream of the device.
 [[nodiscard]] inline c10::Stream current_stream(at::Device device) { return c10::impl::VirtualGuardImpl(device.type()).getStream(device); }
+/// A stream of LibTorch's pool, which is not the default stream.
 [[nodiscard]] inline c10::Stream pool_stream(at::Device device) {
   return c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device, /*isHighPriority=*/false);
 }
 
-/// The stream of this thread, for as long as it lives; the one before waits for it at the end.
+/// Makes a stream of the pool this thread's current stream for its lifetime. It starts after the previous stream's work, and the previous
+/// stream waits for it at the end.
 class side_stream {
  public:
   explicit side_stream(at::Device device) : device_(device) {
     if (device.is_cpu()) return;
     c10::Stream const before = current_stream(device), mine = pool_stream(device);
     event queued(device);
-    queued.set(before);
-    queued.wait_in(mine);
+    queued.record(before);
+    queued.block(mine);
     guard_.reset_stream(mine);
   }
   side_stream(side_stream const&)            = delete;
@@ -60,9 +64,9 @@ class side_stream {
     if (device_.is_cpu()) return;
     try {
       event done(device_);
-      done.set(*guard_.current_stream());
-      done.wait_in(*guard_.original_stream());
-    } catch (c10::Error const&) {  // the device is lost, which is on its way as an error already
+      done.record(*guard_.current_stream());
+      done.block(*guard_.original_stream());
+    } catch (c10::Error const&) {  // the device failed, which was already thrown as an error
     }
   }
 

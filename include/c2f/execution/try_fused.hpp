@@ -1,11 +1,11 @@
-// c2f/execution/try_fused.hpp: a fused operation where there is one that fits; else the caller computes the definition.
+// c2f/execution/try_fused.hpp: calls a fused operation if there is one for these tensors; otherwise the caller computes the definition.
 //
 //   if (at::Tensor y = c2f::try_fused::max_pool(x, 3, 2, 1, false); y.defined()) return y;
 //   return at::max_pool2d(x, {3, 3}, {2, 2}, {1, 1});
 //
-// Each function declines by itself: it returns an undefined tensor, or false, where this thread has no such operation
-// (execution/context.hpp) or where the tensors are not what its kernel takes. The conditions stand here and nowhere else; what each
-// operation computes is said in execution/fused_operations.hpp. Cost where it declines: a few comparisons.
+// A function declines by returning an undefined tensor, or false, if this thread has no such operation (execution/context.hpp) or the
+// kernel does not support the tensors. The conditions are checked only here; what each operation computes is documented in
+// execution/fused_operations.hpp. Cost of declining: a few comparisons.
 #pragma once
 
 #include <c2f/execution/context.hpp>
@@ -17,11 +17,11 @@ namespace c2f::try_fused {
 
 namespace detail {
 
-/// Kernels compute in float and bfloat16.
+/// The element types of the kernels.
 [[nodiscard]] inline bool float_or_bfloat16(at::Tensor const& tensor) {
   return tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16;
 }
-/// Maps that are read 16 bytes of channels at a time.
+/// Maps whose channels can be read 16 bytes at a time.
 [[nodiscard]] inline bool wide_channels_last(at::Tensor const& x, std::int64_t channels) {
   return float_or_bfloat16(x) && channels % 8 == 0 && x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
@@ -40,7 +40,7 @@ template <auto Operation, class... Arguments>
 
 // ---- parts ----
 
-/// Where `uniform` is undefined (no random numbers on the device) it declines.
+/// Declines if `uniform` is undefined (no random numbers on the device).
 [[nodiscard]] inline at::Tensor sample_source(at::Tensor const& raw, at::Tensor const& truth, at::Tensor const& uniform,
                                               at::Tensor const& t) {
   return detail::run<&fused_operations::sample_source>(uniform.defined(), raw, truth, uniform, t);
@@ -71,12 +71,12 @@ template <auto Operation, class... Arguments>
   bool const fits = x.dim() == 4 && detail::wide_channels_last(x, x.size(1)) && x.numel() > 0 && weight.scalar_type() == at::kFloat;
   return detail::run<&fused_operations::norm_relu>(fits, x, weight, bias, running_mean, running_var, shortcut, relu);
 }
-/// x itself where there is no such operation.
+/// Returns x if there is no such operation.
 [[nodiscard]] inline at::Tensor gradient_fan_out(at::Tensor const& x) {
-  at::Tensor const again = detail::run<&fused_operations::gradient_fan_out>(detail::float_or_bfloat16(x), x);
-  return again.defined() ? again : x;
+  at::Tensor const second = detail::run<&fused_operations::gradient_fan_out>(detail::float_or_bfloat16(x), x);
+  return second.defined() ? second : x;
 }
-/// Whether bias_relu takes maps of so many channels that lie as x does.
+/// Whether bias_relu supports maps with `channels` channels and x's element type and memory format.
 [[nodiscard]] inline bool takes_bias_relu(at::Tensor const& x, std::int64_t channels) {
   return detail::available<&fused_operations::bias_relu>() && detail::wide_channels_last(x, channels);
 }
@@ -87,7 +87,7 @@ template <auto Operation, class... Arguments>
   bool const fits = x.dim() == 4 && detail::wide_channels_last(x, x.size(1)) && kernel <= 16;
   return detail::run<&fused_operations::max_pool>(fits, x, kernel, stride, padding, ceil);
 }
-/// Where `ids` are undefined (they are not on the device) it declines.
+/// Declines if `ids` are undefined (not on the device).
 [[nodiscard]] inline at::Tensor dropout(at::Tensor const& x, at::Tensor const& ids, at::Tensor const& keys, double probability,
                                         std::uint32_t what) {
   return detail::run<&fused_operations::dropout>(ids.defined(), x, ids, keys, probability, what);
@@ -98,7 +98,7 @@ template <auto Operation, class... Arguments>
 
 // ---- losses ----
 
-/// Maps, or vectors [N, K] with truths [N], which are maps of one pixel. What is wrong with others is ATen's to say.
+/// Maps, or vectors [N, K] with truths [N], which are maps of one pixel. Declines other shapes, so that ATen reports them.
 [[nodiscard]] inline at::Tensor map_cross_entropy(at::Tensor const& raw, at::Tensor const& truth, std::int64_t ignore) {
   bool const vectors = raw.dim() == 2 && truth.dim() == 1;
   bool const fits    = (vectors || (raw.dim() == 4 && raw.size(1) > 1)) && truth.numel() * raw.size(1) == raw.numel() &&
@@ -109,7 +109,7 @@ template <auto Operation, class... Arguments>
   return detail::run<&fused_operations::map_cross_entropy>(true, raw, truth, ignore);
 }
 
-// ---- the end of a training step, and batches that are made on the device: whether it was done ----
+// ---- end of a training step, and batches made on the device; each returns whether it ran ----
 
 inline bool sgd(flat_update const& update, sgd_rule const& rule) {
   if (!detail::available<&fused_operations::sgd>()) return false;

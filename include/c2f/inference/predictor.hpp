@@ -1,16 +1,16 @@
-// c2f/inference/predictor.hpp: a trained stack, made fast for inference.
+// c2f/inference/predictor.hpp: a trained stack, optimised for inference.
 //
 //   c2f::predictor<cifar100> predict(model);                                     // on the CPU
 //   c2f::predictor<cifar100> predict(model, {.on = c2f::cuda::gpu(), .bf16 = true});
-//   auto [coarse, fine] = predict(images);                                       // raw answers of both, as model(images, c2f::eval)
+//   auto [coarse, fine] = predict(images);                                       // raw outputs of both, as model(images, c2f::eval)
 //
-// Holds a copy of the model in which every norm that follows a convolution has become part of it (execution/folding.hpp), without gradients;
-// what is left, a sum a channel, a shortcut's sum and a ReLU, is one kernel where there are fused operations. On an accelerator that
-// records (cuda/gpu.hpp) the pass of each batch size is recorded when it is first seen and from then on repeated: one launch. Stacks that
-// work on the host (fuse::crop, refine::until) are run.
+// Holds a copy of the model, without gradients, whose norms are folded into the convolutions before them (execution/folding.hpp); the
+// remaining bias, residual addition and ReLU are one kernel if there are fused operations. On an accelerator with graph capture
+// (cuda/gpu.hpp) the pass of each image size [N, C, H, W] is captured at its first call and then replayed: one launch. Stacks that need the
+// host (fuse::crop, refine::until) are run without capture.
 //
-// images are [N, C, H, W] floats on any device; the answers lie on the predictor's device and are the caller's own.
-// Cost: a copy of the model; on a GPU the memory of each batch size that was seen. Errors: as the stack's.
+// images are [N, C, H, W] floats on any device; the outputs are on the predictor's device and owned by the caller.
+// Cost: a copy of the model; on a GPU the memory of a pass of each size. Errors: those of the stack.
 #pragma once
 
 #include <c2f/execution/folding.hpp>
@@ -26,14 +26,15 @@
 
 namespace c2f {
 
+/// Where and how a predictor computes.
 struct predictor_options {
   accelerator on     = {};
-  bool bf16          = false;  ///< images, weights and activations
-  bool fold          = true;   ///< norms into convolutions
+  bool bf16          = false;  ///< images, parameters and activations in bfloat16
+  bool fold          = true;   ///< fold norms into convolutions
   bool channels_last = true;
 };
 
-// Of a wrong task, which has said its sentence; what is asked of it besides is no error of its own.
+// For an invalid task: the diagnostic was emitted by the check; follow-on errors are suppressed.
 template <class Task>
 class predictor {
  public:
@@ -44,6 +45,7 @@ class predictor {
   }
 };
 
+/// A copy of a stack for inference.
 template <class Task>
   requires detail::checked<Task>
 class predictor<Task> {
@@ -55,29 +57,30 @@ class predictor<Task> {
     if (options_.fold) fold();
     for_each_tensor(model_, [&](std::string const&, state_tensor& each, state_traits const& traits) {
       each.assign(each.tensor().detach());
-      if (options_.bf16 && traits.trained) each.set_low(each.tensor().to(at::kBFloat16));
+      if (options_.bf16 && traits.trained) each.set_bf16_copy(each.tensor().to(at::kBFloat16));
     });
   }
 
+  /// images [N, C, H, W] float -> raw outputs, without gradients.
   outputs operator()(at::Tensor const& images) {
-    outputs const& found = passes_(model_, images);  // without gradients, so copies have none
+    outputs const& found = passes_(model_, images);
     if (!passes_.captures()) return found;
     outputs own{copy(found.coarse), copy(found.fine), {}};
     own.answer = found.answer.is_same(found.fine) ? own.fine : found.answer.is_same(found.coarse) ? own.coarse : copy(found.answer);
     return own;
   }
 
-  /// How many norms became part of a convolution.
+  /// The number of folded norms.
   [[nodiscard]] std::int64_t folded() const { return folded_; }
-  /// How many batch sizes were recorded, and what keeps others from it; empty where nothing does.
+  /// The number of captured image sizes, and the reason if passes are not captured (else empty).
   [[nodiscard]] std::size_t captured_sizes() const { return passes_.sizes(); }
-  [[nodiscard]] std::string const& why() const { return passes_.why(); }
+  [[nodiscard]] std::string const& why_not_captured() const { return passes_.why_not_captured(); }
 
  private:
   [[nodiscard]] at::Device device() const { return options_.on.device; }
   static at::Tensor copy(at::Tensor const& answer) { return answer.defined() ? answer.clone() : at::Tensor(); }
 
-  /// On a GPU LibTorch rounds what it convolves to ten bits where it may, which is as much as what the answers may differ by.
+  /// Disables TF32 for its lifetime: its rounding to ten bits is as large as the difference that `close` accepts.
   class exact_convolutions {
    public:
     exact_convolutions() { at::globalContext().setAllowTF32CuDNN(false); }
@@ -103,7 +106,7 @@ class predictor<Task> {
     folding folds;
     outputs before;
     {
-      folding::scope const looking(folds);
+      folding::scope const detect(folds);
       pass p;
       before = model_(x, p);
     }
@@ -111,7 +114,7 @@ class predictor<Task> {
     folded_                 = folds.apply(/*keep_shift=*/table != nullptr && table->bias_relu != nullptr);
     pass p;
     outputs const after = model_(x, p);
-    if (!close(before.coarse, after.coarse) || !close(before.fine, after.fine)) {  // something else reads what a convolution gives
+    if (!close(before.coarse, after.coarse) || !close(before.fine, after.fine)) {  // something else reads a convolution's output
       model_  = std::move(whole);
       folded_ = 0;
     }

@@ -3,13 +3,14 @@
 //   using network = c2f::localiser<c2f::resnet_features<18, 3>, c2f::boxes<1>, 256>;
 //
 // A box is (centre x, centre y, width, height) in fractions of the image, x to the right and y down.
-// raw [N, 4K]; prediction [N, K, 4], the sigmoid of raw, so that every number lies between 0 and 1 and has a logarithm; truth
-// [N, K, 5] float: the box and 1 where the class is in the picture, 0 where it is not. A truth that is told to the fine network has
-// boxes of no size for absent classes, which encode::rasterize draws as empty maps.
-// Ren et al. 2020, sections 3.1 and 4.1: "a box ... a binary map", one channel a class where there are several.
+//   raw         [N, 4K]
+//   prediction  [N, K, 4], the sigmoid of raw: every number is in (0, 1) and has a logarithm
+//   truth       [N, K, 5] float: the box, and 1 if the class is in the image, else 0
+// In a truth used as conditioning, absent classes have boxes of size 0, which encode::rasterize draws as empty maps.
+// Ren et al. 2020, sections 3.1 and 4.1: "a box ... a binary map"; with several classes, one channel per class.
 //
-// Drawing a box with hard edges has no gradient with respect to it: with the default encoder the fine loss does not reach the coarse
-// network (parts/encode_rasterize.hpp).
+// A box drawn with hard edges has no gradient with respect to the box: with the default encoder the fine loss does not reach the coarse
+// network (parts/encode_rasterize.hpp). Errors: fewer than one class is a compile error.
 #pragma once
 
 #include <c2f/core/kind.hpp>
@@ -36,7 +37,7 @@ consteval bool check_boxes() {
   return true;
 }
 
-/// Intersection over union of boxes [..., 4 or 5] -> [...]; 0 where neither has an area.
+/// Intersection over union of boxes [..., 4 or 5] -> [...]; 0 where neither box has an area.
 inline at::Tensor iou_of_boxes(at::Tensor const& a, at::Tensor const& b) {
   auto const overlap = [&](std::int64_t axis) {
     at::Tensor const middle_a = a.select(-1, axis), half_a = a.select(-1, axis + 2).mul(0.5);
@@ -51,11 +52,12 @@ inline at::Tensor iou_of_boxes(at::Tensor const& a, at::Tensor const& b) {
 }
 }  // namespace detail
 
+/// The kind "one box per class"; see the top of this file.
 template <std::int64_t Classes>
 struct boxes : detail::static_check<detail::check_boxes<Classes>()> {
   static constexpr char const* name     = "boxes";
   static constexpr std::int64_t classes = Classes;
-  static constexpr bool has_boxes       = true;  ///< what rasterize and log_l1 serve
+  static constexpr bool has_boxes       = true;  ///< required by rasterize and log_l1
   template <image_shape In>
   using output          = vector<4 * (Classes < 1 ? 1 : Classes)>;
   using truth_value     = float;
@@ -70,11 +72,11 @@ struct boxes : detail::static_check<detail::check_boxes<Classes>()> {
     return at::cat({truth.narrow(2, 0, 2), truth.narrow(2, 2, 2).mul(present)}, 2);
   }
 
-  /// Mean over the classes of the IoU of the two boxes.
+  /// The mean over the classes of the IoU of the two boxes, [N].
   static at::Tensor agreement(at::Tensor const& a, at::Tensor const& b) { return detail::iou_of_boxes(predict(a), predict(b)).mean(1); }
 
-  /// With probability `rate` the box is moved by up to a quarter of its size each way and its sides are stretched by up to sqrt(2) or
-  /// shrunk by as much.
+  /// With probability `rate`, a box is moved by up to a quarter of its size along each axis and its sides are multiplied by a factor
+  /// between 1 / sqrt(2) and sqrt(2).
   static constexpr double corrupt_rate = 1;
   static at::Tensor corrupt(at::Tensor const& truth, double rate, pass const& p) {
     at::Tensor damaged = truth.to(at::kCPU, at::kFloat).contiguous().clone();
@@ -108,24 +110,24 @@ struct boxes : detail::static_check<detail::check_boxes<Classes>()> {
     return truth;
   }
 
-  /// Over the boxes that are there: the mean IoU, the share with an IoU of .5 or more, and the share whose scale (the longer side) is
-  /// right within 10 % (Ren et al. 2020, sections 4.1.2 and 4.1.3).
+  /// Metrics over the boxes that are present: the mean IoU, the fraction with an IoU of at least .5, and the fraction whose scale (the
+  /// longer side) is within 10 % of the true one (Ren et al. 2020, sections 4.1.2 and 4.1.3).
   struct score {
     std::int64_t samples = 0, present = 0, overlapping = 0, right_scale = 0;
     double iou = 0;
 
     void add(at::Tensor const& raw, at::Tensor const& truth) {
-      at::Tensor const guess = predict(raw.to(at::kFloat)), there = truth.select(2, 4).gt(0.5);
-      at::Tensor const each  = detail::iou_of_boxes(guess, truth).masked_select(there);
+      at::Tensor const predicted = predict(raw.to(at::kFloat)), is_present = truth.select(2, 4).gt(0.5);
+      at::Tensor const each  = detail::iou_of_boxes(predicted, truth).masked_select(is_present);
       auto const longer      = [](at::Tensor const& box) { return at::maximum(box.select(2, 2), box.select(2, 3)); };
-      at::Tensor const ratio = longer(guess).div(longer(truth).clamp_min(1e-12)).masked_select(there);
+      at::Tensor const ratio = longer(predicted).div(longer(truth).clamp_min(1e-12)).masked_select(is_present);
       samples += truth.size(0);
       present += each.size(0);
       iou += each.sum(at::kDouble).template item<double>();
       overlapping += each.ge(0.5).sum().template item<std::int64_t>();
       right_scale += ratio.sub(1).abs().le(0.1).sum().template item<std::int64_t>();
     }
-    /// Name and value of each figure, the chief one first.
+    /// Name and value of each metric, the primary metric first.
     [[nodiscard]] std::array<std::pair<char const*, double>, 3> values() const {
       double const all = static_cast<double>(std::max<std::int64_t>(present, 1));
       return {{{"iou", iou / all}, {"acc50", static_cast<double>(overlapping) / all}, {"scale10", static_cast<double>(right_scale) / all}}};

@@ -2,8 +2,11 @@
 //
 //   using network = c2f::resnet_cifar<20, c2f::class_vector<100>>;
 //
-// raw [N, K] logits; prediction [N, K] softmax, or one-hot for the truth; truth [N] int64 in 0 ... K-1.
-// Ren et al. 2020, section 3.1: "y^C is a single value or class vector", encoded by tiling.
+//   raw         [N, K] logits
+//   prediction  [N, K], the softmax of raw; the truth one-hot
+//   truth       [N] int64 in 0 ... K-1
+// Ren et al. 2020, section 3.1: "y^C is a single value or class vector", encoded by tiling. Errors: fewer than two classes is a compile
+// error.
 #pragma once
 
 #include <c2f/core/kind.hpp>
@@ -28,6 +31,7 @@ consteval bool check_classes() {
 }
 }  // namespace detail
 
+/// The kind "one of K classes"; see the top of this file.
 template <std::int64_t Classes>
 struct class_vector : detail::static_check<detail::check_classes<Classes>()> {
   static constexpr char const* name     = "class_vector";
@@ -47,10 +51,10 @@ struct class_vector : detail::static_check<detail::check_classes<Classes>()> {
     return at::zeros({truth.size(0), Classes}, truth.options().dtype(at::kFloat)).scatter_(1, truth.unsqueeze(1), 1.0);
   }
 
-  /// 1 where both name the same class.
+  /// 1 where both have the same most likely class, else 0, [N].
   static at::Tensor agreement(at::Tensor const& a, at::Tensor const& b) { return a.argmax(1).eq(b.argmax(1)).to(at::kFloat); }
 
-  /// The truth, with probability `rate` another class, each as likely as the next.
+  /// The truth; with probability `rate` another class, drawn uniformly.
   static constexpr double corrupt_rate = 0.1;
   static at::Tensor corrupt(at::Tensor const& truth, double rate, pass const& p) {
     at::Tensor damaged        = truth.to(at::kCPU, at::kLong).clone();
@@ -67,7 +71,7 @@ struct class_vector : detail::static_check<detail::check_classes<Classes>()> {
     return at::arange(n, at::TensorOptions(at::kLong)).remainder(Classes);
   }
 
-  /// Exact counts of right answers; `top5` counts an answer whose true class is among the five highest (or all, below five).
+  /// Accuracies: `top1`, and `top5` for a true class among the five highest scores (all, if there are fewer than five).
   struct score {
     std::int64_t samples = 0, top1 = 0, top5 = 0;
 
@@ -77,7 +81,7 @@ struct class_vector : detail::static_check<detail::check_classes<Classes>()> {
       top1 += best.select(1, 0).sum().template item<std::int64_t>();
       top5 += best.sum().template item<std::int64_t>();
     }
-    /// Name and value of each figure, the chief one first.
+    /// Name and value of each metric, the primary metric first.
     [[nodiscard]] std::array<std::pair<char const*, double>, 2> values() const {
       double const all = static_cast<double>(std::max<std::int64_t>(samples, 1));
       return {{{"top1", static_cast<double>(top1) / all}, {"top5", static_cast<double>(top5) / all}}};

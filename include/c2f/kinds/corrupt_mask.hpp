@@ -1,28 +1,28 @@
-// c2f/kinds/corrupt_mask.hpp: how a true mask is damaged, so that it looks like what a coarse network would have said.
+// c2f/kinds/corrupt_mask.hpp: corrupts a true mask so that it resembles the output of a coarse network.
 //
 //   c2f::random_stream draw = p.draws(c2f::purpose::corrupt, i);
 //   c2f::corrupt_mask({labels, height, width}, 4, 255, 0.4, draw);
 //
-// nnU-Net's cascade (Isensee et al., Nature Methods 2021; nnUNetTrainer of version 2) trains its second network on true masks that are
-// damaged with these numbers: with probability .4 every label goes through one of dilation, erosion, opening and closing, with a ball
-// of radius 1 to 8; with probability .2 every label loses one of its connected components, among those that cover less than
-// 15 % of the image. Differences: here the balls are disks and components touch in 8 directions, since images are two-dimensional;
-// radii are whole pixels, each as likely as the next; labels are taken in rising order and not shuffled; and a map of labels stands
-// for nnU-Net's one-hot channels, so that a pixel that leaves a label becomes 0, the background, which is never itself damaged.
-// As there, a label that grows takes the pixels of the others.
+// The cascade of nnU-Net (Isensee et al., Nature Methods 2021; nnUNetTrainer of version 2) trains its second network on true masks that are
+// corrupted as follows: with probability .4 every label undergoes one of dilation, erosion, opening and closing, with a ball of radius 1
+// to 8; with probability .2 every label loses one of its connected components, chosen among those that cover less than 15 % of the image.
+// Differences: disks instead of balls and 8-connected components, since images are two-dimensional; integer radii, drawn uniformly; labels
+// are processed in ascending order and not shuffled; and one label map instead of nnU-Net's one-hot channels, so that a pixel that leaves a
+// label becomes 0, the background, which is itself not corrupted. As in nnU-Net, a growing label replaces other labels.
 //
-// Cost, on the host: a pass over the image for each row of the disk and each label that is there.
+// Cost, on the host: a pass over the image per row of the disk and per present label.
 #pragma once
 
 #include <c2f/core/random.hpp>
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace c2f {
 
-/// A map of labels, row by row.
+/// A view of a label map, row-major.
 struct label_map {
   std::int64_t* labels;
   std::int64_t height, width;
@@ -31,7 +31,7 @@ struct label_map {
 
 namespace detail {
 
-/// A set of pixels, row by row; 1 where a pixel belongs to it.
+/// A set of pixels as a row-major mask; 1 where a pixel belongs to it.
 struct pixel_set {
   std::int64_t height, width;
   std::vector<std::uint8_t> in;
@@ -44,9 +44,9 @@ struct pixel_set {
     for (auto& each : in) each ^= 1;
   }
 
-  /// Every pixel with one of the set within `radius`.
+  /// Dilation by a disk of `radius` pixels.
   void dilate(std::int64_t radius) {
-    // How many of the set stand in a row before a column: a stretch of a row has some where two counts differ.
+    // Prefix sums of each row: an interval of a row contains pixels of the set if its two sums differ.
     std::vector<std::int64_t> before(static_cast<std::size_t>(height * (width + 1)));
     for (std::int64_t y = 0; y < height; ++y)
       for (std::int64_t x = 0; x < width; ++x) before[at(y, x + 1, width + 1)] = before[at(y, x, width + 1)] + in[at(y, x, width)];
@@ -59,31 +59,31 @@ struct pixel_set {
                                  before[at(row, std::max<std::int64_t>(0, x - reach), width + 1)];
       }
   }
-  /// Every pixel whose neighbours within `radius` all belong to the set; what lies outside of the image counts as of the set.
+  /// Erosion by a disk of `radius` pixels; pixels outside of the image count as members of the set.
   void erode(std::int64_t radius) {
     invert();
     dilate(radius);
     invert();
   }
 
-  /// The connected components, each as the places of its pixels.
+  /// The 8-connected components, each as the indices of its pixels.
   [[nodiscard]] std::vector<std::vector<std::int64_t>> components() const {
     std::vector<std::vector<std::int64_t>> found;
-    std::vector<std::uint8_t> left = in;
+    std::vector<std::uint8_t> remaining = in;
     for (std::int64_t start = 0; start < height * width; ++start) {
-      if (!left[static_cast<std::size_t>(start)]) continue;
-      left[static_cast<std::size_t>(start)] = 0;
-      std::vector<std::int64_t> places{start};
-      for (std::size_t next = 0; next < places.size(); ++next) {
-        std::int64_t const y = places[next] / width, x = places[next] % width;
+      if (!remaining[static_cast<std::size_t>(start)]) continue;
+      remaining[static_cast<std::size_t>(start)] = 0;
+      std::vector<std::int64_t> pixels{start};
+      for (std::size_t next = 0; next < pixels.size(); ++next) {
+        std::int64_t const y = pixels[next] / width, x = pixels[next] % width;
         for (std::int64_t row = std::max<std::int64_t>(0, y - 1); row <= std::min(height - 1, y + 1); ++row)
           for (std::int64_t column = std::max<std::int64_t>(0, x - 1); column <= std::min(width - 1, x + 1); ++column)
-            if (auto& there = left[at(row, column, width)]; there) {
+            if (auto& there = remaining[at(row, column, width)]; there) {
               there = 0;
-              places.push_back(row * width + column);
+              pixels.push_back(row * width + column);
             }
       }
-      found.push_back(std::move(places));
+      found.push_back(std::move(pixels));
     }
     return found;
   }
@@ -94,10 +94,10 @@ struct pixel_set {
 
 }  // namespace detail
 
-/// Damages the labels 1 ... `last` with the numbers of `draw`: an operator with probability `rate`, a lost component with half of it.
-/// Pixels of the label `ignore` stay what they are.
+/// Corrupts the labels 1 ... `last`: with probability `rate` by a morphological operation, with probability `rate` / 2 by removing a
+/// component. Pixels of the label `ignore` are unchanged.
 inline void corrupt_mask(label_map const& map, std::int64_t last, std::int64_t ignore, double rate, random_stream& draw) {
-  bool const operate = draw.uniform() <= rate, lose = draw.uniform() <= rate / 2;
+  bool const operate = draw.uniform() <= rate, remove = draw.uniform() <= rate / 2;
   if (operate)
     for (std::int64_t label = 1; label <= last; ++label) {
       detail::pixel_set set(map, label);
@@ -116,13 +116,13 @@ inline void corrupt_mask(label_map const& map, std::int64_t last, std::int64_t i
           pixel = 0;
       }
     }
-  if (lose)
+  if (remove)
     for (std::int64_t label = 1; label <= last; ++label) {
       auto found = detail::pixel_set(map, label).components();
       std::erase_if(found,
-                    [&](auto const& places) { return static_cast<double>(places.size()) >= 0.15 * static_cast<double>(map.size()); });
+                    [&](auto const& pixels) { return static_cast<double>(pixels.size()) >= 0.15 * static_cast<double>(map.size()); });
       if (found.empty()) continue;
-      for (auto const place : found[draw.below(static_cast<std::uint32_t>(found.size()))]) map.labels[place] = 0;
+      for (auto const pixel : found[draw.below(static_cast<std::uint32_t>(found.size()))]) map.labels[pixel] = 0;
     }
 }
 

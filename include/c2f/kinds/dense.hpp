@@ -1,12 +1,14 @@
 // c2f/kinds/dense.hpp: a class for every pixel.
 //
-//   using network = c2f::unet<4, 16, c2f::dense<1>>;                 // an organ or not
-//   using network = c2f::fcn8s<c2f::dense<21>>;                      // PASCAL VOC; label 255 counts nothing
+//   using network = c2f::unet<4, 16, c2f::dense<1>>;                 // a binary mask
+//   using network = c2f::fcn8s<c2f::dense<21>>;                      // PASCAL VOC; label 255 is ignored
 //
-// raw [N, K, H, W] logits; prediction [N, K, H, W], the softmax over K, or the sigmoid where K is 1; truth [N, H, W] int64 in
-// 0 ... K-1 (0 and 1 where K is 1) or `Ignore`: pixels that no loss and no figure counts. In a truth that is told to the fine
-// network they are 0 in every channel.
-// Ren et al. 2020, sections 3.1 and 4.3: "z = y^C", so encode::dense runs its two convolutions on the mask as it is.
+//   raw         [N, K, H, W] logits
+//   prediction  [N, K, H, W], the softmax over K, or the sigmoid if K is 1
+//   truth       [N, H, W] int64 in 0 ... K-1 (0 and 1 if K is 1), or `Ignore`: pixels that losses and metrics ignore
+// In a truth used as conditioning, ignored pixels are 0 in every channel.
+// Ren et al. 2020, sections 3.1 and 4.3: "z = y^C", so encode::dense applies its two convolutions to the mask directly.
+// Errors: fewer than one class, or an `Ignore` that is a class, is a compile error.
 #pragma once
 
 #include <c2f/core/kind.hpp>
@@ -42,11 +44,12 @@ consteval bool check_dense_ignore() {
 }
 }  // namespace detail
 
+/// The kind "one class per pixel"; see the top of this file.
 template <std::int64_t Classes, std::int64_t Ignore = 255>
 struct dense : detail::static_check<detail::check_dense_classes<Classes>(), detail::check_dense_ignore<Classes, Ignore>()> {
   static constexpr char const* name     = "dense";
   static constexpr std::int64_t classes = Classes, ignore = Ignore;
-  /// How many labels a truth may hold.
+  /// The number of different labels of a truth, `Ignore` excluded.
   static constexpr std::int64_t labels = Classes < 2 ? 2 : Classes;
   static constexpr bool distribution   = Classes >= 2;
   template <image_shape In>
@@ -67,9 +70,9 @@ struct dense : detail::static_check<detail::check_dense_classes<Classes>(), deta
     if constexpr (Classes == 1) return truth.eq(1).to(at::kFloat).unsqueeze(1);
     return truth.unsqueeze(1)
         .eq(at::arange(Classes, truth.options()).view({1, Classes, 1, 1}))
-        .to(at::kFloat);  // what is ignored is no class
+        .to(at::kFloat);  // ignored pixels have no class
   }
-  /// The label of every pixel, [N, H, W]: the likeliest, or 1 from a probability of .5 on where there is one class.
+  /// The label of every pixel, [N, H, W]: the most likely one; with one class, 1 if its probability is at least .5.
   static at::Tensor labels_of(at::Tensor const& raw) {
     if constexpr (Classes == 1)
       return raw.select(1, 0).ge(0).to(at::kLong);
@@ -77,20 +80,20 @@ struct dense : detail::static_check<detail::check_dense_classes<Classes>(), deta
       return raw.argmax(1);
   }
 
-  /// Dice of the two masks, 1 where both are empty; the mean over the classes that either has where there are several.
+  /// The Dice coefficient of the two masks, 1 if both are empty; with several classes, the mean over those that either contains. [N]
   static at::Tensor agreement(at::Tensor const& a, at::Tensor const& b) {
     at::Tensor const first = labels_of(a), second = labels_of(b);
-    at::Tensor sum = at::zeros({a.size(0)}, first.options().dtype(at::kDouble)), there = sum.clone();
+    at::Tensor sum = at::zeros({a.size(0)}, first.options().dtype(at::kDouble)), present = sum.clone();
     for (std::int64_t label = Classes == 1; label < labels; ++label) {
       at::Tensor const in_first = first.eq(label), in_second = second.eq(label);
       at::Tensor const both = in_first.logical_and(in_second).sum({1, 2}), all = in_first.sum({1, 2}).add(in_second.sum({1, 2}));
       sum.add_(both.mul(2).to(at::kDouble).div(all.clamp_min(1)));
-      there.add_(all.gt(0));
+      present.add_(all.gt(0));
     }
-    return sum.div(there.clamp_min(1)).masked_fill(there.eq(0), 1).to(at::kFloat);
+    return sum.div(present.clamp_min(1)).masked_fill(present.eq(0), 1).to(at::kFloat);
   }
 
-  /// The masks as a coarse network might have said them (kinds/corrupt_mask.hpp), on the host.
+  /// Masks that resemble predictions of a coarse network (kinds/corrupt_mask.hpp), computed on the host.
   static constexpr double corrupt_rate = 0.4;
   static at::Tensor corrupt(at::Tensor const& truth, double rate, pass const& p) {
     at::Tensor damaged        = truth.to(at::kCPU, at::kLong).clone(at::MemoryFormat::Contiguous);
@@ -103,28 +106,28 @@ struct dense : detail::static_check<detail::check_dense_classes<Classes>(), deta
     return damaged.to(truth.device());
   }
 
-  /// A rectangle for every label on background.
+  /// A rectangle of every label on background.
   template <image_shape In>
   static at::Tensor example(std::int64_t n) {
     std::int64_t const height = In::height == dynamic ? 16 : In::height, width = In::width == dynamic ? 16 : In::width;
     at::Tensor truth = at::zeros({n, height, width}, at::TensorOptions(at::kLong));
     random_stream random(1, purpose::synthesis, 0, 0);
-    auto const stretch = [&](std::int64_t size) {
+    auto const interval = [&](std::int64_t size) {
       std::int64_t const length = 1 + random.below(static_cast<std::uint32_t>((size + 1) / 2));
       return std::pair<std::int64_t, std::int64_t>(random.below(static_cast<std::uint32_t>(size - length + 1)), length);
     };
     for (std::int64_t i = 0; i < n; ++i)
       for (std::int64_t label = 1; label < labels; ++label) {
-        auto const [top, high]  = stretch(height);
-        auto const [left, wide] = stretch(width);
+        auto const [top, high]  = interval(height);
+        auto const [left, wide] = interval(width);
         truth.select(0, i).narrow(0, top, high).narrow(1, left, wide).fill_(label);
       }
     return truth;
   }
 
-  /// Exact counts of the counted pixels, over all samples.
-  /// One class: `dsc`, twice the common pixels by the sum of both masks' (1 where both are empty), and `iou`. Several: `miou`, the mean
-  /// IoU over the classes that a truth or an answer has; `pixel`, the share of right pixels; `class`, its mean over the true classes.
+  /// Metrics from the confusion matrix of all pixels that are not ignored, over all samples.
+  /// One class: `dsc`, the Dice coefficient (1 if both masks are empty), and `iou`. Several: `miou`, the mean IoU over the classes in a
+  /// truth or a prediction; `pixel`, the accuracy of pixels; `class`, the mean accuracy of the classes in a truth.
   struct score {
     std::int64_t samples = 0;
 
@@ -136,43 +139,44 @@ struct dense : detail::static_check<detail::check_dense_classes<Classes>(), deta
       for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += count[i];
       samples += truth.size(0);
     }
-    /// Pixels of label `truth` that were taken for `answer`.
-    [[nodiscard]] std::int64_t confusion(std::int64_t truth, std::int64_t answer) const {
-      return counts_[static_cast<std::size_t>(truth * labels + answer)];
+    /// The number of pixels of label `truth` that were predicted as `predicted`.
+    [[nodiscard]] std::int64_t confusion(std::int64_t truth, std::int64_t predicted) const {
+      return counts_[static_cast<std::size_t>(truth * labels + predicted)];
     }
-    /// Name and value of each figure, the chief one first.
+    /// Name and value of each metric, the primary metric first.
     [[nodiscard]] auto values() const {
-      double right = 0, all = 0, iou = 0, recall = 0, there = 0, true_there = 0;
+      double right = 0, all = 0, iou = 0, recall = 0, present = 0, true_classes = 0;
       for (std::int64_t label = 0; label < labels; ++label) {
-        auto const [common, in_truth, in_answer] = counts_of(label);
-        double const either                      = in_truth + in_answer - common;
+        auto const [common, in_truth, in_prediction] = counts_of(label);
+        double const either                          = in_truth + in_prediction - common;
         right += common;
         all += in_truth;
-        there += either > 0;
-        true_there += in_truth > 0;
+        present += either > 0;
+        true_classes += in_truth > 0;
         iou += common / std::max(either, 1.0);
         recall += common / std::max(in_truth, 1.0);
       }
       if constexpr (Classes == 1) {
-        auto const [common, in_truth, in_answer] = counts_of(1);
-        double const both                        = in_truth + in_answer;
+        auto const [common, in_truth, in_prediction] = counts_of(1);
+        double const both                            = in_truth + in_prediction;
         return std::array<std::pair<char const*, double>, 2>{
             {{"dsc", both > 0 ? 2 * common / both : 1.0}, {"iou", both > 0 ? common / (both - common) : 1.0}}};
       } else {
-        return std::array<std::pair<char const*, double>, 3>{
-            {{"miou", iou / std::max(there, 1.0)}, {"pixel", right / std::max(all, 1.0)}, {"class", recall / std::max(true_there, 1.0)}}};
+        return std::array<std::pair<char const*, double>, 3>{{{"miou", iou / std::max(present, 1.0)},
+                                                              {"pixel", right / std::max(all, 1.0)},
+                                                              {"class", recall / std::max(true_classes, 1.0)}}};
       }
     }
 
    private:
-    // Pixels of a label in both, in the truths, in the answers.
+    // Pixels of a label in both, in the truths, in the predictions.
     [[nodiscard]] std::array<double, 3> counts_of(std::int64_t label) const {
-      std::int64_t in_truth = 0, in_answer = 0;
+      std::int64_t in_truth = 0, in_prediction = 0;
       for (std::int64_t other = 0; other < labels; ++other) {
         in_truth += confusion(label, other);
-        in_answer += confusion(other, label);
+        in_prediction += confusion(other, label);
       }
-      return {static_cast<double>(confusion(label, label)), static_cast<double>(in_truth), static_cast<double>(in_answer)};
+      return {static_cast<double>(confusion(label, label)), static_cast<double>(in_truth), static_cast<double>(in_prediction)};
     }
     std::vector<std::int64_t> counts_ = std::vector<std::int64_t>(static_cast<std::size_t>(labels * labels));
   };

@@ -1,15 +1,15 @@
 // c2f/layers/conv.hpp: two-dimensional convolution.
 //
-//   c2f::conv<16, 3>                       16 maps, 3x3, padding that keeps the size, no bias (a norm follows)
+//   c2f::conv<16, 3>                       16 channels, 3x3, padding that keeps the size, no bias (a norm follows)
 //   c2f::conv<64, 7, 2>                    stride 2
 //   c2f::conv<100, 1, 1, 0, c2f::bias>     with a bias
-//   c2f::conv<21, 1, 1, 0, c2f::bias, 1, c2f::initial::zeros>     whose weight begins at zero
+//   c2f::conv<21, 1, 1, 0, c2f::bias, 1, c2f::initial::zeros>     with initial weight zero
 //
 //   conv(x, mode)   conv.then_relu(x, mode)
 //
-// [N, C, H, W] -> [N, Out, H', W'].  Weight [Out, C, Kernel, Kernel], initially he_normal.  One convolution call; of an image beside a
-// stretched map, with more than 3x3, two smaller ones (layers/conv_broadcast.hpp).
-// Errors: an input that is not a map or too small for the window is a compile error (layers/layer_check.hpp).
+// [N, C, H, W] -> [N, Out, H', W'].  Weight [Out, C, Kernel, Kernel], initially he_normal; bias [Out]. Cost: one convolution call; for the
+// concatenation with a broadcast map and a kernel of more than 3x3, two cheaper ones (layers/conv_broadcast.hpp).
+// Errors: an input that is not a map or smaller than the window is a compile error (layers/layer_check.hpp).
 #pragma once
 
 #include <c2f/core/architecture.hpp>
@@ -26,13 +26,14 @@
 
 namespace c2f {
 
-/// Whether a layer adds a constant a channel; a bias begins at `Initial`.
+/// Whether a convolution adds a bias per channel, and the bias's initial value.
 struct no_bias {};
 template <class Initial>
 struct bias_from {};
 using bias = bias_from<initial::zeros>;
 
 namespace detail {
+/// The bias [Out]; without a bias it has no tensor and stores the shift of a folded norm.
 template <class Bias, std::int64_t Out>
 struct bias_tensor : folded_shift {
   C2F_MEMBERS();
@@ -45,7 +46,8 @@ template <std::int64_t Out, std::int64_t Kernel, std::int64_t Stride = 1, std::i
           std::int64_t Dilation = 1, class WeightInitial = initial::he_normal>
 struct conv {
   template <shape In>
-  struct on : detail::static_check<detail::check_map<conv, In>(), detail::check_channels<conv, In, Out>(), detail::check_window<conv, In, Kernel, Stride, Padding, Dilation>()> {
+  struct on : detail::static_check<detail::check_map<conv, In>(), detail::check_channels<conv, In, Out>(),
+                                   detail::check_window<conv, In, Kernel, Stride, Padding, Dilation>()> {
     static constexpr bool fits =
         image_shape<In> && !detail::is_wrong<In> && Out >= 1 && window_fits<detail::as_map<In>, Kernel, Stride, Padding, Dilation>;
     using output = detail::output_if<fits, with_channels<strided<detail::as_map<In>, Kernel, Stride, Padding, Dilation>, Out>>;
@@ -64,7 +66,7 @@ struct conv {
       if constexpr (std::is_base_of_v<state_tensor, detail::bias_tensor<Bias, Out>>)
         if (execution().folding == nullptr && try_fused::takes_bias_relu(x, Out))
           return try_fused::bias_relu(convolved(x, std::nullopt), bias.as(x), {}, /*relu=*/true);
-      return (*this)(x, m).relu_();  // in place: nothing else has seen it
+      return (*this)(x, m).relu_();  // in place: nothing else refers to it
     }
 
    private:

@@ -1,9 +1,9 @@
-// c2f/layers/cosine.hpp: a classifier that compares directions.
+// c2f/layers/cosine.hpp: a classifier by cosine similarity.
 //
 //   c2f::cosine<64>         [N, C] -> [N, 64]:   scale * cos(x, w_k)
 //
 // Gidaris and Komodakis, "Dynamic few-shot visual learning without forgetting", CVPR 2018, section 3.1. Weight [Out, C], initially normal
-// with deviation sqrt(2 / C); one scale, learnt, initially 10. Error: on a map it is a compile error that says what to put before it.
+// with deviation sqrt(2 / C); one learnt scale [1], initially 10. Error: a map as input is a compile error (layers/layer_check.hpp).
 #pragma once
 
 #include <c2f/core/architecture.hpp>
@@ -14,7 +14,7 @@
 namespace c2f {
 
 namespace detail {
-/// Each row divided by its length (or by 1e-12, where it has none).
+/// [N, C] -> [N, C], each row divided by its L2 norm, at least 1e-12.
 inline at::Tensor unit_rows(at::Tensor const& rows) { return rows.div(rows.norm(2, {1}, true).clamp_min(1e-12)); }
 }  // namespace detail
 

@@ -1,11 +1,12 @@
-// c2f/layers/dropout.hpp: in training, each number becomes 0 with probability P and the others grow by 1 / (1 - P).
+// c2f/layers/dropout.hpp: in training, sets each element to 0 with probability P and multiplies the rest by 1 / (1 - P).
 //
 //   c2f::dropout<0.5>      keeps the shape
 //
-// Srivastava et al., "Dropout", JMLR 2014. What is dropped is a function of (seed, epoch, sample id, place in the pass), never of batch or
-// threads, so a network with a dropout in it wants the whole pass: the stack and c2f::sequential, repeat and residual hand it on. Called
-// with the mode alone it can only answer c2f::eval.
-// Cost: one random number an element, drawn on the host. Error: training without a pass throws c2f::error; a wrong P is a compile error.
+// Srivastava et al., "Dropout", JMLR 2014. The dropped elements are a function of (seed, epoch, sample id, index of the dropout layer in
+// the pass), independent of batch and threads. A network with dropout therefore needs the whole pass: the stack, c2f::sequential, repeat
+// and residual pass it on. Called with a mode only, it supports c2f::eval only.
+// Cost: one random number per element; drawn by a kernel where there is a fused operation and the pass has its ids on the device, else on
+// the host. Errors: training without a pass throws c2f::error; an invalid P is a compile error.
 #pragma once
 
 #include <c2f/core/architecture.hpp>
@@ -37,8 +38,8 @@ struct dropout : detail::static_check<detail::check_dropout<P>()> {
     }
     at::Tensor operator()(at::Tensor const& x, pass& p) const {
       if (!p.training() || P == 0) return x;
-      std::uint32_t const place = p.drops++;
-      auto const what           = static_cast<purpose>(static_cast<std::uint32_t>(purpose::dropout) + (place << 16));
+      std::uint32_t const index = p.drops++;  // of this dropout layer in the pass
+      auto const what           = static_cast<purpose>(static_cast<std::uint32_t>(purpose::dropout) + (index << 16));
       if (p.device != nullptr)
         if (at::Tensor y = try_fused::dropout(x, p.device->ids, p.device->keys, P, static_cast<std::uint32_t>(p.here(what))); y.defined())
           return y;

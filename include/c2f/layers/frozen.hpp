@@ -1,12 +1,12 @@
-// c2f/layers/frozen.hpp: a network that is used and not trained.
+// c2f/layers/frozen.hpp: a network that is not trained.
 //
-//   using network = c2f::coarse_fine<c2f::frozen<backbone>, backbone>;      // the coarse network stays as it was loaded
-//   using network = c2f::predicts<c2f::class_vector<10>, c2f::frozen<features>, c2f::linear<10>>;      // a new head on old features
-//   using share   = c2f::share::features<c2f::frozen<features>>;            // under both networks
+//   using network = c2f::coarse_fine<c2f::frozen<backbone>, backbone>;      // the coarse network keeps its loaded parameters
+//   using network = c2f::predicts<c2f::class_vector<10>, c2f::frozen<features>, c2f::linear<10>>;      // a new head on trained features
+//   using share   = c2f::share::features<c2f::frozen<features>>;            // below both networks
 //
-// The same architecture under the same paths, so what was trained without c2f::frozen is loaded into it by name. Its parameters ask for no
-// gradient, so no optimiser moves them; it is always run as in inference, so running statistics stay and nothing is dropped.
-// Gradients go through it to what stands before it (the encoder). It counts no parameters.
+// The same architecture with the same paths, so weights trained without c2f::frozen are loaded into it by name. Its tensors are not
+// trained (traits.trained is false, no requires_grad), and it always runs in c2f::eval: running statistics are constant and dropout is off.
+// Gradients pass through it to its input (the encoder). Its parameter count is 0.
 #pragma once
 
 #include <c2f/core/architecture.hpp>
@@ -41,7 +41,7 @@ struct frozen : detail::kind_of<Architecture> {
       visitor.seed = f.seed;
       detail::walk(static_cast<trainable&>(*this), path, visitor);
     }
-    void reset(std::uint64_t, std::string const&) {}  // what is inside gets its values as ever
+    void reset(std::uint64_t, std::string const&) {}  // the visitor initialises the inner tensors
     static constexpr std::int64_t count_of_parameters() { return 0; }
   };
 };

@@ -1,7 +1,7 @@
-// c2f/layers/layer_check.hpp: every compile-time message about a layer's input, in one place.
+// c2f/layers/layer_check.hpp: all compile-time messages about the input of a layer.
 //
-// A layer that does not fit its input is one compile error: what is wrong, and the types that show it. Its output is then wrong_shape,
-// which every later layer accepts without a message of its own.
+// A layer that does not fit its input is one compile error: a message and the types involved. The layer's output is then wrong_shape, which
+// later layers accept without a further message.
 #pragma once
 
 #include <c2f/core/architecture.hpp>

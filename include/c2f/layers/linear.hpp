@@ -1,10 +1,10 @@
 // c2f/layers/linear.hpp: a fully connected layer.
 //
 //   c2f::linear<100>                              [N, C] -> [N, 100]
-//   c2f::linear<64, c2f::initial::identity<>>     whose weight begins as the identity
+//   c2f::linear<64, c2f::initial::identity<>>     with the identity as initial weight
 //
-// Weight [Out, C] and bias [Out], initially uniform in +-1/sqrt(C).  Error: on a map it is a compile error that says what to
-// put before it.
+// Weight [Out, C] and bias [Out], initially uniform in +-1/sqrt(C). Cost: one call. Error: a map as input is a compile error
+// (layers/layer_check.hpp).
 #pragma once
 
 #include <c2f/core/architecture.hpp>

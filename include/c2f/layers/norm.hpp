@@ -4,12 +4,12 @@
 //
 //   bn(x, mode)   bn.then_relu(x, mode)   bn.plus_then_relu(x, shortcut, mode)
 //
-// Ioffe and Szegedy, "Batch normalization", ICML 2015, with PyTorch's conventions: eps 1e-5, running statistics move by a
-// tenth, the running variance is the unbiased one. Weight 1 and bias 0 at the start. `num_batches_tracked` counts training
-// calls on the host; it is there because torchvision's files hold it.
+// Ioffe and Szegedy, "Batch normalization", ICML 2015, with PyTorch's conventions: eps 1e-5, momentum .1 for the running statistics,
+// unbiased running variance. Weight [C] is initially 1, bias [C] 0. `num_batches_tracked` counts training calls on the host; it exists
+// because torchvision's files contain it.
 //
-// In training the fused operation norm_relu is used where it fits (execution/try_fused.hpp): norm, residual add and ReLU in two launches
-// forward and two backward.
+// Cost: one ATen call. In training the fused operation norm_relu is used if it supports x (execution/try_fused.hpp): norm, residual add and
+// ReLU in two launches forward and two backward.
 #pragma once
 
 #include <c2f/core/architecture.hpp>
@@ -21,7 +21,7 @@
 namespace c2f {
 
 namespace detail {
-/// A count that lives on the host: one increment a training call, no kernel.
+/// A counter in host memory, incremented once per training call without a kernel.
 struct call_counter : state_tensor {
   static constexpr std::array<std::int64_t, 0> dims{};
   static constexpr std::int64_t count = 1;
@@ -43,7 +43,7 @@ struct batch_norm {
     detail::call_counter num_batches_tracked;
     C2F_MEMBERS(weight, bias, running_mean, running_var, num_batches_tracked);
 
-    folded_norm folded;  ///< whether a convolution does it (execution/folding.hpp)
+    folded_norm folded;  ///< whether it was folded into a convolution (execution/folding.hpp)
 
     at::Tensor operator()(at::Tensor const& x, mode m) const { return normalised(x, {}, false, m); }
     /// relu(norm(x))
@@ -56,21 +56,22 @@ struct batch_norm {
       if (folded.done) return shifted(x, shortcut, relu);
       if (m == train) {
         num_batches_tracked.increment();
-        if (at::Tensor y = try_fused::norm_relu(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor(), shortcut,
-                                                relu);
+        if (at::Tensor y =
+                try_fused::norm_relu(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor(), shortcut, relu);
             y.defined())
           return y;
       } else if (auto* const folds = execution().folding; folds != nullptr) {
         at::Tensor const factor = weight.tensor().mul(running_var.tensor().add(1e-5).rsqrt());
         folds->observe_norm(x, factor, bias.tensor().sub(running_mean.tensor().mul(factor)), folded);
       }
-      // Half-precision inputs keep float statistics and parameters: ATen normalises them in float.
+      // Half-precision inputs with float statistics and parameters: ATen normalises in float.
       at::Tensor y =
           at::batch_norm(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor(), m == train, 0.1, 1e-5, true);
-      if (shortcut.defined()) y.add_(shortcut);  // in place: nothing else has seen y
+      if (shortcut.defined()) y.add_(shortcut);  // in place: nothing else refers to y
       return relu ? y.relu_() : y;
     }
-    // What a folded norm still adds. In place: x is a convolution's output, and whoever folds has checked that nothing else reads it.
+    // Adds the remaining shift of a folded norm. In place: x is a convolution's output, and the predictor has checked that it has no other
+    // reader.
     at::Tensor shifted(at::Tensor const& x, at::Tensor const& shortcut, bool relu) const {
       auto const shift = folded.adds.as(x);
       if (shift)

@@ -1,9 +1,9 @@
-// c2f/layers/plain.hpp: layers that own nothing.
+// c2f/layers/plain.hpp: layers without parameters.
 //
 //   relu   leaky_relu<0.1>   identity   global_average_pool   flatten
 //
-// relu, leaky_relu (its argument is the slope below 0) and identity keep the shape; global_average_pool turns [N, C, H, W] into [N, C] by
-// the mean; flatten into [N, C*H*W]. One call each; identity none. Errors: layers/layer_check.hpp.
+// relu, leaky_relu (the argument is the slope below 0) and identity keep the shape; global_average_pool maps [N, C, H, W] to the mean
+// [N, C]; flatten maps it to [N, C*H*W]. Cost: one call each; identity none. Errors: compile errors of layers/layer_check.hpp.
 #pragma once
 
 #include <c2f/core/architecture.hpp>

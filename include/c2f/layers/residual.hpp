@@ -1,12 +1,13 @@
-// c2f/layers/residual.hpp: a body, a shortcut around it, and their sum.
+// c2f/layers/residual.hpp: residual blocks, the sum of a body and a shortcut.
 //
 //   c2f::residual<c2f::sequential<c2f::conv<16, 3>, c2f::batch_norm>>                      relu(body(x) + x)
 //   c2f::residual<body, c2f::sequential<c2f::conv<32, 1, 2, 0>, c2f::batch_norm>>          relu(body(x) + shortcut(x))
 //   c2f::residual<body, shortcut, c2f::identity>                                          body(x) + shortcut(x)
 //   c2f::basic_block<64>   c2f::bottleneck<64, 2>                                          the blocks of ResNet
 //
-// He et al., "Deep residual learning", CVPR 2016. The two blocks carry torchvision's names (conv1, bn1, ..., downsample.0) and put
-// the stride on the 3x3 convolution; their shortcut is a 1x1 convolution and a norm where stride or channels change, else x.
+// He et al., "Deep residual learning", CVPR 2016, figure 5. The two blocks use torchvision's names (conv1, bn1, ..., downsample.0) and have
+// the stride on the 3x3 convolution; their shortcut is a 1x1 convolution and a norm if the stride is not 1 or the channels change, else x.
+// Errors: branches of different shapes are a compile error (layers/layer_check.hpp).
 #pragma once
 
 #include <c2f/layers/conv.hpp>
@@ -18,10 +19,12 @@
 
 namespace c2f {
 
+/// after(body(x) + shortcut(x)); body and shortcut end in the same shape, which is the output.
 template <class Body, class Shortcut = identity, class After = relu>
 struct residual {
   template <shape In>
-  struct on : detail::static_check<detail::check_sum<residual, typename network_on<Body, In>::output, typename network_on<Shortcut, In>::output>()> {
+  struct on : detail::static_check<
+                  detail::check_sum<residual, typename network_on<Body, In>::output, typename network_on<Shortcut, In>::output>()> {
     using output = detail::output_if<same_size<typename network_on<Body, In>::output, typename network_on<Shortcut, In>::output>,
                                      typename network_on<Body, In>::output>;
 
@@ -42,15 +45,16 @@ struct residual {
 };
 
 namespace detail {
-/// The shortcut of a ResNet block that ends in `Out` channels. Where the block does not fit, its own layer, after which `Then` is, says so.
-template <shape In, shape Then, std::int64_t Out, std::int64_t Stride>
+/// The shortcut of a ResNet block that ends in `Out` channels. `AfterStride`: the shape after the strided convolution; if it is
+/// wrong_shape, that layer has emitted the diagnostic, and none follows here.
+template <shape In, shape AfterStride, std::int64_t Out, std::int64_t Stride>
 using downsample =
     network_on<std::conditional_t<Stride == 1 && In::channels == Out, identity, sequential<conv<Out, 1, Stride, 0>, batch_norm>>,
-               std::conditional_t<is_wrong<Then>, wrong_shape, In>>;
+               std::conditional_t<is_wrong<AfterStride>, wrong_shape, In>>;
 
 }  // namespace detail
 
-/// A basic block whose 3x3 convolutions have holes of `Dilation`.
+/// A basic block whose 3x3 convolutions have dilation `Dilation`.
 template <std::int64_t Width, std::int64_t Stride, std::int64_t Dilation>
 struct dilated_basic_block {
   static constexpr std::int64_t expansion = 1;
@@ -76,11 +80,12 @@ struct dilated_basic_block {
   };
 };
 
-/// Two 3x3 convolutions; ends in `Width` channels.
+/// ResNet's basic block: two 3x3 convolutions, each with a norm. [N, C, H, W] -> [N, Width, ceil(H / Stride), ceil(W / Stride)].
+/// Errors: an input that is not a map is a compile error.
 template <std::int64_t Width, std::int64_t Stride = 1>
 struct basic_block : dilated_basic_block<Width, Stride, 1> {};
 
-/// A bottleneck whose 3x3 convolution has holes of `Dilation`.
+/// A bottleneck whose 3x3 convolution has dilation `Dilation`.
 template <std::int64_t Width, std::int64_t Stride, std::int64_t Dilation>
 struct dilated_bottleneck {
   static constexpr std::int64_t expansion = 4;
@@ -108,7 +113,8 @@ struct dilated_bottleneck {
   };
 };
 
-/// 1x1, 3x3, 1x1; ends in 4 * `Width` channels.
+/// ResNet's bottleneck block: 1x1, 3x3 and 1x1 convolutions, each with a norm. [N, C, H, W] -> [N, 4 Width, ceil(H / Stride),
+/// ceil(W / Stride)]. Errors: an input that is not a map is a compile error.
 template <std::int64_t Width, std::int64_t Stride = 1>
 struct bottleneck : dilated_bottleneck<Width, Stride, 1> {};
 

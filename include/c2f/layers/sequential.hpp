@@ -1,10 +1,11 @@
-// c2f/layers/sequential.hpp: layers one after the other, and the same block many times.
+// c2f/layers/sequential.hpp: layers in sequence, and repeated blocks.
 //
 //   using stem = c2f::sequential<c2f::conv<16, 3>, c2f::batch_norm, c2f::relu>;
-//   using tail = c2f::repeat<18, c2f::basic_block<32, 2>, c2f::basic_block<32>>;   // compiled as two blocks, whatever the number
+//   using tail = c2f::repeat<18, c2f::basic_block<32, 2>, c2f::basic_block<32>>;   // instantiates two block types for any number of blocks
 //
-// The layers are named "0", "1", ... as in PyTorch; each stands on the output of the one before. Where a layer wants the whole pass
-// (dropout), so do these. A norm or a convolution that a relu follows does both at once (then_relu): a map less to keep.
+// The layers are named "0", "1", ... as in PyTorch; the input of each is the output of the one before. If a layer needs the whole pass
+// (dropout), so do sequential and repeat. A norm or convolution followed by relu is called as then_relu, which saves an intermediate map.
+// Errors: a layer that does not fit its input is a compile error (layers/layer_check.hpp).
 #pragma once
 
 #include <c2f/core/architecture.hpp>
@@ -25,7 +26,7 @@ struct relu;
 
 namespace detail {
 
-// A layer on the output of the one before it, or what stands there when it does not fit.
+// A layer on the output of the one before it, or a placeholder if it does not fit.
 struct wrong_layer {
   using output = wrong_shape;
   C2F_MEMBERS();
@@ -54,7 +55,7 @@ template <class... Nets, shape In, class First, class... Rest>
 struct chained<std::tuple<Nets...>, In, First, Rest...>
     : chained<std::tuple<Nets..., typename linked<First, In>::net>, typename linked<First, In>::net::output, Rest...> {};
 
-// A layer that can do a relu's work. Not what is derived from one: it may be another function.
+// A layer with a fused ReLU. A type derived from such a layer may compute something else, so it is excluded.
 template <class Net>
 concept has_then_relu = requires { requires own_member<&Net::then_relu, Net>; };
 
@@ -65,6 +66,7 @@ inline constexpr bool any_wants_pass<std::tuple<Nets...>> = (false || ... || wan
 
 }  // namespace detail
 
+/// The composition of `Layers`.
 template <class... Layers>
 struct sequential {
   template <shape In>
@@ -75,12 +77,12 @@ struct sequential {
     typename chain::nets layers;
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
-      return in_turn(x, m, [&](auto const& layer, at::Tensor const& y) { return layer(y, m); });
+      return run_layers(x, m, [&](auto const& layer, at::Tensor const& y) { return layer(y, m); });
     }
     at::Tensor operator()(at::Tensor const& x, pass& p) const
       requires detail::any_wants_pass<typename chain::nets>
     {
-      return in_turn(x, p.mode, [&](auto const& layer, at::Tensor const& y) { return detail::run(layer, y, p); });
+      return run_layers(x, p.mode, [&](auto const& layer, at::Tensor const& y) { return detail::run(layer, y, p); });
     }
     template <class Self, class F>
     static void each_member(Self& self, F&& f) {
@@ -90,9 +92,9 @@ struct sequential {
     static constexpr std::int64_t count_of_parameters() { return count(std::make_index_sequence<sizeof...(Layers)>()); }
 
    private:
-    // Whether layer I does the work of the relu behind it, too.
+    // Whether layer I is followed by a relu and computes it itself (then_relu).
     template <std::size_t I>
-    static constexpr bool does_two() {
+    static constexpr bool fuses_relu() {
       if constexpr (I + 1 < std::tuple_size_v<typename chain::nets>)
         return detail::has_then_relu<std::tuple_element_t<I, typename chain::nets>> &&
                std::same_as<std::tuple_element_t<I + 1, std::tuple<Layers...>>, relu>;
@@ -100,17 +102,17 @@ struct sequential {
         return false;
     }
     template <class Run>
-    at::Tensor in_turn(at::Tensor const& x, mode m, Run const& run) const {
-      at::Tensor y    = x;
-      auto const next = [&]<std::size_t I>() {
+    at::Tensor run_layers(at::Tensor const& x, mode m, Run const& run) const {
+      at::Tensor y     = x;
+      auto const apply = [&]<std::size_t I>() {
         auto const& layer = std::get<I>(layers);
-        if constexpr (does_two<I>())
+        if constexpr (fuses_relu<I>())
           y = layer.then_relu(y, m);
-        else if constexpr (I == 0 || !does_two<I - (I > 0)>())
+        else if constexpr (I == 0 || !fuses_relu<I - (I > 0)>())  // false: a relu that the previous layer computed
           y = run(layer, y);
       };
       [&]<std::size_t... I>(std::index_sequence<I...>) {
-        (next.template operator()<I>(), ...);
+        (apply.template operator()<I>(), ...);
       }(std::make_index_sequence<std::tuple_size_v<typename chain::nets>>());
       return y;
     }
@@ -127,11 +129,13 @@ template <class First, class Next, shape In>
 using second = network_on<Next, typename network_on<First, In>::output>;
 }  // namespace detail
 
-/// `First` once, then `Next` as often as it takes to make `Times` blocks in all.
+/// `First`, then `Times` - 1 times `Next`, which must keep its shape.
 template <std::size_t Times, class First, class Next = First>
 struct repeat : detail::static_check<detail::check_times<Times>()> {
   template <shape In>
-  struct on : detail::static_check<detail::check_repeat<repeat, typename detail::second<First, Next, In>::output, typename network_on<First, In>::output>()> {
+  struct on
+      : detail::static_check<
+            detail::check_repeat<repeat, typename detail::second<First, Next, In>::output, typename network_on<First, In>::output>()> {
     using first_block = network_on<First, In>;
     using next_block  = detail::second<First, Next, In>;
     using output = detail::output_if<same_size<typename next_block::output, typename first_block::output>, typename first_block::output>;

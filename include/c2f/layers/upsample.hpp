@@ -1,11 +1,12 @@
-// c2f/layers/upsample.hpp: transposed convolutions, trained and frozen.
+// c2f/layers/upsample.hpp: transposed convolutions, learnt and bilinear.
 //
-//   c2f::up_conv<32, 2, 2>                twice the size, 32 maps: the "up-convolution" of a U-Net, with a bias
-//   c2f::bilinear_up<4, 2>                twice the size by linear interpolation, as in FCN: frozen
+//   c2f::up_conv<32, 2, 2>                twice the size, 32 channels: the "up-convolution" of a U-Net, with a bias
+//   c2f::bilinear_up<4, 2>                twice the size by bilinear interpolation, as in FCN: not trained
 //
 // [N, C, H, W] -> [N, Out, (H - 1) * Stride + Kernel, (W - 1) * Stride + Kernel]; bilinear_up keeps the channels. Weights are
-// [C, Out, Kernel, Kernel] as in PyTorch's ConvTranspose2d. up_conv begins he_normal. bilinear_up's weight is a buffer, so files that
-// hold it load: the kernel of a linear interpolation from a channel to itself, 0 elsewhere (Long et al., CVPR 2015). One call each.
+// [C, Out, Kernel, Kernel] as in PyTorch's ConvTranspose2d. up_conv has a bias [Out] and is initially he_normal. The weight of bilinear_up
+// is a buffer, so files that contain it can be loaded: a bilinear kernel from each channel to itself, else 0 (Long et al., CVPR 2015).
+// Cost: one call each. Errors: an input that is not a map is a compile error.
 #pragma once
 
 #include <c2f/core/architecture.hpp>
@@ -19,12 +20,12 @@
 namespace c2f {
 
 namespace detail {
-/// The map that a transposed convolution leaves.
+/// The output shape of a transposed convolution.
 template <image_shape S, std::int64_t Channels, std::int64_t Kernel, std::int64_t Stride>
 using enlarged = image<Channels, S::height == dynamic ? dynamic : (S::height - 1) * Stride + Kernel,
                        S::width == dynamic ? dynamic : (S::width - 1) * Stride + Kernel>;
 
-/// A buffer that is made with its network.
+/// A buffer whose value is set by its constructor.
 template <std::int64_t Channels, std::int64_t Kernel>
 struct bilinear_kernel : state_tensor {
   static constexpr std::array<std::int64_t, 4> dims{Channels, Channels, Kernel, Kernel};
@@ -45,6 +46,7 @@ struct bilinear_kernel : state_tensor {
 };
 }  // namespace detail
 
+/// A learnt transposed convolution.
 template <std::int64_t Out, std::int64_t Kernel, std::int64_t Stride>
 struct up_conv {
   template <shape In>
@@ -59,6 +61,7 @@ struct up_conv {
   };
 };
 
+/// Bilinear interpolation as a transposed convolution with a constant kernel.
 template <std::int64_t Kernel, std::int64_t Stride>
 struct bilinear_up {
   template <shape In>

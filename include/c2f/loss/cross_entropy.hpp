@@ -2,8 +2,8 @@
 //
 //   c2f::loss::cross_entropy::of(logits, truth)        logits [N, K], truth [N] int64 -> a scalar, in nats
 //
-// For kinds whose answer is a vector of classes (`serves`); loss/masked_cross_entropy.hpp is for maps. Computed in float whatever the
-// logits' number type.
+// For kinds whose raw output is a vector of class logits (`serves`); loss/masked_cross_entropy.hpp is for maps. A sample with truth -100 is
+// ignored. Computed in float for every element type of the logits.
 #pragma once
 
 #include <c2f/execution/try_fused.hpp>

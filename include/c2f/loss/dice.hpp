@@ -1,12 +1,12 @@
-// c2f/loss/dice.hpp: 1 - Dice of a soft mask.
+// c2f/loss/dice.hpp: the Dice loss of a soft mask.
 //
 //   c2f::loss::dice<>::of(raw, truth)        raw [N, K, H, W], truth [N, H, W] int64 -> a scalar
-//   c2f::loss::dice<-1>                      where the label that counts nothing is -1
+//   c2f::loss::dice<-1>                      if the ignored label is -1
 //
-// 1 - (2 sum(p y) + e) / (sum(p) + sum(y) + e), e = 1e-6, for each sample and class, sums over its pixels; the mean of these. p is the
-// sigmoid of raw where K is 1, else the softmax; y is 1 where the truth is the class. This is the loss of RSTN (Yu et al., CVPR 2018;
-// e as in its PyTorch code, where it stands above and below): a sample whose mask is empty has loss 0 where p is 0. Pixels whose truth
-// is `Ignore` count nothing. Computed in float whatever the raw numbers' type. For c2f::dense with the same label (`serves`).
+// The mean over samples and classes of 1 - (2 sum(p y) + e) / (sum(p) + sum(y) + e), e = 1e-6, with sums over pixels. p is the sigmoid of
+// raw if K is 1, else the softmax; y is 1 where the truth is the class. This is the loss of RSTN (Yu et al., CVPR 2018; e in numerator and
+// denominator as in its PyTorch code): a sample with an empty mask has loss 0 if p is 0. Pixels with truth `Ignore` are ignored. Computed
+// in float for every element type of raw. For c2f::dense with the same ignored label (`serves`).
 #pragma once
 
 #include <ATen/core/Tensor.h>

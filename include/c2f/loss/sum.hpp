@@ -1,8 +1,8 @@
-// c2f/loss/sum.hpp: several losses of one answer.
+// c2f/loss/sum.hpp: a weighted sum of losses of one raw output.
 //
 //   using loss = c2f::loss::sum<c2f::loss::dice<>, c2f::loss::weighted<c2f::loss::masked_cross_entropy<>, 0.5>>;
 //
-// A sum serves the kinds that each of its losses serves.
+// of(raw, truth) is a scalar; shapes and units are those of the losses. A sum supports the kinds that all of its losses support.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -27,6 +27,7 @@ struct weighted {
   static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth) { return Loss::of(raw, truth).mul(static_cast<double>(Weight)); }
 };
 
+/// The sum of the losses.
 template <class First, class... Rest>
 struct sum {
   template <class Kind>

@@ -1,18 +1,19 @@
-// c2f/metrics/detection.hpp: boxes, how well they overlap, and how good a list of detections is.
+// c2f/metrics/detection.hpp: boxes, intersection over union, non-maximum suppression, average precision.
 //
 //   c2f::metrics::box a{0, 0, 4, 4}, b{2, 0, 6, 4};
 //   c2f::metrics::iou(a, b);                                        // 8 / 24 = 1/3
 //   auto kept = c2f::metrics::suppress(boxes, scores, .3);          // non-maximum suppression: indices, best first
-//   auto ap   = c2f::metrics::average_precision(found, annotated);  // of one class or part; nothing where it is never annotated
+//   auto ap   = c2f::metrics::average_precision(found, annotated);  // of one class or part; nullopt if it is never annotated
 //
 // Average precision is that of Pascal VOC since 2010 (Everingham et al., "The Pascal visual object classes challenge: a
-// retrospective", IJCV 2015): detections in the order of their scores; each is compared with the annotation of its image that it
-// overlaps most, and is right if their IoU is at least 1/2 and no better detection took that annotation before; the area under
-// the precision-recall curve, the precision at a recall being the best at that recall or any higher one.
+// retrospective", IJCV 2015). Detections are visited by descending score. Each is compared with the annotation of its image with which its
+// IoU is largest; it is a true positive if that IoU is at least 1/2 and no earlier detection matched that annotation. The result is the
+// area under the precision-recall curve, where the precision at a recall is the maximum over all recalls at least as high.
 //
-// Units are the caller's: pixels or fractions. A box ends where it ends: its width is x1 - x0, with nothing added.
-// Cost: suppress is quadratic in the boxes, average_precision in those of one image. Equal scores count in the order given.
-// Errors: input_error where there are not as many scores as boxes, or where a score is not a number.
+// Units are the caller's: pixels or fractions. Coordinates are edges: a box's width is x1 - x0, with nothing added. Pixel i of a row covers
+// i ... i + 1.
+// Cost: suppress is quadratic in the number of boxes, average_precision in those of one image. Equal scores keep the given order.
+// Errors: input_error if the numbers of scores and boxes differ, or if a score is NaN.
 #pragma once
 
 #include <algorithm>
@@ -30,7 +31,7 @@
 
 namespace c2f::metrics {
 
-/// A rectangle from (x0, y0) to (x1, y1); x to the right, y down.
+/// A rectangle from (x0, y0), its top left corner, to (x1, y1); x to the right, y down.
 struct box {
   double x0 = 0, y0 = 0, x1 = 0, y1 = 0;
 
@@ -39,13 +40,18 @@ struct box {
   [[nodiscard]] constexpr double area() const { return x1 > x0 && y1 > y0 ? width() * height() : 0; }
   [[nodiscard]] constexpr double centre_x() const { return (x0 + x1) / 2; }
   [[nodiscard]] constexpr double centre_y() const { return (y0 + y1) / 2; }
+  /// From centre and size.
   [[nodiscard]] static constexpr box around(double x, double y, double width, double height) {
     return {x - width / 2, y - height / 2, x + width / 2, y + height / 2};
+  }
+  /// The part inside the square [0, side] x [0, side].
+  [[nodiscard]] constexpr box clipped(double side) const {
+    return {std::clamp(x0, 0.0, side), std::clamp(y0, 0.0, side), std::clamp(x1, 0.0, side), std::clamp(y1, 0.0, side)};
   }
   friend bool operator==(box const&, box const&) = default;
 };
 
-/// Intersection over union, 0 ... 1; 0 where both boxes are empty.
+/// Intersection over union, 0 ... 1; 0 if both boxes are empty.
 [[nodiscard]] constexpr double iou(box const& a, box const& b) {
   box const both{std::max(a.x0, b.x0), std::max(a.y0, b.y0), std::min(a.x1, b.x1), std::min(a.y1, b.y1)};
   double const shared = both.area(), all = a.area() + b.area() - shared;
@@ -65,8 +71,8 @@ std::vector<std::size_t> best_first(std::size_t n, Score score) {
 }
 }  // namespace detail
 
-/// Greedy non-maximum suppression: the best box stays, and all that overlap it by more than `most` go; then the best of the rest.
-/// The indices of those that stay, best first.
+/// Greedy non-maximum suppression: keeps the box with the highest score, drops those whose IoU with it exceeds `most`, and repeats.
+/// Returns the indices of the kept boxes, best first.
 [[nodiscard]] inline std::vector<std::size_t> suppress(std::span<box const> boxes, std::span<double const> scores, double most) {
   if (boxes.size() != scores.size())
     throw input_error("non-maximum suppression was given " + std::to_string(boxes.size()) + " boxes and " + std::to_string(scores.size()) +
@@ -77,27 +83,27 @@ std::vector<std::size_t> best_first(std::size_t n, Score score) {
   return kept;
 }
 
-/// A box that was found in an image.
+/// A predicted box with its score.
 struct detection {
   std::int64_t image;
   box where;
   double score;
 };
 
-/// A box that is in an image.
+/// A ground-truth box.
 struct annotation {
   std::int64_t image;
   box where;
 };
 
-/// Average precision of one class, 0 ... 1; nothing where there is no annotation, so that no recall is defined.
+/// Average precision of one class, 0 ... 1; nullopt without annotations, as recall is then undefined.
 [[nodiscard]] inline std::optional<double> average_precision(std::span<detection const> found, std::span<annotation const> annotated,
                                                              double least_iou = .5) {
   if (annotated.empty()) return std::nullopt;
   std::map<std::int64_t, std::vector<std::size_t>> of_image;
   for (std::size_t i = 0; i < annotated.size(); ++i) of_image[annotated[i].image].push_back(i);
 
-  // Precision after each right detection; between two of them recall does not move.
+  // Precision after each true positive; recall changes only there.
   std::vector<char> taken(annotated.size());
   std::vector<double> precision;
   std::size_t looked_at = 0;
@@ -121,7 +127,7 @@ struct annotation {
   return area / static_cast<double>(annotated.size());
 }
 
-/// The mean over the classes that are annotated; nothing where none is.
+/// The mean over the classes that have annotations; nullopt if none has.
 [[nodiscard]] inline std::optional<double> mean_average_precision(std::span<std::optional<double> const> of_classes) {
   double sum = 0;
   int count  = 0;

@@ -1,9 +1,12 @@
-// c2f/metrics/divergence.hpp: how far distributions are from one another, such as the coarse answer and the fine one.
+// c2f/metrics/divergence.hpp: the Jensen-Shannon divergence of distributions, such as the coarse and the fine prediction.
 //
 //   at::Tensor const apart = c2f::metrics::jensen_shannon({coarse.softmax(1), fine.softmax(1)});   // [N] or [N, H, W], in nats
 //
-// The Jensen-Shannon divergence: the entropy of the mean of the distributions less the mean of their entropies, over dimension 1. 0 where
-// they are equal, log n where n distributions have nothing in common; cells with probability 0 count 0. Differentiable where no cell is 0.
+// The entropy of the mean of n distributions minus the mean of their entropies, over dimension 1 (Lin, "Divergence measures based on the
+// Shannon entropy", IEEE Trans. Inf. Theory 1991, with equal weights). 0 for equal distributions, log n for n with disjoint support.
+// Probabilities of 0 contribute 0. Differentiable where all probabilities are positive.
+//
+// Error: input_error for an empty list.
 #pragma once
 
 #include <c2f/core/errors.hpp>
@@ -12,10 +15,12 @@
 #include <ATen/ops/stack.h>
 #include <ATen/ops/xlogy.h>
 
+#include <cstdint>
 #include <vector>
 
 namespace c2f::metrics {
 
+/// n tensors [N, K, ...] of one shape, each summing to 1 over K -> [N, ...].
 [[nodiscard]] inline at::Tensor jensen_shannon(std::vector<at::Tensor> const& distributions) {
   if (distributions.empty()) throw input_error("the divergence of no distributions was asked for; pass one or more");
   auto const entropy   = [](at::Tensor const& p, std::int64_t dim) { return at::xlogy(p, p).sum(dim).neg(); };

@@ -1,12 +1,12 @@
-// c2f/metrics/interval.hpp: the mean of some numbers and how sure it is.
+// c2f/metrics/interval.hpp: a mean and its 95 % confidence interval.
 //
-//   auto const accuracy = c2f::metrics::mean_interval(accuracies);    // of 2,000 episodes, say
+//   auto const accuracy = c2f::metrics::mean_interval(accuracies);    // e.g. of 2,000 episodes
 //   accuracy.mean, accuracy.half, accuracy.count                      // 0.5621 +- 0.0083, n = 2000
 //
-// The 95 % interval is mean +- 1.96 s / sqrt(n), as few-shot classification reports it (e.g. Gidaris and Komodakis, CVPR 2018): the normal
-// approximation. s is the standard deviation with n - 1, of which one number has none: its interval is infinite.
+// The interval is mean +- 1.96 s / sqrt(n), as few-shot classification reports it (e.g. Gidaris and Komodakis, CVPR 2018): the normal
+// approximation. s is the standard deviation with n - 1 in the denominator. For n = 1 the interval is infinite.
 //
-// Errors: input_error for no numbers.
+// Error: input_error for an empty list.
 #pragma once
 
 #include <cmath>
@@ -18,11 +18,13 @@
 
 namespace c2f::metrics {
 
+/// A mean with the half-width of its 95 % confidence interval, in the unit of the values.
 struct interval {
-  double mean = 0, half = 0;  ///< 95 %: from mean - half to mean + half
-  std::int64_t count = 0;     ///< of how many numbers
+  double mean = 0, half = 0;  ///< the interval is mean - half ... mean + half
+  std::int64_t count = 0;     ///< number of values
 };
 
+/// The mean of independent values with its confidence interval.
 [[nodiscard]] inline interval mean_interval(std::span<double const> values) {
   if (values.empty()) throw input_error("the mean of no numbers was asked for; pass one or more");
   auto const n = static_cast<double>(values.size());

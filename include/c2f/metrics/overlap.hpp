@@ -1,11 +1,11 @@
-// c2f/metrics/overlap.hpp: how far two masks agree, from exact counts: Dice and Jaccard.
+// c2f/metrics/overlap.hpp: the overlap of two masks, from exact counts: Dice and Jaccard.
 //
 //   c2f::metrics::overlap score;
-//   score.add(prediction.values, target.values);       // again for every slice or volume that belongs together
+//   score.add(prediction.values, target.values);       // for every slice or volume of one case
 //   score.dsc();                                       // 2 inter / (pred + truth)
 //
-// Counts are integers and the quotient is the double nearest to the exact value, so that the order of adding does not matter. Two
-// empty masks agree: both scores are 1. (DSC of a case of the NIH pancreas set, as papers 000 and RSTN report it.)
+// Counts are integers and the quotient is rounded once, so the order of adding does not matter. Two empty masks score 1. (The DSC of a case
+// of the NIH pancreas set, as Ren et al. 2020, section 4.3, and RSTN report it.)
 //
 // Cost: one pass, no allocation. Errors: input_error for masks of different sizes.
 #pragma once
@@ -18,11 +18,11 @@
 
 namespace c2f::metrics {
 
-/// Counts of two masks; any number but 0 is in the mask.
+/// Counts of the voxels in the intersection, in the prediction and in the truth; every value but 0 is in a mask.
 struct overlap {
   std::int64_t inter = 0, pred = 0, truth = 0;
 
-  /// Counts two masks of the same size, anything with size() and [].
+  /// Adds two masks of the same size: any containers with size() and [].
   template <class Prediction, class Truth>
   void add(Prediction const& prediction, Truth const& target) {
     if (prediction.size() != target.size())

@@ -1,20 +1,19 @@
-// c2f/networks/deep_voting.hpp: finds the semantic parts of an object by letting local cues vote for them.
+// c2f/networks/deep_voting.hpp: detects the semantic parts of an object from votes of local cues.
 //
 //   using detector = c2f::deep_voting<c2f::vgg16_features<4>, 20>;           // 20 parts, VGG-16 up to pooling 4
-//   auto net  = c2f::make_network<detector, c2f::image<3, 224, 224>>(seed);
-//   auto maps = net(images, c2f::train);                                     // [N, 20, 14, 14], logits
-//   auto loss = c2f::deep_voting_loss(maps, targets);                        // targets: 1 near a part's middle, else 0
-//   auto found = c2f::part_detections(maps[0], 16, sizes, {});               // boxes of the sizes of the parts
+//   auto net   = c2f::make_network<detector, c2f::image<3, 224, 224>>(seed);
+//   auto maps  = net(images, c2f::train);                                    // [N, 20, 14, 14], logits
+//   auto loss  = c2f::deep_voting_loss(maps, targets);                       // targets: 1 near the centre of a part, else 0
+//   auto found = c2f::part_detections(maps[0], 16, sizes, {});               // boxes of the given part sizes
 //
 // Zhang et al., "DeepVoting: a robust and explainable deep network for semantic part detection under partial occlusion", CVPR 2018:
-// two layers on the features of a backbone (there pooling 4 of VGG-16). The first looks for visual concepts, the second lets these
-// vote for parts around them, so that a part that is hidden can still be found by cues far from it. All objects are expected at one
-// scale. Choices made here: features of length 1 at each place, so that a concept is a direction and not a brightness; 500
-// concepts of 3x3 with ReLU; 15x15 votes; Dice's loss.
+// two layers on the features of a backbone (in the paper pooling 4 of VGG-16). The first detects visual concepts; the second lets them
+// vote for parts in their neighbourhood, so that an occluded part can be found from distant cues. All objects are expected at one
+// scale. Choices of this implementation: features are normalised to length 1 at each position, so that a concept is a direction
+// independent of contrast; 500 concepts of 3x3 with ReLU; 15x15 votes; Dice loss.
 //
-// Backbone is any architecture that ends in a map: a narrow one where there is no GPU. Cost: the votes are the largest part,
-// VotingKernel^2 * Concepts * Parts multiplications a cell.
-// Errors: part_detections raises input_error where maps and sizes differ in number.
+// Backbone is any architecture that ends in a map. Cost: mostly the voting layer, VotingKernel^2 * Concepts * Parts multiplications per
+// position. Errors: part_detections throws c2f::input_error if the numbers of maps and sizes differ.
 #pragma once
 
 #include <c2f/core/errors.hpp>
@@ -32,10 +31,12 @@
 
 namespace c2f {
 
+/// [N, C, H, W] -> logits [N, Parts, H', W'], of the size of the backbone's map.
 template <class Backbone, std::int64_t Parts, std::int64_t Concepts = 500, std::int64_t ConceptKernel = 3, std::int64_t VotingKernel = 15>
 struct deep_voting {
   template <shape In>
   struct on {
+    // at1, at2: the shapes after the backbone and after the concepts.
     using cue    = conv<Concepts, ConceptKernel, 1, ConceptKernel / 2, c2f::bias>;
     using vote   = conv<Parts, VotingKernel, 1, VotingKernel / 2, c2f::bias>;
     using at1    = typename network_on<Backbone, In>::output;
@@ -49,41 +50,43 @@ struct deep_voting {
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
       at::Tensor const y         = backbone(x, m);
-      // A place without any feature has length 0 and stays 0.
+      // A position without any feature has length 0 and stays 0.
       at::Tensor const direction = y.div(y.norm(2, {1}, true).clamp_min(1e-6));
       return voting(concepts(direction, m).relu(), m);
     }
   };
 };
 
-/// 1 - the mean over the parts of Dice's coefficient between sigmoid(maps) and the targets, both [N, Parts, H, W], over all images of
-/// the batch. One is added above and below, so that a part that no image shows costs nothing once its map is empty.
+/// 1 - the mean over the parts of the Dice coefficient between sigmoid(maps) and the targets, both [N, Parts, H, W], each over the whole
+/// batch. 1 is added to numerator and denominator, so that a part in no image has loss 0 once its map is empty. Returns a scalar.
 [[nodiscard]] inline at::Tensor deep_voting_loss(at::Tensor const& maps, at::Tensor const& targets) {
   std::array<std::int64_t, 3> const all{0, 2, 3};
   at::Tensor const p = maps.sigmoid(), both = p.mul(targets).sum(all), sum = p.square().sum(all).add(targets.square().sum(all));
   return both.mul(2).add(1).div(sum.add(1)).mean().neg().add(1);
 }
 
+/// Options of part_detections.
 struct detection_options {
-  double least_score  = .1;  ///< of sigmoid(map)
-  double most_overlap = .3;  ///< IoU above which the weaker of two boxes of one part goes
+  double least_score  = .1;  ///< minimal sigmoid(map)
+  double most_overlap = .3;  ///< IoU above which the lower-scored of two boxes of one part is removed
 };
 
-/// A part that was found, in pixels of the network's input.
+/// A detected part: its index, its box in pixels of the network's input, its score in (0, 1).
 struct found_part {
   std::int64_t part;
   metrics::box where;
   double score;
 };
 
-/// The width and height of the box that a part is reported with.
+/// The size of the boxes of a part, in pixels of the network's input.
 struct part_size {
   double width, height;
 };
 
-/// What one image's maps [Parts, H, W] say: for each cell that is as high as its eight neighbours a box of the part's size, then
-/// non-maximum suppression. Its middle is the mean of the nine cells, weighted by their scores: a part is often no larger than a cell.
-/// `stride` is the pixels from one cell to the next.
+/// The detections in one image's maps [Parts, H, W] of logits: a box of the part's size for each cell that is a local maximum among its
+/// eight neighbours, then non-maximum suppression. The centre of a box is the score-weighted mean of the nine cells, because a part is
+/// often no larger than a cell. `stride`: pixels per cell; `sizes`: one per part.
+/// Errors: c2f::input_error if maps are not [Parts, H, W] with one size per part.
 [[nodiscard]] inline std::vector<found_part> part_detections(at::Tensor const& maps, double stride, std::span<part_size const> sizes,
                                                              detection_options const& options = {}) {
   if (maps.dim() != 3 || maps.size(0) != static_cast<std::int64_t>(sizes.size()))

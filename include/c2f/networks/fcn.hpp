@@ -1,19 +1,22 @@
 // c2f/networks/fcn.hpp: fully convolutional networks for dense maps.
 //
 //   using network = c2f::fcn<c2f::resnet_features<18, 3>, c2f::dense<19>>;       // any backbone that ends in a map
-//   using network = c2f::fcn8s<c2f::dense<1>>;                                   // VGG-16, as RSTN has it
-//   using network = c2f::fcn8s<c2f::dense<1>, 256, 8>;                           // narrow: 256 instead of 4,096 maps, 8 instead of 64
+//   using network = c2f::fcn8s<c2f::dense<1>>;                                   // VGG-16, as in RSTN
+//   using network = c2f::fcn8s<c2f::dense<1>, 256, 8>;                           // narrow: 256 instead of 4,096 channels, 8 instead of 64
 //
-// fcn: the backbone's map, a 3x3 convolution to `Width` maps (0: a quarter of the backbone's), a norm, ReLU and a 1x1 convolution to
-// the classes, stretched to the image's size by bilinear interpolation. torchvision's names: classifier.0 ... classifier.4, where 3
-// stands for a dropout.
+// Both map [N, C, H, W] to logits [N, K, H, W].
+//
+// fcn: the backbone, a 3x3 convolution to `Width` channels (0: a quarter of the backbone's), a norm, ReLU and a 1x1 convolution to the
+// classes, resized to the image by bilinear interpolation. torchvision's names: classifier.0 ... classifier.4, where 3 is the identity in
+// place of torchvision's dropout.
 //
 // fcn8s: Long et al., CVPR 2015, with the names of the usual PyTorch translations (conv1_1 ... conv5_3, fc6, fc7, score_fr,
-// score_pool3, score_pool4, upscore2, upscore_pool4, upscore8): padding 100, poolings that round up, answers of the third and fourth
-// pooling added, everything cropped by 5, 9 and 31. Score layers begin at zero as published; the up-sampling is frozen. Takes maps
-// of any size. Parameters with three channels and 21 classes: 134,362,751.
-// Difference: no dropout after fc6 and fc7. A layer is told the mode alone, and a random choice in c2f is a function of (seed,
-// epoch, sample).
+// score_pool3, score_pool4, upscore2, upscore_pool4, upscore8): padding 100, poolings that round up, scores of the third and fourth
+// pooling added, crop offsets 5, 9 and 31. Score layers are initially zero, as published; the up-sampling is not trained. Accepts maps of
+// any size. Parameters with three channels and 21 classes: 134,362,751.
+// Difference: no dropout after fc6 and fc7. These networks are called with the mode only, and c2f::dropout needs the pass
+// (layers/dropout.hpp).
+// Errors: an input that is not a map is a compile error; so is a backbone of fcn that ends in a vector (layers/layer_check.hpp).
 #pragma once
 
 #include <c2f/execution/try_fused.hpp>
@@ -29,6 +32,7 @@
 
 namespace c2f {
 
+/// A backbone with a convolutional head.
 template <class Backbone, class Kind, std::int64_t Width = 0>
 struct fcn {
   using kind = Kind;
@@ -52,6 +56,7 @@ struct fcn {
   };
 };
 
+/// FCN-8s on VGG-16. `Hidden`: channels of fc6 and fc7; `Width`: channels of the first stage.
 template <class Kind, std::int64_t Hidden = 4096, std::int64_t Width = 64>
 struct fcn8s {
   using kind = Kind;
@@ -60,7 +65,7 @@ struct fcn8s {
   struct on : detail::static_check<detail::check_map<fcn8s, In>()> {
     using output                          = typename Kind::template output<detail::as_map<In>>;
     static constexpr std::int64_t classes = output::channels;
-    // The inner sizes are left to the run: the padding makes every image large enough.
+    // The inner sizes are dynamic: the padding makes every image large enough.
     template <std::int64_t Channels, std::int64_t Out, std::int64_t Kernel = 3, std::int64_t Padding = 1>
     using convolution = network_on<conv<Out, Kernel, 1, Padding, bias>, image<Channels, dynamic, dynamic>>;
     template <std::int64_t Channels>

@@ -3,11 +3,12 @@
 //   using features = c2f::few_shot_resnet_features;                                       // [N, 3, 84, 84] -> [N, 512]
 //   using network  = c2f::predicts<c2f::class_vector<64>, features, c2f::cosine<64>>;     // the first stage of training
 //
-// Gidaris and Komodakis, CVPR 2018, section 4.1 and their published code: a 3x3 convolution to 64 maps; four blocks of 64, 96, 128 and 256
-// maps, each three times norm, leaky ReLU (.1) and 3x3 convolution beside a 1x1 convolution, and a 2x2 pooling behind it; the mean; then
-// norm, ReLU, 384 numbers, dropout, norm, ReLU, 512 numbers, norm, dropout. The last ReLU is left out, so that the features have both
-// signs, as a cosine wants. Convolutions begin he_normal; biases of those on maps at 0 (in the code as PyTorch has them).
-// Parameters on three channels: 2,570,464. Any size from 16x16 up fits.
+// Gidaris and Komodakis, CVPR 2018, section 4.1, and their published code: a 3x3 convolution to 64 channels; four blocks of 64, 96, 128 and
+// 256 channels, each followed by a 2x2 max pooling; global average pooling; norm, ReLU, linear to 384, dropout; norm, ReLU, linear to 512,
+// norm, dropout. A block is the sum of three times (norm, leaky ReLU with slope .1, 3x3 convolution) and a 1x1 convolution as shortcut.
+// There is no final ReLU, so that features have both signs, as cosine similarity needs. Convolutions are initially he_normal and their
+// biases 0 (the published code keeps PyTorch's default for biases). Parameters with three channels: 2,570,464. Sizes from 16x16.
+// Errors: an input that is not a map, or is too small, is a compile error.
 #pragma once
 
 #include <c2f/layers/conv.hpp>

@@ -1,12 +1,12 @@
-// c2f/networks/localiser.hpp: a backbone and a head that tells where something is.
+// c2f/networks/localiser.hpp: a backbone and a head that regresses boxes.
 //
-//   using network = c2f::localiser<c2f::resnet_features<50, 3>, c2f::boxes<1>>;             // the paper's, 192x192 images
+//   using network = c2f::localiser<c2f::resnet_features<50, 3>, c2f::boxes<1>>;             // the paper's, for 192x192 images
 //   using network = c2f::localiser<c2f::resnet_features<18, 3>, c2f::boxes<1>, 256>;        // for machines without a GPU
 //   using network = c2f::localiser<my_backbone, c2f::boxes<3>, 64>;                         // any architecture that ends in a map
 //
-// Ren et al. 2020, section 4.1.2, which takes ScaleNet (Qiao et al., ICCV 2017): ResNet-50 without its last stage (39 layers, 1,024
-// channels, stride 16), a 1x1 convolution to `Width` channels, another one, each with a norm and ReLU, a 1x1 convolution to the
-// numbers of the kind, and their mean over all places. [N, C, H, W] -> [N, 4K] for c2f::boxes<K>.
+// Ren et al. 2020, section 4.1.2, which uses ScaleNet (Qiao et al., ICCV 2017): ResNet-50 without its last stage (39 layers, 1,024
+// channels, stride 16), two 1x1 convolutions to `Width` channels, each with a norm and ReLU, a 1x1 convolution to the outputs of the kind,
+// and the mean over all positions. [N, C, H, W] -> raw [N, 4K] for c2f::boxes<K>.
 // Errors: a backbone that ends in a vector is a compile error (layers/layer_check.hpp).
 #pragma once
 

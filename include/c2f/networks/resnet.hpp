@@ -4,8 +4,9 @@
 //   using backbone = c2f::resnet_features<50, 3>;      // without the last stage: 1,024 channels, stride 16
 //   using backbone = c2f::resnet_features<50, 4, 8>;   // all stages at stride 8, for segmentation
 //
-// He et al., CVPR 2016, table 1; stride on the 3x3 convolution of a bottleneck as in torchvision. ResNet-10 is not in that table: it has
-// one basic block a stage. Any size from 32x32 up fits. Parameters with 1,000 classes: 5,418,792 / 11,689,512 / 21,797,672 / 25,557,032.
+// He et al., CVPR 2016, table 1; the stride of a bottleneck is on its 3x3 convolution, as in torchvision. ResNet-10 is not in that table:
+// it has one basic block per stage. Sizes from 32x32. Parameters with 1,000 classes: 5,418,792 / 11,689,512 / 21,797,672 / 25,557,032.
+// Errors: another depth, number of stages or output stride, or an input that is not a map, is a compile error.
 #pragma once
 
 #include <c2f/kinds/class_vector.hpp>
@@ -40,9 +41,9 @@ template <int Depth, std::int64_t W, std::int64_t S, std::int64_t D>
 using resnet_block = std::conditional_t<Depth == 50, dilated_bottleneck<W, S, D>, dilated_basic_block<W, S, D>>;
 }  // namespace detail
 
-/// The convolutional part: up to `Stages` of the four stages, [N, C, H, W] -> a map of stride 4, 8, 16 or 32, or of `OutputStride` where
-/// that is smaller: later stages then have stride 1 and holes instead, the first block of a stage those of the stage before it, as
-/// torchvision's replace_stride_with_dilation does.
+/// The convolutional part with the first `Stages` of four stages: [N, C, H, W] -> a map of stride 4, 8, 16 or 32, or of `OutputStride` if
+/// that is smaller. Later stages then have stride 1 and dilation instead; the first block of a stage keeps the dilation of the stage before
+/// it, as with torchvision's replace_stride_with_dilation.
 template <int Depth, int Stages = 4, std::int64_t OutputStride = 32>
 struct resnet_features {
   static constexpr std::array<std::size_t, 4> blocks = Depth == 10   ? std::array<std::size_t, 4>{1, 1, 1, 1}
@@ -51,14 +52,16 @@ struct resnet_features {
 
   template <shape In>
   struct on : detail::static_check<detail::check_resnet_depth<Depth>(), detail::check_resnet_stages<Stages>(),
-                            detail::check_output_stride<OutputStride>()> {
-    // Stage I would end at stride 4 * 2^I; what is more than OutputStride becomes holes.
-    static constexpr std::int64_t holes(int i) { return std::max<std::int64_t>(1, (std::int64_t{4} << i) / OutputStride); }
+                                   detail::check_output_stride<OutputStride>()> {
+    // Stage i without dilation ends at stride 4 * 2^i; the excess over OutputStride becomes dilation.
+    static constexpr std::int64_t dilation(int i) { return std::max<std::int64_t>(1, (std::int64_t{4} << i) / OutputStride); }
     template <int I, std::int64_t Width, std::int64_t Stride>
-    using stage  = std::conditional_t<(I < Stages),
-                                      repeat<blocks[I], detail::resnet_block<Depth, Width, holes(I) == 1 ? Stride : 1, holes(I - (I > 0))>,
-                                             detail::resnet_block<Depth, Width, 1, holes(I)>>,
-                                      identity>;
+    using stage =
+        std::conditional_t<(I < Stages),
+                           repeat<blocks[I], detail::resnet_block<Depth, Width, dilation(I) == 1 ? Stride : 1, dilation(I - (I > 0))>,
+                                  detail::resnet_block<Depth, Width, 1, dilation(I)>>,
+                           identity>;
+    // at0 ... at4: the shapes after the stem, the pooling and each stage but the last.
     using stem   = conv<64, 7, 2>;
     using at0    = typename network_on<stem, In>::output;
     using at1    = typename network_on<max_pool<3, 2, 1>, at0>::output;
@@ -83,6 +86,7 @@ struct resnet_features {
   };
 };
 
+/// The classifier: [N, C, H, W] -> raw output of the kind, [N, K] for class_vector<K>.
 template <int Depth, class Kind>
 struct resnet {
   using kind = Kind;

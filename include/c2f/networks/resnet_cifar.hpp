@@ -3,13 +3,13 @@
 //   using network = c2f::resnet_cifar<20, c2f::class_vector<100>>;                    // basic blocks
 //   using network = c2f::resnet_cifar<110, c2f::class_vector<100>, c2f::bottleneck>;
 //
-// He et al., CVPR 2016, section 4.2: a 3x3 convolution to 16 maps, three stages of n blocks with 16, 32 and 64 maps at full,
-// half and quarter size, global average pooling and a linear layer. Depth = 6n + 2, which is the number of layers with basic
-// blocks; with bottlenecks n stays and the network has 9n + 2 layers ("ResNet-110" with bottlenecks has 164), the convention of
-// the code that published 1.70 M parameters for it. Where the shape changes the shortcut is a 1x1 convolution with a norm. Parameters for
-// 10 / 100 classes:
+// He et al., CVPR 2016, section 4.2: a 3x3 convolution to 16 channels, three stages of n blocks with 16, 32 and 64 channels at full, half
+// and quarter size, global average pooling and a linear layer. Depth = 6n + 2, the number of layers with basic blocks; bottlenecks use the
+// same n, which gives 9n + 2 layers ("ResNet-110" with bottlenecks has 164), the convention of the code that published 1.70 M parameters
+// for it. Where the shape changes, the shortcut is a 1x1 convolution with a norm. Parameters for 10 / 100 classes:
 //   basic        20: 272,474 / 278,324     56: 855,770 / 861,620     110: 1,730,714 / 1,736,564
 //   bottleneck                             56: 869,530 / 892,660     110: 1,704,154 / 1,727,284
+// Errors: another depth, or an input that is not a map, is a compile error.
 #pragma once
 
 #include <c2f/kinds/class_vector.hpp>
@@ -26,7 +26,8 @@ consteval bool check_resnet_cifar_depth() {
 }
 }  // namespace detail
 
-/// The convolutional part. `Stride` is that of the first convolution: 1 for 32x32 images, more for larger ones.
+/// The convolutional part, [N, C, H, W] -> a map at a quarter of the size that the first convolution outputs. `Stride` is the stride of
+/// that convolution: 1 for 32x32 images, more for larger ones.
 template <int Depth, template <std::int64_t, std::int64_t> class Block = basic_block, std::int64_t Stride = 1>
 struct resnet_cifar_features {
   static constexpr std::size_t blocks = Depth >= 8 ? (Depth - 2) / 6 : 1;
@@ -35,6 +36,7 @@ struct resnet_cifar_features {
   struct on : detail::static_check<detail::check_resnet_cifar_depth<Depth>()> {
     template <std::int64_t Width, std::int64_t First>
     using stage  = repeat<blocks, Block<Width, First>, Block<Width, 1>>;
+    // at1, at2, at3: the shapes after the stem and each stage but the last.
     using stem   = conv<16, 3, Stride>;
     using at1    = typename network_on<stem, In>::output;
     using at2    = typename network_on<stage<16, 1>, at1>::output;
@@ -52,6 +54,7 @@ struct resnet_cifar_features {
   };
 };
 
+/// The classifier: [N, C, H, W] -> raw output of the kind, [N, K] for class_vector<K>.
 template <int Depth, class Kind, template <std::int64_t, std::int64_t> class Block = basic_block>
 struct resnet_cifar {
   using kind = Kind;

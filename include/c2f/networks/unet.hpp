@@ -1,11 +1,11 @@
 // c2f/networks/unet.hpp: a U-Net with norms, small enough for machines without a GPU.
 //
-//   using network = c2f::unet<4, 16, c2f::dense<1>>;           // four levels below the first, 16 maps at full size
+//   using network = c2f::unet<4, 16, c2f::dense<1>>;           // four levels below the first, 16 channels at full size
 //
-// Ronneberger et al., MICCAI 2015, with padded convolutions, so that the answer has the image's size, and a norm after each: two
-// 3x3 convolutions a level; down by 2x2 max-pooling, which doubles the maps; up by a 2x2 up-convolution, beside which stands what
-// the level had before; a 1x1 convolution with a bias at the end. [N, C, H, W] -> [N, K, H, W].
-// Errors: a size that 2^Depth does not divide is a compile error, or a c2f::input_error where only a run knows it.
+// Ronneberger et al., MICCAI 2015, with padded convolutions, so that the output has the image's size, and a norm after each: two 3x3
+// convolutions per level; down by 2x2 max pooling, which doubles the channels; up by a 2x2 up-convolution, concatenated with the map of the
+// level before pooling; a final 1x1 convolution with a bias. [N, C, H, W] -> logits [N, K, H, W].
+// Errors: a size that is not a multiple of 2^Depth is a compile error, or a c2f::input_error if it is dynamic.
 #pragma once
 
 #include <c2f/kinds/dense.hpp>
@@ -43,7 +43,7 @@ consteval bool check_unet_size() {
 template <std::int64_t Width>
 using two_convolutions = sequential<conv<Width, 3>, batch_norm, relu, conv<Width, 3>, batch_norm, relu>;
 
-/// A level of the U and all below it.
+/// A level of the U-Net and all levels below it.
 template <int Depth, std::int64_t Width>
 struct unet_level {
   template <shape In>
@@ -67,19 +67,22 @@ template <std::int64_t Width>
 struct unet_level<0, Width> : two_convolutions<Width> {};
 }  // namespace detail
 
+/// `Depth` levels below the first, which has `Width` channels.
 template <int Depth, std::int64_t Width, class Kind>
 struct unet : detail::static_check<detail::check_unet_depth<Depth>()> {
   using kind                         = Kind;
-  /// What a height and a width are multiples of.
+  /// Height and width must be multiples of this.
   static constexpr std::int64_t step = std::int64_t{1} << (Depth < 0 || Depth > 8 ? 0 : Depth);
 
   template <shape In>
   struct on
-      : detail::static_check<detail::check_map<unet, In>(), detail::check_unet_size<unet, In, !image_shape<In> || std::same_as<In, detail::wrong_shape> || detail::halves<In, step>>()> {
+      : detail::static_check<
+            detail::check_map<unet, In>(),
+            detail::check_unet_size<unet, In, !image_shape<In> || std::same_as<In, detail::wrong_shape> || detail::halves<In, step>>()> {
     using map                  = typename Kind::template output<detail::as_map<In>>;
     static constexpr bool fits = image_shape<In> && detail::halves<In, step>;
     using output               = detail::output_if<fits, map>;
-    // The inner sizes are left to the run: that they fit has been checked.
+    // The inner sizes are dynamic: the checks above make sure that they fit.
     using top                  = detail::unet_level<(Depth < 1 || Depth > 8 ? 1 : Depth), Width>;
 
     network_on<top, image<In::channels, dynamic, dynamic>> levels;

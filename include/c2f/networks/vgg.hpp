@@ -1,16 +1,20 @@
-// c2f/networks/vgg.hpp: VGG-16, whole or its convolutions alone, with torchvision's names.
+// c2f/networks/vgg.hpp: VGG-16, complete or its convolutional part, with torchvision's names.
 //
 //   using network = c2f::vgg16<c2f::class_vector<1000>>;
 //   using backbone = c2f::vgg16_features<4>;               // up to the fourth pooling: 512 channels, a sixteenth of the size
-//   struct net { c2f::network_on<c2f::vgg16_features<5>, c2f::image<3, 224, 224>> features;  C2F_MEMBERS(features); };
 //
-// Simonyan and Zisserman, "Very deep convolutional networks", ICLR 2015, configuration D: five stages of 3x3 convolutions with
-// biases and ReLU, each ended by a 2x2 pooling; in vgg16 three linear layers on 7x7 places follow. An image of 224x224 has these;
-// another size, from 32x32 up or c2f::dynamic, is brought to them by the mean, as in torchvision, and half of the numbers
-// between the linear layers are dropped in training. Layers are numbered as in torchvision's vgg16().features, ReLU and pooling
-// included, so that a member called `features` has its paths: features.0.weight ... features.28.bias.
+//   struct net {
+//     c2f::network_on<c2f::vgg16_features<5>, c2f::image<3, 224, 224>> features;
+//     C2F_MEMBERS(features);
+//   };
+//
+// Simonyan and Zisserman, "Very deep convolutional networks", ICLR 2015, configuration D: five stages of 3x3 convolutions with biases and
+// ReLU, each ended by a 2x2 pooling; followed in vgg16 by three linear layers on a 7x7 map, with dropout .5 between them in training. A
+// 224x224 image has such a map; other sizes, from 32x32 or c2f::dynamic, are averaged to it, as in torchvision. Layers are numbered as in
+// torchvision's vgg16().features, ReLU and pooling included, so a member called `features` has its paths: features.0.weight ...
+// features.28.bias.
 // Parameters up to pooling 1 ... 5: 38,720 / 260,160 / 1,735,488 / 7,635,264 / 14,714,688; vgg16 for 1,000 classes: 138,357,544.
-// Error: another number of poolings, or an input that they would leave empty, is a compile error.
+// Errors: another number of poolings, or an input that is too small for them, is a compile error.
 #pragma once
 
 #include <c2f/kinds/class_vector.hpp>
@@ -60,10 +64,11 @@ struct vgg16_until : vgg_layers<vgg16_stages, std::make_index_sequence<(Until >=
 
 }  // namespace detail
 
-/// The layers of VGG-16 up to and with pooling number `Until`, in sequence.
+/// The layers of VGG-16 up to and including pooling number `Until`, in sequence.
 template <int Until>
 using vgg16_features = typename detail::vgg16_until<Until>::type;
 
+/// The classifier: [N, C, H, W] -> raw output of the kind, [N, K] for class_vector<K>. Training needs a pass (layers/dropout.hpp).
 template <class Kind>
 struct vgg16 {
   using kind = Kind;
@@ -81,7 +86,7 @@ struct vgg16 {
     at::Tensor operator()(at::Tensor const& x, pass& p) const { return classifier(seven_by_seven(features(x, p.mode)), p); }
 
    private:
-    // Of pictures of 224x224 the map has this size; the average's gradient is not deterministic on a GPU.
+    // The map of 224x224 images has this size already; skipping the average avoids its non-deterministic gradient on a GPU.
     static at::Tensor seven_by_seven(at::Tensor const& map) {
       return (map.size(2) == 7 && map.size(3) == 7 ? map : at::adaptive_avg_pool2d(map, {7, 7})).flatten(1);
     }

@@ -1,13 +1,14 @@
-// c2f/parts/combine.hpp: how the two answers become one.
+// c2f/parts/combine.hpp: how the coarse and the fine output are combined.
 //
-//   using combine = c2f::combine::fine;         // the fine answer (default)
+//   using combine = c2f::combine::fine;         // the fine output (default)
 //   using combine = c2f::combine::average;      // the mean of both predictions (Coarse2Fine, at inference)
 //   using combine = c2f::combine::gate<>;       // p_a p_c + (1 - p_a) p_f, p_a learnt (CasNet)
 //
-// A combine is told the features and both raw answers and returns two raw answers: what the stack says, and what the fine loss
-// judges in training. The gate judges its mixture (CasNet (Wang et al. 2019), eq. 8), the others the fine answer; the gate adds a loss of its
-// own (eq. 6): its label is 1 where the coarse answer is right, and no gradient of it reaches the coarse network through the label.
-// Raw answers are logits, so a mixture of probabilities is returned as its logarithm (softmax gives it back).
+// A combine reads the features and both raw outputs and returns two raw outputs: the combined output of the stack (`answer`), and the
+// output that the fine loss supervises in training: the mixture for gate (CasNet (Wang et al. 2019), eq. 8), else the fine output.
+// The gate adds another loss (eq. 6): its label is 1 where the coarse prediction is correct, and no gradient reaches the coarse network
+// through the label. Raw outputs are logits, so a mixture of probabilities is returned as its logarithm (whose softmax is the mixture).
+// Errors: a combine that does not fit kind or features is a compile error (task/check.hpp).
 #pragma once
 
 #include <c2f/core/architecture.hpp>
@@ -20,9 +21,10 @@
 
 namespace c2f {
 
+/// The result of a combine; both have the shape of the kind's raw output.
 struct combined {
-  at::Tensor answer;  ///< raw: what the stack says
-  at::Tensor supervised;  ///< raw: what the fine loss is taken of
+  at::Tensor answer;      ///< raw: the combined output of the stack
+  at::Tensor supervised;  ///< raw: the output that the fine loss supervises
 };
 
 /// Requires: `on<Kind, F>` with `combine(features, coarse, fine, pass)`, a c2f::combined.
@@ -33,6 +35,7 @@ concept combine_on = requires(typename C::template on<Kind, F> const& both, at::
 
 namespace combine {
 
+/// The fine output.
 struct fine {
   template <output_kind Kind, shape F>
   struct on {
@@ -41,7 +44,7 @@ struct fine {
   };
 };
 
-/// For kinds whose prediction is a distribution over dimension 1.
+/// At inference the mean of both predictions, in training the fine output. For kinds whose prediction is a distribution over dimension 1.
 struct average {
   template <distribution Kind, shape F>
   struct on {
@@ -53,7 +56,9 @@ struct average {
   };
 };
 
-/// `Head` ends in two channels, "hard" and "easy". For kinds whose answer is a vector.
+/// The mixture p_a p_c + (1 - p_a) p_f of CasNet (Wang et al. 2019), eq. 8. `Head` maps the features to logits [N, 2], "hard" and "easy";
+/// p_a is the probability of "easy". In training it adds the loss "gate" (eq. 6). For kinds whose raw output is a vector of class logits.
+/// Errors: a head that does not fit the features, or another kind, is a compile error (task/check.hpp).
 template <class Head = sequential<global_average_pool, linear<2>>>
 struct gate {
   template <distribution Kind, shape F>

@@ -1,11 +1,12 @@
-// c2f/parts/encode_project.hpp: the convolutions at the end of g.
+// c2f/parts/encode_project.hpp: the convolutions at the end of the encoder g.
 //
-//   c2f::encode::project<0, 3, 3>        two 3x3 convolutions, each followed by ReLU; hidden width = channels of x
+//   c2f::encode::project<0, 3, 3>        two 3x3 convolutions, each followed by ReLU; hidden channels = channels of x
 //
 // [N, K, H, W] -> [N, C, H, W], C the channels of the image: "g(.) has two convolutional layers, each of which is followed by a
-// ReLU ... The output of g(.) has exactly the same dimensions as x" (Ren et al. 2020, section 3.1). Kernels and the hidden width are not
-// stated there; 3x3 and C are the defaults. Weights begin he_normal and biases at 1, as in the saliency module of RSTN: with zero
-// biases and three channels, one start in three would have a channel that ReLU never lets through.
+// ReLU ... The output of g(.) has exactly the same dimensions as x" (Ren et al. 2020, section 3.1). Kernels and hidden channels are not
+// stated there; 3x3 and C are the defaults. Weights are initially he_normal and biases 1, as in the saliency module of RSTN: with zero
+// biases and three channels, one of three initialisations has a dead ReLU channel.
+// Errors: an even kernel, or none, is a compile error.
 #pragma once
 
 #include <c2f/layers/conv.hpp>
@@ -39,7 +40,7 @@ struct conv_relu : c2f::detail::static_check<check_odd<Kernel>()> {
   };
 };
 
-// All but the last convolution end in Hidden maps, the last one in Out.
+// All but the last convolution have Hidden output channels, the last one Out.
 template <std::int64_t Out, std::int64_t Hidden, class Done, std::int64_t... Kernels>
 struct projected;
 template <std::int64_t Out, std::int64_t Hidden, class... Done, std::int64_t Last>
@@ -52,10 +53,10 @@ struct projected<Out, Hidden, sequential<Done...>, First, Second, Rest...>
 
 }  // namespace detail
 
-/// `Hidden` maps between the convolutions; 0 stands for the channels of the image.
+/// `Hidden` channels between the convolutions; 0: as many as the image.
 template <std::int64_t Hidden, std::int64_t... Kernels>
 struct project : c2f::detail::static_check<detail::check_some<sizeof...(Kernels)>()> {
-  /// How far from a pixel its value depends on the input, in pixels.
+  /// Half the receptive field, in pixels.
   static constexpr std::int64_t radius = (std::int64_t{0} + ... + (Kernels / 2));
   template <std::int64_t Out>
   using onto = typename detail::projected<Out, Hidden == 0 ? Out : Hidden, sequential<>, Kernels...>::type;

@@ -1,19 +1,19 @@
-// c2f/parts/encode_rasterize.hpp: g for boxes.
+// c2f/parts/encode_rasterize.hpp: the encoder g for boxes.
 //
 //   using encoder = c2f::encode::rasterize<>;                            // 1 inside, 0 outside, then two 3x3 convolutions
 //   using encoder = c2f::encode::rasterize<c2f::encode::soft<2>>;        // edges two pixels wide, with a gradient
-//   using encoder = c2f::encode::rasterize<c2f::encode::hard, 16, 3, 5>; // 16 hidden maps, 3x3 then 5x5
+//   using encoder = c2f::encode::rasterize<c2f::encode::hard, 16, 3, 5>; // 16 hidden channels, 3x3 then 5x5
 //
-// y [N, K, 4] (centre x, centre y, width, height in fractions of the image) -> [N, K, H, W], one map a class -> z [N, C, H, W], C, H, W
-// those of the image, by two convolutions with ReLU (Ren et al. 2020, section 3.1; parts/encode_project.hpp).
+// y [N, K, 4] (centre x, centre y, width, height in fractions of the image) -> maps [N, K, H, W], one per class -> z [N, C, H, W] in the
+// shape of the image, by two convolutions with ReLU (Ren et al. 2020, section 3.1; parts/encode_project.hpp).
 //
-// A pixel is inside when its middle is. Hard edges carry no gradient to the box, so with them the fine loss trains g and the fine
-// network alone; the paper does not say how it meant the gradient to pass. Soft edges rise linearly from 0 to 1 over W pixels around
-// the box's side and carry one. A box of no size draws nothing either way.
+// A pixel is inside if its centre is. Hard edges have no gradient with respect to the box, so the fine loss trains only g and the fine
+// network; the paper does not state how the gradient is meant to pass. Soft edges rise linearly from 0 to 1 over W pixels around the box's
+// side and have a gradient. A box of size 0 is drawn as an empty map with both.
 //
-// A map is the outer product of a row and a column, [N, K, 1, W] and [N, K, H, 1], so a batch is drawn by a dozen small operations
-// and one of its size. Cost besides: two convolutions on [N, K, H, W].
-// Errors: a kind without boxes is a compile error (task/check.hpp), so are edges of no width.
+// A map is the outer product of a row and a column, [N, K, 1, W] and [N, K, H, 1]. Cost: a dozen small operations and one of the map's size
+// per batch, and two convolutions on [N, K, H, W].
+// Errors: a kind without boxes is a compile error (task/check.hpp); so are edges of width 0 or less.
 #pragma once
 
 #include <c2f/execution/try_fused.hpp>
@@ -25,11 +25,11 @@
 
 namespace c2f::encode {
 
-/// 1 inside and 0 outside.
+/// Hard edges: 1 inside and 0 outside.
 struct hard {
   static constexpr bool differentiable = false;
   static constexpr double width        = 0;
-  /// How far inside a pixel is, in pixels -> how much of it is drawn.
+  /// Signed distance to the edge in pixels, positive inside -> coverage in [0, 1].
   static at::Tensor drawn(at::Tensor const& inside) { return inside.gt(0); }
 };
 
@@ -42,7 +42,7 @@ consteval bool check_edges() {
 }
 }  // namespace detail
 
-/// Edges `Width` pixels wide.
+/// Soft edges, `Width` pixels wide.
 template <auto Width>
 struct soft : c2f::detail::static_check<detail::check_edges<Width>()> {
   static constexpr bool differentiable = true;
@@ -50,13 +50,13 @@ struct soft : c2f::detail::static_check<detail::check_edges<Width>()> {
   static at::Tensor drawn(at::Tensor const& inside) { return inside.div(static_cast<double>(Width)).add(0.5).clamp(0, 1); }
 };
 
-/// y [N, K, 4] drawn as [N, K, height, width] of y's number type; a fused form lays it as `format` says.
+/// y [N, K, 4] drawn as [N, K, height, width] in y's element type. A fused form uses the memory format `format`.
 template <class Edges>
 [[nodiscard]] at::Tensor draw_boxes(at::Tensor const& y, std::int64_t height, std::int64_t width,
                                     at::MemoryFormat format = at::MemoryFormat::Contiguous) {
   if constexpr (requires { Edges::width; })
     if (at::Tensor maps = try_fused::draw_boxes(y, height, width, Edges::width, format); maps.defined()) return maps;
-  // How much of each pixel of a side lies in the box: [N, K, size].
+  // The coverage of each row or column by the box: [N, K, size].
   auto const along = [&](std::int64_t axis, std::int64_t size) {
     at::Tensor const middles = at::arange(size, y.options()).add(0.5);
     at::Tensor const centre  = y.select(2, axis).unsqueeze(2).mul(static_cast<double>(size));
@@ -66,13 +66,14 @@ template <class Edges>
   return along(1, height).unsqueeze(3).mul(along(0, width).unsqueeze(2));
 }
 
+/// The encoder for boxes; see the top of this file.
 template <class Edges, std::int64_t Hidden, std::int64_t... Kernels>
 struct rasterize {
   using projection                     = project<Hidden, Kernels...>;
   static constexpr bool differentiable = Edges::differentiable;
 
   template <output_kind Kind, image_shape Like>
-    requires(Kind::has_boxes && sizeof(Edges) > 0)
+    requires(Kind::has_boxes && sizeof(Edges) > 0)  // sizeof instantiates Edges, and with it the check of its width
   struct on {
     using output = Like;
 
@@ -80,7 +81,7 @@ struct rasterize {
     C2F_MEMBERS(project);
 
     at::Tensor operator()(at::Tensor const& y, at::Tensor const& x, pass& p) const {
-      // Drawn in float: bfloat16 has too few digits for the place of an edge.
+      // Drawn in float: bfloat16 is too coarse for the position of an edge.
       auto const format = x.suggest_memory_format();
       at::Tensor const map =
           draw_boxes<Edges>(y.to(y.scalar_type() == at::kDouble ? at::kDouble : at::kFloat), x.size(2), x.size(3), format);
@@ -89,7 +90,7 @@ struct rasterize {
   };
 };
 
-/// Without kernels: two of 3x3.
+/// The default kernels: 3x3 twice.
 template <class Edges, std::int64_t Hidden>
 struct rasterize<Edges, Hidden> : rasterize<Edges, Hidden, 3, 3> {};
 

@@ -1,15 +1,15 @@
-// c2f/parts/encode_saliency.hpp: RSTN's saliency module, and an encoder that sets in late.
+// c2f/parts/encode_saliency.hpp: RSTN's saliency module, and an encoder that is enabled during training.
 //
 //   using encoder = c2f::encode::saliency;                                 // with c2f::fuse::multiply
-//   using encoder = c2f::encode::after<0.5, c2f::encode::saliency>;        // while t < .5: ones, so the image passes as it is
+//   using encoder = c2f::encode::after<0.5, c2f::encode::saliency>;        // z = 1 while t < .5: multiplication leaves the image unchanged
 //
-// y [N, K, H, W] -> z [N, C, H, W]: a 3x3 convolution, ReLU, and a 5x5 convolution without one (Yu et al., CVPR 2018, "Recurrent saliency
-// transformation network"). The first begins with Xavier's normal weights and biases 1, the second with weights 0 and biases 1, so
-// that z begins as ones: multiplied with the image it leaves it as it is. With weights 0 the first step's gradient reaches the second
-// convolution only, and y not at all.
+// y [N, K, H, W] -> z [N, C, H, W]: a 3x3 convolution, ReLU, and a 5x5 convolution without ReLU (Yu et al., CVPR 2018, "Recurrent saliency
+// transformation network"). Initially the first has Xavier normal weights and biases 1, the second weights 0 and biases 1, so that z = 1
+// and multiplication leaves the image unchanged. With weights 0, the first step's gradient reaches the second convolution only, and not y.
 //
-// after: RSTN trains its fine network on the raw image first (its stage S) and on the weighted one later. Only in training; an
-// inference always runs the encoder.
+// after: RSTN first trains its fine network on the raw image (its stage S) and later on the weighted one. In training only; inference
+// always runs the encoder. It compares t on the host, so such a pass is not captured.
+// Errors: a kind that is not a map is a compile error (task/check.hpp); so is a t outside of [0, 1].
 #pragma once
 
 #include <c2f/parts/encode_dense.hpp>
@@ -28,6 +28,7 @@ consteval bool check_after() {
 }
 }  // namespace detail
 
+/// RSTN's saliency module: y [N, K, H, W], a dense prediction -> z [N, C, H, W] like the image.
 struct saliency {
   template <output_kind Kind, image_shape Like>
     requires image_shape<typename Kind::template output<Like>>
@@ -46,6 +47,7 @@ struct saliency {
   };
 };
 
+/// z = 1 in training while t < `T`, then `Encoder`.
 template <auto T, class Encoder>
 struct after : c2f::detail::static_check<detail::check_after<T>()> {
   template <class Kind, class Like>

@@ -1,21 +1,21 @@
-// c2f/parts/encode_tile.hpp: g for class vectors.
+// c2f/parts/encode_tile.hpp: the encoder g for class vectors.
 //
-//   using encoder = c2f::encode::tile<>;                                  // two 3x3 convolutions, evaluated compactly
-//   using encoder = c2f::encode::tile<c2f::encode::naive>;                // the definition itself
-//   using encoder = c2f::encode::tile<c2f::encode::compact, 16, 3, 5>;    // 16 hidden maps, 3x3 then 5x5
+//   using encoder = c2f::encode::tile<>;                                  // two 3x3 convolutions, compact evaluation
+//   using encoder = c2f::encode::tile<c2f::encode::naive>;                // the definition
+//   using encoder = c2f::encode::tile<c2f::encode::compact, 16, 3, 5>;    // 16 hidden channels, 3x3 then 5x5
 //
-// y [N, K] -> z [N, C, H, W], C, H, W those of the image: y is copied to every pixel, [N, K, H, W], and goes through two
-// convolutions with ReLU (Ren et al. 2020, section 3.1; parts/encode_project.hpp).
+// y [N, K] -> z [N, C, H, W] in the shape of the image: y is copied to every pixel, [N, K, H, W], and passed through two convolutions with
+// ReLU (Ren et al. 2020, section 3.1; parts/encode_project.hpp).
 //
-// Compact evaluation. The tiled map is constant, so z at a pixel depends on the pixel only by how many of the zeros around the
-// image its window meets: by min(distance to the border, R) on each side, R the sum of the kernels' half widths. An image of
-// 2R + 1 pixels a side has one pixel for each case. So g runs on that tiny image (5x5 for two 3x3 convolutions) and its answer is
-// stretched: the middle row is repeated, then the middle column. The [N, K, H, W] tile never exists. Sides shorter than 2R + 1
-// are taken as they are, which is the definition again. Exact to rounding; the gradient of the stretch is a sum, deterministic.
+// Compact evaluation. The tiled map is constant, so z at a pixel depends only on how much of the zero padding the pixel's receptive field
+// covers, that is, on min(distance to the border, R) on each side, where R is the sum of the kernels' half widths. A map of 2R + 1 pixels a
+// side contains each case once. g is therefore evaluated on that small map (5x5 for two 3x3 convolutions), and the interior of the result
+// is broadcast: the middle row and column are repeated (execution/broadcast_map.hpp). The [N, K, H, W] tile is never created. Sides shorter
+// than 2R + 1 are evaluated at full length. Exact to rounding; the gradient of the broadcast is a deterministic sum.
 //
-// Cost: two convolutions on [N, K, 5, 5] and two copies of z, whatever K and the image's size. Where there is a fused form (execution/fused_operations.hpp)
-// and z is concatenated with x, the copies are one with that.
-// Errors: an even kernel is a compile error; so is a kind without a class vector (task/check.hpp).
+// Cost: two convolutions on [N, K, 5, 5] and two copies of z, for any K and image size. With a fused operation
+// (execution/fused_operations.hpp), and if z is concatenated with x, broadcast and concatenation are one copy.
+// Errors: an even kernel is a compile error; so is a kind that is not a class vector (task/check.hpp).
 #pragma once
 
 #include <c2f/execution/broadcast_map.hpp>
@@ -27,11 +27,12 @@
 
 namespace c2f::encode {
 
-/// Evaluate g on a tiny image and stretch its answer.
+/// Evaluate g on a small map and broadcast the interior of the result.
 struct compact {};
-/// Evaluate g as it is defined, on the tiled image.
+/// Evaluate g by its definition, on the full tiled map.
 struct naive {};
 
+/// The encoder for class vectors; see the top of this file.
 template <class Evaluation, std::int64_t Hidden, std::int64_t... Kernels>
 struct tile {
   using projection = project<Hidden, Kernels...>;
@@ -51,7 +52,7 @@ struct tile {
       else
         return broadcast_interior(tiny(y, x, p), x.size(2), x.size(3), x.suggest_memory_format());
     }
-    /// z before it is stretched: for a fuse that stretches it itself.
+    /// z before its interior is broadcast, [N, C, h, w] with h, w at most 2R + 1: for a fuse that broadcasts it itself.
     at::Tensor tiny(at::Tensor const& y, at::Tensor const& x, pass& p) const
       requires std::same_as<Evaluation, compact>
     {
@@ -67,7 +68,7 @@ struct tile {
   };
 };
 
-/// Without kernels: two of 3x3.
+/// The default kernels: 3x3 twice.
 template <class Evaluation, std::int64_t Hidden>
 struct tile<Evaluation, Hidden> : tile<Evaluation, Hidden, 3, 3> {};
 

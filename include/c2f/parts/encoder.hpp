@@ -1,14 +1,16 @@
-// c2f/parts/encoder.hpp: what g is, and no g at all.
+// c2f/parts/encoder.hpp: the concept of an encoder g, which turns a prediction into the map z; and encode::none.
 //
 //   struct my_encoder {
 //     template <c2f::output_kind Kind, c2f::image_shape Like> struct on {
 //       using output = Like;                                                    // the shape of z
-//       at::Tensor operator()(at::Tensor const& y, at::Tensor const& x, c2f::pass&) const;   // y: a prediction, x: what z will meet
+//       at::Tensor operator()(at::Tensor const& y, at::Tensor const& x, c2f::pass&) const;   // y: a prediction, x: the image or features
 //       C2F_MEMBERS();
 //     };
 //   };
 //
-// x is there for its size, its number type and its content (an attention map needs it); an encoder may add a loss to the pass.
+// z has the size and element type of x; an encoder may also read the values of x (attention). An encoder may add a loss to the pass.
+//
+// The encoders: encode_tile.hpp (class vectors), encode_rasterize.hpp (boxes), encode_dense.hpp (maps), encode_saliency.hpp (RSTN).
 #pragma once
 
 #include <c2f/core/architecture.hpp>
@@ -17,7 +19,7 @@
 
 namespace c2f {
 
-/// The shape of the z that is not there.
+/// The output of an encoder that produces no z.
 struct no_map {};
 
 /// Requires: `on<Kind, Like>` with `output` (an image shape or no_map) and `g(y, x, pass)`, a tensor.
@@ -28,7 +30,7 @@ concept encoder_on = requires(typename E::template on<Kind, Like> const& g, at::
 };
 
 namespace encode {
-/// No z: the fine network sees what the coarse network sees (CasNet).
+/// No z: the fine network reads the same input as the coarse network (CasNet).
 struct none {
   template <class Kind, shape Like>
   struct on {

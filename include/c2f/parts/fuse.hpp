@@ -1,13 +1,15 @@
-// c2f/parts/fuse.hpp: how z meets x; its output is what the fine network stands on.
+// c2f/parts/fuse.hpp: how x and z become the input of the fine network.
 //
-//   using fuse = c2f::fuse::concatenate;     // x beside z: the fine network reads twice the channels (default, Ren et al. 2020)
-//   using fuse = c2f::fuse::multiply;        // x times z: the fine network reads what the coarse one reads
-//   using fuse = c2f::fuse::in_turn<c2f::fuse::multiply, c2f::fuse::crop<20>>;   // one after the other (RSTN)
+//   using fuse = c2f::fuse::concatenate;     // x concatenated with z: twice the input channels (default, Ren et al. 2020)
+//   using fuse = c2f::fuse::multiply;        // x times z: the input shape of the coarse network
+//   using fuse = c2f::fuse::in_turn<c2f::fuse::multiply, c2f::fuse::crop<20>>;   // in sequence (RSTN)
 //
-// [N, C, H, W] and z [N, C', H, W] -> [N, C + C', H, W] (concatenate) or [N, C, H, W] (multiply; C' = C or 1). One copy of x.
+// x [N, C, H, W] and z [N, C', H, W] -> [N, C + C', H, W] (concatenate) or [N, C, H, W] (multiply; C' = C or 1). Cost: the result
+// is written once.
+// Errors: shapes that cannot be joined are a compile error (task/check.hpp).
 //
 // A fuse that moves pixels (parts/fuse_crop.hpp) returns a struct that converts to the joined tensor and has `undo(raw, joined)`, which
-// moves the fine network's raw answer back before it is judged.
+// maps the fine network's raw output back to the image before the loss or metrics read it.
 #pragma once
 
 #include <c2f/execution/broadcast_map.hpp>
@@ -26,7 +28,7 @@ concept fuse_on = requires(typename F::template on<X, Z> const& joined, at::Tens
 };
 
 namespace detail {
-/// The raw answer where the image was before the fuse.
+/// The fine network's raw output, mapped back to the image's coordinates if the fuse moves pixels.
 template <class Fuse, class Joined>
 at::Tensor undone(Fuse const& fuse, at::Tensor const& raw, Joined const& joined) {
   if constexpr (requires { fuse.undo(raw, joined); })
@@ -38,6 +40,7 @@ at::Tensor undone(Fuse const& fuse, at::Tensor const& raw, Joined const& joined)
 
 namespace fuse {
 
+/// x concatenated with z along the channels; x alone if the encoder produces no z.
 struct concatenate {
   template <class X, class Z>
   struct on;
@@ -48,7 +51,7 @@ struct concatenate {
     using output = widen<X, Z::channels>;
     C2F_MEMBERS();
     at::Tensor operator()(at::Tensor const& x, at::Tensor const& z, pass&) const { return at::cat({x, z}, 1); }
-    /// x beside a z that has not been stretched yet (parts/encode_tile.hpp).
+    /// x concatenated with z, given z before its interior is broadcast (parts/encode_tile.hpp).
     at::Tensor concat_broadcast(at::Tensor const& x, at::Tensor const& tiny) const {
       if (at::Tensor joined = try_fused::concat_broadcast(x, tiny); joined.defined()) return joined;
       return at::cat({x, broadcast_interior(tiny, x.size(2), x.size(3), x.suggest_memory_format())}, 1);
@@ -63,6 +66,7 @@ struct concatenate {
   };
 };
 
+/// x times z, element by element.
 struct multiply {
   template <class X, class Z>
   struct on;
@@ -76,7 +80,7 @@ struct multiply {
   };
 };
 
-/// Each fuse on what the one before it gives; answers are moved back in the other order.
+/// `Second` applied to the result of `First`; raw outputs are mapped back in reverse order.
 template <class First, class Second>
 struct in_turn {
   template <class Kind>
@@ -99,7 +103,7 @@ struct in_turn {
       operator at::Tensor const&() const { return outer; }
     };
     both operator()(at::Tensor const& x, at::Tensor const& z, pass& p) const {
-      // A product of which a part is cut is not needed elsewhere.
+      // Only the crop of the product is needed, so the product is computed inside of the crop.
       if constexpr (std::same_as<First, multiply> && requires { requires c2f::detail::own_member<&second_fuse::of_product, second_fuse>; })
         return {{}, second.of_product(x, z, p)};
       auto inner = first(x, z, p);

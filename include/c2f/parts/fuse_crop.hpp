@@ -1,27 +1,28 @@
-// c2f/parts/fuse_crop.hpp: the fine network looks at a part of the image only.
+// c2f/parts/fuse_crop.hpp: crops the input of the fine network to a region of interest.
 //
 //   using fuse = c2f::fuse::crop<>;                                              // margin 20, jitter 40
 //   using fuse = c2f::fuse::in_turn<c2f::fuse::multiply, c2f::fuse::crop<>>;     // RSTN
 //   using fuse = c2f::fuse::crop<20, 40, 16>;                                    // sides are multiples of 16, for a c2f::unet<4, ...>
-//   using fuse = c2f::fuse::crop<20, 40, 1, c2f::fuse::by_truth_until<0.5>>;     // while t < .5 the truth says where to look
+//   using fuse = c2f::fuse::crop<20, 40, 1, c2f::fuse::by_truth_until<0.5>>;     // while t < .5 the truth determines the crop
 //
-// The smallest box around what is foreground in the map ỹ with a probability of .5 or more, with `Margin` pixels on each side, cut at
-// the border of the image. Foreground is the one channel, or all but the first where there are several. Where nothing is: the box of
-// the truth in training, else (or if the truth has nothing either) the whole image. In training, with probability .5, the four
-// margins are each drawn from 0 ... Jitter instead; a function of (seed, epoch, sample id). Ren et al. 2020, section 4.3; numbers, jitter and
-// the fallback as in the PyTorch code of RSTN (Yu et al., CVPR 2018).
+// The crop is the bounding box of the foreground of the conditioning ỹ (probability at least .5), plus `Margin` pixels on each side,
+// clipped to the image. Foreground is the single channel, or all channels but the first. Without foreground it is the bounding box of the
+// truth in training, otherwise (or if the truth has none either) the whole image. In training, with probability .5, each of the four
+// margins is drawn from 0 ... Jitter instead; a function of (seed, epoch, sample id). Ren et al. 2020, section 4.3; values, jitter and
+// fallback as in the PyTorch code of RSTN (Yu et al., CVPR 2018).
 //
-// The boxes of a batch are grown to the height and width of the largest and to multiples of `Multiple`, to both sides alike, and stay
-// inside of the image, so that they can lie side by side. With several samples a sample's box thus depends on its neighbours; RSTN
-// trains with one.
+// The boxes of a batch are enlarged symmetrically to the height and width of the largest one, rounded up to multiples of `Multiple`, and
+// kept inside of the image, so that they form one batch. With several samples a sample's box thus depends on the others; RSTN trains with
+// one. [N, C, H, W] -> [N, C, h, w].
 //
-// undo: the fine network's answer is put back to where it was cut; elsewhere it is -9,999,999, probability 0, and where there are several
-// classes 0 in the first one, so that the background has probability 1. A pixel of the foreground outside of the box has no
-// gradient; c2f::loss::dice judges it well, the cross-entropy counts it as ten million.
+// undo: places the fine network's raw output at its position in the image. Elsewhere the foreground logits are -9,999,999 (probability 0)
+// and, with several classes, the background logit is 0 (probability 1). Foreground pixels outside of the box have no gradient:
+// use c2f::loss::dice, since each of them adds ten million to the sum of a cross-entropy.
 //
-// Cost: ỹ's rows and columns are fetched to the host; one copy of the part (of a single sample: none) and of the answer.
-// Errors: c2f::input_error for a map that is not of the image's size (networks that share features) and for an image whose sides are
-// no multiples of `Multiple`; the latter is a compile error where the size is known.
+// Cost: the rows and columns of ỹ are copied to the host (such a pass is not captured); one copy of the crop (none for a single sample) and
+// of the output.
+// Errors: c2f::input_error for a conditioning that does not have the image's size (networks that share features) and for an image whose
+// sides are not multiples of `Multiple`; the latter is a compile error if the size is static.
 #pragma once
 
 #include <c2f/core/errors.hpp>
@@ -37,11 +38,11 @@
 
 namespace c2f::fuse {
 
-/// ỹ says where to look.
+/// The conditioning ỹ determines the crop.
 struct by_conditioning {
   static bool truth(pass const&) { return false; }
 };
-/// In training and while t < T the truth says where to look, then ỹ: the stages of RSTN.
+/// In training while t < T the truth determines the crop, otherwise ỹ: the stages of RSTN.
 template <auto T>
 struct by_truth_until {
   static bool truth(pass const& p) { return p.training() && p.t < T; }
@@ -67,18 +68,18 @@ consteval bool check_crop_size() {
 /// An interval of rows or columns, in pixels.
 struct interval {
   std::int64_t from = 0, size = 0;
-  /// With `before` and `after` added, cut at 0 and `limit`.
+  /// Extended by `before` and `after`, clipped to [0, limit).
   [[nodiscard]] interval widened(std::int64_t before, std::int64_t after, std::int64_t limit) const {
     std::int64_t const start = std::max<std::int64_t>(0, from - before);
     return {start, std::min(limit, from + size + after) - start};
   }
-  /// Of `wanted` size, grown to both sides alike but not beyond 0 and `limit`.
+  /// Enlarged symmetrically to the size `wanted`, shifted to stay within [0, limit).
   [[nodiscard]] interval grown(std::int64_t wanted, std::int64_t limit) const {
     return {std::clamp<std::int64_t>(from - (wanted - size) / 2, 0, limit - wanted), wanted};
   }
 };
 
-/// From the first to the last of a row of [N, length] flags; size 0 where none is set.
+/// From the first to the last flag set in row `sample` of flags [N, length]; size 0 if none is set.
 inline interval extent_of(at::Tensor const& flags, std::int64_t sample) {
   std::int64_t const length = flags.size(1);
   bool const* const flag    = flags.const_data_ptr<bool>() + sample * length;
@@ -89,21 +90,22 @@ inline interval extent_of(at::Tensor const& flags, std::int64_t sample) {
 }
 }  // namespace detail
 
-/// Where a sample's part lies.
+/// The crop of a sample, in pixels of the image.
 struct crop_box {
   detail::interval rows, columns;
 };
 
+/// The cropping fuse; see the top of this file. `Margin` and `Jitter` are in pixels.
 template <std::int64_t Margin = 20, std::int64_t Jitter = 40, std::int64_t Multiple = 1, class From = by_conditioning>
 struct crop : c2f::detail::static_check<detail::check_crop<Margin, Jitter, Multiple>()> {
-  /// Kinds whose answer is a map of the image's size.
+  /// Kinds whose raw output is a map of the image's size.
   template <class Kind>
   static constexpr bool serves = image_shape<typename Kind::template output<image<1, dynamic, dynamic>>>;
 
-  /// The parts of a batch, side by side.
+  /// The crops of a batch.
   struct parts {
     at::Tensor joined;
-    std::vector<crop_box> boxes;  ///< one a sample, of equal height and of equal width
+    std::vector<crop_box> boxes;  ///< one per sample, all of the same size
     std::int64_t height, width;   ///< of the image
     operator at::Tensor const&() const { return joined; }
   };
@@ -122,14 +124,12 @@ struct crop : c2f::detail::static_check<detail::check_crop<Margin, Jitter, Multi
       return crop;
     }
 
-    /// The crop of x * z: what in_turn<multiply, crop> asks for, so that the product is computed only inside the boxes where there is a
-    /// fused operation.
+    /// The crop of x * z, for in_turn<multiply, crop>. With a fused operation the product is computed only inside of the boxes.
     parts of_product(at::Tensor const& x, at::Tensor const& z, pass& p) const {
       parts crop = locate(x, p);
       std::vector<std::int64_t> corners;
       for (auto const& [rows, columns] : crop.boxes) corners.insert(corners.end(), {rows.from, columns.from});
-      if (!crop.boxes.empty())
-        crop.joined = try_fused::multiply_crop(x, z, corners, crop.boxes[0].rows.size, crop.boxes[0].columns.size);
+      if (!crop.boxes.empty()) crop.joined = try_fused::multiply_crop(x, z, corners, crop.boxes[0].rows.size, crop.boxes[0].columns.size);
       if (!crop.joined.defined()) crop.joined = pixels_of(crop, x.mul(z));
       return crop;
     }
@@ -138,11 +138,10 @@ struct crop : c2f::detail::static_check<detail::check_crop<Margin, Jitter, Multi
       std::vector<at::Tensor> each;
       for (std::size_t i = 0; i < crop.boxes.size(); ++i) {
         auto const& [rows, columns] = crop.boxes[i];
-        at::Tensor const answer     = raw.narrow(0, static_cast<std::int64_t>(i), 1);
+        at::Tensor const output     = raw.narrow(0, static_cast<std::int64_t>(i), 1);
         auto const placed           = [&](std::int64_t channel, std::int64_t channels, double fill) {
-          return at::constant_pad_nd(answer.narrow(1, channel, channels),
-                                               {columns.from, crop.width - columns.from - columns.size, rows.from, crop.height - rows.from - rows.size},
-                                               fill);
+          std::int64_t const right = crop.width - columns.from - columns.size, below = crop.height - rows.from - rows.size;
+          return at::constant_pad_nd(output.narrow(1, channel, channels), {columns.from, right, rows.from, below}, fill);
         };
         std::int64_t const channels = raw.size(1);
         each.push_back(channels == 1 ? placed(0, 1, outside) : at::cat({placed(0, 1, 0), placed(1, channels - 1, outside)}, 1));
@@ -162,7 +161,7 @@ struct crop : c2f::detail::static_check<detail::check_crop<Margin, Jitter, Multi
       return each.size() == 1 ? each[0] : at::cat(each, 0);
     }
 
-    /// The boxes, without their pixels.
+    /// The boxes, without pixels.
     static parts locate(at::Tensor const& x, pass& p) {
       p.requires_host("c2f::fuse::crop, which looks for its boxes on the host");
       check(x, p);
@@ -171,7 +170,7 @@ struct crop : c2f::detail::static_check<detail::check_crop<Margin, Jitter, Multi
 
     static void check(at::Tensor const& x, pass const& p) {
       if (p.conditioning.dim() != 4 || p.conditioning.size(2) != x.size(2) || p.conditioning.size(3) != x.size(3))
-        throw input_error("c2f::fuse::crop needs an answer of the image's size, " + std::to_string(x.size(2)) + " x " +
+        throw input_error("c2f::fuse::crop needs a prediction of the image's size, " + std::to_string(x.size(2)) + " x " +
                           std::to_string(x.size(3)) +
                           "; give the networks the kind c2f::dense<K>, and let them share c2f::share::nothing or c2f::share::weights");
       if (x.size(2) % Multiple != 0 || x.size(3) % Multiple != 0)
@@ -179,7 +178,7 @@ struct crop : c2f::detail::static_check<detail::check_crop<Margin, Jitter, Multi
                           std::to_string(x.size(2)) + " x " + std::to_string(x.size(3)) + "; pad or resize them");
     }
 
-    // The foreground's rows and columns of every sample, on the host: [N, H] and [N, W].
+    // Which rows and columns of every sample contain foreground, on the host: [N, H] and [N, W].
     struct flags {
       at::Tensor rows, columns;
       explicit flags(at::Tensor const& foreground)
@@ -190,7 +189,7 @@ struct crop : c2f::detail::static_check<detail::check_crop<Margin, Jitter, Multi
     };
     static flags of_conditioning(pass const& p) {
       std::int64_t const channels = p.conditioning.size(1);
-      // Not 1 - background: a pixel that counts nothing has 0 in every channel.
+      // Not 1 - background: an ignored pixel is 0 in every channel.
       return flags((channels == 1 ? p.conditioning.select(1, 0) : p.conditioning.narrow(1, 1, channels - 1).sum(1)).ge(0.5));
     }
     static flags of_truth(pass const& p) {

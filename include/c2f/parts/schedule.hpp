@@ -1,15 +1,16 @@
-// c2f/parts/schedule.hpp: t as a function of progress, known while compiling.
+// c2f/parts/schedule.hpp: schedules of t as a function of progress, constexpr.
 //
 //   using schedule = c2f::schedule::ramp<0.5, 98>;                                     // .5 -> 1 in 98 epochs
 //   using schedule = c2f::schedule::ramp<0.0, 80'000, c2f::by::iteration, 40'000>;     // 0 until 40K, 1 from 80K on
-//   using schedule = c2f::schedule::ramp<0.5, 0.6, c2f::by::fraction>;                 // done after .6 of the training
+//   using schedule = c2f::schedule::ramp<0.5, 0.6, c2f::by::fraction>;                 // 1 after .6 of the training
 //   using schedule = c2f::schedule::steps<c2f::by::epoch, c2f::step<0, 0.5>, c2f::step<30, 1.0>>;
 //   using schedule = c2f::schedule::always_truth;       // IND, t = 0
 //   using schedule = c2f::schedule::always_prediction;  // JNT, t = 1
 //
-// t is the probability that the fine network sees the coarse prediction instead of the truth (Ren et al. 2020, eq. 3). It may not fall,
-// stays in [0, 1] and ends at 1, "the same setting as in testing" (section 4.1.2); the paper's "at the end of training, t = 0" is
-// a misprint. The two constants are exempt. task/check.hpp refuses others while compiling. No cost at run time.
+// t is the probability that the fine network is conditioned on the coarse prediction instead of the truth (Ren et al. 2020, eq. 3). It is
+// non-decreasing, stays in [0, 1] and ends at 1, "the same setting as in testing" (section 4.1.2); the paper's "at the end of training,
+// t = 0" is a misprint. The two constant schedules are exempt. No cost at run time.
+// Errors: a schedule that violates this is a compile error (task/check.hpp).
 #pragma once
 
 #include <c2f/core/progress.hpp>
@@ -24,13 +25,13 @@ namespace c2f {
 /// The unit a schedule is written in.
 enum class by { epoch, iteration, fraction };
 
-/// From `At` on, t is `T`.
+/// t = `T` from `At` on.
 template <auto At, auto T>
 struct step {
   static constexpr double at = At, t = T;
 };
 
-/// Requires: `unit`; `at(x)`, t after x units; `end`, the x from which on t stays what it is; all constexpr.
+/// Requires: `unit`; `at(x)`, t after x units; `end`, the x from which t is constant; all constexpr.
 template <class S>
 concept schedule_of_t = requires {
   { S::unit } -> std::convertible_to<by>;
@@ -38,7 +39,7 @@ concept schedule_of_t = requires {
   { S::at(0.0) } -> std::convertible_to<double>;
 };
 
-/// t at a moment of the training.
+/// t at the given progress.
 template <schedule_of_t S>
 [[nodiscard]] constexpr double t_at(progress const& now) {
   return S::at(S::unit == by::epoch       ? static_cast<double>(now.epoch)
@@ -70,7 +71,7 @@ struct always_prediction {
   static constexpr double at(double) { return 1; }
 };
 
-/// T0 until `Begin`, then linear up to 1 at `End` (progressive training, PT).
+/// T0 until `Begin`, then linear to 1 at `End` (progressive training, PT).
 template <auto T0, auto End, by Unit = by::epoch, auto Begin = 0>
 struct ramp : detail::static_check<detail::check_ramp<End, Begin>()> {
   static constexpr by unit    = Unit;
@@ -81,7 +82,7 @@ struct ramp : detail::static_check<detail::check_ramp<End, Begin>()> {
   }
 };
 
-/// A constant between steps; before the first one, its t.
+/// Piecewise constant; before the first step, the t of the first step.
 template <by Unit, class First, class... Rest>
 struct steps {
   static constexpr by unit    = Unit;
@@ -100,7 +101,7 @@ template <class S>
 inline constexpr bool is_constant_schedule = std::same_as<S, schedule::always_truth> || std::same_as<S, schedule::always_prediction>;
 
 enum class schedule_fault { none, leaves_range, falls, never_one };
-/// Looks at a schedule in 1,000 places from 0 to its end.
+/// Checks a schedule at 1,001 points from 0 to its end.
 template <class S>
 consteval schedule_fault fault_of() {
   double before = 0;

@@ -1,17 +1,19 @@
-// c2f/parts/source.hpp: which answer the fine network is told of in training. At inference it is always the prediction.
+// c2f/parts/source.hpp: the conditioning of the fine network in training. At inference it is always the prediction.
 //
-//   using source = c2f::source::sample;          // truth if a > t, else the prediction, a sample at a time (default)
+//   using source = c2f::source::sample;          // truth if a > t, else the prediction, per sample (default)
 //   using source = c2f::source::mean;            // (1 - t) truth + t prediction
-//   using source = c2f::source::corrupt<>;       // the truth, damaged as often as the kind says; corrupt<0.2>: with probability .2
-//   using source = c2f::source::prediction;      // always the prediction, whatever t is (RSTN's saliency)
+//   using source = c2f::source::corrupt<>;       // the corrupted truth, with the kind's probability; corrupt<0.2>: with probability .2
+//   using source = c2f::source::prediction;      // always the prediction, for any t (RSTN's saliency)
 //
-// sample: Ren et al. 2020, eq. 3, with a drawn from (0, 1], so that t = 0 is always truth and t = 1 always prediction. a is a function
-// of (seed, epoch, sample id). Where the prediction is taken the fine loss flows back through it into the coarse network; where
-// the truth is taken nothing does. mean: footnote 2 there. corrupt: the practice of nnU-Net's cascade; the kind says what damage
-// is (another class for class vectors) and how often it is done where the task does not.
+// sample: Ren et al. 2020, eq. 3, with a drawn from (0, 1], so that t = 0 always selects the truth and t = 1 the prediction. a is a
+// function of (seed, epoch, sample id). If the prediction is selected, the gradient of the fine loss flows through it into the coarse
+// network; if the truth is selected, none does. mean: footnote 2 there. corrupt: as in nnU-Net's cascade; the kind defines the corruption
+// (another class for class vectors) and its default probability.
 //
-// Cost: sample makes one [N] mask on the host and one blend; at t = 0 and t = 1 nothing. In a pass that has its numbers on the device it is
-// all done there, for class vectors by one kernel.
+// prediction and truth have the shape of the kind's prediction, and so has the result. Cost: sample makes one [N] mask on the host and
+// selects by it; none at t = 0 and t = 1. If the pass has its numbers on the device (pass::device), the selection runs there, for class
+// vectors in one kernel.
+// Errors: a source that does not support the kind is a compile error (task/check.hpp); so is a probability outside of [0, 1].
 #pragma once
 
 #include <c2f/execution/try_fused.hpp>
@@ -24,7 +26,7 @@
 
 namespace c2f {
 
-/// Requires: `on<Kind>` with `choose(prediction, truth, pass)`, a tensor like both.
+/// Requires: `on<Kind>` with `source(prediction, truth, pass)`, a tensor of the same shape.
 template <class S, class Kind>
 concept source_on = requires(typename S::template on<Kind> const& chosen, at::Tensor const& tensor, pass& p) {
   { chosen(tensor, tensor, p) } -> std::convertible_to<at::Tensor>;
@@ -32,7 +34,7 @@ concept source_on = requires(typename S::template on<Kind> const& chosen, at::Te
 
 namespace detail {
 template <auto... Rate>
-consteval bool check_rate() {
+consteval bool check_probability() {
   static_assert(sizeof...(Rate) <= 1 && (... && (Rate >= 0 && Rate <= 1)),
                 "c2f::source::corrupt needs a probability from 0 to 1; write 0.2 for a fifth");
   return true;
@@ -41,6 +43,7 @@ consteval bool check_rate() {
 
 namespace source {
 
+/// Truth or prediction, chosen per sample (eq. 3).
 struct sample {
   template <class Kind>
   struct on {
@@ -52,13 +55,13 @@ struct sample {
       if (at::Tensor const drawn = on_device(p); drawn.defined()) return at::where(drawn.gt(p.device->t).view(sizes), truth, prediction);
       if (p.t <= 0) return truth;
       if (p.t >= 1) return prediction;
-      at::Tensor take_truth = at::empty({count}, at::TensorOptions().dtype(at::kBool));
-      bool* const take      = take_truth.mutable_data_ptr<bool>();
-      for (std::int64_t i = 0; i < count; ++i) take[i] = p.draws(purpose::source, i).uniform() > p.t;
-      return at::where(take_truth.to(prediction.device()).view(sizes), truth, prediction);
+      at::Tensor use_truth = at::empty({count}, at::TensorOptions().dtype(at::kBool));
+      bool* const use      = use_truth.mutable_data_ptr<bool>();
+      for (std::int64_t i = 0; i < count; ++i) use[i] = p.draws(purpose::source, i).uniform() > p.t;
+      return at::where(use_truth.to(prediction.device()).view(sizes), truth, prediction);
     }
 
-    /// The same of the coarse network's raw answer, by one kernel where there is one; else undefined.
+    /// The same from the coarse network's raw output, by one kernel if there is one; else undefined.
     at::Tensor fused(at::Tensor const& raw, pass& p) const
       requires requires { requires Kind::one_hot; }
     {
@@ -70,6 +73,7 @@ struct sample {
   };
 };
 
+/// The interpolation of truth and prediction by t.
 struct mean {
   template <class Kind>
   struct on {
@@ -81,7 +85,7 @@ struct mean {
   };
 };
 
-/// Whatever t is, so the schedule says nothing.
+/// The prediction for any t; the schedule has no effect.
 struct prediction {
   template <class Kind>
   struct on {
@@ -90,8 +94,9 @@ struct prediction {
   };
 };
 
+/// The corrupted truth; `Rate`: the probability, if not the kind's default.
 template <auto... Rate>
-struct corrupt : detail::static_check<detail::check_rate<Rate...>()> {
+struct corrupt : detail::static_check<detail::check_probability<Rate...>()> {
   template <class Kind>
     requires requires(at::Tensor const& tensor, pass const& p) { Kind::corrupt(tensor, Kind::corrupt_rate, p); }
   struct on {

@@ -1,12 +1,12 @@
-// c2f/print/observers.hpp: a progress bar, JSON lines and a table of what a training did.
+// c2f/print/observers.hpp: a progress bar, JSON lines and a one-line summary of an epoch.
 //
 //   c2f::print::progress_bar bar;                           // on stderr; silent where stderr is not a terminal
-//   c2f::print::json_lines log{out / "log.jsonl"};          // one line an epoch
+//   c2f::print::json_lines log{out / "log.jsonl"};          // one line per epoch
 //   auto report = c2f::fit(model, data, recipe, bar, log);
 //   std::fputs(c2f::print::epoch_line(report.epochs.back()).c_str(), stdout);
 //
-// Where a training goes on, the log is what it was when that checkpoint was made: lines that came later are written anew.
-// Cost: the bar writes at most ten times a second. Error: a file that cannot be written is a c2f::input_error.
+// When a training resumes from a checkpoint, the log is truncated to the epochs of that checkpoint.
+// Cost: the bar is redrawn at most ten times a second. Error: a file that cannot be written is a c2f::input_error.
 #pragma once
 
 #include <c2f/core/errors.hpp>
@@ -24,7 +24,7 @@
 
 namespace c2f::print {
 
-/// "coarse top1 61.2 %  fine top1 63.0 %": the first figure of every stage.
+/// "coarse top1 61.2 %  fine top1 63.0 %": the primary metric of every stage.
 [[nodiscard]] inline std::string score_line(std::vector<stage_score> const& scores) {
   std::string text;
   for (auto const& each : scores)
@@ -34,17 +34,18 @@ namespace c2f::print {
   return text;
 }
 
-/// One line that says what an epoch did.
+/// One line that summarises an epoch; `of`: the number of epochs, 0: not shown.
 [[nodiscard]] inline std::string epoch_line(epoch_record const& epoch, std::int64_t of = 0) {
   std::string losses;
   for (auto const& [name, value] : epoch.losses) losses += fmt::format(" {} {:.3f}", name, value);
   if (epoch.skipped > 0) losses += fmt::format(" ({} steps skipped)", epoch.skipped);
-  return fmt::format("epoch {:>3}{}   t {:.2f}   rate {:.4g}   loss{}   {}   {:.1f} steps/s", epoch.epoch + 1,
-                     of > 0 ? fmt::format("/{}", of) : "", epoch.t, epoch.learning_rate, losses, score_line(epoch.scores), epoch.steps_a_second);
+  return fmt::format("epoch {:>3}{}   t {:.2f}   lr {:.4g}   loss{}   {}   {:.1f} steps/s", epoch.epoch + 1,
+                     of > 0 ? fmt::format("/{}", of) : "", epoch.t, epoch.learning_rate, losses, score_line(epoch.scores),
+                     epoch.steps_a_second);
 }
 
-/// A bar for the steps of an epoch and a line for every epoch, on stderr. Where stderr is not a terminal only the lines are
-/// written, and only when asked for.
+/// A bar for the steps of an epoch and a line for every epoch, on stderr. Where stderr is not a terminal, only the lines are
+/// written, and only with elsewhere::lines.
 class progress_bar {
  public:
   enum class elsewhere { silent, lines };
@@ -82,23 +83,23 @@ class progress_bar {
   std::chrono::steady_clock::time_point drawn_{};
 };
 
-/// Writes a JSON object a line: one when the training starts, one for every epoch.
+/// Writes one JSON object per line: at the start of the training, after every epoch and at the end.
 class json_lines {
  public:
   explicit json_lines(std::filesystem::path const& file) : path_(file), out_(file, std::ios::app) { check(); }
 
   void on_start(training_start const& start) {
-    if (start.done > 0) return;  // on_resume comes
+    if (start.done > 0) return;  // on_resume follows and rewrites the log
     out_.close();
     out_.open(path_, std::ios::trunc);
     write(line_of(start));
   }
   void on_resume(training_report const& before) {
     out_.close();
-    data::whole_file anew(path_);
-    anew.write(line_of(before.start));
-    for (auto const& epoch : before.epochs) anew.write(line_of(epoch));
-    anew.commit();
+    data::whole_file truncated(path_);
+    truncated.write(line_of(before.start));
+    for (auto const& epoch : before.epochs) truncated.write(line_of(epoch));
+    truncated.commit();
     out_.open(path_, std::ios::app);
     check();
   }
@@ -116,10 +117,10 @@ class json_lines {
     std::string scores;
     for (auto const& each : epoch.scores)
       scores += fmt::format("{}{}: {}", scores.empty() ? "" : ", ", quoted(each.stage), object(each.values));
-    return line(fmt::format(
-        R"({{"event": "epoch", "epoch": {}, "t": {}, "rate": {}, "loss": {}, "skipped": {}, "scores": {{{}}}, "train_seconds": {:.3f}, "test_seconds": {:.3f}, "steps_a_second": {:.3f}}})",
-        epoch.epoch, number(epoch.t), number(epoch.learning_rate), object(epoch.losses), epoch.skipped, scores, epoch.train_seconds,
-        epoch.test_seconds, epoch.steps_a_second));
+    return line(fmt::format(R"({{"event": "epoch", "epoch": {}, "t": {}, "rate": {}, "loss": {}, "skipped": {}, "scores": {{{}}}, )"
+                            R"("train_seconds": {:.3f}, "test_seconds": {:.3f}, "steps_a_second": {:.3f}}})",
+                            epoch.epoch, number(epoch.t), number(epoch.learning_rate), object(epoch.losses), epoch.skipped, scores,
+                            epoch.train_seconds, epoch.test_seconds, epoch.steps_a_second));
   }
   static std::string line(std::string text) { return text += '\n'; }
   static std::string number(double value) { return std::isfinite(value) ? fmt::format("{}", value) : "null"; }

@@ -1,21 +1,23 @@
-// c2f/systems/dynamic_few_shot.hpp: a classifier that grows by classes of which it is shown a few samples, alone or coarse to fine.
+// c2f/systems/dynamic_few_shot.hpp: few-shot classification by a classifier that is extended by new classes, alone or coarse to fine.
 //
 //   template <class Features> using network = c2f::dynamic_few_shot::network<Features, 64, 5>;    // 64 base classes, 5 new ones
 //   c2f::stack<base> first;                                      // Features; trained on the base classes by c2f::fit
-//   c2f::stack<episodes> second;                                 // c2f::frozen<Features>: the same paths, so load_weights fits
-//   c2f::dynamic_few_shot::fit(second, data.base, {.way = 5, .shot = 1}, recipe);       // trains what makes the rows of new classes
-//   c2f::dynamic_few_shot::adapt(second, images, labels, pass);  // shows it new classes; it now answers all 69
+//   c2f::stack<episodes> second;                                 // c2f::frozen<Features>: the same paths, so load_weights works
+//   c2f::dynamic_few_shot::fit(second, data.base, {.way = 5, .shot = 1}, episodes, recipe, log);    // trains the weight generators
+//   c2f::dynamic_few_shot::adapt(second, images, labels, pass);  // adds new classes; the stack now predicts all 69
 //
-// Gidaris and Komodakis, "Dynamic few-shot visual learning without forgetting", CVPR 2018, and Ren et al. 2020, section 4.2.2, which trains it
-// progressively on ImageNet's low-shot benchmark. The classifier, c2f::growing_cosine, makes the rows of new classes by a weight generator.
-// In training some base classes play new ones: their own rows are closed meanwhile.
+// Gidaris and Komodakis, "Dynamic few-shot visual learning without forgetting", CVPR 2018, and Ren et al. 2020, section 4.2.2, which trains
+// it progressively on ImageNet's low-shot benchmark. The classifier, c2f::growing_cosine, generates the rows of new classes with a weight
+// generator. In training some base classes are pseudo-novel: they are treated as new classes, and their own rows are masked.
 //
-// A new class i is class Base + i of the network's class_vector<Base + Way>. The generator's input are features, so every Features fits.
-// In a stack coarse and fine have each their own rows and generators, and the samples are shown to the fine network as any image is: fused
-// with what the source says in training, with the coarse prediction otherwise. How the paper combines the two is not stated; this is ours.
-// In the authors' code dropout stays active in frozen features while generators are trained, here it does not.
+// New class i is class Base + i of the network's class_vector<Base + Way>. The generator reads features, so any Features works.
+// In a stack, coarse and fine network have separate rows and generators. The fine network reads the support images like any other image:
+// fused with the encoding of the conditioning, which the source chooses in training and which is the coarse prediction otherwise. The paper
+// does not state how it combines the two methods; this is our choice. In the authors' code dropout stays active in frozen features while
+// generators are trained; here it does not.
 //
-// Cost: the support's passes. Errors: labels out of range are a c2f::input_error; what c2f::fit says of steps that are not finite.
+// Cost: per adapt and per training step, one pass over the support. Errors: labels out of range, or class counts that do not match, are a
+// c2f::input_error; steps that are not finite are handled as by c2f::fit.
 #pragma once
 
 #include <c2f/data/episodes.hpp>
@@ -23,7 +25,9 @@
 #include <c2f/layers/frozen.hpp>
 #include <c2f/layers/growing_cosine.hpp>
 #include <c2f/task/stack.hpp>
-#include <c2f/train/fit.hpp>
+#include <c2f/train/deterministic.hpp>
+#include <c2f/train/step_loop.hpp>
+#include <c2f/train/training_scope.hpp>
 
 #include <ATen/ops/tensor.h>
 
@@ -34,7 +38,7 @@
 
 namespace c2f::dynamic_few_shot {
 
-/// Features and the classifier on them.
+/// Features and a growing_cosine classifier on them: [N, C, H, W] -> logits [N, Base + Way].
 template <class Features, std::int64_t Base, std::int64_t Way, class Generator = weight_generator::attention<>>
 struct network {
   using kind                               = class_vector<Base + Way>;
@@ -42,17 +46,17 @@ struct network {
 
   template <shape In>
   struct on {
-    using seen   = network_on<Features, In>;
-    using head   = network_on<growing_cosine<Base, Way, Generator>, typename seen::output>;
-    using output = typename head::output;
+    using extractor = network_on<Features, In>;
+    using head      = network_on<growing_cosine<Base, Way, Generator>, typename extractor::output>;
+    using output    = typename head::output;
 
-    seen features;
+    extractor features;
     head classifier;
     C2F_MEMBERS(features, classifier);
 
     at::Tensor operator()(at::Tensor const& x, mode m) const { return classifier(features(x, m), m); }
     at::Tensor operator()(at::Tensor const& x, pass& p) const
-      requires c2f::detail::wants_pass<seen>
+      requires c2f::detail::wants_pass<extractor>
     {
       return classifier(c2f::detail::run(features, x, p), p.mode);
     }
@@ -62,7 +66,7 @@ struct network {
   };
 };
 
-/// A split of base classes for c2f::fit, whose network has room for `Way` more.
+/// A split of base classes that reports `Way` more classes than it has, so that c2f::fit accepts it for a network with `Way` new classes.
 template <std::int64_t Way, data::few_shot_split Split>
 struct with_room : Split {
   explicit with_room(Split samples) : Split(std::move(samples)) {}
@@ -73,8 +77,9 @@ struct with_room : Split {
   }
 };
 
-/// Shows a stack samples of new classes: images [S, C, H, W], labels [S] in 0 ... Way - 1. Afterwards it answers these classes as
-/// Base + label. Rows of classes shown before are gone. `playing` [n]: base classes that are not to be answered.
+/// Adds new classes to a stack from samples: images [S, C, H, W], labels [S] in 0 ... Way - 1. Their predictions are the classes
+/// Base + label. Replaces the new classes of an earlier call. `pseudo_novel` [n]: base classes to mask, may be undefined.
+/// Errors: c2f::input_error if there is no label, or one outside of 0 ... Way - 1.
 template <class Task>
 void adapt(stack<Task>& model, at::Tensor const& images, at::Tensor const& labels, pass& p, at::Tensor const& pseudo_novel = {}) {
   using completed             = complete<Task>;
@@ -87,26 +92,20 @@ void adapt(stack<Task>& model, at::Tensor const& images, at::Tensor const& label
   if constexpr (stack<Task>::has_fine) {
     at::Tensor const prediction = completed::predict::template of<typename completed::kind>(c2f::detail::run(model.coarse, f, p));
     at::Tensor const truth      = completed::kind::from_truth(labels.add(base)).to(prediction.device(), prediction.scalar_type());
-    p.conditioning                      = p.training() ? model.source(prediction, truth, p) : prediction;
+    p.conditioning              = p.training() ? model.source(prediction, truth, p) : prediction;
     model.fine.adapt(model.fuse(f, model.encoder(p.conditioning, f, p), p), labels, pseudo_novel, p);
   }
 }
 
 namespace detail {
-/// The support of an episode.
+/// The support of an episode: images [S, C, H, W], labels [S] in 0 ... way - 1, pseudo_novel [way] base classes, S sample ids.
 struct support {
   at::Tensor images, labels, pseudo_novel;
   std::vector<std::int64_t> ids;
 };
-}  // namespace detail
-
-/// Trains on episodes of base classes that play new ones: `recipe.epochs()` times `episodes` of them, each a batch, judged by
-/// `options.queries` samples a class and as many of the other base classes. A step is that of c2f::fit with all that the recipe says of it,
-/// but none is recorded, since samples are read in the middle of it. Calls log(step_record) after every step.
 template <class Task, data::few_shot_split Split, class Log>
-  requires c2f::detail::checked<Task>
-void fit(stack<Task>& model, Split const& base, data::episode_options const& options, std::int64_t episodes, recipe::settings const& recipe,
-         Log&& log) {
+void train_on(stack<Task>& model, Split const& base, data::episode_options const& options, std::int64_t episodes,
+              recipe::settings const& recipe, Log& log) {
   using network               = typename complete<Task>::coarse;
   constexpr std::int64_t rows = network::base_count;
   data::episodes const drawn{base, options};
@@ -114,9 +113,12 @@ void fit(stack<Task>& model, Split const& base, data::episode_options const& opt
     throw input_error(base.name() + " has " + std::to_string(drawn.class_count()) + " classes and episodes of " +
                       std::to_string(options.way) + ", but the network is for " + std::to_string(rows) + " and " +
                       std::to_string(network::way) + "; write them into dynamic_few_shot::network<Features, Base, Way>");
+  if (options.way >= rows)
+    throw input_error("episodes of " + std::to_string(options.way) + " classes leave no other base class of " + std::to_string(rows) +
+                      " for their queries; choose a smaller way");
 
-  std::map<std::uint64_t, detail::support> shown;  // of the step, by episode
-  // Reads episode `number`.
+  std::map<std::uint64_t, support> supports;  // of the current step, by episode
+  // Reads episode `number`: returns its queries and stores its support.
   auto const read = [&](std::int64_t number) {
     data::episode const e = drawn.at(number);
     random_stream random(options.seed, purpose::episode, 1, static_cast<std::uint64_t>(number));
@@ -130,9 +132,9 @@ void fit(stack<Task>& model, Split const& base, data::episode_options const& opt
       queries.push_back(of_class[random.below(static_cast<std::uint32_t>(of_class.size()))]);
       truth.push_back(k);
     }
-    random_stream* const augment              = recipe.augment() ? &random : nullptr;
-    shown[static_cast<std::uint64_t>(number)] = {data::read_samples(base, e.support, augment), at::tensor(e.support_labels()),
-                                                 at::tensor(e.classes), e.support};
+    random_stream* const augment                 = recipe.augment() ? &random : nullptr;
+    supports[static_cast<std::uint64_t>(number)] = {data::read_samples(base, e.support, augment), at::tensor(e.support_labels()),
+                                                    at::tensor(e.classes), e.support};
     return data::batch{data::read_samples(base, queries, augment), at::tensor(truth), queries, static_cast<std::uint64_t>(number), 0};
   };
 
@@ -140,25 +142,34 @@ void fit(stack<Task>& model, Split const& base, data::episode_options const& opt
     c2f::detail::training_scope const scope(model, recipe);
     auto not_captured = recipe;
     not_captured.on({recipe.device(), recipe.accelerator().table, nullptr});
-    training_step<Task> training(model, not_captured, [&](at::Tensor const& queries, pass& judged) {
-      detail::support const& now = shown.at(judged.epoch);
-      pass p{.mode = train, .t = judged.t, .seed = judged.seed, .epoch = judged.epoch, .ids = now.ids};
-      adapt(model, c2f::detail::ready(now.images, recipe), now.labels.to(recipe.device()), p, now.pseudo_novel.to(recipe.device()));
-      model(queries, judged);
+    training_step<Task> training(model, not_captured, [&](at::Tensor const& queries, pass& query_pass) {
+      support const& current = supports.at(query_pass.epoch);  // a batch's epoch is its episode
+      pass p{.mode = train, .t = query_pass.t, .seed = query_pass.seed, .epoch = query_pass.epoch, .ids = current.ids};
+      adapt(model, c2f::detail::ready(current.images, recipe), current.labels.to(recipe.device()), p,
+            current.pseudo_novel.to(recipe.device()));
+      model(queries, query_pass);
     });
-    c2f::detail::take_steps<Task>(
+    c2f::detail::run_epochs(
         training, recipe, episodes,
         [&](std::int64_t epoch, std::int64_t i) {
-          if (i % recipe.accumulate() == 0) shown.clear();
+          if (i % recipe.accumulate() == 0) supports.clear();
           return read(epoch * episodes + i);
         },
         /*wait=*/true, log);
   });
 }
 
-// A wrong task has said its sentence; what is asked of it besides is no error of its own.
-template <class Task, class... Any>
-  requires(!c2f::detail::checked<Task>)
-void fit(stack<Task>&, Any&&...) {}
+}  // namespace detail
+
+/// Trains on episodes of pseudo-novel base classes: `recipe.epochs()` times `episodes` of them, each a batch. The loss is taken on
+/// `options.queries` samples per class and as many of the other base classes. A step is that of c2f::fit with the same recipe, but it is
+/// not captured, because samples are read in the middle of it. Calls log(step_record) after every step.
+/// Errors: c2f::input_error if the numbers of classes do not match the network.
+template <class Task, data::few_shot_split Split, class Log>
+void fit(stack<Task>& model, Split const& base, data::episode_options const& options, std::int64_t episodes, recipe::settings const& recipe,
+         Log&& log) {
+  // A wrong task: diagnostic emitted; follow-on errors suppressed.
+  if constexpr (c2f::detail::checked<Task>) detail::train_on(model, base, options, episodes, recipe, log);
+}
 
 }  // namespace c2f::dynamic_few_shot

@@ -1,8 +1,8 @@
-// c2f/task/check.hpp: every compile-time message about a task, in one place, in the order of the checks.
+// c2f/task/check.hpp: all compile-time messages about a task, in the order of the checks.
 //
-// A task is checked part by part and the first mistake ends it: one mistake, one error. Each message says what is wrong and what to write;
-// the types beside it show what was found. Messages about a layer's input are in layers/layer_check.hpp. docs/errors.md explains each
-// message, and tests/fail has a wrong and a right task for each.
+// The parts of a task are checked in order, and the first mistake ends the check: one mistake, one error. A message says what is wrong and
+// what to write; the types next to it show what was found. Messages about the input of a layer are in layers/layer_check.hpp.
+// docs/errors.md explains each message, and tests/fail has a wrong and a right task for each.
 #pragma once
 
 #include <c2f/layers/layer_check.hpp>
@@ -12,8 +12,8 @@ namespace c2f {
 
 namespace detail {
 
-// Each asserts its message and returns false. They are functions because clang takes no member of a class whose assertion failed for a
-// constant, and would report that as well.
+// Each function asserts one message and returns false. They are not classes, because clang does not accept a static member of a class with
+// a failed assertion as a constant expression, which would be a second error.
 template <class Task>
 consteval bool check_input_given() {
   static_assert(mismatch<in_task<Task>>, "a task needs an input; write 'using input = c2f::image<channels, height, width>;'");
@@ -38,22 +38,28 @@ consteval bool check_network_predicts() {
                 "c2f::predicts<kind, layers...>");
   return false;
 }
+template <class Task, class Got>
+consteval bool check_no_weights() {
+  static_assert(mismatch<in_task<Task>, got<Got>>,
+                "a task's weights of the losses are called loss_weights; write 'using loss_weights = c2f::loss_weights<1.0, 1.0>;'");
+  return false;
+}
 template <class Task, class Got, class Wanted>
 consteval bool check_same_kind() {
   static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>,
                 "the coarse and the fine network predict different kinds; give both the same 'kind', since the fine one corrects the "
-                "coarse one's answer");
+                "coarse one's prediction");
   return false;
 }
 template <class Task, class Got>
 consteval bool check_share() {
   static_assert(
       mismatch<in_task<Task>, got<Got>>,
-      "the task's share cannot stand on its input; write c2f::share::nothing, c2f::share::features<backbone> or c2f::share::weights");
+      "the task's share cannot be put on its input; write c2f::share::nothing, c2f::share::features<backbone> or c2f::share::weights");
   return false;
 }
 template <class Task, class Got>
-consteval bool check_coarse_stands() {
+consteval bool check_coarse_architecture() {
   static_assert(mismatch<in_task<Task>, got<Got>>,
                 "the coarse network cannot be put on its input; an architecture has 'template <c2f::shape In> struct on' with 'output' and "
                 "'operator()(at::Tensor const&, c2f::mode) const'");
@@ -115,7 +121,7 @@ consteval bool check_fuse() {
 template <class Task, class Got, class Kind>
 consteval bool check_fuse_serves() {
   static_assert(mismatch<in_task<Task>, got<Got>, wanted<Kind>>,
-                "the task's fuse cannot use what the networks predict; c2f::fuse::crop needs an answer for every pixel (c2f::dense<K>); "
+                "the task's fuse cannot use what the networks predict; c2f::fuse::crop needs a prediction for every pixel (c2f::dense<K>); "
                 "leave the fuse out to get c2f::fuse::concatenate");
   return false;
 }
@@ -133,7 +139,7 @@ consteval bool check_same_network() {
   return false;
 }
 template <class Task, class Got>
-consteval bool check_fine_stands() {
+consteval bool check_fine_architecture() {
   static_assert(mismatch<in_task<Task>, got<Got>>,
                 "the fine network cannot be put on what the fuse gives; an architecture has 'template <c2f::shape In> struct on' for any "
                 "number of channels");
@@ -157,7 +163,7 @@ consteval bool check_source() {
 template <class Task, class Got>
 consteval bool check_combine() {
   static_assert(mismatch<in_task<Task>, got<Got>>,
-                "the task's combine cannot join the two answers; write c2f::combine::fine, c2f::combine::average or "
+                "the task's combine cannot combine the coarse and the fine output; write c2f::combine::fine, c2f::combine::average or "
                 "c2f::combine::gate<head> with a head that fits the features; one of your own returns a c2f::combined");
   return false;
 }
@@ -177,28 +183,29 @@ consteval bool check_loss() {
 template <class Task, class Got, class Kind>
 consteval bool check_loss_serves() {
   static_assert(mismatch<in_task<Task>, got<Got>, wanted<Kind>>,
-                "the task's loss does not judge what the networks predict; leave it out to get the kind's own");
+                "the task's loss does not support what the networks predict; leave it out to get the kind's own");
   return false;
 }
 template <class Task, class Got, class Kind>
 consteval bool check_until() {
   static_assert(mismatch<in_task<Task>, got<Got>, wanted<Kind>>,
-                "c2f::refine::until compares answers, but the kind does not say how; give the kind 'static at::Tensor agreement(at::Tensor "
-                "const& a, at::Tensor const& b)', or write c2f::refine::times<N>");
+                "c2f::refine::until compares predictions, but the kind does not say how; give the kind 'static at::Tensor "
+                "agreement(at::Tensor const& a, at::Tensor const& b)', or write c2f::refine::times<N>");
   return false;
 }
 template <class Task, class Got>
 consteval bool check_weights() {
   static_assert(mismatch<in_task<Task>, got<Got>>,
-                "the weights of the losses are not both 0 or more with one above 0; write 'using weights = c2f::loss_weights<1.0, 1.0>;'");
+                "the weights of the losses are not both 0 or more with one above 0; write 'using loss_weights = "
+                "c2f::loss_weights<1.0, 1.0>;'");
   return false;
 }
 
-/// Whether a layer of this network did not fit its input: its diagnostic was emitted there.
+/// Whether a layer of this network does not fit its input, for which a diagnostic was emitted.
 template <class Net, class In>
 inline constexpr bool already_diagnosed = std::same_as<typename network_on<Net, In>::output, wrong_shape>;
 
-// The second half: the parts of a task whose networks and schedule are in order.
+// The parts of the fine stage, after the input, the coarse network, the loss, refine and the schedule were checked.
 template <class T>
 consteval bool check_parts() {
   using C           = complete<T>;
@@ -206,7 +213,7 @@ consteval bool check_parts() {
   using kind        = typename C::kind;
   using kind_output = typename kind::template output<typename C::input>;
   if constexpr (C::refine::rounds == 0) {
-    return true;  // the baseline: no fine network, and nothing that serves it
+    return true;  // the baseline: no fine network and no parts for it
   } else if constexpr (!encoder_on<typename C::encoder, kind, features>) {
     return check_encoder<T, typename C::encoder, kind>();
   } else {
@@ -222,7 +229,7 @@ consteval bool check_parts() {
       } else if constexpr (C::share::one_network && !std::same_as<joined, features>) {
         return check_one_network<T, joined, features>();
       } else if constexpr (!architecture_on<typename C::fine, joined>) {
-        return check_fine_stands<T, typename C::fine>();
+        return check_fine_architecture<T, typename C::fine>();
       } else if constexpr (already_diagnosed<typename C::fine, joined>) {
         return false;
       } else if constexpr (!same_size<typename network_on<typename C::fine, joined>::output, kind_output>) {
@@ -264,6 +271,8 @@ consteval bool check() {
     return check_network_predicts<T, typename both_networks<typename T::network>::coarse>();
   } else if constexpr (!has_kind<typename both_networks<typename T::network>::fine>) {
     return check_network_predicts<T, typename both_networks<typename T::network>::fine>();
+  } else if constexpr (requires { typename T::weights; }) {
+    return check_no_weights<T, typename T::weights>();
   } else {
     using C = complete<T>;
     if constexpr (!std::same_as<typename C::coarse::kind, typename C::fine::kind>) {
@@ -276,7 +285,7 @@ consteval bool check() {
       if constexpr (already_diagnosed<typename C::share, typename C::input>) {
         return false;
       } else if constexpr (!architecture_on<typename C::coarse, features>) {
-        return check_coarse_stands<T, typename C::coarse>();
+        return check_coarse_architecture<T, typename C::coarse>();
       } else if constexpr (already_diagnosed<typename C::coarse, features>) {
         return false;
       } else if constexpr (!walkable<network_on<typename C::share, typename C::input>>) {
@@ -295,7 +304,8 @@ consteval bool check() {
                              { C::loss_weights::coarse + C::loss_weights::fine } -> std::convertible_to<double>;
                            })) {
         return check_weights<T, typename C::loss_weights>();
-      } else if constexpr (!(C::loss_weights::coarse >= 0 && C::loss_weights::fine >= 0 && C::loss_weights::coarse + C::loss_weights::fine > 0)) {
+      } else if constexpr (!(C::loss_weights::coarse >= 0 && C::loss_weights::fine >= 0 &&
+                             C::loss_weights::coarse + C::loss_weights::fine > 0)) {
         return check_weights<T, typename C::loss_weights>();
       } else if constexpr (!refinement<typename C::refine>) {
         return check_refine<T, typename C::refine>();

@@ -1,4 +1,4 @@
-// c2f/task/complete.hpp: a task with every part filled in.
+// c2f/task/complete.hpp: a task with a default for every missing part.
 //
 //   struct cifar100 {
 //     static constexpr char const* name = "cifar100-resnet20";          // for programs and messages
@@ -7,15 +7,15 @@
 //   };
 //   using all = c2f::complete<cifar100>;                                // all::schedule, all::encoder, ...
 //
-// A member that a task does not have is completed here, most of them from the kind of its networks:
+// The members of a task and their defaults:
 //   schedule      t as a function of progress       ramp<0.5, 0.6, by::fraction>: the best of Ren et al. 2020, 30 of 50 epochs
-//   encoder       g, the map of a prediction        the kind's own
+//   encoder       g: prediction -> map z            the kind's own
 //   predict       raw output -> prediction          predict::probabilities
 //   source        the conditioning ỹ in training    source::sample
 //   share         what the networks share           share::nothing
-//   fuse          how z joins x                     fuse::concatenate
-//   combine       two outputs -> the answer         combine::fine
-//   refine        runs of the fine network          refine::once
+//   fuse          x and z -> fine network's input   fuse::concatenate
+//   combine       two raw outputs -> combined one   combine::fine
+//   refine        rounds of the fine network        refine::once
 //   loss          of raw output and truth           the kind's own
 //   loss_weights  of the coarse and the fine loss   loss_weights<1.0, 1.0> (eq. 4)
 #pragma once
@@ -31,14 +31,14 @@
 
 namespace c2f {
 
-/// Two networks of one task that differ in more than their input.
+/// Separate architectures for the coarse and the fine network.
 template <class Coarse, class Fine>
 struct coarse_fine {
   using coarse = Coarse;
   using fine   = Fine;
 };
 
-/// The weights of the coarse and of the fine loss.
+/// The weights of the coarse and the fine loss, both at least 0 and one of them above 0.
 template <auto Coarse, auto Fine>
 struct loss_weights {
   static constexpr double coarse = Coarse, fine = Fine;
@@ -98,6 +98,7 @@ consteval char const* name_of() {
 
 }  // namespace detail
 
+/// All members of a task, given or default.
 template <class T>
 struct complete {
   static constexpr char const* name = detail::name_of<T>();
@@ -106,28 +107,28 @@ struct complete {
   using fine                        = typename detail::both_networks<typename T::network>::fine;
   using kind                        = typename coarse::kind;
 
-  /// The parts, each with `type` and `given`: whether the task named it.
+  /// The parts, each with `type` and `given`: whether the task has the member.
   struct parts {
     using schedule     = detail::schedule_part<T, c2f::schedule::ramp<0.5, 0.6, by::fraction>>;
-    using encoder  = detail::encoder_part<T, typename kind::default_encoder>;
-    using predict  = detail::predict_part<T, c2f::predict::probabilities>;
-    using source   = detail::source_part<T, c2f::source::sample>;
-    using share    = detail::share_part<T, c2f::share::nothing>;
-    using fuse     = detail::fuse_part<T, c2f::fuse::concatenate>;
-    using combine  = detail::combine_part<T, c2f::combine::fine>;
-    using refine   = detail::refine_part<T, c2f::refine::once>;
-    using loss     = detail::loss_part<T, typename kind::default_loss>;
+    using encoder      = detail::encoder_part<T, typename kind::default_encoder>;
+    using predict      = detail::predict_part<T, c2f::predict::probabilities>;
+    using source       = detail::source_part<T, c2f::source::sample>;
+    using share        = detail::share_part<T, c2f::share::nothing>;
+    using fuse         = detail::fuse_part<T, c2f::fuse::concatenate>;
+    using combine      = detail::combine_part<T, c2f::combine::fine>;
+    using refine       = detail::refine_part<T, c2f::refine::once>;
+    using loss         = detail::loss_part<T, typename kind::default_loss>;
     using loss_weights = detail::loss_weights_part<T, c2f::loss_weights<1.0, 1.0>>;
   };
-  using schedule = typename parts::schedule::type;
-  using encoder  = typename parts::encoder::type;
-  using predict  = typename parts::predict::type;
-  using source   = typename parts::source::type;
-  using share    = typename parts::share::type;
-  using fuse     = typename parts::fuse::type;
-  using combine  = typename parts::combine::type;
-  using refine   = typename parts::refine::type;
-  using loss     = typename parts::loss::type;
+  using schedule     = typename parts::schedule::type;
+  using encoder      = typename parts::encoder::type;
+  using predict      = typename parts::predict::type;
+  using source       = typename parts::source::type;
+  using share        = typename parts::share::type;
+  using fuse         = typename parts::fuse::type;
+  using combine      = typename parts::combine::type;
+  using refine       = typename parts::refine::type;
+  using loss         = typename parts::loss::type;
   using loss_weights = typename parts::loss_weights::type;
 };
 

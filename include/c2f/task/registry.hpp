@@ -1,11 +1,11 @@
-// c2f/task/registry.hpp: tasks by name.
+// c2f/task/registry.hpp: a list of tasks, selected by name at run time.
 //
 //   using variants = c2f::registry<bl, ind, jnt, pt>;
 //   variants::with("pt", [&]<class Task>(c2f::chosen<Task>) { c2f::stack<Task> model; … });
 //   for (auto name : variants::names()) …
 //
-// The list is compiled; a name only chooses from it. Errors: a task without a name, or two with one name, is a compile error; a
-// name that is not in the list is a c2f::input_error that lists those that are.
+// Code is compiled for every task of the list. Errors: a task without a name, or two with the same name, is a compile error; a name that
+// is not in the list is a c2f::input_error that lists the valid names.
 #pragma once
 
 #include <c2f/task/task.hpp>
@@ -21,7 +21,7 @@
 
 namespace c2f {
 
-/// Says which task was chosen.
+/// A tag that carries the chosen task.
 template <class Task>
 struct chosen {
   using task = Task;
@@ -29,7 +29,7 @@ struct chosen {
 
 namespace detail {
 
-// As a variable, because g++ 12 takes no pack of calls of a consteval function.
+// A variable, because g++ 12 does not accept a pack of calls of a consteval function.
 template <class Task>
 inline constexpr char const* registered_name = name_of<Task>();
 template <class Task>
@@ -68,10 +68,11 @@ consteval bool names_differ() {
 
 }  // namespace detail
 
+/// Tasks by name; see the top of this file.
 template <class... Tasks>
 struct registry
     : detail::static_check<detail::check_has_name<Tasks>()...,
-                    detail::check_names_differ<!(detail::named<Tasks> && ...) || detail::names_differ<Tasks...>(), Tasks...>()> {
+                           detail::check_names_differ<!(detail::named<Tasks> && ...) || detail::names_differ<Tasks...>(), Tasks...>()> {
   /// A Hana map from name to type.
   static constexpr auto map() {
     return boost::hana::make_map(boost::hana::make_pair(detail::name_string<Tasks>(), boost::hana::type_c<Tasks>)...);
@@ -79,7 +80,7 @@ struct registry
 
   [[nodiscard]] static constexpr std::array<std::string_view, sizeof...(Tasks)> names() { return {detail::registered_name<Tasks>...}; }
 
-  /// Calls f(chosen<Task>{}) with the task of that name, and returns nothing.
+  /// Calls f(chosen<Task>{}) with the task of that name. Error: c2f::input_error for an unknown name.
   template <class F>
   static void with(std::string_view name, F&& f) {
     bool found = false;

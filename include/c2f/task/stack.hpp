@@ -1,7 +1,7 @@
-// c2f/task/stack.hpp: a task, instantiated.
+// c2f/task/stack.hpp: the stack of coarse network, encoder and fine network that a task describes.
 //
 //   c2f::stack<cifar100> model;                               // model.coarse, model.encoder, model.fine, ... ; seed 0
-//   auto [coarse, fine] = model(images, c2f::eval);           // raw answers (logits) of both
+//   auto [coarse, fine] = model(images, c2f::eval);           // raw outputs (logits) of both
 //   c2f::pass step{.mode = c2f::train, .truth = labels, .t = 0.5};
 //   model(images, step);
 //   step.loss().backward();
@@ -9,29 +9,32 @@
 // One pass (Ren et al. 2020, eq. 1 to 4):
 //   f  = share(x)                      yC = coarse(f)
 //   ỹ  = source(predict(yC), truth)    z  = encode(ỹ)        yF = fine(fuse(f, z))        y = combine(yC, yF)
-//   loss = L(yC, truth) + L(what combine has judged, truth) + what the parts add
-// images are [N, C, H, W] of the task's input. At inference ỹ is the prediction. The answers are raw; `outputs::answer` is y.
+//   loss = L(yC, truth) + L(combine's supervised output, truth) + losses added by parts        (task/training_loss.hpp)
+// images are [N, C, H, W] of the task's input. At inference the conditioning ỹ is the prediction. Outputs are raw; `outputs::answer` is y.
 //
-// A stack is itself an architecture with a kind, so it can be the coarse network of another stack; the inner one then adds its
-// losses to the same pass. Initial values are a function of (seed, path). Copying copies the numbers.
+// A stack is itself an architecture with a kind, so it can be the coarse network of another stack; the inner one then adds its losses to
+// the same pass. Initial values are a function of (seed, path). Copying copies the tensors.
 //
-// Cost: the two networks, and what encoder and fuse say. Errors: images of the wrong size are a c2f::input_error.
+// Cost: the two networks, the encoder and the fuse. Errors: images of the wrong size are a c2f::input_error; c2f::train without a pass is
+// a c2f::error.
 #pragma once
 
 #include <c2f/core/dims.hpp>
 #include <c2f/execution/broadcast_map.hpp>
 #include <c2f/task/task.hpp>
+#include <c2f/task/training_loss.hpp>
 
 #include <string>
 #include <utility>
 
 namespace c2f {
 
-/// The raw answers of a pass; binds as [coarse, fine].
+/// The raw outputs of a pass, each in the output shape of the kind ([N, K] logits for class_vector<K>, [N, 4K] for boxes<K>, [N, K, H, W]
+/// for dense<K>), on the device of the images. Binds as [coarse, fine].
 struct outputs {
   at::Tensor coarse;
   at::Tensor fine;    ///< undefined when there is no fine network
-  at::Tensor answer;  ///< what the stack says: combine's answer
+  at::Tensor answer;  ///< the combined output (parts/combine.hpp); the coarse one if there is no fine network
   operator at::Tensor const&() const { return answer; }
 };
 template <std::size_t I>
@@ -44,7 +47,7 @@ at::Tensor const& get(outputs const& both) {
 
 namespace detail {
 
-/// Stands where a task has no such part; it owns nothing.
+/// Placeholder for a part that a task does not have.
 struct absent {
   C2F_MEMBERS();
 };
@@ -69,12 +72,12 @@ struct parts_on<C, In, true> {
   using combine  = typename C::combine::template on<typename C::kind, features>;
 };
 
-/// Whether z need not be stretched before the fuse.
+/// Whether the fuse broadcasts the interior of z itself.
 template <class Encoder, class Fuse>
 concept fuses_tiny_map = own_member<&Encoder::tiny, Encoder> && own_member<&Fuse::concat_broadcast, Fuse> &&
-                     requires(Encoder const& encoder, Fuse const& fuse, at::Tensor const& tensor, pass& p) {
-                       { fuse.concat_broadcast(tensor, encoder.tiny(tensor, tensor, p)) } -> std::same_as<at::Tensor>;
-                     };
+                         requires(Encoder const& encoder, Fuse const& fuse, at::Tensor const& tensor, pass& p) {
+                           { fuse.concat_broadcast(tensor, encoder.tiny(tensor, tensor, p)) } -> std::same_as<at::Tensor>;
+                         };
 
 template <class Task, shape In>
 struct stack_on {
@@ -90,24 +93,24 @@ struct stack_on {
   typename parts::source source;
   typename parts::encoder encoder;
   typename parts::fuse fuse;
-  typename parts::fine fine;  ///< empty when one network serves both
+  typename parts::fine fine;  ///< absent if one network is used for both
   typename parts::combine combine;
   C2F_MEMBERS(share, coarse, source, encoder, fuse, fine, combine);
 
-  /// A pass; in training it wants p.truth and leaves its losses in p.
+  /// One pass; in training it needs p.truth and adds its losses to p.
   outputs operator()(at::Tensor const& x, pass& p) const {
     check_size(x);
     using C            = completed;
     at::Tensor const f = run(share, x, p);
     outputs both{run(coarse, f, p), {}, {}};
     both.answer = both.coarse;
-    if (p.training()) add_loss(p, "coarse", both.coarse, C::loss_weights::coarse);
+    if (p.training()) add_supervised_loss<typename C::loss>(p, "coarse", both.coarse, C::loss_weights::coarse);
     if constexpr (has_fine) {
       both.fine = run_fine(f, p.training() ? training_conditioning(both.coarse, p) : C::predict::template of<kind>(both.coarse), p);
       if (!p.training() && C::refine::rounds > 1) refine(f, both, p);
       combined const joined = combine(f, both.coarse, both.fine, p);
       both.answer           = joined.answer;
-      if (p.training()) add_loss(p, "fine", joined.supervised, C::loss_weights::fine);
+      if (p.training()) add_supervised_loss<typename C::loss>(p, "fine", joined.supervised, C::loss_weights::fine);
     }
     return both;
   }
@@ -119,12 +122,12 @@ struct stack_on {
     return (*this)(x, p);
   }
 
-  /// The fine network's raw answer when it is told `told`, a prediction.
+  /// The fine network's raw output, conditioned on `conditioning`, a prediction.
   at::Tensor run_fine(at::Tensor const& f, at::Tensor const& conditioning, pass& p) const
     requires has_fine
   {
-    p.conditioning            = conditioning;
-    auto const answer = [&](auto const& joined) {
+    p.conditioning         = conditioning;
+    auto const run_network = [&](auto const& joined) {
       if constexpr (one_network)
         return undone(fuse, run(coarse, joined, p), joined);
       else
@@ -133,49 +136,45 @@ struct stack_on {
     if constexpr (fuses_tiny_map<typename parts::encoder, typename parts::fuse>) {
       at::Tensor const tiny = encoder.tiny(conditioning, f, p), joined = fuse.concat_broadcast(f, tiny);
       broadcast_concat_scope const scope({joined, f, tiny});
-      return answer(joined);
+      return run_network(joined);
     } else {
-      return answer(fuse(f, encoder(conditioning, f, p), p));
+      return run_network(fuse(f, encoder(conditioning, f, p), p));
     }
   }
 
  private:
-  // ỹ in training.
+  // The conditioning ỹ in training.
   at::Tensor training_conditioning(at::Tensor const& raw, pass& p) const {
-    if constexpr (std::same_as<typename completed::predict, predict::probabilities> && requires { source.at_once(raw, p); })
-      if (at::Tensor conditioning = source.at_once(raw, p); conditioning.defined()) return conditioning;
+    if constexpr (std::same_as<typename completed::predict, predict::probabilities> && requires { source.fused(raw, p); })
+      if (at::Tensor conditioning = source.fused(raw, p); conditioning.defined()) return conditioning;
     at::Tensor const prediction = completed::predict::template of<kind>(raw);
     return source(prediction, kind::from_truth(p.truth).to(prediction.scalar_type()), p);
   }
-  // The rounds after the first, each told of the last answer.
+  // The rounds after the first, each conditioned on the previous prediction.
   void refine(at::Tensor const& f, outputs& both, pass& p) const {
-    using C         = completed;
-    at::Tensor open = unsettled(both.coarse, both.fine);  // which samples go on; undefined: all
-    if (open.defined()) p.requires_host("c2f::refine::until, which asks after every round whether it was the last one");
+    using C           = completed;
+    at::Tensor active = disagree(both.coarse, both.fine);  // the samples that need another round; undefined: all
+    if (active.defined()) p.requires_host("c2f::refine::until, which decides on the host after every round whether another one follows");
     for (int round = 1; round < C::refine::rounds; ++round) {
-      if (open.defined() && !open.any().template item<bool>()) break;
+      if (active.defined() && !active.any().template item<bool>()) break;
       at::Tensor const next = run_fine(f, C::predict::template of<kind>(both.fine), p);
-      if (open.defined()) {
-        at::Tensor const go_on = open.logical_and(unsettled(both.fine, next));
+      if (active.defined()) {
+        at::Tensor const still_active = active.logical_and(disagree(both.fine, next));
         std::vector<std::int64_t> sizes(static_cast<std::size_t>(next.dim()), 1);
         sizes[0]  = next.size(0);
-        both.fine = at::where(open.view(sizes), next, both.fine);
-        open      = go_on;
+        both.fine = at::where(active.view(sizes), next, both.fine);
+        active    = still_active;
       } else {
         both.fine = next;
       }
     }
   }
-  static at::Tensor unsettled(at::Tensor const& before, at::Tensor const& now) {
+  // [N]: whether the predictions of two rounds agree by less than refine::until requires; undefined without refine::until.
+  static at::Tensor disagree(at::Tensor const& before, at::Tensor const& now) {
     if constexpr (requires { completed::refine::agreement; })
       return kind::agreement(before, now).lt(completed::refine::agreement);
     else
       return {};
-  }
-  static void add_loss(pass& p, char const* name, at::Tensor const& raw, double weight) {
-    if (weight == 0) return;
-    at::Tensor const value = completed::loss::of(raw, p.truth);
-    p.add(name, weight == 1 ? value : value.mul(weight));
   }
   static void check_size(at::Tensor const& x) {
     if constexpr (image_shape<In>) {
@@ -191,7 +190,7 @@ struct stack_on {
   }
 };
 
-/// What is left of a stack whose task is wrong: its sentence has been said, and nothing else shall be.
+/// The stack of an invalid task: the diagnostic was emitted by the check; follow-on errors are suppressed.
 template <class Task>
 struct wrong_stack {
   using kind = void;
@@ -202,7 +201,7 @@ struct wrong_stack {
   }
 };
 
-template <class Task, bool Right>
+template <class Task, bool Valid>
 struct stack_base {
   using type = wrong_stack<Task>;
 };
@@ -213,10 +212,11 @@ struct stack_base<Task, true> {
 
 }  // namespace detail
 
+/// A task, instantiated, with the initial values of `seed`. See the top of this file.
 template <class Task>
 struct stack : detail::stack_base<Task, detail::checked<Task>>::type {
   using task_type = Task;
-  /// The stack on another input, when it stands inside another one.
+  /// The stack on another input, when it is the coarse network of another stack.
   template <shape In>
   using on = detail::stack_on<Task, In>;
 

@@ -1,19 +1,27 @@
-// c2f/torch/network.hpp: networks written with torch::nn, and c2f networks for code that expects torch::nn.
+// c2f/torch/network.hpp: torch::nn modules as networks of a task, and c2f networks as torch::nn modules.
 //
-//   struct my_net : torch::nn::Cloneable<my_net> { explicit my_net(std::int64_t channels); torch::Tensor forward(torch::Tensor x); void
-//   reset() override; … }; using network = c2f::torch_network<my_net, c2f::class_vector<10>>;      // in a task
+//   struct my_net : torch::nn::Cloneable<my_net> {
+//     explicit my_net(std::int64_t channels) : channels_(channels) { reset(); }
+//     void reset() override { fc = register_module("fc", torch::nn::Linear(channels_, 10)); }
+//     torch::Tensor forward(torch::Tensor x) { return fc(x.mean({2, 3})); }
+//     std::int64_t channels_;
+//     torch::nn::Linear fc{nullptr};
+//   };
+//   using network = c2f::torch_network<my_net, c2f::class_vector<10>>;     // in a task
 //
 //   auto module = c2f::as_module(std::move(net));                          // std::shared_ptr<torch::nn::Module>
 //   torch::optim::Adam adam(module->parameters());
 //
-// torch_network: the module is made from the number of channels that its place in the stack gives it, with PyTorch's own initial
-// values, drawn from a generator seeded by (seed, path); the global generator is left as it was. Its parameters have the module's
-// names. How many they are is known at run time only (c2f::count_parameters). Copying clones, so the module must be Cloneable.
+// torch_network: the module is constructed with the number of input channels in the stack. Its initial values are PyTorch's own, drawn with
+// the global generator seeded by (seed, path); the generator's state is restored. Parameters have the module's names, and their number is
+// known at run time only (c2f::count_parameters). Copying clones, so the module must be Cloneable.
+// The module has one training flag, so it must not run in two modes at the same time.
 //
-// as_module: the module owns the network and shares its tensors, under the same paths, so optimisers and state dictionaries of
-// LibTorch work on it; forward(x) is net(x, train or eval), as the module's own flag says.
+// as_module: the module owns the network and shares its tensors under the same paths, so LibTorch's optimisers and state dictionaries work
+// on it; forward(x) is net(x, train or eval) according to the module's training flag.
 //
-// One of the two headers of c2f that include torch::nn: 14 s of compile time.
+// The only header of c2f that includes torch::nn, which costs 14 s of compile time. Errors: a module that cannot be constructed from a
+// number of channels is a compile error.
 #pragma once
 
 #include <c2f/core/architecture.hpp>
@@ -39,6 +47,7 @@ consteval bool check_module() {
 }
 }  // namespace detail
 
+/// A torch::nn module as an architecture; see the top of this file.
 template <class Module, output_kind Kind>
 struct torch_network {
   using kind = Kind;
@@ -59,9 +68,9 @@ struct torch_network {
       return module_->forward(x);
     }
 
-    /// The module anew, with the initial values of (seed, path).
+    /// Constructs the module again, with the initial values of (seed, path).
     void reset(std::uint64_t seed, std::string const& path) {
-      at::Generator global = at::detail::getDefaultCPUGenerator();  // a handle to the one generator
+      at::Generator global = at::detail::getDefaultCPUGenerator();  // a handle to the global generator
       at::Tensor before;
       {
         std::lock_guard const lock(global.mutex());
@@ -86,7 +95,7 @@ struct torch_network {
       each.assign(tensor);
       std::vector<std::int64_t> const dims = tensor.sizes().vec();
       f(detail::joined(path, name), each, {trained, dims, nullptr, tensor.scalar_type()});
-      if (!each.tensor().is_same(tensor)) tensor.set_data(each.tensor().detach());  // moved, or laid out anew
+      if (!each.tensor().is_same(tensor)) tensor.set_data(each.tensor().detach());  // moved to a device, or another memory format
     }
 
     std::shared_ptr<Module> module_;
@@ -124,7 +133,7 @@ class network_module : public torch::nn::Module {
   Net net_;
 };
 
-/// Hands a network to code that expects a torch::nn::Module.
+/// Wraps a network for code that expects a torch::nn::Module.
 template <class Net>
 [[nodiscard]] std::shared_ptr<network_module<Net>> as_module(Net net) {
   return std::make_shared<network_module<Net>>(std::move(net));

@@ -1,13 +1,15 @@
-// c2f/train/adam.hpp: Adam and AdamW.
+// c2f/train/adam.hpp: the optimisers Adam and AdamW.
 //
 //   c2f::adam optimizer{model, {.weight_decay = 1e-2, .decoupled = true}};      // AdamW
 //   c2f::fit(model, data, c2f::recipe::settings{}.adam({}).learning_rate(1e-3));
 //
-// Kingma and Ba, "Adam", ICLR 2015; decoupled: Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019. PyTorch's update:
+// Kingma and Ba, "Adam", ICLR 2015; decoupled: Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019. The update is
+// that of PyTorch; rate is the learning rate, and both rate and decay include the parameter's multipliers (train/optimizer.hpp):
 //   p *= 1 - rate * decay (decoupled), or g += decay * p;   m = beta1 m + (1 - beta1) g;   v = beta2 v + (1 - beta2) g^2
 //   p -= rate * (m / (1 - beta1^k)) / (sqrt(v / (1 - beta2^k)) + epsilon)          in update k = 1, 2, ...
-// k counts the updates that were not skipped, one count for all parameters.
-// Cost: one at::_fused_adam_ a group of equal shares, or one kernel for all (execution/fused_operations.hpp); two more copies of the parameters.
+// k counts the updates that were not skipped; all parameters share it.
+// Cost: one at::_fused_adam_ per group of equal multipliers, or the fused operation for all (execution/fused_operations.hpp). Memory: two
+// moments per parameter.
 #pragma once
 
 #include <c2f/train/optimizer.hpp>
@@ -18,13 +20,15 @@
 
 namespace c2f {
 
+/// The settings of Adam; the learning rate is an argument of step().
 struct adam_options {
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-  double weight_decay = 0;
-  bool decoupled      = false;  ///< AdamW
-  multiplier_rule multipliers   = &decay_all;
+  double weight_decay         = 0;
+  bool decoupled              = false;  ///< AdamW
+  multiplier_rule multipliers = &decay_all;
 };
 
+/// Adam or AdamW for all parameters of a network. low: with a bfloat16 copy of the parameters (train/optimizer.hpp).
 class adam : public optimizer {
  public:
   template <class Net>
@@ -43,9 +47,10 @@ class adam : public optimizer {
   }
 
  private:
-  bool update_at_once(flat_update what) override {
+  bool fused_update(flat_update what) override {
     what.weight_decay = options_.weight_decay;
-    return try_fused::adam(what, {options_.beta1, options_.beta2, options_.epsilon, options_.decoupled, first_.block, second_.block, updates_});
+    return try_fused::adam(what,
+                           {options_.beta1, options_.beta2, options_.epsilon, options_.decoupled, first_.block, second_.block, updates_});
   }
   void begin_update(at::Tensor const& skip) override {
     if (skip.defined())
@@ -56,8 +61,8 @@ class adam : public optimizer {
   void update(std::vector<std::size_t> const& group, std::vector<at::Tensor> const& parameters, std::vector<at::Tensor> const& gradients,
               at::Tensor const& learning_rate, double decay, at::Tensor const& skip) override {
     std::vector<at::Tensor> const counts(group.size(), updates_.to(at::kFloat));
-    (options_.decoupled ? adamw : plain)(parameters, gradients, chosen(first_.each, group), chosen(second_.each, group), {}, counts, learning_rate,
-                                         options_.beta1, options_.beta2, options_.weight_decay * decay, options_.epsilon,
+    (options_.decoupled ? adamw : plain)(parameters, gradients, chosen(first_.each, group), chosen(second_.each, group), {}, counts,
+                                         learning_rate, options_.beta1, options_.beta2, options_.weight_decay * decay, options_.epsilon,
                                          /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{},
                                          skip.defined() ? std::optional(skip) : std::nullopt);
   }

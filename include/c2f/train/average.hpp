@@ -1,9 +1,9 @@
-// c2f/train/average.hpp: a moving average of tensors.
+// c2f/train/average.hpp: the exponential moving average of tensors.
 //
 //   c2f::moving_average average({{from, to}});
 //   average.update(c2f::moving_average::weight(recipe.ema(), iteration));      // to += weight * (from - to)
 //
-// What is not a floating-point number is copied where the weight is not 0. Cost: one pass over the numbers an update.
+// Integer tensors are copied if the weight is not 0. Cost: one pass over the elements per update. Errors: none.
 #pragma once
 
 #include <c2f/train/recipe.hpp>
@@ -18,13 +18,14 @@
 
 namespace c2f {
 
+/// Averages of tensors, updated in place.
 class moving_average {
  public:
   moving_average() = default;
-  /// Pairs of (numbers, their average), of the same dimensions.
+  /// Pairs of (tensor, its average), of the same shape.
   explicit moving_average(std::vector<std::pair<at::Tensor, at::Tensor>> pairs) : pairs_(std::move(pairs)) {}
 
-  /// How far the average moves towards the numbers after step `iteration`, from 0, as recipe.ema says; 0: not at all.
+  /// The weight 1 - d of the update after step `iteration`, which counts from 0 (recipe::ema_options); 0: no update.
   [[nodiscard]] static double weight(recipe::ema_options const& options, std::int64_t iteration) {
     if (!options.on() || (iteration + 1) % options.every != 0) return 0;
     auto const k = static_cast<double>((iteration + 1) / options.every - 1);
@@ -34,7 +35,7 @@ class moving_average {
   void update(double weight) const {
     if (!pairs_.empty()) update(at::full({}, weight, at::TensorOptions(pairs_.front().first.device()).dtype(at::kDouble)));
   }
-  /// The same with a weight that lies on the device.
+  /// The same with a weight [] on the device of the tensors.
   void update(at::Tensor const& weight) const {
     at::NoGradGuard const no_gradients;
     for (auto const& [from, to] : pairs_) {

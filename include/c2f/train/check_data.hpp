@@ -1,4 +1,8 @@
-// c2f/train/check_data.hpp: whether a split's images and truth are those of a task; the sentences for when they are not.
+// c2f/train/check_data.hpp: compile-time checks that the images and truths of a split fit a task.
+//
+//   static_assert(c2f::detail::check_data<Task, Split>());
+//
+// Error: a static_assert that names the first mismatch: image shape, type of truth, or number of classes (docs/errors.md).
 #pragma once
 
 #include <c2f/data/split.hpp>
@@ -47,7 +51,7 @@ consteval bool check_data() {
     return true;
   } else if constexpr (!requires { Split::class_count(); }) {
     return true;
-  } else if constexpr (requires { kind::labels; }) {  // a truth may hold more of them than there are classes: a mask of one class has two
+  } else if constexpr (requires { kind::labels; }) {  // labels, where they differ from the classes: a mask of one class has two
     return check_data_classes<Task, Split::class_count(), kind::labels>();
   } else if constexpr (requires { kind::classes; }) {
     return check_data_classes<Task, Split::class_count(), kind::classes>();

@@ -1,10 +1,10 @@
-// c2f/train/deterministic.hpp: runs something with LibTorch's deterministic algorithms only.
+// c2f/train/deterministic.hpp: runs a function with deterministic algorithms only.
 //
 //   auto scores = c2f::deterministically(true, [&] { return c2f::evaluate(model, samples); });
 //
-// Sets what LibTorch, oneDNN and cuDNN have for it, and CUBLAS_WORKSPACE_CONFIG where nobody has, and puts it back afterwards. These are
-// settings of the whole process. Cost: none on a CPU; on a GPU some algorithms are slower.
-// Error: an operation that has no deterministic algorithm is a c2f::input_error that names it.
+// Turns on the deterministic modes of LibTorch, oneDNN and cuDNN, sets CUBLAS_WORKSPACE_CONFIG if it is not set, and restores the modes
+// afterwards. These are settings of the whole process. Cost: none on a CPU; on a GPU some algorithms are slower.
+// Error: c2f::input_error for an operation without a deterministic algorithm; the message names it.
 #pragma once
 
 #include <c2f/core/errors.hpp>
@@ -23,7 +23,7 @@ class deterministic_scope {
   deterministic_scope() {
     at::Context& context = at::globalContext();
     context.setDeterministicAlgorithms(true, /*warn_only=*/false);
-    context.setDeterministicFillUninitializedMemory(false);  // it helps to find reads of it, which c2f has not, and costs time
+    context.setDeterministicFillUninitializedMemory(false);  // it serves to find reads of uninitialised memory, and costs time
     context.setDeterministicMkldnn(true);
     context.setDeterministicCuDNN(true);
     context.setBenchmarkCuDNN(false);
@@ -46,19 +46,19 @@ class deterministic_scope {
        cudnn_ = at::globalContext().deterministicCuDNN(), benchmark_ = at::globalContext().benchmarkCuDNN();
 };
 
-/// Throws where the message is LibTorch's about an operation that cannot be deterministic.
+/// Throws input_error if the message is LibTorch's about an operation without a deterministic algorithm.
 inline void refuse_nondeterministic(std::string const& message) {
   auto const end = message.find(" does not have a deterministic implementation");
   if (end == std::string::npos) return;
   auto const line = message.rfind('\n', end);
-  throw input_error("recipe.deterministic() was asked for, and the operation " +
+  throw input_error("recipe.deterministic() is set, and the operation " +
                     message.substr(line == std::string::npos ? 0 : line + 1, end - (line == std::string::npos ? 0 : line + 1)) +
                     " has no deterministic algorithm; choose another layer or loss, or leave deterministic() out");
 }
 
 }  // namespace detail
 
-/// body(), with deterministic algorithms where that is wanted.
+/// Returns body(), run with deterministic algorithms if `wanted`.
 template <class Body>
 auto deterministically(bool wanted, Body const& body) {
   if (!wanted) return body();

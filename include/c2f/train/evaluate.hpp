@@ -1,9 +1,13 @@
-// c2f/train/evaluate.hpp: scores of every stage of a stack on a split.
+// c2f/train/evaluate.hpp: the metrics of every stage of a stack (coarse, fine, answer) on a split.
 //
 //   auto scores = c2f::evaluate(model, data.test, recipe);         // {"coarse", {{"top1", …}, …}}, {"fine", …}
 //
-// Samples come in their order and are not augmented. c2f::fit does the same after every epoch; there the passes of an accelerator that
-// records are recorded once for the whole training, and a split of small pictures is put on the device.
+// Samples are read in order and without augmentation. The metrics are those of the kind (K::score), fractions 0 ... 1. "answer" is listed
+// only if the task combines the two outputs. c2f::fit does the same after every epoch; there, passes are captured once for the whole
+// training if the accelerator has graph capture, and a split of small pictures is kept in device memory.
+//
+// Cost: one pass per batch of recipe.batch() samples. Errors: those of the split's read and of the stack; data that do not fit the task are
+// a compile error.
 #pragma once
 
 #include <c2f/data/loader.hpp>
@@ -29,7 +33,7 @@ namespace c2f {
 
 namespace detail {
 
-/// A small split on the device, where the accelerator has the kernel that makes batches of it; else nothing.
+/// Assembles batches on the device from a split that is resident there (data/resident.hpp); empty if the accelerator has no kernel for it.
 template <class Split>
 data::device_reader reader_on_device([[maybe_unused]] Split const& samples, [[maybe_unused]] recipe::settings const& recipe,
                                      [[maybe_unused]] bool augment) {
@@ -43,11 +47,11 @@ data::device_reader reader_on_device([[maybe_unused]] Split const& samples, [[ma
   return {};
 }
 
-/// Scores one model on one split, as often as it is asked.
+/// Evaluates one model on one split, once or many times.
 template <class Task, data::split Split>
 class evaluator {
  public:
-  /// The model must stay where it is. often: passes are recorded and the split is put on the device, which costs a few passes.
+  /// The model must keep its address. often: captures passes and makes the split resident, which costs a few passes once.
   evaluator(stack<Task> const& model, Split const& samples, recipe::settings const& recipe, bool often)
       : model_(model),
         recipe_(recipe),
@@ -62,7 +66,7 @@ class evaluator {
                            .read    = !read_,
                            .pinned  = !recipe.device().is_cpu()}) {}
 
-  /// The scores, or nothing when stop() asks for an end.
+  /// The metrics of each stage; nullopt if stop() returned true.
   template <class Stop>
   [[nodiscard]] std::optional<std::vector<stage_score>> scores(Stop const& stop) {
     at::NoGradGuard const no_gradients;
@@ -111,21 +115,17 @@ class evaluator {
 
 }  // namespace detail
 
-/// Scores every stage of a stack on a split.
+/// The metrics of every stage of a stack on a split.
 template <class Task, data::split Split>
-  requires detail::checked<Task>
 [[nodiscard]] std::vector<stage_score> evaluate(stack<Task> const& model, Split const& samples, recipe::settings const& recipe = {}) {
-  static_assert(detail::check_data<Task, Split>());
-  return deterministically(recipe.deterministic(), [&] {
-    return *detail::evaluator<Task, Split>(model, samples, recipe, /*often=*/false).scores([] { return false; });
-  });
-}
-
-// A wrong task has said its sentence; what is asked of it besides is no error of its own.
-template <class Task, class... Any>
-  requires(!detail::checked<Task>)
-std::vector<stage_score> evaluate(stack<Task> const&, Any&&...) {
-  return {};
+  if constexpr (!detail::checked<Task>) {
+    return {};  // diagnostic emitted; follow-on errors suppressed
+  } else {
+    static_assert(detail::check_data<Task, Split>());
+    return deterministically(recipe.deterministic(), [&] {
+      return *detail::evaluator<Task, Split>(model, samples, recipe, /*often=*/false).scores([] { return false; });
+    });
+  }
 }
 
 }  // namespace c2f

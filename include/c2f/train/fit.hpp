@@ -4,21 +4,23 @@
 //   auto report = c2f::fit(model, c2f::data::cifar100(dir), c2f::recipe::cifar{}.epochs(164));
 //   auto scores = c2f::evaluate(model, data.test);
 //
-// Every step: t and the learning rate by their schedules, a pass, backward, one update. After every epoch both networks are scored
-// on the test split, or their moving average where recipe.ema() keeps one; fit then leaves the average in the model. Order, augmentation
-// and the source's choices are functions of (seed, epoch, sample id), so the same seed gives the same numbers whatever the number of
-// threads. Initial values are the model's: make it with the same seed for a whole run of it.
+// Each step sets t and the learning rate by their schedules, then runs forward, backward and one update. After every epoch the model is
+// evaluated on the test split. With recipe.ema() it is the moving average that is evaluated, and fit leaves the average in the model.
+// Order, augmentation and the source's choices are functions of (seed, epoch, sample id), so the same seed gives the same numbers for any
+// number of threads. The initial values are the model's: to reproduce a run, construct the model with the same seed, too.
 //
-// A sample that cannot be read is replaced by another one, a function of (seed, epoch, id) (data/loader.hpp), and the report counts
-// them; recipe.strict() lets the error out instead.
+// A sample that cannot be read is replaced by another one, chosen by (seed, epoch, id) (data/loader.hpp), and the report counts it; with
+// recipe.strict() the error ends the training instead.
 //
-// A step whose loss or gradient is not finite is skipped: parameters, running statistics, momentum and average stay as they were, bit for
-// bit, and the report counts it. recipe.stop_after_skips() of them in a row, ten by default, throw c2f::not_finite, which names epoch, step
-// and the first parameter, running statistic or gradient that is not finite.
+// A step whose loss or gradient is not finite is skipped: parameters, running statistics, optimiser state and average keep their values bit
+// for bit, and the report counts the step.
 //
-// c2f::checkpoints (train/checkpoint.hpp) as an observer keeps all of it in files, and the same call goes on where the last one ended.
+// With c2f::checkpoints (train/checkpoint.hpp) as an observer, the same call resumes where the last one ended.
 //
-// Error: data whose images or classes are not the task's is a compile error.
+// Cost: memory for the parameters, their gradients and the optimiser state, for the activations of one batch, and for the prefetched
+// batches (data/loader.hpp). Errors: c2f::not_finite after recipe.stop_after_skips() skipped steps in a row; it names epoch, step and the
+// first non-finite parameter, running statistic or gradient. Errors of the observers and of the split's read are passed on. Data whose
+// images or classes do not fit the task are a compile error.
 #pragma once
 
 #include <c2f/data/loader.hpp>
@@ -26,14 +28,12 @@
 #include <c2f/train/check_data.hpp>
 #include <c2f/train/deterministic.hpp>
 #include <c2f/train/evaluate.hpp>
-#include <c2f/train/generators.hpp>
 #include <c2f/train/observer.hpp>
 #include <c2f/train/recipe.hpp>
 #include <c2f/train/state.hpp>
+#include <c2f/train/step_loop.hpp>
+#include <c2f/train/training_scope.hpp>
 #include <c2f/train/training_step.hpp>
-
-#include <ATen/Context.h>
-#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <chrono>
@@ -55,32 +55,19 @@ class stopwatch {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
+/// Identifies the types of a completed task in checkpoints.
 template <class Task>
 std::uint64_t type_hash() {
-  using C     = complete<Task>;
-  using types = void (*)(typename C::input*, typename C::coarse*, typename C::fine*, typename C::schedule*, typename C::encoder*,
+  using C          = complete<Task>;
+  using types      = void (*)(typename C::input*, typename C::coarse*, typename C::fine*, typename C::schedule*, typename C::encoder*,
                          typename C::predict*, typename C::source*, typename C::share*, typename C::fuse*, typename C::combine*,
                          typename C::refine*, typename C::loss*, typename C::loss_weights*);
   std::string name = typeid(types).name();
-  // Checkpoints know a type by the name that it had when they were first written: fuse::by_conditioning was fuse::by_told.
-  constexpr std::string_view now = "15by_conditioning", then = "7by_told";
-  for (auto at = name.find(now); at != std::string::npos; at = name.find(now, at)) name.replace(at, now.size(), then);
+  // Existing checkpoints store the hash with the name fuse::by_told for fuse::by_conditioning.
+  constexpr std::string_view current = "15by_conditioning", stored = "7by_told";
+  for (auto at = name.find(current); at != std::string::npos; at = name.find(current, at)) name.replace(at, current.size(), stored);
   return hash_of(name);
 }
-
-/// Seeds LibTorch's own generators for one training; they are as they were after it.
-class seeded_generators {
- public:
-  seeded_generators(at::Device device, std::uint64_t seed) : all(device), before_(all.states()) { all.seed(seed); }
-  seeded_generators(seeded_generators const&)            = delete;
-  seeded_generators& operator=(seeded_generators const&) = delete;
-  ~seeded_generators() { all.assign(before_); }
-
-  generators const all;
-
- private:
-  named_tensors before_;
-};
 
 template <class Loader>
 void count_faulty(faulty_samples& into, Loader const& loader) {
@@ -90,77 +77,9 @@ void count_faulty(faulty_samples& into, Loader const& loader) {
   for (auto const& [id, reason] : seen.reasons) into.reasons.push_back(reason);
 }
 
-/// Whether every pass has the sizes of the one before.
-template <class Task>
-consteval bool sizes_are_fixed() {
-  auto const fixed = []<class Shape>(std::type_identity<Shape>) {
-    if constexpr (image_shape<Shape>)
-      return Shape::height != dynamic && Shape::width != dynamic;
-    else
-      return true;
-  };
-  if constexpr (requires { typename stack<Task>::parts::joined; })
-    return fixed(std::type_identity<typename Task::input>{}) && fixed(std::type_identity<typename stack<Task>::parts::joined>{});
-  else
-    return fixed(std::type_identity<typename Task::input>{});
-}
-
-/// cuDNN tries its algorithms on each size and takes the fastest; not where the same bytes are wanted, since it chooses by the clock.
-class fastest_convolutions {
- public:
-  fastest_convolutions(recipe::settings const& recipe, bool sizes_are_fixed) {
-    if (sizes_are_fixed && !recipe.device().is_cpu() && !recipe.deterministic()) at::globalContext().setBenchmarkCuDNN(true);
-  }
-  fastest_convolutions(fastest_convolutions const&)            = delete;
-  fastest_convolutions& operator=(fastest_convolutions const&) = delete;
-  ~fastest_convolutions() { at::globalContext().setBenchmarkCuDNN(before_); }
-
- private:
-  bool before_ = at::globalContext().benchmarkCuDNN();
-};
-
-/// What every training begins with, and puts back where it is LibTorch's: the model where the recipe says.
-struct training_scope {
-  template <class Task>
-  training_scope(stack<Task>& model, recipe::settings const& recipe)
-      : fastest(recipe, sizes_are_fixed<Task>()), random(recipe.device(), recipe.seed()) {
-    move_to(model, recipe.device());
-    if (recipe.channels_last()) to_channels_last(model);
-  }
-  fastest_convolutions const fastest;
-  seeded_generators const random;
-};
-
-/// recipe.epochs() times the steps of `batches` batches, which batch(epoch, i) makes, and the average at the end. tell(step_record) is
-/// called for each step when it has arrived; `wait`: before the next batch is made.
-template <class Task, class Batch, class Notify>
-void take_steps(training_step<Task>& training, recipe::settings const& recipe, std::int64_t batches, Batch const& batch, bool wait,
-                Notify const& notify) {
-  std::int64_t const steps = data::detail::batches_of(batches, recipe.accumulate());
-  std::int64_t skipped     = 0;
-  auto const take          = [&](bool all) {
-    while (auto const step = training.next(all || training.full())) {
-      training.count_skips(*step, skipped);
-      notify(*step);
-    }
-  };
-  progress now;
-  for (; now.epoch < recipe.epochs(); ++now.epoch)
-    for (std::int64_t step = 0; step < steps; ++step, ++now.iteration) {
-      now.fraction = static_cast<double>(now.iteration) / static_cast<double>(recipe.epochs() * steps);
-      std::vector<data::batch> given;
-      for (std::int64_t i = step * recipe.accumulate(); i < std::min(batches, (step + 1) * recipe.accumulate()); ++i)
-        given.push_back(batch(now.epoch, i));
-      training.queue(given, {now.epoch, step, now.iteration, t_at<typename complete<Task>::schedule>(now), recipe.learning_rate_at(now), {}});
-      take(wait);
-    }
-  take(true);
-  training.leave_average();
-}
-
 template <class Task, class Data, class... Observers>
 training_report train_on(stack<Task>& model, Data const& data, recipe::settings const& recipe, Observers&... observers) {
-  auto const notify          = [&](auto const& record) { (detail::notify(observers, record), ...); };
+  auto const notify        = [&](auto const& record) { (detail::notify(observers, record), ...); };
   auto const asked_to_stop = [&] { return (false || ... || detail::asks_to_stop(observers)); };
 
   training_scope const scope(model, recipe);
@@ -176,26 +95,26 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
                         .strict  = recipe.strict(),
                         .read    = !read,
                         .pinned  = !recipe.device().is_cpu()}};
-  std::int64_t const steps = data::detail::batches_of(batches.batches(), recipe.accumulate());
 
   training_state state;
   state.type   = type_hash<Task>();
   state.seed   = recipe.seed();
   state.recipe = recipe.values();
   for_each_tensor(model, [&](std::string const& path, state_tensor const& each, state_traits const& traits) {
-    state.leaves.emplace_back(path, each.tensor());
+    state.model.emplace_back(path, each.tensor());
     if (traits.trained) state.parameters.emplace_back(path, each.tensor());
   });
-  training.optimizer().for_each_state([&](std::string const& path, at::Tensor const& each) { state.momenta.emplace_back(path, each); });
+  training.optimizer().for_each_state(
+      [&](std::string const& path, at::Tensor const& each) { state.optimizer_state.emplace_back(path, each); });
   if (training.averaged() != nullptr)
-    for_each_tensor(*training.averaged(),
-                  [&](std::string const& path, state_tensor const& each, state_traits const&) { state.averages.emplace_back(path, each.tensor()); });
+    for_each_tensor(*training.averaged(), [&](std::string const& path, state_tensor const& each, state_traits const&) {
+      state.averages.emplace_back(path, each.tensor());
+    });
   evaluator<Task, std::remove_cvref_t<decltype(data.test)>> tests(training.averaged() != nullptr ? *training.averaged() : model, data.test,
                                                                   recipe, /*often=*/true);
 
   training_report& report = state.report;
   progress& now           = state.now;
-  report.start            = {complete<Task>::name, count_parameters(model), data.train.size(), recipe.epochs(), steps};
   auto const keep         = [&](moment when) {
     if constexpr ((false || ... || state_keeper<Observers>)) {
       state.train      = batches.replaced();
@@ -203,6 +122,35 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
       (detail::keep(observers, state, when), ...);
     }
   };
+
+  // Adds a finished step to the records of the epoch.
+  double seconds_before = 0;
+  stopwatch train_time;
+  std::int64_t steps     = 0;
+  auto const finish_step = [&](step_record const& step) {
+    epoch_record& epoch = state.epoch;
+    if (step.skipped) {
+      ++epoch.skipped, ++report.skipped;
+    } else {
+      epoch.losses.resize(step.losses.size());
+      for (std::size_t i = 0; i < step.losses.size(); ++i) {
+        epoch.losses[i].first = step.losses[i].first;
+        epoch.losses[i].second += step.losses[i].second / static_cast<double>(steps);
+      }
+    }
+    epoch.t             = step.t;
+    epoch.learning_rate = step.learning_rate;
+    epoch.train_seconds = seconds_before + train_time.seconds();
+    now.fraction        = static_cast<double>(step.iteration) / static_cast<double>(recipe.epochs() * steps);
+    now.iteration       = step.iteration + 1;
+    state.step          = step.step + 1;
+    notify(step);
+    keep(moment::step);
+  };
+  step_loop loop(training, recipe, batches.batches(), state.skipped_in_a_row, finish_step);
+  steps        = loop.steps();
+  report.start = {complete<Task>::name, count_parameters(model), data.train.size(), recipe.epochs(), steps};
+
   bool resumed = false;
   ((resumed = detail::restore(observers, state) || resumed), ...);
   if (resumed) {
@@ -215,57 +163,16 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
   notify(report.start);
   if (resumed) (notify_resumed(observers, report), ...);
 
-  // What a step found, written down when it has arrived.
-  auto const write_down = [&](step_record const& step, double seconds) {
-    epoch_record& epoch = state.epoch;
-    training.count_skips(step, state.in_a_row);
-    if (step.skipped) {
-      ++epoch.skipped, ++report.skipped;
-    } else {
-      epoch.losses.resize(step.losses.size());
-      for (std::size_t i = 0; i < step.losses.size(); ++i) {
-        epoch.losses[i].first = step.losses[i].first;
-        epoch.losses[i].second += step.losses[i].second / static_cast<double>(steps);
-      }
-    }
-    epoch.t             = step.t;
-    epoch.learning_rate          = step.learning_rate;
-    epoch.train_seconds = seconds;
-    now.fraction        = static_cast<double>(step.iteration) / static_cast<double>(recipe.epochs() * steps);
-    now.iteration       = step.iteration + 1;
-    state.step          = step.step + 1;
-    notify(step);
-    keep(moment::step);
-  };
-
   while (now.epoch < recipe.epochs() && !report.stopped) {
-    state.epoch.epoch   = now.epoch;
-    double const before = state.epoch.train_seconds;
-    stopwatch const train_time;
-    auto const arrived = [&](bool wait) {
-      std::optional<step_record> const step = training.next(wait);
-      if (step) write_down(*step, before + train_time.seconds());
-      return step.has_value();
-    };
-    auto batches_left      = batches.epoch(static_cast<std::uint64_t>(now.epoch), state.step * recipe.accumulate());
-    progress queued        = now;
-    std::int64_t next_step = state.step;
-    while (next_step < steps && !(report.stopped = asked_to_stop())) {
-      queued.fraction = static_cast<double>(queued.iteration) / static_cast<double>(recipe.epochs() * steps);
-      std::vector<data::batch> given;
-      for (std::int64_t i = next_step * recipe.accumulate(); i < std::min((next_step + 1) * recipe.accumulate(), batches.batches()); ++i)
-        given.push_back(*batches_left.next());
-      training.queue(given,
-                     {now.epoch, next_step, queued.iteration, t_at<typename complete<Task>::schedule>(queued), recipe.learning_rate_at(queued), {}});
-      ++queued.iteration;
-      ++next_step;
-      // A step is written down before the next one changes anything where an observer looks at the state after it.
-      bool const now_or_never = (false || ... || detail::looks_at(observers, queued));
-      while (training.pending() && arrived(training.full() || now_or_never)) {
-      }
-    }
-    while (arrived(/*wait=*/true)) {
-    }
+    state.epoch.epoch = now.epoch;
+    seconds_before    = state.epoch.train_seconds;
+    train_time        = {};
+    auto batches_left = batches.epoch(static_cast<std::uint64_t>(now.epoch), state.step * recipe.accumulate());
+    report.stopped    = !loop.epoch(
+        now, state.step, [&](std::int64_t) { return *batches_left.next(); }, asked_to_stop,
+        // If an observer reads the state after a step, the step is finished before the next one changes anything.
+        [&](progress const& queued) { return (false || ... || detail::reads_state_after(observers, queued)); });
+    loop.finish();
     stopwatch const test_time;
     std::optional<std::vector<stage_score>> scores;
     if (!report.stopped) scores = tests.scores(asked_to_stop);
@@ -287,7 +194,7 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
   }
   if (report.stopped) keep(moment::stop);
   training.leave_average();
-  report.not_captured = training.why();
+  report.not_captured = training.why_not_captured();
   count_faulty(report.faulty, batches);
   count_faulty(report.faulty, tests.batches());
   notify(report);
@@ -296,19 +203,15 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
 
 }  // namespace detail
 
-/// Trains a stack.
+/// Trains a stack on data.train and evaluates it on data.test; notifies the observers.
 template <class Task, data::dataset Data, observer... Observers>
-  requires detail::checked<Task>
 training_report fit(stack<Task>& model, Data const& data, recipe::settings const& recipe, Observers&&... observers) {
-  static_assert(detail::check_data<Task, std::remove_cvref_t<decltype(data.train)>>());
-  return deterministically(recipe.deterministic(), [&] { return detail::train_on(model, data, recipe, observers...); });
-}
-
-// A wrong task has said its sentence; what is asked of it besides is no error of its own.
-template <class Task, class... Any>
-  requires(!detail::checked<Task>)
-training_report fit(stack<Task>&, Any&&...) {
-  return {};
+  if constexpr (!detail::checked<Task>) {
+    return {};  // diagnostic emitted; follow-on errors suppressed
+  } else {
+    static_assert(detail::check_data<Task, std::remove_cvref_t<decltype(data.train)>>());
+    return deterministically(recipe.deterministic(), [&] { return detail::train_on(model, data, recipe, observers...); });
+  }
 }
 
 }  // namespace c2f

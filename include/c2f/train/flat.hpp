@@ -1,13 +1,14 @@
-// c2f/train/flat.hpp: many tensors in one block of memory.
+// c2f/train/flat.hpp: a flat buffer: one tensor that holds the values of many.
 //
 //   c2f::flat parameters(model, [](c2f::state_traits const& each) { return each.trained; });
-//   parameters.numbers();      // all of them, one tensor [M]; the model's leaves are views of it now
-//   parameters.pieces();       // path, where it begins, how many numbers
+//   parameters.numbers();      // [M] float: all values; the model's tensors become views of it
+//   parameters.pieces();       // path, first element and number of elements of each tensor
 //
-// Copying, averaging or undoing all parameters is then one operation instead of one a tensor. Each piece keeps its dimensions and
-// its order in memory (channels last stays) and begins at a multiple of 64 numbers; what lies between pieces is zero. Leaves that are not
-// float or stay on the host are left out. A leaf that is assigned another tensor afterwards (move_to, to_channels_last) leaves the block.
-// Cost: one copy of the numbers when it is made.
+// Copying, averaging or restoring all parameters is then one operation instead of one per tensor. Each piece keeps its sizes and strides
+// (also channels_last) and begins at a multiple of 64 elements; the elements between two pieces are zero. Tensors that are not float, or
+// that stay on the host, are left out. A tensor that is reassigned afterwards (move_to, to_channels_last) is no longer in the buffer.
+//
+// Cost: one copy of the values at construction. Errors: none.
 #pragma once
 
 #include <c2f/core/visit.hpp>
@@ -21,19 +22,20 @@
 
 namespace c2f {
 
+/// The flat buffer of some tensors of a network.
 class flat {
  public:
-  /// A leaf's part of the block.
+  /// The part of the buffer that belongs to one tensor.
   struct piece {
     std::string path;
-    at::Tensor view;           ///< the leaf's tensor
-    std::int64_t begin, size;  ///< in numbers
+    at::Tensor view;           ///< the network's tensor
+    std::int64_t begin, size;  ///< in elements
   };
 
   flat() = default;
   template <class Net>
   flat(Net& net, bool (*wanted)(state_traits const&)) : flat(any_network(net), wanted) {}
-  /// Puts the leaves for which wanted(traits) into one block.
+  /// Moves the tensors for which wanted(traits) is true into one buffer.
   flat(any_network net, bool (*wanted)(state_traits const&)) {
     at::NoGradGuard const no_gradients;
     auto const for_each_wanted = [&](auto const& f) {
@@ -50,25 +52,26 @@ class flat {
     numbers_      = like(pieces_.front().view.options());
     std::size_t i = 0;
     for_each_wanted([&](std::string const&, state_tensor& each) {
-      at::Tensor const place = view_of(numbers_, i++);
-      place.copy_(each.tensor().detach());
-      each.assign(place.set_requires_grad(each.tensor().requires_grad()));
+      at::Tensor const view = view_of(numbers_, i++);
+      view.copy_(each.tensor().detach());
+      each.assign(view.set_requires_grad(each.tensor().requires_grad()));
     });
-    // A network that is not ours keeps its own tensors and only takes their memory over, so they are asked for once more.
+    // A torch::nn module keeps its tensor objects and only replaces their memory, so the views are read back from the network.
     i = 0;
     for_each_wanted([&](std::string const&, state_tensor& each) { pieces_[i++].view = each.tensor(); });
   }
 
   [[nodiscard]] bool empty() const { return pieces_.empty(); }
-  /// All numbers, [M]; undefined where there is no piece.
+  /// All values, [M]; undefined if there is no piece.
   [[nodiscard]] at::Tensor const& numbers() const { return numbers_; }
   [[nodiscard]] std::vector<piece> const& pieces() const { return pieces_; }
 
-  /// Zeros that lie as the numbers do.
+  /// A buffer of zeros with the same layout.
   [[nodiscard]] at::Tensor like(at::TensorOptions const& options) const { return at::zeros({end_}, options.requires_grad(false)); }
-  /// Piece i of a block that lies as the numbers do.
+  /// Piece i of a buffer with the same layout.
   [[nodiscard]] at::Tensor view_of(at::Tensor const& block, std::size_t i) const {
-    // Views of one block would count each other's changes, which backward takes for changes of their own: so each with its own counter.
+    // Views of one tensor share a version counter, so autograd would take a change of one view for a change of all. variable_data() gives
+    // each view a counter of its own.
     return at::as_strided(block, pieces_[i].view.sizes(), pieces_[i].view.strides(), pieces_[i].begin).variable_data();
   }
 

@@ -1,10 +1,10 @@
-// c2f/train/generators.hpp: LibTorch's own generators, of the host and of a device, which networks made with torch::nn draw from.
+// c2f/train/generators.hpp: LibTorch's default random generators of the host and of a device, which torch::nn modules draw from.
 //
 //   c2f::detail::generators const all(recipe.device());
 //   auto const before = all.states();                     // copies, by the device's name: "cpu", "cuda:0"
 //   all.assign(before);
 //
-// c2f itself draws from none of them (core/random.hpp).
+// c2f itself uses none of them (core/random.hpp).
 #pragma once
 
 #include <c2f/train/state.hpp>
@@ -32,7 +32,7 @@ class generators {
     for_each([&](std::string const& name, at::Generator& each) { all.emplace_back(name, each.get_state()); });
     return all;
   }
-  /// Those that are among them.
+  /// Sets the generators that are named in `states`.
   void assign(named_tensors const& states) const {
     for_each([&](std::string const& name, at::Generator& each) {
       for (auto const& [of, state] : states)

@@ -1,16 +1,17 @@
-// c2f/train/interrupt.hpp: Ctrl-C ends a training after the step it is in, with the report so far.
+// c2f/train/interrupt.hpp: an observer that stops a training on Ctrl-C: after the current step, with the report so far.
 //
 //   c2f::interrupt on_ctrl_c;
-//   auto report = c2f::fit(model, data, recipe, on_ctrl_c);      // report.stopped is true when it was pressed
+//   auto report = c2f::fit(model, data, recipe, on_ctrl_c);      // report.stopped is true if it was pressed
 //
-// SIGINT and SIGTERM are caught while the object lives; a second signal, either of them, ends the program as if it had not been there.
-// With c2f::checkpoints in the call, what was done is kept before fit returns; a program that returns 0 then has ended cleanly.
+// SIGINT and SIGTERM are caught while the object lives; a second signal, either of them, ends the program as usual. With c2f::checkpoints
+// as another observer, fit saves the state before it returns. All objects share one flag, which is never reset.
 #pragma once
 
 #include <csignal>
 
 namespace c2f {
 
+/// Catches SIGINT and SIGTERM for its lifetime.
 class interrupt {
  public:
   interrupt() : before_int_(std::signal(SIGINT, &interrupt::note)), before_term_(std::signal(SIGTERM, &interrupt::note)) {}
@@ -21,15 +22,15 @@ class interrupt {
     std::signal(SIGTERM, before_term_);
   }
 
-  [[nodiscard]] bool stop() const { return asked_ != 0; }
+  [[nodiscard]] bool stop() const { return caught_ != 0; }
 
  private:
   static void note(int) {
-    asked_ = 1;
+    caught_ = 1;
     std::signal(SIGINT, SIG_DFL);
     std::signal(SIGTERM, SIG_DFL);
   }
-  inline static std::sig_atomic_t volatile asked_ = 0;
+  inline static std::sig_atomic_t volatile caught_ = 0;
   void (*before_int_)(int);
   void (*before_term_)(int);
 };

@@ -1,14 +1,17 @@
-// c2f/train/observer.hpp: who is told what a training does.
+// c2f/train/observer.hpp: observers of a training, and the records they receive.
 //
 //   struct my_log {
-//     void on_epoch(c2f::epoch_record const& e) { … }        // any of these
+//     void on_epoch(c2f::epoch_record const& e) { … }        // one or more of the functions below
 //   };
 //   c2f::fit(model, data, recipe, my_log{});
 //
-// on_start, on_step, on_epoch and on_end are told; on_resume hears of what was done before, after on_start, where a training goes on.
-// stop() is asked before every step and every batch of an evaluation. Observers run in the training thread, in the order they are given.
-// c2f/print/observers.hpp has a progress bar and JSON lines, train/interrupt.hpp ends a training on Ctrl-C, train/checkpoint.hpp keeps its
-// state: restore(state) is asked before the first step and says whether it put one back, keep(state, moment) comes after the others.
+// fit calls on_start before the first step, on_step after each step, on_epoch after each epoch and its evaluation, and on_end at the end.
+// If a training is resumed, on_resume follows on_start, with the report up to there. stop() is called before every step and every batch of
+// an evaluation; true ends the training. An observer that saves the training has restore(state), called before the first step, which
+// returns whether it restored a state, and keep(state, moment), called after the other functions. All run in the training thread, in the
+// order in which the observers are passed; exceptions end the training.
+//
+// Observers of c2f: a progress bar and JSON lines (print/observers.hpp), Ctrl-C (train/interrupt.hpp), checkpoints (train/checkpoint.hpp).
 #pragma once
 
 #include <c2f/core/progress.hpp>
@@ -23,61 +26,65 @@ namespace c2f {
 
 using named_values = std::vector<std::pair<std::string, double>>;
 
+/// The size of a training.
 struct training_start {
   std::string task;
   std::int64_t parameters = 0, samples = 0, epochs = 0, steps_an_epoch = 0;
-  std::int64_t done = 0;  ///< steps that were done before, where the training goes on
+  std::int64_t done = 0;  ///< steps completed before a resumed training continues
 };
 
+/// One training step.
 struct step_record {
   std::int64_t epoch = 0, step = 0;  ///< from 0
   std::int64_t iteration = 0;        ///< steps before this one
   double t = 0, learning_rate = 0;
-  named_values losses{};  ///< by name, of this step's samples
-  bool skipped = false;   ///< loss or gradient was not finite, and nothing has changed
+  named_values losses{};  ///< by name, over this step's samples
+  bool skipped = false;   ///< the loss or a gradient was not finite, so nothing was updated
 };
 
-/// The score of one stage ("coarse", "fine", "answer") on the test split.
+/// The metrics of one stage ("coarse", "fine", "answer") on the test split.
 struct stage_score {
   std::string stage;
-  named_values values;  ///< e.g. top1, top5, from 0 to 1
+  named_values values;  ///< such as top1 and top5, 0 ... 1
 };
 
+/// One epoch and its evaluation.
 struct epoch_record {
-  std::int64_t epoch = 0;  ///< from 0
+  std::int64_t epoch = 0;           ///< from 0
   double t = 0, learning_rate = 0;  ///< of its last step
-  named_values losses;     ///< mean over the steps that were not skipped
-  std::int64_t skipped = 0;
+  named_values losses;              ///< mean over the steps that were not skipped
+  std::int64_t skipped = 0;         ///< number of skipped steps
   std::vector<stage_score> scores;
   double train_seconds = 0, test_seconds = 0, steps_a_second = 0;
 };
 
 /// Samples that could not be read, of the training and the test split.
 struct faulty_samples {
-  std::int64_t samples = 0, replaced = 0;  ///< how many there are, and how often another one stood in
-  std::vector<std::string> reasons;        ///< the first ones
+  std::int64_t samples = 0, replaced = 0;  ///< the number of faulty samples, and of replacements
+  std::vector<std::string> reasons;        ///< error messages, at most 1,000 per split
 };
 
+/// The result of fit.
 struct training_report {
   training_start start;
-  std::vector<epoch_record> epochs;  ///< the whole ones
+  std::vector<epoch_record> epochs;  ///< the completed ones
   std::int64_t skipped = 0;          ///< steps whose loss or gradient was not finite
   bool stopped         = false;      ///< by an observer, before the end
   faulty_samples faulty;
-  std::string not_captured{};  ///< where the recipe can record steps and they were run: why
+  std::string not_captured{};  ///< why steps were not captured, if the recipe's accelerator has graph capture
 };
 
-/// All that the rest of a training depends on; train/state.hpp.
+/// Everything that the remaining steps of a training depend on: train/state.hpp.
 struct training_state;
-/// When an observer may keep it.
+/// When keep() is called.
 enum class moment {
   step,   ///< after every step
   epoch,  ///< after every epoch and its scores
-  stop,   ///< when an observer has ended the training
+  stop,   ///< when an observer stopped the training
 };
 
-/// One that does not look at the state after every step says so by keeps_step(progress): whether it will look when so much is done.
-/// Without it fit waits for every step before it begins the next one, which costs a GPU its head start.
+/// An observer that saves the state of the training. The optional keeps_step(progress) returns whether keep() reads the state after the
+/// step that ends there. Without it, fit waits for every step before it queues the next one, and a GPU idles in between.
 template <class O>
 concept state_keeper = requires(O& o, training_state& s) {
   { o.restore(s) } -> std::convertible_to<bool>;
@@ -126,9 +133,9 @@ template <class O>
 void keep(O& o, training_state const& state, moment when) {
   if constexpr (state_keeper<O>) o.keep(state, when);
 }
-/// Whether keep() after the step before `now` would look at the state.
+/// Whether keep() reads the state after the step that ends at `now`.
 template <class O>
-bool looks_at(O& o, progress const& now) {
+bool reads_state_after(O& o, progress const& now) {
   if constexpr (requires {
                   { o.keeps_step(now) } -> std::convertible_to<bool>;
                 })

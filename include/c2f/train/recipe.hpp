@@ -1,13 +1,14 @@
-// c2f/train/recipe.hpp: how a task is trained.
+// c2f/train/recipe.hpp: the settings of a training: epochs, batch, learning rate, optimiser, device.
 //
 //   c2f::fit(model, data, c2f::recipe::cifar{}.epochs(30).seed(7));
 //   c2f::fit(model, data, c2f::recipe::settings{}.epochs(10).learning_rate(0.05).warm_up(200).milestone(0.5).milestone(0.75));
 //
-// Milestones of the learning rate are fractions of the training, so a shorter run keeps the recipe's shape.
+// Milestones of the learning rate are fractions of the training, so that a shorter run has the same schedule.
 //
-// .ema(0.999) keeps a moving average of the networks beside the ones that are trained. Every evaluation, and so every score and the best
-// checkpoint, is of the average, and fit leaves it in the model when it returns. It takes parameters and running statistics; what is not
-// a floating-point number is copied.
+// .ema(0.999) keeps a moving average of the networks' parameters and running statistics. Every evaluation, and so every score and the
+// choice of the best checkpoint, uses the average, and fit leaves it in the model when it returns. Integer buffers are copied.
+//
+// Errors: c2f::input_error for a value out of range.
 #pragma once
 
 #include <c2f/execution/accelerator.hpp>
@@ -24,16 +25,16 @@
 
 namespace c2f::recipe {
 
-/// A moving average of a network's numbers, updated after every `every` steps: average += (1 - d) * (number - average), where d is
-/// min(decay, (1 + k) / (warm_up + k)) in update k = 0, 1, ...; warm_up = 1 makes it decay from the first one on.
+/// A moving average of a network's tensors, updated after every `every`-th step: average += (1 - d) * (value - average), where d =
+/// min(decay, (1 + k) / (warm_up + k)) in update k = 0, 1, ...; with warm_up = 1, d is `decay` from the first update on.
 struct ema_options {
-  double decay         = 0;  ///< 0: there is none
+  double decay         = 0;  ///< 0: no average
   std::int64_t every   = 1;
   std::int64_t warm_up = 10;
   [[nodiscard]] bool on() const { return decay > 0; }
 };
 
-/// A plain recipe; each setter returns the recipe, so that they chain.
+/// The settings, with defaults. Each setter returns the recipe, so that calls chain. A value out of range is a c2f::input_error.
 class settings {
  public:
   settings& epochs(std::int64_t n) { return set(epochs_, n, n >= 1, "epochs", "1 or more"); }
@@ -43,10 +44,10 @@ class settings {
   settings& nesterov(bool on) { return set(sgd_.nesterov, on, true, "", ""); }
   settings& weight_decay(double value, multiplier_rule rule = &decay_all) {
     sgd_.multipliers = adam_.multipliers = rule;
-    adam_.weight_decay         = value;
+    adam_.weight_decay                   = value;
     return set(sgd_.weight_decay, value, value >= 0, "weight_decay", "0 or more");
   }
-  /// Adam, or AdamW where .decoupled, instead of gradient descent with momentum; the weight decay is that of weight_decay().
+  /// Adam, or AdamW where .decoupled, instead of SGD with momentum; the weight decay is that of weight_decay().
   settings& adam(adam_options const& options) {
     auto const fits = [](double beta) { return beta >= 0 && beta < 1; };
     set(adam_.beta1, options.beta1, fits(options.beta1), "beta1", "from 0 to below 1");
@@ -58,7 +59,7 @@ class settings {
   }
   /// The learning rate rises linearly over the first `steps` steps.
   settings& warm_up(std::int64_t steps) { return set(warm_up_, steps, steps >= 0, "warm_up", "0 or more"); }
-  /// From this fraction of the epochs on, the learning rate is `factor` times what it was.
+  /// From this fraction of the epochs on, the learning rate is multiplied by `factor`.
   settings& milestone(double fraction, double factor = 0.1) {
     milestones_.push_back({fraction, factor});
     return set(milestones_.back().at, fraction, fraction > 0 && fraction <= 1, "milestone", "above 0 and up to 1");
@@ -67,23 +68,24 @@ class settings {
     milestones_.clear();
     return *this;
   }
-  /// Keeps a moving average of the networks (above) and evaluates that.
+  /// Keeps a moving average of the networks (ema_options) and evaluates it.
   settings& ema(double decay, std::int64_t every = 1, std::int64_t warm_up = 10) {
     set(ema_.every, every, every >= 1, "ema's every", "1 or more");
     set(ema_.warm_up, warm_up, warm_up >= 1, "ema's warm_up", "1 or more");
     return set(ema_.decay, decay, decay >= 0 && decay < 1, "ema", "from 0 to below 1");
   }
-  /// A gradient whose norm, over all parameters, is larger is scaled down to it; 0: as it is.
+  /// Clips the gradients to this common norm (torch.nn.utils.clip_grad_norm_); 0: no clipping.
   settings& clip(double norm) { return set(clip_, norm, norm >= 0, "clip", "0 or more"); }
-  /// A step adds up the gradients of so many batches, each weighted by its samples; the last step of an epoch may have fewer.
+  /// The batches whose gradients are accumulated in a step, each weighted by its samples; the last step of an epoch may have fewer.
   settings& accumulate(std::int64_t batches) { return set(accumulate_, batches, batches >= 1, "accumulate", "1 or more"); }
-  /// A step whose loss or gradient is not finite is skipped; so many in a row end the training.
+  /// A step whose loss or gradient is not finite is skipped; this many skipped steps in a row end the training.
   settings& stop_after_skips(std::int64_t n) { return set(stop_after_skips_, n, n >= 1, "stop_after_skips", "1 or more"); }
-  /// The same bytes from every run of the same program on the same kind of machine; an operation that cannot is refused.
+  /// Every run of the same program on the same kind of machine gives the same bytes. An operation without a deterministic algorithm is an
+  /// error (train/deterministic.hpp).
   settings& deterministic(bool on = true) { return set(deterministic_, on, true, "", ""); }
-  /// Of order, augmentation, source and every other random choice, also those of LibTorch's own generators.
+  /// The seed of order, augmentation, source and all other random choices, and of LibTorch's generators.
   settings& seed(std::uint64_t value) { return set(seed_, value, true, "", ""); }
-  /// Threads that prepare batches; 0: the training thread does.
+  /// The number of threads that prepare batches; 0: the training thread does it.
   settings& threads(int n) { return set(threads_, n, n >= 0, "threads", "0 or more"); }
   /// A sample that cannot be read stops the training instead of being replaced by another.
   settings& strict(bool on = true) { return set(strict_, on, true, "", ""); }
@@ -92,7 +94,7 @@ class settings {
   settings& bf16(bool on = true) { return set(bf16_, on, true, "", ""); }
   settings& channels_last(bool on) { return set(channels_last_, on, true, "", ""); }
   settings& device(at::Device where) { return on({.device = where}); }
-  /// The device with what makes it fast: c2f::cuda::gpu() (c2f/cuda/gpu.hpp).
+  /// A device with fused operations and graph capture, such as c2f::cuda::gpu() (c2f/cuda/gpu.hpp).
   settings& on(c2f::accelerator const& accelerator) {
     accelerator_ = accelerator;
     return *this;
@@ -101,7 +103,7 @@ class settings {
   [[nodiscard]] std::int64_t epochs() const { return epochs_; }
   [[nodiscard]] std::int64_t batch() const { return batch_; }
   [[nodiscard]] sgd_options const& optimizer() const { return sgd_; }
-  /// The optimiser of a network by this recipe; low: with bfloat16 copies (train/optimizer.hpp).
+  /// This recipe's optimiser for a network; low: with a bfloat16 copy of the parameters (train/optimizer.hpp).
   [[nodiscard]] std::unique_ptr<c2f::optimizer> make_optimizer(any_network net, bool low = false) const {
     if (uses_adam_) return std::make_unique<c2f::adam>(net, adam_, low);
     return std::make_unique<c2f::sgd>(net, sgd_, low);
@@ -120,8 +122,8 @@ class settings {
   [[nodiscard]] std::int64_t stop_after_skips() const { return stop_after_skips_; }
   [[nodiscard]] bool deterministic() const { return deterministic_; }
 
-  /// Every value but the seed that what a training computes depends on, by the name that checkpoints store (setting_of). The multiplier
-  /// rule is a function and not among them.
+  /// All settings that affect the results, except the seed, by the names that checkpoints store (setting_of). The multiplier rule is a
+  /// function and not included.
   [[nodiscard]] named_values values() const {
     named_values all{{"epochs", static_cast<double>(epochs_)},
                      {"batch", static_cast<double>(batch_)},
@@ -156,7 +158,8 @@ class settings {
     double learning_rate = learning_rate_;
     for (auto const& each : milestones_)
       if (static_cast<double>(now.epoch) >= each.at * static_cast<double>(epochs_)) learning_rate *= each.factor;
-    return now.iteration < warm_up_ ? learning_rate * static_cast<double>(now.iteration + 1) / static_cast<double>(warm_up_) : learning_rate;
+    return now.iteration < warm_up_ ? learning_rate * static_cast<double>(now.iteration + 1) / static_cast<double>(warm_up_)
+                                    : learning_rate;
   }
 
  private:
@@ -182,7 +185,7 @@ class settings {
   c2f::accelerator accelerator_;
 };
 
-/// The setter of a value that checkpoints store under another name, so that their format stays.
+/// The name of the setter for a value that checkpoints store under another name.
 [[nodiscard]] inline std::string setting_of(std::string stored) {
   if (stored == "rate") return "learning_rate";
   if (auto const at = stored.find("drop_at"); at != std::string::npos) stored.replace(at, std::string_view("drop_at").size(), "milestone");

@@ -1,13 +1,13 @@
-// c2f/train/state.hpp: all that the rest of a training depends on.
+// c2f/train/state.hpp: the state of a training: everything that its remaining steps depend on.
 //
 //   struct my_keeper {
-//     bool restore(c2f::training_state& state);                       // before the first step: puts one back, or says false
+//     bool restore(c2f::training_state& state);                       // before the first step: restores a state, or returns false
 //     void keep(c2f::training_state const& state, c2f::moment when);  // after every step and epoch, and when the training is stopped
 //   };
 //
-// The tensors share their memory with the training: to put a state back, copy numbers into them and assign the rest. What is not here is
-// a function of it: the order of the samples, their augmentation and every random choice follow from the seed, the epoch and the sample;
-// t and the learning rate from `now`. c2f::checkpoints (train/checkpoint.hpp) keeps it in files.
+// The tensors share their memory with the training: to restore a state, copy values into them and assign the other members. Everything else
+// is computed from the state: the order of the samples, their augmentation and all random choices from seed, epoch and sample id; t and the
+// learning rate from `now`. c2f::checkpoints (train/checkpoint.hpp) saves it in files.
 #pragma once
 
 #include <c2f/core/progress.hpp>
@@ -22,25 +22,26 @@ namespace c2f {
 
 using named_tensors = std::vector<std::pair<std::string, at::Tensor>>;
 
+/// The state between two steps.
 struct training_state {
-  // Whose state it is.
+  // The identity of the training.
   std::uint64_t type = 0;  ///< a hash of the types that the completed task is made of
   std::uint64_t seed = 0;
   named_values recipe;
 
-  // Its numbers, by the paths of the parameters and buffers.
-  named_tensors leaves, parameters;  ///< all; those that are trained
-  named_tensors momenta;
-  named_tensors averages;    ///< of all leaves; empty without recipe.ema
-  named_tensors generators;  ///< LibTorch's own, for networks that draw from them; here these are copies
+  // Its tensors, by path.
+  named_tensors model, parameters;  ///< all parameters and buffers; the trained parameters
+  named_tensors optimizer_state;    ///< the optimiser state: momenta of SGD, or moments and update count of Adam
+  named_tensors averages;           ///< the moving average of the whole model; empty without recipe.ema
+  named_tensors generators;         ///< the states of LibTorch's generators, which torch::nn modules draw from; copies, not shared
 
-  // Where it stands.
+  // Its progress.
   progress now;
-  std::int64_t step     = 0;       ///< steps of this epoch that are done
-  std::int64_t in_a_row = 0;       ///< the last so many steps were skipped
-  epoch_record epoch;              ///< this epoch so far; its losses are sums
-  training_report report;          ///< so far
-  data::replacements train, test;  ///< what could not be read
+  std::int64_t step             = 0;  ///< completed steps of this epoch
+  std::int64_t skipped_in_a_row = 0;  ///< the number of skipped steps in a row, up to now
+  epoch_record epoch;                 ///< this epoch up to now; losses are sums
+  training_report report;             ///< up to now
+  data::replacements train, test;     ///< the samples that could not be read
 };
 
 }  // namespace c2f

@@ -26,7 +26,7 @@ int main() {
   auto const images = at::ones({4, 3, 32, 32}).to(recipe.device()), truth = at::arange(4).to(recipe.device());
   c2f::pass step{.mode = c2f::train, .truth = truth, .t = 0};
   {
-    c2f::with_fused const scope(&c2f::cuda::fused);  // on a CPU the kernels' twins
+    c2f::with_fused const scope(&c2f::cuda::fused);  // on a CPU: the CPU versions of the kernels
     model(images, step);
     step.loss().backward();
   }

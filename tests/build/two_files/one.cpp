@@ -1,4 +1,4 @@
-// Two translation units with the same headers and the same model: what is not inline is defined twice, and the linker says so.
+// Two translation units with the same headers and the same model: a function that is not inline is a linker error.
 #include "tiny.hpp"
 
 int main() {

@@ -1,6 +1,6 @@
-// expect-error: the wanted sentence
+// expect-error: the wanted message
 // errors: 2
-#ifndef TWIN_OK
+#ifndef CORRECTED
 int value = no_such_name;
-static_assert(false, "the wanted sentence");
+static_assert(false, "the wanted message");
 #endif

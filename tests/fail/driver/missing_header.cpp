@@ -1,4 +1,4 @@
-// expect-error: the wanted sentence
-#ifndef TWIN_OK
-#include "no_such_header.hpp"  // the wanted sentence
+// expect-error: the wanted message
+#ifndef CORRECTED
+#include "no_such_header.hpp"  // the wanted message
 #endif

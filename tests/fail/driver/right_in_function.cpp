@@ -6,7 +6,7 @@ int call() {
   return A;
 }
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 int value = call<1>();
 #else
 int value = call<-1>();

@@ -4,7 +4,7 @@ struct check {
   static_assert(A == B, "sizes differ; write the same twice");
 };
 
-#ifdef TWIN_OK
+#ifdef CORRECTED
 check<1, 1> value;
 #else
 check<1, 2> value;

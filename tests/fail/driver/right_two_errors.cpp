@@ -1,7 +1,7 @@
-// expect-error: first [[]a; b] sentence
-// expect-error: second sentence
+// expect-error: first [[]a; b] message
+// expect-error: second message
 // errors: 2
-#ifndef TWIN_OK
-static_assert(false, "first [a; b] sentence");
-static_assert(false, "second sentence");
+#ifndef CORRECTED
+static_assert(false, "first [a; b] message");
+static_assert(false, "second message");
 #endif

@@ -1,5 +1,5 @@
-// expect-error: the wanted sentence
-#ifndef TWIN_OK
-static_assert(false, "the wanted sentence");
+// expect-error: the wanted message
+#ifndef CORRECTED
+static_assert(false, "the wanted message");
 int value = no_such_name;
 #endif

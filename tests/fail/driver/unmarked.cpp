@@ -1,3 +1,3 @@
-#ifndef TWIN_OK
-static_assert(false, "a sentence nobody asked for");
+#ifndef CORRECTED
+static_assert(false, "an unexpected message");
 #endif

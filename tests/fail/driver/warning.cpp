@@ -1,4 +1,4 @@
-// expect-error: the wanted sentence
-#ifndef TWIN_OK
-#warning the wanted sentence
+// expect-error: the wanted message
+#ifndef CORRECTED
+#warning the wanted message
 #endif

@@ -1,7 +1,7 @@
 // c2f/cuda/autograd/fused_bias_relu.hpp: cuda/kernels/bias_relu.cuh for tensors, with its gradient.
 //
-// Costs: one launch, and two for the way back; y, which is kept, then dx and the sums of at most 128 strips. Error: channels that are not a
-// multiple of 8.
+// Costs: one launch forward, two backward. Memory: y, which is saved for the backward pass, then dx and the sums of at most 128 row blocks.
+// Error: channels that are not a multiple of 8.
 #pragma once
 
 #include <c2f/cuda/kernels/bias_relu.cuh>
@@ -35,13 +35,13 @@ struct bias_relu_function : torch::autograd::Function<bias_relu_function> {
     at::Tensor const y = context->get_saved_variables()[0], dy = as_map(gradients[0], at::MemoryFormat::ChannelsLast),
                      dx = y.defined() ? at::empty_like(y) : dy, to_bias = at::empty({dy.size(1)}, dy.options());
     for_number(dy, [&]<class Number>(Number*) {
-      tiles::cut const cut      = tiling_of<Number>(dy);
-      at::Tensor const partials = empty_partials(cut, dy);
-      auto* const pairs         = partials_in(partials);
-      auto const* const out     = y.defined() ? read<Number>(y) : nullptr;
-      tiles::for_tiles(bias_relu_backward<Number>{read<Number>(dy), out, out != nullptr ? write<Number>(dx) : nullptr, pairs, cut}, cut,
-                       device_stream_of(dy));
-      tiles::for_tiles(bias_sums<Number>{pairs, write<Number>(to_bias), cut}, cut.one_row_block(), device_stream_of(dy));
+      tiles::tiling const tiling = tiling_of<Number>(dy);
+      at::Tensor const partials  = empty_partials(tiling, dy);
+      auto* const pairs          = partials_in(partials);
+      auto const* const out      = y.defined() ? read<Number>(y) : nullptr;
+      tiles::for_tiles(bias_relu_backward<Number>{read<Number>(dy), out, out != nullptr ? write<Number>(dx) : nullptr, pairs, tiling},
+                       tiling, device_stream_of(dy));
+      tiles::for_tiles(bias_sums<Number>{pairs, write<Number>(to_bias), tiling}, tiling.one_row_block(), device_stream_of(dy));
     });
     return {dx, to_bias, context->saved_data["shortcut"].toBool() ? dx : at::Tensor(), {}};
   }

@@ -4,12 +4,14 @@
 #include <c2f/cuda/autograd/fused_map.hpp>
 #include <c2f/cuda/kernels/broadcast_interior.cuh>
 
+#include <optional>
+
 namespace c2f::cuda::detail {
 
-/// Whether a thread may do 16 bytes of channels of maps of this shape.
+/// Whether a thread can process 16 bytes of channels of maps of this shape.
 [[nodiscard]] inline bool in_whole_words(map_shape const& map) { return map.last && map.channels % 8 == 0; }
 
-/// The sums of a stretched map's gradient that belong to the numbers of the tiny one: of its channels from `first` on.
+/// The gradient of the small map: sums of the broadcast map's gradient, from its channel `first` on.
 [[nodiscard]] inline at::Tensor broadcast_interior_backward(at::Tensor const& gradient_, map_shape const& of_tiny, int first) {
   auto const format         = format_of(of_tiny);
   at::Tensor const gradient = as_map(gradient_, format);
@@ -36,11 +38,12 @@ struct broadcast_interior_function : torch::autograd::Function<broadcast_interio
     map_shape const of_tiny = shape_of(tiny, format), large = of_tiny.resized(height, width);
     at::Tensor const to = empty_map(large, tiny, tiny.scalar_type());
     for_number(tiny, [&]<class Number>(Number*) {
-      Number const* const below = onto.defined() ? read<Number>(onto) : nullptr;
-      if (broadcast_interior_words<Number> const work{read<Number>(tiny), below, write<Number>(to), of_tiny, large}; in_whole_words(large))
+      Number const* const addend = onto.defined() ? read<Number>(onto) : nullptr;
+      if (broadcast_interior_words<Number> const work{read<Number>(tiny), addend, write<Number>(to), of_tiny, large}; in_whole_words(large))
         for_each(work, work.count(), device_stream_of(tiny));
       else
-        fill(write<Number>(to), large, cuda::broadcast_interior<Number>{read<Number>(tiny), below, of_tiny, large}, device_stream_of(tiny));
+        fill(write<Number>(to), large, cuda::broadcast_interior<Number>{read<Number>(tiny), addend, of_tiny, large},
+             device_stream_of(tiny));
     });
     save_shape(*context, of_tiny);
     context->saved_data["onto"] = onto.defined();
@@ -56,12 +59,12 @@ struct broadcast_interior_function : torch::autograd::Function<broadcast_interio
   }
 };
 
-/// fused_operations::stretch.
+/// fused_operations::broadcast_interior.
 inline at::Tensor broadcast_interior(at::Tensor const& tiny, std::int64_t height, std::int64_t width, at::MemoryFormat format,
-                          at::Tensor const& onto) {
+                                     at::Tensor const& onto) {
   at::Tensor const number = as_number(onto.defined() ? onto : tiny);
-  return broadcast_interior_function::apply(tiny.to(number.scalar_type()), onto.defined() ? std::optional<at::Tensor>(number) : std::nullopt, height,
-                                 width, format);
+  return broadcast_interior_function::apply(tiny.to(number.scalar_type()),
+                                            onto.defined() ? std::optional<at::Tensor>(number) : std::nullopt, height, width, format);
 }
 
 }  // namespace c2f::cuda::detail

@@ -12,13 +12,14 @@ struct concat_broadcast_function : torch::autograd::Function<concat_broadcast_fu
     at::Tensor const x    = as_map(x_);
     at::Tensor const tiny = tiny_.contiguous(x.suggest_memory_format());
     map_shape const of_x = shape_of(x), of_tiny = shape_of(tiny, x.suggest_memory_format());
-    map_shape const joined = of_x.with_channels(of_x.channels + of_tiny.channels);
-    at::Tensor const both  = empty_map(joined, x, x.scalar_type());
+    map_shape const joined  = of_x.with_channels(of_x.channels + of_tiny.channels);
+    at::Tensor const result = empty_map(joined, x, x.scalar_type());
     for_number(x, [&]<class Number>(Number*) {
-      fill(write<Number>(both), joined, concat_broadcast<Number>{read<Number>(x), read<Number>(tiny), of_x, of_tiny}, device_stream_of(x));
+      fill(write<Number>(result), joined, concat_broadcast<Number>{read<Number>(x), read<Number>(tiny), of_x, of_tiny},
+           device_stream_of(x));
     });
     save_shape(*context, of_tiny);
-    return both;
+    return result;
   }
   static variable_list backward(AutogradContext* context, variable_list const& gradients) {
     map_shape const of_tiny = saved_shape(*context);

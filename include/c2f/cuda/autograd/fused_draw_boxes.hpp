@@ -6,7 +6,7 @@
 
 namespace c2f::cuda::detail {
 
-/// Without a gradient.
+/// The maps, without a gradient.
 inline at::Tensor drawn_boxes(at::Tensor const& boxes, map_shape const& shape, double edge) {
   at::Tensor const maps = empty_map(shape, boxes, at::kFloat);
   fill(write<float>(maps), shape, cuda::draw_boxes{read<float>(boxes), static_cast<float>(edge), shape}, device_stream_of(boxes));

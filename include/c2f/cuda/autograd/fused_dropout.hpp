@@ -6,7 +6,7 @@
 
 namespace c2f::cuda::detail {
 
-struct drop_function : torch::autograd::Function<drop_function> {
+struct dropout_function : torch::autograd::Function<dropout_function> {
   static at::Tensor forward(AutogradContext* context, at::Tensor const& x, at::Tensor const& ids, at::Tensor const& keys,
                             double probability, std::int64_t what) {
     context->save_for_backward({ids, keys});
@@ -31,24 +31,24 @@ struct drop_function : torch::autograd::Function<drop_function> {
     for_number(x, [&]<class Number>(Number*) {
       Number factor;
       store(factor, static_cast<float>(1 / (1 - probability)));
-      cuda::drop<Number> const work{.x           = read<Number>(x),
-                                    .to          = write<Number>(to),
-                                    .ids         = read<std::int64_t>(ids),
-                                    .keys        = read<std::int64_t>(keys),
-                                    .each        = x.numel() / x.size(0),
-                                    .channels    = last ? x.size(1) : 1,
-                                    .probability = probability,
-                                    .factor      = load(factor),
-                                    .what        = static_cast<std::uint32_t>(what)};
+      cuda::dropout<Number> const work{.x           = read<Number>(x),
+                                       .to          = write<Number>(to),
+                                       .ids         = read<std::int64_t>(ids),
+                                       .keys        = read<std::int64_t>(keys),
+                                       .each        = x.numel() / x.size(0),
+                                       .channels    = last ? x.size(1) : 1,
+                                       .probability = probability,
+                                       .factor      = load(factor),
+                                       .what        = static_cast<std::uint32_t>(what)};
       for_blocks(work, x.size(0) * work.chunks(), device_stream_of(x));
     });
     return to;
   }
 };
 
-/// fused_operations::drop.
+/// fused_operations::dropout.
 inline at::Tensor dropout(at::Tensor const& x, at::Tensor const& ids, at::Tensor const& keys, double probability, std::uint32_t what) {
-  return drop_function::apply(x, ids, keys, probability, static_cast<std::int64_t>(what));
+  return dropout_function::apply(x, ids, keys, probability, static_cast<std::int64_t>(what));
 }
 
 }  // namespace c2f::cuda::detail

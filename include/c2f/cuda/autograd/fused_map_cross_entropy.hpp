@@ -10,7 +10,7 @@ struct map_cross_entropy_function : torch::autograd::Function<map_cross_entropy_
   static at::Tensor forward(AutogradContext* context, at::Tensor const& raw_, at::Tensor const& truth_, std::int64_t ignore) {
     at::Tensor const raw = as_map(raw_), truth = truth_.contiguous();
     auto const floats       = raw.options().dtype(at::kFloat);
-    at::Tensor const pixels = at::empty({2, truth.numel()}, floats), share = at::empty({}, floats), loss = at::empty({}, floats);
+    at::Tensor const pixels = at::empty({2, truth.numel()}, floats), inverse_count = at::empty({}, floats), loss = at::empty({}, floats);
     auto* const pixel = write<float>(pixels);
     for_number(raw, [&]<class Number>(Number*) {
       map_shape const shape     = shape_of(raw);
@@ -24,9 +24,9 @@ struct map_cross_entropy_function : torch::autograd::Function<map_cross_entropy_
                  shape.samples, device_stream_of(raw));
       else
         for_blocks(work, sums, device_stream_of(raw));
-      for_blocks(map_cross_entropy_mean{work.partial, sums, write<float>(loss), write<float>(share)}, 1, device_stream_of(raw));
+      for_blocks(map_cross_entropy_mean{work.partial, sums, write<float>(loss), write<float>(inverse_count)}, 1, device_stream_of(raw));
     });
-    context->save_for_backward({raw, truth, pixels, share});
+    context->save_for_backward({raw, truth, pixels, inverse_count});
     context->saved_data["ignore"] = ignore;
     return loss;
   }

@@ -9,7 +9,7 @@
 
 namespace c2f::cuda::detail {
 
-/// f(corners, first sample, samples) for each launch's worth of samples; corners: [row, column] of each sample, one after the other.
+/// f(corners, first sample, samples) for the samples of each launch. corners: [row, column] of each sample, one after the other.
 template <class F>
 void for_corners(at::IntArrayRef corners, F const& f) {
   auto const samples = static_cast<std::int64_t>(corners.size() / 2);

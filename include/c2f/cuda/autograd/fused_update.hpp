@@ -1,6 +1,6 @@
 // c2f/cuda/autograd/fused_update.hpp: cuda/kernels/update.cuh for tensors.
 //
-// Errors: a gradient that is not what execution/fused_operations.hpp asks for throws c2f::error before anything is changed.
+// Errors: c2f::error where a gradient does not have the form that execution/fused_operations.hpp describes; nothing is changed then.
 #pragma once
 
 #include <c2f/execution/fused_operations.hpp>
@@ -25,7 +25,7 @@ template <class Number>
   return tensor.defined() ? write<Number>(tensor) : nullptr;
 }
 
-/// The parts that have a gradient. One that is larger than `most` elements becomes several.
+/// The parts that have a gradient. A piece of more than `most` elements becomes several parts.
 inline std::vector<flat_part> parts_of(std::span<at::Tensor const> gradients, std::span<flat_piece const> pieces, double weight_decay,
                                        std::int64_t most = std::int64_t{1} << 31) {
   if (gradients.size() != pieces.size())
@@ -46,18 +46,18 @@ inline std::vector<flat_part> parts_of(std::span<at::Tensor const> gradients, st
                   "; it must begin at a multiple of 64 behind the one before");
     auto const* const data = static_cast<char const*>(gradient.const_data_ptr());
     for (std::int64_t at = 0; at < piece.size; at += most)
-      parts.push_back({.gradient    = data + at * static_cast<std::int64_t>(gradient.element_size()),
-                       .begin       = static_cast<std::uint32_t>((piece.begin + at) / 64) & 0x7FFFFFFFu,
-                       .in_bfloat16 = low ? 1u : 0u,
-                       .size        = static_cast<std::uint32_t>(std::min(most, piece.size - at)),
-                       .rate        = static_cast<float>(piece.learning_rate_multiplier),
-                       .decay       = static_cast<float>(weight_decay * piece.weight_decay_multiplier)});
+      parts.push_back({.gradient                 = data + at * static_cast<std::int64_t>(gradient.element_size()),
+                       .begin                    = static_cast<std::uint32_t>((piece.begin + at) / 64) & 0x7FFFFFFFu,
+                       .in_bfloat16              = low ? 1u : 0u,
+                       .size                     = static_cast<std::uint32_t>(std::min(most, piece.size - at)),
+                       .learning_rate_multiplier = static_cast<float>(piece.learning_rate_multiplier),
+                       .decay                    = static_cast<float>(weight_decay * piece.weight_decay_multiplier)});
   }
   return parts;
 }
 
-/// Calls work(table) for tables that hold all parts, in their order: one small table where they fit, which costs less to hand to a launch,
-/// else as many large ones as it takes.
+/// Calls work(table) for tables that hold all parts, in their order: one small table where they fit, which makes a cheaper kernel argument,
+/// else as many large ones as needed.
 template <class Work>
 void for_tables(std::vector<flat_part> const& parts, Work const& work) {
   auto const with = [&]<int Most>(flat_table<Most> table) {
@@ -76,15 +76,15 @@ void for_tables(std::vector<flat_part> const& parts, Work const& work) {
 /// fused_operations::sgd.
 inline void sgd(flat_update const& update, sgd_rule const& rule) {
   for_tables(parts_of(update.gradients, update.pieces, update.weight_decay), [&]<int Most>(flat_table<Most> const& table) {
-    for_blocks(sgd_update<Most>{.table      = table,
-                                .parameters = write<float>(update.parameters),
-                                .momenta    = rule.momentum != 0 ? write<float>(rule.momenta) : nullptr,
-                                .low        = write_if<bfloat16>(update.low),
-                                .rate       = read<double>(update.learning_rate),
-                                .scale      = read_if<float>(update.scale),
-                                .skip       = read_if<float>(update.skip),
-                                .momentum   = static_cast<float>(rule.momentum),
-                                .nesterov   = rule.nesterov},
+    for_blocks(sgd_update<Most>{.table         = table,
+                                .parameters    = write<float>(update.parameters),
+                                .momenta       = rule.momentum != 0 ? write<float>(rule.momenta) : nullptr,
+                                .low           = write_if<bfloat16>(update.low),
+                                .learning_rate = read<double>(update.learning_rate),
+                                .scale         = read_if<float>(update.scale),
+                                .skip          = read_if<float>(update.skip),
+                                .momentum      = static_cast<float>(rule.momentum),
+                                .nesterov      = rule.nesterov},
                table.chunks(), device_stream_of(update.parameters));
   });
 }
@@ -92,33 +92,33 @@ inline void sgd(flat_update const& update, sgd_rule const& rule) {
 /// fused_operations::adam.
 inline void adam(flat_update const& update, adam_rule const& rule) {
   auto const parts             = parts_of(update.gradients, update.pieces, update.weight_decay);
-  device_stream const where            = device_stream_of(update.parameters);
+  device_stream const where    = device_stream_of(update.parameters);
   at::Tensor const corrections = at::empty({2}, update.parameters.options().dtype(at::kDouble));
   for_each(adam_advance{write<std::int64_t>(rule.step), read_if<float>(update.skip), rule.beta1, rule.beta2, write<double>(corrections)}, 1,
            where);
   for_tables(parts, [&]<int Most>(flat_table<Most> const& table) {
-    for_blocks(adam_update<Most>{.table       = table,
-                                 .parameters  = write<float>(update.parameters),
-                                 .first       = write<float>(rule.first),
-                                 .second      = write<float>(rule.second),
-                                 .low         = write_if<bfloat16>(update.low),
-                                 .rate        = read<double>(update.learning_rate),
-                                 .scale       = read_if<float>(update.scale),
-                                 .skip        = read_if<float>(update.skip),
-                                 .corrections = read<double>(corrections),
-                                 .beta1       = rule.beta1,
-                                 .beta2       = rule.beta2,
-                                 .epsilon     = rule.epsilon,
-                                 .decoupled   = rule.decoupled},
+    for_blocks(adam_update<Most>{.table         = table,
+                                 .parameters    = write<float>(update.parameters),
+                                 .first         = write<float>(rule.first),
+                                 .second        = write<float>(rule.second),
+                                 .low           = write_if<bfloat16>(update.low),
+                                 .learning_rate = read<double>(update.learning_rate),
+                                 .scale         = read_if<float>(update.scale),
+                                 .skip          = read_if<float>(update.skip),
+                                 .corrections   = read<double>(corrections),
+                                 .beta1         = rule.beta1,
+                                 .beta2         = rule.beta2,
+                                 .epsilon       = rule.epsilon,
+                                 .decoupled     = rule.decoupled},
                table.chunks(), where);
   });
 }
 
 /// fused_operations::gradient_norm.
 inline void gradient_norm(std::span<at::Tensor const> gradients, std::span<flat_piece const> pieces, at::Tensor const& norm) {
-  auto const parts    = parts_of(gradients, pieces, 0);
-  device_stream const where   = device_stream_of(norm);
-  std::int64_t chunks = 0;
+  auto const parts          = parts_of(gradients, pieces, 0);
+  device_stream const where = device_stream_of(norm);
+  std::int64_t chunks       = 0;
   for_tables(parts, [&](auto const& table) { chunks += table.chunks(); });
   at::Tensor const partial = at::empty({chunks}, norm.options());
   double* to               = write<double>(partial);
@@ -129,10 +129,10 @@ inline void gradient_norm(std::span<at::Tensor const> gradients, std::span<flat_
   for_blocks(norm_of_sums{read<double>(partial), chunks, write<double>(norm)}, 1, where);
 }
 
-/// fused_operations::finish.
+/// fused_operations::decide_step.
 inline void decide_step(at::Tensor const& norm, at::Tensor const& losses, double clip, step_outcome const& to) {
-  for_each(finish_step{read<double>(norm), read<double>(losses), losses.numel(), clip, write<float>(to.skip), write<float>(to.scale),
-                       write<double>(to.result)},
+  for_each(cuda::decide_step{read<double>(norm), read<double>(losses), losses.numel(), clip, write<float>(to.skip), write<float>(to.scale),
+                             write<double>(to.result)},
            1, device_stream_of(norm));
 }
 

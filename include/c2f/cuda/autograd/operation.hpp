@@ -1,5 +1,5 @@
-// c2f/cuda/autograd/operation.hpp: what the fused operations are written with: where a tensor is, its numbers as pointers, LibTorch's functions that
-// have a gradient of their own.
+// c2f/cuda/autograd/operation.hpp: what the fused operations have in common: the stream of a tensor, its data as typed pointers, and
+// LibTorch's torch::autograd::Function.
 //
 // Cost to compile: about 6 s, for torch/csrc/autograd/custom_function.h.
 #pragma once
@@ -16,7 +16,7 @@
 
 namespace c2f::cuda {
 
-/// Where a tensor is: the CPU, or the current stream of its GPU.
+/// The device of a tensor and its current stream.
 [[nodiscard]] inline device_stream device_stream_of(at::Tensor const& tensor) {
   if (tensor.is_cpu()) return {};
 #ifdef C2F_WITH_CUDA
@@ -31,12 +31,12 @@ namespace detail {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Calls f with a null pointer to the number type: work(Number*) for float or bfloat16.
+/// Calls f with a null pointer that has the tensor's number type: f(float*) or f(bfloat16*).
 template <class F>
 auto for_number(at::Tensor const& tensor, F const& f) {
   return tensor.scalar_type() == at::kBFloat16 ? f(static_cast<bfloat16*>(nullptr)) : f(static_cast<float*>(nullptr));
 }
-/// float or bfloat16, as it is or converted.
+/// The tensor, converted to float unless it is float or bfloat16.
 [[nodiscard]] inline at::Tensor as_number(at::Tensor const& tensor) {
   return tensor.scalar_type() == at::kBFloat16 || tensor.scalar_type() == at::kFloat ? tensor : tensor.to(at::kFloat);
 }

@@ -1,22 +1,23 @@
-// c2f/cuda/kernels/bias_relu.cuh: what follows a convolution that has a bias and no norm, or whose norm was folded, and the way back.
+// c2f/cuda/kernels/bias_relu.cuh: bias, residual add and ReLU after a convolution without a norm or with a folded one, forward and
+// backward.
 //
 //   c2f::cuda::for_each(c2f::cuda::bias_relu<float>{x, bias, shortcut, y, channels, true}, rows * channels / 4, where);
-//   c2f::cuda::tiles::for_tiles(c2f::cuda::bias_relu_backward<float>{dy, y, dx, partials, cut}, cut, where);
-//   c2f::cuda::tiles::for_tiles(c2f::cuda::bias_sums<float>{partials, to_bias, cut}, cut.one_row_block(), where);
+//   c2f::cuda::tiles::for_tiles(c2f::cuda::bias_relu_backward<float>{dy, y, dx, partials, tiling}, tiling, where);
+//   c2f::cuda::tiles::for_tiles(c2f::cuda::bias_sums<float>{partials, to_bias, tiling}, tiling.one_row_block(), where);
 //
-// x [rows, channels], channels last (cuda/kernels/tiles.cuh):
-//   y = relu(x + bias + shortcut)      shortcut and relu may be left out
+// x [rows, channels], memory format channels_last (cuda/kernels/tiles.cuh):
+//   y = relu(x + bias + shortcut)      shortcut and relu are optional
 //   dx = dy where y > 0;   d shortcut = dx;   d bias = sum dx
 //
-// Bytes a number in bfloat16: 4 forward and 6 back. ATen adds the bias behind cuDNN's convolution, cuts off, cuts the gradient off and sums
-// it, each in a pass of its own: 8 and 8. With a shortcut 6 forward for 14.
+// Bytes per element in bfloat16: 4 forward, 6 backward. ATen adds the bias after cuDNN's convolution, applies the ReLU, masks the gradient
+// and sums it, each in a separate kernel: 8 and 8. With a shortcut: 6 forward instead of 14.
 #pragma once
 
 #include <c2f/cuda/kernels/tiles.cuh>
 
 namespace c2f::cuda {
 
-/// 16 bytes of channels of a row.
+/// One thread: 16 bytes of channels of a row.
 template <number Number>
 struct bias_relu {
   static constexpr int size = in_words<Number>;
@@ -28,52 +29,52 @@ struct bias_relu {
   bool relu;
 
   C2F_HOST_DEVICE void operator()(std::int64_t i) const {
-    auto const packs = static_cast<std::uint32_t>(channels / size);
-    auto const pack  = i >> 32 == 0 ? static_cast<std::uint32_t>(i) % packs : static_cast<std::uint32_t>(i % packs);
-    words const in   = load_words(x + i * size);
-    words const more = shortcut != nullptr ? load_words(shortcut + i * size) : words{};  // zeros
+    auto const packs     = static_cast<std::uint32_t>(channels / size);
+    auto const pack      = i >> 32 == 0 ? static_cast<std::uint32_t>(i) % packs : static_cast<std::uint32_t>(i % packs);
+    words const in       = load_words(x + i * size);
+    words const residual = shortcut != nullptr ? load_words(shortcut + i * size) : words{};  // zeros
     float out[size];
     C2F_UNROLL
     for (int k = 0; k < size; ++k) {
-      out[k] = number_of<Number>(in, k) + load(bias[pack * size + k]) + number_of<Number>(more, k);
-      if (relu && out[k] < 0) out[k] = 0;  // not a number stays
+      out[k] = number_of<Number>(in, k) + load(bias[pack * size + k]) + number_of<Number>(residual, k);
+      if (relu && out[k] < 0) out[k] = 0;  // NaN stays NaN
     }
     store_words(y + i * size, words_of<Number>(out));
   }
 };
 
-/// dx, where there was a ReLU, and its sums for each strip and channel.
+/// dx, where there was a ReLU, and its sums for each row block and channel.
 template <number Number>
 struct bias_relu_backward {
   static constexpr int size = in_words<Number>, shared_size = 2 * size * tiles::threads;
   Number const* dy;
   Number const* y;  ///< or nullptr: there was no ReLU, and dx is dy
   Number* dx;
-  tiles::pair* partials;  ///< [strips, channels]; the second sum is of nothing
-  tiles::cut cut;
+  tiles::pair* partials;  ///< [row_blocks, channels]; the second sum is not used
+  tiles::tiling tiling;
 
-  template <class Team>
-  C2F_HOST_DEVICE void operator()(Team const& team, std::int64_t tile, std::int64_t strip, float* shared) const {
-    team.each([&](int thread) {
-      tiles::part<Number> const mine(cut, tile, strip, thread);
+  template <class ThreadBlock>
+  C2F_HOST_DEVICE void operator()(ThreadBlock const& thread_block, std::int64_t tile, std::int64_t row_block, float* shared) const {
+    thread_block.each([&](int thread) {
+      tiles::part<Number> const mine(tiling, tile, row_block, thread);
       float sum[size] = {};
-      mine.template each<4>([&](int const(&places)[4]) {
+      mine.template each<4>([&](int const(&offsets)[4]) {
         words gradient[4], out[4];
         C2F_UNROLL
         for (int k = 0; k < 4; ++k)
-          if (places[k] >= 0) {
-            gradient[k] = load_words(dy + mine.from + places[k]);
-            if (y != nullptr) out[k] = load_words(y + mine.from + places[k]);
+          if (offsets[k] >= 0) {
+            gradient[k] = load_words(dy + mine.from + offsets[k]);
+            if (y != nullptr) out[k] = load_words(y + mine.from + offsets[k]);
           }
         C2F_UNROLL
         for (int k = 0; k < 4; ++k)
-          if (places[k] >= 0) {
-            float through[size];
+          if (offsets[k] >= 0) {
+            float masked[size];
             for (int i = 0; i < size; ++i) {
-              through[i] = y != nullptr && number_of<Number>(out[k], i) <= 0 ? 0.0f : number_of<Number>(gradient[k], i);
-              sum[i] += through[i];
+              masked[i] = y != nullptr && number_of<Number>(out[k], i) <= 0 ? 0.0f : number_of<Number>(gradient[k], i);
+              sum[i] += masked[i];
             }
-            if (y != nullptr) store_words(dx + mine.from + places[k], words_of<Number>(through));
+            if (y != nullptr) store_words(dx + mine.from + offsets[k], words_of<Number>(masked));
           }
       });
       for (int i = 0; i < size; ++i) {
@@ -81,9 +82,10 @@ struct bias_relu_backward {
         shared[(size + i) * tiles::threads + thread] = 0;
       }
     });
-    tiles::pool_lanes<tiles::sums>(team, shared, size, cut.tile / size, [](int, int) { return 0; });
-    team.each([&](int c) {
-      if (c < cut.tile) partials[strip * cut.channels + tile * cut.tile + c] = {shared[c % size * tiles::threads + c / size], 0};
+    tiles::pool_lanes<tiles::sums>(thread_block, shared, size, tiling.channels_per_tile / size, [](int, int) { return 0; });
+    thread_block.each([&](int c) {
+      if (c < tiling.channels_per_tile)
+        partials[row_block * tiling.channels + tile * tiling.channels_per_tile + c] = {shared[c % size * tiles::threads + c / size], 0};
     });
   }
 };
@@ -94,13 +96,13 @@ struct bias_sums {
   static constexpr int shared_size = 2 * tiles::threads;
   tiles::pair const* partials;
   Number* to_bias;
-  tiles::cut cut;
+  tiles::tiling tiling;
 
-  template <class Team>
-  C2F_HOST_DEVICE void operator()(Team const& team, std::int64_t tile, std::int64_t, float* shared) const {
-    tiles::pool_row_blocks<tiles::sums>(team, cut, partials, tile, shared);
-    team.each([&](int c) {
-      if (c < cut.tile) store(to_bias[tile * cut.tile + c], shared[c]);
+  template <class ThreadBlock>
+  C2F_HOST_DEVICE void operator()(ThreadBlock const& thread_block, std::int64_t tile, std::int64_t, float* shared) const {
+    tiles::pool_row_blocks<tiles::sums>(thread_block, tiling, partials, tile, shared);
+    thread_block.each([&](int c) {
+      if (c < tiling.channels_per_tile) store(to_bias[tile * tiling.channels_per_tile + c], shared[c]);
     });
   }
 };

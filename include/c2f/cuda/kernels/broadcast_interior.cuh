@@ -1,14 +1,17 @@
-// c2f/cuda/kernels/broadcast_interior.cuh: a tiny map stretched by repeating its middle row and column (execution/broadcast_map.hpp), and what the gradient is: sums.
+// c2f/cuda/kernels/broadcast_interior.cuh: broadcasts a small map to an image's size by repeating its middle row and column
+// (execution/broadcast_map.hpp), and its gradient.
 //
-//   c2f::cuda::fill(large, shape, c2f::cuda::stretch<float>{tiny, onto, of_tiny, shape}, where);
-//   c2f::cuda::broadcast_interior_words<bfloat16> const work{tiny, onto, large, of_tiny, shape};   c2f::cuda::for_each(work, work.count(), where);
+//   c2f::cuda::fill(large, shape, c2f::cuda::broadcast_interior<float>{tiny, onto, of_tiny, shape}, where);
+//   c2f::cuda::broadcast_interior_words<bfloat16> const work{tiny, onto, large, of_tiny, shape};
+//   c2f::cuda::for_each(work, work.count(), where);
 //
-// tiny [N, C, h, w] -> [N, C, H, W], h odd and at most H, or H itself; so is w. What `onto` has, a map like the answer, is added; nullptr:
-// nothing. broadcast_interior_words is for channels-last maps of a multiple of 8 channels, of which a thread does 16 bytes. All lie alike, contiguous
-// or channels last.
+// tiny [N, C, h, w] -> [N, C, H, W], h odd and at most H, or H itself; so is w. `onto`, a map of the result's shape, is added; nullptr:
+// none. broadcast_interior_words is for maps in channels_last with a multiple of 8 channels: a thread computes 16 bytes. All maps have the
+// same memory format, contiguous or channels_last.
 //
-// The gradient of a number of tiny is the sum over the rectangle it was copied to, taken in two steps of fixed order: over columns, which
-// leaves [N, C, H, w] in float, a warp a row or, of words, a thread 16 bytes of channels of one, and then over rows, a warp a number.
+// The gradient of an element of tiny is the sum over the rectangle that it was copied to, taken in two steps of fixed order: over columns,
+// which gives [N, C, H, w] in float (a warp per row or, for words, a thread per 16 bytes of channels of a row), then over rows (a warp per
+// element).
 #pragma once
 
 #include <c2f/cuda/kernels/map.cuh>
@@ -16,13 +19,13 @@
 
 namespace c2f::cuda {
 
-/// Which place of a tiny side of `tiny` stands at `i` of the stretched side of `size`.
+/// The index in a side of `tiny` elements that is copied to index i of the broadcast side of `size` elements.
 [[nodiscard]] C2F_HOST_DEVICE inline int source_index(int i, int size, int tiny) {
   int const middle = tiny / 2, more = size - tiny;
   return i <= middle ? i : i <= middle + more ? middle : i - more;
 }
 
-/// Where in tiny the number lies that stands at a place of the stretched map.
+/// The index in the small map of the element that is copied to a position of the large map.
 [[nodiscard]] C2F_HOST_DEVICE inline std::int64_t source_index(map_position const& at, map_shape const& large, map_shape const& tiny) {
   return tiny.at(at.n, at.c, source_index(at.y, large.height, tiny.height), source_index(at.x, large.width, tiny.width));
 }
@@ -47,22 +50,22 @@ struct broadcast_interior_words {
   Number* large;
   map_shape of_tiny, of_large;
 
-  /// How many threads' work it is.
+  /// The number of threads.
   [[nodiscard]] std::int64_t count() const { return of_large.count() / per; }
 
   C2F_HOST_DEVICE void operator()(std::int64_t i) const {
     map_position const at = of_large.position_of_pack(i, per);
-    words const value  = load_words(tiny + source_index(at, of_large, of_tiny));
+    words const value     = load_words(tiny + source_index(at, of_large, of_tiny));
     if (onto == nullptr) return store_words(large + i * per, value);
-    words const below = load_words(onto + i * per);
+    words const addend = load_words(onto + i * per);
     float sum[per];
     C2F_UNROLL
-    for (int k = 0; k < per; ++k) sum[k] = number_of<Number>(value, k) + number_of<Number>(below, k);
+    for (int k = 0; k < per; ++k) sum[k] = number_of<Number>(value, k) + number_of<Number>(addend, k);
     store_words(large + i * per, words_of<Number>(sum));
   }
 };
 
-/// A row of the large map and a channel, as they lie in memory: the sums over columns. gradient: the channels from `first` on.
+/// Sums over columns, for one row of the large map and one channel, in memory order. The gradient is read from channel `first` on.
 template <number Number>
 struct sum_columns {
   Number const* gradient;
@@ -73,7 +76,7 @@ struct sum_columns {
   template <class Lanes>
   C2F_HOST_DEVICE void operator()(Lanes const& lanes, std::int64_t row) const {
     map_position const at = map_shape{of_sums.samples, of_sums.channels, of_sums.height, 1, of_sums.last}.position_of(row);
-    auto const number  = [&](int i) { return load(gradient[of_gradient.at(at.n, first + at.c, at.y, i)]); };
+    auto const number     = [&](int i) { return load(gradient[of_gradient.at(at.n, first + at.c, at.y, i)]); };
     int const tiny = of_sums.width, middle = tiny / 2, more = of_gradient.width - tiny;
     float sum = 0;
     for (auto i = static_cast<int>(lanes.first()); i <= more; i += static_cast<int>(lanes.count())) sum += number(middle + i);
@@ -83,7 +86,7 @@ struct sum_columns {
   }
 };
 
-/// The same for all channels, where the maps lie channels last: 16 bytes of channels of one row.
+/// The same for all channels of maps in channels_last: 16 bytes of channels of one row.
 template <number Number>
 struct sum_columns_of_words {
   static constexpr int per = in_words<Number>;
@@ -95,8 +98,8 @@ struct sum_columns_of_words {
 
   C2F_HOST_DEVICE void operator()(std::int64_t i) const {
     map_position const at = map_shape{of_sums.samples, of_sums.channels, of_sums.height, 1, true}.position_of_pack(i, per);
-    auto const read    = [&](int column) { return load_words(gradient + of_gradient.at(at.n, at.c, at.y, column)); };
-    auto const write   = [&](int column, float const(&numbers)[per]) {
+    auto const read       = [&](int column) { return load_words(gradient + of_gradient.at(at.n, at.c, at.y, column)); };
+    auto const write      = [&](int column, float const(&numbers)[per]) {
       float* const to = sums + of_sums.at(at.n, at.c, at.y, column);
       C2F_UNROLL
       for (int k = 0; k < per; k += 4) {
@@ -120,7 +123,7 @@ struct sum_columns_of_words {
   }
 };
 
-/// A number of tiny, as they lie in memory: the sum over rows.
+/// The sum over rows, for one element of the small map, in memory order.
 template <number Number>
 struct sum_rows {
   float const* sums;

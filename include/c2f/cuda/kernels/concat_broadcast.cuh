@@ -1,12 +1,13 @@
-// c2f/cuda/kernels/concat_broadcast.cuh: the end of the compact encoder and the concatenation, in one pass.
+// c2f/cuda/kernels/concat_broadcast.cuh: the broadcast at the end of the compact encoder and the concatenation, in one kernel.
 //
 //   c2f::cuda::fill(joined, shape, c2f::cuda::concat_broadcast<float>{x, tiny, of_x, of_tiny}, where);
 //
-// x [N, C, H, W], tiny [N, Z, h, w] -> [N, C + Z, H, W]: x, and beside it the tiny map stretched to x's size (cuda/kernels/broadcast_interior.cuh). The
-// gradient of x is a slice of that of the answer, tiny's are the sums of the rest.
+// x [N, C, H, W], tiny [N, Z, h, w] -> [N, C + Z, H, W]: x concatenated with tiny broadcast to x's size
+// (cuda/kernels/broadcast_interior.cuh). The gradient of x is a slice of the result's gradient, that of tiny is a sum over the rest.
 //
-// ATen stretches with two cat, the second of the size of z, and joins with a third, which reads z again; this reads x once, tiny from cache
-// and writes the answer once. Backward ATen sums a strided slice twice, with copies of its edges; the sums read z's gradient once.
+// ATen broadcasts with two cat, the second of which writes a map of the image's size, and concatenates with a third, which reads it again.
+// This kernel reads x once, tiny from cache, and writes the result once. Backward, ATen sums a strided slice twice, with copies of its
+// edges; here the gradient of the broadcast map is read once.
 #pragma once
 
 #include <c2f/cuda/kernels/broadcast_interior.cuh>

@@ -1,22 +1,22 @@
-// c2f/cuda/kernels/draw_boxes.cuh: boxes drawn as maps, in one pass.
+// c2f/cuda/kernels/draw_boxes.cuh: draws boxes as maps, in one kernel.
 //
-//   c2f::cuda::fill(maps, shape, c2f::cuda::draw_boxes{boxes, edge, shape}, where);                    // boxes [N, K, 4], maps [N, K, H,
-//   W] c2f::cuda::for_blocks(c2f::cuda::draw_boxes_backward{boxes, gradient, to_boxes, edge, shape}, N * K, where);
+//   c2f::cuda::fill(maps, shape, c2f::cuda::draw_boxes{boxes, edge, shape}, where);          // boxes [N, K, 4], maps [N, K, H, W]
+//   c2f::cuda::for_blocks(c2f::cuda::draw_boxes_backward{boxes, gradient, to_boxes, edge, shape}, N * K, where);
 //
-// A box is (centre x, centre y, width, height) in fractions of the image. Of a side of `size` pixels with the middles i + .5, the box
-// covers f(half - |i + .5 - centre|), both in pixels, f(d) = d > 0 where edge is 0 (hard), else clamp(d / edge + .5, 0, 1), and nothing
-// where the half is 0 (parts/encode_rasterize.hpp). A pixel is what the box covers of its row times what it covers of its column. Products are
-// rounded one by one, so that hard edges fall on the same pixels as with ATen. The gradient (edge > 0), four sums over the map, is taken by
-// a block a box, in a fixed order; it reads what lies in the box alone.
+// A box is (centre x, centre y, width, height) in fractions of the image. On a side of `size` pixels, pixel i has its centre at i + .5, and
+// the box covers f(half - |i + .5 - centre|) of it, both in pixels: f(d) = d > 0 where edge is 0 (hard), else clamp(d / edge + .5, 0, 1); 0
+// where half is 0 (parts/encode_rasterize.hpp). The value of a pixel is the product of its row's and its column's coverage. Products are
+// rounded one by one (no fused multiply-add), so that hard edges fall on the same pixels as with ATen. The gradient (edge > 0) is four sums
+// over the map, computed by one block per box in a fixed order; it reads only the gradient inside of the box.
 //
-// ATen runs a dozen operations on [N, K, H] and [N, K, W] and one on the map, and twice as many backward; this is a launch each.
+// ATen runs a dozen operations on [N, K, H] and [N, K, W] and one on the map, and twice as many backward; here it is one launch each.
 #pragma once
 
 #include <c2f/cuda/kernels/map.cuh>
 
 namespace c2f::cuda {
 
-/// a * b, rounded before anything is added to it.
+/// a * b without fusing it into a multiply-add.
 [[nodiscard]] C2F_HOST_DEVICE inline float times(float a, float b) {
 #ifdef __CUDA_ARCH__
   return __fmul_rn(a, b);
@@ -25,7 +25,7 @@ namespace c2f::cuda {
 #endif
 }
 
-/// What a box covers of pixel i of a side, and how that changes with the box's centre and size.
+/// The coverage of pixel i of a side, and its derivatives by the box's centre and size.
 struct box_side {
   float covered = 0, by_centre = 0, by_size = 0;
 
@@ -36,13 +36,13 @@ struct box_side {
       covered = inside > 0 ? drawn : 0.0f;
       return;
     }
-    float const share = inside / edge + 0.5f;
-    covered           = (share < 0 ? 0.0f : share > 1 ? 1.0f : share) * drawn;
-    if (share < 0 || share > 1) return;
+    float const fraction = inside / edge + 0.5f;
+    covered              = (fraction < 0 ? 0.0f : fraction > 1 ? 1.0f : fraction) * drawn;
+    if (fraction < 0 || fraction > 1) return;
     by_centre = (off > 0 ? all : off < 0 ? -all : 0.0f) / edge * drawn;
     by_size   = 0.5f * all / edge * drawn;
   }
-  /// Whether the pixel has nothing to do with the box.
+  /// Whether the pixel contributes nothing.
   [[nodiscard]] C2F_HOST_DEVICE bool out() const { return covered == 0 && by_size == 0; }
 };
 

@@ -1,15 +1,16 @@
-// c2f/cuda/kernels/dropout.cuh: dropout, with random numbers that are drawn where they are needed.
+// c2f/cuda/kernels/dropout.cuh: dropout whose random numbers are computed in the kernel.
 //
-//   c2f::cuda::drop<float> const work{x, to, ids, keys, each, channels, 0.5, factor, what};
+//   c2f::cuda::dropout<float> const work{x, to, ids, keys, each, channels, 0.5, factor, what};
 //   c2f::cuda::for_blocks(work, samples * work.chunks(), where);
 //
-// x [N, each], ids [N], keys = {seed, epoch}: number k of sample i, k counted in the order of the dimensions, becomes 0 or `factor` times
-// itself, by number k of random_stream(seed, what, epoch, ids[i]): what layers/dropout.hpp draws on the host, bit for bit. channels: 1, or
-// that of x where x is channels last in memory. The gradient is the same work on the gradient, so no mask is kept.
+// x [N, each], ids [N], keys = {seed, epoch}: element k of sample i, counted in the order of the dimensions, is multiplied by 0 or `factor`
+// as random number k of random_stream(seed, what, epoch, ids[i]) decides: what layers/dropout.hpp computes on the host, bit for bit.
+// channels: the number of channels where x has the memory format channels_last, else 1. The gradient is the same kernel on the gradient, so
+// no mask is saved.
 //
-// ATen's way with numbers from the host draws N * each of them on one core, sends them and multiplies; its own dropout keeps a mask. This
-// reads x once and writes once. Philox makes four numbers at a time, which are four neighbours in the order of the dimensions; in channels
-// last, lanes take neighbouring channels, so accesses stay side by side.
+// With random numbers of the host, ATen's operations need N * each of them from one core, a copy to the device and a multiplication; ATen's
+// own dropout saves a mask. This kernel reads x once and writes once. Philox makes four numbers at a time, for four neighbours in the order
+// of the dimensions; in channels_last the lanes take neighbouring channels, so accesses stay coalesced.
 #pragma once
 
 #include <c2f/core/random.hpp>
@@ -18,8 +19,8 @@
 namespace c2f::cuda {
 
 template <number Number>
-struct drop {
-  static constexpr std::int64_t chunk = 1024;  // fours that one block works on
+struct dropout {
+  static constexpr std::int64_t chunk = 1024;  // groups of four numbers per thread block
   Number const* x;
   Number* to;
   std::int64_t const* ids;
@@ -27,8 +28,8 @@ struct drop {
   std::int64_t each;
   std::int64_t channels;
   double probability;
-  float factor;  // 1 / (1 - probability), rounded to a Number
-  std::uint32_t what;
+  float factor;        // 1 / (1 - probability), rounded to a Number
+  std::uint32_t what;  // the purpose of random_stream
 
   [[nodiscard]] C2F_HOST_DEVICE std::int64_t chunks() const { return (each + 4 * chunk - 1) / (4 * chunk); }
 

@@ -1,5 +1,5 @@
-// c2f/cuda/kernels/kernels.cu: compiles the kernels that c2f/cuda/fused.hpp launches. The CMake target c2f::cuda adds this file to whoever links
-// it.
+// c2f/cuda/kernels/kernels.cu: compiles the kernels that c2f/cuda/fused.hpp launches. The CMake target c2f::cuda adds this file to every
+// target that links it.
 #include <c2f/cuda/kernels/augment_pictures.cuh>
 #include <c2f/cuda/kernels/bias_relu.cuh>
 #include <c2f/cuda/kernels/draw_boxes.cuh>
@@ -28,23 +28,23 @@ template void launch_each(adam_advance const&, std::int64_t, void*);
 template void launch_blocks(sum_of_squares<few_parts> const&, std::int64_t, void*);
 template void launch_blocks(sum_of_squares<many_parts> const&, std::int64_t, void*);
 template void launch_blocks(norm_of_sums const&, std::int64_t, void*);
-template void launch_each(finish_step const&, std::int64_t, void*);
+template void launch_each(decide_step const&, std::int64_t, void*);
 
-template void tiles::launch_tiles(norm::statistics<float> const&, tiles::cut const&, void*);
-template void tiles::launch_tiles(norm::statistics<bfloat16> const&, tiles::cut const&, void*);
-template void tiles::launch_tiles(norm::apply<float> const&, tiles::cut const&, void*);
-template void tiles::launch_tiles(norm::apply<bfloat16> const&, tiles::cut const&, void*);
-template void tiles::launch_tiles(norm::backward_sums<float> const&, tiles::cut const&, void*);
-template void tiles::launch_tiles(norm::backward_sums<bfloat16> const&, tiles::cut const&, void*);
-template void tiles::launch_tiles(norm::backward_apply<float> const&, tiles::cut const&, void*);
-template void tiles::launch_tiles(norm::backward_apply<bfloat16> const&, tiles::cut const&, void*);
+template void tiles::launch_tiles(norm::statistics<float> const&, tiles::tiling const&, void*);
+template void tiles::launch_tiles(norm::statistics<bfloat16> const&, tiles::tiling const&, void*);
+template void tiles::launch_tiles(norm::apply<float> const&, tiles::tiling const&, void*);
+template void tiles::launch_tiles(norm::apply<bfloat16> const&, tiles::tiling const&, void*);
+template void tiles::launch_tiles(norm::backward_sums<float> const&, tiles::tiling const&, void*);
+template void tiles::launch_tiles(norm::backward_sums<bfloat16> const&, tiles::tiling const&, void*);
+template void tiles::launch_tiles(norm::backward_apply<float> const&, tiles::tiling const&, void*);
+template void tiles::launch_tiles(norm::backward_apply<bfloat16> const&, tiles::tiling const&, void*);
 
 template void launch_each(bias_relu<float> const&, std::int64_t, void*);
 template void launch_each(bias_relu<bfloat16> const&, std::int64_t, void*);
-template void tiles::launch_tiles(bias_relu_backward<float> const&, tiles::cut const&, void*);
-template void tiles::launch_tiles(bias_relu_backward<bfloat16> const&, tiles::cut const&, void*);
-template void tiles::launch_tiles(bias_sums<float> const&, tiles::cut const&, void*);
-template void tiles::launch_tiles(bias_sums<bfloat16> const&, tiles::cut const&, void*);
+template void tiles::launch_tiles(bias_relu_backward<float> const&, tiles::tiling const&, void*);
+template void tiles::launch_tiles(bias_relu_backward<bfloat16> const&, tiles::tiling const&, void*);
+template void tiles::launch_tiles(bias_sums<float> const&, tiles::tiling const&, void*);
+template void tiles::launch_tiles(bias_sums<bfloat16> const&, tiles::tiling const&, void*);
 
 template void launch_each(fill_map<float, concat_broadcast<float>> const&, std::int64_t, void*);
 template void launch_each(fill_map<bfloat16, concat_broadcast<bfloat16>> const&, std::int64_t, void*);
@@ -89,7 +89,7 @@ template void launch_each(fill_map<bfloat16, map_cross_entropy_backward<bfloat16
 template void launch_blocks(augment_pictures<float> const&, std::int64_t, void*);
 template void launch_blocks(augment_pictures<bfloat16> const&, std::int64_t, void*);
 
-template void launch_blocks(drop<float> const&, std::int64_t, void*);
-template void launch_blocks(drop<bfloat16> const&, std::int64_t, void*);
+template void launch_blocks(dropout<float> const&, std::int64_t, void*);
+template void launch_blocks(dropout<bfloat16> const&, std::int64_t, void*);
 
 }  // namespace c2f::cuda

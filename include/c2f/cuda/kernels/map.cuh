@@ -1,24 +1,24 @@
-// c2f/cuda/kernels/map.cuh: kernels that make maps [N, C, H, W], a number a place.
+// c2f/cuda/kernels/map.cuh: kernels that compute maps [N, C, H, W] element by element.
 //
 //   struct ramp { C2F_HOST_DEVICE float operator()(c2f::cuda::map_position const& at) const { return float(at.x); } };
-//   c2f::cuda::fill(numbers, c2f::cuda::map_shape{N, C, H, W, /*last=*/true}, ramp{}, where);
+//   c2f::cuda::fill(numbers, c2f::cuda::map_shape{N, C, H, W, /*channels_last=*/true}, ramp{}, where);
 //
-// A kernel of this sort is a functor that says what stands at a place; fill_map asks it for 16 bytes of neighbours in memory and writes
-// them at once, whatever the layout and the sizes, so that it finds its place by division once for 4 floats or 8 bfloat16. Where a number
-// costs a long sum, `Per` = 1 gives it a thread of its own.
+// Such a kernel is a functor that returns the value at a position. A thread of fill_map calls it for 16 bytes of neighbours in memory and
+// writes them with one access, for any memory format and sizes, so that a position is computed by division once for 4 floats or 8 bfloat16.
+// If a value is a long sum, `Per` = 1 gives each element its own thread.
 #pragma once
 
 #include <c2f/cuda/runtime/launch.cuh>
 
 namespace c2f::cuda {
 
-/// Sample, channel, row and column of a number.
+/// Sample, channel, row and column of an element.
 struct map_position {
   int n, c, y, x;
 };
 
-/// The sizes of maps that lie contiguous or, `last`, as [N, H, W, C]. Fewer than 2^31 pixels a map, so that little is computed in 64 bits,
-/// which a GPU has in two halves.
+/// The sizes of maps in the memory format contiguous or, if `last`, channels_last. A map has fewer than 2^31 pixels, so that most of the
+/// index arithmetic has 32 bits; 64-bit arithmetic takes several instructions on a GPU.
 struct map_shape {
   int samples, channels, height, width;
   bool last;
@@ -41,7 +41,7 @@ struct map_shape {
     int const pixel = y * width + x;
     return n * sample() + (last ? static_cast<std::int64_t>(pixel) * channels + c : static_cast<std::int64_t>(c) * area() + pixel);
   }
-  /// What at() gives `index` for.
+  /// The inverse of at().
   [[nodiscard]] C2F_HOST_DEVICE map_position position_of(std::int64_t index) const {
     auto const n           = static_cast<int>(index / sample());
     std::int64_t const off = index - n * sample();
@@ -49,8 +49,8 @@ struct map_shape {
     auto const pixel       = static_cast<int>(last ? off / channels : off % area());
     return {n, c, pixel / width, pixel % width};
   }
-  /// The first place of the i-th pack of `per` numbers, of maps that lie channels last and have whole packs of channels. Fewer than 2^32 of
-  /// them are the rule, and then it takes no division of 64 bits.
+  /// The first position of the i-th pack of `per` elements, for maps in channels_last whose channels are a multiple of `per`. With fewer
+  /// than 2^32 packs, the usual case, there is no 64-bit division.
   [[nodiscard]] C2F_HOST_DEVICE map_position position_of_pack(std::int64_t i, int per) const {
     if (i >> 32 != 0) return position_of(i * per);
     auto const packs = static_cast<std::uint32_t>(channels / per), across = static_cast<std::uint32_t>(width);
@@ -59,7 +59,7 @@ struct map_shape {
     return {static_cast<int>(n), static_cast<int>(pack - pixel * packs) * per, static_cast<int>(row) - static_cast<int>(n) * height,
             static_cast<int>(pixel - row * across)};
   }
-  /// To the next place in memory.
+  /// Moves to the next position in memory order.
   C2F_HOST_DEVICE void step(map_position& at) const {
     if (last && ++at.c < channels) return;
     if (last) at.c = 0;
@@ -73,7 +73,7 @@ struct map_shape {
   }
 };
 
-/// Element i: numbers i * Per ... of `to`, which begins at a multiple of 16 bytes.
+/// Thread i: elements i * Per ... i * Per + Per - 1 of `to`, which is aligned to 16 bytes.
 template <number Number, class Value, int Per = 16 / sizeof(Number)>
 struct fill_map {
   struct alignas(Per * sizeof(Number)) pack {

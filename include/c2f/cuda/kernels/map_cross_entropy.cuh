@@ -1,21 +1,20 @@
-// c2f/cuda/kernels/map_cross_entropy.cuh: the cross-entropy of a map of classes, in two launches, the same in every run.
+// c2f/cuda/kernels/map_cross_entropy.cuh: the cross-entropy of a map of classes in two launches, deterministic.
 //
 //   map_cross_entropy<float> const work{raw, truth, ignore, shape, largest, logarithm, partial};
 //   c2f::cuda::for_blocks(work, work.blocks(), where);
-//   c2f::cuda::for_blocks(c2f::cuda::map_cross_entropy_mean{partial, work.blocks(), loss, share}, 1, where);
+//   c2f::cuda::for_blocks(c2f::cuda::map_cross_entropy_mean{partial, work.blocks(), loss, inverse_count}, 1, where);
 //   c2f::cuda::fill(to_raw, shape, c2f::cuda::map_cross_entropy_backward<float>{...}, where);
 //
-// raw [N, K, H, W], truth [N, H, W] -> the mean over the pixels whose truth is not `ignore` of log sum exp(raw) - raw of the true class; 0
-// where no pixel counts. The gradient: (softmax(raw) - one-hot(truth)) / counted, 0 where a pixel does not count. A truth that is
-// neither a class nor `ignore` makes the loss not a number, which a training reports.
+// raw [N, K, H, W], truth [N, H, W] -> the mean of log sum exp(raw) - raw[true class] over the pixels whose truth is not `ignore`; 0 where
+// all are ignored. The gradient: (softmax(raw) - one-hot(truth)) / counted pixels, 0 for ignored ones. A truth that is neither a class nor
+// `ignore` makes the loss NaN, which a training reports.
 //
-// Maps of one pixel are vectors: there a warp takes a row of classes,
+// Maps of one pixel are vectors; there a warp processes a row of classes:
 //   c2f::cuda::for_rows(c2f::cuda::vector_cross_entropy<float>{raw, truth, ignore, K, largest, logarithm, partial}, N, where);
 //
-// Losses are added in double, by a block for 2,048 pixels (a warp for a row) and then by one block for those sums. ATen writes log softmax,
-// reads it for the loss, and makes the gradient of the first from that of the second, each of the size of raw; this reads raw (the second
-// time from cache), keeps two numbers a pixel, and backward reads raw and writes the gradient. ATen's nll_loss2d has no order of its sums
-// on a GPU.
+// Losses are summed in double, by a block per 2,048 pixels (a warp per row), and these sums by one block. ATen writes log_softmax, reads it
+// for the loss, and computes the gradients of both, each of the size of raw. This kernel reads raw (the second time from cache) and saves
+// two numbers per pixel; backward reads raw and writes the gradient. ATen's nll_loss2d is not deterministic on a GPU.
 #pragma once
 
 #include <c2f/cuda/kernels/map.cuh>
@@ -31,7 +30,7 @@ struct map_cross_entropy {
   map_shape shape;
   float* largest;    // [N, H, W]
   float* logarithm;  // [N, H, W]: of the sum of exp(raw - largest)
-  double* partial;   // [blocks, 2]: the sum of the losses and the number of pixels that count
+  double* partial;   // [blocks, 2]: the sum of the losses and the number of pixels that are not ignored
 
   [[nodiscard]] C2F_HOST_DEVICE std::int64_t pixels() const { return static_cast<std::int64_t>(shape.samples) * shape.area(); }
   static constexpr std::int64_t pixels_a_block = 2048;
@@ -83,12 +82,12 @@ struct vector_cross_entropy {
   }
 };
 
-/// One block.
+/// The mean of the partial sums. One block.
 struct map_cross_entropy_mean {
   double const* partial;
   std::int64_t blocks;  // or rows
   float* loss;
-  float* share;  // 1 / the pixels that count, 1 where there is none
+  float* inverse_count;  // 1 / number of pixels that are not ignored; 1 where there are none
 
   template <class Lanes>
   C2F_HOST_DEVICE void operator()(Lanes const& lanes, std::int64_t) const {
@@ -101,8 +100,8 @@ struct map_cross_entropy_mean {
     counted = lanes.sum(counted);
     if (counted < 1) counted = 1;
     if (lanes.first() != 0) return;
-    *loss  = static_cast<float>(sum / counted);
-    *share = static_cast<float>(1 / counted);
+    *loss          = static_cast<float>(sum / counted);
+    *inverse_count = static_cast<float>(1 / counted);
   }
 };
 
@@ -114,14 +113,14 @@ struct map_cross_entropy_backward {
   map_shape shape;
   float const* largest;
   float const* logarithm;
-  float const* share;     // of a pixel
+  float const* inverse_count;
   float const* gradient;  // of the loss
 
   C2F_HOST_DEVICE float operator()(map_position const& at) const {
     std::int64_t const i = static_cast<std::int64_t>(at.n) * shape.area() + at.y * shape.width + at.x, label = truth[i];
     if (label == ignore) return 0;
-    float const chance = expf(load(raw[shape.at(at.n, at.c, at.y, at.x)]) - largest[i] - logarithm[i]);
-    return (chance - (label == at.c ? 1.0f : 0.0f)) * (*gradient * *share);
+    float const probability = expf(load(raw[shape.at(at.n, at.c, at.y, at.x)]) - largest[i] - logarithm[i]);
+    return (probability - (label == at.c ? 1.0f : 0.0f)) * (*gradient * *inverse_count);
   }
 };
 

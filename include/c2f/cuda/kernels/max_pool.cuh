@@ -1,16 +1,16 @@
-// c2f/cuda/kernels/max_pool.cuh: the largest number of each window, and the way back.
+// c2f/cuda/kernels/max_pool.cuh: max pooling, forward and backward.
 //
-//   c2f::cuda::max_pool<float> const pool{x, y, taps, {3, 2, 1}, of_x, of_y};
+//   c2f::cuda::max_pool<float> const pool{x, y, indices, {3, 2, 1}, of_x, of_y};
 //   c2f::cuda::for_each(pool, pool.count(), where);
 //
-// x [N, C, H, W] -> y [N, C, H', W'], channels last, C a multiple of 8, maps 16-byte aligned: y = max of the numbers in a window of
-// kernel * kernel that moves by `stride` over x and `padding` pixels around it, which count as nothing. taps [N, H', W', C]: which place of
-// its window it was, row * kernel + column, the first where several are as large; what is not a number counts as largest, as in ATen.
-// The gradient of a pixel is gathered: the sum over the windows that it is the tap of, in a fixed order.
+// x [N, C, H, W] -> y [N, C, H', W'], memory format channels_last, C a multiple of 8, maps aligned to 16 bytes: y is the maximum over a
+// window of kernel * kernel that moves by `stride` over x and `padding` pixels around it, which are never the maximum. indices [N, H', W',
+// C]: the position of the maximum in its window, row * kernel + column, the first one of equal maxima; NaN counts as the largest number, as
+// in ATen. The gradient of a pixel is gathered: the sum over the windows whose maximum it is, in a fixed order.
 //
-// A thread does 16 bytes of channels of one pixel; what neighbouring windows share comes from cache. The tap is a byte, where ATen keeps
-// an int64 of the pixel, and the gradient is written once, where ATen zeroes it before. Bytes a number of y for 3x3 by 2 in bfloat16: 11
-// forward and 11 back, ATen's 18 and 26.
+// A thread computes 16 bytes of channels of one pixel; what neighbouring windows share is read from cache. An index is one byte, where ATen
+// saves an int64, and the gradient is written once, where ATen zeroes it first. Bytes per element of y for 3x3 by 2 in bfloat16: 11 forward
+// and 11 backward, ATen's 18 and 26.
 #pragma once
 
 #include <c2f/cuda/kernels/map.cuh>
@@ -18,7 +18,7 @@
 
 namespace c2f::cuda {
 
-/// A window; its kernel is at most 16, so that a tap fits into a byte.
+/// A window; its kernel is at most 16, so that an index fits into a byte.
 struct pool_window {
   int kernel, stride, padding;
 };
@@ -32,11 +32,11 @@ struct max_pool {
 
   Number const* x;
   Number* y;
-  std::uint8_t* taps;  // nullptr: there is no way back
+  std::uint8_t* indices;  // nullptr: there is no backward pass
   pool_window window;
   map_shape of_x, of_y;
 
-  /// How many threads' work it is.
+  /// The number of threads.
   [[nodiscard]] std::int64_t count() const { return of_y.count() / per; }
 
   C2F_HOST_DEVICE void operator()(std::int64_t i) const {
@@ -44,11 +44,11 @@ struct max_pool {
     int const top = at.y * window.stride - window.padding, left = at.x * window.stride - window.padding;
     int const first_row = top < 0 ? -top : 0, first_column = left < 0 ? -left : 0;
     float largest[per];
-    std::uint8_t tap[per];
+    std::uint8_t index[per];
     C2F_UNROLL
     for (int k = 0; k < per; ++k) {
       largest[k] = -INFINITY;
-      tap[k]     = static_cast<std::uint8_t>(first_row * window.kernel + first_column);
+      index[k]   = static_cast<std::uint8_t>(first_row * window.kernel + first_column);
     }
     for (int row = first_row; row < window.kernel && top + row < of_x.height; ++row)
       for (int column = first_column; column < window.kernel && left + column < of_x.width; ++column) {
@@ -58,15 +58,15 @@ struct max_pool {
           float const value = number_of<Number>(read, k);
           if (!(value > largest[k]) && value == value) continue;
           largest[k] = value;
-          tap[k]     = static_cast<std::uint8_t>(row * window.kernel + column);
+          index[k]   = static_cast<std::uint8_t>(row * window.kernel + column);
         }
       }
     store_words(y + i * per, words_of<Number>(largest));
-    if (taps == nullptr) return;
+    if (indices == nullptr) return;
     bytes stored;
     C2F_UNROLL
-    for (int k = 0; k < per; ++k) stored.at[k] = tap[k];
-    *reinterpret_cast<bytes*>(taps + i * per) = stored;
+    for (int k = 0; k < per; ++k) stored.at[k] = index[k];
+    *reinterpret_cast<bytes*>(indices + i * per) = stored;
   }
 };
 
@@ -76,7 +76,7 @@ struct max_pool_backward {
   using bytes              = typename max_pool<Number>::bytes;
 
   Number const* dy;
-  std::uint8_t const* taps;
+  std::uint8_t const* indices;
   Number* dx;
   pool_window window;
   map_shape of_x, of_y;
@@ -85,7 +85,7 @@ struct max_pool_backward {
 
   C2F_HOST_DEVICE void operator()(std::int64_t i) const {
     map_position const at = of_x.position_of_pack(i, per);
-    // The windows that pixel `place` of a side lies in: from the first one that ends behind it to the last one that begins before it.
+    // The windows that contain the pixel: from the first one that ends behind it to the last one that begins before it or at it.
     int const y = at.y + window.padding, x = at.x + window.padding, reach = window.kernel - window.stride;
     int const first_row = y > reach ? (y - reach) / window.stride : 0, first_column = x > reach ? (x - reach) / window.stride : 0;
     float sum[per];
@@ -93,13 +93,13 @@ struct max_pool_backward {
     for (int k = 0; k < per; ++k) sum[k] = 0;
     for (int row = first_row; row < of_y.height && row * window.stride <= y; ++row)
       for (int column = first_column; column < of_y.width && column * window.stride <= x; ++column) {
-        int const tap           = (y - row * window.stride) * window.kernel + x - column * window.stride;
+        int const index         = (y - row * window.stride) * window.kernel + x - column * window.stride;
         std::int64_t const from = of_y.at(at.n, at.c, row, column);
         words const read        = load_words(dy + from);
-        bytes const which       = *reinterpret_cast<bytes const*>(taps + from);
+        bytes const which       = *reinterpret_cast<bytes const*>(indices + from);
         C2F_UNROLL
         for (int k = 0; k < per; ++k)
-          if (which.at[k] == tap) sum[k] += number_of<Number>(read, k);
+          if (which.at[k] == index) sum[k] += number_of<Number>(read, k);
       }
     store_words(dx + i * per, words_of<Number>(sum));
   }

@@ -1,21 +1,21 @@
-// c2f/cuda/kernels/multiply_crop.cuh: an image weighted by a map, of which a rectangle is cut out, in one pass.
+// c2f/cuda/kernels/multiply_crop.cuh: rectangles of the product of an image and a map, in one kernel.
 //
 //   c2f::cuda::fill(parts, shape, c2f::cuda::multiply_crop<float>{x, z, of_x, of_z, corners}, where);
 //
-// x [N, C, H, W], z [N, C or 1, H, W] -> [N, C, h, w]: of each sample the rectangle of x * z that begins at its corner (fuse/multiply and
-// fuse/crop). The gradient of a factor is the other one times the gradient inside of the rectangle, summed over channels where z has one
-// and x has more, and 0 outside.
+// x [N, C, H, W], z [N, C or 1, H, W] -> [N, C, h, w]: for each sample the rectangle of x * z that begins at its corner (fuse::multiply and
+// fuse::crop). The gradient of a factor is the other factor times the gradient inside of the rectangle, summed over channels where z has
+// one and x has several, and 0 outside.
 //
-// ATen multiplies whole images, reading x and z and writing the product, and then copies the rectangles; this reads and writes what lies in
-// the rectangles. Backward ATen fills zeros and copies into them a sample at a time and multiplies whole images twice; this writes each
-// gradient once. The corners travel in the launch: no copy to the device.
+// ATen multiplies whole images, reading x and z and writing the product, and then copies the rectangles; this kernel reads and writes only
+// the rectangles. Backward, ATen fills zeros, copies the rectangles into them one sample at a time and multiplies whole images twice; this
+// writes each gradient once. The corners are kernel arguments: no copy to the device.
 #pragma once
 
 #include <c2f/cuda/kernels/map.cuh>
 
 namespace c2f::cuda {
 
-/// Where the rectangles of the samples of one launch begin.
+/// The corners of the rectangles of one launch's samples.
 struct map_corners {
   static constexpr int most = 128;
   std::int32_t row[most], column[most];
@@ -34,10 +34,10 @@ struct multiply_crop {
   }
 };
 
-/// The gradient of one factor, x or z, which has as many channels as the map that is filled has.
+/// The gradient of one factor, x or z; the map that is filled has the factor's channels.
 template <number Number>
 struct multiply_crop_backward {
-  Number const* gradient;  // of the parts
+  Number const* gradient;  // of the result
   Number const* other;     // the other factor
   map_shape of_gradient, of_other;
   int channels;  // of the factor

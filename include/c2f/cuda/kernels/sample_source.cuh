@@ -1,13 +1,13 @@
-// c2f/cuda/kernels/sample_source.cuh: what the fine network is told of a class vector, in one pass.
+// c2f/cuda/kernels/sample_source.cuh: samples the conditioning of the fine network for class vectors, in one kernel.
 //
-//   c2f::cuda::for_rows(c2f::cuda::tell<float>{raw, truth, uniform, &t, told, classes}, samples, where);
+//   c2f::cuda::for_rows(c2f::cuda::sample_source<float>{raw, truth, uniform, &t, conditioning, classes}, samples, where);
 //
-// raw [N, K] logits, truth [N] classes, uniform [N] numbers in (0, 1], t one number -> told [N, K]: row i is one-hot of the truth where
-// uniform[i] > t, else the softmax of raw (Ren et al. 2020, eq. 3). What is not a class of a truth, such as -1, makes a row of zeros.
-// The gradient: that of the softmax for rows of the prediction, zero for rows of the truth.
+// raw [N, K] logits, truth [N] classes, uniform [N] numbers in (0, 1], t one number -> conditioning [N, K]: row i is one-hot of the truth
+// where uniform[i] > t, else the softmax of raw (Ren et al. 2020, eq. 3). A truth that is no class, such as -1, gives a row of zeros.
+// The gradient: that of the softmax for rows with the prediction, zero for rows with the truth.
 //
-// ATen needs a softmax, a scatter, a comparison and a blend, five passes over [N, K]; this reads raw three times, the second and the third
-// from cache, writes once, and reads no raw at all where the truth is told.
+// ATen needs a softmax, a scatter, a comparison and a blend, five passes over [N, K]. This kernel reads raw three times, the second and the
+// third time from cache, writes once, and reads nothing of raw where the truth is chosen.
 #pragma once
 
 #include <c2f/cuda/kernels/softmax.cuh>
@@ -36,7 +36,7 @@ struct sample_source {
   }
 };
 
-/// From the gradient of told that of raw.
+/// The gradient of raw from that of the conditioning.
 template <number Number>
 struct sample_source_backward {
   Number const* conditioning;

@@ -1,4 +1,4 @@
-// c2f/cuda/kernels/softmax.cuh: what softmax and cross-entropy need of a row of logits: the largest, and the sum of the exponentials that are left.
+// c2f/cuda/kernels/softmax.cuh: maximum and sum of exponentials of a row of logits, for softmax and cross-entropy.
 //
 //   auto const [largest, sum] = c2f::cuda::exponentials_of(lanes, from, classes);      // softmax: exp(from[k] - largest) / sum
 //

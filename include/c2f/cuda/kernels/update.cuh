@@ -1,24 +1,25 @@
 // c2f/cuda/kernels/update.cuh: the end of a training step in a few launches, whatever the number of parameters: SGD, Adam, the norm of all
-// gradients, and the account of a step.
+// gradients, and whether the step is skipped.
 //
-//   c2f::cuda::flat_table<160> table;                             // which piece of the flat buffers has which gradient
-//   c2f::cuda::for_blocks(c2f::cuda::sgd_update<160>{table, parameters, momenta, low, &rate, &scale, &skip, ...}, table.chunks(), where);
+//   c2f::cuda::flat_table<160> table;                             // the gradient of each piece of the flat buffers
+//   c2f::cuda::for_blocks(c2f::cuda::sgd_update<160>{table, parameters, momenta, low, &learning_rate, ...}, table.chunks(), where);
 //
-// Parameters, momenta and a bfloat16 copy of the parameters lie each in one flat buffer; piece i begins at element begin(i), a multiple of
-// 64, and what is between two pieces is never touched. Gradients are where the backward pass left them, float or bfloat16, in the memory
-// order of their piece. All formulas are PyTorch's:
+// Parameters, momenta and a bfloat16 copy of the parameters are one flat buffer each; piece i begins at element begin(i), a multiple of 64,
+// and elements between two pieces are never written. Gradients stay where the backward pass wrote them, float or bfloat16, in the memory
+// order of their piece. The formulas are PyTorch's:
 //
 //   SGD    g = gradient * scale + decay * p;  m = momentum * m + g;  p -= rate * (nesterov ? g + momentum * m : m)
 //   Adam   g = gradient * scale + decay * p;  m = b1 * m + (1 - b1) * g;  v = b2 * v + (1 - b2) * g^2
 //          p -= rate / (1 - b1^k) * m / (sqrt(v) / sqrt(1 - b2^k) + epsilon)         in update k = 1, 2, ...
 //   AdamW  the same with p *= 1 - rate * decay in place of decay * p
 //
-// where piece i takes its share of rate and decay. Rate, scale, skip and k are numbers on the device: no launch needs the host to know
-// them, and a captured graph reads them anew. Where *skip != 0 nothing is changed.
+// where p is a parameter, rate = learning rate * multiplier and decay = weight decay * multiplier, each with the multiplier of its piece.
+// Learning rate, scale, skip and k are in device memory: no launch depends on a number of the host, and a captured graph reads them at
+// every replay. Where *skip is not 0 nothing is changed.
 //
-// ATen's fused optimisers launch once for some 50 tensors of each group of equal shares, and the bfloat16 copy is a pass of its own; this
-// reads and writes what the formulas name once, 20 bytes a parameter for SGD with momentum and 2 for the copy, in one launch up to 1,300
-// pieces (many_parts). The table is an argument of the kernel, so it needs no memory on the device, and a captured graph holds it.
+// ATen's fused optimisers launch once per 50 tensors or so of each parameter group, and the bfloat16 copy is another kernel. This one reads
+// and writes each operand once, 20 bytes per parameter for SGD with momentum and 2 for the copy, in one launch up to 1,300 pieces
+// (many_parts). The table is a kernel argument, so it needs no device memory, and a captured graph holds it.
 #pragma once
 
 #include <c2f/cuda/runtime/launch.cuh>
@@ -31,20 +32,20 @@ struct flat_part {
   std::uint32_t begin : 31;       // in units of 64 elements
   std::uint32_t in_bfloat16 : 1;  // the gradient
   std::uint32_t size;             // elements
-  float rate;                     // share of the learning rate
-  float decay;                    // weight decay, its share applied
+  float learning_rate_multiplier;
+  float decay;  // weight decay times its multiplier
 };
 static_assert(sizeof(flat_part) == 24);
 
-/// How many parts the tables have that are compiled. A kernel takes 32,764 bytes of arguments (CUDA 12.1, compute capability 7.0): the
-/// many, and the rest of the work.
+/// The sizes of the tables that are compiled. A kernel takes 32,764 bytes of arguments (CUDA 12.1, compute capability 7.0), which is the
+/// limit for many_parts and the other members of the functors.
 inline constexpr int few_parts = 160, many_parts = 1300;
 
-/// The parts of one launch, in their order.
+/// The parts of one launch, in the order of their positions.
 template <int Most>
 struct flat_table {
-  static constexpr std::int64_t chunk = 2048;  // elements that one block works on
-  static constexpr std::int64_t group = 4;     // elements that one lane works on at a time: 16 bytes of float
+  static constexpr std::int64_t chunk = 2048;  // elements per thread block
+  static constexpr std::int64_t group = 4;     // elements that a lane processes at a time: 16 bytes of float
   flat_part parts[Most];
   int count;
 
@@ -54,12 +55,12 @@ struct flat_table {
     return count == 0 ? 0 : (begin(count - 1) - begin(0) + std::int64_t{parts[count - 1].size} + chunk - 1) / chunk;
   }
 
-  /// f(part, where in the buffers, where in the part, how many: 1 to 4) for the groups of a chunk that lie in a part. Parts begin at
-  /// multiples of a group, so none lies in two.
+  /// f(part, position in the buffers, position in the part, number of elements: 1 to 4) for every group of a chunk that is inside of a
+  /// part. Parts begin at multiples of a group, so no group is in two parts.
   template <class Lanes, class F>
   C2F_HOST_DEVICE void for_groups(Lanes const& lanes, std::int64_t number, F const& f) const {
     std::int64_t const first = begin(0) + number * chunk;
-    int now = 0, behind = count;  // begin(now) <= first < begin(behind)
+    int now = 0, behind = count;  // binary search: begin(now) <= first < begin(behind)
     while (behind - now > 1) {
       int const middle                        = (now + behind) / 2;
       (begin(middle) <= first ? now : behind) = middle;
@@ -83,7 +84,7 @@ template <number Number>
 [[nodiscard]] C2F_HOST_DEVICE bool is_aligned(Number const* at) {
   return reinterpret_cast<std::uintptr_t>(at) % sizeof(four<Number>) == 0;
 }
-/// n of 4 numbers, by one access where they are whole and aligned: gradients may be anywhere.
+/// Loads n of 4 numbers, with one access where n is 4 and they are aligned: a gradient may have any address.
 template <number Number>
 C2F_HOST_DEVICE void load_group(Number const* from, int n, float (&to)[4]) {
   if (n == 4 && is_aligned(from)) {
@@ -99,7 +100,7 @@ C2F_HOST_DEVICE inline void load_gradient(flat_part const& part, std::int64_t in
   else
     load_group(static_cast<float const*>(part.gradient) + inside, n, to);
 }
-// As one instruction: the compiler takes a store of four numbers apart where a store of fewer stands beside it.
+// One instruction: the compiler would split a plain store of four numbers, because the other branch stores fewer.
 template <number Number>
 C2F_HOST_DEVICE void store_four(Number* to, four<Number> const& all) {
 #ifdef __CUDA_ARCH__
@@ -122,19 +123,19 @@ C2F_HOST_DEVICE void store_group(Number* to, int n, float const (&from)[4]) {
       if (i < n) store(to[i], from[i]);
   }
 }
-// Without <cmath>'s isfinite, which hosts and devices name differently.
+// Not <cmath>'s isfinite, which has different names on host and device.
 [[nodiscard]] C2F_HOST_DEVICE inline bool is_finite(double value) { return value - value == 0; }
 
 }  // namespace detail
 
-/// Momenta may be null where momentum is 0; low, scale and skip where there is none.
+/// momenta may be nullptr where momentum is 0; low, scale and skip are optional.
 template <int Most>
 struct sgd_update {
   flat_table<Most> table;
   float* parameters;
   float* momenta;
   bfloat16* low;
-  double const* rate;
+  double const* learning_rate;
   float const* scale;
   float const* skip;
   float momentum;
@@ -143,10 +144,10 @@ struct sgd_update {
   template <class Lanes>
   C2F_HOST_DEVICE void operator()(Lanes const& lanes, std::int64_t chunk) const {
     if (skip != nullptr && *skip != 0) return;
-    float const factor    = scale != nullptr ? *scale : 1.0f;
-    double const rate_now = *rate;
+    float const factor     = scale != nullptr ? *scale : 1.0f;
+    double const base_rate = *learning_rate;
     table.for_groups(lanes, chunk, [&](flat_part const& part, std::int64_t at, std::int64_t inside, int n) {
-      float const step = static_cast<float>(rate_now * static_cast<double>(part.rate));
+      float const step = static_cast<float>(base_rate * static_cast<double>(part.learning_rate_multiplier));
       float p[4], g[4], m[4] = {};
       detail::load_group(parameters + at, n, p);
       detail::load_gradient(part, inside, n, g);
@@ -164,7 +165,7 @@ struct sgd_update {
   }
 };
 
-/// One more update, unless it is skipped: corrections = {1 - beta1^k, sqrt(1 - beta2^k)}. One thread, before adam_update.
+/// Counts the update, unless it is skipped, and computes corrections = {1 - beta1^k, sqrt(1 - beta2^k)}. One thread, before adam_update.
 struct adam_advance {
   std::int64_t* step;
   float const* skip;
@@ -186,7 +187,7 @@ struct adam_update {
   float* first;   // m
   float* second;  // v
   bfloat16* low;
-  double const* rate;
+  double const* learning_rate;
   float const* scale;
   float const* skip;
   double const* corrections;
@@ -196,15 +197,14 @@ struct adam_update {
   template <class Lanes>
   C2F_HOST_DEVICE void operator()(Lanes const& lanes, std::int64_t chunk) const {
     if (skip != nullptr && *skip != 0) return;
-    float const factor    = scale != nullptr ? *scale : 1.0f;
-    double const rate_now = *rate, correction = corrections[0];
+    float const factor     = scale != nullptr ? *scale : 1.0f;
+    double const base_rate = *learning_rate, correction = corrections[0];
     float const root = static_cast<float>(corrections[1]), small = static_cast<float>(epsilon);
     float const keep1 = static_cast<float>(beta1), keep2 = static_cast<float>(beta2), take1 = static_cast<float>(1 - beta1),
                 take2 = static_cast<float>(1 - beta2);
     table.for_groups(lanes, chunk, [&](flat_part const& part, std::int64_t at, std::int64_t inside, int n) {
-      double const rate_here = rate_now * static_cast<double>(part.rate);
-      float const step       = static_cast<float>(rate_here / correction),
-                  shrink     = static_cast<float>(rate_here * static_cast<double>(part.decay));
+      double const rate = base_rate * static_cast<double>(part.learning_rate_multiplier);
+      float const step = static_cast<float>(rate / correction), shrink = static_cast<float>(rate * static_cast<double>(part.decay));
       float p[4], g[4], m[4], v[4];
       detail::load_group(parameters + at, n, p);
       detail::load_gradient(part, inside, n, g);
@@ -228,8 +228,8 @@ struct adam_update {
 
 static_assert(sizeof(adam_update<many_parts>) + sizeof(std::int64_t) <= 32764);  // the largest
 
-/// partial[chunk] = the sum of the squares of its gradients, in double, where no square of a float overflows: a sum is finite exactly where
-/// every number is.
+/// partial[chunk] = the sum of the squares of its gradients, in double, where the square of a float does not overflow: the sum is finite if
+/// and only if all gradients are.
 template <int Most>
 struct sum_of_squares {
   flat_table<Most> table;
@@ -248,7 +248,7 @@ struct sum_of_squares {
   }
 };
 
-/// norm = the root of the sum of all partial sums, in a fixed order. One block.
+/// norm = the square root of the sum of all partial sums, in a fixed order. One block.
 struct norm_of_sums {
   double const* partial;
   std::int64_t count;
@@ -263,10 +263,10 @@ struct norm_of_sums {
   }
 };
 
-/// Whether a step counts, and the account of it. One thread: a step has a handful of losses.
-///   skip = the norm or a loss is not finite;  scale = clip > 0 and norm > clip ? clip / norm : 1
-///   sums += losses and in_a_row = 0, or, where it is skipped, skipped += 1 and in_a_row += 1
-struct finish_step {
+/// Whether the step is skipped, and the factor that clips its gradients. One thread: a step has a handful of losses.
+///   skip = 1 where the norm or a loss is not finite, else 0;  scale = clip / norm where clip > 0 and norm > clip, else 1
+///   result [count + 1] = the losses, then skip: what the host reads later
+struct decide_step {
   double const* norm;
   double const* losses;
   std::int64_t count;

@@ -1,14 +1,14 @@
-// c2f/cuda/kernels/upsample_bilinear.cuh: maps stretched by bilinear interpolation, with a gradient that is the same in every run.
+// c2f/cuda/kernels/upsample_bilinear.cuh: bilinear interpolation of maps, with a deterministic gradient.
 //
 //   c2f::cuda::fill(large, shape, c2f::cuda::upsample_bilinear<float>{small, of_small, of_large}, where);
 //
-// [N, C, h, w] -> [N, C, H, W], pixels being squares (align_corners = false): pixel i of H reads the place s = max(0, (i + .5) h / H - .5),
-// the pixels floor(s) and the next one with the weights 1 - frac(s) and frac(s), and likewise along the other side. The gradient of a small
-// pixel is gathered: it sums what the large pixels that read it have for it, first along rows, which leaves [N, C, H, w] in float, then
-// along columns.
+// [N, C, h, w] -> [N, C, H, W] with align_corners = false: pixel i of H reads the position s = max(0, (i + .5) h / H - .5), that is the
+// pixels floor(s) and floor(s) + 1 with the weights 1 - frac(s) and frac(s), and likewise along the other side. The gradient of a small
+// pixel is gathered: it sums the weighted gradients of the large pixels that read it, first along rows, which gives [N, C, H, w] in float,
+// then along columns.
 //
-// ATen's backward on a GPU adds to the small map by atomics, so its sums have no order, and it takes four of them a large pixel; this
-// reads the large gradient twice, the second time from cache, and writes the small one once.
+// ATen's backward on a GPU adds to the small map with atomics, four per large pixel, so the order of its sums is not fixed. This reads the
+// large gradient twice, the second time from cache, and writes the small one once.
 #pragma once
 
 #include <c2f/cuda/kernels/map.cuh>
@@ -21,14 +21,14 @@ struct bilinear_taps {
   float weight;
 
   C2F_HOST_DEVICE bilinear_taps(int at, int small, int large) {
-    float const scale = static_cast<float>(small) / static_cast<float>(large);
-    float const place = fmaxf(scale * (static_cast<float>(at) + 0.5f) - 0.5f, 0.0f);
-    first             = static_cast<int>(place);
+    float const scale    = static_cast<float>(small) / static_cast<float>(large);
+    float const position = fmaxf(scale * (static_cast<float>(at) + 0.5f) - 0.5f, 0.0f);
+    first                = static_cast<int>(position);
     if (first > small - 1) first = small - 1;
     second = first < small - 1 ? first + 1 : first;
-    weight = fminf(fmaxf(place - static_cast<float>(first), 0.0f), 1.0f);
+    weight = fminf(fmaxf(position - static_cast<float>(first), 0.0f), 1.0f);
   }
-  /// The weight of pixel `at` of the small side, 0 where it is not read.
+  /// The weight of pixel `at` of the small side; 0 where it is not read.
   [[nodiscard]] C2F_HOST_DEVICE float of(int at) const { return (at == first ? 1.0f - weight : 0.0f) + (at == second ? weight : 0.0f); }
 };
 
@@ -47,7 +47,7 @@ struct upsample_bilinear {
   }
 };
 
-/// The gradient along one side, from `large` to what is filled, which is `small` wide (or high: `rows`).
+/// The gradient along one side: from `large` to a map that is `small` wide (or high, where `rows`).
 template <number Number>
 struct upsample_bilinear_backward {
   Number const* large;
@@ -57,7 +57,7 @@ struct upsample_bilinear_backward {
 
   C2F_HOST_DEVICE float operator()(map_position const& to) const {
     int const at = rows ? to.y : to.x, size = rows ? of_large.height : of_large.width;
-    // Readers have their place between at - 1 and at + 1, at the border beyond; one more to each side for rounding.
+    // The large pixels that read `at` have s between at - 1 and at + 1, at a border also beyond; one more on each side because of rounding.
     float const scale = static_cast<float>(size) / static_cast<float>(small);
     auto const from   = static_cast<int>((static_cast<float>(at) - 0.5f) * scale - 0.5f) - 1,
                until  = static_cast<int>((static_cast<float>(at) + 1.5f) * scale - 0.5f) + 2;

@@ -1,13 +1,13 @@
-// c2f/cuda/runtime/graph.hpp: work of the current stream as a CUDA graph.
+// c2f/cuda/runtime/graph.hpp: captures the work of the current stream as a CUDA graph.
 //
-//   std::unique_ptr<c2f::captured_graph> work = c2f::cuda::record([&] { … });   // run once, and queued into a graph
-//   work->repeat();                                                            // one launch
+//   std::unique_ptr<c2f::captured_graph> work = c2f::cuda::capture([&] { … });   // run once, then captured
+//   work->replay();                                                              // one launch
 //
-// The current stream must not be the default one. Memory that the work asks for is the graph's own as long as it lives; what it reads and
-// writes besides must stay where it is. Anything in the work that waits for the GPU is an error: a recording that succeeds has nothing of
-// it. Only this thread is held to it while the graph is recorded, so loaders may go on.
-// Cost: the work is run once before, and what LibTorch keeps of memory that is free goes back to the device: a graph cannot use it.
-// Error: c10::Error with CUDA's words, and then nothing is recorded.
+// The current stream must not be the default one. Memory that the work allocates belongs to the graph as long as the graph lives; all other
+// memory that it reads or writes must keep its address. Anything in the work that synchronises with the GPU is an error, so a successful
+// capture contains no synchronisation. The check applies to this thread only: loader threads may use the GPU meanwhile.
+// Cost: the work is run once before the capture, and the free memory that LibTorch caches goes back to the device: a graph cannot use it.
+// Error: c10::Error with CUDA's message; nothing is captured then.
 #pragma once
 
 #include <c2f/execution/accelerator.hpp>
@@ -20,11 +20,12 @@
 
 namespace c2f::cuda {
 
+/// A CUDA graph of the work that was captured.
 class graph : public captured_graph {
  public:
   explicit graph(std::function<void()> const& work) {
     {
-      waiting_is_an_error const here;  // found before anything is recorded
+      error_on_synchronization const scope;  // found before the capture begins
       work();
     }
     c10::cuda::CUDACachingAllocator::emptyCache();
@@ -34,27 +35,27 @@ class graph : public captured_graph {
       work();
       graph_.capture_end();
     } catch (...) {
-      give_up(pool);
+      abandon(pool);
       throw;
     }
   }
   void replay() override { graph_.replay(); }
 
  private:
-  /// LibTorch's operations throw where they would wait for the GPU.
-  class waiting_is_an_error {
+  /// LibTorch's operations throw where they would synchronise with the GPU.
+  class error_on_synchronization {
    public:
-    waiting_is_an_error() { c10::cuda::warning_state().set_sync_debug_mode(c10::cuda::SyncDebugMode::L_ERROR); }
-    waiting_is_an_error(waiting_is_an_error const&)            = delete;
-    waiting_is_an_error& operator=(waiting_is_an_error const&) = delete;
-    ~waiting_is_an_error() { c10::cuda::warning_state().set_sync_debug_mode(before_); }
+    error_on_synchronization() { c10::cuda::warning_state().set_sync_debug_mode(c10::cuda::SyncDebugMode::L_ERROR); }
+    error_on_synchronization(error_on_synchronization const&)            = delete;
+    error_on_synchronization& operator=(error_on_synchronization const&) = delete;
+    ~error_on_synchronization() { c10::cuda::warning_state().set_sync_debug_mode(before_); }
 
    private:
     c10::cuda::SyncDebugMode before_ = c10::cuda::warning_state().get_sync_debug_mode();
   };
 
   template <class F>
-  static bool tried(F const& f) noexcept {
+  static bool succeeds(F const& f) noexcept {
     try {
       f();
       return true;
@@ -62,19 +63,19 @@ class graph : public captured_graph {
       return false;
     }
   }
-  // Where CUDA refuses to end a recording, LibTorch (2.11) leaves its allocators and its generator recording.
-  void give_up(at::MempoolId_t pool) noexcept {
-    if (tried([&] { graph_.capture_end(); })) return;
+  // Where CUDA refuses to end a capture, LibTorch (2.11) leaves its allocators and its generator in capture mode.
+  void abandon(at::MempoolId_t pool) noexcept {
+    if (succeeds([&] { graph_.capture_end(); })) return;
     auto const device = c10::cuda::current_device();
-    tried([&] {
+    succeeds([&] {
       c10::cuda::CUDACachingAllocator::endAllocateToPool(device, pool);
       c10::cuda::CUDACachingAllocator::releasePool(device, pool);
     });
-    tried([&] {
+    succeeds([&] {
       at::getHostAllocator(at::kCUDA)->end_allocate_to_pool(pool);
       at::getHostAllocator(at::kCUDA)->release_pool(pool);
     });
-    tried([&] {  // the generator is free when another recording has ended
+    succeeds([&] {  // the end of another capture resets the generator
       at::cuda::CUDAGraph other;
       other.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
       at::zeros({1}, at::TensorOptions(at::Device(at::kCUDA, device)));
@@ -85,6 +86,7 @@ class graph : public captured_graph {
   at::cuda::CUDAGraph graph_;
 };
 
+/// The capture function of an accelerator: runs `work`, then captures it from the current stream.
 [[nodiscard]] inline std::unique_ptr<captured_graph> capture(std::function<void()> const& work) { return std::make_unique<graph>(work); }
 
 }  // namespace c2f::cuda

@@ -1,7 +1,7 @@
-// c2f/cuda/runtime/launch.cuh: one source for the GPU and for its twin on the CPU.
+// c2f/cuda/runtime/launch.cuh: one source for a kernel and its CPU version.
 //
 //   template <c2f::cuda::number Number>
-//   struct scale_rows {                                     // what is done to one row, by as many lanes as there are
+//   struct scale_rows {                                     // one row, computed by the lanes together
 //     Number const* from;
 //     Number* to;
 //     std::int64_t width;
@@ -14,23 +14,22 @@
 //         c2f::cuda::store(to[row * width + i], c2f::cuda::load(from[row * width + i]) / sum);
 //     }
 //   };
-//   c2f::cuda::for_rows(scale_rows<float>{from, to, width}, rows, where);       // where: c2f::cuda::place{} is the CPU
+//   c2f::cuda::for_rows(scale_rows<float>{from, to, width}, rows, where);       // where: c2f::cuda::device_stream{} is the CPU
 //
-// for_each(work, n, place)   calls work(i), a thread an element
-// for_rows(work, n, place)   calls work(lanes, row), a warp a row: 32 lanes that sum and find maxima together
-// for_blocks(work, n, place) calls work(lanes, row), a block of 256 lanes a row, for rows that are long or few
+// for_each(work, n, where)   calls work(i), one thread per element
+// for_rows(work, n, where)   calls work(lanes, row), one warp per row: 32 lanes that compute sums and maxima together
+// for_blocks(work, n, where) calls work(lanes, row), one block of 256 lanes per row, for rows that are long or few
 //
-// The CPU has one lane a row, so a loop over lanes.first(), lanes.count() is a plain loop there and the twin is the same lines. Sums over
-// lanes are taken in a fixed order: the same input gives the same bits in every run, though not the bits of the CPU, which adds in another
-// order.
+// The CPU has one lane per row, so a loop over lanes.first(), lanes.count() is a plain loop there. Sums over lanes are taken in a fixed
+// order: the same input gives the same bits in every run, but not the bits of the CPU, which adds in another order.
 //
-// From Hopper on a kernel of ours is started while the one before it in its stream still runs: its blocks take their places and then wait
-// until all of that has ended and can be read, so that most of a launch is hidden behind other work (programmatic dependent launch). The
-// order of what is done is the stream's, as ever, and a graph that is recorded keeps it.
+// From Hopper on, a kernel is launched while the one before it in its stream still runs (programmatic dependent launch): its blocks are
+// scheduled, then wait until all work before it has ended and its results are visible, which hides most of the launch latency. The order of
+// the stream is unchanged, also in a captured graph.
 //
-// Included by C++ and by CUDA. C++ gets the twin, and where C2F_WITH_CUDA is defined also the declarations of the launches, which
-// c2f/cuda/kernels/kernels.cu instantiates. Nothing of LibTorch, Hana or fmt is seen here; pointers are raw, and a place holds a stream.
-// Cost: one launch, no allocation, no synchronisation. Error: a launch that CUDA refuses is a std::runtime_error with CUDA's words.
+// Included by C++ and by CUDA. C++ gets the CPU version and, where C2F_WITH_CUDA is defined, the declarations of the launches, which
+// c2f/cuda/kernels/kernels.cu instantiates. This header includes nothing of LibTorch, Hana or fmt; pointers are raw.
+// Cost: one launch, no allocation, no synchronisation. Error: std::runtime_error with CUDA's message where CUDA refuses a launch.
 #pragma once
 
 #include <cmath>
@@ -44,7 +43,7 @@
 #include <stdexcept>
 #include <string>
 #define C2F_HOST_DEVICE __host__ __device__
-/// Before a loop over an array that should stay in registers, which only constant places do.
+/// Unrolls the next loop. An array stays in registers only if all its indices are constants.
 #define C2F_UNROLL _Pragma("unroll")
 #else
 #define C2F_HOST_DEVICE
@@ -53,13 +52,13 @@
 
 namespace c2f::cuda {
 
-/// Where to compute: the CPU, or a stream (a cudaStream_t) of the current GPU.
+/// A device and a stream: the CPU, or a stream (a cudaStream_t) of the current GPU.
 struct device_stream {
   bool on_gpu  = false;
   void* stream = nullptr;
 };
 
-/// Whether kernels are started early where they can be. To measure what it is worth; it changes no result.
+/// Whether kernels use programmatic dependent launch where they can. For measurements; it changes no result.
 inline bool start_early = true;
 
 /// The bits of a bfloat16.
@@ -77,14 +76,14 @@ concept number = std::same_as<T, float> || std::same_as<T, bfloat16>;
   return number;
 }
 C2F_HOST_DEVICE inline void store(float& to, float value) { to = value; }
-/// Rounds to the nearest, ties to even; not a number stays not a number.
+/// Rounds to nearest even; NaN stays NaN.
 C2F_HOST_DEVICE inline void store(bfloat16& to, float value) {
   std::uint32_t bits;
   memcpy(&bits, &value, sizeof bits);
   to.bits = value != value ? std::uint16_t{0x7FC0} : static_cast<std::uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
 }
 
-/// The CPU's lanes, and those of a thread by itself: one.
+/// The single lane of the CPU, or of one thread.
 struct one_lane {
   [[nodiscard]] C2F_HOST_DEVICE std::int64_t first() const { return 0; }
   [[nodiscard]] C2F_HOST_DEVICE std::int64_t count() const { return 1; }
@@ -97,7 +96,7 @@ struct one_lane {
 
 #ifdef __CUDACC__
 
-/// Whether kernels may be started early: where every one that was compiled knows how to wait.
+/// Whether programmatic dependent launch is possible: every architecture that is compiled for must support it.
 inline constexpr bool can_start_early = [] {
   for (int const architecture : {__CUDA_ARCH_LIST__})
     if (architecture < 900) return false;
@@ -144,14 +143,14 @@ struct block_lanes {
     __syncthreads();
     T all = parts[0];
     for (int i = 1; i < size / 32; ++i) all = pool(all, parts[i]);
-    __syncthreads();  // before the next one writes
+    __syncthreads();  // before the next call writes
     return all;
   }
 };
 
 namespace detail {
 
-/// What each kernel begins with: those behind it may take their places, and it waits for those before it.
+/// The beginning of each kernel: it lets the next kernel be scheduled, and waits for the kernels before it.
 __device__ inline void begin() {
   if constexpr (can_start_early) {
     cudaTriggerProgrammaticLaunchCompletion();
@@ -188,10 +187,10 @@ void start(void (*kernel)(Parameters...), dim3 grid, int threads, void* stream, 
                                   .numAttrs = can_start_early && start_early ? 1u : 0u};
   cudaError_t const error = cudaLaunchKernelEx(&config, kernel, arguments...);
   if (error == cudaSuccess) return;
-  static_cast<void>(cudaGetLastError());  // said here, so nobody else finds it
+  static_cast<void>(cudaGetLastError());  // clears the error, so that a later check does not report it again
   throw std::runtime_error(std::string("CUDA refused a launch: ") + cudaGetErrorString(error));
 }
-/// Blocks for `wanted` of them; the loops of the kernels take the rest.
+/// The number of blocks to launch for `wanted` of them; the loops in the kernels process the rest.
 inline unsigned blocks(std::int64_t wanted) { return static_cast<unsigned>(wanted < 1 ? 1 : wanted > 65535 * 16 ? 65535 * 16 : wanted); }
 
 }  // namespace detail
@@ -211,7 +210,7 @@ void launch_blocks(Work const& work, std::int64_t rows, void* stream) {
 
 #else
 
-// Defined where CUDA compiles them (c2f/cuda/kernels/kernels.cu).
+// Defined where nvcc compiles them (c2f/cuda/kernels/kernels.cu).
 template <class Work>
 void launch_each(Work const& work, std::int64_t count, void* stream);
 template <class Work>
@@ -221,7 +220,7 @@ void launch_blocks(Work const& work, std::int64_t rows, void* stream);
 
 #endif
 
-/// Whether the program has the kernels.
+/// Whether the program has the CUDA kernels.
 #if defined(__CUDACC__) || defined(C2F_WITH_CUDA)
 inline constexpr bool has_kernels = true;
 #else

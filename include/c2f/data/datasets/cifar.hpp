@@ -1,6 +1,6 @@
 // c2f/data/datasets/cifar.hpp: CIFAR-10 and CIFAR-100, from the official binary files.
 //
-//   c2f::data::cifar100 data{"/data"};                 // the folder of train.bin and test.bin, or the folder that holds it
+//   c2f::data::cifar100 data{"/data"};                 // the folder of train.bin and test.bin, or its parent
 //   data.train.size();                                 // 50,000
 //   data.test.classes()[7];                            // "beetle"
 //
@@ -8,9 +8,9 @@
 // and a fine one (CIFAR-100), then 1,024 bytes each of red, green and blue. cifar100 has the 100 fine classes, cifar100_coarse
 // the 20 coarse ones of the same pictures. Mean and standard deviation are those in common use for both sets.
 //
-// Costs: the files are read once, at construction, and stay in memory: 184 MB. A file's size is judged before memory is asked for.
-// Errors: input_error naming file, byte offset, what was found and what to do: a missing folder or file, a file that is cut short
-// or too long, a label out of range, a file of names with the wrong number of names.
+// Costs: the files are read once, at construction, and stay in memory: 184 MB. A file's size is checked before memory is allocated.
+// Errors: input_error with file, byte offset, what was found and a remedy: a missing folder or file, a truncated or too long file, a label
+// out of range, a file of class names with the wrong number of names.
 #pragma once
 
 #include <algorithm>
@@ -29,21 +29,22 @@
 
 namespace c2f::data {
 
-/// How many records a CIFAR file may have.
+/// The number of records that a CIFAR file may have.
 enum class counts {
-  official,  ///< exactly as many as were published: a file that is cut short is never taken for a small one
-  any,       ///< one up to the official number: for tests and excerpts
+  official,  ///< exactly the published number, so that a truncated file is detected
+  any,       ///< 1 up to the official number: for tests and excerpts
 };
 
 namespace detail {
 
+/// A label in a record: its offset, the number of classes, and its name in messages.
 struct label_byte {
   std::size_t at;
   int classes;
   char const* word;
 };
 
-/// What differs between CIFAR-10 and CIFAR-100.
+/// The differences between CIFAR-10 and CIFAR-100.
 struct cifar_layout {
   std::string title, folder, archive;
   std::vector<std::string> train_files;
@@ -91,7 +92,7 @@ inline cifar_layout cifar100_layout(bool coarse) {
 
 inline std::string quoted(std::filesystem::path const& path) { return "'" + path.string() + "'"; }
 
-/// `dir` itself or the folder below it that the official archive unpacks to.
+/// `dir` itself, or its subfolder with the name in the official archive.
 inline std::filesystem::path find_cifar(std::filesystem::path const& dir, cifar_layout const& layout) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(dir, ignored))
@@ -102,7 +103,7 @@ inline std::filesystem::path find_cifar(std::filesystem::path const& dir, cifar_
                     layout.folder + "/" + layout.train_files.front() + "; " + layout.remedy());
 }
 
-/// The size of a file of records, once it is known to be right.
+/// The size of a file of records; throws if it is wrong.
 inline std::size_t checked_size(std::filesystem::path const& file, cifar_layout const& layout, std::size_t official, counts allowed) {
   std::error_code failed;
   if (!std::filesystem::is_regular_file(file, failed)) throw input_error("no file " + quoted(file) + "; " + layout.remedy() + " again");
@@ -130,7 +131,7 @@ inline void check_labels(std::filesystem::path const& file, std::uint8_t const* 
                           " is not in 0..." + std::to_string(label.classes - 1) + "; " + layout.remedy() + " again");
 }
 
-/// The records of all the files, one after the other.
+/// The concatenated records of all files.
 inline std::vector<std::uint8_t> read_records(std::vector<std::filesystem::path> const& files, cifar_layout const& layout,
                                               std::size_t official, counts allowed) {
   std::vector<std::size_t> sizes;
@@ -151,7 +152,7 @@ inline std::vector<std::uint8_t> read_records(std::vector<std::filesystem::path>
   return bytes;
 }
 
-/// The names of the classes, a line each; none where there is no such file.
+/// The names of the classes, one a line; empty if the file does not exist.
 inline std::vector<std::string> read_names(std::filesystem::path const& file, cifar_layout const& layout) {
   constexpr std::size_t limit = 1 << 16;
   std::vector<std::string> names;
@@ -188,7 +189,7 @@ pictures<Classes> read_cifar(std::filesystem::path const& dir, bool train, cifar
           read_names(folder / layout.names_file, layout)};
 }
 
-/// The two splits; cifar10, cifar100 and cifar100_coarse are this with a layout.
+/// The base of cifar10, cifar100 and cifar100_coarse: both splits in a given layout.
 template <std::int64_t Classes>
 struct cifar {
   pictures<Classes> train, test;

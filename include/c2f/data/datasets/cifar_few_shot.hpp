@@ -1,19 +1,19 @@
-// c2f/data/datasets/cifar_few_shot.hpp: CIFAR-FS and FC100, two divisions of CIFAR-100's classes for few-shot classification.
+// c2f/data/datasets/cifar_few_shot.hpp: CIFAR-FS and FC100: two class splits of CIFAR-100 for few-shot classification.
 //
-//   c2f::data::cifar_fs data{"/data"};                 // the folder of train.bin and test.bin, or the folder that holds it
+//   c2f::data::cifar_fs data{"/data"};                 // the folder of train.bin and test.bin, or its parent
 //   data.base.size();                                  // 38,400: 64 classes of 600 pictures
 //   c2f::data::episodes tests{data.novel, {.way = 5, .shot = 1}};
 //
-// cifar_fs (Bertinetto et al., ICLR 2019): 64 classes to learn from, 16 to choose settings with, 20 to be judged by, chosen at random.
-// fc100 (Oreshkin et al., TADAM, NeurIPS 2018): 60, 20 and 20, so that no two splits share one of the 20 coarse classes; harder.
-// A class has all its 600 pictures, those of train.bin before those of test.bin. Base is what is in neither of the other two lists.
+// cifar_fs (Bertinetto et al., ICLR 2019): 64 base, 16 validation and 20 novel classes, chosen at random.
+// fc100 (Oreshkin et al., TADAM, NeurIPS 2018): 60, 20 and 20, such that no two splits share one of the 20 coarse classes; harder.
+// A class has all its 600 pictures, those of train.bin before those of test.bin. Base has all classes that are not listed below.
 //
-// The lists were compared in several places that agree: those of cifar_fs in torchmeta (datasets/assets/cifar100/cifar-fs) and in three
-// other programs that write them out; those of fc100 as coarse classes in torchmeta (.../fc100) and by their numbers in a program that
-// cites https://github.com/ElementAI/TADAM: 8, 11, 13, 16 for validation and 0, 7, 12, 14 for testing.
+// Sources of the lists, which agree: for cifar_fs torchmeta (datasets/assets/cifar100/cifar-fs) and three other programs that spell them
+// out; for fc100 the coarse classes in torchmeta (.../fc100), and their numbers in a program that cites https://github.com/ElementAI/TADAM:
+// 8, 11, 13, 16 for validation and 0, 7, 12, 14 for testing.
 //
-// Costs: as cifar100, 184 MB, and as much again while it is made.
-// Errors: those of cifar100; input_error where fine_label_names.txt is missing or has not the 100 names.
+// Costs: those of cifar100, 184 MB, twice that during construction.
+// Errors: those of cifar100; input_error if fine_label_names.txt is missing or does not have the 100 names.
 #pragma once
 
 #include <algorithm>
@@ -42,7 +42,7 @@ inline constexpr class_list cifar_fs_validation{"beaver", "beetle",     "butterf
     cifar_fs_novel{"baby",   "bed",  "bicycle", "chimpanzee",   "fox",   "leopard",   "man",      "pickup_truck", "plain", "poppy",
                    "rocket", "rose", "snail",   "sweet_pepper", "table", "telephone", "wardrobe", "whale",        "woman", "worm"};
 
-// Large carnivores; large omnivores and herbivores; invertebrates that are no insects; small mammals.
+// Large carnivores; large omnivores and herbivores; non-insect invertebrates; small mammals.
 inline constexpr class_list fc100_validation{"bear",       "leopard",  "lion",     "tiger",  "wolf",    "camel",   "cattle",
                                              "chimpanzee", "elephant", "kangaroo", "crab",   "lobster", "snail",   "spider",
                                              "worm",       "hamster",  "mouse",    "rabbit", "shrew",   "squirrel"},
@@ -50,7 +50,7 @@ inline constexpr class_list fc100_validation{"bear",       "leopard",  "lion",  
     fc100_novel{"beaver", "dolphin",   "otter",  "seal",    "whale", "bee",  "beetle", "butterfly", "caterpillar", "cockroach",
                 "fox",    "porcupine", "possum", "raccoon", "skunk", "baby", "boy",    "girl",      "man",         "woman"};
 
-/// The records of CIFAR-100 in three parts; the label of a record becomes the number of its class in its part.
+/// The records of CIFAR-100 in three parts; the label of a record is replaced by its class's number within its part.
 struct cifar_parts {
   std::array<std::vector<std::uint8_t>, 3> bytes;
   std::array<std::vector<std::string>, 3> names;
@@ -60,10 +60,10 @@ struct cifar_parts {
     auto const folder = find_cifar(dir, layout);
     auto const all    = read_names(folder / layout.names_file, layout);
     if (all.empty())
-      throw input_error("no file " + quoted(folder / layout.names_file) + ", which says which class is which; " + layout.remedy() +
+      throw input_error("no file " + quoted(folder / layout.names_file) + ", which lists the names of the classes; " + layout.remedy() +
                         " again");
 
-    std::vector<std::pair<std::size_t, std::uint8_t>> becomes;  // of each class of CIFAR-100, its part and number there
+    std::vector<std::pair<std::size_t, std::uint8_t>> becomes;  // for each class of CIFAR-100: its part, and its number there
     for (std::string const& name : all) {
       auto const within      = [&](class_list list) { return std::find(list.begin(), list.end(), name) != list.end(); };
       std::size_t const part = within(validation) ? 1 : within(novel) ? 2 : 0;
@@ -93,7 +93,7 @@ struct cifar_parts {
   }
 };
 
-/// The three splits; cifar_fs and fc100 are this with lists.
+/// The base of cifar_fs and fc100: three splits with disjoint classes.
 template <std::int64_t Base, std::int64_t Validation, std::int64_t Novel>
 struct cifar_few_shot {
   pictures<Base> base;
@@ -111,13 +111,13 @@ struct cifar_few_shot {
 
 }  // namespace detail
 
-/// CIFAR-FS: 64, 16 and 20 classes.
+/// CIFAR-FS: 64 base, 16 validation and 20 novel classes.
 struct cifar_fs : detail::cifar_few_shot<64, 16, 20> {
   explicit cifar_fs(std::filesystem::path const& dir, counts allowed = counts::official)
       : cifar_few_shot("CIFAR-FS", {dir, allowed, detail::cifar_fs_validation, detail::cifar_fs_novel}) {}
 };
 
-/// FC100: 60, 20 and 20 classes, of different coarse classes.
+/// FC100: 60 base, 20 validation and 20 novel classes, of different coarse classes.
 struct fc100 : detail::cifar_few_shot<60, 20, 20> {
   explicit fc100(std::filesystem::path const& dir, counts allowed = counts::official)
       : cifar_few_shot("FC100", {dir, allowed, detail::fc100_validation, detail::fc100_novel}) {}

@@ -1,20 +1,20 @@
-// c2f/data/datasets/image_folder.hpp: photographs with a class each, listed in CSV files: mini-ImageNet and whatever is laid out like it.
+// c2f/data/datasets/image_folder.hpp: photographs with one class each, listed in CSV files: mini-ImageNet and data sets of the same layout.
 //
 //   c2f::data::image_folder<84> data{"/data/miniimagenet"};      // train.csv, val.csv, test.csv and images/
 //   data.base.size();                                            // 38,400 of 64 classes; validation has 16 and novel 20
 //   c2f::data::episodes tests{data.novel, {.way = 5, .shot = 1}};
 //
-// The format (Ravi and Larochelle, ICLR 2017): a list begins with the line `filename,label`, and each line after it names a picture and its
-// class. A picture is images/<filename>, or <label>/<filename> where there is no folder `images`; it is JPEG or PNG of any size and is
-// stretched to Side x Side (letterbox.hpp's filter). Classes are numbered in the order of their names. Intensities are normalised by the
-// mean and deviation of ImageNet. Augmentation is torchvision's RandomCrop(Side, padding = 8) and RandomHorizontalFlip; what the crop finds
-// outside is black before normalisation.
+// The format (Ravi and Larochelle, ICLR 2017): a list begins with the line `filename,label`; each further line names a picture and its
+// class. The picture is images/<filename>, or <label>/<filename> if there is no folder `images`: JPEG or PNG of any size. It is resized to
+// Side x Side without keeping its aspect ratio (letterbox.hpp's filter). Classes are numbered in alphabetical order. Intensities are
+// normalised with ImageNet's mean and deviation. Augmentation is torchvision's RandomCrop(Side, padding = 8) and RandomHorizontalFlip; the
+// padding is black before normalisation.
 //
-// Costs: at construction the lists are read. A picture is decoded by its first read (some ms) and kept as
-// Side * Side * 3 bytes until cache_bytes are full: 1.27 GB for all 60,000 at 84. Needs libjpeg and libspng.
-// Errors: input_error at construction, with list and line, for a list that is not as above, a field that is empty, has quotes or control
-// characters or leads out of the folder, a picture that is listed twice, a class in two lists. A picture that is missing or cannot be
-// decoded keeps its id; reading it is an input_error of one line.
+// Costs: construction reads the lists. A picture is decoded on its first read (a few ms) and cached as Side * Side * 3 bytes until
+// cache_bytes are used: 1.27 GB for all 60,000 at 84. Needs libjpeg and libspng.
+// Errors: input_error at construction, with list and line, for a malformed list, a field that is empty, has quotes or control characters or
+// is a path outside the folder, a picture that is listed twice, a class in two lists. A picture that is missing or cannot be decoded keeps
+// its id; reading it throws input_error.
 #pragma once
 
 #include <algorithm>
@@ -44,14 +44,14 @@ namespace c2f::data {
 
 namespace detail {
 
-/// What a list says. A line is 12 bytes and its text, so that a list of any kind takes less than four times its file.
+/// A parsed list. A line takes 12 bytes and its text, so memory is less than four times the file's size for any input.
 struct split_csv {
   struct line {
-    std::uint32_t begin, size, label;  // the file's name within the text; the class
+    std::uint32_t begin, size, label;  // the file name's range in the text; the class
   };
   std::vector<std::uint8_t> bytes;
   std::vector<line> lines;           // lines[i] is line i + 2 of the file
-  std::vector<std::string> classes;  // by name
+  std::vector<std::string> classes;  // in alphabetical order
 
   [[nodiscard]] std::string_view text() const { return {reinterpret_cast<char const*>(bytes.data()), bytes.size()}; }
   [[nodiscard]] std::string_view file(std::size_t i) const { return text().substr(lines[i].begin, lines[i].size); }
@@ -59,7 +59,7 @@ struct split_csv {
 
 inline constexpr std::uintmax_t largest_split_csv = std::uintmax_t{1} << 28;
 
-/// Reads a list line by line. `name` is for messages.
+/// Parses a list line by line. `name` is used in messages.
 class split_csv_parser {
  public:
   split_csv_parser(std::vector<std::uint8_t> bytes, std::string const& name) : name_(name) { made_.bytes = std::move(bytes); }
@@ -87,7 +87,7 @@ class split_csv_parser {
   }
 
  private:
-  // A piece of a file, fit for one line.
+  // A piece of the file for a message: at most 60 characters, without control characters.
   static std::string printable(std::string_view text) {
     std::string word(text.substr(0, 60));
     for (char& c : word)
@@ -158,7 +158,7 @@ inline split_csv parse_split_csv(std::vector<std::uint8_t> bytes, std::string co
 
 }  // namespace detail
 
-/// A split of square photographs.
+/// A split of square photographs; its truth is the class, std::int64_t.
 template <std::int64_t Side>
 class image_list {
  public:
@@ -166,9 +166,9 @@ class image_list {
   using truth_value = std::int64_t;
   static constexpr std::array<std::int64_t, 0> truth_dims{};
 
-  /// The pictures below `root` that a list there names. `room`: how many bytes may still be kept.
-  image_list(std::filesystem::path const& root, std::string const& list, std::shared_ptr<std::atomic<std::int64_t>> room)
-      : held_(std::make_shared<contents>(root, root / list, std::move(room))) {}
+  /// The pictures below `root` that the file root / list names. `budget`: bytes that may still be cached.
+  image_list(std::filesystem::path const& root, std::string const& list, std::shared_ptr<std::atomic<std::int64_t>> budget)
+      : held_(std::make_shared<contents>(root, root / list, std::move(budget))) {}
 
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(held_->list.lines.size()); }
   [[nodiscard]] std::string const& name() const { return held_->name; }
@@ -194,7 +194,7 @@ class image_list {
       }
   }
 
-  /// The bytes of the square, channels last: Side * Side * 3.
+  /// The bytes of the resized picture: Side * Side * 3, rows from the top, channels innermost.
   [[nodiscard]] std::vector<std::uint8_t> picture(std::int64_t id) const { return *square_of(id); }
 
  private:
@@ -205,7 +205,7 @@ class image_list {
     std::filesystem::path root;
     std::string name;
     detail::split_csv list;
-    bool one_folder;  // images/<filename>, and not <label>/<filename>
+    bool one_folder;  // images/<filename>, not <label>/<filename>
     detail::decoded_pictures squares;
     contents(std::filesystem::path r, std::filesystem::path const& path, std::shared_ptr<std::atomic<std::int64_t>> left)
         : root(std::move(r)), name("'" + path.string() + "'"), list(parse(path)), squares(list.lines.size(), std::move(left)) {
@@ -238,13 +238,14 @@ class image_list {
   std::shared_ptr<contents> held_;
 };
 
+/// The root folder, the lists in it, and the cache.
 struct image_folder_options {
   std::filesystem::path root;
   std::string base = "train.csv", validation = "val.csv", novel = "test.csv";
-  std::int64_t cache_bytes = std::int64_t{1} << 31;  ///< of all three
+  std::int64_t cache_bytes = std::int64_t{1} << 31;  ///< for all three splits together
 };
 
-/// Classes to learn from, to choose settings with, and to be judged by.
+/// Three splits with disjoint classes: base for training, validation for choosing settings, novel for testing.
 template <std::int64_t Side = 84>
 struct image_folder {
   image_list<Side> base, validation, novel;
@@ -253,10 +254,10 @@ struct image_folder {
   explicit image_folder(std::filesystem::path const& root) : image_folder(image_folder_options{.root = root}) {}
 
  private:
-  image_folder(image_folder_options const& options, std::shared_ptr<std::atomic<std::int64_t>> const& room)
-      : base(options.root, options.base, room),
-        validation(options.root, options.validation, room),
-        novel(options.root, options.novel, room) {
+  image_folder(image_folder_options const& options, std::shared_ptr<std::atomic<std::int64_t>> const& budget)
+      : base(options.root, options.base, budget),
+        validation(options.root, options.validation, budget),
+        novel(options.root, options.novel, budget) {
     check_disjoint(base, validation);
     check_disjoint(base, novel);
     check_disjoint(validation, novel);

@@ -1,4 +1,4 @@
-// c2f/data/datasets/omniglot.hpp: Omniglot, handwritten characters of 50 alphabets, from its published zips.
+// c2f/data/datasets/omniglot.hpp: Omniglot, handwritten characters of 50 alphabets, from the published zip files.
 //
 //   c2f::data::omniglot<28> data{{.base = {dir / "images_background.zip"}, .novel = {dir / "images_evaluation.zip"}, .rotations = true}};
 //   data.base.classes()[3];                            // "Alphabet_of_the_Magi/character04"
@@ -8,18 +8,18 @@
 //
 // The set (Lake, Salakhutdinov and Tenenbaum, Science 350, 2015; https://github.com/brendenlake/omniglot, MIT): PNG files of 105 x 105
 // pixels, <zip>/<alphabet>/character<NN>/<NNNN>_<MM>.png, drawn by 20 people MM. Background and evaluation have 30 and 20 alphabets;
-// background_small1 and background_small2 are five alphabets each, of which two are in both.
+// background_small1 and background_small2 have five alphabets each, two of them in both.
 //
-// A pixel is the share of its area that is ink: 0 is paper and 1 is ink, without normalisation. `rotations` makes each character turned by
-// 90, 180 and 270 degrees a class of its own, after the others (Santoro et al., ICML 2016). Splits never share an alphabet: what is in
-// both lists of zips belongs to base, and novel goes without it. A drawing that is in two zips of a list counts once.
-// Augmentation moves a picture by up to `pad` pixels each way and never mirrors it: a mirrored character is another one.
+// A pixel is the fraction of its area that is ink: 0 is paper and 1 is ink, without further normalisation. With `rotations` each character
+// rotated by 90, 180 and 270 degrees is a class of its own, after the unrotated ones (Santoro et al., ICML 2016). Splits have disjoint
+// alphabets: an alphabet in the zips of both belongs to base only. A drawing that is in two zips of one list is used once.
+// Augmentation shifts a picture by up to `pad` pixels along each axis and never mirrors it: a mirrored character is another one.
 //
-// Costs: everything is read at construction and stays in memory, Side * Side bytes a drawing (25 MB for all at 28); rotations cost nothing.
-// A read allocates nothing. Needs libzip, libjpeg and libspng.
-// Errors: input_error for an archive that is not whole, has other drawings than these, none, or nothing left for novel. A drawing that is
-// damaged or of another size keeps its id; reading it is an input_error of one line with zip and entry, and fault(id) tells it before.
-// The official runs are whole or an error.
+// Costs: everything is read at construction and stays in memory, Side * Side bytes a drawing (25 MB for all at 28); rotations need no
+// memory. A read allocates nothing. Needs libzip, libjpeg and libspng.
+// Errors: input_error for a damaged archive, for one with other or no drawings, and if no alphabet is left for novel. A drawing that is
+// damaged or of another size keeps its id; reading it throws input_error with zip and entry, and fault(id) returns the reason without
+// reading. A damaged file of the official runs is an error at once.
 #pragma once
 
 #include <algorithm>
@@ -47,27 +47,28 @@
 
 namespace c2f::data {
 
+/// The zips of both splits, and augmentation.
 struct omniglot_options {
-  std::vector<std::filesystem::path> base = {}, novel = {};  ///< zips
-  bool rotations = false;                                    ///< turned characters are classes of their own
-  int pad        = 2;                                        ///< pixels, of augmentation
+  std::vector<std::filesystem::path> base = {}, novel = {};  ///< paths of zip files
+  bool rotations = false;                                    ///< rotated characters are additional classes
+  int pad        = 2;                                        ///< augmentation: the largest shift in pixels
 };
 
 namespace detail {
 
 inline constexpr std::int64_t omniglot_side = 105;
 
-/// How much of each of side * side equal parts of a drawing is ink, 0...255.
+/// The fraction of ink in each of side * side equal cells of a drawing, scaled to 0...255. `name` is used in messages.
 inline std::vector<std::uint8_t> ink_of(picture_bytes const& drawing, std::int64_t side, std::string const& name) {
   constexpr std::int64_t from = omniglot_side;
   if (drawing.height != from || drawing.width != from)
     throw input_error("'" + name + "' is " + std::to_string(drawing.width) + " x " + std::to_string(drawing.height) +
                       " pixels and not 105 x 105, as drawings of Omniglot are; check that it is the right archive");
-  // In units of 1 / side of a pixel of the drawing, and so in integers: an output pixel is 105 wide, one of the drawing is `side` wide.
+  // Exact, in units of 1 / side of an input pixel: an output pixel is 105 wide, an input pixel `side` wide.
   std::vector<std::uint8_t> ink;
   for (std::int64_t y = 0; y < side; ++y)
     for (std::int64_t x = 0; x < side; ++x) {
-      std::int64_t sum = 0;  // of paper, area * 255
+      std::int64_t sum = 0;  // of paper: area * 255
       for (std::int64_t v = y * from / side; v * side < (y + 1) * from; ++v)
         for (std::int64_t u = x * from / side; u * side < (x + 1) * from; ++u) {
           auto const within = [&](std::int64_t pixel, std::int64_t out) {
@@ -80,7 +81,7 @@ inline std::vector<std::uint8_t> ink_of(picture_bytes const& drawing, std::int64
   return ink;
 }
 
-/// The parts of an entry's name between its slashes.
+/// The components of an entry's path.
 inline std::vector<std::string> parts_of(std::string_view entry) {
   std::vector<std::string> parts;
   for (std::size_t at = 0; at <= entry.size();) {
@@ -96,10 +97,10 @@ struct omniglot_drawing {
   std::vector<std::uint8_t> ink;
   std::string fault;
 };
-/// By "alphabet/character" and by file name.
+/// Keys: "alphabet/character", then file name.
 using omniglot_drawings = std::map<std::string, std::map<std::string, omniglot_drawing>>;
 
-/// The drawings of some zips, without some alphabets.
+/// The drawings in `zips` except those of the alphabets `without`.
 inline omniglot_drawings read_omniglot(std::vector<std::filesystem::path> const& zips, std::int64_t side,
                                        std::set<std::string> const& without) {
   omniglot_drawings classes;
@@ -109,7 +110,7 @@ inline omniglot_drawings read_omniglot(std::vector<std::filesystem::path> const&
     for (std::string const& entry : archive.names()) {
       if (!entry.ends_with(".png")) continue;
       auto const parts = parts_of(entry);
-      if (parts.front() == "__MACOSX") continue;  // what macOS puts beside files
+      if (parts.front() == "__MACOSX") continue;  // metadata of macOS
       if (parts.size() != 4)
         throw input_error("'" + archive.name() + "', entry '" + entry + "' is not <zip>/<alphabet>/<character>/<drawing>.png; name " +
                           "images_background.zip, images_evaluation.zip or the like");
@@ -121,7 +122,7 @@ inline omniglot_drawings read_omniglot(std::vector<std::filesystem::path> const&
       try {
         drawing = {ink_of(decode_picture(archive.read(entry), name), side, name), {}};
       } catch (input_error const& error) {
-        drawing.fault = error.what();  // unless another zip has it whole
+        drawing.fault = error.what();  // overwritten if another zip has it undamaged
       }
     }
     if (drawings == 0) throw input_error("'" + archive.name() + "' has no drawings (.png); name a zip of images of Omniglot");
@@ -131,7 +132,7 @@ inline omniglot_drawings read_omniglot(std::vector<std::filesystem::path> const&
 
 }  // namespace detail
 
-/// A split of Omniglot: characters of some alphabets, each a class.
+/// A split of Omniglot: each character of some alphabets is a class; the truth is the class, std::int64_t.
 template <std::int64_t Side>
 class omniglot_split {
  public:
@@ -139,14 +140,14 @@ class omniglot_split {
   using truth_value = std::int64_t;
   static constexpr std::array<std::int64_t, 0> truth_dims{};
 
-  /// The drawings of some zips, without some alphabets.
+  /// The drawings in `zips` except those of the alphabets `without`.
   omniglot_split(std::string name, std::vector<std::filesystem::path> const& zips, bool rotations = false, int pad = 2,
                  std::set<std::string> const& without = {})
       : held_(std::make_shared<contents const>(std::move(name), detail::read_omniglot(zips, Side, without), rotations, pad)) {}
 
   [[nodiscard]] std::int64_t size() const { return turns() * drawings(); }
   [[nodiscard]] std::string const& name() const { return held_->name; }
-  /// "Greek/character01", and "Greek/character01 turned by 90" and so on.
+  /// "Greek/character01", "Greek/character01 turned by 90" and so on.
   [[nodiscard]] std::vector<std::string> const& classes() const { return held_->classes; }
   [[nodiscard]] std::set<std::string> alphabets() const {
     std::set<std::string> all;
@@ -158,7 +159,7 @@ class omniglot_split {
     return id / drawings() * characters + held_->labels[static_cast<std::size_t>(id % drawings())];
   }
 
-  /// Why a sample cannot be read; empty where it can.
+  /// Why a sample cannot be read; empty if it can.
   [[nodiscard]] std::string const& fault(std::int64_t id) const {
     static std::string const none;
     auto const found = held_->faults.find(id % drawings());
@@ -178,7 +179,7 @@ class omniglot_split {
       }
   }
 
-  /// The bytes of a picture, Side * Side * 3, black ink on white: for a drawing.
+  /// The bytes of a picture as RGB, Side * Side * 3, black ink on white.
   [[nodiscard]] std::vector<std::uint8_t> picture(std::int64_t id) const {
     check(id);
     std::vector<std::uint8_t> rgb;
@@ -189,8 +190,8 @@ class omniglot_split {
  private:
   struct contents {
     std::string name;
-    std::vector<std::uint8_t> bytes;   // of the drawings as they are; turned ones are read from them
-    std::vector<std::int64_t> labels;  // of the drawings
+    std::vector<std::uint8_t> bytes;   // of the unrotated drawings
+    std::vector<std::int64_t> labels;  // of the unrotated drawings
     std::map<std::int64_t, std::string> faults;
     std::vector<std::string> classes;
     bool rotations;
@@ -221,7 +222,7 @@ class omniglot_split {
   [[nodiscard]] std::int64_t turns() const { return held_->rotations ? 4 : 1; }
   [[nodiscard]] std::int64_t drawings() const { return static_cast<std::int64_t>(held_->labels.size()); }
 
-  // Turned by quarters to the left.
+  // The ink of a pixel; rotations are counterclockwise.
   [[nodiscard]] std::uint8_t ink(std::int64_t id, std::int64_t row, std::int64_t column) const {
     for (std::int64_t turn = id / drawings(); turn > 0; --turn) std::tie(row, column) = std::pair(column, Side - 1 - row);
     return held_->bytes[static_cast<std::size_t>((id % drawings() * Side + row) * Side + column)];
@@ -230,7 +231,7 @@ class omniglot_split {
   std::shared_ptr<contents const> held_;
 };
 
-/// Alphabets to learn from and others to be judged by.
+/// Two splits with disjoint alphabets.
 template <std::int64_t Side = 28>
 struct omniglot {
   omniglot_split<Side> base, novel;
@@ -239,10 +240,10 @@ struct omniglot {
         novel("Omniglot novel", options.novel, options.rotations, options.pad, base.alphabets()) {}
 };
 
-/// One of the official one-shot runs: 20 classes with one drawing each, and 20 drawings to be told which they are.
+/// One of the official one-shot runs: 20 classes with one support drawing each, and 20 query drawings. Pixels as in omniglot_split.
 struct omniglot_run {
-  at::Tensor support;                ///< [20, 1, Side, Side], of class 0 ... 19
-  at::Tensor query;                  ///< [20, 1, Side, Side]
+  at::Tensor support;                ///< [20, 1, Side, Side] float; image i is of class i
+  at::Tensor query;                  ///< [20, 1, Side, Side] float
   std::vector<std::int64_t> labels;  ///< the class of each query
 };
 
@@ -250,10 +251,11 @@ namespace detail {
 
 inline constexpr std::int64_t omniglot_way = 20;
 
-// item01.png ... item20.png of a stem.
+// E.g. item01.png ... item20.png for i = 0 ... 19.
 inline std::string numbered(std::string const& stem, std::int64_t i) { return stem + (i < 9 ? "0" : "") + std::to_string(i + 1) + ".png"; }
 
-/// The class of each query: lines "run01/test/item01.png run01/training/class08.png", item by item. `name` is for messages.
+/// The class of each query, from lines "run01/test/item01.png run01/training/class08.png" in the order of the items. `name` is used in
+/// messages.
 inline std::vector<std::int64_t> parse_omniglot_labels(std::string_view text, std::string const& run, std::string const& name) {
   std::vector<std::int64_t> labels;
   for (std::int64_t item = 0; item < omniglot_way; ++item) {
@@ -295,7 +297,7 @@ omniglot_run read_omniglot_run(zip_archive const& archive, std::string const& ru
 
 }  // namespace detail
 
-/// The 20 runs of all_runs.zip, on which one-shot classification is reported: the mean accuracy of 400 answers.
+/// The 20 runs of all_runs.zip. The official one-shot result is the mean accuracy of their 400 predictions.
 template <std::int64_t Side = 28>
 [[nodiscard]] std::vector<omniglot_run> omniglot_runs(std::filesystem::path const& path) {
   zip_archive const archive(path);

@@ -1,23 +1,23 @@
-// c2f/data/datasets/organ_slices.hpp: slices of medical volumes, each with the mask of one organ: pairs of NIfTI files.
+// c2f/data/datasets/organ_slices.hpp: slices of medical volumes with the mask of one organ, from pairs of NIfTI files.
 //
-//   c2f::data::organ<64, 64> data(root / "images", root / "labels", {.axis = 2});      // files of one name make a pair
+//   c2f::data::organ<64, 64> data(root / "images", root / "labels", {.axis = 2});      // files of one name are a pair
 //   data.train.size();                                                                // slices to train on
 //   data.train.along(0);                                                              // the same volumes, cut across x
-//   for (c2f::data::organ_case const& c : data.test.cases()) …                        // whole volumes, to be judged as a whole
+//   for (c2f::data::organ_case const& c : data.test.cases()) …                        // whole volumes, for evaluation
 //   for (auto const& fault : data.faults) std::puts(fault.c_str());                   // pairs that could not be used
 //
-// A sample is a slice with its two neighbours as channels, in the middle of a canvas of Height x Width (see slices.hpp); its truth is 1
-// where the slice shows the organ and 0 elsewhere. Kept are the slices that show enough of it: RSTN's rule, over all the slices of the
-// split. Intensities are windowed to 0...1, by fixed numbers (CT: -100 and 240) or by each volume's own percentiles .5 and 99.5 (MR). There
-// is no augmentation: RSTN's is a moving crop, which its fuse does.
+// A sample is a slice with its two neighbours as channels, centred on a canvas of Height x Width (slices.hpp); its truth is a label a
+// pixel: 1 on the organ and 0 elsewhere. Slices with too few target pixels are left out by RSTN's rule, applied to all slices of the split.
+// Intensities are windowed to 0...1, by given bounds (CT: -100 and 240) or by each volume's own percentiles .5 and 99.5 (MR). There is no
+// augmentation here: RSTN augments by a jittered crop, which fuse::crop applies.
 //
-// Volumes, not slices, are dealt to train and test: each draws a number from (seed, its name) and the smallest are the test, as many
-// as test_fraction says (rounded, at least one each way).
+// Train and test are split by volume: each volume draws a number from (seed, its name); those with the smallest numbers are the test split,
+// test_fraction of all, rounded, with at least one volume in each split.
 //
-// Costs: everything is read at construction and stays in memory, 5 bytes a voxel; a read copies, and allocates nothing.
-// Errors: input_error for a missing folder, when fewer than two pairs can be used, and for a window or share that is none. A pair
-// that cannot be used (a half missing, a damaged file, sizes that differ, no organ in it, slices larger than the canvas) is left out and
-// noted in `faults`, a line each with file and reason; with `strict` it is an input_error.
+// Costs: everything is read at construction and stays in memory, 5 bytes a voxel; a read copies and allocates nothing.
+// Errors: input_error for a missing folder, fewer than two usable pairs, an invalid window or fraction. An unusable pair (one file missing
+// or damaged, different sizes, no organ, slices larger than the canvas) is left out and listed in `faults` with file and reason; with
+// `strict` it is an input_error.
 #pragma once
 
 #include <algorithm>
@@ -44,25 +44,26 @@
 
 namespace c2f::data {
 
-/// A volume and its organ.
+/// A volume and the mask of its organ.
 struct organ_case {
-  std::string name;             ///< of the files
+  std::string name;             ///< the file name
   volume<float> intensities;    ///< 0...1
-  volume<std::uint8_t> target;  ///< 1 in the organ
+  volume<std::uint8_t> target;  ///< 1 in the organ, 0 elsewhere
 };
 
+/// How volumes are cut, windowed and split.
 struct organ_options {
   int axis           = 2;                        ///< slices are cut across x (0), y (1) or z (2)
-  std::int32_t label = 0;                        ///< which label is the organ; 0: all above 0
-  std::optional<std::array<float, 2>> window{};  ///< which intensities become 0 and 1; nothing: percentiles .5 and 99.5 of each volume
-  double keep                = 0.98;             ///< of the slices that show the organ
-  double test_fraction       = 0.2;              ///< of the volumes
+  std::int32_t label = 0;                        ///< the organ's label; 0: all labels above 0
+  std::optional<std::array<float, 2>> window{};  ///< intensities mapped to 0 and 1; nullopt: percentiles .5 and 99.5 of each volume
+  double keep                = 0.98;             ///< the fraction kept of the slices that contain the organ
+  double test_fraction       = 0.2;              ///< the fraction of the volumes
   std::uint64_t seed         = 1;
-  std::int64_t padding_label = 0;  ///< the truth around a slice: background, or what the loss leaves out
+  std::int64_t padding_label = 0;  ///< the truth of the padding: background, or a label that the loss ignores
   bool strict                = false;
 };
 
-/// The slices of some volumes.
+/// The slices of some volumes across one axis; the truth is a label a pixel: std::int64_t, {Height, Width}.
 template <std::int64_t Height, std::int64_t Width>
 class organ_slices {
  public:
@@ -75,7 +76,7 @@ class organ_slices {
     std::vector<std::vector<std::int64_t>> shown;
     std::vector<std::int64_t> all;
     for (organ_case const& c : *cases_) {
-      static_cast<void>(detail::slice_layout(c.target.dims, options_.axis, Height, Width));  // throws where the canvas is too small
+      static_cast<void>(detail::slice_layout(c.target.dims, options_.axis, Height, Width));  // throws if the canvas is too small
       auto const& pixels = shown.emplace_back(target_pixels(c.target, options_.axis));
       all.insert(all.end(), pixels.begin(), pixels.end());
     }
@@ -102,14 +103,14 @@ class organ_slices {
       for (std::int64_t x = 0; x < layout.width; ++x) truth[layout.on_canvas(y, x)] = c.target.values[layout.in_volume(slice, y, x)];
   }
 
-  /// The volumes, in the order of their names.
+  /// The volumes, sorted by name.
   [[nodiscard]] std::vector<organ_case> const& cases() const { return *cases_; }
-  /// Which volume and which of its slices a sample is.
+  /// The index of a sample's volume, and its slice in it.
   [[nodiscard]] std::size_t case_of(std::int64_t id) const { return (*samples_)[static_cast<std::size_t>(id)].number; }
   [[nodiscard]] std::int64_t slice_of(std::int64_t id) const { return (*samples_)[static_cast<std::size_t>(id)].slice; }
   [[nodiscard]] int axis() const { return options_.axis; }
 
-  /// The same volumes, which are not copied, cut across another axis.
+  /// The same volumes, shared and not copied, cut across another axis.
   [[nodiscard]] organ_slices along(int axis) const {
     organ_options turned = options_;
     turned.axis          = axis;
@@ -159,7 +160,7 @@ inline organ_case read_case(std::filesystem::path const& image, std::filesystem:
   try {
     auto const [low, high] = options.window ? *options.window : percentiles(c.intensities, 0.5, 99.5);
     c.intensities          = windowed(std::move(c.intensities), low, high);
-    static_cast<void>(slice_layout(c.target.dims, options.axis, height, width));  // throws where the canvas is too small
+    static_cast<void>(slice_layout(c.target.dims, options.axis, height, width));  // throws if the canvas is too small
   } catch (input_error const& error) {
     throw input_error("cannot use '" + image.string() + "': " + error.what());
   }
@@ -168,7 +169,7 @@ inline organ_case read_case(std::filesystem::path const& image, std::filesystem:
 
 }  // namespace detail
 
-/// The slices to train on and those to test with.
+/// A data set of organ slices.
 template <std::int64_t Height, std::int64_t Width>
 class organ {
  public:
@@ -176,18 +177,18 @@ class organ {
       : organ(read(images, labels, options), options) {}
 
  private:
-  struct dealt {
+  struct loaded {
     std::shared_ptr<std::vector<organ_case>> train = std::make_shared<std::vector<organ_case>>(),
                                              test  = std::make_shared<std::vector<organ_case>>();
     std::vector<std::string> faults;
   };
-  organ(dealt all, organ_options const& options)
+  organ(loaded all, organ_options const& options)
       : train("organ train", std::move(all.train), options),
         test("organ test", std::move(all.test), options),
         faults(std::move(all.faults)) {}
 
-  static dealt read(std::filesystem::path const& images, std::filesystem::path const& labels, organ_options const& options) {
-    dealt all;
+  static loaded read(std::filesystem::path const& images, std::filesystem::path const& labels, organ_options const& options) {
+    loaded all;
     std::set<std::string> names = detail::files_in(images);
     names.merge(detail::files_in(labels));
     std::vector<organ_case> good;
@@ -216,7 +217,7 @@ class organ {
 
  public:
   organ_slices<Height, Width> train, test;
-  std::vector<std::string> faults;  ///< what was left out, and why
+  std::vector<std::string> faults;  ///< the pairs that were left out, with reasons
 };
 
 }  // namespace c2f::data

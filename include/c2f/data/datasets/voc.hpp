@@ -1,25 +1,30 @@
-// c2f/data/datasets/voc.hpp: pictures with boxes in the files of Pascal VOC, one box a class, as squares.
+// c2f/data/datasets/voc.hpp: pictures with one box a class, from files in Pascal VOC's format, resized to squares.
 //
-//   c2f::data::voc<3, 192> data{{.root = "/data/BCCD", .classes = {"WBC", "RBC", "Platelets"}, .objects =
-//   c2f::data::object_choice::largest}}; data.train.read(7, nullptr, pixels, truth);        // 3 * 192 * 192 normalised floats, channels
-//   last, and 3 * 5 numbers c2f::data::voc<1, 192> heads{{.root = "/data/pets", .class_from = c2f::data::class_source::any}};
+//   c2f::data::voc<3, 192> data{{.root    = "/data/BCCD",
+//                                .classes = {"WBC", "RBC", "Platelets"},
+//                                .objects = c2f::data::object_choice::largest}};
+//   std::vector<float> pixels(3 * 192 * 192);                                     // normalised, channels innermost
+//   std::vector<float> truth(3 * 5);
+//   data.train.read(7, nullptr, pixels.data(), truth.data());
 //
-// A truth has for each class the box's middle x, middle y, width and height as fractions of the square, and 1; or .5, .5, 0, 0 and 0
-// where the class is not in the picture. Pictures keep their proportions (letterbox.hpp) and are normalised with ImageNet's mean and
+//   c2f::data::voc<1, 192> heads{{.root = "/data/pets", .class_from = c2f::data::class_source::any}};
+//
+// A truth has for each class the box's centre x, centre y, width and height as fractions of the square, and 1; or .5, .5, 0, 0 and 0
+// if the class is not in the picture. Pictures keep their aspect ratio (letterbox.hpp) and are normalised with ImageNet's mean and
 // deviation; the padding is the mean colour.
 //
 // Layouts: JPEGImages, Annotations and ImageSets/Main/{train,test}.txt below the root, or `images` and `xmls`. Without lists the
-// samples are the annotation files in order of their names, and a hash of seed and name says which are for testing.
+// samples are the annotation files sorted by name, and a hash of seed and name assigns them to train or test.
 // Coordinates are taken as edges: [xmin, xmax] x [ymin, ymax] in a picture from 0 to its width and height. (Pascal's own files count
-// pixels from 1 and include the last one; the difference is a pixel.) 'difficult' and 'truncated' are not looked at.
+// pixels from 1 and include the last one; the difference is one pixel.) 'difficult' and 'truncated' are ignored.
 //
-// A sample that is faulty keeps its id and its read throws: a file that is missing or damaged, no object, a box that is empty or
-// reaches over the picture, a size that is not the picture's. loader_options.strict says what the loader does then. A picture that is right
-// but not wanted, such as one of two objects under object_choice::single, is left out: dropped().
+// A faulty sample keeps its id and its read throws: a file that is missing or damaged, no object, a box that is empty or
+// extends beyond the picture, a size that differs from the picture's. loader_options.strict determines how the loader reacts. A picture
+// without fault that is not wanted, such as one of two objects under object_choice::single, is left out: dropped().
 //
-// Costs: all annotations are parsed at construction. A picture is decoded by its first read (some ms) and kept as side * side * 3 bytes
-// until cache_bytes are full; later reads take some 100 us, augmented ones some 500 us (192 x 192). Needs libjpeg, libspng and pugixml.
-// Errors: input_error at construction for folders, lists and options, and from read as said; it names file and reason.
+// Costs: all annotations are parsed at construction. A picture is decoded on its first read (a few ms) and cached as side * side * 3 bytes
+// until cache_bytes are used; later reads take about 100 us, augmented ones about 500 us (192 x 192). Needs libjpeg, libspng and pugixml.
+// Errors: input_error at construction for folders, lists and options, and from read as described; it names file and reason.
 #pragma once
 
 #include <algorithm>
@@ -50,41 +55,43 @@
 #include <c2f/data/decoded_pictures.hpp>
 #include <c2f/data/letterbox.hpp>
 #include <c2f/data/io/picture_file.hpp>
+#include <c2f/metrics/detection.hpp>
 
 namespace c2f::data {
 
-/// What says the class of an object.
+/// Where the class of an object is taken from.
 enum class class_source {
   object_name,  ///< its <name>
-  file_prefix,  ///< the file's name up to the last '_', for all objects of the file
-  any,          ///< nothing: every object is of the one class
+  file_prefix,  ///< the file name up to the last '_', for all objects of the file
+  any,          ///< every object is of the single class
 };
 
-/// Which objects become the truth.
+/// The objects that make up the truth.
 enum class object_choice {
   single,       ///< pictures with exactly one object of the wanted classes, as in Ren et al. 2020
-  one_a_class,  ///< of each class the object that has no other of its class beside it
-  largest,      ///< of each class the one of the largest area
+  one_a_class,  ///< of each class its object, if it is the only one of its class in the picture
+  largest,      ///< of each class the object with the largest area
 };
 
+/// The root folder, the choice of classes and objects, the split, augmentation and the cache.
 struct voc_options {
   std::filesystem::path root;
-  std::vector<std::string> classes = {};  ///< those wanted, in order; all that there are, by name, where this is empty
+  std::vector<std::string> classes = {};  ///< the wanted classes, in order; empty: all that occur, sorted by name
   class_source class_from          = class_source::object_name;
   object_choice objects            = object_choice::single;
-  std::string train_set            = "train";  ///< files of ImageSets/Main; both empty: by hash, as where there is no such folder
+  std::string train_set            = "train";  ///< files of ImageSets/Main; both empty, or no such folder: split by hash
   std::string test_set             = "test";
-  double test_fraction             = .2;  ///< by hash
+  double test_fraction             = .2;  ///< of a split by hash
   std::uint64_t seed               = 1;   ///< of the hash
   augmentation augment             = {};
-  std::int64_t cache_bytes         = std::int64_t{1} << 30;  ///< train and test together
+  std::int64_t cache_bytes         = std::int64_t{1} << 30;  ///< for train and test together
 };
 
 namespace detail {
 
 struct annotated_object {
   std::string name;
-  edges where;
+  metrics::box where;
 };
 struct annotation {
   std::int64_t width = 0, height = 0;
@@ -93,7 +100,7 @@ struct annotation {
 
 inline constexpr char voc_remedy[] = "; correct the file, or take the sample out of the data";
 
-// A word of a file, fit for one line.
+// A piece of a file for a message: at most 60 characters, without control characters.
 inline std::string printable(std::string_view text) {
   std::string word(text.substr(0, 60));
   for (char& c : word)
@@ -114,10 +121,10 @@ inline double number_of(pugi::xml_node const& parent, char const* tag, std::stri
   return value;
 }
 
-// pugixml makes up to 32 bytes of one, so that this is what 64 MiB are enough for, twice over.
+// pugixml uses up to 32 bytes of memory for a byte of the file: at most 32 MiB.
 inline constexpr std::uintmax_t largest_annotation_file = 1 << 20;
 
-/// What a VOC annotation says, as it is written there: boxes are numbers but may be nonsense. `name` is for messages.
+/// Parses a VOC annotation. Boxes are finite numbers but not otherwise checked. `name` is used in messages.
 inline annotation parse_annotation(std::span<std::uint8_t const> bytes, std::string const& name) {
   std::string const file = "'" + name + "'";
   pugi::xml_document document;
@@ -153,26 +160,26 @@ inline std::string written(double value) {
   return {text, std::to_chars(text, text + sizeof text, value, std::chars_format::general, 6).ptr};
 }
 
-/// Throws where an object's box is empty or reaches over the picture.
+/// Throws if an object's box is empty or extends beyond the picture.
 inline void check_box(annotation const& in, std::size_t index, std::string const& name) {
-  edges const& e = in.objects[index].where;
+  metrics::box const& b = in.objects[index].where;
   auto const w = static_cast<double>(in.width), h = static_cast<double>(in.height);
-  auto const say = [&](std::string const& what) {
+  auto const fail = [&](std::string const& what) {
     throw input_error("'" + name + "', object " + std::to_string(index + 1) + " (" + printable(in.objects[index].name) + "): the box " +
-                      written(e.left) + ", " + written(e.top) + ", " + written(e.right) + ", " + written(e.bottom) + what +
-                      " the picture of " + std::to_string(in.width) + " x " + std::to_string(in.height) + voc_remedy);
+                      written(b.x0) + ", " + written(b.y0) + ", " + written(b.x1) + ", " + written(b.y1) + what + " the picture of " +
+                      std::to_string(in.width) + " x " + std::to_string(in.height) + voc_remedy);
   };
-  if (!(e.left < e.right && e.top < e.bottom)) say(" has no area in");
-  if (!(e.left >= 0 && e.top >= 0 && e.right <= w && e.bottom <= h)) say(" is not within");
+  if (!(b.x0 < b.x1 && b.y0 < b.y1)) fail(" has no area in");
+  if (!(b.x0 >= 0 && b.y0 >= 0 && b.x1 <= w && b.y1 <= h)) fail(" is not within");
 }
 
-/// One sample: where it is and what is true of it, or why it cannot be read.
+/// One sample: its files and boxes, or why it cannot be read.
 struct voc_sample {
-  std::string name;  // without folder and ending
+  std::string name;  // without folder and extension
   std::filesystem::path picture, xml;
   std::string fault  = {};
   std::int64_t width = 0, height = 0;
-  std::vector<std::optional<edges>> boxes = {};  // of each class, in pixels of the file
+  std::vector<std::optional<metrics::box>> boxes = {};  // by class, in pixels of the file
 };
 struct voc_list {
   std::vector<voc_sample> samples;
@@ -221,7 +228,7 @@ class voc_indexer {
  private:
   struct entry {
     voc_sample sample;
-    annotation says = {};
+    annotation found = {};
   };
 
   void check_options() const {
@@ -252,7 +259,7 @@ class voc_indexer {
     return parts;
   }
 
-  // The first word of each line; Pascal's lists of one class have a number behind it.
+  // The first word of each line; in Pascal's lists of one class a number follows it.
   static std::vector<std::string> listed(std::filesystem::path const& file) {
     std::vector<std::uint8_t> const bytes = bytes_of_file(file, 1 << 24);
     std::vector<std::string> found;
@@ -275,15 +282,15 @@ class voc_indexer {
     return found;
   }
 
-  // A file that is listed is a sample, whatever is wrong with it.
+  // Every listed file becomes a sample; errors are stored in its `fault`.
   entry read(std::string const& name) {
     entry e{{.name = name, .picture = {}, .xml = annotations_ / (name + ".xml")}};
     for (char const* ending : {".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG"})
       if (e.sample.picture.empty() && std::filesystem::exists(pictures_ / (name + ending), ignored_))
         e.sample.picture = pictures_ / (name + ending);
     try {
-      e.says         = parse_annotation(bytes_of_file(e.sample.xml, largest_annotation_file), e.sample.xml.string());
-      e.sample.width = e.says.width, e.sample.height = e.says.height;
+      e.found        = parse_annotation(bytes_of_file(e.sample.xml, largest_annotation_file), e.sample.xml.string());
+      e.sample.width = e.found.width, e.sample.height = e.found.height;
       if (e.sample.picture.empty())
         throw input_error("no picture '" + (pictures_ / name).string() + "' with the ending .jpg, .jpeg or .png" + voc_remedy);
     } catch (input_error const& error) {
@@ -309,7 +316,7 @@ class voc_indexer {
           if (options_.class_from == class_source::file_prefix)
             found.insert(prefix(e.sample.name));
           else
-            for (auto const& object : e.says.objects) found.insert(object.name);
+            for (auto const& object : e.found.objects) found.insert(object.name);
         }
       classes_.assign(found.begin(), found.end());
     }
@@ -322,7 +329,7 @@ class voc_indexer {
                       "; list those wanted in voc_options.classes, each once, and write their number in c2f::data::voc<classes, side>");
   }
 
-  // False where the picture is not wanted.
+  // False if the picture is not wanted.
   bool choose_objects(entry& e) const {
     voc_sample& sample = e.sample;
     auto const wanted  = [&](std::string const& name) {
@@ -332,12 +339,12 @@ class voc_indexer {
     if (!sample.fault.empty()) return true;
     auto const count = classes_.size();
     std::vector<std::int64_t> counts(count);
-    std::vector<std::size_t> classes;  // of each object; count where it is not wanted
-    for (auto const& object : e.says.objects) {
+    std::vector<std::size_t> classes;  // of each object; `count` if it is not wanted
+    for (auto const& object : e.found.objects) {
       classes.push_back(wanted(class_of(sample, object)));
       if (classes.back() < count) ++counts[classes.back()];
     }
-    // Judged by the numbers alone, so that a box that is put right never moves other samples' ids.
+    // Decided by the counts alone, so that correcting a box never changes the ids of other samples.
     auto const objects = options_.objects;
     auto const chosen  = [&](std::int64_t n) { return objects == object_choice::largest ? n > 0 : n == 1; };
     if (std::none_of(counts.begin(), counts.end(), chosen)) return false;
@@ -346,9 +353,9 @@ class voc_indexer {
     try {
       for (std::size_t i = 0; i < classes.size(); ++i) {
         if (classes[i] == count) continue;
-        check_box(e.says, i, sample.xml.string());
-        edges const& box = e.says.objects[i].where;
-        auto& best       = sample.boxes[classes[i]];
+        check_box(e.found, i, sample.xml.string());
+        metrics::box const& box = e.found.objects[i].where;
+        auto& best              = sample.boxes[classes[i]];
         if (chosen(counts[classes[i]]) && (!best || box.area() > best->area())) best = box;
       }
     } catch (input_error const& error) {
@@ -373,7 +380,7 @@ consteval bool check_voc() {
 
 }  // namespace detail
 
-/// A split of square pictures with a box for each of `Classes` classes.
+/// A split of square pictures with a box for each of `Classes` classes: float, {Classes, 5}.
 template <std::int64_t Classes, std::int64_t Side>
 class voc_split {
  public:
@@ -381,24 +388,24 @@ class voc_split {
   using image       = c2f::image<3, Side, Side>;
   using truth_value = float;
   static constexpr std::array<std::int64_t, 2> truth_dims{Classes, 5};
-  using truth = std::array<std::array<float, 5>, Classes>;  ///< middle x, middle y, width, height, 1 where there is one
+  using truth = std::array<std::array<float, 5>, Classes>;  ///< centre x, centre y, width, height, 1 if present else 0
 
-  /// `room`: how many bytes may still be kept.
+  /// `budget`: bytes that may still be cached.
   voc_split(std::string name, detail::voc_list list, std::vector<std::string> classes, augmentation const& augment,
-            std::shared_ptr<std::atomic<std::int64_t>> room)
-      : held_(std::make_shared<contents>(std::move(name), std::move(list), std::move(classes), augment, std::move(room))) {}
+            std::shared_ptr<std::atomic<std::int64_t>> budget)
+      : held_(std::make_shared<contents>(std::move(name), std::move(list), std::move(classes), augment, std::move(budget))) {}
 
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(held_->list.samples.size()); }
   [[nodiscard]] std::string const& name() const { return held_->name; }
   [[nodiscard]] std::vector<std::string> const& classes() const { return held_->classes; }
   [[nodiscard]] static constexpr std::int64_t class_count() { return Classes; }
-  /// How many pictures are not in the split because they have no objects that are wanted, or too many.
+  /// The number of pictures that were left out because they have no wanted object, or too many.
   [[nodiscard]] std::int64_t dropped() const { return held_->list.dropped; }
-  /// The picture's file name, or the sample's where there is no picture.
+  /// The picture's file name, or the sample's name if there is no picture.
   [[nodiscard]] std::string name_of(std::int64_t id) const {
     return sample(id).picture.empty() ? sample(id).name : sample(id).picture.filename().string();
   }
-  /// What is wrong with a sample as far as its annotation says; nothing where that is right.
+  /// The error in a sample's annotation; empty if there is none.
   [[nodiscard]] std::string const& fault(std::int64_t id) const { return sample(id).fault; }
 
   void read(std::int64_t id, random_stream* augment, float* pixels, float* to) const {
@@ -409,27 +416,27 @@ class voc_split {
       return;
     }
     auto moved = boxes(id);
-    std::vector<edges> present;
+    std::vector<metrics::box> present;
     for (auto const& box : moved)
       if (box) present.push_back(*box);
     view const seen = draw_view(*augment, held_->augment, present, side);
     resample(*square, Side, Side, seen.across, seen.down, Side, pad, pixels);
     for (std::size_t i = 0; i < bytes; ++i) pixels[i] = seen.gain[i % 3] * normalised(pixels[i], i % 3);
     for (auto& box : moved)
-      if (box) box = seen(*box, side).cut(side);
+      if (box) box = seen(*box, side).clipped(side);
     write(moved, to);
   }
 
-  /// The bytes of the square, channels last: Side * Side * 3.
+  /// The bytes of the square: Side * Side * 3, rows from the top, channels innermost.
   [[nodiscard]] std::vector<std::uint8_t> picture(std::int64_t id) const { return *square_of(id); }
-  /// The truth of a sample, not augmented.
+  /// The truth of a sample without augmentation.
   [[nodiscard]] truth box(std::int64_t id) const {
     truth numbers;
     write(boxes(id), numbers.front().data());
     return numbers;
   }
-  /// Where the picture lies on the square: brings boxes back to the pixels of the file.
-  [[nodiscard]] letterbox placed(std::int64_t id) const { return letterbox::of(sound(id).height, sound(id).width, Side); }
+  /// The position of the picture on the square: maps boxes between the square and the file's pixels.
+  [[nodiscard]] letterbox placed(std::int64_t id) const { return letterbox::of(intact(id).height, intact(id).width, Side); }
 
  private:
   static constexpr std::size_t bytes         = 3 * Side * Side;
@@ -452,13 +459,13 @@ class voc_split {
   static float normalised(float byte, std::size_t channel) { return (byte / 255.0f - mean[channel]) / deviation[channel]; }
 
   [[nodiscard]] detail::voc_sample const& sample(std::int64_t id) const { return held_->list.samples[static_cast<std::size_t>(id)]; }
-  [[nodiscard]] detail::voc_sample const& sound(std::int64_t id) const {
+  [[nodiscard]] detail::voc_sample const& intact(std::int64_t id) const {
     if (!sample(id).fault.empty()) throw input_error(sample(id).fault);
     return sample(id);
   }
 
   [[nodiscard]] std::shared_ptr<square_bytes const> square_of(std::int64_t id) const {
-    auto const& from = sound(id);
+    auto const& from = intact(id);
     return held_->squares.of(static_cast<std::size_t>(id), [&] { return decode(from); });
   }
 
@@ -478,7 +485,7 @@ class voc_split {
   }
 
   // In pixels of the square.
-  [[nodiscard]] std::vector<std::optional<edges>> boxes(std::int64_t id) const {
+  [[nodiscard]] std::vector<std::optional<metrics::box>> boxes(std::int64_t id) const {
     auto const where = placed(id);
     auto found       = sample(id).boxes;
     for (auto& box : found)
@@ -486,11 +493,10 @@ class voc_split {
     return found;
   }
 
-  static void write(std::vector<std::optional<edges>> const& boxes, float* to) {
+  static void write(std::vector<std::optional<metrics::box>> const& boxes, float* to) {
     for (auto const& box : boxes) {
-      edges const e = box.value_or(edges{side / 2, side / 2, side / 2, side / 2});
-      for (double const number : {(e.left + e.right) / 2, (e.top + e.bottom) / 2, e.right - e.left, e.bottom - e.top})
-        *to++ = static_cast<float>(number / side);
+      auto const b = box.value_or(metrics::box{side / 2, side / 2, side / 2, side / 2});
+      for (double const number : {b.centre_x(), b.centre_y(), b.width(), b.height()}) *to++ = static_cast<float>(number / side);
       *to++ = box ? 1.0f : 0.0f;
     }
   }
@@ -498,7 +504,7 @@ class voc_split {
   std::shared_ptr<contents> held_;
 };
 
-/// Pictures with one box a class.
+/// A data set of pictures with one box a class.
 template <std::int64_t Classes, std::int64_t Side>
 struct voc {
   voc_split<Classes, Side> train, test;
@@ -507,9 +513,9 @@ struct voc {
             std::make_shared<std::atomic<std::int64_t>>(options.cache_bytes)) {}
 
  private:
-  voc(detail::voc_index index, voc_options const& options, std::shared_ptr<std::atomic<std::int64_t>> const& room)
-      : train("voc train", std::move(index.train), index.classes, options.augment, room),
-        test("voc test", std::move(index.test), index.classes, options.augment, room) {}
+  voc(detail::voc_index index, voc_options const& options, std::shared_ptr<std::atomic<std::int64_t>> const& budget)
+      : train("voc train", std::move(index.train), index.classes, options.augment, budget),
+        test("voc test", std::move(index.test), index.classes, options.augment, budget) {}
 };
 
 }  // namespace c2f::data

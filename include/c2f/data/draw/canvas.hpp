@@ -1,17 +1,16 @@
-// c2f/data/draw/canvas.hpp: a picture to draw on and to write as a PNG file.
+// c2f/data/draw/canvas.hpp: an RGB raster image with drawing primitives, written as a PNG file.
 //
 //   c2f::data::canvas page{320, 200};
 //   page.line(10, 190, 310, 10, {0, 114, 178}, 2);
 //   page.text(10, 10, "loss", {0, 0, 0});
-//   page.blit(data.test.picture(7), 32, 32, 100, 50, 3);   // three times as large
+//   page.blit(data.test.picture(7), 32, 32, 100, 50, 3);   // magnified three times
 //   page.write_png("page.png");
 //
-// (0, 0) is the middle of the pixel at the top left, y points down. Everything may reach over the edge and is cut there.
-// Lines and letters are anti-aliased.
+// (0, 0) is the centre of the top left pixel, y points down. Everything is clipped to the canvas. Lines and text are anti-aliased.
 //
-// Costs: 3 bytes a pixel; a line costs the pixels of its box. Needs libspng where write_png is called.
-// Errors: input_error for a size out of range, a picture of another size than said, and for a file that cannot be written: it
-// names the path. The file is written under another name beside it and renamed, so that it is whole or not there.
+// Costs: 3 bytes a pixel; a line costs the pixels of its bounding box. write_png needs libspng.
+// Errors: input_error for a size out of range, for a picture whose size differs from the given one, and for a file that cannot be written,
+// with its path. The file is written under a temporary name and renamed, so it is complete or absent.
 #pragma once
 
 #include <algorithm>
@@ -36,6 +35,7 @@
 
 namespace c2f::data {
 
+/// sRGB, 8 bits a channel.
 struct colour {
   std::uint8_t red = 0, green = 0, blue = 0;
   friend bool operator==(colour const&, colour const&) = default;
@@ -43,6 +43,7 @@ struct colour {
 
 inline constexpr colour white{255, 255, 255}, black{0, 0, 0};
 
+/// In pixels.
 struct point {
   double x, y;
 };
@@ -89,14 +90,14 @@ class canvas {
     polyline(ends, tint, thickness);
   }
 
-  /// A line through all the points. Points that are not finite interrupt it.
+  /// A line through all points. Points that are not finite interrupt it.
   void polyline(std::span<point const> points, colour tint, double thickness = 1) {
-    std::vector<segment> strokes;
+    std::vector<line_segment> strokes;
     for (std::size_t i = 1; i < points.size(); ++i) add(strokes, points[i - 1], points[i]);
     draw(strokes, tint, static_cast<float>(thickness));
   }
 
-  /// A picture of `width` x `height` RGB bytes (rows from the top), every pixel as a square of zoom x zoom.
+  /// A picture of `width` x `height` RGB bytes (rows from the top), each pixel drawn as zoom x zoom pixels.
   void blit(std::span<std::uint8_t const> rgb, int width, int height, int x, int y, int zoom = 1) {
     if (width < 0 || height < 0 || zoom < 1 || rgb.size() != 3 * static_cast<std::size_t>(width) * static_cast<std::size_t>(height))
       throw input_error("a picture of " + std::to_string(rgb.size()) + " bytes is not " + std::to_string(width) + " x " +
@@ -109,7 +110,7 @@ class canvas {
 
   /// Writes text whose top left corner is (x, y): capitals are 7 * size pixels high, letters are 6 * size apart.
   void text(double x, double y, std::string_view words, colour tint, double size = 2) {
-    std::vector<segment> strokes;
+    std::vector<line_segment> strokes;
     for (char const letter : words) {
       add_letter(strokes, x, y, letter, size);
       x += font::advance * size;
@@ -121,7 +122,7 @@ class canvas {
     return words.empty() ? 0 : (static_cast<double>(words.size()) * font::advance - 1) * size;
   }
 
-  /// Writes the picture; input_error where that fails, and then there is no new file.
+  /// Writes the picture. On failure throws input_error and creates no file.
   void write_png(std::filesystem::path const& path) const;
 
  private:
@@ -149,30 +150,30 @@ class canvas {
     put(x, y, {mix(under.red, tint.red), mix(under.green, tint.green), mix(under.blue, tint.blue)});
   }
 
-  static void add(std::vector<segment>& strokes, point a, point b) {
+  static void add(std::vector<line_segment>& strokes, point a, point b) {
     if (std::isfinite(a.x) && std::isfinite(a.y) && std::isfinite(b.x) && std::isfinite(b.y))
       strokes.push_back({static_cast<float>(a.x), static_cast<float>(a.y), static_cast<float>(b.x), static_cast<float>(b.y)});
   }
 
-  // A letter is strokes between neighbouring dots, so that it is as smooth when it is large as a line is.
-  static void add_letter(std::vector<segment>& strokes, double x, double y, char letter, double size) {
-    auto const place = [&](int column, int row) { return point{x + (column + 0.5) * size - 0.5, y + (row + 0.5) * size - 0.5}; };
+  // A letter is drawn as line segments between neighbouring dots, so it is smooth at any size.
+  static void add_letter(std::vector<line_segment>& strokes, double x, double y, char letter, double size) {
+    auto const centre_of = [&](int column, int row) { return point{x + (column + 0.5) * size - 0.5, y + (row + 0.5) * size - 0.5}; };
     for (int row = 0; row < font::rows; ++row)
       for (int column = 0; column < font::columns; ++column) {
         if (!font::dot(letter, column, row)) continue;
         bool const left = font::dot(letter, column - 1, row), right = font::dot(letter, column + 1, row),
                    below = font::dot(letter, column, row + 1);
-        point const here = place(column, row);
+        point const here = centre_of(column, row);
         add(strokes, here, here);
-        if (right) add(strokes, here, place(column + 1, row));
-        if (below) add(strokes, here, place(column, row + 1));
-        // Diagonals only where no corner of two straight strokes goes the same way.
-        if (!right && !below && font::dot(letter, column + 1, row + 1)) add(strokes, here, place(column + 1, row + 1));
-        if (!left && !below && font::dot(letter, column - 1, row + 1)) add(strokes, here, place(column - 1, row + 1));
+        if (right) add(strokes, here, centre_of(column + 1, row));
+        if (below) add(strokes, here, centre_of(column, row + 1));
+        // Diagonals only where no corner of two straight strokes connects the dots.
+        if (!right && !below && font::dot(letter, column + 1, row + 1)) add(strokes, here, centre_of(column + 1, row + 1));
+        if (!left && !below && font::dot(letter, column - 1, row + 1)) add(strokes, here, centre_of(column - 1, row + 1));
       }
   }
 
-  // The pixels first ... last-1 that a stroke may touch, of `limit`.
+  // The pixels first ... last-1, of `limit`, that a stroke may touch along one axis.
   struct reach {
     int first, last;
     reach(float a, float b, float thickness, int limit)
@@ -180,8 +181,8 @@ class canvas {
           last(static_cast<int>(std::clamp(std::max(a, b) + thickness / 2 + 2, 0.0f, static_cast<float>(limit)))) {}
   };
 
-  // Where strokes overlap the larger coverage counts, and colour is put on once: joints look like the rest of the line.
-  void draw(std::span<segment const> strokes, colour tint, float thickness) {
+  // Overlapping strokes are blended once, with the larger coverage, so that joints do not stand out.
+  void draw(std::span<line_segment const> strokes, colour tint, float thickness) {
     if (strokes.empty()) return;
     int left = width_, right = 0, top = height_, bottom = 0;
     for (auto const& s : strokes) {

@@ -1,18 +1,19 @@
-// c2f/data/draw/font.hpp: the letters that canvas writes: printable ASCII, 5 wide, 7 high and 2 below the line.
+// c2f/data/draw/font.hpp: the bitmap font of canvas: printable ASCII, 5 x 7 dots and 2 rows of descenders.
 //
 //   c2f::data::font::dot('A', 2, 0)                    // whether the letter has a dot at column 2, row 0: true
 //
-// The letters are the picture below, six bands of sixteen. Whatever is not printable ASCII looks like a question mark.
-// No cost but 5 KB of constants.
+// The glyph table below has six bands of sixteen letters. A character that is not printable ASCII is drawn as a question mark.
+// Cost: 5 KB of constants.
 #pragma once
 
 #include <cstddef>
 
 namespace c2f::data {
 
+/// The font; units are dots.
 struct font {
-  static constexpr int columns = 5, rows = 9, baseline = 6;  ///< a capital letter stands on row `baseline`
-  static constexpr int advance = 6, line = 12;               ///< from letter to letter, from line to line
+  static constexpr int columns = 5, rows = 9, baseline = 6;  ///< the last row of a capital letter
+  static constexpr int advance = 6, line = 12;               ///< dots between letters and between lines
 
   [[nodiscard]] static constexpr bool dot(char letter, int column, int row) {
     int const code = letter >= 32 && letter < 127 ? letter - 32 : '?' - 32;

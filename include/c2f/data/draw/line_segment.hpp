@@ -1,9 +1,9 @@
-// c2f/data/draw/line_segment.hpp: a straight stroke, and how far a point is from it: what canvas and glyphs draw with.
+// c2f/data/draw/line_segment.hpp: a line segment, distance to it, and its anti-aliased coverage of a pixel. Used by canvas, glyphs, scenes.
 //
-//   c2f::data::segment stroke{2, 3, 10, 7};
-//   float covered = c2f::data::coverage(stroke, x, y, 1.5f);   // 0...1: how much of the pixel at (x, y) a stroke 1.5 wide covers
+//   c2f::data::line_segment stroke{2, 3, 10, 7};
+//   float covered = c2f::data::coverage(stroke, x, y, 1.5f);   // 0...1: how much of the pixel at (x, y) a line 1.5 wide covers
 //
-// Cost: one square root a call.
+// Units are pixels. Cost: one square root a call.
 #pragma once
 
 #include <algorithm>
@@ -11,21 +11,21 @@
 
 namespace c2f::data {
 
-/// A line from (x0, y0) to (x1, y1); x to the right, y down.
-struct segment {
+/// From (x0, y0) to (x1, y1); x to the right, y down.
+struct line_segment {
   float x0, y0, x1, y1;
 };
 
-/// How far (x, y) is from the nearest point of the segment.
-[[nodiscard]] inline float distance(segment const& s, float x, float y) {
+/// The distance of (x, y) from the segment.
+[[nodiscard]] inline float distance(line_segment const& s, float x, float y) {
   float const along_x = s.x1 - s.x0, along_y = s.y1 - s.y0, length2 = along_x * along_x + along_y * along_y;
   float const t  = length2 > 0 ? std::clamp(((x - s.x0) * along_x + (y - s.y0) * along_y) / length2, 0.0f, 1.0f) : 0.0f;
   float const dx = x - (s.x0 + t * along_x), dy = y - (s.y0 + t * along_y);
   return std::sqrt(dx * dx + dy * dy);
 }
 
-/// How much of the pixel whose middle is (x, y) a round-ended stroke of that width covers, 0...1.
-[[nodiscard]] inline float coverage(segment const& s, float x, float y, float width) {
+/// The coverage, 0...1, of the pixel with centre (x, y) by a line with round caps: the distance-based approximation.
+[[nodiscard]] inline float coverage(line_segment const& s, float x, float y, float width) {
   return std::clamp(width / 2 + 0.5f - distance(s, x, y), 0.0f, 1.0f);
 }
 

@@ -1,13 +1,13 @@
-// c2f/data/draw/plot.hpp: learning curves as a picture.
+// c2f/data/draw/plot.hpp: line plots, such as learning curves.
 //
 //   c2f::data::plot curves{.title = "CIFAR-100, ResNet-20", .x_label = "epoch", .y_label = "test accuracy, %"};
 //   curves.lines.push_back({.name = "fine", .tint = c2f::data::palette[0], .xs = epochs, .ys = accuracy});
 //   curves.draw().write_png("curves.png");
 //
-// Axes fit the data and end on round values upwards; the legend stands to the right, in the order of the lines. A value that is
-// not finite interrupts its line. A line of one point is a dot.
+// Axes fit the data; the y axis ends at round values. The legend is to the right, in the order of the lines. A value that is not finite
+// interrupts its line. A line of one point is drawn as a dot.
 //
-// Cost: some milliseconds and the canvas. Errors: input_error where a line has not as many xs as ys.
+// Cost: a few milliseconds, and the canvas. Needs libspng. Errors: input_error for a line with different numbers of xs and ys.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,7 @@
 
 namespace c2f::data {
 
-/// Eight colours that stay apart for colour-blind eyes (Okabe and Ito).
+/// Eight colours that are distinguishable with colour blindness (after Okabe and Ito).
 inline constexpr std::array<colour, 8> palette{
     {{0, 114, 178}, {213, 94, 0}, {0, 158, 115}, {204, 121, 167}, {230, 159, 0}, {86, 180, 233}, {90, 90, 90}, {170, 150, 0}}};
 
@@ -37,13 +37,13 @@ struct series {
   bool dashed = false;
 };
 
-/// Round values that divide an axis: `step` is 1, 2 or 5 times a power of ten, and there are about `wanted` of them.
+/// The tick marks of an axis: about `wanted` of them, at multiples of `step`, which is 1, 2 or 5 times a power of ten.
 struct ticks {
   double low, high, step;
 
   ticks(double from, double to, int wanted) : low(from), high(to) {
     double const least = 1e-9 * std::max({std::abs(low), std::abs(high), 1e-90});
-    if (!(high - low > least)) {  // one value: some room around it
+    if (!(high - low > least)) {  // a single value: widen the range
       double const room = low == 0 ? 1 : std::abs(low) / 10;
       low -= room, high += room;
     }
@@ -65,7 +65,7 @@ struct ticks {
     return found;
   }
 
-  /// A value as it is written on the axis: with as many digits as the step has.
+  /// The label of a value: with as many digits as the step has.
   [[nodiscard]] std::string label(double value) const {
     char text[64];
     int const digits = static_cast<int>(std::clamp(-std::floor(std::log10(step) + 1e-9), 0.0, 17.0));
@@ -76,7 +76,7 @@ struct ticks {
   }
 };
 
-/// A picture of lines over a common x axis.
+/// Lines over a common x axis; width and height in pixels.
 struct plot {
   std::string title, x_label, y_label;
   std::vector<series> lines{};
@@ -87,7 +87,7 @@ struct plot {
 
 namespace detail {
 
-/// Draws one plot. Made for its place on the canvas and the two axes, which every part needs.
+/// Draws one plot: holds the canvas, the layout and both axes.
 class plotter {
  public:
   explicit plotter(plot const& what)
@@ -134,7 +134,7 @@ class plotter {
 
   [[nodiscard]] double to_x(double value) const { return left_ + (value - x_.low) / (x_.high - x_.low) * (right_ - left_); }
   [[nodiscard]] double to_y(double value) const { return bottom_ - (value - y_.low) / (y_.high - y_.low) * (bottom_ - top_); }
-  // Lines of one pixel are sharp on whole pixels.
+  // One-pixel lines are drawn at integer coordinates to be sharp.
   void across(double y, colour tint) {
     page_.rectangle(static_cast<int>(left_), static_cast<int>(y), static_cast<int>(right_ - left_) + 1, 1, tint);
   }
@@ -164,7 +164,7 @@ class plotter {
   }
 
   void curve(series const& line) {
-    std::vector<point> run;  // points without a gap
+    std::vector<point> run;  // consecutive finite points
     for (std::size_t i = 0; i <= line.xs.size(); ++i) {
       if (i < line.xs.size() && usable(line, i)) {
         run.push_back({to_x(line.xs[i]), to_y(line.ys[i])});
@@ -178,7 +178,7 @@ class plotter {
 
   void stroke(std::vector<point> const& run, series const& line) {
     if (!line.dashed) return page_.polyline(run, line.tint, thickness);
-    // One polyline in pieces: points that are not finite lift the pen.
+    // One polyline with gaps: points that are not finite interrupt it.
     constexpr point lift{std::numeric_limits<double>::quiet_NaN(), 0};
     std::vector<point> pieces;
     double walked = 0;

@@ -1,8 +1,8 @@
-// c2f/data/io/folder.hpp: the names of a folder's files, in order.
+// c2f/data/io/folder.hpp: the sorted file names of a folder.
 //
 //   auto const names = c2f::data::detail::names_in(folder, [](auto const& entry) { return entry.path().extension() == ".png"; });
 //
-// Names that begin with a dot are left out: ._name is what macOS leaves beside a file.
+// Names that begin with a dot are left out: macOS writes a metadata file ._name for each file.
 // Errors: input_error for a folder that cannot be listed.
 #pragma once
 
@@ -15,7 +15,7 @@
 
 namespace c2f::data::detail {
 
-/// The names of those entries that are wanted.
+/// The names of the directory entries for which `wanted` returns true.
 template <class Wanted>
 std::set<std::string> names_in(std::filesystem::path const& folder, Wanted const& wanted) {
   std::set<std::string> names;

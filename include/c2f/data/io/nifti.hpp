@@ -2,20 +2,20 @@
 //
 //   auto ct    = c2f::data::read_nifti<float>("ct.nii.gz");              // intensities: slope and intercept applied
 //   auto organ = c2f::data::read_nifti<std::int32_t>("labels.nii.gz");   // labels: whole numbers, or an error
-//   c2f::data::write_nifti("prediction.nii.gz", mask);                   // mask.place from ct: the same affine, bit for bit
+//   c2f::data::write_nifti("prediction.nii.gz", mask);                   // with mask.place from ct: the same affine, bit for bit
 //
-// The format is https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h: 348 bytes of header, perhaps extensions, values from
-// vox_offset on. The header is judged here, before memory is asked for, and the values are read through zlib; nifti_clib, which believes
-// headers (its issues 196 and 197), gives the layout of the header, its bytes swapped and the matrix of a quaternion. Read are volumes of
-// 3 dimensions (or more of size 1) in one file, of any integer or floating point type up to 64 bits and either byte order. Extensions are
-// skipped, and not written again. A file whose data is shorter or longer than its header says is refused.
+// The format is https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h: 348 bytes of header, optional extensions, values from
+// vox_offset on. The header is checked here before memory is allocated, and the values are read through zlib; from nifti_clib, which trusts
+// headers (its issues 196 and 197), only the header's layout, byte swapping and the quaternion's matrix are used. Supported are volumes of
+// 3 dimensions (further ones must have size 1) in one file, of any integer or floating point type up to 64 bits, in either byte order.
+// Extensions are skipped and not written back. A file whose data is shorter or longer than its header declares is rejected.
 //
-// Costs: a file is read, and unpacked, twice: once to count its bytes and once for its values. So memory is asked for only when the bytes
-// are there: the values and a buffer of 64 KiB. The values are at most 1 GiB or, where that is more, four times the file; a caller who
-// expects more, or less, says so: read_nifti<float>(path, most_bytes). At most 4 GiB are unpacked.
+// Costs: a file is read and decompressed twice, once to count its bytes and once for its values, so memory is allocated only when the data
+// is known to be complete: the values and a buffer of 64 KiB. The values may take 1 GiB, or four times the file's size if that is more;
+// another limit: read_nifti<float>(path, most_bytes). At most 4 GiB are decompressed.
 // Needs libniftiio and zlib.
-// Errors: input_error naming the file: what the header has wrong, a file that is cut short or damaged, the first voxel that is not finite
-// or not a label, a file that cannot be written (then there is no new file).
+// Errors: input_error with the file's name: an invalid header, a truncated or damaged file, the first voxel that is not finite or not a
+// label, a file that cannot be written (then no file is created).
 #pragma once
 
 #include <unistd.h>
@@ -47,7 +47,7 @@
 
 namespace c2f::data {
 
-/// What a voxel is read as. Every such number is exact in a double.
+/// The types that a voxel can be read as. Their values are exact in a double.
 template <class T>
 concept voxel = std::same_as<T, float> || (std::integral<T> && sizeof(T) <= 4 && !std::same_as<T, bool>);
 
@@ -55,7 +55,7 @@ namespace detail {
 
 inline constexpr std::int64_t nifti_first_byte = 352, nifti_largest = std::int64_t{1} << 32, nifti_most = std::int64_t{1} << 30;
 
-/// The unpacked bytes of a file, in order; a file that is not packed is read as it is.
+/// Sequential access to the decompressed bytes of a file; an uncompressed file is read unchanged.
 class unpacked_file {
  public:
   explicit unpacked_file(std::filesystem::path const& path) : name_("'" + path.string() + "'"), file_(nullptr, &gzclose_r) {
@@ -77,10 +77,10 @@ class unpacked_file {
     int code              = Z_OK;
     char const* const why = gzerror(file_.get(), &code);
     if (done < n && code != Z_OK && code != Z_STREAM_END)
-      throw input_error(name_ + " cannot be unpacked: " + (*why ? why : "it is cut short") + "; copy it again");
+      throw input_error(name_ + " cannot be unpacked: " + (*why ? why : "it is truncated") + "; copy it again");
     return done;
   }
-  /// Reads past up to n bytes.
+  /// Skips up to n bytes.
   std::int64_t skip(std::int64_t n) {
     std::array<char, 1 << 14> dropped;
     std::int64_t done = 0;
@@ -88,10 +88,10 @@ class unpacked_file {
       got = read(dropped.data(), std::min<std::int64_t>(n - done, dropped.size()));
     return done;
   }
-  /// Begins again at byte `first`; false where the file has become shorter.
+  /// Rewinds to byte `first`; false if the file has become shorter.
   bool restart(std::int64_t first) { return gzrewind(file_.get()) == 0 && skip(first) == first; }
   [[nodiscard]] std::string const& name() const { return name_; }
-  /// Of the file as it is, packed.
+  /// The compressed size in bytes.
   [[nodiscard]] std::int64_t size() const { return size_; }
 
  private:
@@ -100,9 +100,9 @@ class unpacked_file {
   std::unique_ptr<gzFile_s, int (*)(gzFile)> file_;
 };
 
-/// What a header says once it is known to make sense.
+/// A checked header, and what follows from it.
 struct nifti_facts {
-  nifti_1_header header;  // in this processor's byte order
+  nifti_1_header header;  // in the host's byte order
   bool swapped;
   std::array<std::int64_t, 3> dims;
   std::int64_t voxel_bytes, first_byte;
@@ -136,10 +136,11 @@ inline std::int64_t nifti_voxel_bytes(int datatype) {
   }
 }
 
-inline nifti_facts judge_nifti(nifti_1_header header, std::string const& name) {
+/// Checks a header; throws if it is invalid or not supported.
+inline nifti_facts check_nifti(nifti_1_header header, std::string const& name) {
   static_assert(sizeof(nifti_1_header) == 348);
   char const* const convert = "convert it to one NIfTI-1 file of three dimensions";
-  char const* const again   = "its header is damaged or lies, so get the file again";
+  char const* const again   = "its header is damaged, so get the file again";
   bool const swapped        = header.sizeof_hdr != 348;
   if (swapped) swap_nifti_header(&header, 1);
   if (header.sizeof_hdr != 348) refuse_nifti(name, "it does not begin with the number 348 that every NIfTI-1 file begins with", convert);
@@ -158,18 +159,18 @@ inline nifti_facts judge_nifti(nifti_1_header header, std::string const& name) {
     refuse_nifti(name, "its datatype " + std::to_string(header.datatype) + " does not have " + std::to_string(header.bitpix) + " bits",
                  again);
 
-  // 2^31: what lies beyond is refused below in any case, and the conversion to an integer must not overflow.
+  // 2^31, so that the conversion to an integer cannot overflow; larger offsets are rejected below anyway.
   if (!(header.vox_offset >= nifti_first_byte && header.vox_offset < 0x1p31f) || header.vox_offset != std::floor(header.vox_offset))
     refuse_nifti(name, "its values begin at byte " + std::to_string(header.vox_offset) + ", not at 352 or a whole number above", again);
   facts.first_byte = static_cast<std::int64_t>(header.vox_offset);
   if (facts.file_bytes() > nifti_largest)
-    refuse_nifti(name, "its header promises " + std::to_string(facts.file_bytes()) + " bytes, more than 4294967296",
+    refuse_nifti(name, "its header declares " + std::to_string(facts.file_bytes()) + " bytes, more than 4294967296",
                  "cut the volume into smaller ones");
 
   for (int d = 1; d <= 3; ++d)
     if (!(header.pixdim[d] > 0) || !std::isfinite(header.pixdim[d]))
       refuse_nifti(name, "the spacing of dimension " + std::to_string(d) + " is " + std::to_string(header.pixdim[d]), again);
-  // A slope of 0 means that there is none; so does one that is not finite, as some programs write it.
+  // A slope of 0 means no scaling; so does one that is not finite, as some programs write.
   if (header.scl_slope != 0 && std::isfinite(header.scl_slope) && std::isfinite(header.scl_inter))
     facts.slope = header.scl_slope, facts.intercept = header.scl_inter;
   return facts;
@@ -193,12 +194,11 @@ inline placement place_of(nifti_facts const& facts, std::string const& name) {
   }
   for (auto const& row : place.affine)
     for (float const value : row)
-      if (!std::isfinite(value))
-        refuse_nifti(name, "its affine matrix is not finite", "its header is damaged or lies, so get the file again");
+      if (!std::isfinite(value)) refuse_nifti(name, "its affine matrix is not finite", "its header is damaged, so get the file again");
   return place;
 }
 
-/// Turns n values into T; returns how many of them could be, up to the first that could not, whose value is left in `refused`.
+/// Converts n values to T. Returns the number converted before the first that does not fit, whose value is stored in `refused`.
 template <class Stored, voxel T>
 std::int64_t convert_from(unsigned char const* from, std::int64_t n, nifti_facts const& facts, T* to, double& refused) {
   for (std::int64_t i = 0; i < n; ++i, from += sizeof(Stored)) {
@@ -258,7 +258,7 @@ inline constexpr int nifti_datatype = std::same_as<T, float> ? DT_FLOAT32
                                       : sizeof(T) == 2       ? (std::signed_integral<T> ? DT_INT16 : DT_UINT16)
                                                              : (std::signed_integral<T> ? DT_INT32 : DT_UINT32);
 
-/// The header of a file of such values: that of the place where there is one, changed only where it speaks of values.
+/// The header of a file to be written: the placement's header, if it has one, with the fields on size and type replaced.
 inline nifti_1_header header_for(std::array<std::int64_t, 3> const& dims, placement const& place, int datatype, std::size_t voxel_bytes) {
   nifti_1_header header{};
   std::memcpy(&header, place.header.data(), sizeof header);
@@ -287,13 +287,13 @@ inline nifti_1_header header_for(std::array<std::int64_t, 3> const& dims, placem
   return header;
 }
 
-/// Writes both pieces into a file, packed or as they are.
+/// Writes header and values to a file, gzip-compressed if `packed`.
 inline void write_packed(std::filesystem::path const& path, bool packed, std::array<char, 352> const& head, void const* values,
                          std::size_t bytes) {
   whole_file to(path);
   errno            = 0;
   int const its    = ::dup(to.descriptor());
-  gzFile const out = its < 0 ? nullptr : gzdopen(its, packed ? "wb6" : "wbT");  // closes it
+  gzFile const out = its < 0 ? nullptr : gzdopen(its, packed ? "wb6" : "wbT");  // gzclose closes the descriptor
   if (out == nullptr && its >= 0) ::close(its);
   bool good = out != nullptr && gzwrite(out, head.data(), static_cast<unsigned>(head.size())) == static_cast<int>(head.size());
   for (auto from = static_cast<char const*>(values); good && bytes > 0;) {
@@ -308,11 +308,11 @@ inline void write_packed(std::filesystem::path const& path, bool packed, std::ar
 
 }  // namespace detail
 
-/// The volume in a file, its values as T: at most so many bytes of them, or 64 MiB or four times the file where that is more.
+/// Reads a volume with values of type T. The values may take most_bytes, 64 MiB, or four times the file's size, whichever is most.
 template <voxel T>
 [[nodiscard]] volume<T> read_nifti(std::filesystem::path const& path, std::int64_t most_bytes = detail::nifti_most) {
   detail::unpacked_file file(path);
-  auto const facts        = detail::judge_nifti(detail::read_nifti_header(file), file.name());
+  auto const facts        = detail::check_nifti(detail::read_nifti_header(file), file.name());
   auto const place        = detail::place_of(facts, file.name());
   std::int64_t const most = std::max({most_bytes, std::int64_t{1} << 26, 4 * file.size()}), value_bytes = sizeof(T);
   if (facts.voxels() > most / value_bytes)
@@ -321,12 +321,12 @@ template <voxel T>
   std::int64_t const bytes = static_cast<std::int64_t>(sizeof(nifti_1_header)) + file.skip(facts.file_bytes() + 1 - 348);
   if (bytes != facts.file_bytes())
     detail::refuse_nifti(file.name(),
-                         "its header promises " + std::to_string(facts.file_bytes()) + " bytes and it has " +
+                         "its header declares " + std::to_string(facts.file_bytes()) + " bytes and it has " +
                              (bytes < facts.file_bytes() ? std::to_string(bytes) : std::string("more")),
-                         "its header is damaged or lies, or it is cut short, so get the file again");
+                         "its header is damaged or it is truncated, so get the file again");
 
   volume<T> result(facts.dims, place);
-  std::vector<unsigned char> buffer(std::size_t{1} << 16);  // a multiple of every voxel's bytes
+  std::vector<unsigned char> buffer(std::size_t{1} << 16);  // a multiple of every voxel size
   bool whole = file.restart(facts.first_byte);
   for (std::int64_t done = 0; done < result.size();) {
     std::int64_t const n = std::min<std::int64_t>(result.size() - done, static_cast<std::int64_t>(buffer.size()) / facts.voxel_bytes);
@@ -339,21 +339,21 @@ template <voxel T>
       std::int64_t const x = done % facts.dims[0], y = done / facts.dims[0] % facts.dims[1], z = done / facts.dims[0] / facts.dims[1];
       throw input_error(file.name() + ", voxel (" + std::to_string(x) + ", " + std::to_string(y) + ", " + std::to_string(z) + ") is " +
                         std::to_string(refused) +
-                        (std::same_as<T, float> ? ", which is no finite intensity; correct the volume"
-                                                : ", which is no label; pass a file of whole numbers that are not too large"));
+                        (std::same_as<T, float> ? ", which is not a finite intensity; correct the volume"
+                                                : ", which is not a label; pass a file of whole numbers that are not too large"));
     }
   }
   return result;
 }
 
-/// Writes a volume; packed where the name ends in .gz. Its place is kept bit for bit.
+/// Writes a volume, gzip-compressed if the name ends in .gz. The geometry (v.place) is kept bit for bit.
 template <voxel T>
 void write_nifti(std::filesystem::path const& path, volume<T> const& v) {
   for (std::int64_t const side : v.dims)
     if (side < 1 || side > std::numeric_limits<short>::max())
       throw input_error("a volume of " + detail::dims_text(v.dims) + " voxels cannot be a NIfTI file; its sides are 1 to 32767");
   auto const header = detail::header_for(v.dims, v.place, detail::nifti_datatype<T>, sizeof(T));
-  std::array<char, 352> head{};  // the last four bytes say that no extension follows
+  std::array<char, 352> head{};  // the last four bytes, 0, mean that no extension follows
   std::memcpy(head.data(), &header, sizeof header);
 
   detail::write_packed(path, path.extension() == ".gz", head, v.values.data(), v.values.size() * sizeof(T));

@@ -1,18 +1,18 @@
-// c2f/data/io/picture_file.hpp: JPEG and PNG files as bytes.
+// c2f/data/io/picture_file.hpp: decodes JPEG and PNG files.
 //
-//   c2f::data::picture_bytes photo = c2f::data::read_picture("cat.jpg");          // RGB, whatever the file holds
+//   c2f::data::picture_bytes photo = c2f::data::read_picture("cat.jpg");          // always RGB, 8 bits a channel
 //   page.blit(photo.rgb, photo.width, photo.height, 0, 0);
-//   c2f::data::label_bytes trimap = c2f::data::read_label_picture("cat.png");     // a byte a pixel: numbers, not colours
+//   c2f::data::label_bytes trimap = c2f::data::read_label_picture("cat.png");     // one byte a pixel: label numbers, not colours
 //
-// What a file is, is told by its first bytes and not by its name. Every colour type of PNG and grey, YCbCr and RGB JPEG become
-// RGB of 8 bits; transparency is dropped, gamma, colour profiles and EXIF's orientation are not looked at. A picture is whole or an
-// error: what libjpeg only warns of (missing data, broken codes) is an error here.
+// The format is recognised by the file's first bytes, not by its name. Every colour type of PNG, and grey, YCbCr and RGB JPEG, are
+// converted to RGB of 8 bits; transparency is dropped; gamma, colour profiles and EXIF's orientation are ignored. An incomplete picture is
+// an error: conditions that libjpeg only warns of (missing data, broken codes) are errors here.
 //
-// Costs: the file and the picture in memory, and 2 bytes more for each number of a JPEG of several scans while it is decoded. Memory is
-// asked for when the header has been judged: sides are 1 to 65,500, pixels at most 64 million and not more than so many bytes could ever
-// hold, and all together at most 192 MB or, where that is more, four times the file.
+// Costs: memory for the file and the picture, and for a JPEG of several scans 2 more bytes for each coefficient during decoding. The header
+// is checked before memory is allocated: sides are 1 to 65,500, pixels at most 64 million and at most what a file of this size could
+// encode; the total is at most 192 MB, or four times the file's size if that is more.
 // Needs libjpeg and libspng.
-// Errors: input_error naming the file: it is missing, no JPEG or PNG, damaged, too large; a label picture that is in colours.
+// Errors: input_error with the file's name: missing, neither JPEG nor PNG, damaged, too large; a label picture in colour.
 #pragma once
 
 #include <algorithm>
@@ -27,9 +27,10 @@
 #include <span>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
-// jpeglib.h uses FILE and size_t without including what they are declared in.
+// jpeglib.h uses FILE and size_t without including their headers.
 #include <jpeglib.h>
 #include <spng.h>
 
@@ -37,16 +38,16 @@
 
 namespace c2f::data {
 
-/// What photographs are normalised with, 0...1: the means and deviations of red, green and blue over ImageNet.
+/// The means and standard deviations of red, green and blue over ImageNet, in units of 0...1, with which photographs are normalised.
 inline constexpr std::array<float, 3> imagenet_mean{.485f, .456f, .406f}, imagenet_deviation{.229f, .224f, .225f};
 
-/// An RGB picture: height * width * 3 bytes, rows from the top, channels last.
+/// An RGB picture: height * width * 3 bytes, rows from the top, channels innermost.
 struct picture_bytes {
   std::int64_t height = 0, width = 0;
   std::vector<std::uint8_t> rgb;
 };
 
-/// A picture of numbers: height * width bytes, rows from the top.
+/// A label map: height * width bytes, rows from the top.
 struct label_bytes {
   std::int64_t height = 0, width = 0;
   std::vector<std::uint8_t> labels;
@@ -81,7 +82,7 @@ inline constexpr std::uintmax_t largest_picture_file = std::uintmax_t{1} << 29;
   throw input_error("'" + name + "' is not a whole " + format + ": " + why + "; copy or convert the file again");
 }
 
-/// Judges a header, before there is memory for what it promises.
+/// Checks the size in a header before memory for the pixels is allocated.
 inline void check_picture_size(std::string const& name, char const* format, std::uint64_t width, std::uint64_t height,
                                std::uint64_t most_pixels) {
   std::string const size = std::to_string(width) + " x " + std::to_string(height);
@@ -92,8 +93,8 @@ inline void check_picture_size(std::string const& name, char const* format, std:
   if (width * height > most_pixels) damaged(name, format, "so few bytes cannot hold " + size + " pixels");
 }
 
-/// One decompression. libjpeg reports errors by a call that must not return: it jumps back into header() or rows(), which hold
-/// nothing that would have to be destroyed, so no exception and no destructor ever meets a frame of C.
+/// One decompression. libjpeg reports errors by a callback that must not return: it jumps back into header() or rows() with longjmp. These
+/// hold no objects with destructors, and no exception passes through C frames.
 class jpeg_reader {
  public:
   explicit jpeg_reader(std::span<std::uint8_t const> bytes) : bytes_(bytes) {}
@@ -101,7 +102,7 @@ class jpeg_reader {
   jpeg_reader& operator=(jpeg_reader const&) = delete;
   ~jpeg_reader() { jpeg_destroy_decompress(&state_); }
 
-  /// Reads up to the first scan; false where that fails.
+  /// Reads up to the first scan; false on failure.
   [[nodiscard]] bool header() {
     state_.err                   = jpeg_std_error(&report_.calls);
     report_.calls.error_exit     = &fail;
@@ -109,7 +110,7 @@ class jpeg_reader {
     report_.calls.output_message = [](j_common_ptr) {};
     if (setjmp(report_.back) != 0) return false;
     jpeg_create_decompress(&state_);
-    // Each scan of a progressive file goes over the whole picture and may cost it some bytes only: more than 100 are an attack.
+    // A scan of a progressive file may be a few bytes long but is processed over the whole picture: more than 100 indicate an attack.
     watch_.progress_monitor = [](j_common_ptr state) {
       if (reinterpret_cast<j_decompress_ptr>(state)->input_scan_number > 100) fail(state);
     };
@@ -120,12 +121,12 @@ class jpeg_reader {
   }
   [[nodiscard]] std::uint64_t width() const { return state_.image_width; }
   [[nodiscard]] std::uint64_t height() const { return state_.image_height; }
-  /// What a pixel takes while it is decoded: of several scans all coefficients are kept, 16 bits each.
+  /// The memory of a pixel during decoding, in bytes: with several scans all coefficients are kept, 16 bits each.
   [[nodiscard]] std::uint64_t pixel_bytes() {
     return 3 + (jpeg_has_multiple_scans(&state_) ? 2 * static_cast<std::uint64_t>(state_.num_components) : 0);
   }
 
-  /// Writes the picture; false where that fails.
+  /// Decodes the picture; false on failure.
   [[nodiscard]] bool rows(std::uint8_t* to) {
     if (setjmp(report_.back) != 0) return false;
     state_.out_color_space = JCS_RGB;
@@ -137,14 +138,14 @@ class jpeg_reader {
     jpeg_finish_decompress(&state_);
     return true;
   }
-  /// Why it failed.
+  /// The reason of the failure.
   [[nodiscard]] std::string why() const {
     return state_.progress != nullptr && state_.input_scan_number > 100 ? "it has more than 100 scans" : report_.text;
   }
 
  private:
   struct report {
-    jpeg_error_mgr calls;  // first: the library hands back a pointer to it
+    jpeg_error_mgr calls;  // must be first: the library passes a pointer to it
     std::jmp_buf back;
     char text[JMSG_LENGTH_MAX];
   };
@@ -163,7 +164,7 @@ class jpeg_reader {
 inline picture_bytes decode_jpeg(std::span<std::uint8_t const> bytes, std::string const& name) {
   jpeg_reader reader(bytes);
   if (!reader.header()) damaged(name, "JPEG", reader.why());
-  // A block of 8 x 8 pixels takes a bit at least.
+  // A block of 8 x 8 pixels takes at least one bit.
   check_picture_size(name, "JPEG", reader.width(), reader.height(), std::uint64_t{512} * bytes.size());
   std::uint64_t const needed = reader.width() * reader.height() * reader.pixel_bytes(),
                       most   = std::max<std::uint64_t>(largest_picture_memory, 4 * bytes.size());
@@ -176,16 +177,17 @@ inline picture_bytes decode_jpeg(std::span<std::uint8_t const> bytes, std::strin
   return picture;
 }
 
+/// One PNG file; the constructor reads and checks its header.
 class png_reader {
  public:
   png_reader(std::span<std::uint8_t const> bytes, std::string const& name) : name_(name), state_(spng_ctx_new(0), &spng_ctx_free) {
     check(state_ ? 0 : static_cast<int>(SPNG_EMEM));
-    constexpr std::size_t chunk = std::size_t{1} << 24;  // of text, profiles and the like; pixels do not count
+    constexpr std::size_t chunk = std::size_t{1} << 24;  // limit of text, profiles etc.; pixels are not included
     check(spng_set_image_limits(state_.get(), largest_picture_side, largest_picture_side));
     check(spng_set_chunk_limits(state_.get(), chunk, chunk));
     check(spng_set_png_buffer(state_.get(), bytes.data(), bytes.size()));
     check(spng_get_ihdr(state_.get(), &header_));
-    // Deflate makes at most 1,032 bytes of one.
+    // Deflate expands a byte to at most 1,032.
     std::uint64_t const channels = header_.color_type == SPNG_COLOR_TYPE_TRUECOLOR         ? 3
                                    : header_.color_type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA ? 4
                                    : header_.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA ? 2
@@ -199,7 +201,7 @@ class png_reader {
     check(spng_decoded_image_size(state_.get(), format, &size));
     std::vector<std::uint8_t> bytes(size);
     check(spng_decode_image(state_.get(), bytes.data(), size, format, 0));
-    check(spng_decode_chunks(state_.get()));  // up to the end of the file
+    check(spng_decode_chunks(state_.get()));  // reads to the end of the file, so that truncation is detected
     return bytes;
   }
 
@@ -220,7 +222,7 @@ inline bool is_png(std::span<std::uint8_t const> bytes) {
 
 }  // namespace detail
 
-/// The picture in the bytes of a JPEG or PNG file; `name` is for messages.
+/// Decodes the bytes of a JPEG or PNG file; `name` is used in messages.
 [[nodiscard]] inline picture_bytes decode_picture(std::span<std::uint8_t const> bytes, std::string const& name) {
   if (bytes.size() >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff) return detail::decode_jpeg(bytes, name);
   if (!detail::is_png(bytes)) throw input_error("'" + name + "' does not begin as a JPEG or PNG file does; convert it to one of them");
@@ -228,12 +230,12 @@ inline bool is_png(std::span<std::uint8_t const> bytes) {
   return {reader.header().height, reader.header().width, reader.pixels(SPNG_FMT_RGB8)};
 }
 
-/// The picture of a JPEG or PNG file.
+/// Reads a JPEG or PNG file.
 [[nodiscard]] inline picture_bytes read_picture(std::filesystem::path const& path) {
   return decode_picture(detail::bytes_of_file(path, detail::largest_picture_file), path.string());
 }
 
-/// The numbers in the bytes of a PNG file: grey values or indices of a palette, of 1, 2, 4 or 8 bits, as they are.
+/// Decodes the labels in the bytes of a PNG file: grey values or palette indices of 1, 2, 4 or 8 bits, unscaled.
 [[nodiscard]] inline label_bytes decode_label_picture(std::span<std::uint8_t const> bytes, std::string const& name) {
   if (!detail::is_png(bytes)) throw input_error("'" + name + "' does not begin as a PNG file does; labels are kept in PNG files");
   detail::png_reader reader(bytes, name);
@@ -245,7 +247,7 @@ inline bool is_png(std::span<std::uint8_t const> bytes) {
   label_bytes picture{header.height, header.width, reader.pixels(SPNG_FMT_RAW)};
   if (header.bit_depth == 8) return picture;
 
-  // Below 8 bits a row is packed, the leftmost pixel highest, and begins with a byte of its own.
+  // Below 8 bits pixels are packed, the leftmost in the highest bits, and each row begins at a byte boundary.
   auto const bits = std::size_t{header.bit_depth}, width = std::size_t{header.width}, row_bytes = (width * bits + 7) / 8;
   std::vector<std::uint8_t> const packed = std::move(picture.labels);
   picture.labels.assign(width * header.height, 0);
@@ -257,7 +259,7 @@ inline bool is_png(std::span<std::uint8_t const> bytes) {
   return picture;
 }
 
-/// The numbers of a PNG file.
+/// Reads the labels of a PNG file.
 [[nodiscard]] inline label_bytes read_label_picture(std::filesystem::path const& path) {
   return decode_label_picture(detail::bytes_of_file(path, detail::largest_picture_file), path.string());
 }

@@ -1,22 +1,21 @@
-// c2f/data/io/safetensors.hpp: tensors by name in a file, the safetensors format.
+// c2f/data/io/safetensors.hpp: reads and writes safetensors files: named tensors with metadata.
 //
 //   auto const file = c2f::data::read_safetensors("resnet18.safetensors");
 //   at::Tensor const weight = file.tensors.at("conv1.weight");
 //   c2f::data::write_safetensors("mine.safetensors", {{{"conv1.weight", weight}}, {{"format", "pt"}}});
 //
-// The format is https://github.com/huggingface/safetensors: the length of the header in 8 bytes, little end first; the header, which is
-// JSON and says type, shape and place of each tensor; the numbers. Such a file holds nothing that could run. What is written is byte for
-// byte what Python's safetensors 0.8.0 writes for the same tensors: the wide types first, then by name, the header filled up with spaces to
-// a multiple of 8 bytes. (Where metadata has several entries Python's order changes from run to run; here it is by name. Metadata without
-// entries is not written.) Reading is as strict as the format's page and somewhat stricter than Python: no key twice, no field that is
-// unknown, no BOOL that is neither 0 nor 1, at most 65,536 tensors and metadata entries together, 8 dimensions, and 1 MiB in one text or
-// number of the header. Little-endian processors only, as the numbers are copied as they lie.
+// The format is https://github.com/huggingface/safetensors: the header's length in 8 bytes, little-endian; the header, JSON with type,
+// shape and offsets of each tensor; the data. Such a file cannot contain code. Files are written byte for byte as by Python's safetensors
+// 0.8.0: wide types first, then by name, the header padded with spaces to a multiple of 8 bytes. (With several metadata entries Python's
+// order changes from run to run; here it is by name. Empty metadata is not written.) Reading is as strict as the format's specification and
+// stricter than Python: no duplicate key, no unknown field, no BOOL other than 0 and 1, at most 65,536 tensors and metadata entries
+// together, 8 dimensions, and 1 MiB in one string or number of the header. Little-endian processors only, as data is copied unchanged.
 //
-// Costs: the header and one copy of the numbers, straight from the file; memory is asked for when the header is known to fit the file.
-// Writing holds one tensor at a time, and copies only what is strided or on a device.
+// Costs: the header and one copy of the data, straight from the file; memory is allocated after the header has been checked against the
+// file's size. Writing holds one tensor at a time, and copies only tensors that are not contiguous or not on the CPU.
 // Needs nlohmann/json, header only.
-// Errors: input_error naming the file, and the tensor where it is about one: what the header has wrong, a file that is cut short, a tensor
-// of a type that the format has not, a file that cannot be written (then there is no new file).
+// Errors: input_error with the file's name, and the tensor's if it concerns one: an invalid header, a truncated file, a tensor whose type
+// the format does not have, a file that cannot be written (then no file is created).
 #pragma once
 
 #include <algorithm>
@@ -45,7 +44,7 @@
 
 namespace c2f::data {
 
-/// What a file holds: tensors on the host, rows first and without gaps; and texts about them.
+/// The contents of a file: contiguous tensors on the CPU, and metadata strings.
 struct safetensors {
   std::map<std::string, at::Tensor> tensors;
   std::map<std::string, std::string> metadata;
@@ -53,13 +52,13 @@ struct safetensors {
 
 namespace detail {
 
-static_assert(std::endian::native == std::endian::little);  // the numbers are copied as they lie
+static_assert(std::endian::native == std::endian::little);  // data is copied unchanged
 
 struct stored_type {
   std::string_view name;
   at::ScalarType type;
 };
-/// The types that the format and LibTorch both have, in the order in which Python writes them.
+/// The types that both the format and LibTorch have, in the order in which Python writes them.
 inline constexpr std::array<stored_type, 19> stored_types{{
     {"U64", at::ScalarType::UInt64},
     {"I64", at::ScalarType::Long},
@@ -81,11 +80,11 @@ inline constexpr std::array<stored_type, 19> stored_types{{
     {"U8", at::ScalarType::Byte},
     {"BOOL", at::ScalarType::Bool},
 }};
-inline constexpr std::uint64_t largest_header = 100'000'000;  // the format's own limit
+inline constexpr std::uint64_t largest_header = 100'000'000;  // the format's limit
 inline constexpr std::size_t most_entries = 65'536, most_dims = 8, longest_token = 1 << 20;
 inline constexpr std::string_view metadata_key = "__metadata__";
 
-/// A text of a file as a part of a message: on one line, and not a long one.
+/// A string of a file, quoted for a message: one line, at most 80 characters.
 inline std::string shown(std::string_view text) {
   std::string line(text.substr(0, 80));
   for (char& letter : line)
@@ -98,14 +97,14 @@ inline std::string shown(std::string_view text) {
   throw input_error("'" + file + "' cannot be read as a safetensors file: " + why + "; " + remedy);
 }
 
-/// What a header says about a tensor; the bytes are counted from the end of the header.
+/// A tensor's entry in the header; byte offsets are relative to the end of the header.
 struct stored_tensor {
   std::optional<at::ScalarType> type;
   std::optional<std::vector<std::int64_t>> dims;
   std::optional<std::vector<std::uint64_t>> bytes;
 };
 
-/// Takes the parts of a header from the JSON parser, and nothing that does not belong there.
+/// The SAX handler for the header's JSON; rejects everything that the format does not have.
 class safetensors_header {
  public:
   explicit safetensors_header(std::string const& file) : file_(file) {}
@@ -118,12 +117,12 @@ class safetensors_header {
   bool number_float(double, std::string const&) { return misplaced("a number that is not whole or too large"); }
   bool binary(std::vector<std::uint8_t>&) { return misplaced("bytes"); }
   bool number_unsigned(std::uint64_t value) {
-    if (place_ == place::shape) {
+    if (state_ == state::shape) {
       if (value > static_cast<std::uint64_t>(INT64_MAX)) return misplaced("a number that is too large");
       if (tensor_->dims->size() == most_dims)
         refuse_safetensors(file_, subject() + " has more than " + std::to_string(most_dims) + " dimensions", "store it with fewer");
       tensor_->dims->push_back(static_cast<std::int64_t>(value));
-    } else if (place_ == place::offsets && tensor_->bytes->size() < 2) {
+    } else if (state_ == state::offsets && tensor_->bytes->size() < 2) {
       tensor_->bytes->push_back(value);
     } else {
       return misplaced("a number");
@@ -131,13 +130,13 @@ class safetensors_header {
     return true;
   }
   bool string(std::string& value) {
-    if (place_ == place::metadata) {
+    if (state_ == state::metadata) {
       *text_ = std::move(value);
-    } else if (place_ == place::tensor && field_ == "dtype") {
+    } else if (state_ == state::tensor && field_ == "dtype") {
       auto const* const found =
           std::find_if(stored_types.begin(), stored_types.end(), [&](auto const& each) { return each.name == value; });
       if (found == stored_types.end())
-        refuse_safetensors(file_, subject() + " has the type " + shown(value) + ", which LibTorch has not", "store it as F32");
+        refuse_safetensors(file_, subject() + " has the type " + shown(value) + ", which LibTorch does not have", "store it as F32");
       tensor_->type = found->type;
     } else {
       return misplaced("a text");
@@ -145,19 +144,19 @@ class safetensors_header {
     return true;
   }
   bool start_object(std::size_t) {
-    if (place_ == place::outside)
-      place_ = place::top;
-    else if (place_ == place::top)
-      place_ = tensor_ ? place::tensor : place::metadata;
+    if (state_ == state::outside)
+      state_ = state::top;
+    else if (state_ == state::top)
+      state_ = tensor_ ? state::tensor : state::metadata;
     else
       return misplaced("an object");
     return true;
   }
   bool key(std::string& name) {
-    if (place_ == place::tensor) {
+    if (state_ == state::tensor) {
       field_ = name;
       if (field_ != "dtype" && field_ != "shape" && field_ != "data_offsets")
-        refuse_safetensors(file_, subject() + " has a field " + shown(field_) + ", which the format has not");
+        refuse_safetensors(file_, subject() + " has a field " + shown(field_) + ", which the format does not have");
       if (field_ == "dtype" ? tensor_->type.has_value() : field_ == "shape" ? tensor_->dims.has_value() : tensor_->bytes.has_value())
         refuse_safetensors(file_, subject() + " has its " + field_ + " twice");
       return true;
@@ -165,7 +164,7 @@ class safetensors_header {
     if (++entries_ > most_entries)
       refuse_safetensors(file_, "it has more than " + std::to_string(most_entries) + " entries", "split it into several files");
     bool first = false;
-    if (place_ == place::metadata) {
+    if (state_ == state::metadata) {
       auto const [entry, fresh] = metadata.try_emplace(name);
       text_                     = &entry->second;
       first                     = fresh;
@@ -183,26 +182,26 @@ class safetensors_header {
     return true;
   }
   bool end_object() {
-    if (place_ == place::tensor) {
+    if (state_ == state::tensor) {
       char const* const missing = !tensor_->type                                   ? "dtype"
                                   : !tensor_->dims                                 ? "shape"
                                   : !tensor_->bytes || tensor_->bytes->size() != 2 ? "two data_offsets"
                                                                                    : nullptr;
       if (missing) refuse_safetensors(file_, subject() + " has no " + missing);
     }
-    place_ = place_ == place::top ? place::outside : place::top;
+    state_ = state_ == state::top ? state::outside : state::top;
     return true;
   }
   bool start_array(std::size_t) {
-    if (place_ != place::tensor || field_ == "dtype") return misplaced("a list");
+    if (state_ != state::tensor || field_ == "dtype") return misplaced("a list");
     if (field_ == "shape")
-      place_ = place::shape, tensor_->dims.emplace();
+      state_ = state::shape, tensor_->dims.emplace();
     else
-      place_ = place::offsets, tensor_->bytes.emplace();
+      state_ = state::offsets, tensor_->bytes.emplace();
     return true;
   }
   bool end_array() {
-    place_ = place::tensor;
+    state_ = state::tensor;
     return true;
   }
   bool parse_error(std::size_t at, std::string const&, nlohmann::json::exception const&) {
@@ -210,28 +209,28 @@ class safetensors_header {
   }
 
  private:
-  enum class place { outside, top, metadata, tensor, shape, offsets };
+  enum class state { outside, top, metadata, tensor, shape, offsets };
   [[nodiscard]] std::string subject() const { return (tensor_ ? "tensor " : "") + shown(name_); }
   bool misplaced(std::string const& what) const {
-    bool const list          = place_ == place::tensor && field_ != "dtype";
-    bool const numbers       = place_ == place::shape || place_ == place::offsets;
-    bool const object        = place_ == place::top || place_ == place::outside;
+    bool const list          = state_ == state::tensor && field_ != "dtype";
+    bool const numbers       = state_ == state::shape || state_ == state::offsets;
+    bool const object        = state_ == state::top || state_ == state::outside;
     char const* const wanted = list ? "a list" : object ? "an object" : numbers ? "a whole number that is not negative" : "a text";
     refuse_safetensors(file_, subject() + " has " + what + " where its header should have " +
-                                  (place_ == place::offsets && tensor_->bytes->size() == 2 ? "two numbers" : wanted));
+                                  (state_ == state::offsets && tensor_->bytes->size() == 2 ? "two numbers" : wanted));
   }
 
   std::string const& file_;
-  place place_ = place::outside;
-  std::string name_, field_;         // of the tensor that is being read
-  stored_tensor* tensor_ = nullptr;  // nothing while reading metadata
+  state state_ = state::outside;
+  std::string name_, field_;         // of the current tensor
+  stored_tensor* tensor_ = nullptr;  // null while reading metadata
   std::string* text_     = nullptr;
   bool has_metadata_     = false;
   std::size_t entries_   = 0;
 };
 
-/// Refuses what would make the parser ask for much more memory than the header has, or believe that it ends early.
-inline void judge_header_text(std::string_view header, std::string const& file) {
+/// Rejects headers for which the parser would allocate much more memory than the header has, or stop early.
+inline void check_header_text(std::string_view header, std::string const& file) {
   if (!header.starts_with('{')) refuse_safetensors(file, "its header does not begin with '{'");
   if (header.find('\0') != std::string_view::npos) refuse_safetensors(file, "its header has a byte 0");
   bool inside = false;
@@ -246,26 +245,26 @@ inline void judge_header_text(std::string_view header, std::string const& file) 
   }
 }
 
-/// The tensors of a file of `size` bytes; read(first, to, count) copies bytes out of it.
+/// The tensors of a file of `size` bytes; read(first, to, count) copies `count` bytes from offset `first`.
 inline safetensors read_safetensors_from(std::uint64_t size, std::string const& file,
                                          std::function<void(std::uint64_t, void*, std::size_t)> const& read) {
   if (size < 8) refuse_safetensors(file, "it has " + std::to_string(size) + " bytes, and the length of the header alone has 8");
   std::uint64_t length = 0;
   read(0, &length, 8);
-  std::string const says = "it says that its header has " + std::to_string(length) + " bytes, ";
-  if (length > largest_header) refuse_safetensors(file, says + "and the format allows " + std::to_string(largest_header));
-  if (length > size - 8) refuse_safetensors(file, says + "and " + std::to_string(size - 8) + " follow");
+  std::string const declared = "it declares a header of " + std::to_string(length) + " bytes, ";
+  if (length > largest_header) refuse_safetensors(file, declared + "and the format allows " + std::to_string(largest_header));
+  if (length > size - 8) refuse_safetensors(file, declared + "and " + std::to_string(size - 8) + " follow");
   std::uint64_t const room = size - 8 - length;
 
   safetensors_header header(file);
   {
     std::string text(static_cast<std::size_t>(length), '\0');
     read(8, text.data(), text.size());
-    judge_header_text(text, file);
+    check_header_text(text, file);
     nlohmann::json::sax_parse(text, &header);
   }
 
-  // Every byte belongs to one tensor: in the order of their places each begins where the one before it ended.
+  // Every byte belongs to exactly one tensor: sorted by offset, each begins where the previous one ended.
   std::vector<std::pair<std::string const, stored_tensor> const*> order;
   order.reserve(header.tensors.size());
   for (auto const& each : header.tensors) order.push_back(&each);
@@ -282,7 +281,7 @@ inline safetensors read_safetensors_from(std::uint64_t size, std::string const& 
       refuse_safetensors(
           file, subject + " begins at byte " + std::to_string(first) + ", and the one before it ends at " + std::to_string(reached));
     reached              = last;
-    // Sizes of 0 count as 1 here: strides are products of sizes, too.
+    // Sizes of 0 count as 1 here, because strides are products of sizes and must not overflow either.
     std::int64_t numbers = 1;
     bool none = false, fits = true;
     for (auto const dim : *tensor.dims) {
@@ -315,7 +314,7 @@ inline safetensors read_safetensors_from(std::uint64_t size, std::string const& 
   return found;
 }
 
-/// A text as JSON writes it.
+/// A string as a JSON literal.
 inline std::string json_text(std::string const& text) {
   std::string written;
   try {
@@ -331,14 +330,14 @@ inline std::string json_text(std::string const& text) {
 
 }  // namespace detail
 
-/// The tensors in the bytes of a file; `file_name` is for messages.
+/// Parses the bytes of a file; `file_name` is used in messages.
 [[nodiscard]] inline safetensors parse_safetensors(std::string_view bytes, std::string const& file_name) {
   return detail::read_safetensors_from(bytes.size(), file_name, [&](std::uint64_t first, void* to, std::size_t count) {
     if (count > 0) std::memcpy(to, bytes.data() + first, count);
   });
 }
 
-/// The tensors in a file.
+/// Reads a file.
 [[nodiscard]] inline safetensors read_safetensors(std::filesystem::path const& file) {
   std::error_code failed;
   if (!std::filesystem::is_regular_file(file, failed)) throw input_error("no file '" + file.string() + "'; check its name and folder");
@@ -352,7 +351,7 @@ inline std::string json_text(std::string const& text) {
   });
 }
 
-/// Gives the bytes of such a file to `sink`, in order.
+/// Passes the bytes of such a file to `sink`, in order.
 inline void serialize(safetensors const& what, std::function<void(void const*, std::size_t)> const& sink) {
   using detail::stored_types;
   struct item {
@@ -371,7 +370,7 @@ inline void serialize(safetensors const& what, std::function<void(void const*, s
       type = std::find_if(stored_types.begin(), stored_types.end(), [&](auto const& each) { return each.type == tensor.scalar_type(); });
     bool const large      = tensor.defined() && tensor.dim() > static_cast<std::int64_t>(detail::most_dims);
     char const* const why = !tensor.defined()                 ? "has no value"
-                            : type == stored_types.end()      ? "is of a type that the format has not"
+                            : type == stored_types.end()      ? "is of a type that the format does not have"
                             : tensor.layout() != at::kStrided ? "is sparse"
                             : large                           ? "has more than 8 dimensions"
                             : name == detail::metadata_key    ? "has the metadata's name"
@@ -379,7 +378,7 @@ inline void serialize(safetensors const& what, std::function<void(void const*, s
     if (why) throw input_error("a safetensors file cannot hold the tensor " + detail::shown(name) + ", which " + why + "; leave it out");
     order.push_back({static_cast<std::size_t>(type - stored_types.begin()), &name, &tensor});
   }
-  std::stable_sort(order.begin(), order.end(), [](item const& a, item const& b) { return a.rank < b.rank; });  // by name they are
+  std::stable_sort(order.begin(), order.end(), [](item const& a, item const& b) { return a.rank < b.rank; });  // already sorted by name
 
   std::string header;
   auto const put = [&](std::string const& text) { (header += header.empty() ? '{' : ',') += text; };
@@ -410,7 +409,7 @@ inline void serialize(safetensors const& what, std::function<void(void const*, s
   }
 }
 
-/// Writes such a file; it is whole or not there.
+/// Writes such a file atomically (whole_file.hpp).
 inline void write_safetensors(std::filesystem::path const& file, safetensors const& what) {
   whole_file out(file);
   serialize(what, [&](void const* bytes, std::size_t count) { out.write(bytes, count); });

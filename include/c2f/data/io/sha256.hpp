@@ -2,11 +2,11 @@
 //
 //   c2f::data::sha256_of("abc");                // "ba7816bf…", 64 hex digits
 //   c2f::data::sha256_of_file(path);
-//   c2f::data::sha256 sum;                      // piece by piece
+//   c2f::data::sha256 sum;                      // incrementally
 //   sum.update(bytes, count);
 //   sum.hex();
 //
-// Cost: a file is read in pieces of 64 KiB. Error: a file that cannot be read is a c2f::input_error.
+// Cost: a file is read in blocks of 64 KiB. Error: c2f::input_error for a file that cannot be read.
 #pragma once
 
 #include <c2f/core/errors.hpp>
@@ -26,19 +26,20 @@
 
 namespace c2f::data {
 
+/// An incremental SHA-256.
 class sha256 {
  public:
   sha256() : state_(EVP_MD_CTX_new()) {
     if (!state_ || EVP_DigestInit_ex(state_.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
   }
   void update(void const* bytes, std::size_t count) {
-    if (EVP_DigestUpdate(state_.get(), bytes, count) != 1) throw error("OpenSSL cannot go on with a SHA-256");
+    if (EVP_DigestUpdate(state_.get(), bytes, count) != 1) throw error("OpenSSL cannot update a SHA-256 digest");
   }
-  /// The sum of all that was given, in lower-case hex digits. Asked once.
+  /// The digest of all bytes, 64 lower-case hex digits. Call it once; no update may follow.
   [[nodiscard]] std::string hex() {
     std::array<unsigned char, EVP_MAX_MD_SIZE> sum{};
     unsigned int bytes = 0;
-    if (EVP_DigestFinal_ex(state_.get(), sum.data(), &bytes) != 1) throw error("OpenSSL cannot end a SHA-256");
+    if (EVP_DigestFinal_ex(state_.get(), sum.data(), &bytes) != 1) throw error("OpenSSL cannot finish a SHA-256 digest");
     std::string digits;
     for (unsigned int i = 0; i < bytes; ++i) {
       digits += "0123456789abcdef"[sum[i] >> 4];

@@ -1,20 +1,20 @@
-// c2f/data/io/weights.hpp: a network's numbers out of and into a safetensors file.
+// c2f/data/io/weights.hpp: loads and saves a network's parameters and buffers as a safetensors file.
 //
 //   c2f::load_weights(net, "resnet50.safetensors");                                      // all of them, or an error
-//   c2f::load_weights(model.coarse, file, {.without = {"fc."}, .partial = true});        // what fits; the report says what
-//   c2f::load_weights(model.fine, file, {.widen = c2f::widening::zero});                 // begins as the coarse network
-//   c2f::save_weights(net, "mine.safetensors");                                          // Python's load_file reads it
+//   c2f::load_weights(model.coarse, file, {.without = {"fc."}, .partial = true});        // what matches; the report lists what did not
+//   c2f::load_weights(model.fine, file, {.widen = c2f::widening::zero});                 // initialised from the coarse network
+//   c2f::save_weights(net, "mine.safetensors");                                          // readable by Python's load_file
 //
-// Any network of c2f will do, also one made of a torch::nn::Module: a number's name is its leaf's path, which is torchvision's where
-// torchvision has the network. Everything is judged before the first number changes, so a network whose file is refused is as it was.
-// Numbers are copied into the leaf's tensor, which stays what it is: its type, device, layout in memory, and who shares it.
+// Works for every network of c2f, also for one made of a torch::nn::Module. A tensor's name is its path in the network, which equals
+// torchvision's name for networks that torchvision has. Everything is checked before the first value changes, so after an error the network
+// is unchanged. Values are copied into the existing tensors, whose type, device, memory format and sharing do not change.
 //
-// `num_batches_tracked` is a leaf of c2f::batch_norm: it is loaded where the file has it, keeps its value where not (files of before
-// 2018), and is passed over where the file has it and the network not; so it is never missing, and never unexpected. It is always saved.
+// `num_batches_tracked` is a buffer of c2f::batch_norm: it is loaded if the file has it, else keeps its value (files of before 2018); it is
+// ignored if only the file has it. So it is never reported as missing or unexpected. It is always saved.
 //
-// Costs: memory for the file's tensors once, twice for those of another type. Needs nlohmann/json, header only. Errors: input_error of one
-// line with the file, how many names are on one side only or do not fit, and the first of each; what the format has wrong
-// (data/io/safetensors.hpp).
+// Costs: memory for the file's tensors once, twice for those of another type. Needs nlohmann/json, header only. Errors: input_error with
+// the file, the number of names that are on one side only or do not match, and the first of each; errors of the format are those of
+// data/io/safetensors.hpp.
 #pragma once
 
 #include <cstdint>
@@ -32,33 +32,33 @@
 
 namespace c2f {
 
-/// What becomes of a weight [out, c, ...] in the file where the network has [out, 2c, ...], as a fine network's first layer has, which sees
-/// the image x and beside it the map z. With `zero` z is not looked at yet: net(x, z) is what the file's network says of x. With `copy`
-/// both halves get the weight times 1/2: net(x, x) is what the file's network says of x.
+/// How to load a weight [out, c, ...] of the file into [out, 2c, ...] of the network: a fine network's first layer, whose input is the
+/// image x concatenated with the map z. `zero`: the second half is 0, so net(x, z) equals the file's network on x. `copy`: both halves get
+/// the weight times 1/2, so net(x, x) equals the file's network on x. `refuse`: it does not match.
 enum class widening { refuse, zero, copy };
 
-/// Which names, and how strictly. Saving looks at `from`, `into` and `without`.
+/// Which names are loaded, and how strictly. Saving uses only `from`, `into` and `without`.
 struct weights_options {
-  std::string from                 = {};     ///< only names of the file that begin so, without that: "module." or "fine."
-  std::string into                 = {};     ///< only leaves of the network whose path begins so, without that: "fine."
-  std::vector<std::string> without = {};     ///< neither names nor leaves that then begin so: {"fc."}
-  bool partial                     = false;  ///< take what fits; else both sides have the same names and shapes
+  std::string from                 = {};     ///< only names of the file with this prefix, which is removed: "module." or "fine."
+  std::string into                 = {};     ///< only tensors of the network whose path has this prefix, which is removed: "fine."
+  std::vector<std::string> without = {};     ///< ignored prefixes, on both sides, after that removal: {"fc."}
+  bool partial                     = false;  ///< load what matches; false: names and shapes of both sides must be equal
   widening widen                   = widening::refuse;
 };
 
-/// What loading found, by the names that are left without `from` and `into`.
+/// The result of loading: names after removal of `from` and `into`.
 struct weights_report {
-  std::vector<std::string> matched;     ///< got their numbers, also the widened and converted
-  std::vector<std::string> missing;     ///< in the network alone
-  std::vector<std::string> unexpected;  ///< in the file alone
-  std::vector<std::string> unfit;       ///< of another shape, or whole numbers on one side alone
-  std::vector<std::string> widened;
-  std::vector<std::string> converted;  ///< from another type of floating point number
+  std::vector<std::string> matched;     ///< loaded, including the widened and converted ones
+  std::vector<std::string> missing;     ///< only in the network
+  std::vector<std::string> unexpected;  ///< only in the file
+  std::vector<std::string> unfit;       ///< of another shape, or integer on one side only
+  std::vector<std::string> widened;     ///< loaded by the rule of `widen`
+  std::vector<std::string> converted;   ///< from another floating point type
 };
 
 namespace detail {
 
-/// The name that is looked for, if it is one that takes part.
+/// Removes `prefix` from `name`; false if the name is excluded by the options.
 inline bool takes_part(std::string& name, std::string const& prefix, weights_options const& options) {
   if (!name.starts_with(prefix)) return false;
   name.erase(0, prefix.size());
@@ -72,23 +72,23 @@ inline bool is_call_count(std::string_view name) {
   return name == count || (name.ends_with(count) && name[name.size() - count.size() - 1] == '.');
 }
 
-/// Whether a leaf [out, 2c, ...] meets a weight [out, c, ...].
-inline bool is_half(at::IntArrayRef file, at::IntArrayRef leaf) {
-  return file.size() == leaf.size() && file.size() >= 2 && leaf[1] % 2 == 0 && file[1] == leaf[1] / 2 && file[0] == leaf[0] &&
-         file.slice(2) == leaf.slice(2);
+/// Whether the file's sizes are [out, c, ...] and the network's [out, 2c, ...].
+inline bool is_half(at::IntArrayRef file, at::IntArrayRef own) {
+  return file.size() == own.size() && file.size() >= 2 && own[1] % 2 == 0 && file[1] == own[1] / 2 && file[0] == own[0] &&
+         file.slice(2) == own.slice(2);
 }
 
 inline std::string type_and_dims(at::Tensor const& tensor) { return c10::toString(tensor.scalar_type()) + (' ' + dims_of(tensor)); }
 
-/// "; 2 missing in the file, first 'fc.bias'", where there are any.
+/// E.g. "; 2 missing in the file, first 'fc.bias'"; empty for no names.
 inline std::string first_of(std::vector<std::string> const& names, std::string const& what) {
   return names.empty() ? "" : "; " + std::to_string(names.size()) + ' ' + what + ", first " + data::detail::shown(names.front());
 }
 
 }  // namespace detail
 
-/// Gives the network's leaves the numbers in a file. Refuses, and then changes nothing, what is not as the options allow; a file of which
-/// nothing at all fits is always refused.
+/// Loads the file's tensors into the network's parameters and buffers. Throws, without a change, if the options do not allow a mismatch;
+/// a file in which nothing matches is always an error.
 template <class Net>
 weights_report load_weights(Net& net, std::filesystem::path const& file, weights_options const& options = {}) {
   auto const held = data::read_safetensors(file);
@@ -136,7 +136,7 @@ weights_report load_weights(Net& net, std::filesystem::path const& file, weights
   for_each_tensor(net, [&](std::string const& path, state_tensor& each, state_traits const&) {
     auto const found = taken.find(path);
     if (found == taken.end()) return;
-    at::Tensor const into = each.tensor().detach(), value = found->second;  // the same numbers, without a gradient
+    at::Tensor const into = each.tensor().detach(), value = found->second;  // shares storage, without gradient
     if (into.sizes() == value.sizes()) {
       into.copy_(value);
       return;
@@ -153,8 +153,8 @@ weights_report load_weights(Net& net, std::filesystem::path const& file, weights
   return report;
 }
 
-/// Writes the network's leaves, `from` + their path without `into`; the file is whole or not there. Its metadata is {"format": "pt"}, which
-/// Python programs look for.
+/// Saves the network's parameters and buffers atomically, under the names `from` + path without `into`. The metadata is {"format": "pt"},
+/// which Python programs expect.
 template <class Net>
 void save_weights(Net const& net, std::filesystem::path const& file, weights_options const& options = {}) {
   data::safetensors out{{}, {{"format", "pt"}}};

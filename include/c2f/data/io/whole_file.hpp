@@ -1,16 +1,16 @@
-// c2f/data/io/whole_file.hpp: a file that is whole or not there.
+// c2f/data/io/whole_file.hpp: atomic file writing: the file is complete or absent.
 //
 //   c2f::data::whole_file out(path);
-//   out.write(bytes.data(), bytes.size());      // as often as you like
-//   out.commit();                               // from here on it is there, also after a power cut
+//   out.write(bytes.data(), bytes.size());      // any number of times
+//   out.commit();                               // from here on the file is durable
 //
-// The bytes go into a file of another name in the same folder, which commit() brings to the disk (fsync) and then renames, and the
-// folder's entry with it: whoever opens `path` sees the file as it was before or the whole new one. Without commit() the other file is
-// removed and nothing has changed. A new file gets the usual mode (0666 less the umask); one that replaces another gets that one's.
-// A symbolic link is replaced, not followed. Not to be used by two threads at a time.
+// The bytes go to a temporary file in the same folder. commit() flushes it to disk (fsync), renames it, and flushes the folder's entry: a
+// reader of `path` sees either the old file or the complete new one. Without commit() the temporary file is removed and nothing has
+// changed. A new file gets the usual mode (0666 minus the umask); a replacement keeps the old file's mode. A symbolic link is replaced, not
+// followed. Not thread-safe.
 //
-// Cost: writes of any size go to the system at once, without a buffer; the two fsync take what the disk takes.
-// Errors: any call that fails is a c2f::input_error with the path, the call and its reason.
+// Cost: each write is a system call, without a buffer; the two fsync take as long as the disk needs.
+// Errors: a failing call is a c2f::input_error with path, call and reason.
 #pragma once
 
 #include <c2f/core/errors.hpp>
@@ -27,6 +27,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace c2f::data {
 
@@ -37,7 +38,7 @@ namespace detail {
                     "; choose a folder that can be written and has room");
 }
 
-/// A file descriptor that is closed.
+/// Owns a file descriptor.
 class descriptor {
  public:
   explicit descriptor(int number) : number_(number) {}
@@ -51,7 +52,7 @@ class descriptor {
     if (number_ >= 0) ::close(number_);
     number_ = number;
   }
-  /// False, with errno, where the system could not keep what was written. (After EINTR Linux has closed it all the same.)
+  /// False, with errno, if written data could not be kept. (After EINTR Linux has closed the descriptor anyway.)
   [[nodiscard]] bool close() {
     int const closing = number_;
     number_           = -1;
@@ -64,14 +65,15 @@ class descriptor {
 
 }  // namespace detail
 
-/// Brings a folder's entries (what was made, renamed or removed in it) to the disk.
+/// Flushes a folder's entries (created, renamed or removed files) to disk.
 inline void sync_folder(std::filesystem::path const& folder) {
   detail::descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (opened.number() < 0) detail::fail_to_write(folder, "open", errno);
-  // EINVAL: a file system on which folders cannot be synchronised; there is nothing more to do on it.
+  // EINVAL: the file system cannot sync folders.
   if (::fsync(opened.number()) != 0 && errno != EINVAL) detail::fail_to_write(folder, "fsync", errno);
 }
 
+/// Writes one file atomically.
 class whole_file {
  public:
   explicit whole_file(std::filesystem::path path) : path_(std::move(path)), out_(create()) {}
@@ -92,11 +94,11 @@ class whole_file {
     }
   }
   void write(std::string_view text) { write(text.data(), text.size()); }
-  /// Of the other file, for libraries that write themselves.
+  /// Of the temporary file, for libraries that write to a descriptor.
   [[nodiscard]] int descriptor() const { return out_.number(); }
 
-  /// Brings the file to the disk under its name. Nothing may be written after it. Who commits several files to one folder may say `false`
-  /// and call c2f::data::sync_folder once.
+  /// Flushes the file to disk and renames it. Nothing may be written afterwards. To commit several files of one folder, pass `false` and
+  /// call c2f::data::sync_folder once.
   void commit(bool sync_its_folder = true) {
     if (::fsync(out_.number()) != 0) fail("fsync", errno);
     if (!out_.close()) fail("close", errno);
@@ -112,8 +114,8 @@ class whole_file {
     struct ::stat old{};
     bool const replaces = ::stat(path_.c_str(), &old) == 0;
     if (replaces && !S_ISREG(old.st_mode))
-      throw input_error("cannot write '" + path_.string() + "': it is there and is not a file; choose another name");
-    // Unique in this process by the count and among processes by the number; one left by a process that died is passed over.
+      throw input_error("cannot write '" + path_.string() + "': it exists and is not a regular file; choose another name");
+    // Unique within the process by the count, and among processes by the process id; an existing file of a dead process is skipped.
     static std::atomic<unsigned> count{0};
     int made = -1;
     do {

@@ -1,16 +1,17 @@
-// c2f/data/synthetic/glyphs.hpp: fine-grained pictures without a download: drawn signs that differ by one short stroke.
+// c2f/data/synthetic/glyphs.hpp: a synthetic fine-grained data set: drawn signs whose classes differ by the position of one short stroke.
 //
 //   c2f::data::glyphs<> data;                          // 20 classes, 4,000 pictures to train on and 1,000 to test
-//   data.train.classes()[6];                           // "B2": sign B with its short stroke at place 2
+//   data.train.classes()[6];                           // "B2": sign B with its short stroke at position 2
 //
-// The classes come in groups of four. A group is a sign (a square, a triangle, a cross ...) and its four classes differ only by
-// where one short stroke sits on it. So a coarse look gives the group, and the class is in a detail that pose, thickness, colour,
-// clutter and noise make hard to see. A picture is a pure function of (seed, train or test, id); class = id mod Classes.
+// Classes come in groups of four. A group is a sign (a square, a triangle, a cross ...); its four classes differ only in the position of
+// one short stroke. The group is easy to recognise; the class needs a detail that pose, thickness, colour, clutter and noise obscure.
+// A picture is a pure function of (seed, train or test, id); class = id mod Classes. Pictures are 32x32 RGB, normalised with mean .5 and
+// deviation .25.
 //
-// Augmentation moves a picture by up to two pixels and never mirrors it: a mirrored sign is another class.
+// Augmentation shifts a picture by up to two pixels and never mirrors it: a mirrored sign is another class.
 //
-// Costs: all pictures are drawn at construction (some 30 us each) and kept as bytes, 3 KB each.
-// Errors: input_error for a count out of range.
+// Costs: all pictures are drawn at construction (about 30 us each) and kept as bytes, 3 KB each.
+// Errors: input_error for a count out of range (1 ... 1000000).
 #pragma once
 
 #include <algorithm>
@@ -28,6 +29,7 @@
 
 namespace c2f::data {
 
+/// The size of the data set, and its seed.
 struct glyph_options {
   std::int64_t train = 4000, test = 1000;  ///< pictures
   std::uint64_t seed = 1;
@@ -35,9 +37,9 @@ struct glyph_options {
 
 namespace detail {
 
-/// A sign in -1...1: its strokes (those not needed repeat the first) and the four places of the stroke that tells the class.
+/// A sign in -1...1: its strokes (unused ones repeat the first) and the four positions of the stroke that defines the class.
 struct glyph_sign {
-  std::array<segment, 4> strokes, details;
+  std::array<line_segment, 4> strokes, details;
 };
 
 // clang-format off
@@ -57,7 +59,7 @@ inline constexpr std::array<glyph_sign, 8> glyph_signs{{
     // E, the letter Z: from an end or from the middle of the diagonal
     {{{{-.8f, -.8f, .8f, -.8f}, {.8f, -.8f, -.8f, .8f}, {-.8f, .8f, .8f, .8f}, {-.8f, -.8f, .8f, -.8f}}},
      {{{-.8f, -.8f, -.8f, -.38f}, {.8f, .8f, .8f, .38f}, {0, 0, .32f, .32f}, {0, 0, -.32f, -.32f}}}},
-    // F, the letter Y: at the end of an arm or beside the stem
+    // F, the letter Y: at the end of an arm or next to the stem
     {{{{-.8f, -.9f, 0, 0}, {.8f, -.9f, 0, 0}, {0, 0, 0, .9f}, {0, 0, 0, .9f}}},
      {{{-.8f, -.9f, -.36f, -.9f}, {.8f, -.9f, .36f, -.9f}, {0, .5f, .42f, .5f}, {0, .5f, -.42f, .5f}}}},
     // G, a diamond: inwards from the middle of a side
@@ -94,14 +96,14 @@ class glyph_painter {
 
   float between(float low, float high) { return low + (high - low) * static_cast<float>(draw_.uniform()); }
 
-  // Triangular noise in -255...255: cheap, and without a function that differs between C libraries.
+  // Triangular noise in -255...255: cheap, and bit-identical with every C library.
   int noise() {
     std::uint32_t const bits = draw_.bits();
     return static_cast<int>(bits & 255u) - static_cast<int>((bits >> 8) & 255u);
   }
 
   void choose_pose() {
-    // A rotation by 2 atan(u), without a function that differs between C libraries.
+    // A rotation by 2 atan(u), without library functions, so that it is bit-identical with every C library.
     float const u = between(-.12f, .12f), scale = between(9.0f, 12.0f), stretch = between(.85f, 1.18f), shear = between(-.15f, .15f);
     float const cosine = (1 - u * u) / (1 + u * u), sine = 2 * u / (1 + u * u);
     map_       = {scale * stretch * cosine, scale * (shear * cosine - sine), scale * stretch * sine, scale * (shear * sine + cosine)};
@@ -109,13 +111,13 @@ class glyph_painter {
     thickness_ = between(1.2f, 2.4f);
   }
 
-  [[nodiscard]] segment placed(segment const& s) {
+  [[nodiscard]] line_segment placed(line_segment const& s) {
     auto const x = [&](float u, float v) { return middle_[0] + map_[0] * u + map_[1] * v; };
     auto const y = [&](float u, float v) { return middle_[1] + map_[2] * u + map_[3] * v; };
     return {x(s.x0, s.y0), y(s.x0, s.y0), x(s.x1, s.y1), y(s.x1, s.y1)};
   }
 
-  // A ground that changes slowly from side to side, and an ink that is always visible on it.
+  // A background with a linear gradient, and an ink colour that contrasts with it.
   void choose_colours() {
     for (std::size_t c = 0; c < 3; ++c) {
       float const ground = between(40, 215), across = between(-1.5f, 1.5f), down = between(-1.5f, 1.5f);
@@ -130,7 +132,7 @@ class glyph_painter {
       ink_[c] = std::clamp(ground_[c] + (brightness < 128 ? contrast : -contrast) + between(-40, 40), 0.0f, 255.0f);
   }
 
-  // A short stroke that means nothing, as long as the one that tells the class, between ground and ink in colour.
+  // A distracting stroke about as long as the one that defines the class, in a colour between background and ink.
   void clutter() {
     float const x = between(2, 29), y = between(2, 29), along_x = between(-5, 5), along_y = between(-5, 5), mix = between(.3f, .9f);
     colour tint;
@@ -138,7 +140,7 @@ class glyph_painter {
     paint({x, y, x + along_x, y + along_y}, thickness_, tint);
   }
 
-  void paint(segment const& s, float width, colour const& tint) {
+  void paint(line_segment const& s, float width, colour const& tint) {
     auto const first = [&](float a, float b) { return std::clamp(static_cast<int>(std::min(a, b) - width) - 1, 0, side); };
     auto const last  = [&](float a, float b) { return std::clamp(static_cast<int>(std::max(a, b) + width) + 2, 0, side); };
     for (int y = first(s.y0, s.y1); y < last(s.y0, s.y1); ++y)
@@ -182,7 +184,7 @@ pictures<Classes> draw_glyphs(bool train, glyph_options const& options) {
 
 }  // namespace detail
 
-/// Procedural fine-grained classes: groups of four that differ by where a short stroke sits.
+/// The data set: groups of four classes that differ in the position of a short stroke.
 template <std::int64_t Classes = 20>
 struct glyphs {
   static_assert(Classes >= 4 && Classes <= 32 && Classes % 4 == 0, "c2f::data::glyphs has groups of four classes: 4, 8, ... 32");

@@ -1,15 +1,15 @@
-// c2f/data/synthetic/occluders.hpp: covers a stated part of an object with things that do not belong to it.
+// c2f/data/synthetic/occluders.hpp: occludes a given fraction of an object with textured polygons.
 //
 //   auto covered = c2f::data::occlude(rgb, object, 64, 2, c2f::random_stream{seed, c2f::purpose::synthesis, 4, id});
 //
-// Levels 0 ... 3 have 0, 2, 3 and 4 occluders that cover none, 20-40 %, 40-60 % and 60-80 % of the object's pixels. The numbers of
-// occluders are those of Wang et al., "Detecting semantic parts on partially occluded objects", BMVC 2017; the ranges those of a later
-// data set, OccludedPASCAL3D+. There the occluders are objects of other pictures; here they are polygons with stripes or checks.
+// Levels 0 ... 3 have 0, 2, 3 and 4 occluders, which cover none, 20-40 %, 40-60 % and 60-80 % of the object's pixels. The numbers of
+// occluders are those of Wang et al., "Detecting semantic parts on partially occluded objects", BMVC 2017; the ranges are those of the
+// later data set OccludedPASCAL3D+. There the occluders are objects of other pictures; here they are polygons with stripes or checks.
 //
-// How the fraction is met: every occluder is a convex polygon around a pixel of the object, and all grow together. So each pixel of
-// the object has a size at which it is covered, and at the k-th smallest of these k pixels are: no search, no rejection.
+// Method: every occluder is a convex polygon around a pixel of the object, and all grow at the same rate. So each pixel of the object has a
+// size at which it becomes covered; at the k-th smallest of these sizes k pixels are covered. No search and no rejection is needed.
 //
-// Cost: occluders * 8 multiplications a pixel. Errors: input_error for a level that is not 0 ... 3.
+// Cost: occluders * 8 multiplications a pixel. Errors: input_error for a level outside 0 ... 3 and for masks or pictures of another size.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,7 @@
 
 namespace c2f::data {
 
-/// How many occluders a level has and which fraction of the object's pixels they cover: least <= fraction < most.
+/// A level's number of occluders and the fraction of the object's pixels that they cover: least <= fraction < most.
 struct occlusion_level {
   int occluders;
   double least, most;
@@ -45,7 +45,7 @@ class occluder {
     for (float& each : reach_) each = size * between(.6f, 1.2f);
     checked_      = draw.below(2) == 1;
     period_       = std::max(1.5f, diagonal * between(.05f, .12f));
-    // A rotation by 2 atan(u), without a function that differs between C libraries: whole rows of pixels are not covered at once.
+    // A small rotation, so that whole rows of pixels are not covered at once; by 2 atan(u), bit-identical with every C library.
     float const u = between(-.2f, .2f), cosine = (1 - u * u) / (1 + u * u), sine = 2 * u / (1 + u * u);
     for (std::size_t i = 0; i < sides_.size(); ++i)
       sides_[i] = {cosine * octagon[i][0] - sine * octagon[i][1], sine * octagon[i][0] + cosine * octagon[i][1]};
@@ -57,7 +57,7 @@ class occluder {
     }
   }
 
-  /// How large the polygon must be to cover a point: 0 at its middle, and twice as much twice as far away.
+  /// The size at which the polygon covers a point: 0 at its centre, proportional to the distance.
   [[nodiscard]] float size_at(float x, float y) const {
     float size = 0;
     for (std::size_t i = 0; i < sides_.size(); ++i) size = std::max(size, ((x - x_) * sides_[i][0] + (y - y_) * sides_[i][1]) / reach_[i]);
@@ -86,8 +86,8 @@ class occluder {
 
 }  // namespace detail
 
-/// Pastes the occluders of a level onto a picture of side * side RGB bytes whose object is where `object` is not 0. Returns a mask:
-/// 1 where an occluder lies. Pixels outside of it keep their bytes.
+/// Draws the occluders of a level onto a picture of side * side RGB bytes, in place; the object is where `object` (side * side) is not 0.
+/// Returns the mask of the occluders: side * side values, 1 or 0. Other pixels are unchanged.
 inline std::vector<std::uint8_t> occlude(std::span<std::uint8_t> rgb, std::span<std::uint8_t const> object, int side, int level,
                                          random_stream draw) {
   if (level < 0 || level > 3) throw input_error("there is no occlusion level " + std::to_string(level) + "; levels are 0 to 3");
@@ -105,7 +105,7 @@ inline std::vector<std::uint8_t> occlude(std::span<std::uint8_t> rgb, std::span<
   auto const x_of         = [&](std::size_t i) { return static_cast<float>(i % static_cast<std::size_t>(side)) + .5f; };
   auto const y_of         = [&](std::size_t i) { return static_cast<float>(i / static_cast<std::size_t>(side)) + .5f; };
   auto const n            = static_cast<double>(inside.size());
-  // The numbers of pixels that lie in the level's range; a tiny object may have none, and then gets the next number above.
+  // The pixel counts within the level's range; for a tiny object there may be none, then the next count above is taken.
   auto const from         = [&](double fraction) { return static_cast<std::size_t>(std::ceil(fraction * n - 1e-9)); };
   std::size_t const least = from(wanted.least), end = std::max(from(wanted.most), least + 1);
   std::size_t const count = least + draw.below(static_cast<std::uint32_t>(end - least));
@@ -125,7 +125,7 @@ inline std::vector<std::uint8_t> occlude(std::span<std::uint8_t> rgb, std::span<
     for (std::size_t k = 0; k < occluders.size(); ++k)
       if (float const at = occluders[k].size_at(x_of(i), y_of(i)); at < size[i]) size[i] = at, nearest[i] = k;
   }
-  // Of pixels that are covered at the same size the first go first, so that there are `count` of them whatever happens.
+  // Ties in size are broken by index, so that exactly `count` pixels are covered.
   auto const end_of_covered = inside.begin() + static_cast<std::ptrdiff_t>(count);
   std::nth_element(inside.begin(), end_of_covered - 1, inside.end(),
                    [&](std::size_t a, std::size_t b) { return size[a] != size[b] ? size[a] < size[b] : a < b; });

@@ -1,9 +1,9 @@
-// c2f/data/synthetic/scene_masks.hpp: scenes for segmentation: 1 where the object is, 0 elsewhere.
+// c2f/data/synthetic/scene_masks.hpp: scenes for segmentation: label 1 on the object, 0 elsewhere.
 //
 //   c2f::data::scenes<64> const scenes;
 //   c2f::data::scene_masks<64, 3> train(scenes.train);            // truth [H, W] int64, for c2f::dense<1>
 //
-// Augmentation mirrors every second picture. Cost: a read copies and normalises one picture.
+// Augmentation mirrors a picture with probability 1/2. Cost: a read copies and normalises one picture.
 #pragma once
 
 #include <utility>
@@ -12,6 +12,7 @@
 
 namespace c2f::data {
 
+/// A view of a split of scenes whose truth is the object's mask: std::int64_t, {Side, Side}. Occluded pixels of the object are 1.
 template <int Side, std::int64_t Classes>
 class scene_masks {
  public:
@@ -24,7 +25,7 @@ class scene_masks {
   [[nodiscard]] std::int64_t size() const { return whole_.size(); }
   [[nodiscard]] std::string name() const { return whole_.name() + ", masks"; }
   [[nodiscard]] std::vector<std::uint8_t> const& picture(std::int64_t id) const { return whole_.picture(id); }
-  /// A label a pixel, rows from the top.
+  /// One label a pixel, rows from the top.
   [[nodiscard]] std::vector<std::uint8_t> const& labels(std::int64_t id) const { return whole_.whole(id).object; }
 
   void read(std::int64_t id, random_stream* augment, float* pixels, std::int64_t* truth) const {

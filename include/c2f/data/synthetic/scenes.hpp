@@ -1,19 +1,19 @@
-// c2f/data/synthetic/scenes.hpp: one vehicle in a cluttered picture, with its box, its semantic parts and, where asked for, occluders.
+// c2f/data/synthetic/scenes.hpp: a synthetic data set: one vehicle in a cluttered picture, its box, semantic parts, optional occluders.
 //
 //   c2f::data::scenes<64> data({.test = 500, .occlusion = 2});       // car, bus, bicycle; only the test pictures are occluded
 //   data.train.box(7);                                               // of the object, in pixels
 //   for (auto const& p : data.test.parts(7)) data.test.part_names()[p.part], p.where, p.visible;
 //   c2f::data::parts_at_scale train(data.train, {.object = 48});     // a split for a part detector: object of a fixed size, heat maps
 //
-// The truth of a sample is, for each class, (centre x, centre y, width, height, 1), as fractions of the picture, for the object's
-// class and (.5, .5, 0, 0, 0) for the others. The object's longer side is .2 ... .8 of the picture's, as often below .4 as above;
-// class = id mod Classes. Parts are drawn shapes with a known place: wheels, windows, doors, lamps. A part that stands twice in an
-// object is there twice. A picture is a pure function of (seed, train or test, id), and its occluders (data/synthetic/occluders.hpp) of
-// (seed, level, id): the same scene at levels 0 and 3 differs only where an occluder lies.
+// The truth of a sample is, for each class, (centre x, centre y, width, height, 1) as fractions of the picture if it is the object's class,
+// else (.5, .5, 0, 0, 0). The object's longer side is .2 ... .8 of the picture's, below .4 with probability 1/2; class = id mod Classes.
+// Parts are drawn shapes: wheels, windows, doors, lamps; a part may occur more than once in an object. A picture is a pure function of
+// (seed, train or test, id), and its occluders (data/synthetic/occluders.hpp) of (seed, level, id): one scene at levels 0 and 3 differs
+// only in the occluded pixels.
 //
-// Augmentation mirrors every second picture and moves and scales it by up to a tenth, the box with it; the box stays inside.
+// Augmentation mirrors with probability 1/2, and shifts and scales by up to a tenth; the box is transformed too and stays inside.
 //
-// Costs: all pictures are drawn at construction (some 0.2 ms each at side 64) and kept, 4 * Side * Side bytes each.
+// Costs: all pictures are drawn at construction (about 0.2 ms each at side 64) and kept, 4 * Side * Side bytes each.
 // Errors: input_error for a count or a level out of range.
 #pragma once
 
@@ -39,6 +39,7 @@
 
 namespace c2f::data {
 
+/// The size of the data set, its seed and occlusion level.
 struct scene_options {
   std::int64_t train = 2000, test = 500;  ///< pictures
   std::uint64_t seed = 1;
@@ -48,53 +49,53 @@ struct scene_options {
 /// A semantic part of the object in a picture.
 struct scene_part {
   std::int64_t part;   ///< index into part_names()
-  metrics::box where;  ///< in pixels; may reach over the edge
-  double visible;      ///< the fraction of its pixels that no occluder covers
+  metrics::box where;  ///< in pixels; may extend beyond the picture
+  double visible;      ///< the fraction of its pixels that are not occluded
 };
 
 /// A picture, its object and the object's parts.
 struct scene {
   std::vector<std::uint8_t> picture;  ///< side * side RGB bytes, rows from the top
-  std::vector<std::uint8_t> object;   ///< 1 where the object is, covered or not
-  metrics::box box;                   ///< around those pixels
+  std::vector<std::uint8_t> object;   ///< side * side values: 1 on the object, occluded or not
+  metrics::box box;                   ///< the bounding box of those pixels
   std::vector<scene_part> parts;
   double covered = 0;  ///< the fraction of the object's pixels under occluders
 };
 
-/// A picture of side * side RGB bytes seen through a window (in pixels; it may reach over the edge, where the border goes on), as
-/// out * out pixels of three floats, 0 ... 255. Linear between pixels; the mean of several looks where the window shrinks.
-inline void resample(std::span<std::uint8_t const> rgb, int side, metrics::box const& window, int out, bool mirrored, float* pixels) {
+/// Resamples a window of a picture of side * side RGB bytes to out * out pixels of three floats, 0 ... 255. The window is in pixels and may
+/// extend beyond the picture, where the border pixels are repeated. Bilinear; when shrinking, the mean of up to 8 x 8 samples a pixel.
+inline void sample_window(std::span<std::uint8_t const> rgb, int side, metrics::box const& window, int out, bool mirrored, float* pixels) {
   auto const step_x = static_cast<float>(window.width() / out), step_y = static_cast<float>(window.height() / out);
-  int const looks = std::clamp(static_cast<int>(std::ceil(std::max(step_x, step_y))), 1, 8);
-  auto const at   = [&](int x, int y) {
+  int const samples = std::clamp(static_cast<int>(std::ceil(std::max(step_x, step_y))), 1, 8);
+  auto const at     = [&](int x, int y) {
     return rgb.data() + 3 * (static_cast<std::ptrdiff_t>(std::clamp(y, 0, side - 1)) * side + std::clamp(x, 0, side - 1));
   };
   for (int row = 0; row < out; ++row)
     for (int column = 0; column < out; ++column, pixels += 3) {
       int const from = mirrored ? out - 1 - column : column;
       std::array<float, 3> sum{};
-      for (int look = 0; look < looks * looks; ++look) {
-        auto const part = [&](int which) { return (static_cast<float>(which) + .5f) / static_cast<float>(looks); };
-        float const x   = static_cast<float>(window.x0) + (static_cast<float>(from) + part(look % looks)) * step_x - .5f;
-        float const y   = static_cast<float>(window.y0) + (static_cast<float>(row) + part(look / looks)) * step_y - .5f;
+      for (int k = 0; k < samples * samples; ++k) {
+        auto const part = [&](int which) { return (static_cast<float>(which) + .5f) / static_cast<float>(samples); };
+        float const x   = static_cast<float>(window.x0) + (static_cast<float>(from) + part(k % samples)) * step_x - .5f;
+        float const y   = static_cast<float>(window.y0) + (static_cast<float>(row) + part(k / samples)) * step_y - .5f;
         int const left = static_cast<int>(std::floor(x)), top = static_cast<int>(std::floor(y));
         float const right = x - static_cast<float>(left), down = y - static_cast<float>(top);
         std::uint8_t const *a = at(left, top), *b = at(left + 1, top), *c = at(left, top + 1), *d = at(left + 1, top + 1);
-        for (std::size_t k = 0; k < 3; ++k)
-          sum[k] += (1 - down) * ((1 - right) * a[k] + right * b[k]) + down * ((1 - right) * c[k] + right * d[k]);
+        for (std::size_t i = 0; i < 3; ++i)
+          sum[i] += (1 - down) * ((1 - right) * a[i] + right * b[i]) + down * ((1 - right) * c[i] + right * d[i]);
       }
-      for (std::size_t k = 0; k < 3; ++k) pixels[k] = sum[k] / static_cast<float>(looks * looks);
+      for (std::size_t k = 0; k < 3; ++k) pixels[k] = sum[k] / static_cast<float>(samples * samples);
     }
 }
 
-/// Where a box of the picture is in a view of `out` pixels through a window.
+/// Maps a box of the picture to the coordinates of a window resampled to `out` x `out` pixels.
 [[nodiscard]] inline metrics::box seen_through(metrics::box const& window, int out, bool mirrored, metrics::box const& b) {
   double const x = out / window.width(), y = out / window.height();
   metrics::box const seen{(b.x0 - window.x0) * x, (b.y0 - window.y0) * y, (b.x1 - window.x0) * x, (b.y1 - window.y0) * y};
   return mirrored ? metrics::box{out - seen.x1, seen.y0, out - seen.x0, seen.y1} : seen;
 }
 
-/// The square window around an object through which its longer side is `object` of `out` pixels.
+/// The square window, centred on box b, that scales b's longer side to `object` of `out` pixels.
 [[nodiscard]] inline metrics::box window_at_scale(metrics::box const& b, double object, int out) {
   double const side = std::max({b.width(), b.height(), 1.0}) * out / object;
   return metrics::box::around(b.centre_x(), b.centre_y(), side, side);
@@ -102,7 +103,7 @@ inline void resample(std::span<std::uint8_t const> rgb, int side, metrics::box c
 
 namespace detail::vehicles {
 
-/// What a shape is coloured as.
+/// The material of a shape, which determines its colour.
 enum class role : std::uint8_t { body, shade, glass, tyre, metal, lamp, tail, plate };
 enum class outline : std::uint8_t { quad, disc, ring, stroke };
 
@@ -110,8 +111,8 @@ enum class outline : std::uint8_t { quad, disc, ring, stroke };
 struct piece {
   outline form;
   role of;
-  int part;                 // of its class, or -1
-  std::array<float, 8> at;  // quad: four corners; disc: middle, radius; ring: middle, radius, width; stroke: two ends, width
+  int part;                 // the part's number within its class, or -1
+  std::array<float, 8> at;  // quad: four corners; disc: centre, radius; ring: centre, radius, width; stroke: two ends, width
 };
 
 constexpr piece quad(role of, int part, float x0, float y0, float x1, float y1, float x2, float y2, float x3, float y3) {
@@ -183,7 +184,7 @@ struct kind {
 inline constexpr std::array<kind, 4> kinds{
     {{"car", car, car_parts}, {"bus", bus, bus_parts}, {"bicycle", bicycle, bicycle_parts}, {"airplane", airplane, airplane_parts}}};
 
-/// The parts of all classes before that one.
+/// The number of parts of the classes before `what`.
 constexpr std::int64_t parts_before(std::int64_t what) {
   std::int64_t n = 0;
   for (std::int64_t k = 0; k < what; ++k) n += static_cast<std::int64_t>(kinds[static_cast<std::size_t>(k)].parts.size());
@@ -234,13 +235,13 @@ class painter {
   };
 
   float between(float low, float high) { return low + (high - low) * static_cast<float>(draw_.uniform()); }
-  // Triangular noise in -255...255: cheap, and without a function that differs between C libraries.
+  // Triangular noise in -255...255: cheap, and bit-identical with every C library.
   int noise() {
     std::uint32_t const bits = draw_.bits();
     return static_cast<int>(bits & 255u) - static_cast<int>((bits >> 8) & 255u);
   }
 
-  // A ground that changes slowly from side to side, and a body that is always visible on it.
+  // A background with a linear gradient, and a body colour that contrasts with it.
   void choose_colours() {
     float const slope = 96.0f / static_cast<float>(side_), middle = static_cast<float>(side_) / 2;
     for (std::size_t c = 0; c < 3; ++c) {
@@ -270,7 +271,7 @@ class painter {
     set(plate, bright ? colour{35, 50, 35} : colour{240, 240, 225});
   }
 
-  // A shape that means nothing, between small and a third of the picture.
+  // A distracting shape, up to a third of the picture in size.
   void clutter() {
     auto const whole = static_cast<float>(side_);
     float const x = between(0, whole), y = between(0, whole), a = whole * between(.03f, .17f), b = whole * between(.03f, .17f);
@@ -289,9 +290,9 @@ class painter {
     }
   }
 
-  // The shapes of a class where they stand in this picture, in pixels.
+  // The shapes of a class, placed at random in this picture, in pixels.
   [[nodiscard]] std::vector<piece> placed(std::span<piece const> shapes) {
-    // A rotation by 2 atan(u), without a function that differs between C libraries.
+    // A rotation by 2 atan(u), without library functions, so that it is bit-identical with every C library.
     float const u = between(-.04f, .04f), stretch = between(.92f, 1.12f), mirror = draw_.below(2) == 1 ? -1.0f : 1.0f;
     float const cosine = (1 - u * u) / (1 + u * u), sine = 2 * u / (1 + u * u);
     auto const posed = [&](float scale, float right, float down) {
@@ -303,7 +304,7 @@ class painter {
           s.at[i]     = right + scale * (cosine * x - sine * y);
           s.at[i + 1] = down + scale * (sine * x + cosine * y);
         }
-        // Radii and widths; what would be thinner than a pixel is one wide.
+        // Radii and widths; rings and strokes are at least one pixel wide.
         if (s.form != outline::quad)
           for (std::size_t i = static_cast<std::size_t>(2 * points); i < 4u + (points == 2); ++i) s.at[i] *= scale;
         if (s.form == outline::ring) s.at[3] = std::max(1.0f, s.at[3]);
@@ -321,7 +322,7 @@ class painter {
     };
     auto const whole         = static_cast<float>(side_);
     float const wanted       = between(.2f, .4f) * static_cast<float>(1 + draw_.below(2)) * whole;
-    // At a hundred times its size, where no width is a pixel.
+    // Measured at a hundred times the size, where the minimum width has no effect.
     metrics::box const large = around(posed(100, 0, 0));
     float const scale        = 100 * wanted / static_cast<float>(std::max(large.width(), large.height()));
     metrics::box const b     = around(posed(scale, 0, 0));
@@ -347,19 +348,19 @@ class painter {
     }
   }
 
-  // How far a point is outside of a shape; negative inside.
+  // The signed distance of a point from a shape; negative inside.
   [[nodiscard]] static float outside(piece const& s, float x, float y) {
     auto const& a     = s.at;
-    auto const middle = [&] { return distance(segment{a[0], a[1], a[0], a[1]}, x, y); };
+    auto const middle = [&] { return distance(line_segment{a[0], a[1], a[0], a[1]}, x, y); };
     switch (s.form) {
       case outline::disc:
         return middle() - a[2];
       case outline::ring:
         return std::abs(middle() - a[2]) - a[3] / 2;
       case outline::stroke:
-        return distance(segment{a[0], a[1], a[2], a[3]}, x, y) - a[4] / 2;
+        return distance(line_segment{a[0], a[1], a[2], a[3]}, x, y) - a[4] / 2;
       default: {
-        // The corners of a mirrored quad run the other way round.
+        // The corners of a mirrored quad have the opposite orientation.
         float const area = (a[4] - a[0]) * (a[7] - a[3]) - (a[6] - a[2]) * (a[5] - a[1]), turn = area < 0 ? -1.0f : 1.0f;
         float most = -1e30f;
         for (std::size_t i = 0; i < 8; i += 2) {
@@ -400,7 +401,7 @@ class painter {
       if (cover > most) most = cover, most_covered = i;
       if (cover >= .5f) drawn.area.push_back(i);
     });
-    if (drawn.area.empty()) drawn.area.push_back(most_covered);  // a small lamp between four pixels
+    if (drawn.area.empty()) drawn.area.push_back(most_covered);  // e.g. a small lamp between four pixels
     for (std::size_t const i : drawn.area) object_[i] = 1;
     if (shape.part >= 0) parts_.push_back(std::move(drawn));
   }
@@ -440,7 +441,7 @@ inline float normalised(float byte) { return (byte / 255.0f - .5f) / .25f; }
 
 }  // namespace detail
 
-/// A split of scenes; its truth is the object's box.
+/// A split of scenes; its truth is the object's box: float, {Classes, 5}.
 template <int Side, std::int64_t Classes>
 class scene_pictures : c2f::detail::static_check<detail::check_scenes<Side, Classes>()> {
  public:
@@ -494,16 +495,16 @@ class scene_pictures : c2f::detail::static_check<detail::check_scenes<Side, Clas
     if (augment == nullptr) {
       for (std::size_t i = 0; i < s.picture.size(); ++i) pixels[i] = detail::normalised(s.picture[i]);
     } else {
-      // A square window: it holds the whole object, which is at most .88 of the picture even after this.
+      // A square window that contains the whole object, whose longer side is then at most .88 of it.
       bool const mirrored = augment->below(2) == 1;
       double const side   = Side * (.9 + .2 * augment->uniform());
       auto const corner   = [&](double shift, double least, double most) {
-        // The middle moves by up to a tenth, but never so far that a side of the object is cut off.
+        // The centre moves by up to a tenth, but not so far that the object leaves the window.
         return std::clamp((Side - side) / 2 + .2 * Side * (shift - .5), most - side, least);
       };
       double const x = corner(augment->uniform(), b.x0, b.x1), y = corner(augment->uniform(), b.y0, b.y1);
       metrics::box const window{x, y, x + side, y + side};
-      resample(s.picture, Side, window, Side, mirrored, pixels);
+      sample_window(s.picture, Side, window, Side, mirrored, pixels);
       for (std::size_t i = 0; i < s.picture.size(); ++i) pixels[i] = detail::normalised(pixels[i]);
       b = seen_through(window, Side, mirrored, b);
     }
@@ -533,13 +534,14 @@ struct scenes {
   explicit scenes(scene_options const& options = {}) : train(true, options), test(false, options) {}
 };
 
+/// How parts_at_scale crops the pictures and marks the parts.
 struct part_options {
   double object = 48;  ///< pixels of the object's longer side
-  double radius = 0;   ///< a cell of the heat map is 1 where its middle is so near to the part's, in pixels; 0: one cell's side
+  double radius = 0;   ///< pixels; a heat map's cell is 1 if its centre is this close to the part's; 0: one cell's side
 };
 
-/// Scenes for a part detector: the object is in the middle and has a fixed size, and the truth is a heat map for each part, Out /
-/// Stride cells a side. Augmentation mirrors, and moves and scales by up to a tenth.
+/// Scenes for a part detector: the object is centred and has a fixed size; the truth is one heat map a part, 0 or 1: float,
+/// {parts, Out / Stride, Out / Stride}. Augmentation mirrors, shifts and scales by up to a tenth.
 template <int Side, std::int64_t Classes, int Out = 64, int Stride = 4>
 class parts_at_scale {
  public:
@@ -576,14 +578,14 @@ class parts_at_scale {
     }
   }
 
-  /// A picture through any window, normalised: what the detector sees at a scale that was predicted.
+  /// Any window of a picture, normalised: 3 * Out * Out floats, channels innermost. For detection at a predicted scale.
   void look(std::int64_t id, metrics::box const& window, bool mirrored, float* pixels) const {
-    resample(whole_.picture(id), Side, window, Out, mirrored, pixels);
+    sample_window(whole_.picture(id), Side, window, Out, mirrored, pixels);
     for (int i = 0; i < 3 * Out * Out; ++i) pixels[i] = detail::normalised(pixels[i]);
   }
 
  private:
-  // The cells around a part's middle, and always the one it lies in.
+  // Marks the cells around a part's centre, and always the one that contains it.
   void mark(double x, double y, float* map) const {
     for (std::int64_t row = 0; row < cells; ++row)
       for (std::int64_t column = 0; column < cells; ++column) {

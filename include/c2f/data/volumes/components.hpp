@@ -1,12 +1,12 @@
-// c2f/data/volumes/components.hpp: the connected parts of a mask, and dropping the small ones: RSTN's post-processing.
+// c2f/data/volumes/components.hpp: connected components of a mask, and removal of small ones: RSTN's post-processing.
 //
-//   mask = c2f::data::keep_large_components(std::move(mask), 0.5);   // parts of half the largest one's size, or more
+//   mask = c2f::data::keep_large_components(std::move(mask), 0.5);   // components of at least half the largest one's size
 //   c2f::data::component_sizes(mask);                                // {98222, 1225, 1105, ...}
 //
-// Two voxels are connected when they share a face (6 neighbours). A mask that is empty or fills half of the volume or more is left as
-// it is: such a prediction is no organ, and which part of it is large says nothing.
+// Voxels are connected if they share a face (6-connectivity). keep_large_components returns a mask unchanged if it is empty or fills at
+// least half of the volume: such a prediction is not an organ, and the size of its components is meaningless.
 //
-// Cost: each voxel once, 8 bytes a voxel of the mask and a copy of the mask; 512 x 512 x 240 voxels take about two tenths of a second.
+// Cost: one visit a voxel, 8 bytes a voxel of the mask and a copy of the mask; 512 x 512 x 240 voxels take about 0.2 s.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,7 @@ namespace c2f::data {
 
 namespace detail {
 
-/// The voxels of the mask, part after part, and where each part ends.
+/// The indices of the mask's voxels, component by component, and the end of each component in that list.
 struct components {
   std::vector<std::int64_t> voxels, ends;
 };
@@ -31,7 +31,7 @@ inline components find_components(volume<std::uint8_t> mask) {
   auto const [nx, ny, nz]  = mask.dims;
   std::int64_t const plane = nx * ny;
   components found;
-  // A voxel leaves the mask when it is found. `voxels` is the queue of the flood and the result at once.
+  // A voxel is removed from the mask when it is found. `voxels` is both the flood fill's queue and the result.
   auto const take = [&](std::int64_t voxel) {
     std::uint8_t& value = mask.values[static_cast<std::size_t>(voxel)];
     if (value == 0) return;
@@ -57,7 +57,7 @@ inline components find_components(volume<std::uint8_t> mask) {
 
 }  // namespace detail
 
-/// How many voxels each part of the mask has, the largest first.
+/// The number of voxels of each component, descending.
 [[nodiscard]] inline std::vector<std::int64_t> component_sizes(volume<std::uint8_t> mask) {
   std::vector<std::int64_t> sizes = detail::find_components(std::move(mask)).ends;
   for (std::size_t i = sizes.size(); i-- > 1;) sizes[i] -= sizes[i - 1];
@@ -65,8 +65,8 @@ inline components find_components(volume<std::uint8_t> mask) {
   return sizes;
 }
 
-/// The mask without the parts that are smaller than `share` of the largest.
-[[nodiscard]] inline volume<std::uint8_t> keep_large_components(volume<std::uint8_t> mask, double share = 0.5) {
+/// The mask without the components smaller than `fraction` (0 ... 1) of the largest.
+[[nodiscard]] inline volume<std::uint8_t> keep_large_components(volume<std::uint8_t> mask, double fraction = 0.5) {
   std::int64_t const inside = mask.size() - std::count(mask.values.begin(), mask.values.end(), std::uint8_t{0});
   if (inside == 0 || 2 * inside >= mask.size()) return mask;
   auto const found     = detail::find_components(mask);
@@ -74,7 +74,7 @@ inline components find_components(volume<std::uint8_t> mask) {
   for (std::int64_t const end : found.ends) largest = std::max(largest, end - std::exchange(begin, end));
   begin = 0;
   for (std::int64_t const end : found.ends) {
-    if (static_cast<double>(end - begin) < share * static_cast<double>(largest))
+    if (static_cast<double>(end - begin) < fraction * static_cast<double>(largest))
       for (std::int64_t i = begin; i < end; ++i) mask.values[static_cast<std::size_t>(found.voxels[static_cast<std::size_t>(i)])] = 0;
     begin = end;
   }

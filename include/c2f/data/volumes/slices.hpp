@@ -1,18 +1,18 @@
-// c2f/data/volumes/slices.hpp: volumes cut into slices for a network of images, and its answers put together to a volume again.
+// c2f/data/volumes/slices.hpp: cuts volumes into slices for a 2D network, and assembles its predictions into a volume.
 //
 //   at::Tensor images = c2f::data::cut_slices(ct, 2, 0, 8, 64, 64);         // [8, 3, 64, 64]: slices 0 ... 7 across z
-//   at::Tensor answer = …;                                                  // [S, 1, 64, 64] or [S, 3, 64, 64], all S slices
-//   c2f::data::volume<float> organ = c2f::data::join_slices(answer, ct.dims, 2);
+//   at::Tensor predictions = …;                                             // [S, 1, 64, 64] or [S, 3, 64, 64], for all S slices
+//   c2f::data::volume<float> organ = c2f::data::join_slices(predictions, ct.dims, 2);
 //
-// A sample is a slice with its two neighbours as channels (RSTN, Yu et al., CVPR 2018); beyond the first and last slice these are repeated.
-// A slice across axis x has rows along y and columns along z; across y: x and z; across z: x and y. It lies in the middle of a canvas of
-// height x width, with zeros around it; an odd rest is below and to the right.
+// A sample is a slice with its two neighbours as channels (RSTN, Yu et al., CVPR 2018); the first and last slice repeat themselves
+// as the missing neighbour. A slice across axis x has rows along y and columns along z; across y: x and z; across z: x and y. It is centred
+// on a canvas of height x width and padded with zeros; an odd remainder goes below and to the right.
 //
-// An answer of 3 channels is about the three slices of its sample, so that a slice is answered up to three times: the result is the mean of
-// these (of two at the ends). An answer of 1 channel is about the middle slice.
+// A prediction with 3 channels is for the three slices of its sample, so a slice has up to three predictions (two at the ends): the result
+// is their mean. A prediction with 1 channel is for the middle slice.
 //
-// Costs: one tensor, one volume. Errors: input_error for an axis that is none, a slice that the canvas does not hold, a number of slices
-// or channels that does not fit.
+// Costs: one tensor, one volume. Errors: input_error for an axis other than 0, 1 and 2, a slice larger than the canvas, a wrong number of
+// slices or channels.
 #pragma once
 
 #include <algorithm>
@@ -35,11 +35,11 @@ namespace c2f::data {
 
 namespace detail {
 
-/// How the slices across an axis lie in a volume, and on a canvas.
+/// The layout of the slices across an axis in a volume and on a canvas.
 struct slice_layout {
   std::int64_t count, height, width;                    // of the slices
-  std::int64_t step, down, right;                       // in the volume: from a slice, row or column to the next
-  std::int64_t canvas_height, canvas_width, top, left;  // where the slice lies on the canvas
+  std::int64_t step, down, right;                       // strides in the volume: between slices, rows and columns
+  std::int64_t canvas_height, canvas_width, top, left;  // the canvas, and the slice's offset on it
 
   slice_layout(std::array<std::int64_t, 3> const& dims, int axis, std::int64_t on_height, std::int64_t on_width) {
     if (axis < 0 || axis > 2) throw input_error("a volume has no axis " + std::to_string(axis) + "; write 0 for x, 1 for y or 2 for z");
@@ -65,7 +65,7 @@ struct slice_layout {
   }
   [[nodiscard]] std::int64_t canvas_pixels() const { return canvas_height * canvas_width; }
 
-  /// A slice with its neighbours: canvas_height * canvas_width * 3 values, channels last.
+  /// Writes a slice with its neighbours: canvas_height * canvas_width * 3 values, channels innermost.
   void write(volume<float> const& v, std::int64_t slice, float* to) const {
     std::fill_n(to, 3 * canvas_pixels(), 0.0f);
     for (std::int64_t c = 0; c < 3; ++c) {
@@ -78,7 +78,7 @@ struct slice_layout {
 
 }  // namespace detail
 
-/// `count` samples from slice `first` on: [count, 3, height, width], channels last in memory.
+/// `count` samples from slice `first` on: [count, 3, height, width] float on the CPU, channels_last.
 [[nodiscard]] inline at::Tensor cut_slices(volume<float> const& v, int axis, std::int64_t first, std::int64_t count, std::int64_t height,
                                            std::int64_t width) {
   detail::slice_layout const layout(v.dims, axis, height, width);
@@ -91,22 +91,22 @@ struct slice_layout {
   return images;
 }
 
-/// The volume that answers [S, C, H, W] about all S slices across an axis make; C is 1 or 3.
-[[nodiscard]] inline volume<float> join_slices(at::Tensor const& answers, std::array<std::int64_t, 3> const& dims, int axis,
+/// The volume of the predictions [S, C, H, W] for all S slices across an axis, in order; C is 1 or 3.
+[[nodiscard]] inline volume<float> join_slices(at::Tensor const& predictions, std::array<std::int64_t, 3> const& dims, int axis,
                                                placement const& place = {}) {
-  if (answers.dim() != 4 || (answers.size(1) != 1 && answers.size(1) != 3))
-    throw input_error("answers about slices are [slices, 1 or 3, height, width], not " + c2f::detail::dims_of(answers) +
+  if (predictions.dim() != 4 || (predictions.size(1) != 1 && predictions.size(1) != 3))
+    throw input_error("predictions for slices are [slices, 1 or 3, height, width], not " + c2f::detail::dims_of(predictions) +
                       "; choose the channel of the organ");
-  detail::slice_layout const layout(dims, axis, answers.size(2), answers.size(3));
-  if (answers.size(0) != layout.count)
-    throw input_error("answers about " + std::to_string(answers.size(0)) + " slices do not make a volume that has " +
+  detail::slice_layout const layout(dims, axis, predictions.size(2), predictions.size(3));
+  if (predictions.size(0) != layout.count)
+    throw input_error("predictions for " + std::to_string(predictions.size(0)) + " slices do not make a volume that has " +
                       std::to_string(layout.count) + " across axis " + std::to_string(axis) + "; pass all of them, in order");
-  at::Tensor const dense = answers.detach().to(at::kCPU, at::kFloat).contiguous();
+  at::Tensor const dense = predictions.detach().to(at::kCPU, at::kFloat).contiguous();
   auto const* const from = dense.const_data_ptr<float>();
   std::int64_t const C = dense.size(1), reach = C / 2;
   volume<float> joined(dims, place);
   for (std::int64_t slice = 0; slice < layout.count; ++slice) {
-    // Channel c of sample s is about slice s - reach + c.
+    // Channel c of sample s is the prediction for slice s - reach + c.
     std::int64_t const begin = std::max<std::int64_t>(slice - reach, 0), end = std::min(slice + reach + 1, layout.count);
     auto const times = static_cast<float>(end - begin);
     for (std::int64_t y = 0; y < layout.height; ++y)
@@ -120,7 +120,7 @@ struct slice_layout {
   return joined;
 }
 
-/// One slice as it is, rows from the top: height * width values.
+/// The values of one slice: height * width, rows from the top.
 template <class T>
 [[nodiscard]] std::vector<T> slice_of(volume<T> const& v, int axis, std::int64_t slice) {
   detail::slice_layout const layout(v.dims, axis);
@@ -140,7 +140,7 @@ template <class T>
   return {layout.height, layout.width};
 }
 
-/// How many pixels of the target each slice across an axis has.
+/// The number of target pixels of each slice across an axis.
 [[nodiscard]] inline std::vector<std::int64_t> target_pixels(volume<std::uint8_t> const& target, int axis) {
   detail::slice_layout const layout(target.dims, axis);
   std::vector<std::int64_t> pixels(static_cast<std::size_t>(layout.count));
@@ -150,13 +150,13 @@ template <class T>
   return pixels;
 }
 
-/// RSTN's rule for the slices that are worth training on: of the n slices that show the target, the floor(keep * n) with the most pixels.
-/// Returns how many pixels the last of them has; slices with as many or more are kept, so that ties stay. At least one slice is kept.
+/// RSTN's rule for choosing training slices: of the n slices that contain the target, keep the floor(keep * n), at least one, with the most
+/// target pixels. Returns the smallest number of pixels among them; slices with at least as many are kept, ties included.
 [[nodiscard]] inline std::int64_t least_target_pixels(std::vector<std::int64_t> pixels, double keep = 0.98) {
   std::erase(pixels, 0);
   if (pixels.empty() || !(keep > 0 && keep <= 1))
-    throw input_error("of " + std::to_string(pixels.size()) + " slices that show the target the share " + std::to_string(keep) +
-                      " cannot be kept; write a share above 0 and up to 1, and pass slices that show it");
+    throw input_error("of " + std::to_string(pixels.size()) + " slices that show the target the fraction " + std::to_string(keep) +
+                      " cannot be kept; write a fraction above 0 and up to 1, and pass slices that show it");
   auto const kept = std::max(std::floor(static_cast<double>(pixels.size()) * keep), 1.0);
   auto const last = pixels.begin() + static_cast<std::ptrdiff_t>(kept) - 1;
   std::nth_element(pixels.begin(), last, pixels.end(), std::greater<>{});

@@ -1,14 +1,14 @@
-// c2f/data/volumes/volume.hpp: a block of voxels, and what is done to whole blocks: intensity windows, means, thresholds.
+// c2f/data/volumes/volume.hpp: a 3D array of voxels, and operations on whole volumes: intensity windows, means, thresholds.
 //
 //   c2f::data::volume<float> ct = c2f::data::read_nifti<float>("ct.nii.gz");
-//   ct = c2f::data::windowed(std::move(ct), -100, 240);                      // RSTN's window of Hounsfield units becomes 0...1
-//   auto [low, high] = c2f::data::percentiles(mr, 0.5, 99.5);                // MR has no unit: its own spread is the window
+//   ct = c2f::data::windowed(std::move(ct), -100, 240);                      // RSTN's window in Hounsfield units, mapped to 0...1
+//   auto [low, high] = c2f::data::percentiles(mr, 0.5, 99.5);                // MR has no unit: the window is taken from the volume
 //   auto organ = c2f::data::at_least(c2f::data::mean_of(three_planes), 0.5f);
 //
-// Values lie x fastest, as in NIfTI. A volume keeps where its voxels lie in the scanner, so that a mask made from a picture can be
-// written onto the same place.
+// Values are stored with x fastest, as in NIfTI. A volume keeps its geometry (spacing, affine matrix), so that a mask computed from an
+// image can be written with the image's geometry.
 //
-// Costs: a pass and no second copy where a volume is moved in; percentiles copies the values.
+// Costs: one pass, and no second copy if the volume is moved in; percentiles copies the values.
 // Errors: input_error for an empty window and for volumes of different sizes.
 #pragma once
 
@@ -25,17 +25,17 @@
 
 namespace c2f::data {
 
-/// Where the voxels of a volume lie.
+/// The geometry of a volume, as in its NIfTI header.
 struct placement {
-  std::array<float, 3> spacing{1, 1, 1};  ///< mm from a voxel to the next along x, y and z
-  /// From a voxel (i, j, k, 1) to millimetres.
+  std::array<float, 3> spacing{1, 1, 1};  ///< mm between neighbouring voxels along x, y and z
+  /// Maps the voxel index (i, j, k, 1) to millimetres in the scanner's coordinates.
   std::array<std::array<float, 4>, 3> affine{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
-  /// The header of the NIfTI file, in this processor's byte order; zeros where there was none.
+  /// The header of the NIfTI file, in the host's byte order; zeros if the volume was not read from a file.
   std::array<std::uint8_t, 348> header{};
   friend bool operator==(placement const&, placement const&) = default;
 };
 
-/// dims[0] x dims[1] x dims[2] values: float for intensities and probabilities, integers for labels, std::uint8_t for masks.
+/// dims[0] x dims[1] x dims[2] values, x fastest: float for intensities and probabilities, integers for labels, std::uint8_t for masks.
 template <class T>
 struct volume {
   std::array<std::int64_t, 3> dims{};
@@ -60,7 +60,7 @@ inline std::string dims_text(std::array<std::int64_t, 3> const& dims) {
 }
 }  // namespace detail
 
-/// The values with low and all below as 0, high and all above as 1, and a straight line between.
+/// Clamps the values to low ... high and maps that range linearly to 0 ... 1.
 [[nodiscard]] inline volume<float> windowed(volume<float> v, float low, float high) {
   if (!(low < high) || !std::isfinite(high - low))
     throw input_error("an intensity window from " + std::to_string(low) + " to " + std::to_string(high) +
@@ -69,24 +69,24 @@ inline std::string dims_text(std::array<std::int64_t, 3> const& dims) {
   return v;
 }
 
-/// The values that `low` and `high` per cent of the voxels do not exceed, linear between two voxels (NumPy's default).
+/// The `low`-th and `high`-th percentile (0 ... 100) of the values, with linear interpolation (NumPy's default).
 [[nodiscard]] inline std::array<float, 2> percentiles(volume<float> const& v, double low, double high) {
   if (v.values.empty() || !(low >= 0 && low <= high && high <= 100))
     throw input_error("percentiles " + std::to_string(low) + " and " + std::to_string(high) + " of " + std::to_string(v.size()) +
                       " voxels are not defined; ask for 0 to 100, in order, of one voxel or more");
   std::vector<float> sorted = v.values;
   auto const at             = [&](double per_cent) {
-    double const place = per_cent / 100 * static_cast<double>(sorted.size() - 1);
-    auto const below   = sorted.begin() + static_cast<std::ptrdiff_t>(place);
+    double const position = per_cent / 100 * static_cast<double>(sorted.size() - 1);
+    auto const below      = sorted.begin() + static_cast<std::ptrdiff_t>(position);
     std::nth_element(sorted.begin(), below, sorted.end());
     float const next = below + 1 == sorted.end() ? *below : *std::min_element(below + 1, sorted.end());
-    return static_cast<float>(*below + (place - std::floor(place)) * (double{next} - *below));
+    return static_cast<float>(*below + (position - std::floor(position)) * (double{next} - *below));
   };
   float const first = at(low);
   return {first, at(high)};
 }
 
-/// The mean of volumes of one size, voxel by voxel: how the networks of three planes vote.
+/// The voxelwise mean of volumes of one size, e.g. of the predictions of three networks.
 [[nodiscard]] inline volume<float> mean_of(std::vector<volume<float>> const& all) {
   if (all.empty()) throw input_error("the mean of no volumes was asked for; pass one or more");
   volume<float> mean = all.front();
@@ -100,7 +100,7 @@ inline std::string dims_text(std::array<std::int64_t, 3> const& dims) {
   return mean;
 }
 
-/// The mask of the voxels whose value is at least that.
+/// The mask of the voxels whose value is at least `threshold`; 1 and 0.
 [[nodiscard]] inline volume<std::uint8_t> at_least(volume<float> const& v, float threshold) {
   volume<std::uint8_t> mask(v.dims, v.place);
   for (std::size_t n = 0; n < mask.values.size(); ++n) mask.values[n] = v.values[n] >= threshold;

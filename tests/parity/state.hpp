@@ -1,4 +1,4 @@
-// tests/parity/leaves.hpp: a network's leaves by their paths, out of and into a set of tensors.
+// tests/parity/state.hpp: copies a network's parameters and buffers, by path, from and to a set of tensors.
 #pragma once
 
 #include "exchange.hpp"
@@ -7,7 +7,7 @@
 
 namespace parity {
 
-/// Gives every leaf the tensor `prefix + path` and takes it out of `given`; paths and shapes must be the same on both sides.
+/// Assigns the tensor `prefix + path` to every parameter and buffer and removes it from `given`; paths and shapes must agree.
 template <class Net>
 void load(Net& net, tensors& given, std::string const& prefix) {
   c2f::for_each_tensor(net, [&](std::string const& path, c2f::state_tensor& each, c2f::state_traits const& traits) {
@@ -21,7 +21,7 @@ void load(Net& net, tensors& given, std::string const& prefix) {
     if (name.starts_with(prefix)) throw std::runtime_error("c2f has no '" + name.substr(prefix.size()) + "'");
 }
 
-/// Copies of all leaves, or of the gradients of the trained ones.
+/// Copies of all parameters and buffers, or of the gradients of the trained ones.
 template <class Net>
 void save(Net const& net, tensors& into, std::string const& prefix) {
   c2f::for_each_tensor(net, [&](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const&) {

@@ -1,0 +1,92 @@
+// c2f/train/step_loop.hpp: the loop over the steps of an epoch, for fit, fine_tune and training on episodes.
+//
+//   std::int64_t skipped = 0;
+//   c2f::detail::step_loop loop(training, recipe, batches, skipped, [&](c2f::step_record const& step) { … });
+//   loop.epoch({.epoch = 3, .iteration = 30}, 0, batch, stop, wait);
+//   loop.finish();
+//
+// Steps are queued ahead of the device (train/training_step.hpp). The function is called for each step, in order, once its result has
+// arrived. Error: c2f::not_finite after recipe.stop_after_skips() skipped steps in a row.
+#pragma once
+
+#include <c2f/core/progress.hpp>
+#include <c2f/data/loader.hpp>
+#include <c2f/train/training_step.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace c2f::detail {
+
+/// Queues steps and collects their results.
+template <class Task, class Finished>
+class step_loop {
+ public:
+  /// batches: the number of batches per epoch; in_a_row: the number of skipped steps in a row, which is updated.
+  step_loop(training_step<Task>& training, recipe::settings const& recipe, std::int64_t batches, std::int64_t& in_a_row, Finished finished)
+      : training_(training), recipe_(recipe), batches_(batches), in_a_row_(in_a_row), finished_(std::move(finished)) {}
+
+  /// The number of steps per epoch.
+  [[nodiscard]] std::int64_t steps() const { return data::detail::batches_of(batches_, recipe_.accumulate()); }
+  /// The fraction of the training that is completed before a step.
+  [[nodiscard]] double fraction(std::int64_t iteration) const {
+    return static_cast<double>(iteration) / static_cast<double>(recipe_.epochs() * steps());
+  }
+
+  /// Queues the steps of an epoch from step `first` on, with progress `now`; batch(i) returns batch i of the epoch. Before each step stop()
+  /// is called: if it returns true, the function returns false. After each step wait(progress) returns whether all queued steps must be
+  /// finished before the next one.
+  template <class Batch, class Stop, class Wait>
+  bool epoch(progress now, std::int64_t first, Batch const& batch, Stop const& stop, Wait const& wait) {
+    for (std::int64_t step = first; step < steps(); ++step) {
+      if (stop()) return false;
+      now.fraction = fraction(now.iteration);
+      std::vector<data::batch> given;
+      for (std::int64_t i = step * recipe_.accumulate(); i < std::min(batches_, (step + 1) * recipe_.accumulate()); ++i)
+        given.push_back(batch(i));
+      training_.queue(given,
+                      {now.epoch, step, now.iteration, t_at<typename complete<Task>::schedule>(now), recipe_.learning_rate_at(now), {}});
+      ++now.iteration;
+      finish(wait(now));
+    }
+    return true;
+  }
+
+  /// Calls the function for the steps whose results have arrived; with `all`, waits for the remaining ones.
+  void finish(bool all = true) {
+    while (training_.pending()) {
+      auto const step = training_.next(all || training_.full());
+      if (!step) return;
+      training_.count_skips(*step, in_a_row_);
+      finished_(*step);
+    }
+  }
+
+ private:
+  training_step<Task>& training_;
+  recipe::settings const& recipe_;
+  std::int64_t batches_;
+  std::int64_t& in_a_row_;
+  Finished finished_;
+};
+template <class Task, class Finished>
+step_loop(training_step<Task>&, recipe::settings const&, std::int64_t, std::int64_t&, Finished) -> step_loop<Task, Finished>;
+
+/// Trains for recipe.epochs() epochs of `batches` batches, which batch(epoch, i) returns, and leaves the moving average in the model. wait:
+/// each step is finished before the next batch is requested.
+template <class Task, class Batch, class Finished>
+void run_epochs(training_step<Task>& training, recipe::settings const& recipe, std::int64_t batches, Batch const& batch, bool wait,
+                Finished const& finished) {
+  std::int64_t skipped = 0;
+  step_loop loop(training, recipe, batches, skipped, finished);
+  for (std::int64_t epoch = 0; epoch < recipe.epochs(); ++epoch)
+    loop.epoch(
+        {.epoch = epoch, .iteration = epoch * loop.steps()}, 0, [&](std::int64_t i) { return batch(epoch, i); }, [] { return false; },
+        [&](progress const&) { return wait; });
+  loop.finish();
+  training.leave_average();
+}
+
+}  // namespace c2f::detail

@@ -1,0 +1,2 @@
+// expect-error: the wanted message
+static_assert(false, "the wanted message");

@@ -1,2 +1,0 @@
-// expect-error: the wanted sentence
-static_assert(false, "the wanted sentence");
