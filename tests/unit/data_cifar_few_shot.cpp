@@ -100,7 +100,7 @@ TEST_CASE("the splits of CIFAR-100 contain each class once") {
   REQUIRE(fs_data.validation.classes().back() == "tractor");
 
   fs::remove(dir.path / "fine_label_names.txt");
-  require_message(refusal([&] { cifar_fs(dir.path, counts::any); }), {"fine_label_names.txt", "which class is which"});
+  require_message(refusal([&] { cifar_fs(dir.path, counts::any); }), {"fine_label_names.txt", "lists the names of the classes"});
   std::ofstream list(dir.path / "fine_label_names.txt");
   for (auto const& name : names) list << (name == "worm" ? "snake 2" : name) << '\n';
   list.close();

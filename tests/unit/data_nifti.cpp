@@ -196,7 +196,7 @@ TEST_CASE("read_nifti reports the first voxel that is not a valid intensity or l
   auto const nan  = std::numeric_limits<double>::quiet_NaN();
   auto const path = dir.write("v.nii", file_of<double>({2, 2, 2}, 64, {0, 1, 2, 3, 4, nan, 1e300, 0}));
   require_message(refusal([&] { static_cast<void>(read_nifti<float>(path)); }),
-                  {"v.nii', voxel (1, 0, 1) is", "nan", "no finite intensity"});
+                  {"v.nii', voxel (1, 0, 1) is", "nan", "not a finite intensity"});
   auto const large = dir.write("l.nii", file_of<double>({2, 2, 2}, 64, {0, 1, 2, 3, 4, 5, 1e300, 0}));
   require_message(refusal([&] { static_cast<void>(read_nifti<float>(large)); }), {"voxel (0, 1, 1)"});
   auto const half = dir.write("h.nii", file_of<float>({1, 2, 1}, 16, {1, 1.5f}));

@@ -138,10 +138,10 @@ struct crop : c2f::detail::static_check<detail::check_crop<Margin, Jitter, Multi
       std::vector<at::Tensor> each;
       for (std::size_t i = 0; i < crop.boxes.size(); ++i) {
         auto const& [rows, columns] = crop.boxes[i];
-        at::Tensor const output     = raw.narrow(0, static_cast<std::int64_t>(i), 1);
+        at::Tensor const sample     = raw.narrow(0, static_cast<std::int64_t>(i), 1);
         auto const placed           = [&](std::int64_t channel, std::int64_t channels, double fill) {
           std::int64_t const right = crop.width - columns.from - columns.size, below = crop.height - rows.from - rows.size;
-          return at::constant_pad_nd(output.narrow(1, channel, channels), {columns.from, right, rows.from, below}, fill);
+          return at::constant_pad_nd(sample.narrow(1, channel, channels), {columns.from, right, rows.from, below}, fill);
         };
         std::int64_t const channels = raw.size(1);
         each.push_back(channels == 1 ? placed(0, 1, outside) : at::cat({placed(0, 1, 0), placed(1, channels - 1, outside)}, 1));
