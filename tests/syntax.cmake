@@ -160,7 +160,7 @@ if(level GREATER_EQUAL 1)
   endif()
 endif()
 
-# ---- docs: every code block compiles ----
+# ---- docs: every code block compiles, and every example at the head of a header ----
 
 if(C2F_ANY_PYTHON AND level GREATER_EQUAL 1)
   file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/docs/*.md)
@@ -179,6 +179,15 @@ if(C2F_ANY_PYTHON AND level GREATER_EQUAL 1)
   endif()
   add_test(NAME docs.blocks COMMAND ${CMAKE_CXX_COMPILER} ${c2f_syntax} ${fast} -I${CMAKE_CURRENT_SOURCE_DIR} ${blocks})
   set_tests_properties(docs.blocks PROPERTIES LABELS docs FIXTURES_REQUIRED fast_gcc)
+  # The test extracts the examples itself, since an edit of a comment does not configure again. Some examples read data sets.
+  if("c2f/data.hpp" IN_LIST headers)
+    file(GLOB_RECURSE kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/c2f/*.cuh)
+    list(TRANSFORM headers PREPEND ${PROJECT_SOURCE_DIR}/include/ OUTPUT_VARIABLE with_examples)
+    add_test(NAME docs.header_examples
+             COMMAND ${extract} --headers ${CMAKE_CURRENT_BINARY_DIR}/header_examples.cpp ${with_examples} ${kernels} --
+             ${CMAKE_CXX_COMPILER} ${c2f_syntax} -Wno-unused-result ${fast} -I${CMAKE_CURRENT_SOURCE_DIR})
+    set_tests_properties(docs.header_examples PROPERTIES LABELS docs FIXTURES_REQUIRED fast_gcc)
+  endif()
   # Every message has an entry in docs/errors.md; every message of a static_assert has a test in tests/fail.
   add_test(NAME fail.sentences COMMAND ${C2F_ANY_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/fail/sentences.py)
   set_tests_properties(fail.sentences PROPERTIES LABELS "fail;docs")

@@ -389,13 +389,16 @@ TEST_CASE("SIGTERM ends a training with a checkpoint; a second signal ends the p
   REQUIRE(same_bytes(whole, end));
 }
 
+namespace {
+struct cifar {
+  using input   = c2f::image<3, 32, 32>;
+  using network = c2f::resnet_cifar<20, c2f::class_vector<100>>;
+};
+}  // namespace
+
 TEST_CASE("the types of a task have the hash that version 0.1 wrote into its checkpoints") {
   // Written by g++ 12 and clang 19 alike. A part that gets another name needs an entry in type_hash, or old checkpoints are refused.
   REQUIRE(c2f::detail::type_hash<c2f::systems::rstn<>>() == 1301265919758714523u);
   REQUIRE(c2f::detail::type_hash<c2f::systems::rstn_stepwise<c2f::systems::rstn<>>>() == 9143729654638422899u);
-  struct cifar {
-    using input   = c2f::image<3, 32, 32>;
-    using network = c2f::resnet_cifar<20, c2f::class_vector<100>>;
-  };
   REQUIRE(c2f::detail::type_hash<cifar>() == 923562674384887314u);
 }

@@ -1,6 +1,6 @@
 // c2f/core/members.hpp: lists the members of a struct, which makes it a Boost.Hana Struct.
 //
-//   struct block { conv_net conv1; norm_net bn1;  C2F_MEMBERS(conv1, bn1); };
+//   template <class Conv, class Norm> struct block { Conv conv1; Norm bn1;  C2F_MEMBERS(conv1, bn1); };
 //
 // The names become components of parameter paths ("conv1.weight"). Up to 256 members; C2F_MEMBERS() for a struct without members.
 // Unlike with BOOST_HANA_DEFINE_STRUCT, members are ordinary declarations with comments and default values; unlike

@@ -5,7 +5,7 @@
 //     static_assert(Classes >= 2, "c2f::class_vector needs two classes or more");
 //     return true;
 //   }
-//   template <std::int64_t Classes> struct class_vector : detail::static_check<detail::check_classes<Classes>()> { … };
+//   template <std::int64_t Classes> struct class_vector : c2f::detail::static_check<check_classes<Classes>()> { … };
 //
 // The static_assert is in a function and not in the class itself: clang treats a class with a failed assertion as broken, and would report
 // every use of it as a further error.

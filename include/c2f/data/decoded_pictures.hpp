@@ -1,7 +1,7 @@
 // c2f/data/decoded_pictures.hpp: a cache of decoded pictures: each is decoded on first access and kept while the memory budget lasts.
 //
 //   auto const budget = std::make_shared<std::atomic<std::int64_t>>(1 << 30);   // bytes left; several caches may share it
-//   decoded_pictures pictures(list.size(), budget);
+//   c2f::data::detail::decoded_pictures pictures(list.size(), budget);
 //   auto const bytes = pictures.of(id, [&] { return decode(list[id]); });       // thread-safe
 //
 // Concurrent requests for one picture decode it once; the other threads wait. A failed decode is not retried: later requests throw the same

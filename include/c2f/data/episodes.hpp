@@ -1,10 +1,10 @@
 // c2f/data/episodes.hpp: few-shot classification: reproducible episodes drawn from a split.
 //
+//   c2f::data::cifar_fs const data{"/data"};
 //   c2f::data::episodes const tests{data.novel, {.way = 5, .shot = 1, .queries = 15, .seed = 1}};
 //   c2f::data::episode const e = tests.at(7);
 //   at::Tensor const support = c2f::data::read_samples(data.novel, e.support);   // [5, C, H, W]; image i is of class i / shot
 //   at::Tensor const query   = c2f::data::read_samples(data.novel, e.query);     // [75, C, H, W]; image i is of class i / queries
-//
 //   auto const base = c2f::data::hold_out(data.base, 5);        // base.train and base.test: a data set for pre-training
 //
 // An episode is a classification problem of its own (Vinyals et al., NIPS 2016): `way` classes, `shot` labelled samples of each (the

@@ -3,7 +3,7 @@
 //   auto const place = c2f::data::letterbox::of(480, 640, 192);                   // scale .3, left 0, top 24
 //   c2f::metrics::box const there = place.there({260, 177, 491, 376});            // {78, 77.1, 147.3, 136.8}
 //   std::vector<float> square(192 * 192 * 3);
-//   c2f::data::resample(photo, place.across(), place.down(), 192, {124, 116, 104}, square.data());
+//   c2f::data::resample(photo.rgb, 480, 640, place.across(), place.down(), 192, {124, 116, 104}, square.data());
 //
 // Coordinates are those of edges: pixel i covers i ... i + 1, so a picture covers 0 ... width. A letterbox is a scale and a shift that are
 // not rounded to pixels, so mapping a box to the square and back is exact up to floating point. An output pixel whose centre is outside

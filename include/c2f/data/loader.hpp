@@ -1,7 +1,7 @@
 // c2f/data/loader.hpp: the batches of an epoch in a reproducible random order, prepared ahead by worker threads.
 //
 //   c2f::data::loader loader{data.train, {.batch = 128, .seed = 1, .threads = 2}};
-//   for (c2f::data::batch const& b : loader.epoch(3)) step(b.images, b.truth);
+//   for (c2f::data::batch const& b : loader.epoch(3)) use(b.images, b.truth);
 //
 // The order is a Fisher-Yates shuffle by random_stream(seed, purpose::order, epoch, 0); sample `id` is augmented by
 // random_stream(seed, purpose::augment, epoch, id). So a batch depends on seed and epoch only, not on the number of threads.

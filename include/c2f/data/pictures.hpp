@@ -3,7 +3,7 @@
 //   c2f::data::pictures<100> train = data.train;
 //   train.read(7, nullptr, pixels, &label);            // 3,072 normalised floats, channels innermost, and the class
 //   train.classes()[label];                            // "aquarium_fish"
-//   canvas.blit(train.picture(7), 32, 32, x, y, 3);    // the bytes, for drawing
+//   page.blit(train.picture(7), 32, 32, 10, 10, 3);    // the bytes, for drawing
 //
 // Augmentation is torchvision's RandomCrop(32, padding) and RandomHorizontalFlip, then ToTensor and Normalize: the crop pads with black
 // *before* normalisation.

@@ -7,7 +7,7 @@
 // map instead (layers/conv.hpp). A scope around the call announces the concatenation:
 //
 //   c2f::broadcast_concat_scope const scope({joined, x, tiny});
-//   fine(joined, mode);
+//   model.fine(joined, c2f::eval);
 //
 // Cost: two copies of the large map.
 #pragma once

@@ -1,7 +1,7 @@
 // c2f/execution/context.hpp: the execution context of a thread, which layers, parts and losses read while they run.
 //
 //   c2f::with_fused const scope(&c2f::cuda::fused);      // sets one entry for the lifetime of the scope
-//   c2f::execution().fused                               // nullptr outside of such a scope
+//   c2f::execution().fused;                              // nullptr outside of such a scope
 //
 // Networks, parts and losses are called with tensors and a mode or pass only. What is not part of their definition (fused operations,
 // folding, a concatenation with a broadcast map) is kept here, so that it appears in no task type, parameter path or file. There is one

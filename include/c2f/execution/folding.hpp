@@ -3,7 +3,7 @@
 //   c2f::folding folds;
 //   {
 //     c2f::folding::scope const observing(folds);
-//     network(example, c2f::eval);
+//     net(images, c2f::eval);
 //   }
 //   folds.apply();                        // these norms are now the identity, and their convolutions compute them
 //

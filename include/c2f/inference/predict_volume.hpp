@@ -1,6 +1,6 @@
 // c2f/inference/predict_volume.hpp: segments a whole volume with three stacks, one for each axis, in rounds, as RSTN does.
 //
-//   std::array<c2f::stack<task>, 3> views = …;                          // trained on slices across x, y and z
+//   std::array<c2f::stack<c2f::systems::rstn<>>, 3> views;              // to be trained on slices across x, y and z
 //   auto const prediction = c2f::data::predict_volume(views, ct, {.multiple = 8});
 //   c2f::data::write_nifti("organ.nii.gz", prediction.masks.back());
 //

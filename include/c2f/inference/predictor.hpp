@@ -1,7 +1,7 @@
 // c2f/inference/predictor.hpp: a trained stack, optimised for inference.
 //
 //   c2f::predictor<cifar100> predict(model);                                     // on the CPU
-//   c2f::predictor<cifar100> predict(model, {.on = c2f::cuda::gpu(), .bf16 = true});
+//   c2f::predictor<cifar100> on_gpu(model, {.on = c2f::cuda::gpu(), .bf16 = true});
 //   auto [coarse, fine] = predict(images);                                       // raw outputs of both, as model(images, c2f::eval)
 //
 // Holds a copy of the model, without gradients, whose norms are folded into the convolutions before them (execution/folding.hpp); the

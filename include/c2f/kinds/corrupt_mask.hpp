@@ -1,7 +1,7 @@
 // c2f/kinds/corrupt_mask.hpp: corrupts a true mask so that it resembles the output of a coarse network.
 //
-//   c2f::random_stream draw = p.draws(c2f::purpose::corrupt, i);
-//   c2f::corrupt_mask({labels, height, width}, 4, 255, 0.4, draw);
+//   c2f::random_stream draw = step.draws(c2f::purpose::corrupt, 0);
+//   c2f::corrupt_mask({mask.data(), height, width}, 4, 255, 0.4, draw);
 //
 // The cascade of nnU-Net (Isensee et al., Nature Methods 2021; nnUNetTrainer of version 2) trains its second network on true masks that are
 // corrupted as follows: with probability .4 every label undergoes one of dilation, erosion, opening and closing, with a ball of radius 1

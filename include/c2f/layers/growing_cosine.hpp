@@ -1,7 +1,8 @@
 // c2f/layers/growing_cosine.hpp: a cosine classifier that is extended by new classes, given a few samples of each.
 //
-//   c2f::growing_cosine<64, 5, c2f::weight_generator::attention<>>      // [N, C] -> [N, 69]: 64 base classes and up to 5 new ones
-//   net.adapt(features, labels, {});                                    // generates the rows of the new classes
+//   using classifier = c2f::growing_cosine<64, 5, c2f::weight_generator::attention<>>;   // 64 base classes and up to 5 new ones
+//   auto net = c2f::make_network<classifier, c2f::vector<512>>(seed);                    // [N, 512] -> [N, 69]
+//   net.adapt(x, labels, {});                              // generates the rows of the new classes from their features x
 //
 // Gidaris and Komodakis, "Dynamic few-shot visual learning without forgetting", CVPR 2018. A weight generator computes the row of a new
 // class from the features of its samples:

@@ -1,6 +1,6 @@
 // c2f/loss/cross_entropy.hpp: the negative log-likelihood of the true class, mean over the batch.
 //
-//   c2f::loss::cross_entropy::of(logits, truth)        logits [N, K], truth [N] int64 -> a scalar, in nats
+//   c2f::loss::cross_entropy::of(logits, truth);       // logits [N, K], truth [N] int64 -> a scalar, in nats
 //
 // For kinds whose raw output is a vector of class logits (`serves`); loss/masked_cross_entropy.hpp is for maps. A sample with truth -100 is
 // ignored. Computed in float for every element type of the logits.

@@ -1,7 +1,7 @@
 // c2f/loss/dice.hpp: the Dice loss of a soft mask.
 //
-//   c2f::loss::dice<>::of(raw, truth)        raw [N, K, H, W], truth [N, H, W] int64 -> a scalar
-//   c2f::loss::dice<-1>                      if the ignored label is -1
+//   c2f::loss::dice<>::of(raw, truth);              // raw [N, K, H, W], truth [N, H, W] int64 -> a scalar
+//   using loss = c2f::loss::dice<-1>;               // if the ignored label is -1
 //
 // The mean over samples and classes of 1 - (2 sum(p y) + e) / (sum(p) + sum(y) + e), e = 1e-6, with sums over pixels. p is the sigmoid of
 // raw if K is 1, else the softmax; y is 1 where the truth is the class. This is the loss of RSTN (Yu et al., CVPR 2018; e in numerator and

@@ -1,6 +1,6 @@
 // c2f/loss/log_l1.hpp: the L1 distance of the logarithms of two boxes.
 //
-//   c2f::loss::log_l1::of(raw, truth)        raw [N, 4K], truth [N, K, 5] -> a scalar
+//   c2f::loss::log_l1::of(raw, truth);       // raw [N, 4K], truth [N, K, 5] -> a scalar
 //
 // The sum over the four numbers of |log prediction - log truth|, the mean over the boxes that are present: "individually compared with
 // the ground-truth using the log-scale l1-norm and summed up" (Ren et al. 2020, section 4.1.1). The prediction is the sigmoid of raw; its

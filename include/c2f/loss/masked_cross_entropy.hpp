@@ -1,6 +1,6 @@
 // c2f/loss/masked_cross_entropy.hpp: the negative log-likelihood of the true class, mean over the pixels that are not ignored.
 //
-//   c2f::loss::masked_cross_entropy<255>::of(raw, truth)        raw [N, K, H, W], truth [N, H, W] int64 -> a scalar, in nats
+//   c2f::loss::masked_cross_entropy<255>::of(raw, truth);       // raw [N, K, H, W], truth [N, H, W] int64 -> a scalar, in nats
 //
 // Of the softmax, or of the sigmoid if K is 1. Pixels with truth `Ignore` are ignored; a batch of only such pixels has loss 0 and
 // gradient 0. Computed in float for every element type of raw. For c2f::dense with the same ignored label (`serves`).

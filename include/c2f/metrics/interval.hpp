@@ -1,7 +1,7 @@
 // c2f/metrics/interval.hpp: a mean and its 95 % confidence interval.
 //
 //   auto const accuracy = c2f::metrics::mean_interval(accuracies);    // e.g. of 2,000 episodes
-//   accuracy.mean, accuracy.half, accuracy.count                      // 0.5621 +- 0.0083, n = 2000
+//   accuracy.mean, accuracy.half, accuracy.count;                     // 0.5621 +- 0.0083, n = 2000
 //
 // The interval is mean +- 1.96 s / sqrt(n), as few-shot classification reports it (e.g. Gidaris and Komodakis, CVPR 2018): the normal
 // approximation. s is the standard deviation with n - 1 in the denominator. For n = 1 the interval is infinite.

@@ -2,7 +2,7 @@
 //
 //   using network = c2f::localiser<c2f::resnet_features<50, 3>, c2f::boxes<1>>;             // the paper's, for 192x192 images
 //   using network = c2f::localiser<c2f::resnet_features<18, 3>, c2f::boxes<1>, 256>;        // for machines without a GPU
-//   using network = c2f::localiser<my_backbone, c2f::boxes<3>, 64>;                         // any architecture that ends in a map
+//   using network = c2f::localiser<backbone, c2f::boxes<3>, 64>;                            // any architecture that ends in a map
 //
 // Ren et al. 2020, section 4.1.2, which uses ScaleNet (Qiao et al., ICCV 2017): ResNet-50 without its last stage (39 layers, 1,024
 // channels, stride 16), two 1x1 convolutions to `Width` channels, each with a norm and ReLU, a 1x1 convolution to the outputs of the kind,

@@ -1,6 +1,6 @@
 // c2f/parts/encode_project.hpp: the convolutions at the end of the encoder g.
 //
-//   c2f::encode::project<0, 3, 3>        two 3x3 convolutions, each followed by ReLU; hidden channels = channels of x
+//   c2f::encode::project<0, 3, 3>        two 3x3 convolutions, each followed by ReLU, with as many hidden channels as x
 //
 // [N, K, H, W] -> [N, C, H, W], C the channels of the image: "g(.) has two convolutional layers, each of which is followed by a
 // ReLU ... The output of g(.) has exactly the same dimensions as x" (Ren et al. 2020, section 3.1). Kernels and hidden channels are not

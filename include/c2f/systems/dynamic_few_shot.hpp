@@ -2,9 +2,9 @@
 //
 //   template <class Features> using network = c2f::dynamic_few_shot::network<Features, 64, 5>;    // 64 base classes, 5 new ones
 //   c2f::stack<base> first;                                      // Features; trained on the base classes by c2f::fit
-//   c2f::stack<episodes> second;                                 // c2f::frozen<Features>: the same paths, so load_weights works
-//   c2f::dynamic_few_shot::fit(second, data.base, {.way = 5, .shot = 1}, episodes, recipe, log);    // trains the weight generators
-//   c2f::dynamic_few_shot::adapt(second, images, labels, pass);  // adds new classes; the stack now predicts all 69
+//   c2f::stack<few_shot> second;                                 // c2f::frozen<Features>: the same paths, so load_weights works
+//   c2f::dynamic_few_shot::fit(second, cifar_fs.base, {.way = 5, .shot = 1}, 60'000, recipe, log);   // trains the weight generators
+//   c2f::dynamic_few_shot::adapt(second, images, labels, step);  // adds new classes; the stack now predicts all 69
 //
 // Gidaris and Komodakis, "Dynamic few-shot visual learning without forgetting", CVPR 2018, and Ren et al. 2020, section 4.2.2, which trains
 // it progressively on ImageNet's low-shot benchmark. The classifier, c2f::growing_cosine, generates the rows of new classes with a weight

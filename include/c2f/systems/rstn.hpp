@@ -4,7 +4,7 @@
 //   using task = c2f::systems::rstn_stepwise<c2f::systems::rstn<>>;                       // stages S, I, J
 //   using task = c2f::systems::rstn_switched<c2f::systems::rstn<>>;                       // from truth to prediction in one step
 //   using task = c2f::systems::rstn<c2f::unet<3, 8, c2f::dense<1>>, c2f::image<3, c2f::dynamic, c2f::dynamic>, 4, 8, 8>;   // a small one
-//   c2f::fit(model, data, c2f::systems::rstn_recipe{}.epochs(n));
+//   c2f::fit(model, data, c2f::systems::rstn_recipe{}.epochs(10));
 //
 // Yu et al., CVPR 2018, "Recurrent saliency transformation network" (RSTN), as used in Ren et al. 2020, section 4.3: a sample is a slice
 // with its neighbouring slices as channels, [N, 3, H, W]; coarse and fine network are FCN-8s; the coarse mask becomes a saliency map that

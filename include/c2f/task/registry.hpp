@@ -1,6 +1,6 @@
 // c2f/task/registry.hpp: a list of tasks, selected by name at run time.
 //
-//   using variants = c2f::registry<bl, ind, jnt, pt>;
+//   using variants = c2f::registry<ind, pt>;
 //   variants::with("pt", [&]<class Task>(c2f::chosen<Task>) { c2f::stack<Task> model; … });
 //   for (auto name : variants::names()) …
 //

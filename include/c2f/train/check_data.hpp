@@ -1,6 +1,6 @@
 // c2f/train/check_data.hpp: compile-time checks that the images and truths of a split fit a task.
 //
-//   static_assert(c2f::detail::check_data<Task, Split>());
+//   static_assert(c2f::detail::check_data<cifar100, decltype(c2f::data::cifar100::train)>());
 //
 // Error: a static_assert that names the first mismatch: image shape, type of truth, or number of classes (docs/errors.md).
 #pragma once

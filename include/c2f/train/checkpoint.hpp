@@ -1,7 +1,7 @@
 // c2f/train/checkpoint.hpp: checkpoint files, from which a training resumes bit for bit.
 //
 //   c2f::checkpoints kept(out / "checkpoints");                          // after every epoch, and when the training is stopped
-//   c2f::checkpoints kept(out / "checkpoints", {.every = 500, .last = 3, .best = 1, .score = "fine top1"});
+//   c2f::checkpoints best(out / "checkpoints", {.every = 500, .last = 3, .best = 1, .score = "fine top1"});
 //   auto report = c2f::fit(model, data, recipe, kept, on_ctrl_c);        // the same call again resumes from the newest one
 //
 // A checkpoint is a folder named epoch-EEEEE-step-SSSSSSS: the number of completed epochs, and of completed steps of the next one. It holds

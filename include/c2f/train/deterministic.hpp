@@ -1,6 +1,6 @@
 // c2f/train/deterministic.hpp: runs a function with deterministic algorithms only.
 //
-//   auto scores = c2f::deterministically(true, [&] { return c2f::evaluate(model, samples); });
+//   auto scores = c2f::deterministically(true, [&] { return c2f::evaluate(model, data.test); });
 //
 // Turns on the deterministic modes of LibTorch, oneDNN and cuDNN, sets CUBLAS_WORKSPACE_CONFIG if it is not set, and restores the modes
 // afterwards. These are settings of the whole process. Cost: none on a CPU; on a GPU some algorithms are slower.

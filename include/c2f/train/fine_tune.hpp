@@ -1,7 +1,7 @@
 // c2f/train/fine_tune.hpp: trains a stack on a few samples in memory.
 //
-//   auto model = pretrained;                                           // a copy: networks are values
-//   c2f::fine_tune(model, images, labels, c2f::recipe::settings{}.epochs(50).learning_rate(0.01));     // up to 128 samples: 50 steps
+//   auto tuned = model;                                                // a copy: networks are values
+//   c2f::fine_tune(tuned, images, labels, c2f::recipe::settings{}.epochs(50).learning_rate(0.01));     // up to 128 samples: 50 steps
 //
 // images are [N, C, H, W] and truth [N, ...] of the task's kind, on any device. They are not augmented and are read in batches of
 // recipe.batch(), in an order that is a function of seed and epoch. Steps, t, learning rate and random choices are those of c2f::fit; there

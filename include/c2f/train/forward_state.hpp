@@ -1,6 +1,6 @@
 // c2f/train/forward_state.hpp: saves and restores the buffers of a model that a forward pass in training changes.
 //
-//   c2f::detail::forward_state state(model);
+//   c2f::detail::forward_state state{c2f::any_network(model)};
 //   state.save();                       // before the pass
 //   …                                   // the pass updates running statistics and the counters of batch norms
 //   state.restore_where(skip);          // on the device: restores the statistics if skip is not 0

@@ -1,6 +1,6 @@
 // c2f/train/memory.hpp: makes glibc keep freed memory between training steps on the CPU.
 //
-//   int main() { c2f::keep_memory(); … }
+//   c2f::keep_memory();      // the first statement of main
 //
 // A training step frees what it allocated. By default glibc returns large blocks to the system at once and requests them again in the next
 // step: 50,000 page faults and 9 to 15 % of a step of two ResNet-20. keep_memory() changes that for the whole process, so the program must

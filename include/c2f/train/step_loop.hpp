@@ -1,8 +1,8 @@
 // c2f/train/step_loop.hpp: the loop over the steps of an epoch, for fit, fine_tune and training on episodes.
 //
 //   std::int64_t skipped = 0;
-//   c2f::detail::step_loop loop(training, recipe, batches, skipped, [&](c2f::step_record const& step) { … });
-//   loop.epoch({.epoch = 3, .iteration = 30}, 0, batch, stop, wait);
+//   c2f::detail::step_loop loop(training, recipe, 100, skipped, [&](c2f::step_record const& step) { … });
+//   loop.epoch({.epoch = 3, .iteration = 30}, 0, batch_at, stop, wait);
 //   loop.finish();
 //
 // Steps are queued ahead of the device (train/training_step.hpp). The function is called for each step, in order, once its result has

@@ -2,7 +2,7 @@
 // (execution/broadcast_map.hpp), and its gradient.
 //
 //   c2f::cuda::fill(large, shape, c2f::cuda::broadcast_interior<float>{tiny, onto, of_tiny, shape}, where);
-//   c2f::cuda::broadcast_interior_words<bfloat16> const work{tiny, onto, large, of_tiny, shape};
+//   c2f::cuda::broadcast_interior_words<float> const work{tiny, onto, large, of_tiny, shape};
 //   c2f::cuda::for_each(work, work.count(), where);
 //
 // tiny [N, C, h, w] -> [N, C, H, W], h odd and at most H, or H itself; so is w. `onto`, a map of the result's shape, is added; nullptr:

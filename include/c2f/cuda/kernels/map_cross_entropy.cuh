@@ -1,9 +1,10 @@
 // c2f/cuda/kernels/map_cross_entropy.cuh: the cross-entropy of a map of classes in two launches, deterministic.
 //
-//   map_cross_entropy<float> const work{raw, truth, ignore, shape, largest, logarithm, partial};
+//   c2f::cuda::map_cross_entropy<float> const work{raw, truth, ignore, shape, largest, logarithm, partial};
 //   c2f::cuda::for_blocks(work, work.blocks(), where);
 //   c2f::cuda::for_blocks(c2f::cuda::map_cross_entropy_mean{partial, work.blocks(), loss, inverse_count}, 1, where);
-//   c2f::cuda::fill(to_raw, shape, c2f::cuda::map_cross_entropy_backward<float>{...}, where);
+//   c2f::cuda::map_cross_entropy_backward<float> const slope{raw, truth, ignore, shape, largest, logarithm, inverse_count, gradient};
+//   c2f::cuda::fill(to_raw, shape, slope, where);
 //
 // raw [N, K, H, W], truth [N, H, W] -> the mean of log sum exp(raw) - raw[true class] over the pixels whose truth is not `ignore`; 0 where
 // all are ignored. The gradient: (softmax(raw) - one-hot(truth)) / counted pixels, 0 for ignored ones. A truth that is neither a class nor

@@ -1,9 +1,10 @@
-// c2f/cuda/kernels/norm_relu.cuh: batch normalisation in training, fused with the residual add and the ReLU after it, forward and
-// backward.
+// c2f/cuda/kernels/norm_relu.cuh: batch normalisation in training, fused with residual add and ReLU, forward and backward.
 //
 //   auto const tiling = c2f::cuda::tiles::tiling_of<float>(rows, channels);
 //   c2f::cuda::tiles::for_tiles(c2f::cuda::norm::statistics<float>{x, partials, tiling}, tiling, where);
-//   c2f::cuda::tiles::for_tiles(c2f::cuda::norm::apply<float>{x, shortcut, partials, weight, bias, y, ..., tiling}, tiling, where);
+//   c2f::cuda::norm::apply<float> const work{x, shortcut, partials, weight, bias, y, mean, invstd, running_mean, running_var, 0.1f, 1e-5f,
+//                                            true, tiling};
+//   c2f::cuda::tiles::for_tiles(work, tiling, where);
 //
 // x [rows, channels], memory format channels_last (cuda/kernels/tiles.cuh):
 //   y = relu((x - mean) * invstd * weight + bias + shortcut)         shortcut and relu are optional

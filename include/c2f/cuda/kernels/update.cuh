@@ -2,7 +2,7 @@
 // gradients, and whether the step is skipped.
 //
 //   c2f::cuda::flat_table<160> table;                             // the gradient of each piece of the flat buffers
-//   c2f::cuda::for_blocks(c2f::cuda::sgd_update<160>{table, parameters, momenta, low, &learning_rate, ...}, table.chunks(), where);
+//   c2f::cuda::for_blocks(c2f::cuda::sgd_update<160>{table, parameters, momenta, low, &rate, scale, skip, 0.9f}, table.chunks(), where);
 //
 // Parameters, momenta and a bfloat16 copy of the parameters are one flat buffer each; piece i begins at element begin(i), a multiple of 64,
 // and elements between two pieces are never written. Gradients stay where the backward pass wrote them, float or bfloat16, in the memory

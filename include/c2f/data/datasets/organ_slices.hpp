@@ -1,6 +1,6 @@
 // c2f/data/datasets/organ_slices.hpp: slices of medical volumes with the mask of one organ, from pairs of NIfTI files.
 //
-//   c2f::data::organ<64, 64> data(root / "images", root / "labels", {.axis = 2});      // files of one name are a pair
+//   c2f::data::organ<64, 64> data(dir / "images", dir / "labels", {.axis = 2});        // files of one name are a pair
 //   data.train.size();                                                                // slices to train on
 //   data.train.along(0);                                                              // the same volumes, cut across x
 //   for (c2f::data::organ_case const& c : data.test.cases()) …                        // whole volumes, for evaluation

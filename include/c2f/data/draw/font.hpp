@@ -1,6 +1,6 @@
 // c2f/data/draw/font.hpp: the bitmap font of canvas: printable ASCII, 5 x 7 dots and 2 rows of descenders.
 //
-//   c2f::data::font::dot('A', 2, 0)                    // whether the letter has a dot at column 2, row 0: true
+//   c2f::data::font::dot('A', 2, 0);                   // whether the letter has a dot at column 2, row 0: true
 //
 // The glyph table below has six bands of sixteen letters. A character that is not printable ASCII is drawn as a question mark.
 // Cost: 5 KB of constants.

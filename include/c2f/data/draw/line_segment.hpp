@@ -1,7 +1,7 @@
 // c2f/data/draw/line_segment.hpp: a line segment, distance to it, and its anti-aliased coverage of a pixel. Used by canvas, glyphs, scenes.
 //
 //   c2f::data::line_segment stroke{2, 3, 10, 7};
-//   float covered = c2f::data::coverage(stroke, x, y, 1.5f);   // 0...1: how much of the pixel at (x, y) a line 1.5 wide covers
+//   float covered = c2f::data::coverage(stroke, 6, 5, 1.5f);   // 0...1: how much of the pixel at (6, 5) a line 1.5 wide covers
 //
 // Units are pixels. Cost: one square root a call.
 #pragma once

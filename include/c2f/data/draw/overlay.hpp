@@ -2,7 +2,7 @@
 //
 //   c2f::data::canvas page{2 * 240, 180};
 //   c2f::data::overlay(page, data.test.picture(7), 180, 240, prediction, data.test.labels(7), {.colours = c2f::data::camvid_colours});
-//   c2f::data::overlay(page, c2f::data::grey_bytes(c2f::data::slice_of(ct, 2, 40)), h, w, organ, truth, {.x = 240, .zoom = 4});
+//   c2f::data::overlay(page, c2f::data::grey_bytes(c2f::data::slice_of(ct, 2, 40)), 512, 512, organ, truth, {.x = 240, .zoom = 4});
 //
 // Cost: one pass, and a line for each boundary between two labels of the truth. Needs libspng. Errors: input_error for sizes that do not
 // match.

@@ -1,6 +1,6 @@
 // c2f/data/io/folder.hpp: the sorted file names of a folder.
 //
-//   auto const names = c2f::data::detail::names_in(folder, [](auto const& entry) { return entry.path().extension() == ".png"; });
+//   auto const names = c2f::data::detail::names_in(dir, [](auto const& entry) { return entry.path().extension() == ".png"; });
 //
 // Names that begin with a dot are left out: macOS writes a metadata file ._name for each file.
 // Errors: input_error for a folder that cannot be listed.

@@ -1,9 +1,9 @@
 // c2f/data/io/sha256.hpp: SHA-256 (FIPS 180-4) of bytes and of files, by OpenSSL. Link with -lcrypto.
 //
 //   c2f::data::sha256_of("abc");                // "ba7816bf…", 64 hex digits
-//   c2f::data::sha256_of_file(path);
+//   c2f::data::sha256_of_file(file);
 //   c2f::data::sha256 sum;                      // incrementally
-//   sum.update(bytes, count);
+//   sum.update(bytes.data(), bytes.size());
 //   sum.hex();
 //
 // Cost: a file is read in blocks of 64 KiB. Error: c2f::input_error for a file that cannot be read.

@@ -1,6 +1,6 @@
 // c2f/data/io/whole_file.hpp: atomic file writing: the file is complete or absent.
 //
-//   c2f::data::whole_file out(path);
+//   c2f::data::whole_file out(file);
 //   out.write(bytes.data(), bytes.size());      // any number of times
 //   out.commit();                               // from here on the file is durable
 //

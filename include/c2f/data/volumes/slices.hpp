@@ -1,7 +1,7 @@
 // c2f/data/volumes/slices.hpp: cuts volumes into slices for a 2D network, and assembles its predictions into a volume.
 //
 //   at::Tensor images = c2f::data::cut_slices(ct, 2, 0, 8, 64, 64);         // [8, 3, 64, 64]: slices 0 ... 7 across z
-//   at::Tensor predictions = …;                                             // [S, 1, 64, 64] or [S, 3, 64, 64], for all S slices
+//   at::Tensor predictions = net(images, c2f::eval).sigmoid();              // [S, 1, 64, 64] or [S, 3, 64, 64], for all S slices
 //   c2f::data::volume<float> organ = c2f::data::join_slices(predictions, ct.dims, 2);
 //
 // A sample is a slice with its two neighbours as channels (RSTN, Yu et al., CVPR 2018); the first and last slice repeat themselves
