@@ -19,6 +19,12 @@ if(C2F_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   endif()
 endif()
 
+# c2f_quick: what is compiled much longer than it runs is not optimised in a build for the tests.
+add_library(c2f_quick INTERFACE)
+if(C2F_TESTS)
+  target_compile_options(c2f_quick INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-O0>)
+endif()
+
 # c2f_third_party_headers(<variable>): LibTorch's headers that include/ includes, in <...>, but for those that see CUDA or torch::nn.
 function(c2f_third_party_headers variable)
   file(GLOB_RECURSE headers ${PROJECT_SOURCE_DIR}/include/c2f/*.hpp)
@@ -48,6 +54,9 @@ function(c2f_precompile name)
   c2f_third_party_headers(third_party)
   add_library(c2f_precompiled_${name} OBJECT ${CMAKE_CURRENT_BINARY_DIR}/c2f_precompiled_${name}.cpp)
   target_link_libraries(c2f_precompiled_${name} PRIVATE c2f::c2f c2f_development)
+  if(NOT name STREQUAL "device_tests")                     # whose kernels run on the CPU
+    target_link_libraries(c2f_precompiled_${name} PRIVATE c2f_quick)
+  endif()
   target_precompile_headers(c2f_precompiled_${name} PRIVATE
     <algorithm> <array> <chrono> <concepts> <cstdint> <filesystem> <fstream> <functional> <map> <memory> <mutex> <optional> <set> <span>
     <sstream> <string> <thread> <tuple> <type_traits> <utility> <vector>

@@ -19,12 +19,14 @@ set(c2f_syntax -std=c++20 -fsyntax-only ${c2f_includes})
 function(c2f_precompile_for name compiler text)
   set(header ${CMAKE_CURRENT_BINARY_DIR}/precompiled_${name}/header.hpp)
   set(suffix gch)
-  if(compiler STREQUAL clang)
+  set(more "")
+  if(compiler STREQUAL "clang")
     set(suffix pch)
+    set(more -fpch-instantiate-templates)                  # once, and not in every file that uses it: 0.1 instead of 0.7 s
   endif()
   file(CONFIGURE OUTPUT ${header} CONTENT "${text}\n")
   add_custom_command(OUTPUT ${header}.${suffix} DEPENDS ${header} DEPFILE ${header}.d VERBATIM
-    COMMAND ${${compiler}} -std=c++20 ${c2f_includes} -MD -MF ${header}.d -MT ${header}.${suffix} -x c++-header ${header} -o ${header}.${suffix})
+    COMMAND ${${compiler}} -std=c++20 ${more} ${c2f_includes} -MD -MF ${header}.d -MT ${header}.${suffix} -x c++-header ${header} -o ${header}.${suffix})
   add_custom_target(c2f_precompile_${name} DEPENDS ${header}.${suffix})
   set(precompiled_${name} -include ${header} PARENT_SCOPE) # both compilers look for the precompiled header in the same folder
 endfunction()

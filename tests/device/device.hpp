@@ -56,6 +56,7 @@ inline bool fast() {
 inline bool has_device() { return true; }
 inline bool fast() { return false; }
 #endif
+inline bool emulated() { return on_gpu() && !fast(); }
 
 /// The same numbers in every run: draw(stream) for each element, on the device.
 template <class Number, class Draw>

@@ -200,7 +200,7 @@ TEST_CASE("read_nifti reports the first voxel that is not a valid intensity or l
   auto const large = dir.write("l.nii", file_of<double>({2, 2, 2}, 64, {0, 1, 2, 3, 4, 5, 1e300, 0}));
   require_message(refusal([&] { static_cast<void>(read_nifti<float>(large)); }), {"voxel (0, 1, 1)"});
   auto const half = dir.write("h.nii", file_of<float>({1, 2, 1}, 16, {1, 1.5f}));
-  require_message(refusal([&] { static_cast<void>(read_nifti<std::int32_t>(half)); }), {"voxel (0, 1, 0) is 1.5", "no label"});
+  require_message(refusal([&] { static_cast<void>(read_nifti<std::int32_t>(half)); }), {"voxel (0, 1, 0) is 1.5", "is not a label"});
   auto const wide = dir.write("w.nii", file_of<std::int16_t>({1, 3, 1}, 4, {255, 0, -1}));
   require_message(refusal([&] { static_cast<void>(read_nifti<std::uint8_t>(wide)); }), {"voxel (0, 2, 0) is -1"});
 }
