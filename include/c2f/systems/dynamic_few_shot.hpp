@@ -31,7 +31,6 @@
 
 #include <ATen/ops/tensor.h>
 
-#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -113,9 +112,6 @@ void train_on(stack<Task>& model, Split const& base, data::episode_options const
     throw input_error(base.name() + " has " + std::to_string(drawn.class_count()) + " classes and episodes of " +
                       std::to_string(options.way) + ", but the network is for " + std::to_string(rows) + " and " +
                       std::to_string(network::way) + "; write them into dynamic_few_shot::network<Features, Base, Way>");
-  if (options.way >= rows)
-    throw input_error("episodes of " + std::to_string(options.way) + " classes leave no other base class of " + std::to_string(rows) +
-                      " for their queries; choose a smaller way");
 
   std::map<std::uint64_t, support> supports;  // of the current step, by episode
   // Reads episode `number`: returns its queries and stores its support.
@@ -124,14 +120,9 @@ void train_on(stack<Task>& model, Split const& base, data::episode_options const
     random_stream random(options.seed, purpose::episode, 1, static_cast<std::uint64_t>(number));
     std::vector<std::int64_t> queries = e.query, truth = e.query_labels();
     for (auto& k : truth) k += rows;
-    for (std::size_t i = 0; i < e.query.size(); ++i) {
-      std::int64_t k = 0;
-      do k = random.below(static_cast<std::uint32_t>(rows));
-      while (std::find(e.classes.begin(), e.classes.end(), k) != e.classes.end());
-      auto const& of_class = drawn.members(k);
-      queries.push_back(of_class[random.below(static_cast<std::uint32_t>(of_class.size()))]);
-      truth.push_back(k);
-    }
+    auto const [others, classes] = drawn.from_other_classes(e, random);
+    queries.insert(queries.end(), others.begin(), others.end());
+    truth.insert(truth.end(), classes.begin(), classes.end());
     random_stream* const augment                 = recipe.augment() ? &random : nullptr;
     supports[static_cast<std::uint64_t>(number)] = {data::read_samples(base, e.support, augment), at::tensor(e.support_labels()),
                                                     at::tensor(e.classes), e.support};
