@@ -106,11 +106,12 @@ TEMPLATE_TEST_CASE("a resumed training equals the uninterrupted one, wherever it
   REQUIRE(whole.steps[7].t < 1);
   REQUIRE(whole.steps.back().t == 1);
   // In each phase of t, and (5, 10, 15) between the last step of an epoch and its scores.
-  std::vector<std::int64_t> const all{1, 3, 5, 6, 8, 10, 11, 14, 15}, few{3, 5, 11};  // few: where steps are slow
+  std::vector<std::int64_t> const all{1, 3, 5, 6, 8, 10, 11, 14, 15}, few{3, 5, 11};
   for (std::int64_t const at : tests::emulated() ? few : all) {
     CAPTURE(at);
     REQUIRE(same_end(whole, in_two<TestType>(recipe(0), {.at = at}, recipe(0), s.folder)));
   }
+  if (tests::emulated()) return;  // steps are slow there
   for (std::int64_t epoch = 1; epoch <= 2; ++epoch)
     REQUIRE(same_end(whole, in_two<TestType>(recipe(0), {.after_epoch = epoch}, recipe(0), s.folder)));
   // The number of loader threads may be changed at the resume.
