@@ -28,7 +28,7 @@ int main() {
     model(batch.images, step);
     step.loss().backward();
     optimizer.step(0.1);
-    for (auto const& [name, value] : step.losses) std::printf("%s loss %.3f\n", name, value.item<double>());
+    for (auto const& [name, value] : step.losses) std::printf("%s loss %.3f\n", name.c_str(), value.item<double>());
     break;
   }
 }

@@ -1,4 +1,4 @@
-// expect-error: c2f::share::weights needs a fuse that keeps the image's shape
+// expect-error: the fuse must keep the image's shape
 // expect-error: got<c2f::image<6, 32, 32>
 // expect-error: wanted<c2f::image<3, 32, 32>
 // One network cannot read three channels in its first pass and six in its second.

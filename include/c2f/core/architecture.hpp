@@ -9,6 +9,8 @@
 //   };
 //   auto net = c2f::make_network<my_layer, c2f::image<3, 32, 32>>(seed);
 //
+// A network on several maps (c2f::maps) takes and returns a std::array of tensors, one for each.
+//
 // The fine network of a stack is by default the coarse architecture on an input with more channels: only the first layer's weight has
 // another shape.
 #pragma once
@@ -17,6 +19,7 @@
 #include <c2f/core/shapes.hpp>
 #include <c2f/core/visit.hpp>
 
+#include <array>
 #include <concepts>
 
 namespace c2f {
@@ -25,15 +28,30 @@ namespace c2f {
 template <class Architecture, shape In>
 using network_on = typename Architecture::template on<In>;
 
-/// Requires: `output`, a shape; `net(x, mode)`, a tensor; parameters that c2f can see (C2F_MEMBERS or each_member).
-template <class Net>
-concept network = shape<typename Net::output> && requires(Net const& net, at::Tensor const& x) {
-  { net(x, eval) } -> std::convertible_to<at::Tensor>;
+namespace detail {
+template <class S>
+struct value_of_shape {
+  using type = at::Tensor;
+};
+template <class... S>
+struct value_of_shape<maps<S...>> {
+  using type = std::array<at::Tensor, sizeof...(S)>;
+};
+}  // namespace detail
+/// What has a shape: a tensor; an array of tensors for several maps.
+template <class S>
+using value_of = typename detail::value_of_shape<S>::type;
+
+/// Requires: `output`, a shape; `net(x, mode)`, its value (a tensor, or an array for several maps); parameters that c2f can see (C2F_MEMBERS
+/// or each_member). `In`: the shape of x.
+template <class Net, class In = image<1, 1, 1>>
+concept network = shape<typename Net::output> && requires(Net const& net, value_of<In> const& x) {
+  { net(x, eval) } -> std::convertible_to<value_of<typename Net::output>>;
 };
 
 /// Requires: `on<In>`, a network, for every shape it accepts.
 template <class A, class In>
-concept architecture_on = shape<In> && network<network_on<A, In>>;
+concept architecture_on = shape<In> && network<network_on<A, In>, In>;
 
 /// The network on a shape, with the initial values of `seed`.
 template <class Architecture, shape In>

@@ -5,6 +5,8 @@
 //   raw         a network's output (logits)                                   [N, ...], the shape of output<In>
 //   prediction  the conditioning of the fine network, predicted or true       [N, ...], the same shape for both
 //   truth       the label in the data (a class index)                         [N, ...]
+//
+// A kind that nobody supervises has no truth, loss or metrics, and its prediction is the raw output: feature maps between networks.
 #pragma once
 
 #include <c2f/core/shapes.hpp>
@@ -13,6 +15,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <type_traits>
 
 namespace c2f {
 
@@ -30,8 +33,14 @@ namespace c2f {
 ///   K::agreement(a, b)      how far two raw outputs agree, [N] in [0, 1] (refine::until)
 ///   K::corrupt(truth, rate, pass), K::corrupt_rate    a corrupted truth (source::corrupt)
 ///   K::example<In>(n)       n different truths (conformance)
+///   K::resized(raw, h, w)   a raw output of another height and width (networks that end in a fraction of the image's size)
+///   K::prediction           a type that names the sort of prediction: networks of two kinds with the same one may be coarse and fine
+///   K::supervised           false: the kind has output, default_encoder and predict alone
 template <class K>
-concept output_kind = requires(at::Tensor const& tensor, typename K::score& score) {
+concept output_kind = requires {
+  typename K::default_encoder;
+  requires !K::supervised;
+} || requires(at::Tensor const& tensor, typename K::score& score) {
   typename K::truth_value;
   typename K::default_encoder;
   { K::predict(tensor) } -> std::convertible_to<at::Tensor>;
@@ -40,6 +49,30 @@ concept output_kind = requires(at::Tensor const& tensor, typename K::score& scor
   score.add(tensor, tensor);
   score.values();
 };
+
+/// A kind with truths, a loss and metrics.
+template <class K>
+concept supervised_kind = output_kind<K> && !requires { requires !K::supervised; };
+
+namespace detail {
+template <class C, class F>
+inline constexpr bool same_prediction = std::is_same_v<C, F>;
+template <class C, class F>
+  requires requires {
+    typename C::prediction;
+    typename F::prediction;
+  }
+inline constexpr bool same_prediction<C, F> = std::is_same_v<typename C::prediction, typename F::prediction>;
+
+/// A raw output in the size of x, if the kind can resize it.
+template <class Kind, class Raw>
+Raw sized_as(Raw const& raw, at::Tensor const& x) {
+  if constexpr (requires { Kind::resized(raw, std::int64_t{}, std::int64_t{}); }) {
+    if (raw.size(2) != x.size(2) || raw.size(3) != x.size(3)) return Kind::resized(raw, x.size(2), x.size(3));
+  }
+  return raw;
+}
+}  // namespace detail
 
 /// A kind whose predictions are probabilities along dimension 1.
 template <class K>

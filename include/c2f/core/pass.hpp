@@ -1,19 +1,29 @@
-// c2f/core/pass.hpp: the context of one forward pass of a stack.
+// c2f/core/pass.hpp: the context of one forward pass of a model.
 //
 //   c2f::pass step{.mode = c2f::train, .truth = labels, .t = 0.5, .seed = 1, .epoch = 3, .ids = ids};
 //   auto out = model(images, step);
 //   step.loss().backward();
+//   at::Tensor maps = step.output("coarse.attention");          // a side output
+//
+// A part adds losses and side outputs to the pass, and reads random numbers and the side outputs of others from it. Names have the stage
+// before them, as parameter paths do: what the coarse network of a stack calls "attention" is "coarse.attention" for the stack, and
+// "coarse.coarse.attention" where that stack is the coarse network of another one.
 #pragma once
 
 #include <c2f/core/errors.hpp>
 #include <c2f/core/mode.hpp>
+#include <c2f/core/progress.hpp>
 #include <c2f/core/random.hpp>
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 
-#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,8 +31,15 @@ namespace c2f {
 
 /// A loss that was collected during a pass.
 struct named_loss {
-  char const* name;
+  std::string name;  ///< with its stage
   at::Tensor value;  ///< a scalar, already weighted
+};
+
+/// A tensor that a part left in a pass for other parts, losses, metrics, pictures and the user of a predictor.
+struct side_output {
+  std::string name;  ///< with its stage: "coarse.attention"
+  at::Tensor value;
+  bool scored = false;  ///< a raw output of the model's kind: an evaluation scores it as a stage of its own
 };
 
 /// Thrown by a part that needs the host, while the pass is being captured into a graph.
@@ -30,22 +47,62 @@ struct needs_host : error {
   using error::error;
 };
 
+/// Random numbers of one purpose: `places` numbers per sample.
+struct random_request {
+  purpose what        = purpose::source;
+  std::int64_t places = 1;
+  friend bool operator==(random_request const&, random_request const&) = default;
+};
+/// t as a function of the progress: t_at<Schedule> (parts/schedule.hpp).
+using t_function = double (*)(progress const&);
+
+/// What the passes of a step read from device memory. A pass adds what it needs, and finds it there from the next step on.
+struct device_requests {
+  std::vector<random_request> random = std::vector<random_request>(1);  ///< at first the source's
+  std::vector<t_function> schedules{};  ///< of nested stacks
+  friend bool operator==(device_requests const&, device_requests const&) = default;
+};
+
 /// The values that change from step to step, in device memory, so that a captured step can be replayed with new ones.
 struct device_numbers {
   at::Tensor t;        ///< one double
-  at::Tensor uniform;  ///< [levels, N] double: the random number in (0, 1] of each sample for purpose::source, one row per nesting level
+  at::Tensor nested;   ///< [S] double: t of each of requests->schedules
+  at::Tensor uniform;  ///< double in (0, 1]: for each of requests->random [batch, places], one behind the other
   at::Tensor keys;     ///< [2] int64: seed and epoch
   at::Tensor ids;      ///< [N] int64
-  mutable std::int64_t levels = 0;  ///< how many rows were requested
+  std::int64_t batch = 0;  ///< the samples of a full batch
+  device_requests* requests{};
 
-  /// The row of a level; undefined where there is none.
-  [[nodiscard]] at::Tensor uniform_at(std::uint32_t level) const {
-    levels = std::max<std::int64_t>(levels, level + 1);
-    return uniform.defined() && level < uniform.size(0) ? uniform.select(0, level) : at::Tensor();
+  /// [N, places] double, [N] for one place; undefined where they are not there yet.
+  [[nodiscard]] at::Tensor uniform_of(random_request const& wanted) const {
+    if (requests == nullptr) return {};
+    std::int64_t before = 0;
+    for (auto const& each : requests->random) {
+      if (each == wanted) {
+        std::int64_t const n = ids.numel(), first = before * batch;
+        if (!uniform.defined() || first + batch * each.places > uniform.numel()) return {};
+        at::Tensor const numbers = uniform.narrow(0, first, n * each.places);
+        return each.places == 1 ? numbers : numbers.view({n, each.places});
+      }
+      before += each.places;
+    }
+    requests->random.push_back(wanted);
+    return {};
+  }
+  /// t of a schedule, one double; nullptr: of the outermost one. Undefined where it is not there yet.
+  [[nodiscard]] at::Tensor t_of(t_function schedule) const {
+    if (schedule == nullptr || requests == nullptr) return t;
+    for (std::size_t i = 0; i < requests->schedules.size(); ++i)
+      if (requests->schedules[i] == schedule) {
+        auto const at = static_cast<std::int64_t>(i);
+        return nested.defined() && at < nested.numel() ? nested.select(0, at) : at::Tensor();
+      }
+    requests->schedules.push_back(schedule);
+    return {};
   }
 };
 
-/// One forward pass of a stack: the inputs of its parts, and the losses they add.
+/// One forward pass of a model: the inputs of its parts, and the losses and side outputs they add.
 ///
 ///   truth          in training the truths of the batch: the kind's truth_value and [N, truth_dims...] (int64 [N] for class_vector, float
 ///                  [N, K, 5] for boxes, int64 [N, H, W] for dense), on the device of the images; undefined at inference
@@ -57,17 +114,21 @@ struct pass {
   double t           = 1;               ///< probability that the fine network sees the prediction (Ren et al. 2020, eq. 3)
   std::uint64_t seed = 0, epoch = 0;    ///< random choices depend on these and the sample's id alone
   std::span<std::int64_t const> ids{};  ///< the samples of the batch; empty: 0, 1, 2, ...
+  std::optional<progress> now{};        ///< in a training: nested stacks take t from their own schedules at it; else all have `t`
   std::vector<named_loss> losses{};     ///< filled by the pass
+  std::vector<side_output> outputs{};   ///< filled by the pass
   at::Tensor conditioning{};
-  std::uint32_t level = 0;         ///< nesting depth of a stack that is the coarse network of another
+  std::string stage{};             ///< the prefix of names: "" in the outermost model, "coarse." in its coarse network
+  t_function schedule{};           ///< of the nested stack that runs; nullptr in the outermost one
+  std::uint32_t level = 0;         ///< which nested stack runs, so that each draws independent numbers; 0: the outermost one
   std::uint32_t drops = 0;         ///< dropout layers evaluated so far in this pass
   device_numbers const* device{};  ///< if set, parts that support it read t and random numbers from here
   bool capturing{};                ///< a graph capture is running: nothing may be read from the host
 
   [[nodiscard]] bool training() const { return mode == train; }
 
-  void add(char const* name, at::Tensor value) { losses.push_back({name, std::move(value)}); }
-
+  /// Adds a loss, a scalar.
+  void add(std::string_view name, at::Tensor value) { losses.push_back({stage + std::string(name), std::move(value)}); }
   /// The sum of the losses.
   [[nodiscard]] at::Tensor loss() const {
     at::Tensor sum;
@@ -75,12 +136,24 @@ struct pass {
     return sum;
   }
 
+  /// Adds a side output, or replaces the one of that name.
+  void add_output(std::string_view name, at::Tensor value) { put(name, std::move(value), false); }
+  /// Adds a raw output of the kind as a side output that evaluations score, such as one of several views.
+  void add_scored_output(std::string_view name, at::Tensor raw) { put(name, std::move(raw), true); }
+  /// A side output by its name in the model or part that runs: an encoder finds what its stack's coarse network calls "attention" as
+  /// "coarse.attention". Undefined if there is none.
+  [[nodiscard]] at::Tensor output(std::string_view name) const {
+    for (auto const& each : outputs)
+      if (each.name.size() == stage.size() + name.size() && each.name.starts_with(stage) && each.name.ends_with(name)) return each.value;
+    return {};
+  }
+
   /// Called by a part before it uses the host; throws needs_host during graph capture.
   void requires_host(char const* part) const {
     if (capturing) throw needs_host(part);
   }
 
-  /// The purpose at this nesting level, so that a nested stack draws independent numbers.
+  /// The purpose in the stack that runs, so that a nested stack draws independent numbers.
   [[nodiscard]] purpose here(purpose what) const { return static_cast<purpose>(static_cast<std::uint32_t>(what) + (level << 8)); }
 
   /// The random numbers of sample `index` of the batch: a function of (seed, purpose, level, epoch, id).
@@ -89,19 +162,69 @@ struct pass {
     auto const id = ids.empty() ? index : ids[static_cast<std::size_t>(index)];
     return {seed, here(what), epoch, static_cast<std::uint64_t>(id)};
   }
+  /// Random numbers in (0, 1] for the samples of x, on its device: [N] double, or [N, places]. The same function of (seed, purpose, level,
+  /// epoch, id) as the first numbers of draws(). A captured step finds them in device memory.
+  [[nodiscard]] at::Tensor uniform(purpose what, at::Tensor const& x, std::int64_t places = 1) const {
+    if (device != nullptr)
+      if (at::Tensor found = device->uniform_of({here(what), places}); found.defined()) return found;
+    std::int64_t const n = x.size(0);
+    at::Tensor numbers   = at::empty({n, places}, at::TensorOptions(at::kDouble));
+    double* number       = numbers.mutable_data_ptr<double>();
+    for (std::int64_t i = 0; i < n; ++i) {
+      random_stream draw = draws(what, i);
+      for (std::int64_t k = 0; k < places; ++k) *number++ = draw.uniform();
+    }
+    return (places == 1 ? numbers.view({n}) : numbers).to(x.device());
+  }
+
+  /// t in device memory, one double; undefined where the pass has only the host's value.
+  [[nodiscard]] at::Tensor t_on_device() const { return device == nullptr ? at::Tensor() : device->t_of(schedule); }
+  /// value * t, for a loss whose weight follows the schedule.
+  [[nodiscard]] at::Tensor times_t(at::Tensor const& value) const {
+    if (at::Tensor const there = t_on_device(); there.defined()) return value.mul(there.to(value.scalar_type()));
+    requires_host("t, read from the host");
+    return value.mul(t);
+  }
+
+ private:
+  void put(std::string_view name, at::Tensor value, bool scored) {
+    std::string whole = stage + std::string(name);
+    for (auto& each : outputs)
+      if (each.name == whole) {
+        each = {std::move(whole), std::move(value), scored};
+        return;
+      }
+    outputs.push_back({std::move(whole), std::move(value), scored});
+  }
+};
+
+/// Puts a stage before the names of a pass, for its lifetime.
+class stage_scope {
+ public:
+  stage_scope(pass& p, std::string_view name) : stage_(p.stage), before_(p.stage.size()) {
+    stage_ += name;
+    stage_ += '.';
+  }
+  stage_scope(stage_scope const&)            = delete;
+  stage_scope& operator=(stage_scope const&) = delete;
+  ~stage_scope() { stage_.resize(before_); }
+
+ private:
+  std::string& stage_;
+  std::size_t before_;
 };
 
 namespace detail {
 
 /// A network that takes the whole pass instead of the mode: a stack, or a network with a dropout layer.
-template <class Net>
-concept wants_pass = requires(Net const& net, at::Tensor const& x, pass& p) { net(x, p); };
+template <class Net, class Value = at::Tensor>
+concept wants_pass = requires(Net const& net, Value const& x, pass& p) { net(x, p); };
 
-template <class Net>
-at::Tensor run(Net const& net, at::Tensor const& x, pass& p) {
-  if constexpr (wants_pass<Net>) {
+template <class Net, class Value>
+auto run(Net const& net, Value const& x, pass& p) {
+  if constexpr (wants_pass<Net, Value>) {
     ++p.level;
-    at::Tensor const raw = net(x, p);
+    auto raw = net(x, p);
     --p.level;
     return raw;
   } else {

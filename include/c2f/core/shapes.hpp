@@ -3,6 +3,7 @@
 //   using input = c2f::image<3, 32, 32>;               // a batch is a tensor [N, 3, 32, 32]
 //   using wide  = c2f::widen<input, input::channels>;  // image<6, 32, 32>
 //   using small = c2f::strided<input, 3, 2, 1>;        // image<3, 16, 16>: output of a 3x3 window, stride 2, padding 1
+//   using levels = c2f::maps<c2f::image<8, 16, 16>, c2f::image<8, 8, 8>>;     // two maps, the levels of a pyramid
 //
 // The batch size is not part of a shape. A height or width that is only known at run time is c2f::dynamic; channels are always known,
 // because the parameters depend on them. No cost at run time. Errors: an invalid size is a compile error.
@@ -10,7 +11,9 @@
 
 #include <c2f/core/static_check.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <tuple>
 #include <type_traits>
 
 namespace c2f {
@@ -52,6 +55,14 @@ struct vector : detail::static_check<detail::check_vector_channels<Channels>()> 
   static constexpr std::int64_t channels = Channels > 0 ? Channels : 1;
 };
 
+/// Several shapes side by side, a tensor each (core/architecture.hpp, value_of): the levels of a feature pyramid, the frames of a video.
+template <class... S>
+struct maps {
+  static constexpr std::size_t count = sizeof...(S);
+  template <std::size_t I>
+  using at = std::tuple_element_t<I, std::tuple<S...>>;
+};
+
 namespace detail {
 /// The output of a layer that does not fit its input. Every layer accepts it, so that one mistake gives one error.
 struct wrong_shape {
@@ -68,6 +79,10 @@ template <class S>
 inline constexpr bool is_vector = is_wrong<S>;
 template <std::int64_t C>
 inline constexpr bool is_vector<vector<C>> = true;
+template <class S>
+inline constexpr bool is_maps = is_wrong<S>;
+template <class... S>
+inline constexpr bool is_maps<maps<S...>> = sizeof...(S) > 0 && (... && (is_image<S> || is_vector<S>));
 constexpr bool window_is_valid(std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t dilation) {
   return kernel >= 1 && stride >= 1 && padding >= 0 && dilation >= 1;
 }
@@ -84,9 +99,12 @@ template <class S>
 concept image_shape = detail::is_image<S>;
 template <class S>
 concept vector_shape = detail::is_vector<S>;
-/// A shape: an image or a vector.
+/// Several images or vectors: c2f::maps.
 template <class S>
-concept shape = image_shape<S> || vector_shape<S>;
+concept maps_shape = detail::is_maps<S>;
+/// A shape: an image, a vector, or several of them.
+template <class S>
+concept shape = image_shape<S> || vector_shape<S> || maps_shape<S>;
 
 namespace detail {
 // The input that a map layer assumes when its input is not a map.
@@ -128,5 +146,18 @@ inline constexpr bool same_size = std::is_same_v<A, B> || detail::is_wrong<A> ||
 template <std::int64_t C, std::int64_t H1, std::int64_t W1, std::int64_t H2, std::int64_t W2>
 inline constexpr bool same_size<image<C, H1, W1>, image<C, H2, W2>> =
     (H1 == H2 || H1 == dynamic || H2 == dynamic) && (W1 == W2 || W1 == dynamic || W2 == dynamic);
+template <class... A, class... B>
+  requires(sizeof...(A) == sizeof...(B))
+inline constexpr bool same_size<maps<A...>, maps<B...>> = (... && same_size<A, B>);
+
+namespace detail {
+constexpr bool at_most(std::int64_t size, std::int64_t most) { return size == dynamic || most == dynamic || size <= most; }
+}  // namespace detail
+/// Whether A is a map of B's channels that is as large as B or smaller: B at a fraction of its size.
+template <class A, class B>
+inline constexpr bool fraction_of = false;
+template <image_shape A, image_shape B>
+inline constexpr bool fraction_of<A, B> =
+    A::channels == B::channels && detail::at_most(A::height, B::height) && detail::at_most(A::width, B::width);
 
 }  // namespace c2f

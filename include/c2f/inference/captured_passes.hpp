@@ -1,4 +1,4 @@
-// c2f/inference/captured_passes.hpp: inference passes of a stack, captured and replayed where the accelerator has graph capture.
+// c2f/inference/captured_passes.hpp: inference passes of a model, captured and replayed where the accelerator has graph capture.
 //
 //   c2f::captured_passes<cifar100> passes(c2f::cuda::gpu(), {.bf16 = true});
 //   c2f::outputs const& outputs = passes(model, images);          // overwritten by the next pass of images of that size
@@ -13,7 +13,7 @@
 
 #include <c2f/execution/accelerator.hpp>
 #include <c2f/execution/streams.hpp>
-#include <c2f/task/stack.hpp>
+#include <c2f/task/model.hpp>
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty_like.h>
@@ -34,14 +34,16 @@ struct image_form {
   bool channels_last = true;
 };
 
-/// Passes of one stack, by image size; see the top of this file.
-template <class Task>
+/// Passes of one model, by image size; see the top of this file. T: a model, or the task of a stack.
+template <class T>
 class captured_passes {
  public:
+  using model_type = detail::model_of<T>;
+
   explicit captured_passes(accelerator on, image_form form = {}) : on_(on), form_(form) {}
 
   /// images [N, C, H, W] float. The outputs are valid until the next pass.
-  outputs const& operator()(stack<Task> const& model, at::Tensor const& images) {
+  outputs const& operator()(model_type const& model, at::Tensor const& images) {
     at::NoGradGuard const no_gradients;
     c10::DeviceGuard const here(on_.device);
     if (!captures_ || images.dim() != 4) return uncaptured_ = run(model, ready(images));
@@ -73,12 +75,12 @@ class captured_passes {
         .to(form_.bf16 ? at::kBFloat16 : at::kFloat)
         .contiguous(form_.channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
   }
-  [[nodiscard]] outputs run(stack<Task> const& model, at::Tensor const& images, bool captured = false) const {
+  [[nodiscard]] outputs run(model_type const& model, at::Tensor const& images, bool captured = false) const {
     with_fused const scope(on_.table);
     pass p{.capturing = captured};
-    return model(images, p);
+    return detail::run_model(model, images, p);
   }
-  void capture(stack<Task> const& model, one_size& of) {
+  void capture(model_type const& model, one_size& of) {
     side_stream const other(on_.device);  // the default stream cannot be captured
     capture_result made = warm_up_and_capture(on_, [this, &model, &of](bool captured) { of.result = run(model, of.images, captured); });
     of.work             = std::move(made.work);

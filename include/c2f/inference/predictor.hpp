@@ -1,8 +1,9 @@
-// c2f/inference/predictor.hpp: a trained stack, optimised for inference.
+// c2f/inference/predictor.hpp: a trained model, optimised for inference.
 //
 //   c2f::predictor<cifar100> predict(model);                                     // on the CPU
 //   c2f::predictor<cifar100> on_gpu(model, {.on = c2f::cuda::gpu(), .bf16 = true});
 //   auto [coarse, fine] = predict(images);                                       // raw outputs of both, as model(images, c2f::eval)
+//   at::Tensor maps = predict(images).output("coarse.attention");                // a side output
 //
 // Holds a copy of the model, without gradients, whose norms are folded into the convolutions before them (execution/folding.hpp); the
 // remaining bias, residual addition and ReLU are one kernel if there are fused operations. On an accelerator with graph capture
@@ -23,6 +24,7 @@
 #include <cstddef>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace c2f {
 
@@ -35,22 +37,24 @@ struct predictor_options {
 };
 
 // For an invalid task: the diagnostic was emitted by the check; follow-on errors are suppressed.
-template <class Task>
+template <class T>
 class predictor {
  public:
-  explicit predictor(stack<Task> const&, predictor_options const& = {}) {}
+  explicit predictor(detail::model_of<T> const&, predictor_options const& = {}) {}
   template <class... Any>
   outputs operator()(Any const&...) const {
     return {};
   }
 };
 
-/// A copy of a stack for inference.
-template <class Task>
-  requires detail::checked<Task>
-class predictor<Task> {
+/// A copy of a model for inference. T: a model, or the task of a stack.
+template <class T>
+  requires detail::valid_model<detail::model_of<T>>
+class predictor<T> {
  public:
-  explicit predictor(stack<Task> model, predictor_options const& options = {}) : model_(std::move(model)), options_(options) {
+  using model_type = detail::model_of<T>;
+
+  explicit predictor(model_type model, predictor_options const& options = {}) : model_(std::move(model)), options_(options) {
     at::NoGradGuard const no_gradients;
     move_to(model_, device());
     if (options_.channels_last) to_channels_last(model_);
@@ -65,8 +69,14 @@ class predictor<Task> {
   outputs operator()(at::Tensor const& images) {
     outputs const& found = passes_(model_, images);
     if (!passes_.captures()) return found;
-    outputs own{copy(found.coarse), copy(found.fine), {}};
-    own.answer = found.answer.is_same(found.fine) ? own.fine : found.answer.is_same(found.coarse) ? own.coarse : copy(found.answer);
+    std::vector<std::pair<at::Tensor, at::Tensor>> copies;  // equal tensors are copied once
+    auto const copy = [&](at::Tensor const& tensor) {
+      for (auto const& [from, to] : copies)
+        if (from.is_same(tensor)) return to;
+      return copies.emplace_back(tensor, tensor.defined() ? tensor.clone() : at::Tensor()).second;
+    };
+    outputs own{copy(found.coarse), copy(found.fine), copy(found.answer), {}};
+    for (auto const& [name, value, scored] : found.side) own.side.push_back({name, copy(value), scored});
     return own;
   }
 
@@ -78,7 +88,6 @@ class predictor<Task> {
 
  private:
   [[nodiscard]] at::Device device() const { return options_.on.device; }
-  static at::Tensor copy(at::Tensor const& answer) { return answer.defined() ? answer.clone() : at::Tensor(); }
 
   /// Disables TF32 for its lifetime: its rounding to ten bits is as large as the difference that `close` accepts.
   class exact_convolutions {
@@ -93,7 +102,7 @@ class predictor<Task> {
   };
 
   void fold() {
-    using input               = typename Task::input;
+    using input               = typename model_type::input;
     std::int64_t const height = input::height == dynamic ? 64 : input::height, width = input::width == dynamic ? 64 : input::width;
     at::Tensor const example = at::empty({2, input::channels, height, width}, at::TensorOptions(at::kFloat));
     random_stream random(1, purpose::synthesis, 0, 0);
@@ -102,19 +111,21 @@ class predictor<Task> {
     at::Tensor const x = example.to(device());
 
     exact_convolutions const exact;
-    stack<Task> whole = model_;
+    model_type whole = model_;
     folding folds;
     outputs before;
     {
       folding::scope const detect(folds);
       pass p;
-      before = model_(x, p);
+      before = detail::run_model(model_, x, p);
     }
     auto const* const table = options_.on.table;
     folded_                 = folds.apply(/*keep_shift=*/table != nullptr && table->bias_relu != nullptr);
     pass p;
-    outputs const after = model_(x, p);
-    if (!close(before.coarse, after.coarse) || !close(before.fine, after.fine)) {  // something else reads a convolution's output
+    outputs const after = detail::run_model(model_, x, p);
+    bool same           = close(before.coarse, after.coarse) && close(before.fine, after.fine) && close(before.answer, after.answer);
+    for (std::size_t i = 0; same && i < before.side.size(); ++i) same = close(before.side[i].value, after.side[i].value);
+    if (!same) {  // something else reads a convolution's output
       model_  = std::move(whole);
       folded_ = 0;
     }
@@ -122,13 +133,18 @@ class predictor<Task> {
   static bool close(at::Tensor const& a, at::Tensor const& b) {
     if (!a.defined()) return true;
     if (a.sizes() != b.sizes()) return false;
+    if (a.numel() == 0 || !a.is_floating_point()) return true;
     return a.sub(b).abs().max().le(a.abs().max().mul(1e-3).add(1e-5)).template item<bool>();
   }
 
-  stack<Task> model_;
+  model_type model_;
   predictor_options options_;
   std::int64_t folded_ = 0;
-  captured_passes<Task> passes_{options_.on, {options_.bf16, options_.channels_last}};
+  captured_passes<T> passes_{options_.on, {options_.bf16, options_.channels_last}};
 };
+template <class Task>
+predictor(stack<Task>, predictor_options const& = {}) -> predictor<Task>;
+template <class M>
+predictor(M, predictor_options const& = {}) -> predictor<M>;
 
 }  // namespace c2f

@@ -7,12 +7,14 @@
 //   prediction  [N, K, H, W], the softmax over K, or the sigmoid if K is 1
 //   truth       [N, H, W] int64 in 0 ... K-1 (0 and 1 if K is 1), or `Ignore`: pixels that losses and metrics ignore
 // In a truth used as conditioning, ignored pixels are 0 in every channel.
-// Ren et al. 2020, sections 3.1 and 4.3: "z = y^C", so encode::dense applies its two convolutions to the mask directly.
+// A network may end at a fraction of the image's size, as segmentation networks do: the stack resizes its logits bilinearly, with the
+// corners of pixels and not their centres aligned (align_corners=False). Ren et al. 2020, sections 3.1 and 4.3: "z = y^C", so encode::dense applies its two convolutions to the mask directly.
 // Errors: fewer than one class, or an `Ignore` that is a class, is a compile error.
 #pragma once
 
 #include <c2f/core/kind.hpp>
 #include <c2f/core/pass.hpp>
+#include <c2f/execution/try_fused.hpp>
 #include <c2f/fwd.hpp>
 #include <c2f/kinds/corrupt_mask.hpp>
 #include <c2f/loss/masked_cross_entropy.hpp>
@@ -20,6 +22,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/bincount.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/upsample_bilinear2d.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
@@ -71,6 +74,11 @@ struct dense : detail::static_check<detail::check_dense_classes<Classes>(), deta
     return truth.unsqueeze(1)
         .eq(at::arange(Classes, truth.options()).view({1, Classes, 1, 1}))
         .to(at::kFloat);  // ignored pixels have no class
+  }
+  /// Logits [N, K, h, w] -> [N, K, height, width], interpolated bilinearly.
+  static at::Tensor resized(at::Tensor const& raw, std::int64_t height, std::int64_t width) {
+    if (at::Tensor large = try_fused::upsample_bilinear(raw, height, width); large.defined()) return large;
+    return at::upsample_bilinear2d(raw, {height, width}, /*align_corners=*/false);
   }
   /// The label of every pixel, [N, H, W]: the most likely one; with one class, 1 if its probability is at least .5.
   static at::Tensor labels_of(at::Tensor const& raw) {

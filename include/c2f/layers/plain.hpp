@@ -18,7 +18,7 @@ struct identity {
   struct on {
     using output = In;
     C2F_MEMBERS();
-    at::Tensor operator()(at::Tensor const& x, mode) const { return x; }
+    value_of<In> operator()(value_of<In> const& x, mode) const { return x; }
   };
 };
 

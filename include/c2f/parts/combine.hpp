@@ -21,16 +21,19 @@
 
 namespace c2f {
 
-/// The result of a combine; both have the shape of the kind's raw output.
-struct combined {
-  at::Tensor answer;      ///< raw: the combined output of the stack
-  at::Tensor supervised;  ///< raw: the output that the fine loss supervises
+/// The result of a combine; both have the shape of the kind's raw output (Raw: an array where that is several maps).
+template <class Raw>
+struct basic_combined {
+  Raw answer;      ///< raw: the combined output of the stack
+  Raw supervised;  ///< raw: the output that the fine loss supervises
 };
+using combined = basic_combined<at::Tensor>;
 
-/// Requires: `on<Kind, F>` with `combine(features, coarse, fine, pass)`, a c2f::combined.
+/// Requires: `on<Kind, F>` with `combine(features, coarse, fine, pass)`, a c2f::combined (c2f::basic_combined for several maps).
 template <class C, class Kind, class F>
-concept combine_on = requires(typename C::template on<Kind, F> const& both, at::Tensor const& tensor, pass& p) {
-  { both(tensor, tensor, tensor, p) } -> std::convertible_to<combined>;
+concept combine_on = requires(typename C::template on<Kind, F> const& both, value_of<F> const& features,
+                              value_of<typename Kind::template output<F>> const& raw, pass& p) {
+  { both(features, raw, raw, p) } -> std::convertible_to<basic_combined<value_of<typename Kind::template output<F>>>>;
 };
 
 namespace combine {
@@ -40,7 +43,10 @@ struct fine {
   template <output_kind Kind, shape F>
   struct on {
     C2F_MEMBERS();
-    combined operator()(at::Tensor const&, at::Tensor const&, at::Tensor const& fine, pass&) const { return {fine, fine}; }
+    template <class X, class Raw>
+    basic_combined<Raw> operator()(X const&, Raw const&, Raw const& fine, pass&) const {
+      return {fine, fine};
+    }
   };
 };
 

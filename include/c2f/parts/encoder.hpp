@@ -22,12 +22,25 @@ namespace c2f {
 /// The output of an encoder that produces no z.
 struct no_map {};
 
-/// Requires: `on<Kind, Like>` with `output` (an image shape or no_map) and `g(y, x, pass)`, a tensor.
-template <class E, class Kind, class Like>
-concept encoder_on = requires(typename E::template on<Kind, Like> const& g, at::Tensor const& tensor, pass& p) {
-  typename E::template on<Kind, Like>::output;
-  { g(tensor, tensor, p) } -> std::convertible_to<at::Tensor>;
+namespace detail {
+template <class Kind, class Like>
+using raw_of = value_of<typename Kind::template output<Like>>;
+template <class Z>
+struct value_of_map {
+  using type = value_of<Z>;
 };
+template <>
+struct value_of_map<no_map> {
+  using type = at::Tensor;
+};
+}  // namespace detail
+
+/// Requires: `on<Kind, Like>` with `output` (a shape or no_map) and `g(y, x, pass)`, its value (undefined for no_map).
+template <class E, class Kind, class Like>
+concept encoder_on =
+    requires(typename E::template on<Kind, Like> const& g, detail::raw_of<Kind, Like> const& y, value_of<Like> const& x, pass& p) {
+      { g(y, x, p) } -> std::convertible_to<typename detail::value_of_map<typename E::template on<Kind, Like>::output>::type>;
+    };
 
 namespace encode {
 /// No z: the fine network reads the same input as the coarse network (CasNet).
@@ -36,7 +49,10 @@ struct none {
   struct on {
     using output = no_map;
     C2F_MEMBERS();
-    at::Tensor operator()(at::Tensor const&, at::Tensor const&, pass&) const { return {}; }
+    template <class Y, class X>
+    at::Tensor operator()(Y const&, X const&, pass&) const {
+      return {};
+    }
   };
 };
 }  // namespace encode

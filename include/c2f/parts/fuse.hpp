@@ -20,17 +20,18 @@
 
 namespace c2f {
 
-/// Requires: `on<X, Z>` with `output` (a shape) and `fuse(x, z, pass)`, a tensor.
+/// Requires: `on<X, Z>` with `output` (a shape) and `fuse(x, z, pass)`, its value.
 template <class F, class X, class Z>
-concept fuse_on = requires(typename F::template on<X, Z> const& joined, at::Tensor const& tensor, pass& p) {
+concept fuse_on = requires(typename F::template on<X, Z> const& joined, value_of<X> const& x,
+                           typename detail::value_of_map<Z>::type const& z, pass& p) {
   requires shape<typename F::template on<X, Z>::output>;
-  { joined(tensor, tensor, p) } -> std::convertible_to<at::Tensor>;
+  { joined(x, z, p) } -> std::convertible_to<value_of<typename F::template on<X, Z>::output>>;
 };
 
 namespace detail {
 /// The fine network's raw output, mapped back to the image's coordinates if the fuse moves pixels.
-template <class Fuse, class Joined>
-at::Tensor undone(Fuse const& fuse, at::Tensor const& raw, Joined const& joined) {
+template <class Fuse, class Raw, class Joined>
+Raw undone(Fuse const& fuse, Raw const& raw, Joined const& joined) {
   if constexpr (requires { fuse.undo(raw, joined); })
     return fuse.undo(raw, joined);
   else
@@ -62,7 +63,7 @@ struct concatenate {
   struct on<X, no_map> {
     using output = X;
     C2F_MEMBERS();
-    at::Tensor operator()(at::Tensor const& x, at::Tensor const&, pass&) const { return x; }
+    value_of<X> operator()(value_of<X> const& x, at::Tensor const&, pass&) const { return x; }
   };
 };
 

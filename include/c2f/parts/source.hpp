@@ -52,7 +52,8 @@ struct sample {
       std::int64_t const count = prediction.size(0);
       std::vector<std::int64_t> sizes(static_cast<std::size_t>(prediction.dim()), 1);
       sizes[0] = count;
-      if (at::Tensor const drawn = on_device(p); drawn.defined()) return at::where(drawn.gt(p.device->t).view(sizes), truth, prediction);
+      if (at::Tensor const t = p.t_on_device(); t.defined())
+        if (at::Tensor const drawn = on_device(p); drawn.defined()) return at::where(drawn.gt(t).view(sizes), truth, prediction);
       if (p.t <= 0) return truth;
       if (p.t >= 1) return prediction;
       at::Tensor use_truth = at::empty({count}, at::TensorOptions().dtype(at::kBool));
@@ -65,11 +66,14 @@ struct sample {
     at::Tensor fused(at::Tensor const& raw, pass& p) const
       requires requires { requires Kind::one_hot; }
     {
-      return p.device == nullptr ? at::Tensor() : try_fused::sample_source(raw, p.truth, on_device(p), p.device->t);
+      at::Tensor const t = p.t_on_device(), drawn = on_device(p);
+      return t.defined() && drawn.defined() ? try_fused::sample_source(raw, p.truth, drawn, t) : at::Tensor();
     }
 
    private:
-    static at::Tensor on_device(pass const& p) { return p.device == nullptr ? at::Tensor() : p.device->uniform_at(p.level); }
+    static at::Tensor on_device(pass const& p) {
+      return p.device == nullptr ? at::Tensor() : p.device->uniform_of({p.here(purpose::source)});
+    }
   };
 };
 
@@ -79,7 +83,8 @@ struct mean {
   struct on {
     C2F_MEMBERS();
     at::Tensor operator()(at::Tensor const& prediction, at::Tensor const& truth, pass& p) const {
-      if (p.device != nullptr) return truth.lerp(prediction, p.device->t.to(truth.scalar_type()));
+      if (at::Tensor const t = p.t_on_device(); t.defined()) return truth.lerp(prediction, t.to(truth.scalar_type()));
+      p.requires_host("c2f::source::mean, which reads t");
       return truth.mul(1 - p.t).add(prediction, p.t);
     }
   };

@@ -141,7 +141,7 @@ void train_on(stack<Task>& model, Split const& base, data::episode_options const
       model(queries, query_pass);
     });
     c2f::detail::run_epochs(
-        training, recipe, episodes,
+        training, &t_at<typename stack<Task>::schedule>, recipe, episodes,
         [&](std::int64_t epoch, std::int64_t i) {
           if (i % recipe.accumulate() == 0) supports.clear();
           return read(epoch * episodes + i);

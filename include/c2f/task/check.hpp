@@ -48,14 +48,15 @@ template <class Task, class Got, class Wanted>
 consteval bool check_same_kind() {
   static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>,
                 "the coarse and the fine network predict different kinds; give both the same 'kind', since the fine one corrects the "
-                "coarse one's prediction");
+                "coarse one's prediction, or kinds with the same 'prediction'");
   return false;
 }
 template <class Task, class Got>
 consteval bool check_share() {
   static_assert(
       mismatch<in_task<Task>, got<Got>>,
-      "the task's share cannot be put on its input; write c2f::share::nothing, c2f::share::features<backbone> or c2f::share::weights");
+      "the task's share cannot be put on its input; write c2f::share::nothing, c2f::share::features<backbone>, "
+      "c2f::share::backbone<backbone>, c2f::share::ending<layers> or c2f::share::weights");
   return false;
 }
 template <class Task, class Got>
@@ -128,8 +129,8 @@ consteval bool check_fuse_serves() {
 template <class Task, class Got, class Wanted>
 consteval bool check_one_network() {
   static_assert(mismatch<in_task<Task>, got<Got>, wanted<Wanted>>,
-                "c2f::share::weights needs a fuse that keeps the image's shape, since one network reads both; write 'using fuse = "
-                "c2f::fuse::multiply;'");
+                "the task's share runs one network on the image and on what the fuse gives, so the fuse must keep the image's shape; "
+                "write 'using fuse = c2f::fuse::multiply;'");
   return false;
 }
 template <class Task, class Got, class Wanted>
@@ -201,61 +202,119 @@ consteval bool check_weights() {
   return false;
 }
 
+template <class Task, class Got>
+consteval bool check_ending() {
+  static_assert(mismatch<in_task<Task>, got<Got>>,
+                "the layers of c2f::share::ending cannot be put on what the networks give; write layers that fit the outputs of both");
+  return false;
+}
+
+/// Whether a network whose output is Out ends as its kind wants: in that shape, or at a fraction of its size where the kind can resize.
+template <class Kind, class Out, class Wanted>
+inline constexpr bool ends_in =
+    same_size<Out, Wanted> || (fraction_of<Out, Wanted> && requires(at::Tensor const& raw) { Kind::resized(raw, 1, 1); });
+
+/// The output of a network, after the ending that the networks share.
+template <class Share, class Out>
+struct after_ending {
+  static constexpr bool fits = true;
+  using type                 = Out;
+};
+template <has_ending Share, class Out>
+struct after_ending<Share, Out> {
+  static constexpr bool fits = false;
+  using type                 = Out;
+};
+template <has_ending Share, class Out>
+  requires architecture_on<typename Share::end, Out>
+struct after_ending<Share, Out> {
+  static constexpr bool fits = true;
+  using type                 = typename network_on<typename Share::end, Out>::output;
+};
+
 /// Whether a layer of this network does not fit its input, for which a diagnostic was emitted.
 template <class Net, class In>
 inline constexpr bool already_diagnosed = std::same_as<typename network_on<Net, In>::output, wrong_shape>;
+
+// The fine network, which reads `Read`, and what is around it.
+template <class T, class Seen, class Z, class Read>
+consteval bool check_fine_stage() {
+  using C           = complete<T>;
+  using features    = typename network_on<typename C::share, typename C::input>::output;
+  using kind        = typename C::kind;
+  using coarse_kind = typename C::coarse_kind;
+  using kind_output = typename kind::template output<typename C::input>;
+  if constexpr (!architecture_on<typename C::fine, Read>) {
+    return check_fine_architecture<T, typename C::fine>();
+  } else if constexpr (already_diagnosed<typename C::fine, Read>) {
+    return false;
+  } else {
+    using ended = after_ending<typename C::share, typename network_on<typename C::fine, Read>::output>;
+    if constexpr (!ended::fits) {
+      return check_ending<T, typename network_on<typename C::fine, Read>::output>();
+    } else if constexpr (!ends_in<kind, typename ended::type, kind_output>) {
+      return check_fine_output<T, typename ended::type, kind_output>();
+    } else if constexpr (supervised_kind<coarse_kind> && !requires(at::Tensor const& raw) { C::predict::template of<coarse_kind>(raw); }) {
+      return check_predict<T, typename C::predict>();
+    } else if constexpr (supervised_kind<coarse_kind> && !source_on<typename C::source, coarse_kind>) {
+      return check_source<T, typename C::source>();
+    } else if constexpr (!combine_on<typename C::combine, kind, features>) {
+      return check_combine<T, typename C::combine>();
+    } else if constexpr (!walkable<typename C::encoder::template on<coarse_kind, Seen>>) {
+      return check_members<typename C::encoder>();
+    } else if constexpr (!walkable<network_on<typename C::fine, Read>>) {
+      return check_members<typename C::fine>();
+    } else if constexpr (!walkable<typename C::fuse::template on<Seen, Z>>) {
+      return check_members<typename C::fuse>();
+    } else if constexpr (!walkable<typename C::source::template on<coarse_kind>>) {
+      return check_members<typename C::source>();
+    } else if constexpr (!walkable<typename C::combine::template on<kind, features>>) {
+      return check_members<typename C::combine>();
+    } else {
+      return true;
+    }
+  }
+}
 
 // The parts of the fine stage, after the input, the coarse network, the loss, refine and the schedule were checked.
 template <class T>
 consteval bool check_parts() {
   using C           = complete<T>;
   using features    = typename network_on<typename C::share, typename C::input>::output;
-  using kind        = typename C::kind;
-  using kind_output = typename kind::template output<typename C::input>;
+  using seen        = std::conditional_t<runs_twice<typename C::share>, typename C::input, features>;  // what the fuse joins with z
+  using coarse_kind = typename C::coarse_kind;
   if constexpr (C::refine::rounds == 0) {
     return true;  // the baseline: no fine network and no parts for it
-  } else if constexpr (!encoder_on<typename C::encoder, kind, features>) {
-    return check_encoder<T, typename C::encoder, kind>();
+  } else if constexpr (!encoder_on<typename C::encoder, coarse_kind, seen>) {
+    return check_encoder<T, typename C::encoder, coarse_kind>();
   } else {
-    using z = typename C::encoder::template on<kind, features>::output;
-    if constexpr (!fuse_on<typename C::fuse, features, z>) {
-      return check_fuse<T, z, features>();
-    } else if constexpr (!serves_kind<typename C::fuse, kind>) {
-      return check_fuse_serves<T, typename C::fuse, kind>();
+    using z = typename C::encoder::template on<coarse_kind, seen>::output;
+    if constexpr (!fuse_on<typename C::fuse, seen, z>) {
+      return check_fuse<T, z, seen>();
+    } else if constexpr (!serves_kind<typename C::fuse, coarse_kind>) {
+      return check_fuse_serves<T, typename C::fuse, coarse_kind>();
     } else {
-      using joined = typename C::fuse::template on<features, z>::output;
+      using joined = typename C::fuse::template on<seen, z>::output;
       if constexpr (C::share::one_network && !std::same_as<typename C::coarse, typename C::fine>) {
         return check_same_network<T, typename C::fine, typename C::coarse>();
-      } else if constexpr (C::share::one_network && !std::same_as<joined, features>) {
-        return check_one_network<T, joined, features>();
-      } else if constexpr (!architecture_on<typename C::fine, joined>) {
-        return check_fine_architecture<T, typename C::fine>();
-      } else if constexpr (already_diagnosed<typename C::fine, joined>) {
-        return false;
-      } else if constexpr (!same_size<typename network_on<typename C::fine, joined>::output, kind_output>) {
-        return check_fine_output<T, typename network_on<typename C::fine, joined>::output, kind_output>();
-      } else if constexpr (!requires(at::Tensor const& raw) { C::predict::template of<kind>(raw); }) {
-        return check_predict<T, typename C::predict>();
-      } else if constexpr (!source_on<typename C::source, kind>) {
-        return check_source<T, typename C::source>();
-      } else if constexpr (!combine_on<typename C::combine, kind, features>) {
-        return check_combine<T, typename C::combine>();
-      } else if constexpr (!walkable<typename C::encoder::template on<kind, features>>) {
-        return check_members<typename C::encoder>();
-      } else if constexpr (!walkable<network_on<typename C::fine, joined>>) {
-        return check_members<typename C::fine>();
-      } else if constexpr (!walkable<typename C::fuse::template on<features, z>>) {
-        return check_members<typename C::fuse>();
-      } else if constexpr (!walkable<typename C::source::template on<kind>>) {
-        return check_members<typename C::source>();
-      } else if constexpr (!walkable<typename C::combine::template on<kind, features>>) {
-        return check_members<typename C::combine>();
+      } else if constexpr ((C::share::one_network || runs_twice<typename C::share>) && !std::same_as<joined, seen>) {
+        return check_one_network<T, joined, seen>();
       } else {
-        return true;
+        return check_fine_stage<T, seen, z, std::conditional_t<runs_twice<typename C::share>, features, joined>>();
       }
     }
   }
 }
+
+template <class C>
+using coarse_output = typename after_ending<
+    typename C::share, typename network_on<typename C::coarse, typename network_on<typename C::share, typename C::input>::output>::output>::type;
+template <class Loss>
+concept is_loss = requires(at::Tensor const& raw) {
+  { Loss::of(raw, raw) } -> std::convertible_to<at::Tensor>;
+} || requires(at::Tensor const& raw, pass const& p) {
+  { Loss::of(raw, raw, p) } -> std::convertible_to<at::Tensor>;
+};
 
 template <class T>
 consteval bool check() {
@@ -275,13 +334,13 @@ consteval bool check() {
     return check_no_weights<T, typename T::weights>();
   } else {
     using C = complete<T>;
-    if constexpr (!std::same_as<typename C::coarse::kind, typename C::fine::kind>) {
+    if constexpr (!same_prediction<typename C::coarse::kind, typename C::fine::kind>) {
       return check_same_kind<T, typename C::fine::kind, typename C::coarse::kind>();
     } else if constexpr (!share_on<typename C::share, typename C::input>) {
       return check_share<T, typename C::share>();
     } else {
       using features    = typename network_on<typename C::share, typename C::input>::output;
-      using kind_output = typename C::kind::template output<typename C::input>;
+      using kind_output = typename C::coarse_kind::template output<typename C::input>;
       if constexpr (already_diagnosed<typename C::share, typename C::input>) {
         return false;
       } else if constexpr (!architecture_on<typename C::coarse, features>) {
@@ -292,13 +351,13 @@ consteval bool check() {
         return check_members<typename C::share>();
       } else if constexpr (!walkable<network_on<typename C::coarse, features>>) {
         return check_members<typename C::coarse>();
-      } else if constexpr (!same_size<typename network_on<typename C::coarse, features>::output, kind_output>) {
-        return check_coarse_output<T, typename network_on<typename C::coarse, features>::output, kind_output>();
-      } else if constexpr (!requires(at::Tensor const& raw) {
-                             { C::loss::of(raw, raw) } -> std::convertible_to<at::Tensor>;
-                           }) {
+      } else if constexpr (!after_ending<typename C::share, typename network_on<typename C::coarse, features>::output>::fits) {
+        return check_ending<T, typename network_on<typename C::coarse, features>::output>();
+      } else if constexpr (!ends_in<typename C::coarse_kind, coarse_output<C>, kind_output>) {
+        return check_coarse_output<T, coarse_output<C>, kind_output>();
+      } else if constexpr (supervised_kind<typename C::kind> && !is_loss<typename C::loss>) {
         return check_loss<T, typename C::loss>();
-      } else if constexpr (!serves_kind<typename C::loss, typename C::kind>) {
+      } else if constexpr (supervised_kind<typename C::kind> && !serves_kind<typename C::loss, typename C::kind>) {
         return check_loss_serves<T, typename C::loss, typename C::kind>();
       } else if constexpr (!(requires {
                              { C::loss_weights::coarse + C::loss_weights::fine } -> std::convertible_to<double>;

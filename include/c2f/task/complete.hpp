@@ -87,6 +87,22 @@ C2F_DETAIL_PART(loss_weights);
 #undef C2F_DETAIL_PART
 
 template <class T>
+inline constexpr bool has_no_fine = requires { requires T::refine::rounds == 0; };
+
+/// The loss of a kind that nobody supervises.
+struct no_loss {};
+template <class Kind>
+struct loss_of_kind {
+  using type = no_loss;
+};
+template <supervised_kind Kind>
+struct loss_of_kind<Kind> {
+  using type = typename Kind::default_loss;
+};
+template <class Kind>
+using default_loss_of = typename loss_of_kind<Kind>::type;
+
+template <class T>
 consteval char const* name_of() {
   if constexpr (requires {
                   { T::name } -> std::convertible_to<char const*>;
@@ -105,19 +121,22 @@ struct complete {
   using input                       = typename T::input;
   using coarse                      = typename detail::both_networks<typename T::network>::coarse;
   using fine                        = typename detail::both_networks<typename T::network>::fine;
-  using kind                        = typename coarse::kind;
+  /// What the stack predicts: the kind of the fine network, or of the coarse one where there is no other.
+  using kind                        = typename std::conditional_t<detail::has_no_fine<T>, coarse, fine>::kind;
+  using coarse_kind                 = typename coarse::kind;  ///< another kind only if both have the same sort of prediction
 
   /// The parts, each with `type` and `given`: whether the task has the member.
   struct parts {
     using schedule     = detail::schedule_part<T, c2f::schedule::ramp<0.5, 0.6, by::fraction>>;
-    using encoder      = detail::encoder_part<T, typename kind::default_encoder>;
+    using encoder      = detail::encoder_part<T, typename coarse_kind::default_encoder>;
     using predict      = detail::predict_part<T, c2f::predict::probabilities>;
     using source       = detail::source_part<T, c2f::source::sample>;
     using share        = detail::share_part<T, c2f::share::nothing>;
     using fuse         = detail::fuse_part<T, c2f::fuse::concatenate>;
     using combine      = detail::combine_part<T, c2f::combine::fine>;
     using refine       = detail::refine_part<T, c2f::refine::once>;
-    using loss         = detail::loss_part<T, typename kind::default_loss>;
+    using loss         = detail::loss_part<T, detail::default_loss_of<kind>>;
+    using coarse_loss  = detail::loss_part<T, detail::default_loss_of<coarse_kind>>;
     using loss_weights = detail::loss_weights_part<T, c2f::loss_weights<1.0, 1.0>>;
   };
   using schedule     = typename parts::schedule::type;
@@ -129,6 +148,7 @@ struct complete {
   using combine      = typename parts::combine::type;
   using refine       = typename parts::refine::type;
   using loss         = typename parts::loss::type;
+  using coarse_loss  = typename parts::coarse_loss::type;
   using loss_weights = typename parts::loss_weights::type;
 };
 

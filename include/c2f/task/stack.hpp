@@ -12,8 +12,12 @@
 //   loss = L(yC, truth) + L(combine's supervised output, truth) + losses added by parts        (task/training_loss.hpp)
 // images are [N, C, H, W] of the task's input. At inference the conditioning ỹ is the prediction. Outputs are raw; `outputs::answer` is y.
 //
-// A stack is itself an architecture with a kind, so it can be the coarse network of another stack; the inner one then adds its losses to
-// the same pass. Initial values are a function of (seed, path). Copying copies the tensors.
+// A stack is itself an architecture with a kind, so it can be the coarse network of another stack (docs/stages.md): three stages are a stack
+// of two as the coarse network of a third. The inner stack has its own source, and its own schedule in a training. It supervises its own
+// outputs; the outer stack adds only the loss of its fine output, and its loss_weights::coarse scales the losses of the inner one. Names of
+// its losses and side outputs begin with "coarse.".
+//
+// Initial values are a function of (seed, path). Copying copies the tensors. A stack is a model (task/model.hpp).
 //
 // Cost: the two networks, the encoder and the fuse. Errors: images of the wrong size are a c2f::input_error; c2f::train without a pass is
 // a c2f::error.
@@ -24,21 +28,34 @@
 #include <c2f/task/task.hpp>
 #include <c2f/task/training_loss.hpp>
 
+#include <algorithm>
+#include <array>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace c2f {
 
 /// The raw outputs of a pass, each in the output shape of the kind ([N, K] logits for class_vector<K>, [N, 4K] for boxes<K>, [N, K, H, W]
-/// for dense<K>), on the device of the images. Binds as [coarse, fine].
-struct outputs {
-  at::Tensor coarse;
-  at::Tensor fine;    ///< undefined when there is no fine network
-  at::Tensor answer;  ///< the combined output (parts/combine.hpp); the coarse one if there is no fine network
-  operator at::Tensor const&() const { return answer; }
+/// for dense<K>; an array of tensors where that is several maps), on the device of the images. Binds as [coarse, fine].
+template <class Raw>
+struct basic_outputs {
+  Raw coarse;
+  Raw fine;                          ///< undefined when there is no fine network
+  Raw answer;                        ///< the combined output (parts/combine.hpp); the coarse one if there is no fine network
+  std::vector<side_output> side{};   ///< side outputs of the pass; at inference also what evaluations score, by stage
+  operator Raw const&() const { return answer; }
+  /// A side output by its name, such as "coarse.attention"; undefined if there is none.
+  [[nodiscard]] at::Tensor output(std::string_view name) const {
+    for (auto const& each : side)
+      if (each.name == name) return each.value;
+    return {};
+  }
 };
-template <std::size_t I>
-at::Tensor const& get(outputs const& both) {
+using outputs = basic_outputs<at::Tensor>;
+template <std::size_t I, class Raw>
+Raw const& get(basic_outputs<Raw> const& both) {
   if constexpr (I == 0)
     return both.coarse;
   else
@@ -52,6 +69,15 @@ struct absent {
   C2F_MEMBERS();
 };
 
+template <class Share, class Raw>
+struct ending_on {
+  using type = absent;
+};
+template <has_ending Share, class Raw>
+struct ending_on<Share, Raw> {
+  using type = network_on<typename Share::end, Raw>;
+};
+
 template <class C, shape In, bool HasFine>
 struct parts_on {
   using features = typename network_on<typename C::share, In>::output;
@@ -61,14 +87,25 @@ struct parts_on {
   using fine     = absent;
   using combine  = absent;
 };
+template <class Share, class Joined>
+struct read_by_fine {
+  using type = Joined;
+};
+template <class Share, class Joined>
+  requires runs_twice<Share>
+struct read_by_fine<Share, Joined> {
+  using type = typename network_on<Share, Joined>::output;
+};
 template <class C, shape In>
 struct parts_on<C, In, true> {
   using features = typename network_on<typename C::share, In>::output;
-  using encoder  = typename C::encoder::template on<typename C::kind, features>;
-  using source   = typename C::source::template on<typename C::kind>;
-  using fuse     = typename C::fuse::template on<features, typename encoder::output>;
+  using seen     = std::conditional_t<runs_twice<typename C::share>, In, features>;  ///< what the fuse joins with z
+  using encoder  = typename C::encoder::template on<typename C::coarse_kind, seen>;
+  using source   = typename C::source::template on<typename C::coarse_kind>;
+  using fuse     = typename C::fuse::template on<seen, typename encoder::output>;
   using joined   = typename fuse::output;
-  using fine     = std::conditional_t<C::share::one_network, absent, network_on<typename C::fine, joined>>;
+  using read     = typename read_by_fine<typename C::share, joined>::type;  ///< the input of the fine network
+  using fine     = std::conditional_t<C::share::one_network, absent, network_on<typename C::fine, read>>;
   using combine  = typename C::combine::template on<typename C::kind, features>;
 };
 
@@ -79,59 +116,116 @@ concept fuses_tiny_map = own_member<&Encoder::tiny, Encoder> && own_member<&Fuse
                            { fuse.concat_broadcast(tensor, encoder.tiny(tensor, tensor, p)) } -> std::same_as<at::Tensor>;
                          };
 
+/// Makes a stack in a stack run at its own level and with t of its own schedule, for its lifetime.
+class nested_scope {
+ public:
+  nested_scope(pass& p, std::uint32_t level, t_function schedule) : pass_(p), level_(p.level), schedule_(p.schedule), t_(p.t) {
+    p.level = level;
+    if (schedule == nullptr) return;
+    p.schedule = schedule;
+    if (p.now) p.t = schedule(*p.now);
+  }
+  nested_scope(nested_scope const&)            = delete;
+  nested_scope& operator=(nested_scope const&) = delete;
+  ~nested_scope() { pass_.level = level_, pass_.schedule = schedule_, pass_.t = t_; }
+
+ private:
+  pass& pass_;
+  std::uint32_t level_;
+  t_function schedule_;
+  double t_;
+};
+/// The places of a nested stack; each draws its own random numbers.
+enum class place : std::uint32_t { coarse = 1, fine = 2, share = 3 };
+
 template <class Task, shape In>
 struct stack_on {
-  using completed                   = complete<Task>;
-  using kind                        = typename completed::kind;
-  using output                      = typename kind::template output<In>;
-  static constexpr bool has_fine    = completed::refine::rounds > 0;
-  static constexpr bool one_network = completed::share::one_network;
-  using parts                       = parts_on<completed, In, has_fine>;
+  using completed                         = complete<Task>;
+  using input                             = In;
+  using kind                              = typename completed::kind;
+  using schedule                          = typename completed::schedule;
+  using output                            = typename kind::template output<In>;
+  static constexpr char const* name       = completed::name;
+  static constexpr bool has_fine          = completed::refine::rounds > 0;
+  static constexpr bool one_network       = completed::share::one_network;
+  static constexpr bool twice             = runs_twice<typename completed::share>;
+  static constexpr bool supervises_itself = true;
+  using parts                             = parts_on<completed, In, has_fine>;
+  using raw                               = value_of<output>;
+  using outputs                           = basic_outputs<raw>;
+  using coarse_network                    = network_on<typename completed::coarse, typename parts::features>;
 
   network_on<typename completed::share, In> share;
-  network_on<typename completed::coarse, typename parts::features> coarse;
+  coarse_network coarse;
   typename parts::source source;
   typename parts::encoder encoder;
   typename parts::fuse fuse;
   typename parts::fine fine;  ///< absent if one network is used for both
   typename parts::combine combine;
-  C2F_MEMBERS(share, coarse, source, encoder, fuse, fine, combine);
+  typename ending_on<typename completed::share, typename coarse_network::output>::type end;
+  C2F_MEMBERS(share, coarse, source, encoder, fuse, fine, combine, end);
 
   /// One pass; in training it needs p.truth and adds its losses to p.
-  outputs operator()(at::Tensor const& x, pass& p) const {
+  outputs operator()(value_of<In> const& x, pass& p) const {
     check_size(x);
-    using C            = completed;
-    at::Tensor const f = run(share, x, p);
-    outputs both{run(coarse, f, p), {}, {}};
+    using C                 = completed;
+    auto const f            = run_stage<place::share>(twice ? "coarse" : "share", share, x, p);
+    std::size_t const first = p.losses.size();
+    outputs both{ended(full_size<typename C::coarse_kind>(run_stage<place::coarse>("coarse", coarse, f, p), x), p), {}, {}};
     both.answer = both.coarse;
-    if (p.training()) add_supervised_loss<typename C::loss>(p, "coarse", both.coarse, C::loss_weights::coarse);
+    if (p.training()) supervise<typename C::coarse_loss, coarse_network>(p, "coarse", both.coarse, C::loss_weights::coarse, first);
     if constexpr (has_fine) {
-      both.fine = run_fine(f, p.training() ? training_conditioning(both.coarse, p) : C::predict::template of<kind>(both.coarse), p);
-      if (!p.training() && C::refine::rounds > 1) refine(f, both, p);
-      combined const joined = combine(f, both.coarse, both.fine, p);
-      both.answer           = joined.answer;
-      if (p.training()) add_supervised_loss<typename C::loss>(p, "fine", joined.supervised, C::loss_weights::fine);
+      auto const& seen = [&]() -> auto const& {
+        if constexpr (twice)
+          return x;
+        else
+          return f;
+      }();
+      std::size_t const second = p.losses.size();
+      both.fine                = full_size<kind>(run_fine(seen, conditioning_of(both.coarse, p), p), x);
+      if constexpr (C::refine::rounds > 1)
+        if (!p.training()) refine(seen, both, x, p);
+      auto const joined = combine(f, both.coarse, both.fine, p);
+      both.answer       = joined.answer;
+      if (p.training()) {
+        if (one_network || !is_same(joined.supervised, both.fine))
+          supervise<typename C::loss, absent>(p, "fine", joined.supervised, C::loss_weights::fine, second);
+        else
+          supervise<typename C::loss, typename parts::fine>(p, "fine", joined.supervised, C::loss_weights::fine, second);
+      }
     }
+    if (!p.training()) add_scored_outputs(both, p);
+    if (p.stage.empty()) both.side = p.outputs;
     return both;
   }
 
-  outputs operator()(at::Tensor const& x, mode m) const {
+  outputs operator()(value_of<In> const& x, mode m) const {
     pass p{.mode = m};
     if (m == train)
       throw error("a stack trains on a truth; call it with c2f::pass{.mode = c2f::train, .truth = ..., .t = ...} instead of c2f::train");
     return (*this)(x, p);
   }
 
-  /// The fine network's raw output, conditioned on `conditioning`, a prediction.
-  at::Tensor run_fine(at::Tensor const& f, at::Tensor const& conditioning, pass& p) const
+  /// The fine network's raw output, conditioned on `conditioning`, a prediction. f: what the fuse joins with z, the features or, where a
+  /// shared backbone runs twice, the image.
+  template <class F, class Conditioning>
+  raw run_fine(F const& f, Conditioning const& conditioning, pass& p) const
     requires has_fine
   {
-    p.conditioning         = conditioning;
+    if constexpr (std::same_as<Conditioning, at::Tensor>) p.conditioning = conditioning;
     auto const run_network = [&](auto const& joined) {
-      if constexpr (one_network)
-        return undone(fuse, run(coarse, joined, p), joined);
+      auto const found = [&] {
+        if constexpr (one_network)
+          return run_stage<place::fine>("fine", coarse, joined, p);
+        else if constexpr (twice)
+          return run_stage<place::fine>("fine", fine, run_stage<place::share>("fine", share, joined, p), p);
+        else
+          return run_stage<place::fine>("fine", fine, joined, p);
+      }();
+      if constexpr (requires { fuse.undo(found, joined); })
+        return ended(undone(fuse, full_size<kind>(found, joined), joined), p);
       else
-        return undone(fuse, run(fine, joined, p), joined);
+        return ended(found, p);
     };
     if constexpr (fuses_tiny_map<typename parts::encoder, typename parts::fuse>) {
       at::Tensor const tiny = encoder.tiny(conditioning, f, p), joined = fuse.concat_broadcast(f, tiny);
@@ -143,22 +237,85 @@ struct stack_on {
   }
 
  private:
-  // The conditioning ỹ in training.
-  at::Tensor training_conditioning(at::Tensor const& raw, pass& p) const {
-    if constexpr (std::same_as<typename completed::predict, predict::probabilities> && requires { source.fused(raw, p); })
-      if (at::Tensor conditioning = source.fused(raw, p); conditioning.defined()) return conditioning;
-    at::Tensor const prediction = completed::predict::template of<kind>(raw);
-    return source(prediction, kind::from_truth(p.truth).to(prediction.scalar_type()), p);
+  // Runs a network of the stack, with the name of its stage.
+  template <place Place, class Net, class Value>
+  static auto run_stage(char const* stage, Net const& net, Value const& x, pass& p) {
+    using value = value_of<typename Net::output>;
+    stage_scope const names(p, stage);
+    [[maybe_unused]] std::size_t const before = p.outputs.size();
+    if constexpr (requires { typename Net::completed; }) {  // a stack
+      constexpr t_function own = Net::has_fine ? &t_at<typename Net::schedule> : nullptr;
+      nested_scope const nested(p, 3 * p.level + static_cast<std::uint32_t>(Place), own);
+      value found = net(x, p);
+      if constexpr (!std::same_as<typename Net::kind, kind>)  // metrics of this stack's kind do not fit them
+        for (std::size_t i = before; i < p.outputs.size(); ++i) p.outputs[i].scored = false;
+      return found;
+    } else {
+      value found = run(net, x, p);
+      return found;
+    }
+  }
+  // What evaluations score. In a nested stack its answer is left out, since it is the outer stack's output of that stage.
+  static void add_scored_outputs(outputs const& both, pass& p) {
+    if constexpr (std::same_as<raw, at::Tensor> && supervised_kind<kind>) {
+      auto const add = [&](char const* stage, at::Tensor const& found) {
+        if (p.stage.empty() || !found.is_same(both.answer)) p.add_scored_output(stage, found);
+      };
+      if constexpr (std::same_as<typename completed::coarse_kind, kind>) add("coarse", both.coarse);
+      if constexpr (has_fine) {
+        add("fine", both.fine);
+        if (p.stage.empty() && !both.answer.is_same(both.coarse) && !both.answer.is_same(both.fine)) add("answer", both.answer);
+      }
+    }
+  }
+  // A network may end at a fraction of the size of x.
+  template <class Kind, class Raw, class X>
+  static Raw full_size(Raw const& found, X const& x) {
+    if constexpr (std::is_convertible_v<X const&, at::Tensor const&>)
+      return sized_as<Kind>(found, x);
+    else
+      return found;
+  }
+  template <class Raw>
+  raw ended(Raw const& found, pass& p) const {
+    if constexpr (has_ending<typename completed::share>)
+      return run(end, found, p);
+    else
+      return found;
+  }
+  // Adds the loss of an output, or weighs those that its network, which supervises itself, has added since number `first`.
+  template <class Loss, class Net, class Raw>
+  static void supervise(pass& p, char const* stage, Raw const& found, double weight, std::size_t first) {
+    if constexpr (detail::supervises_itself<Net>)
+      scale_losses(p, first, weight);
+    else if constexpr (supervised_kind<kind>)
+      add_supervised_loss<Loss>(p, stage, found, weight);
+  }
+  // The conditioning ỹ.
+  template <class Raw>
+  auto conditioning_of(Raw const& found, pass& p) const {
+    if constexpr (!supervised_kind<typename completed::coarse_kind>)
+      return found;
+    else
+      return p.training() ? training_conditioning(found, p) : completed::predict::template of<typename completed::coarse_kind>(found);
+  }
+  at::Tensor training_conditioning(at::Tensor const& found, pass& p) const {
+    using coarse_kind = typename completed::coarse_kind;
+    if constexpr (std::same_as<typename completed::predict, predict::probabilities> && requires { source.fused(found, p); })
+      if (at::Tensor conditioning = source.fused(found, p); conditioning.defined()) return conditioning;
+    at::Tensor const prediction = completed::predict::template of<coarse_kind>(found);
+    return source(prediction, coarse_kind::from_truth(p.truth).to(prediction.scalar_type()), p);
   }
   // The rounds after the first, each conditioned on the previous prediction.
-  void refine(at::Tensor const& f, outputs& both, pass& p) const {
+  template <class F>
+  void refine(F const& f, outputs& both, value_of<In> const& x, pass& p) const {
     using C           = completed;
     at::Tensor active = disagree(both.coarse, both.fine);  // the samples that need another round; undefined: all
     if (active.defined()) p.requires_host("c2f::refine::until, which decides on the host after every round whether another one follows");
     for (int round = 1; round < C::refine::rounds; ++round) {
       if (active.defined() && !active.any().template item<bool>()) break;
-      at::Tensor const next = run_fine(f, C::predict::template of<kind>(both.fine), p);
-      if (active.defined()) {
+      raw const next = full_size<kind>(run_fine(f, refined(both.fine), p), x);
+      if constexpr (requires { C::refine::agreement; }) {
         at::Tensor const still_active = active.logical_and(disagree(both.fine, next));
         std::vector<std::int64_t> sizes(static_cast<std::size_t>(next.dim()), 1);
         sizes[0]  = next.size(0);
@@ -169,14 +326,27 @@ struct stack_on {
       }
     }
   }
+  static auto refined(raw const& found) {
+    if constexpr (!supervised_kind<kind>)
+      return found;
+    else
+      return completed::predict::template of<kind>(found);
+  }
   // [N]: whether the predictions of two rounds agree by less than refine::until requires; undefined without refine::until.
-  static at::Tensor disagree(at::Tensor const& before, at::Tensor const& now) {
+  template <class Raw>
+  static at::Tensor disagree(Raw const& before, Raw const& now) {
     if constexpr (requires { completed::refine::agreement; })
       return kind::agreement(before, now).lt(completed::refine::agreement);
     else
       return {};
   }
-  static void check_size(at::Tensor const& x) {
+  static bool is_same(at::Tensor const& a, at::Tensor const& b) { return a.is_same(b); }
+  template <std::size_t N>
+  static bool is_same(std::array<at::Tensor, N> const& a, std::array<at::Tensor, N> const& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), [](auto const& one, auto const& other) { return one.is_same(other); });
+  }
+  template <class X>
+  static void check_size(X const& x) {
     if constexpr (image_shape<In>) {
       bool const fits = x.dim() == 4 && x.size(1) == In::channels && (In::height == dynamic || x.size(2) == In::height) &&
                         (In::width == dynamic || x.size(3) == In::width);
@@ -225,9 +395,9 @@ struct stack : detail::stack_base<Task, detail::checked<Task>>::type {
 
 }  // namespace c2f
 
-template <>
-struct std::tuple_size<c2f::outputs> : std::integral_constant<std::size_t, 2> {};
-template <std::size_t I>
-struct std::tuple_element<I, c2f::outputs> {
-  using type = at::Tensor const;
+template <class Raw>
+struct std::tuple_size<c2f::basic_outputs<Raw>> : std::integral_constant<std::size_t, 2> {};
+template <std::size_t I, class Raw>
+struct std::tuple_element<I, c2f::basic_outputs<Raw>> {
+  using type = Raw const;
 };

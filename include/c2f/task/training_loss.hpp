@@ -4,19 +4,44 @@
 //
 // L is the task's `loss`, by default that of its kind (folder loss/); the weights are its `loss_weights` (task/complete.hpp). s is the
 // supervised output of the task's combine (parts/combine.hpp): the fine output, or the mixture of a gate, which adds a loss of its own. Each
-// term is added to the pass under its name, "coarse" and "fine"; pass::loss() is their sum.
+// term is added to the pass under its name, "coarse" and "fine"; pass::loss() is their sum. A loss that reads the pass, for instance its
+// side outputs, has `of(raw, truth, pass)`.
+//
+// A network that supervises itself, as a stack does, adds its own losses to the pass and says `supervises_itself`. Its place in a stack then
+// adds no L: w_coarse or w_fine scales what it has added. So in a stack of stacks each output is supervised once.
 #pragma once
 
 #include <c2f/core/pass.hpp>
 
+#include <cstddef>
+
 namespace c2f::detail {
+
+/// Whether a network adds the loss of its output itself.
+template <class Net>
+inline constexpr bool supervises_itself = requires { requires Net::supervises_itself; };
+
+template <class Loss>
+at::Tensor loss_of(at::Tensor const& raw, pass const& p) {
+  if constexpr (requires { Loss::of(raw, p.truth, p); })
+    return Loss::of(raw, p.truth, p);
+  else
+    return Loss::of(raw, p.truth);
+}
 
 /// Adds weight * L(raw, p.truth) to the pass; nothing where the weight is 0.
 template <class Loss>
 void add_supervised_loss(pass& p, char const* name, at::Tensor const& raw, double weight) {
   if (weight == 0) return;
-  at::Tensor const value = Loss::of(raw, p.truth);
+  at::Tensor const value = loss_of<Loss>(raw, p);
   p.add(name, weight == 1 ? value : value.mul(weight));
+}
+
+/// Scales the losses from number `first` on; removes them where the weight is 0.
+inline void scale_losses(pass& p, std::size_t first, double weight) {
+  if (weight == 1) return;
+  if (weight == 0) p.losses.resize(first);
+  for (std::size_t i = first; i < p.losses.size(); ++i) p.losses[i].value = p.losses[i].value.mul(weight);
 }
 
 }  // namespace c2f::detail

@@ -1,12 +1,12 @@
-// c2f/train/check_data.hpp: compile-time checks that the images and truths of a split fit a task.
+// c2f/train/check_data.hpp: compile-time checks that the images and truths of a split fit a model.
 //
-//   static_assert(c2f::detail::check_data<cifar100, decltype(c2f::data::cifar100::train)>());
+//   static_assert(c2f::detail::check_data<c2f::stack<cifar100>, decltype(c2f::data::cifar100::train)>());
 //
 // Error: a static_assert that names the first mismatch: image shape, type of truth, or number of classes (docs/errors.md).
 #pragma once
 
 #include <c2f/data/split.hpp>
-#include <c2f/task/stack.hpp>
+#include <c2f/task/model.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -42,10 +42,20 @@ consteval bool check_data_classes() {
                 "the data does not have as many classes as the task's networks predict; write c2f::class_vector<K> with the data's number");
   return true;
 }
-template <class Task, class Split>
+/// The task of a stack, for messages; else the model.
+template <class M>
+struct named_by {
+  using type = M;
+};
+template <class Task>
+struct named_by<stack<Task>> {
+  using type = Task;
+};
+template <class Model, class Split>
 consteval bool check_data() {
-  using kind = typename complete<Task>::kind;
-  if constexpr (!check_data_image<Task, typename Split::image, typename Task::input>()) {
+  using kind = typename Model::kind;
+  using Task = typename named_by<Model>::type;
+  if constexpr (!check_data_image<Task, typename Split::image, typename Model::input>()) {
     return true;
   } else if constexpr (!check_data_truth<Task, Split, kind>()) {
     return true;

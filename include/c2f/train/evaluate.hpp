@@ -1,9 +1,11 @@
-// c2f/train/evaluate.hpp: the metrics of every stage of a stack (coarse, fine, answer) on a split.
+// c2f/train/evaluate.hpp: the metrics of every stage of a model on a split.
 //
 //   auto scores = c2f::evaluate(model, data.test, recipe);         // {"coarse", {{"top1", …}, …}}, {"fine", …}
 //
-// Samples are read in order and without augmentation. The metrics are those of the kind (K::score), fractions 0 ... 1. "answer" is listed
-// only if the task combines the two outputs. c2f::fit does the same after every epoch; there, passes are captured once for the whole
+// Samples are read in order and without augmentation. The metrics are those of the kind (K::score), fractions 0 ... 1. The stages of a stack
+// are "coarse", "fine", "answer" if the task combines the two outputs, and what networks and parts add to the pass as scored outputs; stages
+// of a nested stack begin with "coarse.". Those of another model are its scored outputs, or "answer" if it has none. A score with
+// `add(raw, truth, outputs)` gets the outputs of the pass, too. c2f::fit does the same after every epoch; there, passes are captured once for the whole
 // training if the accelerator has graph capture, and a split of small pictures is kept in device memory.
 //
 // Cost: one pass per batch of recipe.batch() samples. Errors: those of the split's read and of the stack; data that do not fit the task are
@@ -13,7 +15,7 @@
 #include <c2f/data/loader.hpp>
 #include <c2f/data/resident.hpp>
 #include <c2f/inference/captured_passes.hpp>
-#include <c2f/task/stack.hpp>
+#include <c2f/task/model.hpp>
 #include <c2f/train/check_data.hpp>
 #include <c2f/train/deterministic.hpp>
 #include <c2f/train/observer.hpp>
@@ -48,11 +50,11 @@ data::device_reader reader_on_device([[maybe_unused]] Split const& samples, [[ma
 }
 
 /// Evaluates one model on one split, once or many times.
-template <class Task, data::split Split>
+template <class Model, data::split Split>
 class evaluator {
  public:
   /// The model must keep its address. often: captures passes and makes the split resident, which costs a few passes once.
-  evaluator(stack<Task> const& model, Split const& samples, recipe::settings const& recipe, bool often)
+  evaluator(Model const& model, Split const& samples, recipe::settings const& recipe, bool often)
       : model_(model),
         recipe_(recipe),
         passes_({recipe.device(), recipe.accelerator().table, often ? recipe.accelerator().capture : nullptr},
@@ -70,24 +72,30 @@ class evaluator {
   template <class Stop>
   [[nodiscard]] std::optional<std::vector<stage_score>> scores(Stop const& stop) {
     at::NoGradGuard const no_gradients;
-    typename complete<Task>::kind::score coarse, fine, answer;
+    using score = typename Model::kind::score;
+    std::vector<std::pair<std::string, score>> stages;
     for (auto const& batch : batches_.epoch(0)) {
       if (stop()) return {};
       auto const [images, truth] = on_device(batch);
-      outputs const& both        = passes_(model_, images);
-      coarse.add(both.coarse, truth);
-      if (both.fine.defined()) fine.add(both.fine, truth);
-      if (!both.answer.is_same(both.coarse) && !both.answer.is_same(both.fine)) answer.add(both.answer, truth);
+      outputs const& found       = passes_(model_, images);
+      std::size_t stage          = 0;
+      auto const add             = [&](std::string const& name, at::Tensor const& raw) {
+        if (stage == stages.size()) stages.emplace_back(name, score{});
+        score& into = stages[stage++].second;
+        if constexpr (requires { into.add(raw, truth, found); })
+          into.add(raw, truth, found);
+        else
+          into.add(raw, truth);
+      };
+      for (auto const& each : found.side)
+        if (each.scored) add(each.name, each.value);
+      if (stage == 0) add("answer", found.answer);
     }
     std::vector<stage_score> all;
-    auto const put = [&](char const* stage, auto const& score) {
-      if (score.samples == 0) return;
+    for (auto const& [stage, scored] : stages) {
       stage_score& into = all.emplace_back(stage_score{stage, {}});
-      for (auto const& [name, value] : score.values()) into.values.emplace_back(name, value);
-    };
-    put("coarse", coarse);
-    put("fine", fine);
-    put("answer", answer);
+      for (auto const& [name, value] : scored.values()) into.values.emplace_back(name, value);
+    }
     return all;
   }
 
@@ -106,24 +114,24 @@ class evaluator {
     return {to.images, to.truth};
   }
 
-  stack<Task> const& model_;
+  Model const& model_;
   recipe::settings recipe_;
-  captured_passes<Task> passes_;
+  captured_passes<Model> passes_;
   data::device_reader read_;
   data::loader<Split> batches_;
 };
 
 }  // namespace detail
 
-/// The metrics of every stage of a stack on a split.
-template <class Task, data::split Split>
-[[nodiscard]] std::vector<stage_score> evaluate(stack<Task> const& model, Split const& samples, recipe::settings const& recipe = {}) {
-  if constexpr (!detail::checked<Task>) {
+/// The metrics of every stage of a model on a split.
+template <class Model, data::split Split>
+[[nodiscard]] std::vector<stage_score> evaluate(Model const& model, Split const& samples, recipe::settings const& recipe = {}) {
+  if constexpr (!detail::valid_model<Model>) {
     return {};  // diagnostic emitted; follow-on errors suppressed
   } else {
-    static_assert(detail::check_data<Task, Split>());
+    static_assert(detail::check_data<Model, Split>());
     return deterministically(recipe.deterministic(), [&] {
-      return *detail::evaluator<Task, Split>(model, samples, recipe, /*often=*/false).scores([] { return false; });
+      return *detail::evaluator<Model, Split>(model, samples, recipe, /*often=*/false).scores([] { return false; });
     });
   }
 }

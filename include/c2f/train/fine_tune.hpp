@@ -1,4 +1,4 @@
-// c2f/train/fine_tune.hpp: trains a stack on a few samples in memory.
+// c2f/train/fine_tune.hpp: trains a model on a few samples in memory.
 //
 //   auto tuned = model;                                                // a copy: networks are values
 //   c2f::fine_tune(tuned, images, labels, c2f::recipe::settings{}.epochs(50).learning_rate(0.01));     // up to 128 samples: 50 steps
@@ -25,20 +25,20 @@
 
 namespace c2f {
 
-/// Trains a stack on samples in memory.
-template <class Task>
-void fine_tune(stack<Task>& model, at::Tensor const& images, at::Tensor const& truth, recipe::settings const& recipe) {
-  if constexpr (detail::checked<Task>) {  // else: diagnostic emitted; follow-on errors suppressed
+/// Trains a model on samples in memory.
+template <class Model>
+void fine_tune(Model& model, at::Tensor const& images, at::Tensor const& truth, recipe::settings const& recipe) {
+  if constexpr (detail::valid_model<Model>) {  // else: diagnostic emitted; follow-on errors suppressed
     if (images.dim() == 0 || truth.dim() == 0 || images.size(0) != truth.size(0))
       throw input_error("fine_tune was given " + std::to_string(images.dim() == 0 ? 0 : images.size(0)) + " images and " +
                         std::to_string(truth.dim() == 0 ? 0 : truth.size(0)) + " truths; pass a truth for each image");
     deterministically(recipe.deterministic(), [&] {
       detail::training_scope const scope(model, recipe);
-      training_step<Task> training(model, recipe);
+      training_step training(model, recipe);
       std::int64_t const samples = images.size(0);
       std::vector<std::int64_t> order;
       detail::run_epochs(
-          training, recipe, data::detail::batches_of(samples, recipe.batch()),
+          training, &t_at<detail::schedule_of<Model>>, recipe, data::detail::batches_of(samples, recipe.batch()),
           [&](std::int64_t epoch, std::int64_t i) {
             if (i == 0) order = data::detail::order_of(samples, true, recipe.seed(), static_cast<std::uint64_t>(epoch));
             auto const begin = order.begin() + i * recipe.batch(), end = order.begin() + std::min(samples, (i + 1) * recipe.batch());

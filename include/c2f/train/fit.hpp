@@ -1,10 +1,10 @@
-// c2f/train/fit.hpp: trains a stack on a data set.
+// c2f/train/fit.hpp: trains a model on a data set.
 //
 //   c2f::stack<cifar100> model;
 //   auto report = c2f::fit(model, c2f::data::cifar100(dir), c2f::recipe::cifar{}.epochs(164));
 //   auto scores = c2f::evaluate(model, data.test);
 //
-// Each step sets t and the learning rate by their schedules, then runs forward, backward and one update. After every epoch the model is
+// A model is the stack of a task or one of your own (task/model.hpp). Each step sets t and the learning rate by their schedules, then runs forward, backward and one update. After every epoch the model is
 // evaluated on the test split. With recipe.ema() it is the moving average that is evaluated, and fit leaves the average in the model.
 // Order, augmentation and the source's choices are functions of (seed, epoch, sample id), so the same seed gives the same numbers for any
 // number of threads. The initial values are the model's: to reproduce a run, construct the model with the same seed, too.
@@ -24,7 +24,7 @@
 #pragma once
 
 #include <c2f/data/loader.hpp>
-#include <c2f/task/stack.hpp>
+#include <c2f/task/model.hpp>
 #include <c2f/train/check_data.hpp>
 #include <c2f/train/deterministic.hpp>
 #include <c2f/train/evaluate.hpp>
@@ -57,7 +57,7 @@ class stopwatch {
 
 /// Identifies the types of a completed task in checkpoints.
 template <class Task>
-std::uint64_t type_hash() {
+std::uint64_t task_hash() {
   using C          = complete<Task>;
   using types      = void (*)(typename C::input*, typename C::coarse*, typename C::fine*, typename C::schedule*, typename C::encoder*,
                          typename C::predict*, typename C::source*, typename C::share*, typename C::fuse*, typename C::combine*,
@@ -68,6 +68,15 @@ std::uint64_t type_hash() {
   for (auto at = name.find(current); at != std::string::npos; at = name.find(current, at)) name.replace(at, current.size(), stored);
   return hash_of(name);
 }
+/// Identifies the type of a model in checkpoints. T: a model, or the task of a stack.
+template <class T>
+std::uint64_t type_hash() {
+  using M = model_of<T>;
+  if constexpr (is_stack<M>)
+    return task_hash<typename M::task_type>();
+  else
+    return hash_of(typeid(M).name());
+}
 
 template <class Loader>
 void count_faulty(faulty_samples& into, Loader const& loader) {
@@ -77,14 +86,14 @@ void count_faulty(faulty_samples& into, Loader const& loader) {
   for (auto const& [id, reason] : seen.reasons) into.reasons.push_back(reason);
 }
 
-template <class Task, class Data, class... Observers>
-training_report train_on(stack<Task>& model, Data const& data, recipe::settings const& recipe, Observers&... observers) {
+template <class Model, class Data, class... Observers>
+training_report train_on(Model& model, Data const& data, recipe::settings const& recipe, Observers&... observers) {
   auto const notify        = [&](auto const& record) { (detail::notify(observers, record), ...); };
   auto const asked_to_stop = [&] { return (false || ... || detail::asks_to_stop(observers)); };
 
   training_scope const scope(model, recipe);
   generators const& random = scope.random.all;
-  training_step<Task> training(model, recipe);
+  training_step training(model, recipe);
   data::device_reader const read = reader_on_device(data.train, recipe, recipe.augment());
   if (read) training.read_on_device(read);
   data::loader batches{data.train,
@@ -97,7 +106,7 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
                         .pinned  = !recipe.device().is_cpu()}};
 
   training_state state;
-  state.type   = type_hash<Task>();
+  state.type   = type_hash<Model>();
   state.seed   = recipe.seed();
   state.recipe = recipe.values();
   for_each_tensor(model, [&](std::string const& path, state_tensor const& each, state_traits const& traits) {
@@ -110,7 +119,7 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
     for_each_tensor(*training.averaged(), [&](std::string const& path, state_tensor const& each, state_traits const&) {
       state.averages.emplace_back(path, each.tensor());
     });
-  evaluator<Task, std::remove_cvref_t<decltype(data.test)>> tests(training.averaged() != nullptr ? *training.averaged() : model, data.test,
+  evaluator<Model, std::remove_cvref_t<decltype(data.test)>> tests(training.averaged() != nullptr ? *training.averaged() : model, data.test,
                                                                   recipe, /*often=*/true);
 
   training_report& report = state.report;
@@ -141,15 +150,15 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
     epoch.t             = step.t;
     epoch.learning_rate = step.learning_rate;
     epoch.train_seconds = seconds_before + train_time.seconds();
-    now.fraction        = static_cast<double>(step.iteration) / static_cast<double>(recipe.epochs() * steps);
+    now.fraction        = step.fraction;
     now.iteration       = step.iteration + 1;
     state.step          = step.step + 1;
     notify(step);
     keep(moment::step);
   };
-  step_loop loop(training, recipe, batches.batches(), state.skipped_in_a_row, finish_step);
+  step_loop loop(training, &t_at<schedule_of<Model>>, recipe, batches.batches(), state.skipped_in_a_row, finish_step);
   steps        = loop.steps();
-  report.start = {complete<Task>::name, count_parameters(model), data.train.size(), recipe.epochs(), steps};
+  report.start = {Model::name, c2f::count_parameters(model), data.train.size(), recipe.epochs(), steps};
 
   bool resumed = false;
   ((resumed = detail::restore(observers, state) || resumed), ...);
@@ -203,13 +212,13 @@ training_report train_on(stack<Task>& model, Data const& data, recipe::settings 
 
 }  // namespace detail
 
-/// Trains a stack on data.train and evaluates it on data.test; notifies the observers.
-template <class Task, data::dataset Data, observer... Observers>
-training_report fit(stack<Task>& model, Data const& data, recipe::settings const& recipe, Observers&&... observers) {
-  if constexpr (!detail::checked<Task>) {
+/// Trains a model on data.train and evaluates it on data.test; notifies the observers.
+template <class Model, data::dataset Data, observer... Observers>
+training_report fit(Model& model, Data const& data, recipe::settings const& recipe, Observers&&... observers) {
+  if constexpr (!detail::valid_model<Model>) {
     return {};  // diagnostic emitted; follow-on errors suppressed
   } else {
-    static_assert(detail::check_data<Task, std::remove_cvref_t<decltype(data.train)>>());
+    static_assert(detail::check_data<Model, std::remove_cvref_t<decltype(data.train)>>());
     return deterministically(recipe.deterministic(), [&] { return detail::train_on(model, data, recipe, observers...); });
   }
 }

@@ -38,11 +38,12 @@ struct step_record {
   std::int64_t epoch = 0, step = 0;  ///< from 0
   std::int64_t iteration = 0;        ///< steps before this one
   double t = 0, learning_rate = 0;
+  double fraction = 0;    ///< steps before this one / all steps
   named_values losses{};  ///< by name, over this step's samples
   bool skipped = false;   ///< the loss or a gradient was not finite, so nothing was updated
 };
 
-/// The metrics of one stage ("coarse", "fine", "answer") on the test split.
+/// The metrics of one stage ("coarse", "fine", "answer", "coarse.fine") on the test split.
 struct stage_score {
   std::string stage;
   named_values values;  ///< such as top1 and top5, 0 ... 1

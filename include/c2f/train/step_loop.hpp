@@ -1,7 +1,7 @@
 // c2f/train/step_loop.hpp: the loop over the steps of an epoch, for fit, fine_tune and training on episodes.
 //
 //   std::int64_t skipped = 0;
-//   c2f::detail::step_loop loop(training, recipe, 100, skipped, [&](c2f::step_record const& step) { … });
+//   c2f::detail::step_loop loop(training, &c2f::t_at<c2f::schedule::ramp<0.5, 98>>, recipe, 100, skipped, [&](c2f::step_record const& s) { … });
 //   loop.epoch({.epoch = 3, .iteration = 30}, 0, batch_at, stop, wait);
 //   loop.finish();
 //
@@ -21,19 +21,16 @@
 namespace c2f::detail {
 
 /// Queues steps and collects their results.
-template <class Task, class Finished>
+template <class Finished>
 class step_loop {
  public:
-  /// batches: the number of batches per epoch; in_a_row: the number of skipped steps in a row, which is updated.
-  step_loop(training_step<Task>& training, recipe::settings const& recipe, std::int64_t batches, std::int64_t& in_a_row, Finished finished)
-      : training_(training), recipe_(recipe), batches_(batches), in_a_row_(in_a_row), finished_(std::move(finished)) {}
+  /// t: of the model's schedule; batches: the number of batches per epoch; in_a_row: the number of skipped steps in a row, which is updated.
+  step_loop(any_training_step& training, t_function t, recipe::settings const& recipe, std::int64_t batches, std::int64_t& in_a_row,
+            Finished finished)
+      : training_(training), t_(t), recipe_(recipe), batches_(batches), in_a_row_(in_a_row), finished_(std::move(finished)) {}
 
   /// The number of steps per epoch.
   [[nodiscard]] std::int64_t steps() const { return data::detail::batches_of(batches_, recipe_.accumulate()); }
-  /// The fraction of the training that is completed before a step.
-  [[nodiscard]] double fraction(std::int64_t iteration) const {
-    return static_cast<double>(iteration) / static_cast<double>(recipe_.epochs() * steps());
-  }
 
   /// Queues the steps of an epoch from step `first` on, with progress `now`; batch(i) returns batch i of the epoch. Before each step stop()
   /// is called: if it returns true, the function returns false. After each step wait(progress) returns whether all queued steps must be
@@ -42,12 +39,11 @@ class step_loop {
   bool epoch(progress now, std::int64_t first, Batch const& batch, Stop const& stop, Wait const& wait) {
     for (std::int64_t step = first; step < steps(); ++step) {
       if (stop()) return false;
-      now.fraction = fraction(now.iteration);
+      now.fraction = static_cast<double>(now.iteration) / static_cast<double>(recipe_.epochs() * steps());
       std::vector<data::batch> given;
       for (std::int64_t i = step * recipe_.accumulate(); i < std::min(batches_, (step + 1) * recipe_.accumulate()); ++i)
         given.push_back(batch(i));
-      training_.queue(given,
-                      {now.epoch, step, now.iteration, t_at<typename complete<Task>::schedule>(now), recipe_.learning_rate_at(now), {}});
+      training_.queue(given, {now.epoch, step, now.iteration, t_(now), recipe_.learning_rate_at(now), now.fraction, {}});
       ++now.iteration;
       finish(wait(now));
     }
@@ -65,22 +61,21 @@ class step_loop {
   }
 
  private:
-  training_step<Task>& training_;
+  any_training_step& training_;
+  t_function t_;
   recipe::settings const& recipe_;
   std::int64_t batches_;
   std::int64_t& in_a_row_;
   Finished finished_;
 };
-template <class Task, class Finished>
-step_loop(training_step<Task>&, recipe::settings const&, std::int64_t, std::int64_t&, Finished) -> step_loop<Task, Finished>;
 
 /// Trains for recipe.epochs() epochs of `batches` batches, which batch(epoch, i) returns, and leaves the moving average in the model. wait:
 /// each step is finished before the next batch is requested.
-template <class Task, class Batch, class Finished>
-void run_epochs(training_step<Task>& training, recipe::settings const& recipe, std::int64_t batches, Batch const& batch, bool wait,
+template <class Batch, class Finished>
+void run_epochs(any_training_step& training, t_function t, recipe::settings const& recipe, std::int64_t batches, Batch const& batch, bool wait,
                 Finished const& finished) {
   std::int64_t skipped = 0;
-  step_loop loop(training, recipe, batches, skipped, finished);
+  step_loop loop(training, t, recipe, batches, skipped, finished);
   for (std::int64_t epoch = 0; epoch < recipe.epochs(); ++epoch)
     loop.epoch(
         {.epoch = epoch, .iteration = epoch * loop.steps()}, 0, [&](std::int64_t i) { return batch(epoch, i); }, [] { return false; },

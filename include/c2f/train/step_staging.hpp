@@ -5,9 +5,9 @@
 //   for (c2f::detail::step_input const& input : staging.fill(batches)) …    // in the same tensors every step, for graph replay
 //   for (c2f::detail::step_input const& input : staging.move(batches)) …    // in new tensors
 //
-// Numbers: t, the learning rate and the weight of the moving average, [3] double. For accelerators with graph capture also the source's
-// random numbers, [batches, levels, N] double, and the keys, [2 + batches * N] int64: seed, epoch and sample ids. Each is one copy from
-// page-locked memory of the step's slot (train/step_ring.hpp).
+// Numbers: t, the learning rate, the weight of the moving average and t of nested stacks, [3 + S] double. For accelerators with graph
+// capture also the random numbers that passes request (core/pass.hpp), [batches, N * numbers per sample] double, and the keys,
+// [2 + batches * N] int64: seed, epoch and sample ids. Each is one copy from page-locked memory of the step's slot (train/step_ring.hpp).
 //
 // Images: on a GPU, batches are copied to one of two staging buffers, in a separate stream, while the step before runs. If the samples are
 // resident on the device (data/resident.hpp), batches are assembled there.
@@ -74,39 +74,47 @@ class step_staging {
 
   /// Queues the copies of the step's numbers to the device.
   void send_numbers(std::vector<data::batch> const& batches, step_slot& slot) {
-    if (!slot.numbers.defined()) slot.numbers = on_host({3}, at::kDouble);
+    auto const schedules = static_cast<std::int64_t>(sent_.schedules.size());
+    if (numbers_.numel() != 3 + schedules) numbers_ = at::zeros({3 + schedules}, numbers_.options());
+    if (!slot.numbers.defined() || slot.numbers.numel() != numbers_.numel()) slot.numbers = on_host(numbers_.sizes(), at::kDouble);
     double* const number = slot.numbers.mutable_data_ptr<double>();
     number[0]            = slot.record.t;
     number[1]            = slot.record.learning_rate;
     number[2]            = moving_average::weight(recipe_.ema(), slot.record.iteration);
+    for (std::size_t i = 0; i < sent_.schedules.size(); ++i)
+      number[3 + i] = sent_.schedules[i]({slot.record.epoch, slot.record.iteration, slot.record.fraction});
     numbers_.copy_(slot.numbers, /*non_blocking=*/true);
     if (!numbers_on_device()) return;
     std::int64_t const n = recipe_.batch(), k = recipe_.accumulate();
     if (!keys_.defined()) keys_ = at::zeros({2 + k * n}, at::TensorOptions(device()).dtype(at::kLong));
-    if (!draws_.defined() || draws_.size(1) != levels_) draws_ = at::zeros({k, levels_, n}, numbers_.options());
+    std::int64_t each_sample = 0;
+    for (auto const& each : sent_.random) each_sample += each.places;
+    if (!draws_.defined() || draws_.size(1) != each_sample * n) draws_ = at::zeros({k, each_sample * n}, numbers_.options());
     if (!slot.keys.defined()) slot.keys = on_host(keys_.sizes(), at::kLong);
-    if (!slot.draws.defined() || slot.draws.size(1) != levels_) slot.draws = on_host(draws_.sizes(), at::kDouble);
+    if (!slot.draws.defined() || slot.draws.sizes() != draws_.sizes()) slot.draws = on_host(draws_.sizes(), at::kDouble);
     std::int64_t* const key = slot.keys.mutable_data_ptr<std::int64_t>();
     double* const draw      = slot.draws.mutable_data_ptr<double>();
     key[0]                  = static_cast<std::int64_t>(recipe_.seed());
     key[1]                  = static_cast<std::int64_t>(batches.front().epoch);
     for (std::size_t i = 0; i < batches.size(); ++i) {
-      pass p{.seed = recipe_.seed(), .epoch = batches[i].epoch, .ids = batches[i].ids};
-      for (std::size_t j = 0; j < batches[i].ids.size(); ++j) {
-        auto const at = static_cast<std::int64_t>(i) * n + static_cast<std::int64_t>(j);
-        key[2 + at]   = batches[i].ids[j];
-        for (p.level = 0; p.level < levels_; ++p.level)
-          draw[(static_cast<std::int64_t>(i) * levels_ + p.level) * n + static_cast<std::int64_t>(j)] =
-              p.draws(purpose::source, static_cast<std::int64_t>(j)).uniform();
+      auto const& ids = batches[i].ids;
+      for (std::size_t j = 0; j < ids.size(); ++j) key[2 + static_cast<std::int64_t>(i) * n + static_cast<std::int64_t>(j)] = ids[j];
+      double* to = draw + static_cast<std::int64_t>(i) * each_sample * n;
+      for (auto const& [what, places] : sent_.random) {
+        for (std::size_t j = 0; j < ids.size(); ++j) {
+          random_stream random(recipe_.seed(), what, batches[i].epoch, static_cast<std::uint64_t>(ids[j]));
+          for (std::int64_t place = 0; place < places; ++place) to[static_cast<std::int64_t>(j) * places + place] = random.uniform();
+        }
+        to += places * n;
       }
     }
     keys_.copy_(slot.keys, /*non_blocking=*/true);
     draws_.copy_(slot.draws, /*non_blocking=*/true);
   }
-  /// Sets the number of nested stacks that read random numbers from the device. Sends the numbers of this step again if it changes.
-  void set_levels(std::int64_t levels, std::vector<data::batch> const& batches, step_slot& slot) {
-    if (levels == levels_) return;
-    levels_ = levels;
+  /// Sends the numbers of this step again if passes have requested others.
+  void send_requested(std::vector<data::batch> const& batches, step_slot& slot) {
+    if (requests_ == sent_) return;
+    sent_ = requests_;
     send_numbers(batches, slot);
     for (std::size_t i = 0; i < fixed_.size(); ++i) fixed_[i].numbers = numbers_of(static_cast<std::int64_t>(i), recipe_.batch());
   }
@@ -173,8 +181,13 @@ class step_staging {
 
   [[nodiscard]] device_numbers numbers_of(std::int64_t i, std::int64_t samples) const {
     if (!numbers_on_device()) return {};
-    return {numbers_.select(0, 0), draws_.select(0, i).narrow(1, 0, samples), keys_.narrow(0, 0, 2),
-            keys_.narrow(0, 2 + i * recipe_.batch(), samples)};
+    return {.t        = numbers_.select(0, 0),
+            .nested   = numbers_.narrow(0, 3, numbers_.numel() - 3),
+            .uniform  = draws_.select(0, i),
+            .keys     = keys_.narrow(0, 0, 2),
+            .ids      = keys_.narrow(0, 2 + i * recipe_.batch(), samples),
+            .batch    = recipe_.batch(),
+            .requests = &requests_};
   }
   // Memory for a batch that is assembled on the device.
   void allocate(step_input& to, std::int64_t samples) const {
@@ -221,7 +234,8 @@ class step_staging {
 
   recipe::settings recipe_;
   at::Tensor numbers_, draws_, keys_;  // on the device: the values that change every step
-  std::int64_t levels_ = 1;
+  device_requests sent_;              // what numbers_ and draws_ contain
+  mutable device_requests requests_;  // what passes have requested
   std::vector<step_input> fixed_;
   std::vector<staging_buffer> buffers_;
   std::size_t staged_ = 0;

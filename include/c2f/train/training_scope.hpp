@@ -6,7 +6,7 @@
 // of fixed sizes, cuDNN's benchmark mode is turned on; the end of the scope restores both.
 #pragma once
 
-#include <c2f/task/stack.hpp>
+#include <c2f/task/model.hpp>
 #include <c2f/train/generators.hpp>
 #include <c2f/train/recipe.hpp>
 #include <c2f/train/state.hpp>
@@ -32,8 +32,8 @@ class seeded_generators {
   named_tensors before_;
 };
 
-/// Whether the sizes of a task's tensors are the same in every pass.
-template <class Task>
+/// Whether the sizes of a model's tensors are the same in every pass.
+template <class Model>
 consteval bool sizes_are_fixed() {
   auto const fixed = []<class Shape>(std::type_identity<Shape>) {
     if constexpr (image_shape<Shape>)
@@ -41,10 +41,10 @@ consteval bool sizes_are_fixed() {
     else
       return true;
   };
-  if constexpr (requires { typename stack<Task>::parts::joined; })
-    return fixed(std::type_identity<typename Task::input>{}) && fixed(std::type_identity<typename stack<Task>::parts::joined>{});
+  if constexpr (requires { typename Model::parts::joined; })
+    return fixed(std::type_identity<typename Model::input>{}) && fixed(std::type_identity<typename Model::parts::joined>{});
   else
-    return fixed(std::type_identity<typename Task::input>{});
+    return fixed(std::type_identity<typename Model::input>{});
 }
 
 /// Turns on cuDNN's benchmark mode, which times its algorithms for each size and uses the fastest. Not for deterministic recipes: the
@@ -63,9 +63,9 @@ class fastest_convolutions {
 };
 
 struct training_scope {
-  template <class Task>
-  training_scope(stack<Task>& model, recipe::settings const& recipe)
-      : fastest(recipe, sizes_are_fixed<Task>()), random(recipe.device(), recipe.seed()) {
+  template <class Model>
+  training_scope(Model& model, recipe::settings const& recipe)
+      : fastest(recipe, sizes_are_fixed<Model>()), random(recipe.device(), recipe.seed()) {
     move_to(model, recipe.device());
     if (recipe.channels_last()) to_channels_last(model);
   }

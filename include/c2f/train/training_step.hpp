@@ -21,7 +21,7 @@
 #include <c2f/data/loader.hpp>
 #include <c2f/data/resident.hpp>
 #include <c2f/execution/streams.hpp>
-#include <c2f/task/stack.hpp>
+#include <c2f/task/model.hpp>
 #include <c2f/train/average.hpp>
 #include <c2f/train/forward_state.hpp>
 #include <c2f/train/observer.hpp>
@@ -43,7 +43,7 @@
 
 namespace c2f {
 
-/// The part of training_step<Task> that does not depend on the task, so that it is compiled once.
+/// The part of training_step<T> that does not depend on the model, so that it is compiled once.
 class any_training_step {
  public:
   any_training_step(any_training_step const&)            = delete;
@@ -188,6 +188,7 @@ class any_training_step {
              .seed      = recipe_.seed(),
              .epoch     = each.epoch,
              .ids       = each.ids,
+             .now       = capturing ? std::nullopt : std::optional(progress{record.epoch, record.iteration, record.fraction}),
              .device    = staging_.numbers_on_device() ? &each.numbers : nullptr,
              .capturing = capturing};
       forward_(each.images, p);
@@ -201,7 +202,6 @@ class any_training_step {
       at::Tensor const found = each.fraction == 1 ? sums : sums.mul(each.fraction);
       losses_                = losses_.defined() ? losses_.add(found) : found;
       (each.fraction == 1 ? p.loss() : p.loss().mul(each.fraction)).backward();
-      if (staging_.numbers_on_device()) levels_ = std::max(levels_, each.numbers.levels);
     }
   }
 
@@ -233,8 +233,8 @@ class any_training_step {
                       [&](std::string const&, state_tensor const& each, state_traits const&) { changing.push_back(each.tensor()); });
     detail::snapshot const before(std::move(changing), recipe_.device());
     try {
-      run(staging_.fixed(), slot.record, /*capturing=*/false);  // sets levels_
-      staging_.set_levels(levels_, batches, slot);
+      run(staging_.fixed(), slot.record, /*capturing=*/false);  // the pass requests what it reads from the device
+      staging_.send_requested(batches, slot);
       capture_result made = warm_up_and_capture(recipe_.accelerator(),
                                                 [this, record = slot.record](bool capturing) { run(staging_.fixed(), record, capturing); });
       graph_              = std::move(made.work);
@@ -264,7 +264,6 @@ class any_training_step {
   step_outcome outcome_;
   std::vector<std::string> names_;                    // of the losses
   std::vector<std::int64_t> calls_, captured_calls_;  // increments of the counters of batch norms by the last run, and by a replay
-  std::int64_t levels_ = 1;                           // the number of nested stacks that read random numbers from the device
   std::vector<detail::step_input> last_;              // the inputs of the last queued step
 
   bool capturable_;
@@ -272,33 +271,39 @@ class any_training_step {
   std::unique_ptr<captured_graph> graph_;  // declared last, so that it is destroyed before the tensors it uses
 };
 
-// For a wrong task: diagnostic emitted, follow-on errors suppressed.
-template <class Task>
+// For what is no model: diagnostic emitted, follow-on errors suppressed.
+template <class T>
 class training_step {
  public:
-  training_step(stack<Task>&, recipe::settings const&, std::function<void(at::Tensor const&, pass&)> const& = {}) {}
+  training_step(detail::model_of<T>&, recipe::settings const&, std::function<void(at::Tensor const&, pass&)> const& = {}) {}
   void queue(std::vector<data::batch> const&, step_record const&) {}
   std::optional<step_record> next(bool = false) { return {}; }
 };
 
-/// The training step of a stack.
-template <class Task>
-  requires detail::checked<Task>
-class training_step<Task> : public any_training_step {
+/// The training step of a model. T: a model, or the task of a stack.
+template <class T>
+  requires detail::valid_model<detail::model_of<T>>
+class training_step<T> : public any_training_step {
  public:
+  using model_type = detail::model_of<T>;
+
   /// The model must be on the recipe's device, in its memory format (move_to, to_channels_last), and must keep its address.
-  training_step(stack<Task>& model, recipe::settings const& recipe)
+  training_step(model_type& model, recipe::settings const& recipe)
       : training_step(model, recipe, [&model](at::Tensor const& images, pass& p) { model(images, p); }) {}
   /// With another forward pass: run(images, p) adds its losses to p.
-  training_step(stack<Task>& model, recipe::settings const& recipe, forward run)
+  training_step(model_type& model, recipe::settings const& recipe, forward run)
       : any_training_step(any_network(model), std::move(run), recipe) {
     if (recipe.ema().on()) begin_average(any_network(averaged_.emplace(model)));
   }
   /// The moving average of the model; nullptr without recipe.ema().
-  [[nodiscard]] stack<Task>* averaged() { return averaged_ ? &*averaged_ : nullptr; }
+  [[nodiscard]] model_type* averaged() { return averaged_ ? &*averaged_ : nullptr; }
 
  private:
-  std::optional<stack<Task>> averaged_;
+  std::optional<model_type> averaged_;
 };
+template <class Task, class... Rest>
+training_step(stack<Task>&, Rest const&...) -> training_step<Task>;
+template <class M, class... Rest>
+training_step(M&, Rest const&...) -> training_step<M>;
 
 }  // namespace c2f
