@@ -147,7 +147,8 @@ TEST_CASE("kernel fit: a captured evaluation of images on the device gives the s
   c2f::move_to(model, tests::device());
   c2f::to_channels_last(model);
   auto const recipe = steps(1).on(captured());
-  c2f::detail::evaluator<c2f::stack<pt>, std::remove_cvref_t<decltype(other.test)>> captured_passes(model, other.test, recipe, /*often=*/true);
+  c2f::detail::evaluator<c2f::stack<pt>, std::remove_cvref_t<decltype(other.test)>> captured_passes(model, other.test, recipe,
+                                                                                                    /*often=*/true);
   auto const scored = [&] { return *captured_passes.scores([] { return false; }); };
   std::vector<double> before;
   for (int i = 0; i < 2; ++i) {

@@ -146,7 +146,7 @@ struct weighted : three {
 
 TEST_CASE("the coarse weight of a stack of stacks scales the losses of the inner one") {
   auto const plain = losses_of(trained(c2f::stack<three>(1), 4)), half = losses_of(trained(c2f::stack<weighted<0.5, 3.0>>(1), 4)),
-             none  = losses_of(trained(c2f::stack<weighted<0.0, 1.0>>(1), 4));
+             none = losses_of(trained(c2f::stack<weighted<0.0, 1.0>>(1), 4));
   REQUIRE(half.size() == 3);
   for (std::size_t i = 0; i < 3; ++i) REQUIRE(std::abs(half[i].second - (i < 2 ? 0.5 : 3) * plain[i].second) < 1e-5);
   REQUIRE(none == std::vector{plain[2]});

@@ -49,8 +49,8 @@ struct needs_host : error {
 
 /// Random numbers of one purpose: `places` numbers per sample.
 struct random_request {
-  purpose what        = purpose::source;
-  std::int64_t places = 1;
+  purpose what                                                         = purpose::source;
+  std::int64_t places                                                  = 1;
   friend bool operator==(random_request const&, random_request const&) = default;
 };
 /// t as a function of the progress: t_at<Schedule> (parts/schedule.hpp).
@@ -59,17 +59,17 @@ using t_function = double (*)(progress const&);
 /// What the passes of a step read from device memory. A pass adds what it needs, and finds it there from the next step on.
 struct device_requests {
   std::vector<random_request> random = std::vector<random_request>(1);  ///< at first the source's
-  std::vector<t_function> schedules{};  ///< of nested stacks
+  std::vector<t_function> schedules{};                                  ///< of nested stacks
   friend bool operator==(device_requests const&, device_requests const&) = default;
 };
 
 /// The values that change from step to step, in device memory, so that a captured step can be replayed with new ones.
 struct device_numbers {
-  at::Tensor t;        ///< one double
-  at::Tensor nested;   ///< [S] double: t of each of requests->schedules
-  at::Tensor uniform;  ///< double in (0, 1]: for each of requests->random [batch, places], one behind the other
-  at::Tensor keys;     ///< [2] int64: seed and epoch
-  at::Tensor ids;      ///< [N] int64
+  at::Tensor t;            ///< one double
+  at::Tensor nested;       ///< [S] double: t of each of requests->schedules
+  at::Tensor uniform;      ///< double in (0, 1]: for each of requests->random [batch, places], one behind the other
+  at::Tensor keys;         ///< [2] int64: seed and epoch
+  at::Tensor ids;          ///< [N] int64
   std::int64_t batch = 0;  ///< the samples of a full batch
   device_requests* requests{};
 

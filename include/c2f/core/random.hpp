@@ -54,6 +54,8 @@ enum class purpose : std::uint32_t {
   episode       = 10,  ///< a few-shot episode, id = its number; epoch = 0: its classes and samples, 1: more queries in training
   dropout       = 11,  ///< which activations of a sample are dropped
 };
+/// Purposes for parts outside of c2f: number 0 ... 127.
+[[nodiscard]] constexpr purpose user_purpose(std::uint32_t number) { return static_cast<purpose>(128 + number % 128); }
 
 /// The sequence of numbers of one (seed, purpose, epoch, id).
 class random_stream {

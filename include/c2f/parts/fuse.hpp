@@ -22,11 +22,11 @@ namespace c2f {
 
 /// Requires: `on<X, Z>` with `output` (a shape) and `fuse(x, z, pass)`, its value.
 template <class F, class X, class Z>
-concept fuse_on = requires(typename F::template on<X, Z> const& joined, value_of<X> const& x,
-                           typename detail::value_of_map<Z>::type const& z, pass& p) {
-  requires shape<typename F::template on<X, Z>::output>;
-  { joined(x, z, p) } -> std::convertible_to<value_of<typename F::template on<X, Z>::output>>;
-};
+concept fuse_on =
+    requires(typename F::template on<X, Z> const& joined, value_of<X> const& x, typename detail::value_of_map<Z>::type const& z, pass& p) {
+      requires shape<typename F::template on<X, Z>::output>;
+      { joined(x, z, p) } -> std::convertible_to<value_of<typename F::template on<X, Z>::output>>;
+    };
 
 namespace detail {
 /// The fine network's raw output, mapped back to the image's coordinates if the fuse moves pixels.

@@ -53,10 +53,9 @@ consteval bool check_same_kind() {
 }
 template <class Task, class Got>
 consteval bool check_share() {
-  static_assert(
-      mismatch<in_task<Task>, got<Got>>,
-      "the task's share cannot be put on its input; write c2f::share::nothing, c2f::share::features<backbone>, "
-      "c2f::share::backbone<backbone>, c2f::share::ending<layers> or c2f::share::weights");
+  static_assert(mismatch<in_task<Task>, got<Got>>,
+                "the task's share cannot be put on its input; write c2f::share::nothing, c2f::share::features<backbone>, "
+                "c2f::share::backbone<backbone>, c2f::share::ending<layers> or c2f::share::weights");
   return false;
 }
 template <class Task, class Got>
@@ -308,7 +307,8 @@ consteval bool check_parts() {
 
 template <class C>
 using coarse_output = typename after_ending<
-    typename C::share, typename network_on<typename C::coarse, typename network_on<typename C::share, typename C::input>::output>::output>::type;
+    typename C::share,
+    typename network_on<typename C::coarse, typename network_on<typename C::share, typename C::input>::output>::output>::type;
 template <class Loss>
 concept is_loss = requires(at::Tensor const& raw) {
   { Loss::of(raw, raw) } -> std::convertible_to<at::Tensor>;

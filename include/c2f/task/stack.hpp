@@ -42,9 +42,9 @@ namespace c2f {
 template <class Raw>
 struct basic_outputs {
   Raw coarse;
-  Raw fine;                          ///< undefined when there is no fine network
-  Raw answer;                        ///< the combined output (parts/combine.hpp); the coarse one if there is no fine network
-  std::vector<side_output> side{};   ///< side outputs of the pass; at inference also what evaluations score, by stage
+  Raw fine;                         ///< undefined when there is no fine network
+  Raw answer;                       ///< the combined output (parts/combine.hpp); the coarse one if there is no fine network
+  std::vector<side_output> side{};  ///< side outputs of the pass; at inference also what evaluations score, by stage
   operator Raw const&() const { return answer; }
   /// A side output by its name, such as "coarse.attention"; undefined if there is none.
   [[nodiscard]] at::Tensor output(std::string_view name) const {

@@ -120,7 +120,7 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
       state.averages.emplace_back(path, each.tensor());
     });
   evaluator<Model, std::remove_cvref_t<decltype(data.test)>> tests(training.averaged() != nullptr ? *training.averaged() : model, data.test,
-                                                                  recipe, /*often=*/true);
+                                                                   recipe, /*often=*/true);
 
   training_report& report = state.report;
   progress& now           = state.now;

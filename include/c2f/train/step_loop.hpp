@@ -72,8 +72,8 @@ class step_loop {
 /// Trains for recipe.epochs() epochs of `batches` batches, which batch(epoch, i) returns, and leaves the moving average in the model. wait:
 /// each step is finished before the next batch is requested.
 template <class Batch, class Finished>
-void run_epochs(any_training_step& training, t_function t, recipe::settings const& recipe, std::int64_t batches, Batch const& batch, bool wait,
-                Finished const& finished) {
+void run_epochs(any_training_step& training, t_function t, recipe::settings const& recipe, std::int64_t batches, Batch const& batch,
+                bool wait, Finished const& finished) {
   std::int64_t skipped = 0;
   step_loop loop(training, t, recipe, batches, skipped, finished);
   for (std::int64_t epoch = 0; epoch < recipe.epochs(); ++epoch)

@@ -234,8 +234,8 @@ class step_staging {
 
   recipe::settings recipe_;
   at::Tensor numbers_, draws_, keys_;  // on the device: the values that change every step
-  device_requests sent_;              // what numbers_ and draws_ contain
-  mutable device_requests requests_;  // what passes have requested
+  device_requests sent_;               // what numbers_ and draws_ contain
+  mutable device_requests requests_;   // what passes have requested
   std::vector<step_input> fixed_;
   std::vector<staging_buffer> buffers_;
   std::size_t staged_ = 0;
