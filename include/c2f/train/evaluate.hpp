@@ -116,12 +116,13 @@ class evaluator {
 }  // namespace detail
 
 /// The metrics of every stage of a stack on a split.
-template <class Task, data::split Split>
+template <class Task, class Split>
 [[nodiscard]] std::vector<stage_score> evaluate(stack<Task> const& model, Split const& samples, recipe::settings const& recipe = {}) {
   if constexpr (!detail::checked<Task>) {
     return {};  // diagnostic emitted; follow-on errors suppressed
+  } else if constexpr (!detail::check_data<Task, Split>()) {
+    return {};
   } else {
-    static_assert(detail::check_data<Task, Split>());
     return deterministically(recipe.deterministic(), [&] {
       return *detail::evaluator<Task, Split>(model, samples, recipe, /*often=*/false).scores([] { return false; });
     });

@@ -1,0 +1,26 @@
+// expect-error: a split is copied into loaders
+// expect-error: in_split<grey>
+#include <c2f/c2f.hpp>
+#include <memory>
+
+struct mine {
+  using input   = c2f::image<1, 8, 8>;
+  using network = c2f::predicts<c2f::class_vector<2>, c2f::flatten, c2f::linear<2>>;
+};
+struct grey {  // a split: black pictures of class 0, white ones of class 1
+  using image       = c2f::image<1, 8, 8>;
+  using truth_value = std::int64_t;
+  static constexpr std::array<std::int64_t, 0> truth_dims{};
+  std::int64_t size() const { return 1000; }
+  std::string name() const { return "grey"; }
+  void read(std::int64_t id, c2f::random_stream*, float* pixels, truth_value* truth) const {
+    std::fill_n(pixels, 64, static_cast<float>(*truth = id % 2));
+  }
+#ifdef CORRECTED
+  std::shared_ptr<int const> held;
+#else
+  std::unique_ptr<int const> held;
+#endif
+};
+
+auto accuracy(c2f::stack<mine> const& model) { return c2f::evaluate(model, grey{}); }
