@@ -1,12 +1,8 @@
 // expect-error: a split is copied into loaders
 // expect-error: in_split<grey>
-#include <c2f/c2f.hpp>
+#include <c2f/data/check_split.hpp>
 #include <memory>
 
-struct mine {
-  using input   = c2f::image<1, 8, 8>;
-  using network = c2f::predicts<c2f::class_vector<2>, c2f::flatten, c2f::linear<2>>;
-};
 struct grey {  // a split: black pictures of class 0, white ones of class 1
   using image       = c2f::image<1, 8, 8>;
   using truth_value = std::int64_t;
@@ -23,4 +19,4 @@ struct grey {  // a split: black pictures of class 0, white ones of class 1
 #endif
 };
 
-auto accuracy(c2f::stack<mine> const& model) { return c2f::evaluate(model, grey{}); }
+static_assert(c2f::data::checked_split<grey>);

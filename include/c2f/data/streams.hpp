@@ -16,9 +16,10 @@
 //
 // A faulty sample is replaced by one of its stream. An evaluation of the split reads every sample of every stream once.
 //
-// Cost: the shuffles of the passes, at the beginning of an epoch. Errors: input_error for a stream without samples or rows, for a number of
-// batches below 1, and from batches() and order() for a batch that is not the sum of the rows. Streams of different images or truths, and a
-// stream that composes batches itself, are a compile error.
+// Cost: the shuffles of the passes, at the beginning of an epoch. Samples are read on the host, also those of splits that a GPU could hold
+// (data/resident.hpp). Errors: input_error for a stream without samples or rows, for a number of batches below 1, and from batches() and
+// order() for a batch that is not the sum of the rows. Streams of different images or truths, and a stream that composes batches itself,
+// are a compile error.
 #pragma once
 
 #include <c2f/core/errors.hpp>
