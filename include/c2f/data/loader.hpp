@@ -16,8 +16,9 @@
 // loader.epoch(3, 100) begins at batch 100 of the epoch without reading the samples before it: for resuming an interrupted training.
 //
 // Costs: two allocations a batch (its tensors, which the caller may keep), and starting the threads once an epoch.
-// Errors: input_error for an option out of range, and for an order of the split's own that does not make its batches. Other exceptions of the split's read, and input_error with `strict` or if no
-// replacement can be read, are thrown from the loop after the batches before, and end the epoch.
+// Errors: input_error for an option out of range, and for an order of the split's own that does not make its batches. Other exceptions of
+// the split's read, and input_error with `strict` or if no replacement can be read, are thrown from the loop after the batches before, and
+// end the epoch.
 #pragma once
 
 #include <algorithm>
