@@ -22,7 +22,7 @@ using tests::refusal;
 using tests::require_message;
 using ids = std::vector<std::int64_t>;
 
-// The pixel is a number of the stream, or the id; the truth is the id plus `first`. Samples whose id is a multiple of `faulty` cannot be read.
+// The pixel is a random number, or the id; the truth is the id plus `first`. Multiples of `faulty` cannot be read.
 struct counted {
   using image       = c2f::image<1, 1, 2>;
   using truth_value = std::int64_t;

@@ -5,9 +5,10 @@
 //   c2f::data::write_objects(found, 20, pixels);
 //   at::Tensor const counts = c2f::data::count_objects(truth);                // [N, 20, 6] -> [N] int64
 //
-// A row is an object. Its last number is 1; rows of zeros follow up to the number of rows, which is the same for all images, so that batches
-// are one tensor and a captured step has the same sizes every time. A loss multiplies by the last column, or selects the rows in which it is
-// 1. For the rows of the fullest image of a batch only, write truth.narrow(1, 0, counts.max().item<std::int64_t>()), which synchronises.
+// A row is an object. Its last number is 1; rows of zeros follow up to the number of rows, which is the same for all images, so that a
+// batch is one tensor and a captured step has the same sizes every time. A loss multiplies by the last column, or selects the rows in which
+// it is 1. For the rows of the fullest image of a batch only, write truth.narrow(1, 0, counts.max().item<std::int64_t>()), which
+// synchronises.
 //
 // Error: input_error for more objects than rows. In a split's read that makes a faulty sample, which a loader replaces and reports, or
 // refuses if it is strict. To keep some of the objects, pass only those.
