@@ -15,9 +15,12 @@
 
 #include <c2f/data/split.hpp>
 #include <c2f/data/loader.hpp>
+#include <c2f/data/check_split.hpp>
 #include <c2f/data/episodes.hpp>
+#include <c2f/data/objects.hpp>
 #include <c2f/data/pictures.hpp>
 #include <c2f/data/resident.hpp>
+#include <c2f/data/streams.hpp>
 #include <c2f/data/letterbox.hpp>
 #include <c2f/data/datasets/cifar.hpp>
 #include <c2f/data/datasets/cifar_few_shot.hpp>

@@ -1,6 +1,7 @@
 // expect-error: the data's truth is not what the task's networks predict
-// expect-error: got<grey>
-// expect-error: wanted<c2f::class_vector<2>
+// expect-error: in_split<grey>
+// expect-error: got<c2f::truth_of<float>
+// expect-error: wanted<c2f::truth_of<long
 // The truth of a class vector is an index, std::int64_t.
 #include <c2f/c2f.hpp>
 

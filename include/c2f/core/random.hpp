@@ -43,14 +43,14 @@ namespace c2f {
 /// What a stream is used for. Streams of different purposes are independent.
 enum class purpose : std::uint32_t {
   initial_value = 1,   ///< id = hash of the parameter's path, epoch = 0
-  order         = 2,   ///< the order of the samples in an epoch, id = 0
+  order         = 2,   ///< the order of the samples in an epoch, id = 0; of a stream's pass (data/streams.hpp), id = 1 + stream + 2^32 pass
   augment       = 3,   ///< crop and flip of one sample
   source        = 4,   ///< truth or prediction as the conditioning of a sample (Ren et al. 2020, eq. 3)
   corrupt       = 5,   ///< how source::corrupt changes a truth
   synthesis     = 6,   ///< procedural data
   replace       = 7,   ///< the replacement of a sample that cannot be read
   crop          = 8,   ///< jitter of the margins of a crop in training
-  partition     = 9,   ///< the test samples of a random split, id = hash of a sample's name
+  partition     = 9,   ///< the test or validation samples of a random split, id = hash of a sample's name, or its id
   episode       = 10,  ///< a few-shot episode, id = its number; epoch = 0: its classes and samples, 1: more queries in training
   dropout       = 11,  ///< which activations of a sample are dropped
 };

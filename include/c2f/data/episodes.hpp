@@ -26,7 +26,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <set>
 #include <span>
 #include <string>
@@ -183,40 +182,6 @@ class episodes {
 
   episode_options options_;
   std::vector<std::vector<std::int64_t>> members_;  // the ids of each class
-};
-
-/// A subset of a split, itself a split; made by hold_out().
-template <few_shot_split S>
-class chosen {
- public:
-  using image                      = typename S::image;
-  using truth_value                = std::int64_t;
-  static constexpr auto truth_dims = S::truth_dims;
-
-  chosen(S whole, std::string name, std::vector<std::int64_t> ids)
-      : whole_(std::move(whole)), name_(std::move(name)), ids_(std::make_shared<std::vector<std::int64_t> const>(std::move(ids))) {}
-
-  [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(ids_->size()); }
-  [[nodiscard]] std::string const& name() const { return name_; }
-  [[nodiscard]] decltype(auto) classes() const { return whole_.classes(); }
-  [[nodiscard]] static constexpr std::int64_t class_count()
-    requires requires { S::class_count(); }
-  {
-    return S::class_count();
-  }
-  [[nodiscard]] std::int64_t label(std::int64_t id) const { return whole_.label(in_whole(id)); }
-  void read(std::int64_t id, random_stream* augment, float* pixels, std::int64_t* truth) const {
-    whole_.read(in_whole(id), augment, pixels, truth);
-  }
-
-  /// The underlying split, and the id there of a sample of this subset.
-  [[nodiscard]] S const& whole() const { return whole_; }
-  [[nodiscard]] std::int64_t in_whole(std::int64_t id) const { return (*ids_)[static_cast<std::size_t>(id)]; }
-
- private:
-  S whole_;
-  std::string name_;
-  std::shared_ptr<std::vector<std::int64_t> const> ids_;
 };
 
 /// A data set whose train and test splits have the same classes.

@@ -4,19 +4,21 @@
 //   for (c2f::data::batch const& b : loader.epoch(3)) use(b.images, b.truth);
 //
 // The order is a Fisher-Yates shuffle by random_stream(seed, purpose::order, epoch, 0); sample `id` is augmented by
-// random_stream(seed, purpose::augment, epoch, id). So a batch depends on seed and epoch only, not on the number of threads.
+// random_stream(seed, purpose::augment, epoch, id). So a batch depends on seed and epoch only, not on the number of threads. A split may
+// compose its batches itself (ordered_split in data/split.hpp, e.g. data/streams.hpp).
 //
 // One thread makes a whole batch. Batches wait in a ring of `prefetch` slots and are delivered in order. Leaving the loop early
 // (break, return, an exception) stops the threads at the next sample and joins them.
 //
-// A sample whose read throws input_error is replaced by random_stream(seed, purpose::replace, epoch, id).below(size), redrawn up to 16
-// times. loader.replaced() lists the samples and reasons; with option strict the error is rethrown instead.
+// A sample whose read throws input_error is replaced by random_stream(seed, purpose::replace, epoch, id).below(size), or by the split's
+// replacement(), redrawn up to 16 times. loader.replaced() lists the samples and reasons; with option strict the error is rethrown instead.
 //
 // loader.epoch(3, 100) begins at batch 100 of the epoch without reading the samples before it: for resuming an interrupted training.
 //
 // Costs: two allocations a batch (its tensors, which the caller may keep), and starting the threads once an epoch.
-// Errors: input_error for an option out of range. Other exceptions of the split's read, and input_error with `strict` or if no
-// replacement can be read, are thrown from the loop after the batches before, and end the epoch.
+// Errors: input_error for an option out of range, and for an order of the split's own that does not make its batches. Other exceptions of
+// the split's read, and input_error with `strict` or if no replacement can be read, are thrown from the loop after the batches before, and
+// end the epoch.
 #pragma once
 
 #include <algorithm>
@@ -50,7 +52,7 @@ namespace c2f::data {
 struct batch {
   at::Tensor images;              ///< [N, C, H, W] float, memory format channels_last
   at::Tensor truth;               ///< [N, truth_dims...] of the split's truth_value (split.hpp)
-  std::vector<std::int64_t> ids;  ///< the samples' ids; for a replaced sample the id of its replacement
+  std::vector<std::int64_t> ids;  ///< the samples' ids, plus size for each repetition; for a replaced sample that of its replacement
   std::uint64_t epoch = 0;
   std::int64_t index  = 0;  ///< the batch's number within the epoch
 };
@@ -61,7 +63,7 @@ struct loader_options {
   std::uint64_t seed = 1;      ///< of order, augmentation and replacements
   int threads        = 1;      ///< 0: batches are made in the calling thread
   int prefetch       = 4;      ///< the number of batches prepared ahead
-  bool shuffle       = true;   ///< false: samples in the order of their ids
+  bool shuffle       = true;   ///< false: every sample once, in the order of the ids, also of a split that composes its batches
   bool augment       = true;   ///< false: the split's read gets no random stream
   bool strict        = false;  ///< a sample that cannot be read ends the epoch instead of being replaced
   bool read          = true;   ///< false: batches have only their ids, for samples that are read elsewhere (resident.hpp)
@@ -80,14 +82,39 @@ namespace detail {
 // Written so that no batch size overflows.
 constexpr std::int64_t batches_of(std::int64_t samples, std::int64_t batch) { return samples / batch + (samples % batch != 0); }
 
+/// A Fisher-Yates shuffle.
+inline void shuffle(std::vector<std::int64_t>& ids, random_stream draw) {
+  for (std::size_t left = ids.size(); left > 1; --left) std::swap(ids[left - 1], ids[draw.below(static_cast<std::uint32_t>(left))]);
+}
+
 /// 0 ... size - 1, ascending or in the random order of an epoch.
-inline std::vector<std::int64_t> order_of(std::int64_t size, bool shuffle, std::uint64_t seed, std::uint64_t epoch) {
+inline std::vector<std::int64_t> order_of(std::int64_t size, bool shuffled, std::uint64_t seed, std::uint64_t epoch) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(size));
   std::iota(order.begin(), order.end(), std::int64_t{0});
-  random_stream draw{seed, purpose::order, epoch, 0};
-  if (shuffle)
-    for (std::size_t left = order.size(); left > 1; --left) std::swap(order[left - 1], order[draw.below(static_cast<std::uint32_t>(left))]);
+  if (shuffled) shuffle(order, {seed, purpose::order, epoch, 0});
   return order;
+}
+
+template <class S>
+std::int64_t batches_of(S const& samples, loader_options const& options) {
+  if constexpr (ordered_split<S>)
+    if (options.shuffle) return samples.batches(options.batch);
+  return batches_of(samples.size(), options.batch);
+}
+/// The ids of an epoch, batch by batch.
+template <class S>
+std::vector<std::int64_t> order_of(S const& samples, loader_options const& options, std::uint64_t epoch) {
+  if constexpr (ordered_split<S>)
+    if (options.shuffle) {
+      std::vector<std::int64_t> order = samples.order(options.seed, epoch, options.batch);
+      std::int64_t const batches      = samples.batches(options.batch);
+      if (batches_of(std::ssize(order), options.batch) != batches || std::ranges::any_of(order, [](std::int64_t id) { return id < 0; }))
+        throw input_error("the split " + std::string(samples.name()) + " orders " + std::to_string(order.size()) + " samples in " +
+                          std::to_string(batches) + " batches of " + std::to_string(options.batch) +
+                          "; its order() has ids from 0 on, as many as a batch for each batch, and fewer only for the last one");
+      return order;
+    }
+  return order_of(samples.size(), options.shuffle, options.seed, epoch);
 }
 
 /// The replacements of all epochs of a loader; thread-safe.
@@ -127,8 +154,8 @@ class epoch_batches {
         options_(options),
         record_(std::move(record)),
         epoch_(epoch),
-        order_(detail::order_of(samples_.size(), options.shuffle, options.seed, epoch)),
-        total_(detail::batches_of(samples_.size(), options.batch)),
+        order_(detail::order_of(samples_, options, epoch)),
+        total_(detail::batches_of(samples_, options)),
         claimed_(std::clamp<std::int64_t>(first, 0, total_)),
         delivered_(claimed_) {
     ring_.resize(static_cast<std::size_t>(std::min<std::int64_t>(options.prefetch, total_ - delivered_)));
@@ -192,7 +219,7 @@ class epoch_batches {
   batch read_batch(std::int64_t index, replacements& replaced, std::stop_token const& stop) const {
     using image              = typename S::image;
     using truth_value        = typename S::truth_value;
-    std::int64_t const first = index * options_.batch, n = std::min(options_.batch, samples_.size() - first);
+    std::int64_t const first = index * options_.batch, n = std::min(options_.batch, std::ssize(order_) - first);
     std::vector<std::int64_t> truth_sizes{n};
     truth_sizes.insert(truth_sizes.end(), S::truth_dims.begin(), S::truth_dims.end());
 
@@ -219,14 +246,21 @@ class epoch_batches {
 
   void read_sample(std::int64_t id, float* pixels, typename S::truth_value* truth) const {
     random_stream draw{options_.seed, purpose::augment, epoch_, static_cast<std::uint64_t>(id)};
-    samples_.read(id, options_.augment ? &draw : nullptr, pixels, truth);
+    samples_.read(id % samples_.size(), options_.augment ? &draw : nullptr, pixels, truth);
+  }
+  std::int64_t draw_replacement(std::int64_t sample, random_stream& draw) const {
+    if constexpr (requires { samples_.replacement(sample, draw); })
+      return samples_.replacement(sample, draw);
+    else
+      return draw.below(static_cast<std::uint32_t>(samples_.size()));
   }
 
   // Reads a sample or a replacement; returns the id that was read.
   std::int64_t read_or_replace(std::int64_t const wanted, float* pixels, typename S::truth_value* truth, replacements& replaced) const {
     random_stream draw{options_.seed, purpose::replace, epoch_, static_cast<std::uint64_t>(wanted)};
     std::exception_ptr first;
-    std::int64_t id = wanted;
+    std::int64_t id           = wanted;
+    std::int64_t const sample = wanted % samples_.size();
     for (int draws = 0; draws <= 16; ++draws) {
       try {
         read_sample(id, pixels, truth);
@@ -235,9 +269,9 @@ class epoch_batches {
       } catch (input_error const& error) {
         if (options_.strict) throw;
         if (!first) first = std::current_exception();
-        replaced.reasons.emplace(id, error.what());
+        replaced.reasons.emplace(id % samples_.size(), error.what());
       }
-      id = draw.below(static_cast<std::uint32_t>(samples_.size()));
+      id = wanted - sample + draw_replacement(sample, draw);
     }
     std::rethrow_exception(first);
   }
@@ -322,10 +356,11 @@ class loader {
     if (samples_.size() > std::numeric_limits<std::uint32_t>::max())
       throw input_error("the split " + std::string(samples_.name()) + " has " + std::to_string(samples_.size()) +
                         " samples; a loader shuffles at most 4294967295, so take() fewer");
+    (void)batches();  // a split that composes its batches refuses a size that does not suit it
   }
 
   /// The number of batches of an epoch.
-  [[nodiscard]] std::int64_t batches() const { return detail::batches_of(samples_.size(), options_.batch); }
+  [[nodiscard]] std::int64_t batches() const { return detail::batches_of(samples_, options_); }
   [[nodiscard]] S const& samples() const { return samples_; }
   [[nodiscard]] loader_options const& options() const { return options_; }
 

@@ -39,9 +39,9 @@ pictures<Classes> const& pictures_of(taken<pictures<Classes>> const& samples) {
 }
 }  // namespace detail
 
-/// A split that can be kept in device memory: pictures, or the first n of them.
+/// A split that can be kept in device memory: pictures, or the first n of them, in the loader's order.
 template <class S>
-concept can_be_resident = split<S> && requires(S const& samples) { detail::pictures_of(samples); };
+concept can_be_resident = split<S> && !ordered_split<S> && requires(S const& samples) { detail::pictures_of(samples); };
 
 /// Assembles a batch on a device: ids [N] int64, keys [2] int64 -> images, truth, which it writes.
 using device_reader = std::function<void(at::Tensor const& ids, at::Tensor const& keys, at::Tensor const& images, at::Tensor const& truth)>;

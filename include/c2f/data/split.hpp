@@ -1,7 +1,9 @@
-// c2f/data/split.hpp: the concepts `split` and `dataset`, and the first n samples of a split.
+// c2f/data/split.hpp: the concepts `split` and `dataset`, parts of a split, and a validation split.
 //
 //   static_assert(c2f::data::split<decltype(c2f::data::cifar100::train)>);
-//   auto few = c2f::data::take(data.train, 512);       // a split again
+//   auto few  = c2f::data::take(data.train, 512);                          // a split again
+//   auto some = c2f::data::subset(data.train, {3, 5, 8});                  // likewise
+//   auto mine = c2f::data::with_validation(data, 0.1, 1);                  // mine.train, mine.validation, mine.test
 //
 // A split is a fixed list of samples, each an image and a truth, e.g. the "train" or "test" part of a data set. It is a cheap handle,
 // copied by value (copies share the data). `read` may be called from many threads at once.
@@ -14,18 +16,25 @@
 //              boxes<K>          float, {K, 5}:        a class: centre x, centre y, width, height as fractions of the image, and 1;
 //                                                      or .5, .5, 0, 0 and 0 if the class is not in the image
 //              dense<K, Ignore>  std::int64_t, {H, W}: a label a pixel, 0 ... K - 1 (0 and 1 if K is 1), or Ignore
-//            Other truths exist for other losses, e.g. parts_at_scale: float heat maps {parts, rows, columns}.
+//            Other truths exist for other losses, e.g. parts_at_scale: float heat maps {parts, rows, columns}; or a list of objects, as
+//            many as the image has: float, {most, width}, a row an object, whose last number is 1, then rows of zeros (data/objects.hpp).
 //
-// Errors: take throws input_error if the split has fewer samples than asked for.
+// Errors: input_error from take if the split has fewer samples than asked for, from subset for an id that the split does not have, and from
+// with_validation if no sample is left for training or for validation.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <c2f/core/errors.hpp>
 #include <c2f/core/random.hpp>
@@ -41,7 +50,10 @@ namespace c2f::data {
 ///   s.name()         used in messages
 ///   s.read(id, augment, pixels, truth)   writes pixels and truth in the layout above. `augment` is the source of the random numbers of
 ///                    crop, flip etc.; null disables augmentation. Throws input_error for a sample that cannot be read. Thread-safe.
-/// Optional: classes(), the class names; static class_count(); label(id), the class without reading (episodes.hpp).
+/// Optional: classes(), the class names; static class_count(); label(id), the class without reading (episodes.hpp);
+///   s.replacement(id, draw)   the sample that replaces a faulty one, drawn from the random_stream `draw`; by default any sample
+///   s.batches(batch), s.order(seed, epoch, batch)   batches of its own: ordered_split
+/// A type that is no split gets an error that names the member with static_assert(checked_split<S>) (data/check_split.hpp).
 template <class S>
 concept split = image_shape<typename S::image> && std::copy_constructible<S> &&
                 requires(S const& s, std::int64_t id, random_stream* augment, float* pixels, typename S::truth_value* truth) {
@@ -51,12 +63,37 @@ concept split = image_shape<typename S::image> && std::copy_constructible<S> &&
                   s.read(id, augment, pixels, truth);
                 };
 
-/// A training and a test split of the same kind of sample.
+/// A split that composes its batches itself, for training; an evaluation (loader_options::shuffle = false) reads each sample once, in the
+/// order of the ids, as it does of any split.
+///   s.batches(batch)              the number of batches of an epoch
+///   s.order(seed, epoch, batch)   their samples, batch by batch: `batch` of each, and 1 ... batch of the last one. A sample may occur more
+///                    than once: the id of its k-th repetition is `sample + k * size()`, so that it is augmented in another way than the
+///                    0-th one. read() and replacement() get the sample, 0 ... size() - 1.
+template <class S>
+concept ordered_split = split<S> && requires(S const& s, std::uint64_t number, std::int64_t batch) {
+  { s.batches(batch) } -> std::convertible_to<std::int64_t>;
+  { s.order(number, number, batch) } -> std::convertible_to<std::vector<std::int64_t>>;
+};
+
+/// A training and a test split of the same kind of sample. Optional: a split `validation`.
 template <class D>
 concept dataset = requires(D const& d) {
   requires split<std::remove_cvref_t<decltype(d.train)>>;
   requires split<std::remove_cvref_t<decltype(d.test)>>;
 };
+
+/// A data set with a validation split: it is scored during a training, and `test` once at the end.
+template <class D>
+concept has_validation = dataset<D> && requires(D const& d) { requires split<std::remove_cvref_t<decltype(d.validation)>>; };
+
+/// The split that is scored during a training: `validation` if the data set has one, else `test`.
+template <dataset D>
+[[nodiscard]] auto const& scored_split(D const& data) {
+  if constexpr (has_validation<D>)
+    return data.validation;
+  else
+    return data.test;
+}
 
 /// The first n samples of a split, as a split; made by take().
 template <split S>
@@ -88,6 +125,11 @@ class taken {
   {
     return S::class_count();
   }
+  [[nodiscard]] std::int64_t label(std::int64_t id) const
+    requires requires(S const& s) { s.label(id); }
+  {
+    return whole_.label(id);
+  }
 
  private:
   S whole_;
@@ -98,6 +140,107 @@ class taken {
 template <split S>
 [[nodiscard]] taken<S> take(S whole, std::int64_t n) {
   return {std::move(whole), n};
+}
+
+/// Some samples of a split, as a split; made by subset(), hold_out() and with_validation(). An order of the whole split's own
+/// (ordered_split) is not that of the subset.
+template <split S>
+class chosen {
+ public:
+  using image                      = typename S::image;
+  using truth_value                = typename S::truth_value;
+  static constexpr auto truth_dims = S::truth_dims;
+
+  chosen(S whole, std::string name, std::vector<std::int64_t> ids)
+      : whole_(std::move(whole)), name_(std::move(name)), ids_(std::make_shared<std::vector<std::int64_t> const>(std::move(ids))) {}
+
+  [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(ids_->size()); }
+  [[nodiscard]] std::string const& name() const { return name_; }
+  [[nodiscard]] decltype(auto) classes() const
+    requires requires(S const& s) { s.classes(); }
+  {
+    return whole_.classes();
+  }
+  [[nodiscard]] static constexpr std::int64_t class_count()
+    requires requires { S::class_count(); }
+  {
+    return S::class_count();
+  }
+  [[nodiscard]] std::int64_t label(std::int64_t id) const
+    requires requires(S const& s) { s.label(id); }
+  {
+    return whole_.label(in_whole(id));
+  }
+  void read(std::int64_t id, random_stream* augment, float* pixels, truth_value* truth) const {
+    whole_.read(in_whole(id), augment, pixels, truth);
+  }
+
+  /// The underlying split, and the id there of a sample of this subset.
+  [[nodiscard]] S const& whole() const { return whole_; }
+  [[nodiscard]] std::int64_t in_whole(std::int64_t id) const { return (*ids_)[static_cast<std::size_t>(id)]; }
+
+ private:
+  S whole_;
+  std::string name_;
+  std::shared_ptr<std::vector<std::int64_t> const> ids_;
+};
+
+/// The samples with these ids, in this order; input_error for an id that the split does not have.
+template <split S>
+[[nodiscard]] chosen<S> subset(S whole, std::vector<std::int64_t> ids) {
+  std::string name = whole.name();
+  for (std::int64_t const id : ids)
+    if (id < 0 || id >= whole.size())
+      throw input_error("a subset of " + name + " cannot have sample " + std::to_string(id) + "; its ids are 0 to " +
+                        std::to_string(whole.size() - 1));
+  return {std::move(whole), std::move(name), std::move(ids)};
+}
+
+namespace detail {
+struct two_parts {
+  std::vector<std::int64_t> train, validation;
+};
+/// Of each class the samples with the smallest random numbers are for validation. labels: the class of each sample, by id.
+inline two_parts partition(std::string const& name, std::vector<std::int64_t> const& labels, double fraction, std::uint64_t seed) {
+  std::map<std::int64_t, std::vector<std::pair<std::uint32_t, std::int64_t>>> classes;
+  for (std::size_t id = 0; id < labels.size(); ++id)
+    classes[labels[id]].emplace_back(random_stream{seed, purpose::partition, 0, id}.bits(), static_cast<std::int64_t>(id));
+  two_parts made;
+  if (fraction > 0 && fraction < 1)
+    for (auto& [label, members] : classes) {
+      std::sort(members.begin(), members.end());
+      auto const held = static_cast<std::size_t>(std::llround(fraction * static_cast<double>(members.size())));
+      for (std::size_t i = 0; i < members.size(); ++i) (i < held ? made.validation : made.train).push_back(members[i].second);
+    }
+  if (made.train.empty() || made.validation.empty())
+    throw input_error("a fraction of " + std::to_string(fraction) + " of the " + std::to_string(labels.size()) + " samples of " + name +
+                      " leaves none to train on or none to validate on; write a number above 0 and below 1");
+  std::sort(made.train.begin(), made.train.end());
+  std::sort(made.validation.begin(), made.validation.end());
+  return made;
+}
+}  // namespace detail
+
+/// A data set whose training and validation splits are parts of one; made by with_validation().
+template <split Train, split Test>
+struct validated {
+  chosen<Train> train, validation;
+  Test test;
+};
+
+/// Takes a fraction of the training split for validation, chosen by (seed, id); where the labels are known, that fraction of each class,
+/// rounded.
+template <dataset D>
+[[nodiscard]] auto with_validation(D const& data, double fraction, std::uint64_t seed) {
+  using train        = std::remove_cvref_t<decltype(data.train)>;
+  train const& whole = data.train;
+  std::vector<std::int64_t> labels(static_cast<std::size_t>(whole.size()));
+  if constexpr (requires { whole.label(std::int64_t{}); })
+    for (std::size_t id = 0; id < labels.size(); ++id) labels[id] = whole.label(static_cast<std::int64_t>(id));
+  std::string const name = whole.name();
+  auto parts             = detail::partition(name, labels, fraction, seed);
+  return validated<train, std::remove_cvref_t<decltype(data.test)>>{
+      {whole, name, std::move(parts.train)}, {whole, name + " validation", std::move(parts.validation)}, data.test};
 }
 
 }  // namespace c2f::data

@@ -4,7 +4,7 @@
 //
 //   raw         [N, K] logits
 //   prediction  [N, K], the softmax of raw; the truth one-hot
-//   truth       [N] int64 in 0 ... K-1
+//   truth       [N] int64 in 0 ... K-1; -100 for a sample without a class, which the loss ignores (one-hot: zeros)
 // Ren et al. 2020, section 3.1: "y^C is a single value or class vector", encoded by tiling. Errors: fewer than two classes is a compile
 // error.
 #pragma once
@@ -15,7 +15,6 @@
 #include <c2f/loss/cross_entropy.hpp>
 
 #include <ATen/ops/arange.h>
-#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <array>
@@ -48,7 +47,7 @@ struct class_vector : detail::static_check<detail::check_classes<Classes>()> {
 
   static at::Tensor predict(at::Tensor const& raw) { return raw.softmax(1); }
   static at::Tensor from_truth(at::Tensor const& truth) {
-    return at::zeros({truth.size(0), Classes}, truth.options().dtype(at::kFloat)).scatter_(1, truth.unsqueeze(1), 1.0);
+    return truth.unsqueeze(1).eq(at::arange(Classes, truth.options())).to(at::kFloat);  // zeros for a sample without a class
   }
 
   /// 1 where both have the same most likely class, else 0, [N].

@@ -75,6 +75,7 @@ class progress_bar {
   }
   void on_end(training_report const& report) {
     if (terminal_ && report.stopped) std::fputs("\r\x1b[Kstopped\n", stderr);
+    if (lines_ && !report.test.empty()) std::fputs((start_.task + "  test   " + score_line(report.test) + '\n').c_str(), stderr);
   }
 
  private:
@@ -105,7 +106,8 @@ class json_lines {
   }
   void on_epoch(epoch_record const& epoch) { write(line_of(epoch)); }
   void on_end(training_report const& report) {
-    write(fmt::format("{{\"event\": \"end\", \"epochs\": {}, \"stopped\": {}}}\n", report.epochs.size(), report.stopped));
+    std::string const test = report.test.empty() ? "" : ", \"test\": {" + scores_of(report.test) + '}';
+    write(fmt::format("{{\"event\": \"end\", \"epochs\": {}, \"stopped\": {}{}}}\n", report.epochs.size(), report.stopped, test));
   }
 
  private:
@@ -114,13 +116,15 @@ class json_lines {
                             quoted(start.task), start.parameters, start.samples, start.epochs, start.steps_an_epoch));
   }
   static std::string line_of(epoch_record const& epoch) {
-    std::string scores;
-    for (auto const& each : epoch.scores)
-      scores += fmt::format("{}{}: {}", scores.empty() ? "" : ", ", quoted(each.stage), object(each.values));
     return line(fmt::format(R"({{"event": "epoch", "epoch": {}, "t": {}, "rate": {}, "loss": {}, "skipped": {}, "scores": {{{}}}, )"
                             R"("train_seconds": {:.3f}, "test_seconds": {:.3f}, "steps_a_second": {:.3f}}})",
-                            epoch.epoch, number(epoch.t), number(epoch.learning_rate), object(epoch.losses), epoch.skipped, scores,
-                            epoch.train_seconds, epoch.test_seconds, epoch.steps_a_second));
+                            epoch.epoch, number(epoch.t), number(epoch.learning_rate), object(epoch.losses), epoch.skipped,
+                            scores_of(epoch.scores), epoch.train_seconds, epoch.test_seconds, epoch.steps_a_second));
+  }
+  static std::string scores_of(std::vector<stage_score> const& scores) {
+    std::string text;
+    for (auto const& each : scores) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", quoted(each.stage), object(each.values));
+    return text;
   }
   static std::string line(std::string text) { return text += '\n'; }
   static std::string number(double value) { return std::isfinite(value) ? fmt::format("{}", value) : "null"; }

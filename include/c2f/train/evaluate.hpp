@@ -124,12 +124,13 @@ class evaluator {
 }  // namespace detail
 
 /// The metrics of every stage of a model on a split.
-template <class Model, data::split Split>
+template <class Model, class Split>
 [[nodiscard]] std::vector<stage_score> evaluate(Model const& model, Split const& samples, recipe::settings const& recipe = {}) {
   if constexpr (!detail::valid_model<Model>) {
     return {};  // diagnostic emitted; follow-on errors suppressed
+  } else if constexpr (!detail::check_data<Model, Split>()) {
+    return {};
   } else {
-    static_assert(detail::check_data<Model, Split>());
     return deterministically(recipe.deterministic(), [&] {
       return *detail::evaluator<Model, Split>(model, samples, recipe, /*often=*/false).scores([] { return false; });
     });

@@ -4,8 +4,10 @@
 //   auto report = c2f::fit(model, c2f::data::cifar100(dir), c2f::recipe::cifar{}.epochs(164));
 //   auto scores = c2f::evaluate(model, data.test);
 //
-// A model is the stack of a task or one of your own (task/model.hpp). Each step sets t and the learning rate by their schedules, then runs forward, backward and one update. After every epoch the model is
-// evaluated on the test split. With recipe.ema() it is the moving average that is evaluated, and fit leaves the average in the model.
+// A model is the stack of a task or one of your own (task/model.hpp). Each step sets t and the learning rate by their schedules, then runs
+// forward, backward and one update. After every epoch the model is evaluated on the test split; if the data has a validation split
+// (data/split.hpp), on that, and on the test split once at the end (training_report::test). With recipe.ema() it is the moving average that
+// is evaluated, and fit leaves the average in the model.
 // Order, augmentation and the source's choices are functions of (seed, epoch, sample id), so the same seed gives the same numbers for any
 // number of threads. The initial values are the model's: to reproduce a run, construct the model with the same seed, too.
 //
@@ -119,8 +121,9 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
     for_each_tensor(*training.averaged(), [&](std::string const& path, state_tensor const& each, state_traits const&) {
       state.averages.emplace_back(path, each.tensor());
     });
-  evaluator<Model, std::remove_cvref_t<decltype(data.test)>> tests(training.averaged() != nullptr ? *training.averaged() : model, data.test,
-                                                                   recipe, /*often=*/true);
+  auto const& scored = data::scored_split(data);
+  evaluator<Model, std::remove_cvref_t<decltype(scored)>> tests(training.averaged() != nullptr ? *training.averaged() : model, scored,
+                                                                recipe, /*often=*/true);
 
   training_report& report = state.report;
   progress& now           = state.now;
@@ -206,19 +209,28 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
   report.not_captured = training.why_not_captured();
   count_faulty(report.faulty, batches);
   count_faulty(report.faulty, tests.batches());
+  if constexpr (data::has_validation<Data>)
+    if (!report.stopped) {
+      evaluator<Model, std::remove_cvref_t<decltype(data.test)>> last(model, data.test, recipe, /*often=*/false);
+      auto scores    = last.scores(asked_to_stop);
+      report.stopped = !scores;
+      if (scores) report.test = std::move(*scores);
+      count_faulty(report.faulty, last.batches());
+    }
   notify(report);
   return std::move(report);
 }
 
 }  // namespace detail
 
-/// Trains a model on data.train and evaluates it on data.test; notifies the observers.
-template <class Model, data::dataset Data, observer... Observers>
+/// Trains a model on data.train and evaluates it on data.validation and data.test; notifies the observers.
+template <class Model, class Data, observer... Observers>
 training_report fit(Model& model, Data const& data, recipe::settings const& recipe, Observers&&... observers) {
   if constexpr (!detail::valid_model<Model>) {
     return {};  // diagnostic emitted; follow-on errors suppressed
+  } else if constexpr (!detail::check_dataset<Model, Data>()) {
+    return {};
   } else {
-    static_assert(detail::check_data<Model, std::remove_cvref_t<decltype(data.train)>>());
     return deterministically(recipe.deterministic(), [&] { return detail::train_on(model, data, recipe, observers...); });
   }
 }

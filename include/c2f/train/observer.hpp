@@ -43,7 +43,7 @@ struct step_record {
   bool skipped = false;   ///< the loss or a gradient was not finite, so nothing was updated
 };
 
-/// The metrics of one stage ("coarse", "fine", "answer", "coarse.fine") on the test split.
+/// The metrics of one stage ("coarse", "fine", "answer", "coarse.fine") on a split.
 struct stage_score {
   std::string stage;
   named_values values;  ///< such as top1 and top5, 0 ... 1
@@ -55,11 +55,11 @@ struct epoch_record {
   double t = 0, learning_rate = 0;  ///< of its last step
   named_values losses;              ///< mean over the steps that were not skipped
   std::int64_t skipped = 0;         ///< number of skipped steps
-  std::vector<stage_score> scores;
+  std::vector<stage_score> scores;  ///< on the validation split, or the test split of data without one
   double train_seconds = 0, test_seconds = 0, steps_a_second = 0;
 };
 
-/// Samples that could not be read, of the training and the test split.
+/// Samples that could not be read, of the training split and the scored splits.
 struct faulty_samples {
   std::int64_t samples = 0, replaced = 0;  ///< the number of faulty samples, and of replacements
   std::vector<std::string> reasons;        ///< error messages, at most 1,000 per split
@@ -72,7 +72,8 @@ struct training_report {
   std::int64_t skipped = 0;          ///< steps whose loss or gradient was not finite
   bool stopped         = false;      ///< by an observer, before the end
   faulty_samples faulty;
-  std::string not_captured{};  ///< why steps were not captured, if the recipe's accelerator has graph capture
+  std::vector<stage_score> test{};  ///< on the test split, at the end, if the data has a validation split and the training was not stopped
+  std::string not_captured{};       ///< why steps were not captured, if the recipe's accelerator has graph capture
 };
 
 /// Everything that the remaining steps of a training depend on: train/state.hpp.
