@@ -82,27 +82,25 @@ inline double dot(double const* a, double const* b, std::size_t size) {
   for (; i < size; ++i) sums[0] += a[i] * b[i];
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
-/// Makes `count` rows of `size` numbers orthonormal by Gram-Schmidt: the Q of a QR decomposition with a positive diagonal of R.
+/// Makes `count` rows of `size` numbers orthonormal by modified Gram-Schmidt: the Q of a QR decomposition with a positive diagonal of R. In
+/// double its rounding errors, about 1e-16 times the condition number, do not matter for float.
 inline void orthonormalise(std::vector<double>& rows, std::size_t count, std::size_t size) {
   for (std::size_t i = 0; i < count; ++i) {
     double* const row = rows.data() + i * size;
-    double before = 0, norm = 0;
-    do {  // again where most of the row cancelled, which leaves rounding errors
-      before = std::sqrt(dot(row, row, size));
-      for (std::size_t j = 0; j < i; ++j) {
-        double const* const other = rows.data() + j * size;
-        double const along        = dot(row, other, size);
-        for (std::size_t k = 0; k < size; ++k) row[k] -= along * other[k];
-      }
-      norm = std::sqrt(dot(row, row, size));
-    } while (norm < before / 2);
+    for (std::size_t j = 0; j < i; ++j) {
+      double const* const other = rows.data() + j * size;
+      double const along        = dot(row, other, size);
+      for (std::size_t k = 0; k < size; ++k) row[k] -= along * other[k];
+    }
+    double const norm = std::sqrt(dot(row, row, size));
     for (std::size_t k = 0; k < size; ++k) row[k] /= norm;
   }
 }
 }  // namespace detail
 
 /// `Gain` times a random matrix with orthonormal rows, or columns if there are fewer of them, for a weight [out, in * kernel * kernel]:
-/// torch.nn.init.orthogonal_. Saxe et al., ICLR 2014. Cost: out^2 * in * kernel * kernel multiplications.
+/// torch.nn.init.orthogonal_. Saxe et al., ICLR 2014. Cost: n * n * m multiplications, n the shorter side: .5 s for
+/// 512 x 4,608.
 template <double Gain = 1.0>
 struct orthogonal {
   static double draw(random_stream& random, std::span<std::int64_t const>, std::int64_t) { return random.normal(); }
@@ -120,8 +118,8 @@ struct orthogonal {
   }
 };
 
-/// Bilinear interpolation as the weight [in, out, k, k] of a transposed convolution with stride k / 2: a kernel from each channel to itself,
-/// else 0, or [in, 1, k, k] with one group per channel. Long et al., CVPR 2015.
+/// Bilinear interpolation as the weight [in, out, k, k] of a transposed convolution with stride k / 2: a kernel from each channel to
+/// itself, else 0; or [in, 1, k, k] with one group per channel. Long et al., CVPR 2015.
 struct bilinear {
   static double draw(random_stream&, std::span<std::int64_t const> dims, std::int64_t index) {
     std::int64_t const size = dims[3], j = index % size, i = index / size % dims[2], pair = index / size / dims[2];

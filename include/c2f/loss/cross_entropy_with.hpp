@@ -4,14 +4,14 @@
 //   using loss = c2f::loss::cross_entropy_with<0.0, std::array{1.0, 2.0, 0.5}>;              // a weight for each of three classes
 //   using loss = c2f::loss::masked_cross_entropy_with<0.1, std::array{0.3, 1.0, 3.0}>;       // of maps; label 255 is ignored
 //
-// As torch.nn.functional.cross_entropy with `label_smoothing`, `weight` and reduction="mean". With e the smoothing, K classes, w the weights
-// (or 1) and p the softmax, the loss of a sample with class y is
+// As torch.nn.functional.cross_entropy with `label_smoothing`, `weight` and reduction="mean". With e the smoothing, K classes, w the
+// weights (or 1) and p the softmax, the loss of a sample with class y is
 //   -(1 - e) w_y log p_y - e / K * (sum over classes c of w_c log p_c)
 // and the loss of a batch is the sum over samples (or pixels) divided by the sum of their w_y. Ignored samples and pixels count in neither
 // sum. Where the sum of the w_y is 0, loss and gradient are 0. c2f::dense<1> has two classes, background and object, with logits 0 and raw.
 //
-// Computed in float for every element type of raw. Cost: that of the cross-entropy in ATen and one more copy of the log-probabilities; there
-// is no fused operation. The weights are copied to each device once.
+// Computed in float for every element type of raw. Cost: that of the cross-entropy in ATen and one more copy of the log-probabilities;
+// there is no fused operation. The weights are copied to each device once.
 // Errors: a smoothing or weights out of range, or another number of weights than the kind has classes, is a compile error.
 #pragma once
 

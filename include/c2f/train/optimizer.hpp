@@ -5,8 +5,8 @@
 //   optimizer.step(0.1);                      // the learning rate of this step
 //
 // Every trained parameter of the network that has a gradient is updated. A rule over (path, sizes) gives each parameter its multipliers of
-// learning rate and weight decay, as PyTorch's parameter groups do. A parameter whose learning rate is multiplied by 0 is frozen: it keeps its
-// bits, has no weight decay, and its gradient counts neither in the norm nor in the check that all gradients are finite.
+// learning rate and weight decay, as PyTorch's parameter groups do. A parameter whose learning rate is multiplied by 0 is frozen: it keeps
+// its bits, has no weight decay, and its gradient counts neither in the norm nor in the check that all gradients are finite.
 //
 // The constructor moves the parameters into one flat buffer (train/flat.hpp), of which the network's tensors become views; the optimiser
 // state has a buffer of the same layout. So move the network to its device and memory format first. Gradients are not in a flat buffer:

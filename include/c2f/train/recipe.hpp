@@ -7,9 +7,10 @@
 // .decay(...) (train/learning_rate.hpp).
 //
 // .multiply(path, {.learning_rate = 10}) and .freeze(path) apply to the parameters below a path: "fine" means "fine" and "fine.fc.weight",
-// not "finer.weight". Where several paths fit a parameter, their factors are multiplied. A frozen parameter keeps its bits and has no weight
-// decay; its gradient is computed, but counts neither in clip() nor in the check for non-finite gradients. Running statistics of frozen
-// norms are still updated; c2f::frozen (layers/frozen.hpp) keeps them constant and computes no gradients, and is part of the task's type.
+// not "finer.weight". Where several paths fit a parameter, their factors are multiplied. A frozen parameter keeps its bits and has no
+// weight decay; its gradient is computed, but counts neither in clip() nor in the check for non-finite gradients. Running statistics of
+// frozen norms are still updated; c2f::frozen (layers/frozen.hpp) keeps them constant, computes no gradients of parameters, and is part
+// of the task's type.
 //
 // .ema(0.999) keeps a moving average of the networks' parameters and running statistics. Every evaluation, and so every score and the
 // choice of the best checkpoint, uses the average, and fit leaves it in the model when it returns. Integer buffers are copied.
