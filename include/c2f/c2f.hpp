@@ -25,6 +25,7 @@
 #include <c2f/kinds/class_vector.hpp>
 #include <c2f/kinds/dense.hpp>
 #include <c2f/layers/residual.hpp>
+#include <c2f/loss/cross_entropy_with.hpp>
 #include <c2f/loss/dice.hpp>
 #include <c2f/loss/sum.hpp>
 #include <c2f/networks/fcn.hpp>

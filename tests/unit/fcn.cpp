@@ -23,18 +23,18 @@ void perturb(Net& net) {
 }  // namespace
 
 TEST_CASE("the kernel of a frozen up-sampling is linear") {
-  c2f::detail::bilinear_kernel<2, 4> const four;
+  auto const four       = c2f::make_network<c2f::bilinear_up<4, 2>, c2f::image<2, 9, 9>>(1);
   float const wanted[4] = {0.25, 0.75, 0.75, 0.25};  // 1 - |i - 1.5| / 2
   for (int c = 0; c < 2; ++c)
     for (int d = 0; d < 2; ++d)
       for (int i = 0; i < 4; ++i)
-        for (int j = 0; j < 4; ++j) REQUIRE(four.tensor()[c][d][i][j].item<float>() == (c == d ? wanted[i] * wanted[j] : 0.0f));
+        for (int j = 0; j < 4; ++j) REQUIRE(four.weight.tensor()[c][d][i][j].item<float>() == (c == d ? wanted[i] * wanted[j] : 0.0f));
   // Away from the border it is bilinear interpolation with half-pixel centres.
   for (int const kernel : {4, 16}) {
     at::Tensor const x    = c2f::detail::sample_numbers({1, 1, 9, 9}, 1).to(at::kFloat);
     std::int64_t const by = kernel / 2, edge = kernel / 4;
-    c2f::bilinear_up<4, 2>::on<c2f::image<1, 9, 9>> const twice;
-    c2f::bilinear_up<16, 8>::on<c2f::image<1, 9, 9>> const eight;
+    auto const twice       = c2f::make_network<c2f::bilinear_up<4, 2>, c2f::image<1, 9, 9>>(1);
+    auto const eight       = c2f::make_network<c2f::bilinear_up<16, 8>, c2f::image<1, 9, 9>>(1);
     at::Tensor const large = kernel == 4 ? twice(x, c2f::eval) : eight(x, c2f::eval);
     REQUIRE(large.size(2) == 8 * by + kernel);
     at::Tensor const wanted_map = at::upsample_bilinear2d(x, {9 * by, 9 * by}, false);

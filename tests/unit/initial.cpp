@@ -53,3 +53,67 @@ TEST_CASE("normal initial values have the deviation of their formula") {
   has_deviation<c2f::initial::he_normal>(std::sqrt(2.0 / 576));
   has_deviation<c2f::initial::he_normal_in>(std::sqrt(2.0 / 144));
 }
+
+namespace {
+template <class Initial, std::int64_t... Dims>
+struct layer_of {
+  c2f::parameter<Initial, Dims...> weight;
+  C2F_MEMBERS(weight);
+};
+template <class Initial, std::int64_t... Dims>
+at::Tensor values_of(std::uint64_t seed) {
+  layer_of<Initial, Dims...> net;
+  c2f::initialize(net, seed);
+  return net.weight.tensor().detach();
+}
+template <std::int64_t... Dims>
+void is_orthogonal() {
+  at::Tensor const w = values_of<c2f::initial::orthogonal<>, Dims...>(3), drawn = values_of<c2f::initial::xavier_normal, Dims...>(3);
+  at::Tensor const flat = w.flatten(1).to(at::kDouble), from = drawn.flatten(1).to(at::kDouble);
+  bool const wide       = flat.size(0) <= flat.size(1);
+  at::Tensor const rows = wide ? flat : flat.t(), random = wide ? from : from.t(), gram = rows.mm(rows.t());
+  for (std::int64_t i = 0; i < gram.size(0); ++i)
+    for (std::int64_t j = 0; j < gram.size(0); ++j) REQUIRE(std::abs(gram[i][j].item<double>() - (i == j ? 1 : 0)) < 1e-5);
+  // R = A Q^T of the drawn A is triangular with a positive diagonal, as in torch.nn.init.orthogonal_.
+  at::Tensor const triangle = random.mm(rows.t());
+  double const scale        = triangle.abs().max().item<double>();
+  for (std::int64_t i = 0; i < triangle.size(0); ++i) {
+    REQUIRE(triangle[i][i].item<double>() > 0);
+    for (std::int64_t j = i + 1; j < triangle.size(0); ++j) REQUIRE(std::abs(triangle[i][j].item<double>()) < 1e-5 * scale);
+  }
+}
+}  // namespace
+
+TEST_CASE("orthogonal weights have orthonormal rows, or columns, and are a function of seed and path") {
+  is_orthogonal<6, 20>();
+  is_orthogonal<20, 6>();
+  is_orthogonal<16, 16>();
+  is_orthogonal<5, 3, 3, 3>();
+  is_orthogonal<32, 2, 3, 3>();
+  is_orthogonal<1, 7>();
+  using c2f::initial::orthogonal;
+  REQUIRE(values_of<orthogonal<>, 6, 20>(3).equal(values_of<orthogonal<>, 6, 20>(3)));
+  REQUIRE_FALSE(values_of<orthogonal<>, 6, 20>(3).equal(values_of<orthogonal<>, 6, 20>(4)));
+  at::Tensor const twice = values_of<orthogonal<2.0>, 4, 9>(3);
+  REQUIRE(twice.sub(values_of<orthogonal<>, 4, 9>(3).mul(2)).abs().max().item<double>() < 1e-6);
+}
+
+// The formula of the FCN code: 1 - |i - centre| / factor with factor = (k + 1) / 2, centre = factor - 1 (odd k) or factor - 1/2.
+TEST_CASE("bilinear weights are FCN's up-sampling kernel") {
+  auto const check = []<std::int64_t K>() {
+    double const factor = static_cast<double>((K + 1) / 2), centre = K % 2 == 1 ? factor - 1 : factor - .5;
+    auto const tent         = [&](std::int64_t i) { return 1 - std::abs(static_cast<double>(i) - centre) / factor; };
+    at::Tensor const square = values_of<c2f::initial::bilinear, 3, 3, K, K>(1), grouped = values_of<c2f::initial::bilinear, 3, 1, K, K>(1);
+    for (std::int64_t a = 0; a < 3; ++a)
+      for (std::int64_t b = 0; b < 3; ++b)
+        for (std::int64_t i = 0; i < K; ++i)
+          for (std::int64_t j = 0; j < K; ++j) {
+            auto const wanted = static_cast<float>(tent(i) * tent(j));
+            REQUIRE(square[a][b][i][j].item<float>() == (a == b ? wanted : 0));
+            REQUIRE(grouped[a][0][i][j].item<float>() == wanted);
+          }
+  };
+  check.operator()<3>();
+  check.operator()<4>();
+  check.operator()<16>();
+}

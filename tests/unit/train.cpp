@@ -338,6 +338,63 @@ TEST_CASE("an observer may stop a training; Ctrl-C does") {
   REQUIRE(second.epochs.empty());
 }
 
+TEST_CASE("a signal ends with the objects that caught it") {
+  struct presses {
+    void on_step(c2f::step_record const&) const { std::raise(SIGINT); }
+  };
+  c2f::stack<pt> model(7);
+  for (int i = 0; i < 2; ++i) {
+    c2f::interrupt on_ctrl_c;
+    REQUIRE_FALSE(on_ctrl_c.stop());
+    REQUIRE(c2f::fit(model, data, two_epochs(), on_ctrl_c).epochs.size() == 2);  // the signal of the one before is forgotten
+    REQUIRE(c2f::fit(model, data, two_epochs(), presses{}, on_ctrl_c).stopped);
+    REQUIRE(c2f::fit(model, data, two_epochs(), on_ctrl_c).stopped);  // the same object keeps it
+  }
+}
+
+TEST_CASE("nested interrupts share a signal, and the next one ends the program") {
+  static int seen    = 0;
+  auto* const before = std::signal(SIGINT, [](int) { ++seen; });
+  {
+    c2f::interrupt outer;
+    {
+      c2f::interrupt inner;
+    }
+    {
+      c2f::interrupt inner;
+      std::raise(SIGINT);
+      REQUIRE(inner.stop());
+      REQUIRE(outer.stop());
+    }
+    REQUIRE(outer.stop());
+    c2f::interrupt const late;
+    REQUIRE(late.stop());
+    auto* const now = std::signal(SIGINT, SIG_DFL);  // a new object does not catch the second signal
+    REQUIRE(now == SIG_DFL);
+  }
+  std::raise(SIGINT);  // the handler from before is back
+  REQUIRE(seen == 1);
+  std::signal(SIGINT, before);
+}
+
+TEST_CASE("queue() of a full ring is an error") {
+  c2f::stack<pt> model(7);
+  c2f::training_step<pt> step(model, two_epochs());
+  c2f::data::loader batches{data.train, {.batch = 32, .seed = 7, .threads = 0}};
+  auto epoch       = batches.epoch(0);
+  auto const batch = *epoch.next();
+  while (!step.full()) step.queue({batch}, {.learning_rate = .1});
+  auto const before = c2f::detail::copies_of_tensors(model);
+  REQUIRE_THROWS_AS(step.queue({batch}, {.learning_rate = .1}), c2f::error);
+  REQUIRE_THROWS_WITH(step.queue({batch}, {.learning_rate = .1}),
+                      "4 training steps are queued and their results were not read; call next(true) before queue()");
+  REQUIRE(tiny::same_bytes(before, c2f::detail::copies_of_tensors(model)));
+  for (int i = 0; i < 4; ++i) REQUIRE(step.next(true));
+  REQUIRE_FALSE(step.next(true));
+  step.queue({batch}, {.learning_rate = .1});
+  REQUIRE(step.next(true));
+}
+
 TEST_CASE("bfloat16 images train float parameters") {
   recorder log;
   auto const tensors = trained<pt>(two_epochs().bf16(), &log);

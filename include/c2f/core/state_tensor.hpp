@@ -25,8 +25,9 @@ struct state_traits {
   bool trained;                                                                 ///< parameter (true) or buffer (false)
   std::span<std::int64_t const> dims;                                           ///< its shape
   double (*draw)(random_stream&, std::span<std::int64_t const>, std::int64_t);  ///< its initial value, one element per call
-  at::ScalarType type = at::kFloat;                                             ///< its element type
-  bool on_host        = false;                                                  ///< stays in host memory when the network moves
+  at::ScalarType type                                   = at::kFloat;           ///< its element type
+  bool on_host                                          = false;                ///< stays in host memory when the network moves
+  void (*finish)(std::span<std::int64_t const>, float*) = nullptr;              ///< changes its initial value as a whole, after all draws
   [[nodiscard]] constexpr std::int64_t count() const {
     std::int64_t product = 1;
     for (auto const dim : dims) product *= dim;
@@ -78,11 +79,18 @@ class state_tensor {
 };
 
 namespace detail {
+template <class Initial>
+consteval auto finish_of() -> void (*)(std::span<std::int64_t const>, float*) {
+  if constexpr (requires(float* values) { Initial::finish({}, values); })
+    return &Initial::finish;
+  else
+    return nullptr;
+}
 template <bool Trained, class Initial, std::int64_t... Dims>
 struct typed_state_tensor : state_tensor {
   static constexpr std::array<std::int64_t, sizeof...(Dims)> dims{Dims...};
   static constexpr std::int64_t count = (std::int64_t{1} * ... * Dims);
-  static constexpr state_traits traits{Trained, dims, &Initial::draw};
+  static constexpr state_traits traits{Trained, dims, &Initial::draw, at::kFloat, false, finish_of<Initial>()};
 };
 }  // namespace detail
 

@@ -196,6 +196,7 @@ void initialize(Net& net, std::uint64_t seed, std::string const& path = {}) {
     random_stream random(seed, purpose::initial_value, 0, hash_of(name));
     float* const numbers = value.mutable_data_ptr<float>();
     for (std::int64_t i = 0; i < value.numel(); ++i) numbers[i] = static_cast<float>(traits.draw(random, traits.dims, i));
+    if (traits.finish != nullptr) traits.finish(traits.dims, numbers);
     each.assign(value.to(traits.type).set_requires_grad(traits.trained));
   };
   detail::tensor_visitor visitor(set_initial_value);

@@ -3,7 +3,7 @@
 //   c2f::loss::cross_entropy::of(logits, truth);       // logits [N, K], truth [N] int64 -> a scalar, in nats
 //
 // For kinds whose raw output is a vector of class logits (`serves`); loss/masked_cross_entropy.hpp is for maps. A sample with truth -100 is
-// ignored. Computed in float for every element type of the logits.
+// ignored; a batch of only such samples has loss 0 and gradient 0. Computed in float for every element type of the logits.
 #pragma once
 
 #include <c2f/execution/try_fused.hpp>
@@ -20,10 +20,10 @@ struct cross_entropy {
   static constexpr bool serves = distribution<Kind> && vector_shape<typename Kind::template output<image<1, dynamic, dynamic>>>;
   static at::Tensor of(at::Tensor const& logits, at::Tensor const& truth) {
     if (at::Tensor loss = try_fused::map_cross_entropy(logits, truth, no_class); loss.defined()) return loss;
-    return at::cross_entropy_loss(logits.to(at::kFloat), truth, {}, at::Reduction::Mean, no_class);
+    at::Tensor const loss = at::cross_entropy_loss(logits.to(at::kFloat), truth, {}, at::Reduction::Mean, no_class);
+    return loss.masked_fill(truth.eq(no_class).all(), 0);  // the mean of no samples is NaN
   }
 
- private:
   static constexpr std::int64_t no_class = -100;  ///< the truth of a sample that is ignored
 };
 

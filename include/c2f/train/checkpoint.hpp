@@ -259,14 +259,8 @@ class checkpoints {
   }
   /// The negated score, for sorting by ascending rank; infinite for NaN.
   [[nodiscard]] double rank_of(epoch_record const& epoch) const {
-    std::string known;
-    for (auto const& stage : epoch.scores)
-      for (auto const& [metric, value] : stage.values) {
-        std::string const name = stage.stage + ' ' + metric;
-        if (name == options_.score) return std::isnan(value) ? std::numeric_limits<double>::infinity() : -value;
-        known += (known.empty() ? "'" : ", '") + name + "'";
-      }
-    throw input_error("no score is called '" + options_.score + "', by which the best checkpoints are chosen; write one of " + known);
+    double const value = detail::score_of(epoch, options_.score, "the best checkpoints are chosen");
+    return std::isnan(value) ? std::numeric_limits<double>::infinity() : -value;
   }
 
   // ---- reading ----
@@ -310,8 +304,10 @@ class checkpoints {
     compare("the number of training samples", there.report.start.samples, state.report.start.samples, folder);
     compare("the seed", there.seed, state.seed, folder);
     for (std::size_t i = 0; i < std::max(there.recipe.size(), state.recipe.size()); ++i) {
-      auto const value = [&](named_values const& of) { return i < of.size() ? detail::shortest(of[i].second) : std::string("not given"); };
       std::string const& name = i < there.recipe.size() ? there.recipe[i].first : state.recipe[i].first;
+      auto const value        = [&](named_values const& of) {
+        return i < of.size() && of[i].first == name ? detail::shortest(of[i].second) : std::string("not given");
+      };
       compare("the recipe's " + recipe::setting_of(name), value(there.recipe), value(state.recipe), folder);
     }
     compare("the number of steps an epoch", there.report.start.steps_an_epoch, state.report.start.steps_an_epoch, folder);

@@ -183,7 +183,7 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
     report.stopped    = !loop.epoch(
         now, state.step, [&](std::int64_t) { return *batches_left.next(); }, asked_to_stop,
         // If an observer reads the state after a step, the step is finished before the next one changes anything.
-        [&](progress const& queued) { return (false || ... || detail::reads_state_after(observers, queued)); });
+        [&](progress const& queued) { return (false || ... || detail::reads_state_after(observers, queued)); }, report.epochs);
     loop.finish();
     stopwatch const test_time;
     std::optional<std::vector<stage_score>> scores;
@@ -200,6 +200,7 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
     state.test = tests.batches().replaced();
     state.step = 0;
     ++now.epoch;
+    recipe.check_scores(done);
     notify(done);
     report.epochs.push_back(std::move(done));
     keep(moment::epoch);

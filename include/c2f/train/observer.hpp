@@ -14,11 +14,13 @@
 // Observers of c2f: a progress bar and JSON lines (print/observers.hpp), Ctrl-C (train/interrupt.hpp), checkpoints (train/checkpoint.hpp).
 #pragma once
 
+#include <c2f/core/errors.hpp>
 #include <c2f/core/progress.hpp>
 
 #include <concepts>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -104,6 +106,19 @@ concept observer = state_keeper<O> || requires(O& o, training_report const& r) {
                    };
 
 namespace detail {
+/// The score "STAGE METRIC" of an epoch, such as "fine top1"; input_error, with the names of all, if there is none. use: what it decides.
+inline double score_of(epoch_record const& epoch, std::string_view score, std::string const& use) {
+  std::string known;
+  for (auto const& [stage, values] : epoch.scores)
+    for (auto const& [metric, value] : values) {
+      if (score.size() == stage.size() + 1 + metric.size() && score.starts_with(stage) && score[stage.size()] == ' ' &&
+          score.ends_with(metric))
+        return value;
+      known += (known.empty() ? "'" : ", '") + stage + ' ' + metric + "'";
+    }
+  throw input_error("no score is called '" + std::string(score) + "', by which " + use + "; write one of " + known);
+}
+
 template <class O>
 void notify(O& o, training_start const& record) {
   if constexpr (requires { o.on_start(record); }) o.on_start(record);

@@ -5,7 +5,8 @@
 //   optimizer.step(0.1);                      // the learning rate of this step
 //
 // Every trained parameter of the network that has a gradient is updated. A rule over (path, sizes) gives each parameter its multipliers of
-// learning rate and weight decay, as PyTorch's parameter groups do.
+// learning rate and weight decay, as PyTorch's parameter groups do. A parameter whose learning rate is multiplied by 0 is frozen: it keeps
+// its bits, has no weight decay, and its gradient counts neither in the norm nor in the check that all gradients are finite.
 //
 // The constructor moves the parameters into one flat buffer (train/flat.hpp), of which the network's tensors become views; the optimiser
 // state has a buffer of the same layout. So move the network to its device and memory format first. Gradients are not in a flat buffer:
@@ -29,6 +30,7 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,7 +43,7 @@ struct parameter_multipliers {
   friend bool operator==(parameter_multipliers const&, parameter_multipliers const&) = default;
 };
 /// Returns the multipliers of a parameter, given its path and sizes.
-using multiplier_rule = parameter_multipliers (*)(std::string_view path, std::span<std::int64_t const> dims);
+using multiplier_rule = std::function<parameter_multipliers(std::string_view path, std::span<std::int64_t const> dims)>;
 
 /// Weight decay on every parameter (the classifiers of Ren et al. 2020).
 inline parameter_multipliers decay_all(std::string_view, std::span<std::int64_t const>) { return {}; }
@@ -159,7 +161,7 @@ class optimizer {
     std::vector<at::Tensor> each;
   };
 
-  optimizer(any_network net, multiplier_rule multipliers, bool low)
+  optimizer(any_network net, multiplier_rule const& multipliers, bool low)
       : parameters_(net, [](state_traits const& each) { return each.trained; }) {
     if (low && !parameters_.empty()) low_ = parameters_.numbers().to(at::kBFloat16);
     for_each_tensor(net, [&](std::string const& path, state_tensor& each, state_traits const& traits) {
@@ -205,10 +207,14 @@ class optimizer {
 
   // Whether every parameter is in the flat buffer.
   [[nodiscard]] bool all_in_buffer() const { return !entries_.empty() && pieces_.size() == entries_.size(); }
-  // The gradient of every parameter; undefined if it has none.
+  // The gradient of every parameter; undefined if it has none or the parameter is frozen.
   [[nodiscard]] std::vector<at::Tensor> gradients() const {
     std::vector<at::Tensor> all;
     for (auto const& each : entries_) {
+      if (each.multipliers.learning_rate == 0) {
+        all.emplace_back();
+        continue;
+      }
       at::Tensor const& own = each.parameter.grad();
       at::Tensor const low  = each.low.defined() ? each.low.grad() : at::Tensor();
       all.push_back(!low.defined() ? own : own.defined() ? own.add(low) : low);

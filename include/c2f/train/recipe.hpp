@@ -3,12 +3,19 @@
 //   c2f::fit(model, data, c2f::recipe::cifar{}.epochs(30).seed(7));
 //   c2f::fit(model, data, c2f::recipe::settings{}.epochs(10).learning_rate(0.05).warm_up(200).milestone(0.5).milestone(0.75));
 //
-// Milestones of the learning rate are fractions of the training, so that a shorter run has the same schedule.
+// Milestones of the learning rate are fractions of the training, so that a shorter run has the same schedule. Other schedules are set by
+// .decay(...) (train/learning_rate.hpp).
+//
+// .multiply(path, {.learning_rate = 10}) and .freeze(path) apply to the parameters below a path: "fine" means "fine" and "fine.fc.weight",
+// not "finer.weight". Where several paths fit a parameter, their factors are multiplied. A frozen parameter keeps its bits and has no
+// weight decay; its gradient is computed, but counts neither in clip() nor in the check for non-finite gradients. Running statistics of
+// frozen norms are still updated; c2f::frozen (layers/frozen.hpp) keeps them constant, computes no gradients of parameters, and is part
+// of the task's type.
 //
 // .ema(0.999) keeps a moving average of the networks' parameters and running statistics. Every evaluation, and so every score and the
 // choice of the best checkpoint, uses the average, and fit leaves it in the model when it returns. Integer buffers are copied.
 //
-// Errors: c2f::input_error for a value out of range.
+// Errors: c2f::input_error for a value out of range; when a training begins, for a path of multiply() or freeze() that no parameter has.
 #pragma once
 
 #include <c2f/execution/accelerator.hpp>
@@ -16,11 +23,18 @@
 #include <c2f/core/progress.hpp>
 #include <c2f/train/observer.hpp>
 #include <c2f/train/adam.hpp>
+#include <c2f/train/learning_rate.hpp>
 #include <c2f/train/sgd.hpp>
 
+#include <algorithm>
+#include <cmath>
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
 namespace c2f::recipe {
@@ -68,6 +82,36 @@ class settings {
     milestones_.clear();
     return *this;
   }
+  /// From the first step on, the learning rate follows this schedule instead of the milestones set before.
+  settings& decay(c2f::decay::cosine const& schedule) {
+    check_floor("cosine", schedule.floor);
+    check(schedule.period, schedule.period >= 1e-4 && schedule.period <= 1, "cosine's period", "from 0.0001 to 1");
+    check(schedule.multiplier, schedule.multiplier >= 1 && std::isfinite(schedule.multiplier), "cosine's multiplier", "1 or more");
+    return follow(schedule);
+  }
+  settings& decay(c2f::decay::polynomial const& schedule) {
+    check_floor("polynomial", schedule.floor);
+    check(schedule.power, schedule.power > 0 && std::isfinite(schedule.power), "polynomial's power", "above 0");
+    return follow(schedule);
+  }
+  settings& decay(c2f::decay::plateau const& schedule) {
+    check_floor("plateau", schedule.floor);
+    check(schedule.factor, schedule.factor > 0 && schedule.factor < 1, "plateau's factor", "above 0 and below 1");
+    check(schedule.patience, schedule.patience >= 0, "plateau's patience", "0 or more");
+    check(schedule.threshold, schedule.threshold >= 0 && std::isfinite(schedule.threshold), "plateau's threshold", "0 or more");
+    return follow(schedule);
+  }
+  /// Multiplies learning rate and weight decay of the parameters below a path, such as "encoder".
+  settings& multiply(std::string const& path, parameter_multipliers const& by) {
+    auto const fits = [](double value) { return value >= 0 && std::isfinite(value); };
+    check(by.learning_rate, fits(by.learning_rate), "multiplier of the learning rate", "0 or more");
+    check(by.weight_decay, fits(by.weight_decay), "multiplier of the weight decay", "0 or more");
+    parameter_multipliers& all = multipliers_[path];
+    all                        = {all.learning_rate * by.learning_rate, all.weight_decay * by.weight_decay};
+    return *this;
+  }
+  /// The parameters below a path are not updated.
+  settings& freeze(std::string const& path) { return multiply(path, {.learning_rate = 0, .weight_decay = 0}); }
   /// Keeps a moving average of the networks (ema_options) and evaluates it.
   settings& ema(double decay, std::int64_t every = 1, std::int64_t warm_up = 10) {
     set(ema_.every, every, every >= 1, "ema's every", "1 or more");
@@ -105,8 +149,11 @@ class settings {
   [[nodiscard]] sgd_options const& optimizer() const { return sgd_; }
   /// This recipe's optimiser for a network; low: with a bfloat16 copy of the parameters (train/optimizer.hpp).
   [[nodiscard]] std::unique_ptr<c2f::optimizer> make_optimizer(any_network net, bool low = false) const {
-    if (uses_adam_) return std::make_unique<c2f::adam>(net, adam_, low);
-    return std::make_unique<c2f::sgd>(net, sgd_, low);
+    sgd_options sgd   = sgd_;
+    adam_options adam = adam_;
+    if (!multipliers_.empty()) sgd.multipliers = adam.multipliers = rule_for(net);
+    if (uses_adam_) return std::make_unique<c2f::adam>(net, adam, low);
+    return std::make_unique<c2f::sgd>(net, sgd, low);
   }
   [[nodiscard]] std::uint64_t seed() const { return seed_; }
   [[nodiscard]] int threads() const { return threads_; }
@@ -150,24 +197,96 @@ class settings {
       all.emplace_back("drop_at " + std::to_string(i + 1), milestones_[i].at);
       all.emplace_back("factor of drop_at " + std::to_string(i + 1), milestones_[i].factor);
     }
+    if (auto const* const cosine = std::get_if<c2f::decay::cosine>(&decay_)) {
+      all.emplace_back("cosine's floor", cosine->floor);
+      all.emplace_back("cosine's period", cosine->period);
+      all.emplace_back("cosine's multiplier", cosine->multiplier);
+    } else if (auto const* const polynomial = std::get_if<c2f::decay::polynomial>(&decay_)) {
+      all.emplace_back("polynomial's power", polynomial->power);
+      all.emplace_back("polynomial's floor", polynomial->floor);
+    } else if (auto const* const plateau = std::get_if<c2f::decay::plateau>(&decay_)) {
+      all.emplace_back("plateau's factor for '" + plateau->score + "'", plateau->factor);
+      all.emplace_back("plateau's patience", static_cast<double>(plateau->patience));
+      all.emplace_back("plateau's threshold", plateau->threshold);
+      all.emplace_back("plateau's floor", plateau->floor);
+    }
+    for (auto const& [path, by] : multipliers_) {
+      all.emplace_back("multiplier of the learning rate of '" + path + "'", by.learning_rate);
+      all.emplace_back("multiplier of the weight decay of '" + path + "'", by.weight_decay);
+    }
     return all;
   }
 
-  /// The learning rate of a step.
-  [[nodiscard]] double learning_rate_at(progress const& now) const {
+  /// The learning rate of a step; completed: the epochs before, with their scores, which only decay::plateau reads.
+  [[nodiscard]] double learning_rate_at(progress const& now, std::span<epoch_record const> completed = {}) const {
     double learning_rate = learning_rate_;
     for (auto const& each : milestones_)
       if (static_cast<double>(now.epoch) >= each.at * static_cast<double>(epochs_)) learning_rate *= each.factor;
+    if (auto const* const cosine = std::get_if<c2f::decay::cosine>(&decay_)) {
+      learning_rate *= cosine->factor_at(now.fraction);
+    } else if (auto const* const polynomial = std::get_if<c2f::decay::polynomial>(&decay_)) {
+      learning_rate *= polynomial->factor_at(now.fraction);
+    } else if (auto const* const plateau = std::get_if<c2f::decay::plateau>(&decay_)) {
+      if (std::ssize(completed) < now.epoch)
+        throw input_error("the learning rate is reduced by the score '" + plateau->score +
+                          "', and this training has no scores after epoch " + std::to_string(completed.size()) +
+                          "; train with c2f::fit, or choose another decay");
+      learning_rate *= plateau->factor_after(completed);
+    }
     return now.iteration < warm_up_ ? learning_rate * static_cast<double>(now.iteration + 1) / static_cast<double>(warm_up_)
                                     : learning_rate;
+  }
+  /// input_error if the learning rate depends on a score that this epoch does not have.
+  void check_scores(epoch_record const& epoch) const {
+    if (auto const* const plateau = std::get_if<c2f::decay::plateau>(&decay_)) (void)plateau->score_of(epoch);
   }
 
  private:
   template <class V>
+  static void check(V value, bool fits, std::string const& name, char const* range) {
+    if (!fits) throw input_error("the recipe's " + name + " is " + std::to_string(value) + "; it must be " + range);
+  }
+  template <class V>
   settings& set(V& member, V value, bool fits, char const* name, char const* range) {
-    if (!fits) throw input_error(std::string("the recipe's ") + name + " is " + std::to_string(value) + "; it must be " + range);
+    check(value, fits, name, range);
     member = value;
     return *this;
+  }
+  static void check_floor(std::string const& of, double floor) {
+    check(floor, floor >= 0 && floor < 1, of + "'s floor", "from 0 to below 1");
+  }
+  settings& follow(c2f::decay::any schedule) {
+    milestones_.clear();
+    decay_ = std::move(schedule);
+    return *this;
+  }
+
+  static bool is_below(std::string_view parameter, std::string_view path) {
+    return parameter.starts_with(path) && (parameter.size() == path.size() || parameter[path.size()] == '.');
+  }
+  /// The multipliers of weight_decay()'s rule, times those of the paths; input_error for a path that no trained parameter has.
+  [[nodiscard]] multiplier_rule rule_for(any_network net) const {
+    std::vector<std::string> parameters, first;
+    for_each_tensor(net, [&](std::string const& path, state_tensor const&, state_traits const& traits) {
+      if (!traits.trained) return;
+      parameters.push_back(path);
+      std::string component = path.substr(0, path.find('.'));
+      if (std::find(first.begin(), first.end(), component) == first.end()) first.push_back(std::move(component));
+    });
+    for (auto const& each : multipliers_) {
+      std::string const& path = each.first;
+      if (std::any_of(parameters.begin(), parameters.end(), [&](auto const& parameter) { return is_below(parameter, path); })) continue;
+      std::string known;
+      for (auto const& component : first) known += (known.empty() ? "'" : ", '") + component + "'";
+      throw input_error("the recipe multiplies or freezes '" + path + "', and no trained parameter has that path; the paths begin with " +
+                        known);
+    }
+    return [rule = sgd_.multipliers, multipliers = multipliers_](std::string_view parameter, std::span<std::int64_t const> dims) {
+      parameter_multipliers found = rule(parameter, dims);
+      for (auto const& [path, by] : multipliers)
+        if (is_below(parameter, path)) found = {found.learning_rate * by.learning_rate, found.weight_decay * by.weight_decay};
+      return found;
+    };
   }
 
   struct scaling {
@@ -177,6 +296,8 @@ class settings {
   double learning_rate_ = 0.1, clip_ = 0;
   ema_options ema_;
   std::vector<scaling> milestones_;
+  c2f::decay::any decay_;
+  std::map<std::string, parameter_multipliers> multipliers_;  // by path
   sgd_options sgd_;
   adam_options adam_;
   std::uint64_t seed_ = 1;

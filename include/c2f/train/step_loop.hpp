@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -34,16 +35,17 @@ class step_loop {
 
   /// Queues the steps of an epoch from step `first` on, with progress `now`; batch(i) returns batch i of the epoch. Before each step stop()
   /// is called: if it returns true, the function returns false. After each step wait(progress) returns whether all queued steps must be
-  /// finished before the next one.
+  /// finished before the next one. completed: the epochs before, for the learning rate (decay::plateau).
   template <class Batch, class Stop, class Wait>
-  bool epoch(progress now, std::int64_t first, Batch const& batch, Stop const& stop, Wait const& wait) {
+  bool epoch(progress now, std::int64_t first, Batch const& batch, Stop const& stop, Wait const& wait,
+             std::span<epoch_record const> completed = {}) {
     for (std::int64_t step = first; step < steps(); ++step) {
       if (stop()) return false;
       now.fraction = static_cast<double>(now.iteration) / static_cast<double>(recipe_.epochs() * steps());
       std::vector<data::batch> given;
       for (std::int64_t i = step * recipe_.accumulate(); i < std::min(batches_, (step + 1) * recipe_.accumulate()); ++i)
         given.push_back(batch(i));
-      training_.queue(given, {now.epoch, step, now.iteration, t_(now), recipe_.learning_rate_at(now), now.fraction, {}});
+      training_.queue(given, {now.epoch, step, now.iteration, t_(now), recipe_.learning_rate_at(now, completed), now.fraction, {}});
       ++now.iteration;
       finish(wait(now));
     }

@@ -5,9 +5,11 @@
 //   …  slot.done.record(stream);  ring.push();
 //   if (auto* done = ring.pop(/*wait=*/false)) use(done->result);
 //
+// Error: c2f::error from free_slot() while full().
 // Each slot has its own page-locked host memory for the values that its step reads and writes, so the host can be `capacity` steps ahead.
 #pragma once
 
+#include <c2f/core/errors.hpp>
 #include <c2f/execution/streams.hpp>
 #include <c2f/train/observer.hpp>
 
@@ -15,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace c2f::detail {
@@ -39,7 +42,11 @@ class step_ring {
 
   [[nodiscard]] bool full() const { return pushed_ - popped_ == capacity; }
   [[nodiscard]] bool pending() const { return pushed_ != popped_; }
-  [[nodiscard]] step_slot& free_slot() { return slots_[pushed_ % capacity]; }
+  [[nodiscard]] step_slot& free_slot() {
+    if (full())
+      throw error(std::to_string(capacity) + " training steps are queued and their results were not read; call next(true) before queue()");
+    return slots_[pushed_ % capacity];
+  }
   [[nodiscard]] std::vector<step_slot>& slots() { return slots_; }
 
   /// Marks the step of free_slot() as queued.
