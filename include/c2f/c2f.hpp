@@ -41,3 +41,4 @@
 #include <c2f/train/fit.hpp>
 #include <c2f/train/interrupt.hpp>
 #include <c2f/train/memory.hpp>
+#include <c2f/train/training_stages.hpp>

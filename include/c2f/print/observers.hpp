@@ -52,7 +52,11 @@ class progress_bar {
   explicit progress_bar(elsewhere without_terminal = elsewhere::silent)
       : terminal_(isatty(STDERR_FILENO) == 1), lines_(terminal_ || without_terminal == elsewhere::lines) {}
 
-  void on_start(training_start const& start) { start_ = start; }
+  void on_stage(std::string const& name) { stage_ = ", " + name; }
+  void on_start(training_start const& start) {
+    start_ = start;
+    start_.task += stage_;
+  }
   void on_step(step_record const& step) {
     if (!terminal_) return;
     auto const now  = std::chrono::steady_clock::now();
@@ -81,13 +85,24 @@ class progress_bar {
  private:
   bool terminal_, lines_;
   training_start start_;
+  std::string stage_;
   std::chrono::steady_clock::time_point drawn_{};
 };
 
 /// Writes one JSON object per line: at the start of the training, after every epoch and at the end.
 class json_lines {
  public:
-  explicit json_lines(std::filesystem::path const& file) : path_(file), out_(file, std::ios::app) { check(); }
+  explicit json_lines(std::filesystem::path const& file) : file_(file), path_(file), out_(file, std::ios::app) { check(); }
+
+  /// Called by fit before a stage of a training in stages: log.jsonl becomes log-NAME.jsonl.
+  void on_stage(std::string const& name) {
+    bool const unused = path_ == file_ && std::filesystem::file_size(path_) == 0;
+    out_.close();
+    if (unused) std::filesystem::remove(path_);
+    path_ = file_.parent_path() / (file_.stem().string() + '-' + name + file_.extension().string());
+    out_.open(path_, std::ios::app);
+    check();
+  }
 
   void on_start(training_start const& start) {
     if (start.done > 0) return;  // on_resume follows and rewrites the log
@@ -151,7 +166,7 @@ class json_lines {
   void check() const {
     if (!out_) throw input_error("cannot write '" + path_.string() + "'; choose a folder that can be written and has room");
   }
-  std::filesystem::path path_;
+  std::filesystem::path file_, path_;  ///< path_: file_, or the file of a stage beside it
   std::ofstream out_;
 };
 

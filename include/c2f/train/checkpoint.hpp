@@ -69,13 +69,21 @@ struct checkpoint_options {
 class checkpoints {
  public:
   explicit checkpoints(std::filesystem::path folder, checkpoint_options options = {})
-      : folder_(std::move(folder)), options_(std::move(options)), lock_(-1) {
+      : root_(std::move(folder)), folder_(root_), options_(std::move(options)), lock_(-1) {
     if (options_.every < 0 || options_.last < 1 || options_.best < 0)
       throw input_error("checkpoint_options.every is " + std::to_string(options_.every) + ", .last is " + std::to_string(options_.last) +
                         " and .best is " + std::to_string(options_.best) + "; write 0 or more, 1 or more, 0 or more");
     if (options_.best > 0 && options_.score.empty())
       throw input_error(
           "the best checkpoints are to be kept, and no score is named; write .score = \"fine top1\" or another of the report");
+  }
+
+  /// Called by fit before a stage of a training in stages: from now on checkpoints are in the folder of that name within the given one.
+  void on_stage(std::string const& name) {
+    folder_ = root_ / name;
+    lock_.reset(-1);
+    saved_.clear();
+    restored_.clear();
   }
 
   /// The checkpoint that the training was resumed from; empty if there was none.
@@ -368,7 +376,7 @@ class checkpoints {
   }
 
   static constexpr char const* part = ".part";
-  std::filesystem::path folder_, restored_;
+  std::filesystem::path root_, folder_, restored_;  ///< folder_: root_, or the folder of a stage in it
   checkpoint_options options_;
   data::detail::descriptor lock_;
   std::string saved_;  ///< the newest checkpoint that this training wrote or was resumed from

@@ -8,7 +8,8 @@
 // fit calls on_start before the first step, on_step after each step, on_epoch after each epoch and its evaluation, and on_end at the end.
 // If a training is resumed, on_resume follows on_start, with the report up to there. stop() is called before every step and every batch of
 // an evaluation; true ends the training. An observer that saves the training has restore(state), called before the first step, which
-// returns whether it restored a state, and keep(state, moment), called after the other functions. All run in the training thread, in the
+// returns whether it restored a state, and keep(state, moment), called after the other functions. on_stage(name) is called before each
+// stage of a training in stages (train/training_stages.hpp). All run in the training thread, in the
 // order in which the observers are passed; exceptions end the training.
 //
 // Observers of c2f: a progress bar and JSON lines (print/observers.hpp), Ctrl-C (train/interrupt.hpp), checkpoints (train/checkpoint.hpp).
@@ -138,6 +139,10 @@ void notify(O& o, training_report const& record) {
 template <class O>
 void notify_resumed(O& o, training_report const& before) {
   if constexpr (requires { o.on_resume(before); }) o.on_resume(before);
+}
+template <class O>
+void notify_stage(O& o, std::string const& name) {
+  if constexpr (requires { o.on_stage(name); }) o.on_stage(name);
 }
 template <class O>
 bool restore(O& o, training_state& state) {
