@@ -45,25 +45,30 @@ struct grown {
 template <class Base>
 using variants = c2f::registry<tasks::bl<Base>, tasks::pt<Base>>;
 
-/// Trains the generators of `model`.
+/// Prints the last loss of each epoch.
+struct generator_log {
+  void on_epoch(c2f::epoch_record const& epoch) const {
+    std::fprintf(stderr, "generators, epoch %ld   t %.2f   %s loss %.3f\n", static_cast<long>(epoch.epoch + 1), epoch.t,
+                 epoch.losses.back().first.c_str(), epoch.losses.back().second);
+  }
+};
+
+/// Trains the generators of `model` on episodes of base classes. A fiftieth of each class is held out, as from the training of the network.
 template <class Task, class Split>
-void train_generators(c2f::stack<Task>& model, Split const& base, arguments const& more, program::options const& chosen) {
-  auto const recipe = program::machine_of(chosen)
-                          .epochs(more.tune_epochs)
-                          .learning_rate(more.learning_rate)
-                          .weight_decay(chosen.weight_decay)
-                          .nesterov(true)
-                          .milestone(1.0 / 3, 0.06)
-                          .milestone(2.0 / 3, 0.2);
-  double sum = 0;
-  few::fit(model, base, {.way = way, .shot = more.shot, .queries = 3, .seed = chosen.seed}, more.tune_episodes, recipe,
-           [&](c2f::step_record const& step) {
-             sum += step.losses.back().second;
-             if (step.step + 1 < more.tune_episodes) return;
-             std::fprintf(stderr, "generators, epoch %ld   t %.2f   %s loss %.3f\n", static_cast<long>(step.epoch + 1), step.t,
-                          step.losses.back().first.c_str(), sum / static_cast<double>(more.tune_episodes));
-             sum = 0;
-           });
+void train_generators(few::episodic<Task>& model, Split const& base, arguments const& more, program::options const& chosen) {
+  auto const held =
+      c2f::data::hold_out(base, std::max<std::int64_t>(1, base.size() / static_cast<std::int64_t>(base.classes().size()) / 50));
+  auto const data = few::episodes_for(model, held.train, held.test, more.tune_episodes);
+  c2f::fit(model, data,
+           program::machine_of(chosen)
+               .epochs(more.tune_epochs)
+               .batch(data.train.rows())
+               .learning_rate(more.learning_rate)
+               .weight_decay(chosen.weight_decay)
+               .nesterov(true)
+               .milestone(1.0 / 3, 0.06)
+               .milestone(2.0 / 3, 0.2),
+           generator_log{});
 }
 
 template <class Set, class Task, class Problems>
@@ -96,7 +101,7 @@ void run(arguments more, program::options const& chosen) {
                                     [&]<class Task>(c2f::chosen<Task>) { program::base_network<Task>(base, chosen, more.network); });
   auto const grow = [&]<class Generator> {
     variants<grown<Set, Generator>>::with(chosen.variant, [&]<class Task>(c2f::chosen<Task>) {
-      c2f::stack<Task> model(chosen.seed);
+      few::episodic<Task> model({.way = way, .shot = more.shot, .queries = 3, .seed = chosen.seed}, chosen.seed);
       c2f::load_weights(model, more.network, {.partial = true});  // all but the generators
       train_generators(model, data.base, more, chosen);
       evaluate<Set>(model, problems, more, chosen);

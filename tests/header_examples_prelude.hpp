@@ -135,7 +135,6 @@ struct few_shot {
   using network = c2f::dynamic_few_shot::network<c2f::frozen<features>, 64, 5>;
 };
 extern c2f::data::cifar_fs cifar_fs;
-void log(c2f::step_record const& step);
 }  // namespace in_systems
 
 namespace in_task {

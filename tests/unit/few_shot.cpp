@@ -5,6 +5,7 @@
 #include <c2f/layers/dropout.hpp>
 #include <c2f/layers/frozen.hpp>
 #include <c2f/systems/dynamic_few_shot.hpp>
+#include <c2f/train/checkpoint.hpp>
 #include <c2f/train/fine_tune.hpp>
 
 #include <ATen/core/grad_mode.h>
@@ -15,6 +16,8 @@
 
 #include "catch.hpp"
 #include "refusal.hpp"
+#include "reliability/tiny.hpp"
+#include "scratch.hpp"
 
 namespace {
 
@@ -162,21 +165,87 @@ TEST_CASE("a growing classifier predicts new classes after adaptation, and masks
   REQUIRE(tests::has(tests::refusal([&] { few::adapt(model, support, whole({0, 1, 2, 3}), p); }), "0 to 2"));
 }
 
+namespace {
+c2f::data::episode_options const of_three{.way = 3, .shot = 2, .queries = 3, .seed = 1};
+struct on_glyphs {
+  static constexpr char const* name = "on glyphs";
+  using input                       = c2f::image<3, 32, 32>;
+  using network                     = few::network<c2f::frozen<features>, 8, 3>;
+};
+struct steps_seen {
+  std::vector<c2f::step_record> all{};
+  void on_step(c2f::step_record const& step) { all.push_back(step); }
+};
+c2f::data::glyphs<8> const& glyphs() {
+  static c2f::data::glyphs<8> const data({.train = 240, .test = 16, .seed = 1});
+  return data;
+}
+auto episodes_of_glyphs(few::episodic<on_glyphs> const& model, std::int64_t episodes) {
+  return few::episodes_for(model, glyphs().train, glyphs().test, episodes);
+}
+}  // namespace
+
+TEST_CASE("a batch of episodes is support, queries of its classes, and as many of others") {
+  c2f::data::episodes const drawn(glyphs().train, of_three);
+  c2f::data::episode_batches const batches(glyphs().train, of_three, 5);
+  REQUIRE(batches.rows() == 3 * 2 + 2 * 3 * 3);
+  c2f::data::loader const loader{batches, {.batch = 24, .seed = 9}};
+  REQUIRE(loader.batches() == 5);
+  std::int64_t number = 10;  // of epoch 2
+  for (auto const& batch : loader.epoch(2)) {
+    auto const episode           = drawn.at(number++);
+    std::int64_t const* truth    = batch.truth.const_data_ptr<std::int64_t>();
+    std::vector<std::int64_t> in = episode.support;
+    in.insert(in.end(), episode.query.begin(), episode.query.end());
+    for (std::size_t i = 0; i < 24; ++i) {
+      std::int64_t const sample = batch.ids[i] % batches.size();
+      REQUIRE(truth[i] == glyphs().train.label(sample));
+      if (i < in.size())
+        REQUIRE(sample == in[i]);
+      else
+        REQUIRE(std::count(episode.classes.begin(), episode.classes.end(), truth[i]) == 0);
+    }
+  }
+  REQUIRE(number == 15);
+  std::vector<std::int64_t> ids = batches.order(1, 0, 24);
+  std::sort(ids.begin(), ids.end());
+  REQUIRE(std::adjacent_find(ids.begin(), ids.end()) == ids.end());  // repetitions in an epoch have ids of their own
+  REQUIRE(tests::refusal([&] { (void)c2f::data::loader{batches, {.batch = 32}}.batches(); }) ==
+          "an episode has 24 samples, so a batch must have as many, found 32; write .batch(24)");
+}
+
+TEST_CASE("the losses of an episode are those of a stack to which its classes were added") {
+  few::episodic<on_glyphs> const model(of_three, 1);
+  auto const data = episodes_of_glyphs(model, 3);
+  for (auto const& batch : c2f::data::loader{data.train, {.batch = 24}}.epoch(1)) {
+    c2f::pass p{.mode = c2f::train, .truth = batch.truth, .t = 0.5, .seed = 4, .epoch = 1, .ids = batch.ids};
+    model(batch.images, p);
+
+    c2f::stack<on_glyphs> grown = model;
+    std::span<std::int64_t const> const ids(batch.ids);
+    at::Tensor const classes = batch.truth.narrow(0, 0, 6).index_select(0, whole({0, 2, 4}));
+    c2f::pass support{.mode = c2f::train, .t = 0.5, .seed = 4, .epoch = 1, .ids = ids.subspan(0, 6)};
+    few::adapt(grown, batch.images.narrow(0, 0, 6), whole({0, 0, 1, 1, 2, 2}), support, classes);
+    at::Tensor truth = batch.truth.narrow(0, 6, 18).clone();
+    for (std::int64_t i = 0; i < 3; ++i) truth.narrow(0, 3 * i, 3).fill_(8 + i);
+    c2f::pass queries{.mode = c2f::train, .truth = truth, .t = 0.5, .seed = 4, .epoch = 1, .ids = ids.subspan(6)};
+    grown(batch.images.narrow(0, 6, 18), queries);
+    REQUIRE(p.losses.size() == 2);
+    for (std::size_t i = 0; i < 2; ++i) {
+      REQUIRE(p.losses[i].name == queries.losses[i].name);
+      REQUIRE(p.losses[i].value.equal(queries.losses[i].value));
+    }
+  }
+}
+
 TEST_CASE("the recipe applies to the training of generators, and an episode whose loss is not finite is skipped") {
-  c2f::data::glyphs<8> const data({.train = 240, .test = 16, .seed = 1});
-  struct task {
-    using input   = c2f::image<3, 32, 32>;
-    using network = few::network<c2f::frozen<features>, 8, 3>;
-  };
-  auto const plain   = c2f::recipe::settings{}.epochs(2).learning_rate(0.05).seed(3);
-  auto const learned = [&](c2f::recipe::settings const& recipe, std::int64_t steps) {
-    c2f::stack<task> model(1);
-    std::int64_t seen = 0;
-    few::fit(model, data.train, {.way = 3, .shot = 2, .queries = 3, .seed = 1}, 6, recipe, [&](c2f::step_record const& step) {
-      REQUIRE(step.iteration == seen++);
-      REQUIRE_FALSE(step.skipped);
-    });
-    REQUIRE(seen == steps);
+  auto const plain   = c2f::recipe::settings{}.epochs(2).batch(24).learning_rate(0.05).seed(3);
+  auto const learned = [&](c2f::recipe::settings const& recipe, std::size_t steps) {
+    few::episodic<on_glyphs> model(of_three, 1);
+    steps_seen seen;
+    c2f::fit(model, episodes_of_glyphs(model, 6), recipe, seen);
+    REQUIRE(seen.all.size() == steps);
+    for (auto const& step : seen.all) REQUIRE_FALSE(step.skipped);
     return tensors_of(model, ".generator.");
   };
   auto const usual = learned(plain, 12);
@@ -186,19 +255,30 @@ TEST_CASE("the recipe applies to the training of generators, and an episode whos
     REQUIRE_FALSE(equal(usual, learned(other, 12)));
   REQUIRE_FALSE(equal(usual, learned(c2f::recipe::settings(plain).accumulate(4), 4)));  // steps of 4 and of 2 episodes, in two epochs
 
-  c2f::stack<task> model(1);
+  few::episodic<on_glyphs> model(of_three, 1);
   c2f::for_each_tensor(model, [](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const&) {
     if (path == "fine.classifier.scale") each.tensor().detach().fill_(std::numeric_limits<float>::quiet_NaN());
   });
-  auto const before    = tensors_of(model, ".generator.");
-  std::int64_t skipped = 0;
-  auto const why       = tests::refusal<c2f::not_finite>([&] {
-    few::fit(model, data.train, {.way = 3, .shot = 2, .queries = 3, .seed = 1}, 6, c2f::recipe::settings(plain).stop_after_skips(3),
-                   [&](c2f::step_record const& step) { skipped += step.skipped; });
-  });
+  auto const before = tensors_of(model, ".generator.");
+  steps_seen seen;
+  auto const why = tests::refusal<c2f::not_finite>(
+      [&] { c2f::fit(model, episodes_of_glyphs(model, 6), c2f::recipe::settings(plain).stop_after_skips(3), seen); });
   REQUIRE(tests::has(why, "'fine.classifier.scale'"));
-  REQUIRE(skipped == 2);  // the third one ends the training
+  REQUIRE(seen.all.size() == 2);  // the third one ends the training
   REQUIRE(equal(before, tensors_of(model, ".generator.")));
+}
+
+TEST_CASE("a training on episodes is resumed bit for bit") {
+  auto const recipe = c2f::recipe::settings{}.epochs(2).batch(24).learning_rate(0.05).ema(0.9);
+  few::episodic<on_glyphs> whole_run(of_three, 1);
+  c2f::fit(whole_run, episodes_of_glyphs(whole_run, 5), recipe);
+  for (std::int64_t const at : {2, 5, 7}) {
+    tests::scratch const s;
+    few::episodic<on_glyphs> first(of_three, 1), second(of_three, 2);
+    REQUIRE(c2f::fit(first, episodes_of_glyphs(first, 5), recipe, c2f::checkpoints(s.path), tiny::stops{.at = at}).stopped);
+    REQUIRE(c2f::fit(second, episodes_of_glyphs(second, 5), recipe, c2f::checkpoints(s.path)).start.done == at);
+    REQUIRE(equal(tensors_of(whole_run), tensors_of(second)));
+  }
 }
 
 TEST_CASE("an average generator with factors of 1 makes prototypes: the nearest mean direction wins") {
@@ -216,42 +296,26 @@ TEST_CASE("an average generator with factors of 1 makes prototypes: the nearest 
 }
 
 TEST_CASE("generators learn on episodes while frozen features are unchanged") {
-  c2f::data::glyphs<8> const data({.train = 240, .test = 16, .seed = 1});
-  struct task {
-    using input   = c2f::image<3, 32, 32>;
-    using network = few::network<c2f::frozen<features>, 8, 3>;
-  };
-  c2f::stack<task> model(1);
+  few::episodic<on_glyphs> model(of_three, 1);
   auto const before = tensors_of(model, ".features.");
-  std::vector<double> fine;
-  few::fit(model, data.train, {.way = 3, .shot = 2, .queries = 3, .seed = 1}, 20, c2f::recipe::settings{}.epochs(2).learning_rate(0.05),
-           [&](c2f::step_record const& step) {
-             REQUIRE(step.losses.size() == 2);
-             fine.push_back(step.losses[1].second);
-           });
-  REQUIRE(fine.size() == 40);
+  steps_seen seen;
+  auto const report = c2f::fit(model, episodes_of_glyphs(model, 20), c2f::recipe::settings{}.epochs(2).batch(24).learning_rate(0.05), seen);
+  REQUIRE(seen.all.size() == 40);
+  REQUIRE(report.epochs.back().scores.size() == 2);  // of the base classes
   REQUIRE(equal(before, tensors_of(model, ".features.")));
   double first = 0, last = 0;
-  for (std::size_t i = 0; i < 8; ++i) first += fine[i], last += fine[fine.size() - 1 - i];
+  for (std::size_t i = 0; i < 8; ++i) first += seen.all[i].losses[1].second, last += seen.all[39 - i].losses[1].second;
   REQUIRE(last < first);
 
-  auto const wrong = tests::refusal([&] {
-    c2f::data::glyphs<4> const four({.train = 200, .test = 16, .seed = 1});
-    few::fit(model, four.train, {.way = 3, .shot = 2, .queries = 3, .seed = 1}, 1, c2f::recipe::settings{}.epochs(1), [](auto const&) {});
-  });
-  REQUIRE(tests::has(wrong, "4 classes"));
-
+  c2f::data::glyphs<4> const four({.train = 200, .test = 16, .seed = 1});
+  REQUIRE(tests::has(tests::refusal([&] { (void)few::episodes_for(model, four.train, four.test, 1); }), "4 classes"));
   struct all_classes_novel {
     using input   = c2f::image<3, 32, 32>;
     using network = few::network<c2f::frozen<features>, 4, 4>;
   };
-  c2f::stack<all_classes_novel> none_left(1);
-  auto const no_query = tests::refusal([&] {
-    c2f::data::glyphs<4> const four({.train = 200, .test = 16, .seed = 1});
-    few::fit(none_left, four.train, {.way = 4, .shot = 2, .queries = 3, .seed = 1}, 1, c2f::recipe::settings{}.epochs(1),
-             [](auto const&) {});
-  });
-  REQUIRE(tests::has(no_query, "leave no other base class of 4"));
+  few::episodic<all_classes_novel> none_left({.way = 4, .shot = 2, .queries = 3, .seed = 1}, 1);
+  REQUIRE(
+      tests::has(tests::refusal([&] { (void)few::episodes_for(none_left, four.train, four.test, 1); }), "leave no other base class of 4"));
 }
 
 namespace {

@@ -6,6 +6,7 @@
 //   at::Tensor const support = c2f::data::read_samples(data.novel, e.support);   // [5, C, H, W]; image i is of class i / shot
 //   at::Tensor const query   = c2f::data::read_samples(data.novel, e.query);     // [75, C, H, W]; image i is of class i / queries
 //   auto const base = c2f::data::hold_out(data.base, 5);        // base.train and base.test: a data set for pre-training
+//   c2f::data::episode_batches const training{data.base, {.way = 5, .shot = 1, .queries = 3}, 1000};      // a split whose batches are episodes
 //
 // An episode is a classification problem of its own (Vinyals et al., NIPS 2016): `way` classes, `shot` labelled samples of each (the
 // support set), and `queries` further samples of each to classify (the query set). Episode `number` draws from
@@ -26,6 +27,8 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <set>
 #include <span>
 #include <string>
@@ -208,6 +211,73 @@ template <few_shot_split S>
     (left[static_cast<std::size_t>(all[id])]-- <= n ? test : train).push_back(static_cast<std::int64_t>(id));
   return {{whole, whole.name() + " train", std::move(train)}, {whole, whole.name() + " test", std::move(test)}};
 }
+
+/// A split whose batches are episodes, 1000 of them an epoch: rows way * shot of the support, class by class, then way * queries of the same
+/// classes, then as many of other classes. All truths are classes of the split. Episode i of epoch e is episode number e * episodes + i of
+/// `options`, whatever the seed of the training; the queries of other classes are drawn by random_stream(seed, purpose::episode, 1, number).
+/// Errors: those of c2f::data::episodes; input_error from batches() and order() for a batch that is not an episode (rows()).
+template <few_shot_split S>
+class episode_batches {
+ public:
+  using image                      = typename S::image;
+  using truth_value                = std::int64_t;
+  static constexpr auto truth_dims = S::truth_dims;
+
+  episode_batches(S whole, episode_options const& options, std::int64_t episodes)
+      : whole_(std::move(whole)), drawn_(std::make_shared<c2f::data::episodes const>(whole_, options)), episodes_(episodes) {
+    if (episodes < 1) throw input_error("an epoch cannot have " + std::to_string(episodes) + " episodes; write 1 or more");
+    (void)of(0);  // an error of the options is thrown here
+  }
+
+  [[nodiscard]] c2f::data::episodes const& drawn() const { return *drawn_; }
+  /// The samples of an episode.
+  [[nodiscard]] std::int64_t rows() const {
+    auto const& o = drawn_->options();
+    return o.way * (o.shot + 2 * o.queries);
+  }
+
+  [[nodiscard]] std::int64_t size() const { return whole_.size(); }
+  [[nodiscard]] std::string name() const { return "episodes of " + std::string(whole_.name()); }
+  [[nodiscard]] decltype(auto) classes() const { return whole_.classes(); }
+  [[nodiscard]] std::int64_t label(std::int64_t id) const { return whole_.label(id); }
+  void read(std::int64_t id, random_stream* augment, float* pixels, truth_value* truth) const { whole_.read(id, augment, pixels, truth); }
+  /// A sample of the same class.
+  [[nodiscard]] std::int64_t replacement(std::int64_t id, random_stream& draw) const {
+    auto const& same = drawn_->members(whole_.label(id));
+    return same[draw.below(static_cast<std::uint32_t>(same.size()))];
+  }
+
+  [[nodiscard]] std::int64_t batches(std::int64_t batch) const {
+    if (batch != rows())
+      throw input_error("an episode has " + std::to_string(rows()) + " samples, so a batch must have as many, found " +
+                        std::to_string(batch) + "; write .batch(" + std::to_string(rows()) + ")");
+    return episodes_;
+  }
+  [[nodiscard]] std::vector<std::int64_t> order(std::uint64_t, std::uint64_t epoch, std::int64_t batch) const {
+    std::vector<std::int64_t> all;
+    std::map<std::int64_t, std::int64_t> repetitions;  // of each sample, in this epoch
+    for (std::int64_t i = 0; i < batches(batch); ++i)
+      for (std::int64_t const id : of(static_cast<std::int64_t>(epoch) * episodes_ + i)) all.push_back(id + size() * repetitions[id]++);
+    return all;
+  }
+
+ private:
+  [[nodiscard]] std::vector<std::int64_t> of(std::int64_t number) const {
+    episode const e = drawn_->at(number);
+    random_stream draw(drawn_->options().seed, purpose::episode, 1, static_cast<std::uint64_t>(number));
+    std::vector<std::int64_t> ids = e.support;
+    ids.insert(ids.end(), e.query.begin(), e.query.end());
+    auto const others = drawn_->from_other_classes(e, draw);
+    ids.insert(ids.end(), others.ids.begin(), others.ids.end());
+    return ids;
+  }
+
+  S whole_;
+  std::shared_ptr<c2f::data::episodes const> drawn_;
+  std::int64_t episodes_;
+};
+template <class S>
+episode_batches(S, episode_options const&, std::int64_t) -> episode_batches<S>;
 
 /// input_error if two splits share a class name: base and novel classes must be disjoint.
 template <few_shot_split A, few_shot_split B>

@@ -3,6 +3,8 @@
 //   using classifier = c2f::growing_cosine<64, 5, c2f::weight_generator::attention<>>;   // 64 base classes and up to 5 new ones
 //   auto net = c2f::make_network<classifier, c2f::vector<512>>(seed);                    // [N, 512] -> [N, 69]
 //   net.adapt(x, labels, {});                              // generates the rows of the new classes from their features x
+//   auto const added = net.generated(x, labels, {});       // the same without a change of the network
+//   step.add_output("rows", added.rows), step.add_output("masked", added.masked);        // a pass that uses them
 //
 // Gidaris and Komodakis, "Dynamic few-shot visual learning without forgetting", CVPR 2018. A weight generator computes the row of a new
 // class from the features of its samples:
@@ -14,6 +16,7 @@
 // Errors: a map as input is a compile error.
 #pragma once
 
+#include <c2f/core/pass.hpp>
 #include <c2f/layers/cosine.hpp>
 #include <c2f/layers/linear.hpp>
 
@@ -114,16 +117,20 @@ struct growing_cosine {
       return parameter_count<decltype(weight)> + parameter_count<decltype(scale)> + parameter_count<decltype(generator)>;
     }
 
-    at::Tensor operator()(at::Tensor const& x, mode) const {
-      at::Tensor const rows = at::cat({weight.as(x), new_rows.as(x)});
-      return at::linear(detail::unit_rows(x), detail::unit_rows(rows))
-          .mul(scale.as(x))
-          .masked_fill(masked.tensor().to(at::kBool), -std::numeric_limits<double>::infinity());
+    at::Tensor operator()(at::Tensor const& x, mode) const { return logits(x, new_rows.as(x), masked.tensor()); }
+    /// With the side outputs "rows" and "masked" of the pass instead of the network's own, if there are such.
+    at::Tensor operator()(at::Tensor const& x, pass& p) const {
+      at::Tensor const rows = p.output("rows");
+      return rows.defined() ? logits(x, rows, p.output("masked")) : (*this)(x, p.mode);
     }
 
+    /// The rows of new classes [Way, C], and which classes have none [Base + Way].
+    struct new_classes {
+      at::Tensor rows, masked;
+    };
     /// Generates the rows of the new classes from `features` [S, C] with labels [S] in 0 ... Way - 1, and masks new classes without a
     /// sample. `pseudo_novel` [n]: base classes to mask, may be undefined.
-    void adapt(at::Tensor const& features, at::Tensor const& labels, at::Tensor const& pseudo_novel) {
+    [[nodiscard]] new_classes generated(at::Tensor const& features, at::Tensor const& labels, at::Tensor const& pseudo_novel) const {
       at::Tensor const one_hot = at::zeros({Way, labels.size(0)}, features.options()).scatter_(0, labels.unsqueeze(0), 1.0);
       at::Tensor const counts  = one_hot.sum(1, true);
       at::Tensor const mask    = at::zeros({Base + Way}, masked.tensor().options());
@@ -131,8 +138,22 @@ struct growing_cosine {
       mask.slice(0, Base).copy_(counts.eq(0).squeeze(1));  // a new class without samples has no row
       weight_generator::examples const support{detail::unit_rows(features), one_hot.div(counts.clamp_min(1)),
                                                detail::unit_rows(weight.as(features)), mask.slice(0, 0, Base).to(at::kBool)};
-      new_rows.assign(generator(support));
-      masked.assign(mask);
+      return {generator(support), mask};
+    }
+    /// The same, kept in the network.
+    void adapt(at::Tensor const& features, at::Tensor const& labels, at::Tensor const& pseudo_novel) {
+      assign(generated(features, labels, pseudo_novel));
+    }
+    void assign(new_classes const& added) {
+      new_rows.assign(added.rows);
+      masked.assign(added.masked);
+    }
+
+   private:
+    [[nodiscard]] at::Tensor logits(at::Tensor const& x, at::Tensor const& rows, at::Tensor const& without) const {
+      return at::linear(detail::unit_rows(x), detail::unit_rows(at::cat({weight.as(x), rows.to(x.scalar_type())})))
+          .mul(scale.as(x))
+          .masked_fill(without.to(at::kBool), -std::numeric_limits<double>::infinity());
     }
   };
 };

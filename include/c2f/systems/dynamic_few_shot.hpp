@@ -2,9 +2,11 @@
 //
 //   template <class Features> using network = c2f::dynamic_few_shot::network<Features, 64, 5>;    // 64 base classes, 5 new ones
 //   c2f::stack<base> first;                                      // Features; trained on the base classes by c2f::fit
-//   c2f::stack<few_shot> second;                                 // c2f::frozen<Features>: the same paths, so load_weights works
-//   c2f::dynamic_few_shot::fit(second, cifar_fs.base, {.way = 5, .shot = 1}, 60'000, recipe, log);   // trains the weight generators
-//   c2f::dynamic_few_shot::adapt(second, images, labels, step);  // adds new classes; the stack now predicts all 69
+//   c2f::dynamic_few_shot::episodic<few_shot> second({.way = 5, .shot = 1});     // c2f::frozen<Features>: the same paths, so load_weights works
+//   auto const held = c2f::data::hold_out(cifar_fs.base, 20);
+//   auto const episodes = c2f::dynamic_few_shot::episodes_for(second, held.train, held.test, 1000);
+//   c2f::fit(second, episodes, recipe.batch(episodes.train.rows()));             // trains the weight generators
+//   c2f::dynamic_few_shot::adapt(second, images, labels, step);                  // adds new classes; the stack now predicts all 69
 //
 // Gidaris and Komodakis, "Dynamic few-shot visual learning without forgetting", CVPR 2018, and Ren et al. 2020, section 4.2.2, which trains
 // it progressively on ImageNet's low-shot benchmark. The classifier, c2f::growing_cosine, generates the rows of new classes with a weight
@@ -16,24 +18,22 @@
 // does not state how it combines the two methods; this is our choice. In the authors' code dropout stays active in frozen features while
 // generators are trained; here it does not.
 //
-// Cost: per adapt and per training step, one pass over the support. Errors: labels out of range, or class counts that do not match, are a
-// c2f::input_error; steps that are not finite are handled as by c2f::fit.
+// Cost: per adapt and per training step, one pass over the support. A training step on episodes is not captured. Errors: labels out of
+// range, class counts that do not match, and a batch that is no episode are a c2f::input_error.
 #pragma once
 
 #include <c2f/data/episodes.hpp>
 #include <c2f/kinds/class_vector.hpp>
 #include <c2f/layers/frozen.hpp>
 #include <c2f/layers/growing_cosine.hpp>
-#include <c2f/task/stack.hpp>
-#include <c2f/train/deterministic.hpp>
-#include <c2f/train/step_loop.hpp>
-#include <c2f/train/training_scope.hpp>
+#include <c2f/task/model.hpp>
 
-#include <ATen/ops/tensor.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/where.h>
 
-#include <map>
+#include <span>
 #include <string>
-#include <vector>
+#include <utility>
 
 namespace c2f::dynamic_few_shot {
 
@@ -54,13 +54,14 @@ struct network {
     C2F_MEMBERS(features, classifier);
 
     at::Tensor operator()(at::Tensor const& x, mode m) const { return classifier(features(x, m), m); }
-    at::Tensor operator()(at::Tensor const& x, pass& p) const
-      requires c2f::detail::wants_pass<extractor>
-    {
-      return classifier(c2f::detail::run(features, x, p), p.mode);
+    at::Tensor operator()(at::Tensor const& x, pass& p) const { return classifier(c2f::detail::run(features, x, p), p); }
+    /// The rows of new classes (layers/growing_cosine.hpp), generated from images.
+    [[nodiscard]] typename head::new_classes generated(at::Tensor const& x, at::Tensor const& labels, at::Tensor const& pseudo_novel,
+                                                       pass& p) const {
+      return classifier.generated(c2f::detail::run(features, x, p), labels, pseudo_novel);
     }
     void adapt(at::Tensor const& x, at::Tensor const& labels, at::Tensor const& pseudo_novel, pass& p) {
-      classifier.adapt(c2f::detail::run(features, x, p), labels, pseudo_novel);
+      classifier.assign(generated(x, labels, pseudo_novel, p));
     }
   };
 };
@@ -76,91 +77,110 @@ struct with_room : Split {
   }
 };
 
+namespace detail {
+/// Generates the rows of new classes for the networks of a stack, as side outputs "coarse.rows", "coarse.masked", "fine.rows" and
+/// "fine.masked" of the pass.
+template <class Task>
+void generate(stack<Task> const& model, at::Tensor const& images, at::Tensor const& labels, at::Tensor const& pseudo_novel, pass& p) {
+  using completed      = complete<Task>;
+  auto const generated = [&](char const* stage, auto const& network, at::Tensor const& x) {
+    stage_scope const names(p, stage);
+    auto const added = network.generated(x, labels, pseudo_novel, p);
+    p.add_output("rows", added.rows);
+    p.add_output("masked", added.masked);
+  };
+  at::Tensor const f = c2f::detail::run(model.share, images, p);
+  generated("coarse", model.coarse, f);
+  if constexpr (stack<Task>::has_fine) {
+    at::Tensor const raw = [&] {
+      stage_scope const names(p, "coarse");
+      return c2f::detail::run(model.coarse, f, p);
+    }();
+    at::Tensor const prediction = completed::predict::template of<typename completed::kind>(raw);
+    at::Tensor const truth =
+        completed::kind::from_truth(labels.add(completed::coarse::base_count)).to(prediction.device(), prediction.scalar_type());
+    p.conditioning = p.training() ? model.source(prediction, truth, p) : prediction;
+    generated("fine", model.fine, model.fuse(f, model.encoder(p.conditioning, f, p), p));
+  }
+}
+}  // namespace detail
+
 /// Adds new classes to a stack from samples: images [S, C, H, W], labels [S] in 0 ... Way - 1. Their predictions are the classes
 /// Base + label. Replaces the new classes of an earlier call. `pseudo_novel` [n]: base classes to mask, may be undefined.
 /// Errors: c2f::input_error if there is no label, or one outside of 0 ... Way - 1.
 template <class Task>
 void adapt(stack<Task>& model, at::Tensor const& images, at::Tensor const& labels, pass& p, at::Tensor const& pseudo_novel = {}) {
-  using completed             = complete<Task>;
-  constexpr std::int64_t base = completed::coarse::base_count, way = completed::coarse::way;
+  constexpr std::int64_t way = complete<Task>::coarse::way;
   if (labels.numel() == 0 || labels.min().template item<std::int64_t>() < 0 || labels.max().template item<std::int64_t>() >= way)
     throw input_error("the labels of new classes must be 0 to " + std::to_string(way - 1) + ", one for each of " +
                       std::to_string(images.size(0)) + " images; number the classes of the support from 0");
-  at::Tensor const f = c2f::detail::run(model.share, images, p);
-  model.coarse.adapt(f, labels, pseudo_novel, p);
-  if constexpr (stack<Task>::has_fine) {
-    at::Tensor const prediction = completed::predict::template of<typename completed::kind>(c2f::detail::run(model.coarse, f, p));
-    at::Tensor const truth      = completed::kind::from_truth(labels.add(base)).to(prediction.device(), prediction.scalar_type());
-    p.conditioning              = p.training() ? model.source(prediction, truth, p) : prediction;
-    model.fine.adapt(model.fuse(f, model.encoder(p.conditioning, f, p), p), labels, pseudo_novel, p);
-  }
+  detail::generate(model, images, labels, pseudo_novel, p);
+  model.coarse.classifier.assign({p.output("coarse.rows"), p.output("coarse.masked")});
+  if constexpr (stack<Task>::has_fine) model.fine.classifier.assign({p.output("fine.rows"), p.output("fine.masked")});
 }
 
-namespace detail {
-/// The support of an episode: images [S, C, H, W], labels [S] in 0 ... way - 1, pseudo_novel [way] base classes, S sample ids.
-struct support {
-  at::Tensor images, labels, pseudo_novel;
-  std::vector<std::int64_t> ids;
+/// A stack that learns from episodes: a model (task/model.hpp) whose batches are episodes (data/episodes.hpp, episode_batches). In training
+/// the classes of the support are pseudo-novel: their rows are generated from it, and the losses are taken on the queries of these classes
+/// and of the other base classes. At inference it is the stack.
+template <class Task>
+class episodic : public stack<Task> {
+ public:
+  explicit episodic(data::episode_options const& options, std::uint64_t seed = 0) : stack<Task>(seed), options_(options) {}
+
+  [[nodiscard]] data::episode_options const& options() const { return options_; }
+
+  outputs operator()(at::Tensor const& images, mode m) const { return stack<Task>::operator()(images, m); }
+  outputs operator()(at::Tensor const& images, pass& p) const {
+    if (!p.training()) return stack<Task>::operator()(images, p);
+    p.requires_host("c2f::dynamic_few_shot::episodic, whose support is a pass of its own");
+    constexpr std::int64_t base = complete<Task>::coarse::base_count;
+    std::int64_t const way = options_.way, shown = way * options_.shot, asked = images.size(0) - shown;
+    at::Tensor const labels  = at::arange(way, p.truth.options()).repeat_interleave(options_.shot),
+                     classes = p.truth.narrow(0, 0, shown).view({way, -1}).select(1, 0);
+    auto const ids_of        = [&](std::int64_t first, std::int64_t count) {
+      return p.ids.empty() ? p.ids : p.ids.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+    };
+    pass support{.mode = train, .t = p.t, .seed = p.seed, .epoch = p.epoch, .ids = ids_of(0, shown), .now = p.now};
+    detail::generate(*this, images.narrow(0, 0, shown), labels, classes, support);
+
+    at::Tensor const truth = p.truth.narrow(0, shown, asked), is_class = truth.unsqueeze(1).eq(classes);
+    pass queries{.mode    = train,
+                 .truth   = at::where(is_class.any(1), is_class.to(at::kLong).argmax(1).add(base), truth),
+                 .t       = p.t,
+                 .seed    = p.seed,
+                 .epoch   = p.epoch,
+                 .ids     = ids_of(shown, asked),
+                 .now     = p.now,
+                 .outputs = std::move(support.outputs)};
+    outputs found = stack<Task>::operator()(images.narrow(0, shown, asked), queries);
+    for (auto& each : queries.losses) p.add(each.name, std::move(each.value));
+    return found;
+  }
+
+ private:
+  data::episode_options options_;
 };
-template <class Task, data::few_shot_split Split, class Log>
-void train_on(stack<Task>& model, Split const& base, data::episode_options const& options, std::int64_t episodes,
-              recipe::settings const& recipe, Log& log) {
+
+/// Episodes to train on, and base classes to test on.
+template <class Train, class Test>
+struct episode_data {
+  data::episode_batches<Train> train;
+  Test test;
+};
+/// The data of an episodic model: `episodes` an epoch from `base`, which has all base classes; tests on `held`, other samples of them.
+/// Errors: c2f::input_error if the numbers of classes do not match the network, and those of data::episode_batches.
+template <class Task, data::few_shot_split Train, data::few_shot_split Test>
+[[nodiscard]] auto episodes_for(episodic<Task> const& model, Train const& base, Test const& held, std::int64_t episodes) {
   using network               = typename complete<Task>::coarse;
+  auto const& options         = model.options();
   constexpr std::int64_t rows = network::base_count;
-  data::episodes const drawn{base, options};
-  if (drawn.class_count() != rows || options.way > network::way)
-    throw input_error(base.name() + " has " + std::to_string(drawn.class_count()) + " classes and episodes of " +
+  auto const classes          = c2f::data::episodes(base, options).class_count();
+  if (classes != rows || options.way > network::way)
+    throw input_error(std::string(base.name()) + " has " + std::to_string(classes) + " classes and episodes of " +
                       std::to_string(options.way) + ", but the network is for " + std::to_string(rows) + " and " +
                       std::to_string(network::way) + "; write them into dynamic_few_shot::network<Features, Base, Way>");
-
-  std::map<std::uint64_t, support> supports;  // of the current step, by episode
-  // Reads episode `number`: returns its queries and stores its support.
-  auto const read = [&](std::int64_t number) {
-    data::episode const e = drawn.at(number);
-    random_stream random(options.seed, purpose::episode, 1, static_cast<std::uint64_t>(number));
-    std::vector<std::int64_t> queries = e.query, truth = e.query_labels();
-    for (auto& k : truth) k += rows;
-    auto const [others, classes] = drawn.from_other_classes(e, random);
-    queries.insert(queries.end(), others.begin(), others.end());
-    truth.insert(truth.end(), classes.begin(), classes.end());
-    random_stream* const augment                 = recipe.augment() ? &random : nullptr;
-    supports[static_cast<std::uint64_t>(number)] = {data::read_samples(base, e.support, augment), at::tensor(e.support_labels()),
-                                                    at::tensor(e.classes), e.support};
-    return data::batch{data::read_samples(base, queries, augment), at::tensor(truth), queries, static_cast<std::uint64_t>(number), 0};
-  };
-
-  deterministically(recipe.deterministic(), [&] {
-    c2f::detail::training_scope const scope(model, recipe);
-    auto not_captured = recipe;
-    not_captured.on({recipe.device(), recipe.accelerator().table, nullptr});
-    training_step<Task> training(model, not_captured, [&](at::Tensor const& queries, pass& query_pass) {
-      support const& current = supports.at(query_pass.epoch);  // a batch's epoch is its episode
-      pass p{.mode = train, .t = query_pass.t, .seed = query_pass.seed, .epoch = query_pass.epoch, .ids = current.ids};
-      adapt(model, c2f::detail::ready(current.images, recipe), current.labels.to(recipe.device()), p,
-            current.pseudo_novel.to(recipe.device()));
-      model(queries, query_pass);
-    });
-    c2f::detail::run_epochs(
-        training, &t_at<typename stack<Task>::schedule>, recipe, episodes,
-        [&](std::int64_t epoch, std::int64_t i) {
-          if (i % recipe.accumulate() == 0) supports.clear();
-          return read(epoch * episodes + i);
-        },
-        /*wait=*/true, log);
-  });
-}
-
-}  // namespace detail
-
-/// Trains on episodes of pseudo-novel base classes: `recipe.epochs()` times `episodes` of them, each a batch. The loss is taken on
-/// `options.queries` samples per class and as many of the other base classes. A step is that of c2f::fit with the same recipe, but it is
-/// not captured, because samples are read in the middle of it. Calls log(step_record) after every step.
-/// Errors: c2f::input_error if the numbers of classes do not match the network.
-template <class Task, data::few_shot_split Split, class Log>
-void fit(stack<Task>& model, Split const& base, data::episode_options const& options, std::int64_t episodes, recipe::settings const& recipe,
-         Log&& log) {
-  // A wrong task: diagnostic emitted; follow-on errors suppressed.
-  if constexpr (c2f::detail::checked<Task>) detail::train_on(model, base, options, episodes, recipe, log);
+  using tested = with_room<network::way, Test>;
+  return episode_data<Train, tested>{{base, options, episodes}, tested(held)};
 }
 
 }  // namespace c2f::dynamic_few_shot
