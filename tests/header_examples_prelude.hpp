@@ -127,11 +127,11 @@ extern std::vector<c2f::part_size> sizes;
 
 namespace in_systems {
 struct base {
-  using input   = c2f::image<3, 84, 84>;
+  using input   = c2f::image<3, 32, 32>;
   using network = c2f::dynamic_few_shot::network<features, 64, 5>;
 };
 struct few_shot {
-  using input   = c2f::image<3, 84, 84>;
+  using input   = c2f::image<3, 32, 32>;
   using network = c2f::dynamic_few_shot::network<c2f::frozen<features>, 64, 5>;
 };
 extern c2f::data::cifar_fs cifar_fs;

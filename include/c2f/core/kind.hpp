@@ -9,7 +9,7 @@
 // A kind that nobody supervises has no truth, loss or metrics, and its prediction is the raw output: feature maps between networks.
 #pragma once
 
-#include <c2f/core/shapes.hpp>
+#include <c2f/core/architecture.hpp>
 
 #include <ATen/core/Tensor.h>
 
@@ -49,6 +49,10 @@ concept output_kind = requires {
   score.add(tensor, tensor);
   score.values();
 };
+
+/// What a raw output of a kind is: a tensor, or an array of tensors.
+template <class Kind>
+using raw_of = value_of<typename Kind::template output<image<1, dynamic, dynamic>>>;
 
 /// A kind with truths, a loss and metrics.
 template <class K>

@@ -23,8 +23,6 @@ namespace c2f {
 struct no_map {};
 
 namespace detail {
-template <class Kind, class Like>
-using raw_of = value_of<typename Kind::template output<Like>>;
 template <class Z>
 struct value_of_map {
   using type = value_of<Z>;
@@ -38,7 +36,7 @@ struct value_of_map<no_map> {
 /// Requires: `on<Kind, Like>` with `output` (a shape or no_map) and `g(y, x, pass)`, its value (undefined for no_map).
 template <class E, class Kind, class Like>
 concept encoder_on =
-    requires(typename E::template on<Kind, Like> const& g, detail::raw_of<Kind, Like> const& y, value_of<Like> const& x, pass& p) {
+    requires(typename E::template on<Kind, Like> const& g, raw_of<Kind> const& y, value_of<Like> const& x, pass& p) {
       { g(y, x, p) } -> std::convertible_to<typename detail::value_of_map<typename E::template on<Kind, Like>::output>::type>;
     };
 

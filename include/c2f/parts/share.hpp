@@ -3,8 +3,8 @@
 //   using share = c2f::share::nothing;               // two networks (default, Ren et al. 2020)
 //   using share = c2f::share::features<backbone>;    // both read the same features, computed once (CasNet)
 //   using share = c2f::share::weights;               // one network, two passes
-//   using share = c2f::share::backbone<resnet>;      // one backbone, two passes, a head for each (Coarse2Fine)
-//   using share = c2f::share::ending<pyramid>;       // two networks that end in the same layers (the recursive feature pyramid)
+//   using share = c2f::share::backbone<backbone>;    // one backbone, two passes, a head for each (Coarse2Fine)
+//   using share = c2f::share::ending<c2f::relu>;     // two networks that end in the same layers (the recursive feature pyramid)
 //
 // With shared features, the input of the task's networks is the backbone's output, and so is what the fuse joins with z. With a shared
 // backbone it is, too, but the fuse joins z with the image, whose shape it must keep, and the backbone runs again. With shared weights the
