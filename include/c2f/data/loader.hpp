@@ -7,6 +7,9 @@
 // random_stream(seed, purpose::augment, epoch, id). So a batch depends on seed and epoch only, not on the number of threads. A split may
 // compose its batches itself (ordered_split in data/split.hpp, e.g. data/streams.hpp).
 //
+// With shuffle, as in training, a last batch of a single sample is left out: norms cannot be trained on it, and the next epoch draws another
+// order. An epoch of one sample alone is kept.
+//
 // One thread makes a whole batch. Batches wait in a ring of `prefetch` slots and are delivered in order. Leaving the loop early
 // (break, return, an exception) stops the threads at the next sample and joins them.
 //
@@ -82,6 +85,11 @@ namespace detail {
 // Written so that no batch size overflows.
 constexpr std::int64_t batches_of(std::int64_t samples, std::int64_t batch) { return samples / batch + (samples % batch != 0); }
 
+/// The batches of an epoch of training: without a last one of a single sample.
+constexpr std::int64_t training_batches_of(std::int64_t samples, std::int64_t batch) {
+  return batches_of(samples, batch) - (batch > 1 && samples > 1 && samples % batch == 1);
+}
+
 /// A Fisher-Yates shuffle.
 inline void shuffle(std::vector<std::int64_t>& ids, random_stream draw) {
   for (std::size_t left = ids.size(); left > 1; --left) std::swap(ids[left - 1], ids[draw.below(static_cast<std::uint32_t>(left))]);
@@ -99,7 +107,7 @@ template <class S>
 std::int64_t batches_of(S const& samples, loader_options const& options) {
   if constexpr (ordered_split<S>)
     if (options.shuffle) return samples.batches(options.batch);
-  return batches_of(samples.size(), options.batch);
+  return options.shuffle ? training_batches_of(samples.size(), options.batch) : batches_of(samples.size(), options.batch);
 }
 /// The ids of an epoch, batch by batch.
 template <class S>

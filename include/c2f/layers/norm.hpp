@@ -8,11 +8,16 @@
 // unbiased running variance. Weight [C] is initially 1, bias [C] 0. `num_batches_tracked` counts training calls on the host; it exists
 // because torchvision's files contain it.
 //
+// In training a norm needs two values of each channel or more, in the samples and pixels of the batch together: the variance of one value is
+// not a number. Errors: input_error for fewer, before any buffer is changed.
+//
 // Cost: one ATen call. In training the fused operation norm_relu is used if it supports x (execution/try_fused.hpp): norm, residual add and
 // ReLU in two launches forward and two backward.
 #pragma once
 
 #include <c2f/core/architecture.hpp>
+#include <c2f/core/dims.hpp>
+#include <c2f/core/errors.hpp>
 #include <c2f/execution/folding.hpp>
 #include <c2f/execution/try_fused.hpp>
 
@@ -52,9 +57,14 @@ struct batch_norm {
     at::Tensor plus_then_relu(at::Tensor const& x, at::Tensor const& shortcut, mode m) const { return normalised(x, shortcut, true, m); }
 
    private:
+    static std::string too_few(at::Tensor const& x) {
+      return "a norm in training needs two values of each channel or more, found " + detail::dims_of(x) +
+             "; train on batches of two samples or more, on larger images, or with fewer strides before the norm";
+    }
     at::Tensor normalised(at::Tensor const& x, at::Tensor const& shortcut, bool relu, mode m) const {
       if (folded.done) return shifted(x, shortcut, relu);
       if (m == train) {
+        if (x.numel() < 2 * x.size(1)) throw input_error(too_few(x));
         num_batches_tracked.increment();
         if (at::Tensor y =
                 try_fused::norm_relu(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor(), shortcut, relu);

@@ -35,10 +35,9 @@ struct value_of_map<no_map> {
 
 /// Requires: `on<Kind, Like>` with `output` (a shape or no_map) and `g(y, x, pass)`, its value (undefined for no_map).
 template <class E, class Kind, class Like>
-concept encoder_on =
-    requires(typename E::template on<Kind, Like> const& g, raw_of<Kind> const& y, value_of<Like> const& x, pass& p) {
-      { g(y, x, p) } -> std::convertible_to<typename detail::value_of_map<typename E::template on<Kind, Like>::output>::type>;
-    };
+concept encoder_on = requires(typename E::template on<Kind, Like> const& g, raw_of<Kind> const& y, value_of<Like> const& x, pass& p) {
+  { g(y, x, p) } -> std::convertible_to<typename detail::value_of_map<typename E::template on<Kind, Like>::output>::type>;
+};
 
 namespace encode {
 /// No z: the fine network reads the same input as the coarse network (CasNet).

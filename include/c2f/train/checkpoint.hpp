@@ -14,7 +14,7 @@
 //
 // Before the first step the newest checkpoint with correct checksums is restored. Newer, damaged ones are reported through `warn` and
 // renamed to "….damaged". Unfinished folders of a killed program are removed. Only one training at a time may use a folder. A model with a
-// non-finite parameter is not saved.
+// non-finite parameter or buffer is not saved.
 //
 // The `last` newest checkpoints are kept, and the `best` ones with the highest `score`, which is "STAGE METRIC" as in the report ("coarse
 // top1", "answer iou"); older ones are deleted.
@@ -129,7 +129,7 @@ class checkpoints {
   void keep(training_state const& state, moment when) {
     if (when == moment::step && !keeps_step(state.now)) return;
     std::string const name = name_of(state.now.epoch, state.step);
-    if (name == saved_ || !finite(state.parameters)) return;
+    if (name == saved_ || !finite(state.model)) return;
     write(state, name);
     saved_ = name;
     remove_old(state);

@@ -38,7 +38,7 @@ void fine_tune(Model& model, at::Tensor const& images, at::Tensor const& truth, 
       std::int64_t const samples = images.size(0);
       std::vector<std::int64_t> order;
       detail::run_epochs(
-          training, &t_at<detail::schedule_of<Model>>, recipe, data::detail::batches_of(samples, recipe.batch()),
+          training, &t_at<detail::schedule_of<Model>>, recipe, data::detail::training_batches_of(samples, recipe.batch()),
           [&](std::int64_t epoch, std::int64_t i) {
             if (i == 0) order = data::detail::order_of(samples, true, recipe.seed(), static_cast<std::uint64_t>(epoch));
             auto const begin = order.begin() + i * recipe.batch(), end = order.begin() + std::min(samples, (i + 1) * recipe.batch());

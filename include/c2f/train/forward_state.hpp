@@ -54,6 +54,12 @@ class forward_state {
     if (!statistics_.empty()) before_.copy_(statistics_.numbers());
     for (std::size_t i = 0; i < others_.size(); ++i) others_before_[i].copy_(others_[i]);
   }
+  /// After a pass that failed: restores the statistics, and the counters to `counts`.
+  void restore(std::vector<std::int64_t> const& counts) const {
+    if (!statistics_.empty()) statistics_.numbers().copy_(before_);
+    for (std::size_t i = 0; i < others_.size(); ++i) others_[i].copy_(others_before_[i]);
+    for (std::size_t i = 0; i < counters_.size(); ++i) add(counters_[i].tensor, counts[i] - value(counters_[i].tensor));
+  }
   /// skip: [] float on the device. Does not change the counters, which are in host memory.
   void restore_where(at::Tensor const& skip) const {
     if (!statistics_.empty()) statistics_.numbers().copy_(at::where(skip.ne(0), before_, statistics_.numbers()));

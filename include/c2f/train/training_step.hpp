@@ -208,7 +208,13 @@ class any_training_step {
   void run(std::vector<detail::step_input> const& inputs, step_record const& record, bool capturing) {
     state_.save();
     std::vector<std::int64_t> const before = state_.counts();
-    differentiate(inputs, record, capturing);
+    try {
+      differentiate(inputs, record, capturing);
+    } catch (...) {
+      at::NoGradGuard const no_gradients;
+      if (!capturing) state_.restore(before);
+      throw;
+    }
     calls_ = state_.counts();
     for (std::size_t i = 0; i < before.size(); ++i) calls_[i] -= before[i];
     at::NoGradGuard const no_gradients;
