@@ -237,6 +237,12 @@ class episode_batches {
   }
 
   [[nodiscard]] std::int64_t size() const { return whole_.size(); }
+  [[nodiscard]] std::uint64_t fingerprint() const {
+    auto const& o      = drawn_->options();
+    std::uint64_t hash = detail::samples_hash(whole_);
+    for (auto const number : {o.way, o.shot, o.queries, episodes_}) hash = detail::hash_after(hash, static_cast<std::uint64_t>(number));
+    return detail::hash_after(hash, o.seed);
+  }
   [[nodiscard]] std::string name() const { return "episodes of " + std::string(whole_.name()); }
   [[nodiscard]] decltype(auto) classes() const { return whole_.classes(); }
   [[nodiscard]] std::int64_t label(std::int64_t id) const { return whole_.label(id); }

@@ -51,6 +51,8 @@ namespace c2f::data {
 ///   s.read(id, augment, pixels, truth)   writes pixels and truth in the layout above. `augment` is the source of the random numbers of
 ///                    crop, flip etc.; null disables augmentation. Throws input_error for a sample that cannot be read. Thread-safe.
 /// Optional: classes(), the class names; static class_count(); label(id), the class without reading (episodes.hpp);
+///   s.name_of(id)             a sample's name, such as its file's; checkpoints tell other samples by it (split_identity.hpp), or by
+///   s.fingerprint()           a hash of which samples there are, in which order
 ///   s.replacement(id, draw)   the sample that replaces a faulty one, drawn from the random_stream `draw`; by default any sample
 ///   s.batches(batch), s.order(seed, epoch, batch)   batches of its own: ordered_split
 /// A type that is no split gets an error that names the member with static_assert(checked_split<S>) (data/check_split.hpp).
@@ -95,6 +97,39 @@ template <dataset D>
     return data.test;
 }
 
+namespace detail {
+/// Continues a hash with a text, or with a number.
+[[nodiscard]] constexpr std::uint64_t hash_after(std::uint64_t hash, std::string_view text) {
+  for (char const c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  return (hash ^ 0xff) * 0x100000001b3u;  // no UTF-8 text has this byte: the end of the text
+}
+[[nodiscard]] constexpr std::uint64_t hash_after(std::uint64_t hash, std::uint64_t number) {
+  for (int i = 0; i < 8; ++i, number >>= 8) hash = (hash ^ (number & 0xff)) * 0x100000001b3u;
+  return hash;
+}
+inline constexpr std::uint64_t empty_hash = hash_of("");
+
+/// The hash of a split's samples.
+template <class S>
+[[nodiscard]] std::uint64_t samples_hash(S const& samples) {
+  if constexpr (requires { samples.fingerprint(); }) {
+    return samples.fingerprint();
+  } else {
+    [[maybe_unused]] std::uint64_t hash      = empty_hash;
+    [[maybe_unused]] std::int64_t const size = samples.size();
+    if constexpr (requires { samples.name_of(size); }) {
+      for (std::int64_t id = 0; id < size; ++id) hash = hash_after(hash, std::string_view(samples.name_of(id)));
+      return hash;
+    } else if constexpr (requires { samples.label(size); }) {
+      for (std::int64_t id = 0; id < size; ++id) hash = hash_after(hash, static_cast<std::uint64_t>(samples.label(id)));
+      return hash;
+    } else {
+      return 0;
+    }
+  }
+}
+}  // namespace detail
+
 /// The first n samples of a split, as a split; made by take().
 template <split S>
 class taken {
@@ -113,6 +148,7 @@ class taken {
   [[nodiscard]] std::string name() const { return whole_.name(); }
   void read(std::int64_t id, random_stream* augment, float* pixels, truth_value* truth) const { whole_.read(id, augment, pixels, truth); }
 
+  [[nodiscard]] std::uint64_t fingerprint() const { return detail::samples_hash(whole_); }  // beside size()
   /// The underlying split, for members beyond those of `split` (pictures, file names).
   [[nodiscard]] S const& whole() const { return whole_; }
   [[nodiscard]] decltype(auto) classes() const
@@ -175,6 +211,11 @@ class chosen {
     whole_.read(in_whole(id), augment, pixels, truth);
   }
 
+  [[nodiscard]] std::uint64_t fingerprint() const {
+    std::uint64_t hash = detail::samples_hash(whole_);
+    for (std::int64_t const id : *ids_) hash = detail::hash_after(hash, static_cast<std::uint64_t>(id));
+    return hash;
+  }
   /// The underlying split, and the id there of a sample of this subset.
   [[nodiscard]] S const& whole() const { return whole_; }
   [[nodiscard]] std::int64_t in_whole(std::int64_t id) const { return (*ids_)[static_cast<std::size_t>(id)]; }

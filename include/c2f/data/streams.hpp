@@ -79,6 +79,7 @@ class unlabelled {
     return whole_.replacement(id, draw);
   }
 
+  [[nodiscard]] std::uint64_t fingerprint() const { return detail::hash_after(detail::samples_hash(whole_), "unlabelled"); }
   [[nodiscard]] S const& whole() const { return whole_; }
   [[nodiscard]] decltype(auto) classes() const
     requires requires(S const& s) { s.classes(); }
@@ -211,6 +212,17 @@ class streams : c2f::detail::static_check<detail::check_streams<First, Others...
     return detail::order_of(sizes_, batches(batch), seed, epoch);
   }
 
+  [[nodiscard]] std::uint64_t fingerprint() const {
+    return std::apply(
+        [&](auto const&... samples) {
+          std::uint64_t hash = detail::hash_after(detail::empty_hash, static_cast<std::uint64_t>(batches_));
+          for (auto const& each : sizes_)
+            for (auto const number : {each.size, each.rows}) hash = detail::hash_after(hash, static_cast<std::uint64_t>(number));
+          ((hash = detail::hash_after(hash, detail::samples_hash(samples))), ...);
+          return hash;
+        },
+        samples_);
+  }
   [[nodiscard]] decltype(auto) classes() const
     requires requires(First const& s) { s.classes(); }
   {

@@ -51,6 +51,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace c2f {
@@ -310,6 +311,12 @@ class checkpoints {
     check_tensors(read.model, state.model, "", folder);
     if (there.type != state.type) refuse(folder, "the types of the task's parts differ");
     compare("the number of training samples", there.report.start.samples, state.report.start.samples, folder);
+    if (there.train_data.size > 0) {  // else of a version that did not store it
+      for (auto const& [what, other, own] : {std::tuple{"training data", &there.train_data, &state.train_data},
+                                             std::tuple{"data that are scored", &there.scored_data, &state.scored_data}})
+        if (std::string const found = data::difference(*other, *own); !found.empty())
+          refuse(folder, std::string("of the ") + what + ", " + found);
+    }
     compare("the seed", there.seed, state.seed, folder);
     for (std::size_t i = 0; i < std::max(there.recipe.size(), state.recipe.size()); ++i) {
       std::string const& name = i < there.recipe.size() ? there.recipe[i].first : state.recipe[i].first;

@@ -93,6 +93,13 @@ inline data::replacements replacements_of(json const& from) {
   return seen;
 }
 
+inline json json_of(data::split_identity const& of) { return {{"size", of.size}, {"classes", of.classes}, {"samples", of.samples}}; }
+inline data::split_identity identity_of(json const& from) {
+  data::split_identity found{from.at("size").get<std::int64_t>(), {}, from.at("samples").get<std::uint64_t>()};
+  for (auto const& each : from.at("classes")) found.classes.push_back(line_of(each));
+  return found;
+}
+
 inline data::safetensors file_of(named_tensors const& tensors, std::string const& prefix = {}) {
   data::safetensors file;
   for (auto const& [path, tensor] : tensors) file.tensors.emplace(prefix + path, tensor);
@@ -117,6 +124,8 @@ inline json json_of(training_state const& state) {
           {"steps_an_epoch", state.report.start.steps_an_epoch},
           {"seed", state.seed},
           {"recipe", json_of(state.recipe)},
+          {"train_data", json_of(state.train_data)},
+          {"scored_data", json_of(state.scored_data)},
           {"epoch", state.now.epoch},
           {"step", state.step},
           {"iteration", state.now.iteration},
@@ -147,14 +156,18 @@ inline void read_state(json const& from, read_checkpoint& into) {
   state.report.start.steps_an_epoch = from.at("steps_an_epoch").get<std::int64_t>();
   state.seed                        = from.at("seed").get<std::uint64_t>();
   state.recipe                      = values_of(from.at("recipe"));
-  state.now.epoch                   = from.at("epoch").get<std::int64_t>();
-  state.now.iteration               = from.at("iteration").get<std::int64_t>();
-  state.step                        = from.at("step").get<std::int64_t>();
-  state.skipped_in_a_row            = from.at("skipped_in_a_row").get<std::int64_t>();
-  state.report.skipped              = from.at("skipped").get<std::int64_t>();
-  state.epoch                       = epoch_of(from.at("this_epoch"));
-  state.train                       = replacements_of(from.at("unread_train"));
-  state.test                        = replacements_of(from.at("unread_test"));
+  if (from.contains("train_data")) {  // not in checkpoints of older versions
+    state.train_data  = identity_of(from.at("train_data"));
+    state.scored_data = identity_of(from.at("scored_data"));
+  }
+  state.now.epoch        = from.at("epoch").get<std::int64_t>();
+  state.now.iteration    = from.at("iteration").get<std::int64_t>();
+  state.step             = from.at("step").get<std::int64_t>();
+  state.skipped_in_a_row = from.at("skipped_in_a_row").get<std::int64_t>();
+  state.report.skipped   = from.at("skipped").get<std::int64_t>();
+  state.epoch            = epoch_of(from.at("this_epoch"));
+  state.train            = replacements_of(from.at("unread_train"));
+  state.test             = replacements_of(from.at("unread_test"));
   for (auto const& each : from.at("epochs")) state.report.epochs.push_back(epoch_of(each));
 }
 

@@ -12,6 +12,7 @@
 
 #include <c2f/core/progress.hpp>
 #include <c2f/data/loader.hpp>
+#include <c2f/data/split_identity.hpp>
 #include <c2f/train/observer.hpp>
 
 #include <string>
@@ -28,6 +29,7 @@ struct training_state {
   std::uint64_t type = 0;  ///< a hash of the types that the completed task is made of
   std::uint64_t seed = 0;
   named_values recipe;
+  data::split_identity train_data, scored_data;  ///< what is trained on, and scored after every epoch
 
   // Its tensors, by path.
   named_tensors model, parameters;  ///< all parameters and buffers; the trained parameters

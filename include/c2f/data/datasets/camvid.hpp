@@ -54,6 +54,8 @@ class street_scenes {
     return {"Sky", "Building", "Pole", "Road", "Pavement", "Tree", "SignSymbol", "Fence", "Car", "Pedestrian", "Bicyclist"};
   }
   [[nodiscard]] static constexpr std::int64_t class_count() { return 11; }
+  /// The picture's file name.
+  [[nodiscard]] std::string name_of(std::int64_t id) const { return held_->samples[static_cast<std::size_t>(id)].file; }
 
   void read(std::int64_t id, random_stream* augment, float* pixels, std::int64_t* truth) const {
     sample const& s = whole(id);

@@ -174,6 +174,8 @@ class image_list {
   [[nodiscard]] std::string const& name() const { return held_->name; }
   [[nodiscard]] std::vector<std::string> const& classes() const { return held_->list.classes; }
   [[nodiscard]] std::int64_t label(std::int64_t id) const { return held_->list.lines[static_cast<std::size_t>(id)].label; }
+  /// The class and the file name as the list has them.
+  [[nodiscard]] std::string name_of(std::int64_t id) const { return std::to_string(label(id)) + ' ' + file(id).filename().string(); }
   [[nodiscard]] std::filesystem::path file(std::int64_t id) const { return held_->file(static_cast<std::size_t>(id)); }
 
   void read(std::int64_t id, random_stream* augment, float* pixels, std::int64_t* truth) const {

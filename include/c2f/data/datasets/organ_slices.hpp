@@ -103,6 +103,8 @@ class organ_slices {
       for (std::int64_t x = 0; x < layout.width; ++x) truth[layout.on_canvas(y, x)] = c.target.values[layout.in_volume(slice, y, x)];
   }
 
+  /// The volume's file name and the slice.
+  [[nodiscard]] std::string name_of(std::int64_t id) const { return (*cases_)[case_of(id)].name + ' ' + std::to_string(slice_of(id)); }
   /// The volumes, sorted by name.
   [[nodiscard]] std::vector<organ_case> const& cases() const { return *cases_; }
   /// The index of a sample's volume, and its slice in it.

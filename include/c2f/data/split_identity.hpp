@@ -1,0 +1,80 @@
+// c2f/data/split_identity.hpp: which data a training was run on, so that a checkpoint is resumed on no other.
+//
+//   c2f::data::split_identity const here = c2f::data::identity_of(data.train);
+//   std::string const difference = c2f::data::difference(there, here);       // "class 0 is 'bird' there and 'cat' here", or empty
+//
+// The number of samples, the names of the classes in their order, and a hash of which samples there are, in their order: the split's own
+// fingerprint() if it has one, else of name_of(id), else of label(id), of all ids; 0 if it has none of them. Files may be moved to another
+// folder. Cost: a pass over the names or labels.
+#pragma once
+
+#include <c2f/core/random.hpp>
+#include <c2f/data/split.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace c2f::data {
+
+struct split_identity {
+  std::int64_t size = 0;
+  std::vector<std::string> classes{};                                        ///< without control characters; empty if the split names none
+  std::uint64_t samples                                                = 0;  ///< a hash of which samples, and in which order; 0: unknown
+  friend bool operator==(split_identity const&, split_identity const&) = default;
+};
+
+namespace detail {
+[[nodiscard]] constexpr bool is_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    auto const first       = static_cast<unsigned char>(text[i++]);
+    std::size_t const more = first < 0x80 ? 0 : first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+    if ((first >= 0x80 && first < 0xc2) || first > 0xf4 || text.size() - i < more) return false;
+    for (std::size_t k = 0; k < more; ++k)
+      if ((static_cast<unsigned char>(text[i++]) & 0xc0) != 0x80) return false;
+  }
+  return true;
+}
+/// The text with control characters, and bytes that are no UTF-8, as \xHH: file names are bytes, and the text becomes part of a JSON.
+[[nodiscard]] inline std::string escaped(std::string_view text) {
+  bool const whole = is_utf8(text);
+  std::string made;
+  for (char const c : text) {
+    auto const byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7f && (byte < 0x80 || whole))
+      made += c;
+    else
+      made += std::string("\\x") + "0123456789abcdef"[byte >> 4] + "0123456789abcdef"[byte & 15];
+  }
+  return made;
+}
+}  // namespace detail
+
+template <class S>
+[[nodiscard]] split_identity identity_of(S const& samples) {
+  split_identity made{.size = samples.size()};
+  if constexpr (requires { samples.classes(); })
+    for (auto const& name : samples.classes()) made.classes.push_back(detail::escaped(name));
+  made.samples = detail::samples_hash(samples);
+  return made;
+}
+
+/// The first difference of two identities as a text; empty if there is none. What is unknown in either does not differ.
+[[nodiscard]] inline std::string difference(split_identity const& there, split_identity const& here) {
+  auto const counts = [](char const* what, auto a, auto b) {
+    return std::string("the number of ") + what + " is " + std::to_string(a) + " there and " + std::to_string(b) + " here";
+  };
+  if (there.size != here.size) return counts("samples", there.size, here.size);
+  if (!there.classes.empty() && !here.classes.empty()) {
+    if (there.classes.size() != here.classes.size()) return counts("classes", there.classes.size(), here.classes.size());
+    for (std::size_t k = 0; k < here.classes.size(); ++k)
+      if (there.classes[k] != here.classes[k])
+        return "class " + std::to_string(k) + " is '" + there.classes[k] + "' there and '" + here.classes[k] + "' here";
+  }
+  if (there.samples != 0 && here.samples != 0 && there.samples != here.samples)
+    return "there are as many samples, but other ones or in another order";
+  return {};
+}
+
+}  // namespace c2f::data
