@@ -35,10 +35,11 @@ struct value_of_map<no_map> {
 };
 }  // namespace detail
 
-/// Requires: `on<Kind, Like>` with `output` (a shape or no_map) and `g(y, x, pass)`, its value (undefined for no_map).
-template <class E, class Kind, class Like>
+/// Requires: `on<Kind, Like>` with `output` (a shape or no_map) and `g(y, x, pass)`, its value (undefined for no_map). `In`: the input of the
+/// stack, where x is a map of features.
+template <class E, class Kind, class Like, class In = Like>
 concept encoder_on =
-    requires(typename E::template on<Kind, Like> const& g, detail::raw_of<Kind, Like> const& y, value_of<Like> const& x, pass& p) {
+    requires(typename E::template on<Kind, Like> const& g, detail::raw_of<Kind, In> const& y, value_of<Like> const& x, pass& p) {
       { g(y, x, p) } -> std::convertible_to<typename detail::value_of_map<typename E::template on<Kind, Like>::output>::type>;
     };
 

@@ -380,17 +380,54 @@ struct stack_base<Task, true> {
   using type = stack_on<Task, typename Task::input>;
 };
 
+/// A nested stack on the input of its place. Where its task is invalid, follow-on errors are suppressed.
+template <class Task, class In, bool Valid>
+struct nested_stack {
+  struct type {
+    using output = wrong_shape;
+    C2F_MEMBERS();
+    at::Tensor operator()(value_of<In> const&, mode) const { return {}; }
+  };
+};
+template <class Task, class In>
+struct nested_stack<Task, In, true> {
+  using type = stack_on<nested_task<Task, In>, In>;
+};
+template <class Task, class In>
+  requires std::same_as<typename Task::input, In>
+struct nested_stack<Task, In, true> {
+  using type = stack_on<Task, In>;
+};
+
+/// A task without an input, which is a stage of others.
+template <class Task>
+concept stage_task = !requires { typename Task::input; } && requires {
+  requires has_kind<typename both_networks<typename Task::network>::coarse>;
+  requires has_kind<typename both_networks<typename Task::network>::fine>;
+};
+
 }  // namespace detail
 
 /// A task, instantiated, with the initial values of `seed`. See the top of this file.
 template <class Task>
 struct stack : detail::stack_base<Task, detail::checked<Task>>::type {
   using task_type = Task;
-  /// The stack on another input, when it is the coarse network of another stack.
+  /// The stack as a network of another one.
   template <shape In>
-  using on = detail::stack_on<Task, In>;
+  using on = typename detail::nested_stack<Task, In, detail::checked<detail::nested_task<Task, In>>>::type;
 
   explicit stack(std::uint64_t seed = 0) { initialize(*this, seed); }
+};
+/// The stack of a task without an input: a stage of other tasks, on whatever they give it. It cannot be made alone.
+template <detail::stage_task Task>
+struct stack<Task> {
+  using task_type = Task;
+  using kind      = typename complete<detail::nested_task<Task, image<1, 1, 1>>>::kind;
+  template <shape In>
+  using on = typename detail::nested_stack<Task, In, detail::checked<detail::nested_task<Task, In>>>::type;
+  C2F_MEMBERS();
+
+  explicit stack(std::uint64_t = 0) { static_assert(detail::checked<Task> || true); }
 };
 
 }  // namespace c2f
