@@ -15,7 +15,7 @@
 // A stack is itself an architecture with a kind, so it can be the coarse network of another stack (docs/stages.md): three stages are a stack
 // of two as the coarse network of a third. The inner stack has its own source, and its own schedule in a training. It supervises its own
 // outputs; the outer stack adds only the loss of its fine output, and its loss_weights::coarse scales the losses of the inner one. Names of
-// its losses and side outputs begin with "coarse.".
+// its losses and side outputs begin with "coarse.". A task without an input is such a stage alone, on whatever the outer task gives it.
 //
 // Initial values are a function of (seed, path). Copying copies the tensors. A stack is a model (task/model.hpp).
 //
