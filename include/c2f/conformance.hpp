@@ -7,9 +7,9 @@
 //   c2f::conformance<my_encoder, c2f::image<3, 16, 16>, c2f::class_vector<7>>();
 //   c2f::conformance<my_model>();                                       // a model, or c2f::stack<my_task>: on its own input and kind
 //
-// Laws of parts: outputs have the declared shapes; inference is deterministic and changes no parameter or buffer; a sample's output does not
-// depend on the other samples of the batch; initial values are a function of the seed; copies are independent; every parameter gets a finite
-// gradient that agrees with a central difference in double precision.
+// Laws of parts: outputs have the declared shapes; inference is deterministic and changes no parameter or buffer; a sample's output does
+// not depend on the other samples of the batch; initial values are a function of the seed; copies are independent; every parameter gets a
+// finite gradient that agrees with a central difference in double precision.
 //
 // Laws of models: the same for inference, without a truth; a training pass adds the same losses in every pass, scalars, finite, and a
 // function of (seed, epoch, sample ids), so that the order of the batch does not matter; every parameter gets a gradient from pass::loss().

@@ -35,8 +35,8 @@ struct value_of_map<no_map> {
 };
 }  // namespace detail
 
-/// Requires: `on<Kind, Like>` with `output` (a shape or no_map) and `g(y, x, pass)`, its value (undefined for no_map). `In`: the input of the
-/// stack, where x is a map of features.
+/// Requires: `on<Kind, Like>` with `output` (a shape or no_map) and `g(y, x, pass)`, its value (undefined for no_map). `In`: the input of
+/// the stack, where x is a map of features.
 template <class E, class Kind, class Like, class In = Like>
 concept encoder_on =
     requires(typename E::template on<Kind, Like> const& g, detail::raw_of<Kind, In> const& y, value_of<Like> const& x, pass& p) {
