@@ -683,12 +683,13 @@ template <class Part, shape Like = image<3, 16, 16>, output_kind Kind = class_ve
     detail::laws_of_source<Part, Kind>(report);
   } else if constexpr (!std::is_void_v<typename detail::map_for_fuse<Part, Like, Kind>::type>) {
     detail::laws_of_fuse<Part, Like, typename detail::map_for_fuse<Part, Like, Kind>::type, Kind>(report);
+  } else if constexpr (combine_on<Part, Kind, Like>) {
+    detail::laws_of_combine<Part, Like, Kind>(report);
   } else {
     static_assert(
-        combine_on<Part, Kind, Like>,
+        mismatch<got<Part>>,
         "c2f::conformance knows no laws for this type; give it a model, a schedule, an encoder, a source, a fuse, a combine or an "
         "architecture that fits the shape (the second argument)");
-    if constexpr (combine_on<Part, Kind, Like>) detail::laws_of_combine<Part, Like, Kind>(report);
   }
   return report;
 }
