@@ -48,10 +48,23 @@ template <class T>
   return name;
 }
 
+template <shape S>
+[[nodiscard]] std::string shape_name();
+namespace detail {
+template <class... S>
+std::string names_of(maps<S...> const*) {
+  std::string text;
+  ((text += (text.empty() ? "" : " and ") + shape_name<S>()), ...);
+  return text;
+}
+}  // namespace detail
+
 /// "[N, 3, 32, 32]"
 template <shape S>
 [[nodiscard]] std::string shape_name() {
-  if constexpr (image_shape<S>) {
+  if constexpr (maps_shape<S>) {
+    return detail::names_of(static_cast<S const*>(nullptr));
+  } else if constexpr (image_shape<S>) {
     auto const side = [](std::int64_t size) { return size == dynamic ? std::string("?") : std::to_string(size); };
     return fmt::format("[N, {}, {}, {}]", S::channels, side(S::height), side(S::width));
   } else {
@@ -106,13 +119,16 @@ template <class Task>
   using features = typename S::parts::features;
   text += '\n';
   std::string const output = shape_name<typename S::output>();
+  if constexpr (!std::same_as<features, typename C::input>)
+    count("share", static_cast<decltype(S::share)*>(nullptr), shape_name<typename C::input>() + " -> " + shape_name<features>());
   count("coarse", static_cast<decltype(S::coarse)*>(nullptr), shape_name<features>() + " -> " + output);
   if constexpr (S::has_fine) {
-    using joined = typename S::parts::joined;
+    using read = typename S::parts::read;
     if constexpr (shape<typename S::parts::encoder::output>)
       count("encoder", static_cast<decltype(S::encoder)*>(nullptr), output + " -> " + shape_name<typename S::parts::encoder::output>());
-    if constexpr (!S::one_network) count("fine", static_cast<decltype(S::fine)*>(nullptr), shape_name<joined>() + " -> " + output);
+    if constexpr (!S::one_network) count("fine", static_cast<decltype(S::fine)*>(nullptr), shape_name<read>() + " -> " + output);
   }
+  if constexpr (detail::has_ending<typename C::share>) count("ending", static_cast<decltype(S::end)*>(nullptr), "-> " + output);
   count("stack", static_cast<S*>(nullptr), shape_name<typename C::input>() + " -> " + output);
   return text;
 }

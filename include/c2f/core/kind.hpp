@@ -35,7 +35,7 @@ namespace c2f {
 ///   K::example<In>(n)       n different truths (conformance)
 ///   K::resized(raw, h, w)   a raw output of another height and width (networks that end in a fraction of the image's size)
 ///   K::prediction           a type that names the sort of prediction: networks of two kinds with the same one may be coarse and fine
-///   K::supervised           false: the kind has output, default_encoder and predict alone
+///   K::supervised           false: the kind has output and default_encoder alone
 template <class K>
 concept output_kind = requires {
   typename K::default_encoder;
@@ -49,10 +49,6 @@ concept output_kind = requires {
   score.add(tensor, tensor);
   score.values();
 };
-
-/// What a raw output of a kind is: a tensor, or an array of tensors.
-template <class Kind>
-using raw_of = value_of<typename Kind::template output<image<1, dynamic, dynamic>>>;
 
 /// A kind with truths, a loss and metrics.
 template <class K>

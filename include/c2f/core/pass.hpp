@@ -162,16 +162,19 @@ struct pass {
     auto const id = ids.empty() ? index : ids[static_cast<std::size_t>(index)];
     return {seed, here(what), epoch, static_cast<std::uint64_t>(id)};
   }
-  /// Random numbers in (0, 1] for the samples of x, on its device: [N] double, or [N, places]. The same function of (seed, purpose, level,
-  /// epoch, id) as the first numbers of draws(). A captured step finds them in device memory.
+  /// Random numbers in (0, 1] for the samples of x, on its device: [N] double, or [N, places]. A function of (seed, purpose, level, stage,
+  /// epoch, id), so that coarse and fine network draw independent numbers. A captured step finds them in device memory.
   [[nodiscard]] at::Tensor uniform(purpose what, at::Tensor const& x, std::int64_t places = 1) const {
+    auto const staged = static_cast<purpose>(static_cast<std::uint32_t>(here(what)) ^
+                                             (stage.empty() ? 0 : static_cast<std::uint32_t>(hash_of(stage)) & 0xffffff00u));
     if (device != nullptr)
-      if (at::Tensor found = device->uniform_of({here(what), places}); found.defined()) return found;
+      if (at::Tensor found = device->uniform_of({staged, places}); found.defined()) return found;
+    requires_host("random numbers drawn on the host");
     std::int64_t const n = x.size(0);
     at::Tensor numbers   = at::empty({n, places}, at::TensorOptions(at::kDouble));
     double* number       = numbers.mutable_data_ptr<double>();
     for (std::int64_t i = 0; i < n; ++i) {
-      random_stream draw = draws(what, i);
+      random_stream draw{seed, staged, epoch, static_cast<std::uint64_t>(ids.empty() ? i : ids[static_cast<std::size_t>(i)])};
       for (std::int64_t k = 0; k < places; ++k) *number++ = draw.uniform();
     }
     return (places == 1 ? numbers.view({n}) : numbers).to(x.device());
@@ -233,4 +236,11 @@ auto run(Net const& net, Value const& x, pass& p) {
 }
 
 }  // namespace detail
+
+/// One pass of a network that a part or model owns: with the pass if the network takes it, else with its mode.
+template <class Net, class Value>
+[[nodiscard]] auto run_network(Net const& net, Value const& x, pass& p) {
+  return detail::run(net, x, p);
+}
+
 }  // namespace c2f

@@ -58,7 +58,7 @@ struct boxes : detail::static_check<detail::check_boxes<Classes>()> {
   static constexpr char const* name     = "boxes";
   static constexpr std::int64_t classes = Classes;
   static constexpr bool has_boxes       = true;  ///< required by rasterize and log_l1
-  template <image_shape In>
+  template <shape In>
   using output          = vector<4 * (Classes < 1 ? 1 : Classes)>;
   using truth_value     = float;
   using default_encoder = encode::rasterize<>;

@@ -37,7 +37,7 @@ struct class_vector : detail::static_check<detail::check_classes<Classes>()> {
   static constexpr std::int64_t classes = Classes;
   static constexpr bool distribution    = true;
   static constexpr bool one_hot         = true;  ///< predictions are softmax(raw), truths one-hot
-  template <image_shape In>
+  template <shape In>
   using output          = vector<(Classes < 1 ? 1 : Classes)>;
   using truth_value     = std::int64_t;
   using default_encoder = encode::tile<>;

@@ -8,7 +8,8 @@
 //   truth       [N, H, W] int64 in 0 ... K-1 (0 and 1 if K is 1), or `Ignore`: pixels that losses and metrics ignore
 // In a truth used as conditioning, ignored pixels are 0 in every channel.
 // A network may end at a fraction of the image's size, as segmentation networks do: the stack resizes its logits bilinearly, with the
-// corners of pixels and not their centres aligned (align_corners=False). Ren et al. 2020, sections 3.1 and 4.3: "z = y^C", so encode::dense applies its two convolutions to the mask directly.
+// borders of both maps aligned and not the centres of their outer pixels (align_corners=False).
+// Ren et al. 2020, sections 3.1 and 4.3: "z = y^C", so encode::dense applies its two convolutions to the mask directly.
 // Errors: fewer than one class, or an `Ignore` that is a class, is a compile error.
 #pragma once
 

@@ -29,10 +29,12 @@ struct basic_combined {
 };
 using combined = basic_combined<at::Tensor>;
 
-/// Requires: `on<Kind, F>` with `combine(features, coarse, fine, pass)`, a c2f::combined (c2f::basic_combined for several maps).
-template <class C, class Kind, class F>
-concept combine_on = requires(typename C::template on<Kind, F> const& both, value_of<F> const& features, raw_of<Kind> const& raw, pass& p) {
-  { both(features, raw, raw, p) } -> std::convertible_to<basic_combined<raw_of<Kind>>>;
+/// Requires: `on<Kind, F>` with `combine(features, coarse, fine, pass)`, a c2f::combined (c2f::basic_combined for several maps). `In`: the
+/// input of the stack, whose features have the shape F.
+template <class C, class Kind, class F, class In = F>
+concept combine_on = requires(typename C::template on<Kind, F> const& both, value_of<F> const& features,
+                              value_of<typename Kind::template output<In>> const& raw, pass& p) {
+  { both(features, raw, raw, p) } -> std::convertible_to<basic_combined<value_of<typename Kind::template output<In>>>>;
 };
 
 namespace combine {

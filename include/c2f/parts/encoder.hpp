@@ -23,6 +23,8 @@ namespace c2f {
 struct no_map {};
 
 namespace detail {
+template <class Kind, class Like>
+using raw_of = value_of<typename Kind::template output<Like>>;
 template <class Z>
 struct value_of_map {
   using type = value_of<Z>;
@@ -33,11 +35,13 @@ struct value_of_map<no_map> {
 };
 }  // namespace detail
 
-/// Requires: `on<Kind, Like>` with `output` (a shape or no_map) and `g(y, x, pass)`, its value (undefined for no_map).
-template <class E, class Kind, class Like>
-concept encoder_on = requires(typename E::template on<Kind, Like> const& g, raw_of<Kind> const& y, value_of<Like> const& x, pass& p) {
-  { g(y, x, p) } -> std::convertible_to<typename detail::value_of_map<typename E::template on<Kind, Like>::output>::type>;
-};
+/// Requires: `on<Kind, Like>` with `output` (a shape or no_map) and `g(y, x, pass)`, its value (undefined for no_map). `In`: the input of
+/// the stack, where x is a map of features.
+template <class E, class Kind, class Like, class In = Like>
+concept encoder_on =
+    requires(typename E::template on<Kind, Like> const& g, detail::raw_of<Kind, In> const& y, value_of<Like> const& x, pass& p) {
+      { g(y, x, p) } -> std::convertible_to<typename detail::value_of_map<typename E::template on<Kind, Like>::output>::type>;
+    };
 
 namespace encode {
 /// No z: the fine network reads the same input as the coarse network (CasNet).

@@ -257,7 +257,7 @@ consteval bool check_fine_stage() {
       return check_predict<T, typename C::predict>();
     } else if constexpr (supervised_kind<coarse_kind> && !source_on<typename C::source, coarse_kind>) {
       return check_source<T, typename C::source>();
-    } else if constexpr (!combine_on<typename C::combine, kind, features>) {
+    } else if constexpr (!combine_on<typename C::combine, kind, features, typename C::input>) {
       return check_combine<T, typename C::combine>();
     } else if constexpr (!walkable<typename C::encoder::template on<coarse_kind, Seen>>) {
       return check_members<typename C::encoder>();
@@ -284,7 +284,7 @@ consteval bool check_parts() {
   using coarse_kind = typename C::coarse_kind;
   if constexpr (C::refine::rounds == 0) {
     return true;  // the baseline: no fine network and no parts for it
-  } else if constexpr (!encoder_on<typename C::encoder, coarse_kind, seen>) {
+  } else if constexpr (!encoder_on<typename C::encoder, coarse_kind, seen, typename C::input>) {
     return check_encoder<T, typename C::encoder, coarse_kind>();
   } else {
     using z = typename C::encoder::template on<coarse_kind, seen>::output;
@@ -316,14 +316,30 @@ concept is_loss = requires(at::Tensor const& raw) {
   { Loss::of(raw, raw, p) } -> std::convertible_to<at::Tensor>;
 };
 
+/// A task on the input of a nested stack, which may be any shape: features that the outer stack shares.
+template <class Task, shape In>
+struct nested_task : Task {
+  using input = In;
+};
+template <class T>
+inline constexpr bool is_nested = false;
+template <class Task, class In>
+inline constexpr bool is_nested<nested_task<Task, In>> = true;
+
+/// An invalid channel count or size: the diagnostic was emitted by c2f::image.
+template <class In>
+inline constexpr bool is_invalid = false;
+template <image_shape In>
+inline constexpr bool is_invalid<In> = !std::same_as<In, with_channels<In, In::channels>>;
+
 template <class T>
 consteval bool check() {
   if constexpr (!requires { typename T::input; }) {
     return check_input_given<T>();
-  } else if constexpr (!image_shape<typename T::input>) {
+  } else if constexpr (!image_shape<typename T::input> && !is_nested<T>) {
     return check_input_image<T, typename T::input>();
-  } else if constexpr (!std::same_as<typename T::input, with_channels<typename T::input, T::input::channels>>) {
-    return false;  // an invalid channel count or size: the diagnostic was emitted by c2f::image
+  } else if constexpr (is_invalid<typename T::input>) {
+    return false;
   } else if constexpr (!requires { typename T::network; }) {
     return check_network_given<T>();
   } else if constexpr (!has_kind<typename both_networks<typename T::network>::coarse>) {

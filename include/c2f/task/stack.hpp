@@ -15,7 +15,7 @@
 // A stack is itself an architecture with a kind, so it can be the coarse network of another stack (docs/stages.md): three stages are a stack
 // of two as the coarse network of a third. The inner stack has its own source, and its own schedule in a training. It supervises its own
 // outputs; the outer stack adds only the loss of its fine output, and its loss_weights::coarse scales the losses of the inner one. Names of
-// its losses and side outputs begin with "coarse.".
+// its losses and side outputs begin with "coarse.". A task without an input is such a stage alone, on whatever the outer task gives it.
 //
 // Initial values are a function of (seed, path). Copying copies the tensors. A stack is a model (task/model.hpp).
 //
@@ -380,17 +380,54 @@ struct stack_base<Task, true> {
   using type = stack_on<Task, typename Task::input>;
 };
 
+/// A nested stack on the input of its place. Where its task is invalid, follow-on errors are suppressed.
+template <class Task, class In, bool Valid>
+struct nested_stack {
+  struct type {
+    using output = wrong_shape;
+    C2F_MEMBERS();
+    at::Tensor operator()(value_of<In> const&, mode) const { return {}; }
+  };
+};
+template <class Task, class In>
+struct nested_stack<Task, In, true> {
+  using type = stack_on<nested_task<Task, In>, In>;
+};
+template <class Task, class In>
+  requires std::same_as<typename Task::input, In>
+struct nested_stack<Task, In, true> {
+  using type = stack_on<Task, In>;
+};
+
+/// A task without an input, which is a stage of others.
+template <class Task>
+concept stage_task = !requires { typename Task::input; } && requires {
+  requires has_kind<typename both_networks<typename Task::network>::coarse>;
+  requires has_kind<typename both_networks<typename Task::network>::fine>;
+};
+
 }  // namespace detail
 
 /// A task, instantiated, with the initial values of `seed`. See the top of this file.
 template <class Task>
 struct stack : detail::stack_base<Task, detail::checked<Task>>::type {
   using task_type = Task;
-  /// The stack on another input, when it is the coarse network of another stack.
+  /// The stack as a network of another one.
   template <shape In>
-  using on = detail::stack_on<Task, In>;
+  using on = typename detail::nested_stack<Task, In, detail::checked<detail::nested_task<Task, In>>>::type;
 
   explicit stack(std::uint64_t seed = 0) { initialize(*this, seed); }
+};
+/// The stack of a task without an input: a stage of other tasks, on whatever they give it. It cannot be made alone.
+template <detail::stage_task Task>
+struct stack<Task> {
+  using task_type = Task;
+  using kind      = typename complete<detail::nested_task<Task, image<1, 1, 1>>>::kind;
+  template <shape In>
+  using on = typename detail::nested_stack<Task, In, detail::checked<detail::nested_task<Task, In>>>::type;
+  C2F_MEMBERS();
+
+  explicit stack(std::uint64_t = 0) { static_assert(detail::checked<Task> || true); }
 };
 
 }  // namespace c2f

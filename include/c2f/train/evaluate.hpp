@@ -5,8 +5,8 @@
 // Samples are read in order and without augmentation. The metrics are those of the kind (K::score), fractions 0 ... 1. The stages of a stack
 // are "coarse", "fine", "answer" if the task combines the two outputs, and what networks and parts add to the pass as scored outputs; stages
 // of a nested stack begin with "coarse.". Those of another model are its scored outputs, or "answer" if it has none. A score with
-// `add(raw, truth, outputs)` gets the outputs of the pass, too. c2f::fit does the same after every epoch; there, passes are captured once for the whole
-// training if the accelerator has graph capture, and a split of small pictures is kept in device memory.
+// `add(raw, truth, outputs)` gets the outputs of the pass, too. c2f::fit does the same after every epoch; there, passes are captured once for
+// the whole training if the accelerator has graph capture, and a split of small pictures is kept in device memory.
 //
 // Cost: one pass per batch of recipe.batch() samples. Errors: those of the split's read and of the stack; data that do not fit the task are
 // a compile error.
