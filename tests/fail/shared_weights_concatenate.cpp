@@ -1,4 +1,4 @@
-// expect-error: the fuse must keep the image's shape
+// expect-error: the task's share runs one network on the image and on what the fuse gives, so the fuse must keep the image's shape
 // expect-error: got<c2f::image<6, 32, 32>
 // expect-error: wanted<c2f::image<3, 32, 32>
 // One network cannot read three channels in its first pass and six in its second.

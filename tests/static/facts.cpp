@@ -92,3 +92,26 @@ static_assert(c2f::parameter_count<c2f::stack<three_stages>> == 559'867 + 2'787 
 using both = c2f::registry<cifar100, baseline>;
 static_assert(both::names()[0] == std::string_view("cifar100") && both::names().size() == 2);
 static_assert(both::map()[BOOST_HANA_STRING("baseline")] == boost::hana::type_c<baseline>);
+
+// Names that are on the list of misspellings are no mistake where they name the task itself, and a task may be a class of any sort.
+struct fusion : cifar100 {};
+struct sharing : fusion {
+  using kind = c2f::class_vector<100>;  // what its network predicts
+  using net  = network;                 // a name of its own
+};
+struct last final : sharing {};
+struct polymorphic : cifar100 {
+  virtual ~polymorphic() = default;
+};
+static_assert(c2f::task<fusion> && c2f::task<sharing> && c2f::task<last> && c2f::task<polymorphic>);
+template <class T>
+inline constexpr bool spelt = c2f::detail::no_misspelt_name<T>;
+struct with_private_losses : cifar100 {
+ private:
+  using losses = int;
+};
+struct with_function : cifar100 {
+  static void encode(int);
+  static void encode(double);
+};
+static_assert(spelt<cifar100> && spelt<baseline> && !spelt<with_private_losses> && !spelt<with_function>);
