@@ -1,7 +1,10 @@
 // c2f/task/spelling.hpp: compile-time messages about the names of a task's members.
 //
-//   struct mine { using input = ...; using network = ...; using shedule = c2f::schedule::always_truth; };
-//   static_assert(c2f::task<mine>);      // error: a task has no member 'shedule'; write 'using schedule = ...;'
+//   struct mine {
+//     using input    = c2f::image<3, 32, 32>;
+//     using network  = c2f::resnet_cifar<20, c2f::class_vector<100>>;
+//     using schedule = c2f::schedule::always_truth;    // with 'shedule': a task has no member 'shedule'; write 'using schedule = ...;'
+//   };
 //
 // A task completes its missing parts by defaults, so a misspelt part would have no effect. C++20 cannot list the members of a type; refused
 // are the likely misspellings below, and members with the name of a part that are no public type. Other names are the task's own.
