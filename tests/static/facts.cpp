@@ -1,7 +1,15 @@
 // Compile-time facts.
 #include <c2f/c2f.hpp>
 
+#include <any>
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <variant>
+#include <vector>
 
 using c2f::image;
 
@@ -115,3 +123,49 @@ struct with_function : cifar100 {
   static void encode(double);
 };
 static_assert(spelt<cifar100> && spelt<baseline> && !spelt<with_private_losses> && !spelt<with_function>);
+
+// Every member that owns parameters is listed; others need not be.
+using c2f::detail::lists_all_members;
+using net = c2f::network_on<c2f::conv<4, 3>, image<3, 8, 8>>;
+struct others {
+  int number = 0;
+  std::vector<float> numbers;
+  std::any anything;
+  std::function<int(int)> function;
+  std::unique_ptr<net> pointer;
+  std::optional<net> teacher;
+  std::variant<int, net> either;
+  at::Tensor tensor;
+  int array[3]{};
+  std::string text;
+  c2f::network_on<c2f::relu, image<3, 8, 8>> relu;
+  net conv;
+  C2F_MEMBERS(conv);
+};
+struct derived : others {
+  net second;
+  C2F_MEMBERS(conv, second);
+};
+struct one_forgotten {
+  int number = 0;
+  net conv;
+  net second;
+  std::vector<net> others;
+  C2F_MEMBERS(conv);
+};
+struct parameter_forgotten {
+  net conv;
+  c2f::buffer<c2f::initial::zeros, 4> mean;
+  C2F_MEMBERS(conv);
+};
+struct array_forgotten {
+  C2F_MEMBERS();
+  std::array<net, 2> convs;
+};
+struct base_forgotten : net {
+  net second;
+  C2F_MEMBERS(second);
+};
+static_assert(lists_all_members<others>() && lists_all_members<derived>() && lists_all_members<net>());
+static_assert(!lists_all_members<one_forgotten>() && !lists_all_members<parameter_forgotten>() && !lists_all_members<array_forgotten>());
+static_assert(!lists_all_members<base_forgotten>());

@@ -266,6 +266,10 @@ consteval bool check_fine_stage() {
       return check_members<typename C::encoder>();
     } else if constexpr (!walkable<network_on<typename C::fine, Read>>) {
       return check_members<typename C::fine>();
+    } else if constexpr (!lists_all_members<network_on<typename C::fine, Read>>()) {
+      return check_all_listed<network_on<typename C::fine, Read>>();
+    } else if constexpr (!lists_all_members<typename C::encoder::template on<coarse_kind, Seen>>()) {
+      return check_all_listed<typename C::encoder::template on<coarse_kind, Seen>>();
     } else if constexpr (!walkable<typename C::fuse::template on<Seen, Z>>) {
       return check_members<typename C::fuse>();
     } else if constexpr (!walkable<typename C::source::template on<coarse_kind>>) {
@@ -361,6 +365,8 @@ consteval bool check() {
         return check_members<typename C::share>();
       } else if constexpr (!walkable<network_on<typename C::coarse, features>>) {
         return check_members<typename C::coarse>();
+      } else if constexpr (!lists_all_members<network_on<typename C::coarse, features>>()) {
+        return check_all_listed<network_on<typename C::coarse, features>>();
       } else if constexpr (!after_ending<typename C::share, typename network_on<typename C::coarse, features>::output>::fits) {
         return check_ending<T, typename network_on<typename C::coarse, features>::output>();
       } else if constexpr (!ends_in<typename C::coarse_kind, coarse_output<C>, kind_output>) {
