@@ -188,7 +188,15 @@ struct listed_members {
   using type = std::remove_cvref_t<decltype(boost::hana::second(std::declval<Pair const&>())(std::declval<T&>()))>;
   template <class... Pair>
   constexpr bool operator()(Pair const&...) const {
-    return count_owning_members<T>() <= (0 + ... + (owns_tensors<type<Pair>>() ? 1 : 0));
+    constexpr std::size_t size = [] {  // of the listed members in their order
+      std::size_t end = 0;
+      ((end = (end + alignof(type<Pair>) - 1) / alignof(type<Pair>) * alignof(type<Pair>) + sizeof(type<Pair>)), ...);
+      return end;
+    }();
+    if constexpr (size + sizeof(state_tensor) > sizeof(T))
+      return true;  // no room for another parameter
+    else
+      return count_owning_members<T>() <= (0 + ... + (owns_tensors<type<Pair>>() ? 1 : 0));
   }
 };
 template <class T>
