@@ -139,9 +139,9 @@ constexpr bool count_known() {
     return boost::hana::unpack(boost::hana::accessors<T>(), members_known<T>{});
 }
 
-// Whether C2F_MEMBERS lists every member that owns tensors. It is known for aggregates: the members of T are initialised in order by T{...},
-// so an argument that converts only to types that own tensors finds them. It takes about 5 ms, so it is asked of the networks of a task and
-// not of what they consist of.
+// Whether C2F_MEMBERS lists every member that owns tensors. It is known for aggregates: the members of T are initialised in order by
+// T{...}, so an argument that converts only to types that own tensors finds them. It takes about 5 ms, so it is asked of the networks of a
+// task and not of what they consist of.
 
 template <class T>
 consteval bool owns_tensors() {

@@ -21,8 +21,8 @@
 // on it; forward(x) is net(x, train or eval) according to the module's training flag.
 //
 // The only header of c2f that includes torch::nn, which costs 14 s of compile time. Errors: a module that cannot be constructed from a
-// number of channels is a compile error. The first pass of one that takes no notice of that number, or whose output is not that of its kind,
-// throws input_error; the second check compares a few sizes in every pass.
+// number of channels is a compile error. A module that takes no notice of that number, or whose output is not that of its kind, throws
+// input_error in its first pass; outputs are compared in every pass, which costs a few comparisons.
 #pragma once
 
 #include <c2f/core/architecture.hpp>
