@@ -3,9 +3,9 @@
 
   sentences.py [--list]
 
-An entry is a line  **`message`**.  Above the heading 'At run time' it is the exact text of a static_assert; below it are the messages that
-are thrown, with '…' for variable parts. Fails and lists missing entries, entries without a message, and expect-error lines that match two
-messages.
+An entry is a line  **`message`**. Above the heading 'At run time' it is the exact text of a static_assert, with '…' for an argument of a
+macro; below it are the messages that are thrown, with '…' for variable parts. Fails and lists missing entries, entries without a message,
+and expect-error lines that match two messages.
 """
 import pathlib
 import re
@@ -18,7 +18,7 @@ RUN_TIME = "## At run time"
 
 def code(path):
     """The text without comments."""
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
     return re.sub(rf'{LITERAL}|//[^\n]*', lambda m: m[0] if m[0].startswith('"') else "", text)
 
 
@@ -39,7 +39,7 @@ def literals(text):
 
 def asserted(path):
     for arguments in calls(code(path), r"\bstatic_assert\("):
-        message = re.search(rf"(?:^|,)((?:\s*{LITERAL})+)\s*$", arguments)
+        message = re.search(rf"(?:^|,)((?:\s*{LITERAL})+)\s*$", re.sub(r"(?<=\") *#\w+ *(?=\")", ' "…" ', arguments))
         if message:
             yield "".join(literals(message[1]))
 

@@ -1,5 +1,5 @@
-// expect-error: a task's weights of the losses are called loss_weights
-// expect-error: got<c2f::loss_weights<
+// expect-error: a task has no member '.*', so it would have no effect; write
+// expect-error: write 'using loss_weights = ...;'
 #include <c2f/c2f.hpp>
 
 struct mine {

@@ -1,7 +1,15 @@
 // Compile-time facts.
 #include <c2f/c2f.hpp>
 
+#include <any>
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <variant>
+#include <vector>
 
 using c2f::image;
 
@@ -92,3 +100,72 @@ static_assert(c2f::parameter_count<c2f::stack<three_stages>> == 559'867 + 2'787 
 using both = c2f::registry<cifar100, baseline>;
 static_assert(both::names()[0] == std::string_view("cifar100") && both::names().size() == 2);
 static_assert(both::map()[BOOST_HANA_STRING("baseline")] == boost::hana::type_c<baseline>);
+
+// Names that are on the list of misspellings are no mistake where they name the task itself, and a task may be a class of any sort.
+struct fusion : cifar100 {};
+struct sharing : fusion {
+  using kind = c2f::class_vector<100>;  // what its network predicts
+  using net  = network;                 // a name of its own
+};
+struct last final : sharing {};
+struct polymorphic : cifar100 {
+  virtual ~polymorphic() = default;
+};
+static_assert(c2f::task<fusion> && c2f::task<sharing> && c2f::task<last> && c2f::task<polymorphic>);
+template <class T>
+inline constexpr bool spelt = c2f::detail::no_misspelt_name<T>;
+struct with_private_losses : cifar100 {
+ private:
+  using losses = int;
+};
+struct with_function : cifar100 {
+  static void encode(int);
+  static void encode(double);
+};
+static_assert(spelt<cifar100> && spelt<baseline> && !spelt<with_private_losses> && !spelt<with_function>);
+
+// Every member that owns parameters is listed; others need not be.
+using c2f::detail::lists_all_members;
+using net = c2f::network_on<c2f::conv<4, 3>, image<3, 8, 8>>;
+struct others {
+  int number = 0;
+  std::vector<float> numbers;
+  std::any anything;
+  std::function<int(int)> function;
+  std::unique_ptr<net> pointer;
+  std::optional<net> teacher;
+  std::variant<int, net> either;
+  at::Tensor tensor;
+  int array[3]{};
+  std::string text;
+  c2f::network_on<c2f::relu, image<3, 8, 8>> relu;
+  net conv;
+  C2F_MEMBERS(conv);
+};
+struct derived : others {
+  net second;
+  C2F_MEMBERS(conv, second);
+};
+struct one_forgotten {
+  int number = 0;
+  net conv;
+  net second;
+  std::vector<net> others;
+  C2F_MEMBERS(conv);
+};
+struct parameter_forgotten {
+  net conv;
+  c2f::buffer<c2f::initial::zeros, 4> mean;
+  C2F_MEMBERS(conv);
+};
+struct array_forgotten {
+  C2F_MEMBERS();
+  std::array<net, 2> convs;
+};
+struct base_forgotten : net {
+  net second;
+  C2F_MEMBERS(second);
+};
+static_assert(lists_all_members<others>() && lists_all_members<derived>() && lists_all_members<net>());
+static_assert(!lists_all_members<one_forgotten>() && !lists_all_members<parameter_forgotten>() && !lists_all_members<array_forgotten>());
+static_assert(!lists_all_members<base_forgotten>());

@@ -139,6 +139,81 @@ constexpr bool count_known() {
     return boost::hana::unpack(boost::hana::accessors<T>(), members_known<T>{});
 }
 
+// Whether C2F_MEMBERS lists every member that owns tensors. It is known for aggregates: the members of T are initialised in order by
+// T{...}, so an argument that converts only to types that own tensors finds them. It takes about 5 ms, so it is asked of the networks of a
+// task and not of what they consist of.
+
+template <class T>
+consteval bool owns_tensors() {
+  if constexpr (any_state_tensor<T>)
+    return true;
+  else if constexpr (!walkable<T>)
+    return false;
+  else if constexpr (count_known<T>())
+    return count_parameters<T>() > 0;
+  else
+    return walks_tensors<T>;
+}
+struct any_member {
+  template <class T>
+  operator T() const;
+};
+struct owning_member {
+  template <class T>
+    requires(owns_tensors<T>())
+  operator T() const;
+};
+// For members such as std::optional<network>, whose constructors would take an owning_member, and those that take everything.
+struct wrapper_member {
+  template <template <class...> class Wrapper, class... T>
+    requires(!walkable<Wrapper<T...>>)
+  operator Wrapper<T...>() const;
+};
+struct no_member {};
+
+template <class T, class Last, class... Before>
+concept takes = requires { T{Before()..., Last()}; };
+template <class T, class... Before>
+consteval int count_owning_members() {
+  if constexpr (!takes<T, any_member, Before...>)
+    return 0;
+  else
+    return (takes<T, owning_member, Before...> && !takes<T, wrapper_member, Before...> && !takes<T, no_member, Before...> ? 1 : 0) +
+           count_owning_members<T, Before..., any_member>();
+}
+
+template <class T>
+struct listed_members {
+  template <class Pair>
+  using type = std::remove_cvref_t<decltype(boost::hana::second(std::declval<Pair const&>())(std::declval<T&>()))>;
+  template <class... Pair>
+  constexpr bool operator()(Pair const&...) const {
+    constexpr std::size_t size = [] {  // of the listed members in their order
+      std::size_t end = 0;
+      ((end = (end + alignof(type<Pair>) - 1) / alignof(type<Pair>) * alignof(type<Pair>) + sizeof(type<Pair>)), ...);
+      return end;
+    }();
+    if constexpr (size + sizeof(state_tensor) > sizeof(T))
+      return true;  // no room for another parameter
+    else
+      return count_owning_members<T>() <= (0 + ... + (owns_tensors<type<Pair>>() ? 1 : 0));
+  }
+};
+template <class T>
+consteval bool lists_all_members() {
+  if constexpr (walks_tensors<T> || lists_members<T> || !has_members<T> || !std::is_aggregate_v<T>)
+    return true;
+  else
+    return boost::hana::unpack(boost::hana::accessors<T>(), listed_members<T>{});
+}
+template <class Net>
+consteval bool check_all_listed() {
+  static_assert(
+      mismatch<got<Net>>,
+      "a member of this network owns parameters and is not listed in C2F_MEMBERS(...), so it would not be trained or saved; add it");
+  return false;
+}
+
 }  // namespace detail
 
 /// A type-erased reference to a network, for code that is compiled once and not once per network type. All functions here accept it. The

@@ -64,7 +64,8 @@ struct conv {
     /// relu(conv(x))
     at::Tensor then_relu(at::Tensor const& x, mode m) const {
       if constexpr (std::is_base_of_v<state_tensor, detail::bias_tensor<Bias, Out>>)
-        if (try_fused::takes_bias_relu(x, Out)) return try_fused::bias_relu(convolved(x, std::nullopt), bias.as(x), {}, /*relu=*/true);
+        if (try_fused::takes_bias_relu(x, weight.tensor().size(0)))  // today's width, which may differ from Out
+          return try_fused::bias_relu(convolved(x, std::nullopt), bias.as(x), {}, /*relu=*/true);
       return (*this)(x, m).relu_();  // in place: nothing else refers to it
     }
 

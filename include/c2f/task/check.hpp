@@ -1,12 +1,14 @@
 // c2f/task/check.hpp: all compile-time messages about a task, in the order of the checks.
 //
 // The parts of a task are checked in order, and the first mistake ends the check: one mistake, one error. A message says what is wrong and
-// what to write; the types next to it show what was found. Messages about the input of a layer are in layers/layer_check.hpp.
+// what to write; the types next to it show what was found. Messages about the names of a task's members are in task/spelling.hpp, those
+// about the input of a layer in layers/layer_check.hpp.
 // docs/errors.md explains each message, and tests/fail has a wrong and a right task for each.
 #pragma once
 
 #include <c2f/layers/layer_check.hpp>
 #include <c2f/task/complete.hpp>
+#include <c2f/task/spelling.hpp>
 
 namespace c2f {
 
@@ -38,10 +40,11 @@ consteval bool check_network_predicts() {
                 "c2f::predicts<kind, layers...>");
   return false;
 }
-template <class Task, class Got>
-consteval bool check_no_weights() {
-  static_assert(mismatch<in_task<Task>, got<Got>>,
-                "a task's weights of the losses are called loss_weights; write 'using loss_weights = c2f::loss_weights<1.0, 1.0>;'");
+template <class Task, class Got, class Wanted>
+consteval bool check_kind_of_task() {
+  static_assert(
+      mismatch<in_task<Task>, got<Got>, wanted<Wanted>>,
+      "the task's 'kind' is not what its network predicts, so it would have no effect; leave it out, or give the network this kind");
   return false;
 }
 template <class Task, class Got, class Wanted>
@@ -263,6 +266,10 @@ consteval bool check_fine_stage() {
       return check_members<typename C::encoder>();
     } else if constexpr (!walkable<network_on<typename C::fine, Read>>) {
       return check_members<typename C::fine>();
+    } else if constexpr (!lists_all_members<network_on<typename C::fine, Read>>()) {
+      return check_all_listed<network_on<typename C::fine, Read>>();
+    } else if constexpr (!lists_all_members<typename C::encoder::template on<coarse_kind, Seen>>()) {
+      return check_all_listed<typename C::encoder::template on<coarse_kind, Seen>>();
     } else if constexpr (!walkable<typename C::fuse::template on<Seen, Z>>) {
       return check_members<typename C::fuse>();
     } else if constexpr (!walkable<typename C::source::template on<coarse_kind>>) {
@@ -331,10 +338,16 @@ template <class In>
 inline constexpr bool is_invalid = false;
 template <image_shape In>
 inline constexpr bool is_invalid<In> = !std::same_as<In, with_channels<In, In::channels>>;
+/// Whether a task has a kind of its own, which is neither that of the fine nor that of the coarse network.
+template <class T, class C>
+concept names_other_kind = requires { typename T::kind; } && output_kind<typename T::kind> &&
+                           !std::same_as<typename T::kind, typename C::kind> && !std::same_as<typename T::kind, typename C::coarse_kind>;
 
 template <class T>
 consteval bool check() {
-  if constexpr (!requires { typename T::input; }) {
+  if constexpr (!check_spelling<T>()) {
+    return false;
+  } else if constexpr (!requires { typename T::input; }) {
     return check_input_given<T>();
   } else if constexpr (!image_shape<typename T::input> && !is_nested<T>) {
     return check_input_image<T, typename T::input>();
@@ -346,12 +359,12 @@ consteval bool check() {
     return check_network_predicts<T, typename both_networks<typename T::network>::coarse>();
   } else if constexpr (!has_kind<typename both_networks<typename T::network>::fine>) {
     return check_network_predicts<T, typename both_networks<typename T::network>::fine>();
-  } else if constexpr (requires { typename T::weights; }) {
-    return check_no_weights<T, typename T::weights>();
   } else {
     using C = complete<T>;
     if constexpr (!same_prediction<typename C::coarse::kind, typename C::fine::kind>) {
       return check_same_kind<T, typename C::fine::kind, typename C::coarse::kind>();
+    } else if constexpr (names_other_kind<T, C>) {
+      return check_kind_of_task<T, typename T::kind, typename C::kind>();
     } else if constexpr (!share_on<typename C::share, typename C::input>) {
       return check_share<T, typename C::share>();
     } else {
@@ -367,6 +380,8 @@ consteval bool check() {
         return check_members<typename C::share>();
       } else if constexpr (!walkable<network_on<typename C::coarse, features>>) {
         return check_members<typename C::coarse>();
+      } else if constexpr (!lists_all_members<network_on<typename C::coarse, features>>()) {
+        return check_all_listed<network_on<typename C::coarse, features>>();
       } else if constexpr (!after_ending<typename C::share, typename network_on<typename C::coarse, features>::output>::fits) {
         return check_ending<T, typename network_on<typename C::coarse, features>::output>();
       } else if constexpr (!ends_in<typename C::coarse_kind, coarse_output<C>, kind_output>) {

@@ -18,6 +18,10 @@
 //   refine        rounds of the fine network        refine::once
 //   loss          of raw output and truth           the kind's own
 //   loss_weights  of the coarse and the fine loss   loss_weights<1.0, 1.0> (eq. 4)
+//
+// Errors: a likely misspelling of a part, or a part that is no type, is a compile error (task/spelling.hpp). Other members are the task's
+// own: a part with a name that is not on that list has no effect, as any member of a task that is `final` or that names a part like itself.
+// c2f::explain (print.hpp) shows which parts were given.
 #pragma once
 
 #include <c2f/parts/combine.hpp>

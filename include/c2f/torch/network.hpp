@@ -21,11 +21,15 @@
 // on it; forward(x) is net(x, train or eval) according to the module's training flag.
 //
 // The only header of c2f that includes torch::nn, which costs 14 s of compile time. Errors: a module that cannot be constructed from a
-// number of channels is a compile error.
+// number of channels is a compile error. A module that takes no notice of that number, or whose output is not that of its kind, throws
+// input_error in its first pass; outputs are compared in every pass, which costs a few comparisons.
 #pragma once
 
 #include <c2f/core/architecture.hpp>
+#include <c2f/core/dims.hpp>
+#include <c2f/core/errors.hpp>
 #include <c2f/core/kind.hpp>
+#include <c2f/core/type_name.hpp>
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <torch/nn/cloneable.h>
@@ -65,7 +69,15 @@ struct torch_network {
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
       module_->train(m == train);
-      return module_->forward(x);
+      at::Tensor y;
+      try {
+        y = module_->forward(x);
+      } catch (c10::Error const&) {
+        check_channels(x);
+        throw;
+      }
+      if constexpr (image_shape<output> || vector_shape<output>) check_output(x, y);
+      return y;
     }
 
     /// Constructs the module again, with the initial values of (seed, path).
@@ -90,6 +102,32 @@ struct torch_network {
     [[nodiscard]] Module& module() const { return *module_; }
 
    private:
+    // Throws if the first layer does not follow the number of channels: if its weight does not change with that number, and is for another.
+    static void check_channels(at::Tensor const& x) {
+      auto const parameters = Module(In::channels).named_parameters(), of_one_more = Module(In::channels + 1).named_parameters();
+      for (auto const& each : parameters) {
+        if (each.value().dim() < 2) continue;
+        at::Tensor const* const other = of_one_more.find(each.key());
+        if (other != nullptr && other->sizes() == each.value().sizes() && each.value().size(1) != In::channels)
+          throw input_error("the module " + type_name<Module>() + " cannot run on images " + detail::dims_of(x) + ": it was made for " +
+                            std::to_string(In::channels) + " channels, and its '" + each.key() + "' is " + detail::dims_of(each.value()) +
+                            " for any number; make its first layer with the number that the constructor is given");
+        return;
+      }
+    }
+    static void check_output(at::Tensor const& x, at::Tensor const& y) {
+      std::vector<std::int64_t> wanted{x.size(0), output::channels};
+      if constexpr (image_shape<output>) {
+        bool const any_size = requires { Kind::resized(y, std::int64_t{}, std::int64_t{}); } && y.dim() == 4;
+        wanted.push_back(any_size ? y.size(2) : output::height == dynamic ? x.size(2) : output::height);
+        wanted.push_back(any_size ? y.size(3) : output::width == dynamic ? x.size(3) : output::width);
+      }
+      if (y.sizes() == at::IntArrayRef(wanted)) return;
+      std::string const needed = "[N, " + std::to_string(output::channels) + (image_shape<output> ? ", height, width]" : "]");
+      throw input_error("the module " + type_name<Module>() + " returns " + detail::dims_of(y) + ", but " + type_name<Kind>() + " needs " +
+                        needed + "; change its last layer, or the kind");
+    }
+
     static void visit(std::string const& path, std::string const& name, at::Tensor& tensor, bool trained, detail::tensor_visitor const& f) {
       state_tensor each;
       each.assign(tensor);

@@ -90,6 +90,20 @@ class checkpoints {
   /// The checkpoint that the training was resumed from; empty if there was none.
   [[nodiscard]] std::filesystem::path const& restored() const { return restored_; }
 
+  /// The newest intact checkpoint of the folder, from which a training would be resumed; empty if there is none. For a model whose widths
+  /// were changed: c2f::take_sizes(model, c2f::data::read_safetensors(kept.newest() / "model.safetensors").tensors).
+  [[nodiscard]] std::filesystem::path newest() const {
+    if (!std::filesystem::exists(folder_)) return {};
+    for (auto const& name : newest_first()) {
+      try {
+        read_whole(folder_ / name);
+        return folder_ / name;
+      } catch (input_error const&) {  // restore reports it
+      }
+    }
+    return {};
+  }
+
   /// Called by fit: restores the newest intact checkpoint; false if there is none.
   bool restore(training_state& state) {
     prepare();
@@ -307,8 +321,8 @@ class checkpoints {
   static void restore_from(detail::read_checkpoint const& read, std::filesystem::path const& folder, training_state& state) {
     training_state const& there = read.state;
     compare("the task", "'" + there.report.start.task + "'", "'" + state.report.start.task + "'", folder);
-    compare("the number of parameters", there.report.start.parameters, state.report.start.parameters, folder);
     check_tensors(read.model, state.model, "", folder);
+    compare("the number of parameters", there.report.start.parameters, state.report.start.parameters, folder);  // some may be frozen
     if (there.type != state.type) refuse(folder, "the types of the task's parts differ");
     compare("the number of training samples", there.report.start.samples, state.report.start.samples, folder);
     if (there.train_data.size > 0) {  // else of a version that did not store it

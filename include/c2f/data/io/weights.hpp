@@ -4,6 +4,7 @@
 //   c2f::load_weights(model.coarse, file, {.without = {"fc."}, .partial = true});        // what matches; the report lists what did not
 //   c2f::load_weights(model.fine, file, {.widen = c2f::widening::zero});                 // initialised from the coarse network
 //   c2f::save_weights(net, "mine.safetensors");                                          // readable by Python's load_file
+//   c2f::take_sizes(net, c2f::data::read_safetensors("pruned.safetensors").tensors);     // the file's widths, before load_weights
 //
 // Works for every network of c2f, also for one made of a torch::nn::Module. A tensor's name is its path in the network, which equals
 // torchvision's name for networks that torchvision has. Everything is checked before the first value changes, so after an error the network
@@ -163,6 +164,31 @@ void save_weights(Net const& net, std::filesystem::path const& file, weights_opt
       out.tensors.emplace(options.from + name, each.tensor().detach());
   });
   data::write_safetensors(file, out);
+}
+
+/// Gives the parameters and buffers the sizes of the tensors of the same names, for a network whose widths were changed after it was made:
+/// load_weights and checkpoints need equal sizes. A tensor whose sizes change is 0 until it is loaded; one that `sizes` does not have keeps
+/// its own. `options`: from, into and without. Throws, without a change, if a number of dimensions differs.
+template <class Net>
+void take_sizes(Net& net, std::map<std::string, at::Tensor> const& sizes, weights_options const& options = {}) {
+  std::map<std::string, at::Tensor> given, taken;
+  for (auto const& [name, tensor] : sizes)
+    if (std::string left = name; detail::takes_part(left, options.from, options)) given.emplace(std::move(left), tensor);
+  for_each_tensor(std::as_const(net), [&](std::string const& path, state_tensor const& each, state_traits const& traits) {
+    std::string name = path;
+    if (!detail::takes_part(name, options.into, options)) return;
+    auto const found = given.find(name);
+    if (found == given.end() || found->second.sizes() == each.tensor().sizes()) return;
+    at::Tensor const& own = each.tensor();
+    if (found->second.dim() != own.dim())
+      throw input_error("the network's '" + path + "' is " + detail::dims_of(own) + " and cannot become " + detail::dims_of(found->second) +
+                        ": widths may differ, and not the number of dimensions; give the tensors of the same architecture");
+    at::TensorOptions const like = own.options().requires_grad(false).memory_format(own.suggest_memory_format());
+    taken.emplace(path, at::empty(found->second.sizes(), like).zero_().set_requires_grad(traits.trained));
+  });
+  for_each_tensor(net, [&](std::string const& path, state_tensor& each, state_traits const&) {
+    if (auto const found = taken.find(path); found != taken.end()) each.assign(found->second);
+  });
 }
 
 }  // namespace c2f
