@@ -21,6 +21,7 @@
 #include <c2f/data/pictures.hpp>
 #include <c2f/data/resident.hpp>
 #include <c2f/data/streams.hpp>
+#include <c2f/data/validation.hpp>
 #include <c2f/data/letterbox.hpp>
 #include <c2f/data/datasets/cifar.hpp>
 #include <c2f/data/datasets/cifar_few_shot.hpp>

@@ -10,6 +10,7 @@
 #include <c2f/data/pictures.hpp>
 #include <c2f/data/resident.hpp>
 #include <c2f/data/streams.hpp>
+#include <c2f/data/validation.hpp>
 #include <c2f/data/synthetic/glyphs.hpp>
 
 #include "catch.hpp"

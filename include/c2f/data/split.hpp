@@ -3,7 +3,6 @@
 //   static_assert(c2f::data::split<decltype(c2f::data::cifar100::train)>);
 //   auto few  = c2f::data::take(data.train, 512);                          // a split again
 //   auto some = c2f::data::subset(data.train, {3, 5, 8});                  // likewise
-//   auto mine = c2f::data::with_validation(data, 0.1, 1);                  // mine.train, mine.validation, mine.test
 //
 // A split is a fixed list of samples, each an image and a truth, e.g. the "train" or "test" part of a data set. It is a cheap handle,
 // copied by value (copies share the data). `read` may be called from many threads at once.
@@ -19,17 +18,14 @@
 //            Other truths exist for other losses, e.g. parts_at_scale: float heat maps {parts, rows, columns}; or a list of objects, as
 //            many as the image has: float, {most, width}, a row an object, whose last number is 1, then rows of zeros (data/objects.hpp).
 //
-// Errors: input_error from take if the split has fewer samples than asked for, from subset for an id that the split does not have, and from
-// with_validation if no sample is left for training or for validation.
+// Errors: input_error from take if the split has fewer samples than asked for, and from subset for an id that the split does not have.
 #pragma once
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -178,7 +174,7 @@ template <split S>
   return {std::move(whole), n};
 }
 
-/// Some samples of a split, as a split; made by subset(), hold_out() and with_validation(). An order of the whole split's own
+/// Some samples of a split, as a split; made by subset(), hold_out() and with_validation() (validation.hpp). An order of the whole split's own
 /// (ordered_split) is not that of the subset.
 template <split S>
 class chosen {
@@ -235,53 +231,6 @@ template <split S>
       throw input_error("a subset of " + name + " cannot have sample " + std::to_string(id) + "; its ids are 0 to " +
                         std::to_string(whole.size() - 1));
   return {std::move(whole), std::move(name), std::move(ids)};
-}
-
-namespace detail {
-struct two_parts {
-  std::vector<std::int64_t> train, validation;
-};
-/// Of each class the samples with the smallest random numbers are for validation. labels: the class of each sample, by id.
-inline two_parts partition(std::string const& name, std::vector<std::int64_t> const& labels, double fraction, std::uint64_t seed) {
-  std::map<std::int64_t, std::vector<std::pair<std::uint32_t, std::int64_t>>> classes;
-  for (std::size_t id = 0; id < labels.size(); ++id)
-    classes[labels[id]].emplace_back(random_stream{seed, purpose::partition, 0, id}.bits(), static_cast<std::int64_t>(id));
-  two_parts made;
-  if (fraction > 0 && fraction < 1)
-    for (auto& [label, members] : classes) {
-      std::sort(members.begin(), members.end());
-      auto const held = static_cast<std::size_t>(std::llround(fraction * static_cast<double>(members.size())));
-      for (std::size_t i = 0; i < members.size(); ++i) (i < held ? made.validation : made.train).push_back(members[i].second);
-    }
-  if (made.train.empty() || made.validation.empty())
-    throw input_error("a fraction of " + std::to_string(fraction) + " of the " + std::to_string(labels.size()) + " samples of " + name +
-                      " leaves none to train on or none to validate on; write a number above 0 and below 1");
-  std::sort(made.train.begin(), made.train.end());
-  std::sort(made.validation.begin(), made.validation.end());
-  return made;
-}
-}  // namespace detail
-
-/// A data set whose training and validation splits are parts of one; made by with_validation().
-template <split Train, split Test>
-struct validated {
-  chosen<Train> train, validation;
-  Test test;
-};
-
-/// Takes a fraction of the training split for validation, chosen by (seed, id); where the labels are known, that fraction of each class,
-/// rounded.
-template <dataset D>
-[[nodiscard]] auto with_validation(D const& data, double fraction, std::uint64_t seed) {
-  using train        = std::remove_cvref_t<decltype(data.train)>;
-  train const& whole = data.train;
-  std::vector<std::int64_t> labels(static_cast<std::size_t>(whole.size()));
-  if constexpr (requires { whole.label(std::int64_t{}); })
-    for (std::size_t id = 0; id < labels.size(); ++id) labels[id] = whole.label(static_cast<std::int64_t>(id));
-  std::string const name = whole.name();
-  auto parts             = detail::partition(name, labels, fraction, seed);
-  return validated<train, std::remove_cvref_t<decltype(data.test)>>{
-      {whole, name, std::move(parts.train)}, {whole, name + " validation", std::move(parts.validation)}, data.test};
 }
 
 }  // namespace c2f::data

@@ -266,9 +266,9 @@ consteval bool check_fine_stage() {
       return check_members<typename C::encoder>();
     } else if constexpr (!walkable<network_on<typename C::fine, Read>>) {
       return check_members<typename C::fine>();
-    } else if constexpr (!lists_all_members<network_on<typename C::fine, Read>>()) {
+    } else if constexpr (!std::same_as<typename C::coarse, typename C::fine> && !lists_all_members<network_on<typename C::fine, Read>>()) {
       return check_all_listed<network_on<typename C::fine, Read>>();
-    } else if constexpr (!lists_all_members<typename C::encoder::template on<coarse_kind, Seen>>()) {
+    } else if constexpr (C::parts::encoder::given && !lists_all_members<typename C::encoder::template on<coarse_kind, Seen>>()) {
       return check_all_listed<typename C::encoder::template on<coarse_kind, Seen>>();
     } else if constexpr (!walkable<typename C::fuse::template on<Seen, Z>>) {
       return check_members<typename C::fuse>();

@@ -23,7 +23,8 @@ namespace c2f::detail {
 #define C2F_DETAIL_MISSPELT(X)                                                                                                             \
   X(input, inputs)                                                                                                                         \
   X(input, imput)                                                                                                                          \
-  X(input, inpt) X(input, input_shape) X(input, input_type) X(input, Input) X(network, networks) X(network, netowrk) X(network, netwrok)   \
+  X(input, inpt)                                                                                                                           \
+  X(input, input_shape) X(input, input_type) X(input, Input) X(network, networks) X(network, netowrk) X(network, netwrok)                  \
       X(network, nework) X(network, newtork) X(network, netork) X(network, network_type) X(network, Network) X(schedule, schedules) X(     \
           schedule, shedule) X(schedule, schedual) X(schedule, schedul) X(schedule, scheduel) X(schedule, scedule) X(schedule, schdule)    \
           X(schedule, shcedule) X(schedule, schedulle) X(schedule, scheduler) X(schedule, t_schedule) X(schedule, schedule_type)           \

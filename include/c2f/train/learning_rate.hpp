@@ -24,7 +24,7 @@
 #include <numbers>
 #include <span>
 #include <string>
-#include <variant>
+#include <optional>
 
 namespace c2f::decay {
 
@@ -82,6 +82,10 @@ struct plateau {
 };
 
 /// The decay of a recipe.
-using any = std::variant<std::monostate, cosine, polynomial, plateau>;
+struct any {
+  std::optional<decay::cosine> cosine{};
+  std::optional<decay::polynomial> polynomial{};
+  std::optional<decay::plateau> plateau{};
+};
 
 }  // namespace c2f::decay

@@ -28,13 +28,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace c2f::recipe {
@@ -87,26 +85,26 @@ class settings {
     check_floor("cosine", schedule.floor);
     check(schedule.period, schedule.period >= 1e-4 && schedule.period <= 1, "cosine's period", "from 0.0001 to 1");
     check(schedule.multiplier, schedule.multiplier >= 1 && std::isfinite(schedule.multiplier), "cosine's multiplier", "1 or more");
-    return follow(schedule);
+    return follow({.cosine = schedule});
   }
   settings& decay(c2f::decay::polynomial const& schedule) {
     check_floor("polynomial", schedule.floor);
     check(schedule.power, schedule.power > 0 && std::isfinite(schedule.power), "polynomial's power", "above 0");
-    return follow(schedule);
+    return follow({.polynomial = schedule});
   }
   settings& decay(c2f::decay::plateau const& schedule) {
     check_floor("plateau", schedule.floor);
     check(schedule.factor, schedule.factor > 0 && schedule.factor < 1, "plateau's factor", "above 0 and below 1");
     check(schedule.patience, schedule.patience >= 0, "plateau's patience", "0 or more");
     check(schedule.threshold, schedule.threshold >= 0 && std::isfinite(schedule.threshold), "plateau's threshold", "0 or more");
-    return follow(schedule);
+    return follow({.plateau = schedule});
   }
   /// Multiplies learning rate and weight decay of the parameters below a path, such as "encoder".
   settings& multiply(std::string const& path, parameter_multipliers const& by) {
     auto const fits = [](double value) { return value >= 0 && std::isfinite(value); };
     check(by.learning_rate, fits(by.learning_rate), "multiplier of the learning rate", "0 or more");
     check(by.weight_decay, fits(by.weight_decay), "multiplier of the weight decay", "0 or more");
-    parameter_multipliers& all = multipliers_[path];
+    parameter_multipliers& all = multipliers_of(path);
     all                        = {all.learning_rate * by.learning_rate, all.weight_decay * by.weight_decay};
     return *this;
   }
@@ -197,14 +195,14 @@ class settings {
       all.emplace_back("drop_at " + std::to_string(i + 1), milestones_[i].at);
       all.emplace_back("factor of drop_at " + std::to_string(i + 1), milestones_[i].factor);
     }
-    if (auto const* const cosine = std::get_if<c2f::decay::cosine>(&decay_)) {
+    if (auto const& cosine = decay_.cosine; cosine) {
       all.emplace_back("cosine's floor", cosine->floor);
       all.emplace_back("cosine's period", cosine->period);
       all.emplace_back("cosine's multiplier", cosine->multiplier);
-    } else if (auto const* const polynomial = std::get_if<c2f::decay::polynomial>(&decay_)) {
+    } else if (auto const& polynomial = decay_.polynomial; polynomial) {
       all.emplace_back("polynomial's power", polynomial->power);
       all.emplace_back("polynomial's floor", polynomial->floor);
-    } else if (auto const* const plateau = std::get_if<c2f::decay::plateau>(&decay_)) {
+    } else if (auto const& plateau = decay_.plateau; plateau) {
       all.emplace_back("plateau's factor for '" + plateau->score + "'", plateau->factor);
       all.emplace_back("plateau's patience", static_cast<double>(plateau->patience));
       all.emplace_back("plateau's threshold", plateau->threshold);
@@ -222,11 +220,11 @@ class settings {
     double learning_rate = learning_rate_;
     for (auto const& each : milestones_)
       if (static_cast<double>(now.epoch) >= each.at * static_cast<double>(epochs_)) learning_rate *= each.factor;
-    if (auto const* const cosine = std::get_if<c2f::decay::cosine>(&decay_)) {
+    if (auto const& cosine = decay_.cosine; cosine) {
       learning_rate *= cosine->factor_at(now.fraction);
-    } else if (auto const* const polynomial = std::get_if<c2f::decay::polynomial>(&decay_)) {
+    } else if (auto const& polynomial = decay_.polynomial; polynomial) {
       learning_rate *= polynomial->factor_at(now.fraction);
-    } else if (auto const* const plateau = std::get_if<c2f::decay::plateau>(&decay_)) {
+    } else if (auto const& plateau = decay_.plateau; plateau) {
       if (std::ssize(completed) < now.epoch)
         throw input_error("the learning rate is reduced by the score '" + plateau->score +
                           "', and this training has no scores after epoch " + std::to_string(completed.size()) +
@@ -238,7 +236,7 @@ class settings {
   }
   /// input_error if the learning rate depends on a score that this epoch does not have.
   void check_scores(epoch_record const& epoch) const {
-    if (auto const* const plateau = std::get_if<c2f::decay::plateau>(&decay_)) (void)plateau->score_of(epoch);
+    if (auto const& plateau = decay_.plateau; plateau) (void)plateau->score_of(epoch);
   }
 
  private:
@@ -265,6 +263,12 @@ class settings {
     return parameter.starts_with(path) && (parameter.size() == path.size() || parameter[path.size()] == '.');
   }
   /// The multipliers of weight_decay()'s rule, times those of the paths; input_error for a path that no trained parameter has.
+  parameter_multipliers& multipliers_of(std::string const& path) {
+    auto at = multipliers_.begin();
+    while (at != multipliers_.end() && at->first < path) ++at;
+    if (at == multipliers_.end() || at->first != path) at = multipliers_.insert(at, {path, {}});
+    return at->second;
+  }
   [[nodiscard]] multiplier_rule rule_for(any_network net) const {
     std::vector<std::string> parameters, first;
     for_each_tensor(net, [&](std::string const& path, state_tensor const&, state_traits const& traits) {
@@ -297,7 +301,7 @@ class settings {
   ema_options ema_;
   std::vector<scaling> milestones_;
   c2f::decay::any decay_;
-  std::map<std::string, parameter_multipliers> multipliers_;  // by path
+  std::vector<std::pair<std::string, parameter_multipliers>> multipliers_;  // by path, in its order
   sgd_options sgd_;
   adam_options adam_;
   std::uint64_t seed_ = 1;
