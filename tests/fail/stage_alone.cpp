@@ -3,14 +3,14 @@
 // A task without an input is a stage of other tasks, and no model.
 #include <c2f/c2f.hpp>
 
-using network = c2f::resnet_cifar<8, c2f::class_vector<4>>;
+using small = c2f::resnet_cifar<8, c2f::class_vector<4>>;
 struct stage {
-  using network = ::network;
+  using network = small;
 };
 struct mine {
   static constexpr char const* name = "mine";
   using input                       = c2f::image<3, 32, 32>;
-  using network                     = c2f::coarse_fine<c2f::stack<stage>, ::network>;
+  using network                     = c2f::coarse_fine<c2f::stack<stage>, small>;
 };
 #ifdef CORRECTED
 using task = mine;

@@ -3,9 +3,9 @@
 // The error of a stage is reported once, and not again by the task that it is a stage of.
 #include <c2f/c2f.hpp>
 
-using network = c2f::resnet_cifar<8, c2f::class_vector<4>>;
+using small = c2f::resnet_cifar<8, c2f::class_vector<4>>;
 struct stage {
-  using network = ::network;
+  using network = small;
 #ifndef CORRECTED
   using schedule = c2f::schedule::steps<c2f::by::epoch, c2f::step<0, 1.0>, c2f::step<30, 0.0>>;
 #endif
@@ -13,7 +13,7 @@ struct stage {
 struct mine {
   static constexpr char const* name = "mine";
   using input                       = c2f::image<3, 32, 32>;
-  using network                     = c2f::coarse_fine<c2f::stack<stage>, ::network>;
+  using network                     = c2f::coarse_fine<c2f::stack<stage>, small>;
 };
 static_assert(c2f::task<mine>);
 

@@ -1,7 +1,7 @@
 // c2f/data/split_identity.hpp: which data a training was run on, so that a checkpoint is resumed on no other.
 //
 //   c2f::data::split_identity const here = c2f::data::identity_of(data.train);
-//   std::string const difference = c2f::data::difference(there, here);       // "class 0 is 'bird' there and 'cat' here", or empty
+//   std::string const what = c2f::data::difference(here, c2f::data::identity_of(data.test));   // or empty
 //
 // The number of samples, the names of the classes in their order, and a hash of which samples there are, in their order: the split's own
 // fingerprint() if it has one, else of name_of(id), else of label(id), of all ids; 0 if it has none of them. Files may be moved to another
