@@ -30,6 +30,7 @@ namespace c2f {
 /// Required by some parts only:
 ///   K::distribution         true: predictions are probabilities along dimension 1 (tile, average, gate, logits)
 ///   K::truth_dims<In>       the dimensions of one truth, std::array<std::int64_t, R> (fit checks the data against it)
+///   K::labels, K::ignore    integer truths are 0 ... labels - 1, or `ignore` (-100 if it is not given); the loader checks them
 ///   K::agreement(a, b)      how far two raw outputs agree, [N] in [0, 1] (refine::until)
 ///   K::corrupt(truth, rate, pass), K::corrupt_rate    a corrupted truth (source::corrupt)
 ///   K::example<In>(n)       n different truths (conformance)

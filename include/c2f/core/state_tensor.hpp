@@ -53,8 +53,7 @@ class state_tensor {
     if (!tensor_.defined())
       throw error(
           "a network was used before it had values; make it with c2f::make_network<...>(seed) or call c2f::initialize(network, seed), and "
-          "list "
-          "all its members in C2F_MEMBERS(...), or a member has none");
+          "list all its members in C2F_MEMBERS(...), or a member has none");
     return tensor_;
   }
   /// The tensor in the element type of `like` (the tensor itself if it is the same): bfloat16 inputs work with float32 parameters.

@@ -16,6 +16,9 @@
 // A sample whose read throws input_error is replaced by random_stream(seed, purpose::replace, epoch, id).below(size), or by the split's
 // replacement(), redrawn up to 16 times. loader.replaced() lists the samples and reasons; with option strict the error is rethrown instead.
 //
+// With option labels the truths, integers, must be 0 ... labels - 1 or `ignore`: another number, such as one of a class that the networks do
+// not have, ends the epoch with an input_error that names the sample. Losses would read beyond their inputs, or leave it out in silence.
+//
 // loader.epoch(3, 100) begins at batch 100 of the epoch without reading the samples before it: for resuming an interrupted training.
 //
 // Costs: two allocations a batch (its tensors, which the caller may keep), and starting the threads once an epoch.
@@ -71,6 +74,8 @@ struct loader_options {
   bool strict        = false;  ///< a sample that cannot be read ends the epoch instead of being replaced
   bool read          = true;   ///< false: batches have only their ids, for samples that are read elsewhere (resident.hpp)
   bool pinned        = false;  ///< batches are in page-locked memory, for asynchronous copies to a GPU
+
+  std::int64_t labels = 0, ignore = -100;  ///< the labels that integer truths may have; 0: any
 };
 
 /// The samples that a loader could not read, over all delivered batches.
@@ -123,6 +128,15 @@ std::vector<std::int64_t> order_of(S const& samples, loader_options const& optio
       return order;
     }
   return order_of(samples.size(), options.shuffle, options.seed, epoch);
+}
+
+/// " (name)" of a sample, if its split has names.
+template <class S>
+std::string name_in_brackets([[maybe_unused]] S const& samples, [[maybe_unused]] std::int64_t id) {
+  if constexpr (requires { samples.name_of(id); })
+    return " (" + std::string(samples.name_of(id)) + ')';
+  else
+    return {};
 }
 
 /// The replacements of all epochs of a loader; thread-safe.
@@ -246,6 +260,7 @@ class epoch_batches {
     for (std::int64_t& id : b.ids) {
       if (stop.stop_requested()) break;  // the epoch was abandoned
       id = read_or_replace(id, pixels, truth, replaced);
+      check_labels(id, truth, truths_each);
       pixels += pixels_each;
       truth += truths_each;
     }
@@ -261,6 +276,18 @@ class epoch_batches {
       return samples_.replacement(sample, draw);
     else
       return draw.below(static_cast<std::uint32_t>(samples_.size()));
+  }
+
+  void check_labels([[maybe_unused]] std::int64_t id, [[maybe_unused]] typename S::truth_value const* truth,
+                    [[maybe_unused]] std::int64_t count) const {
+    if constexpr (std::same_as<typename S::truth_value, std::int64_t>)
+      if (options_.labels > 0)
+        for (std::int64_t i = 0; i < count; ++i)
+          if ((truth[i] < 0 || truth[i] >= options_.labels) && truth[i] != options_.ignore)
+            throw input_error("sample " + std::to_string(id % samples_.size()) + detail::name_in_brackets(samples_, id % samples_.size()) +
+                              " of " + std::string(samples_.name()) + " has the label " + std::to_string(truth[i]) + ", and there are " +
+                              std::to_string(options_.labels) + ", 0 to " + std::to_string(options_.labels - 1) +
+                              "; correct it, or write the data's number of classes into the kind");
   }
 
   // Reads a sample or a replacement; returns the id that was read.

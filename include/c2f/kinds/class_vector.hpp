@@ -34,9 +34,9 @@ consteval bool check_classes() {
 template <std::int64_t Classes>
 struct class_vector : detail::static_check<detail::check_classes<Classes>()> {
   static constexpr char const* name     = "class_vector";
-  static constexpr std::int64_t classes = Classes;
-  static constexpr bool distribution    = true;
-  static constexpr bool one_hot         = true;  ///< predictions are softmax(raw), truths one-hot
+  static constexpr std::int64_t classes = Classes, labels = Classes;
+  static constexpr bool distribution = true;
+  static constexpr bool one_hot      = true;  ///< predictions are softmax(raw), truths one-hot
   template <shape In>
   using output          = vector<(Classes < 1 ? 1 : Classes)>;
   using truth_value     = std::int64_t;

@@ -25,11 +25,12 @@ namespace c2f::detail {
   X(input, imput)                                                                                                                          \
   X(input, inpt)                                                                                                                           \
   X(input, input_shape)                                                                                                                    \
-  X(input, input_type) X(input, Input) X(network, networks) X(network, netowrk) X(network, netwrok) X(network, nework) X(network, newtork) \
-      X(network, netork) X(network, network_type) X(network, Network) X(schedule, schedules) X(schedule, shedule) X(schedule, schedual) X( \
-          schedule, schedul) X(schedule, scheduel) X(schedule, scedule) X(schedule, schdule) X(schedule, shcedule) X(schedule, schedulle)  \
-          X(schedule, scheduler) X(schedule, t_schedule) X(schedule, schedule_type) X(schedule, Schedule) X(encoder, encoders)             \
-              X(encoder, encode) X(encoder, encoding) X(encoder, enconder) X(encoder, encorder) X(encoder, enocder) X(encoder, encodr)     \
+  X(input, input_type)                                                                                                                     \
+  X(input, Input) X(network, networks) X(network, netowrk) X(network, netwrok) X(network, nework) X(network, newtork) X(network, netork)   \
+      X(network, network_type) X(network, Network) X(schedule, schedules) X(schedule, shedule) X(schedule, schedual) X(schedule, schedul)  \
+          X(schedule, scheduel) X(schedule, scedule) X(schedule, schdule) X(schedule, shcedule) X(schedule, schedulle)                     \
+              X(schedule, scheduler) X(schedule, t_schedule) X(schedule, schedule_type) X(schedule, Schedule) X(encoder, encoders) X(      \
+                  encoder, encode) X(encoder, encoding) X(encoder, enconder) X(encoder, encorder) X(encoder, enocder) X(encoder, encodr)   \
                   X(encoder, encoder_type) X(encoder, Encoder) X(predict, predicts) X(predict, prediction) X(predict, predictions)         \
                       X(predict, predictor) X(predict, perdict) X(predict, predcit) X(predict, predict_type) X(predict, Predict) X(        \
                           source, sources) X(source, sorce) X(source, soruce) X(source, souce) X(source, scource) X(source, conditioning)  \

@@ -49,6 +49,18 @@ data::device_reader reader_on_device([[maybe_unused]] Split const& samples, [[ma
   return {};
 }
 
+struct truth_labels {
+  std::int64_t count = 0, ignore = -100;
+};
+/// The labels of a kind's truths; a count of 0 if they are no labels.
+template <class Kind>
+inline constexpr truth_labels labels_of_kind = [] {
+  truth_labels found;
+  if constexpr (requires { Kind::labels; }) found.count = Kind::labels;
+  if constexpr (requires { Kind::ignore; }) found.ignore = Kind::ignore;
+  return found;
+}();
+
 /// Evaluates one model on one split, once or many times.
 template <class Model, data::split Split>
 class evaluator {
@@ -66,7 +78,12 @@ class evaluator {
                            .augment = false,
                            .strict  = recipe.strict(),
                            .read    = !read_,
-                           .pinned  = !recipe.device().is_cpu()}) {}
+                           .pinned  = !recipe.device().is_cpu(),
+                           .labels  = labels_of_kind<typename Model::kind>.count,
+                           .ignore  = labels_of_kind<typename Model::kind>.ignore}) {
+    if (samples.size() < 1)
+      throw input_error("the split " + std::string(samples.name()) + ", which is to be scored, has no samples; add some");
+  }
 
   /// The metrics of each stage; nullopt if stop() returned true.
   template <class Stop>

@@ -21,7 +21,8 @@
 //
 // Cost: memory for the parameters, their gradients and the optimiser state, for the activations of one batch, and for the prefetched
 // batches (data/loader.hpp). Errors: c2f::not_finite after recipe.stop_after_skips() skipped steps in a row; it names epoch, step and the
-// first non-finite parameter, running statistic or gradient. Errors of the observers and of the split's read are passed on. Data whose
+// first non-finite parameter, running statistic or gradient; and at the end if more than half of all steps were skipped.
+// c2f::input_error for a split without samples, and for labels that the kind does not have (data/loader.hpp). Errors of the observers and of the split's read are passed on. Data whose
 // images or classes do not fit the task are a compile error.
 #pragma once
 
@@ -93,6 +94,8 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
   auto const notify        = [&](auto const& record) { (detail::notify(observers, record), ...); };
   auto const asked_to_stop = [&] { return (false || ... || detail::asks_to_stop(observers)); };
 
+  if (data.train.size() < 1)
+    throw input_error("the split " + std::string(data.train.name()) + ", which is to be trained on, has no samples; add some");
   training_scope const scope(model, recipe);
   generators const& random = scope.random.all;
   training_step training(model, recipe);
@@ -105,7 +108,9 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
                         .augment = recipe.augment(),
                         .strict  = recipe.strict(),
                         .read    = !read,
-                        .pinned  = !recipe.device().is_cpu()}};
+                        .pinned  = !recipe.device().is_cpu(),
+                        .labels  = labels_of_kind<typename Model::kind>.count,
+                        .ignore  = labels_of_kind<typename Model::kind>.ignore}};
 
   training_state state;
   state.type   = type_hash<Model>();
@@ -211,6 +216,11 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
   }
   if (report.stopped) keep(moment::stop);
   training.leave_average();
+  if (!report.stopped && 2 * report.skipped > now.iteration)
+    throw not_finite(
+        std::to_string(report.skipped) + " of " + std::to_string(now.iteration) +
+        " steps of the training were skipped, since their loss or a gradient was not finite; look at the images and the loss, or "
+        "lower the learning rate");
   report.not_captured = training.why_not_captured();
   count_faulty(report.faulty, batches);
   count_faulty(report.faulty, tests.batches());
