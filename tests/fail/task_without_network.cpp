@@ -1,14 +1,11 @@
 // expect-error: a task needs a network
 // expect-error: in_task<mine>
-// A member with a misspelt name is missing.
 #include <c2f/c2f.hpp>
 
 struct mine {
   using input = c2f::image<3, 32, 32>;
 #ifdef CORRECTED
   using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
-#else
-  using netwrok = c2f::resnet_cifar<8, c2f::class_vector<10>>;
 #endif
 };
 static_assert(c2f::task<mine>);
