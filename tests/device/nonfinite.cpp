@@ -152,12 +152,12 @@ TEST_CASE("the first statistic that is not finite names the module that produced
           "'coarse.0.1.running_mean'; lower the learning rate");
 }
 
-TEST_CASE("only skipped steps in a row end a training") {
+TEST_CASE("only skipped steps in a row end a training at once") {
   C2F_NEEDS_DEVICE();
   auto const on_device = GENERATE(from_range(tests::variants()));
   c2f::stack<task> model(7);
   history all;
-  auto const data = with_bad({5, 11, 12, 25});
+  auto const data = with_bad({5, 11});
   c2f::fit(model, data, on_device(c2f::recipe::settings{}.epochs(6).batch(8)), all);
   std::int64_t row = 0, longest = 0, count = 0;
   for (auto const& step : all.steps) {
@@ -167,6 +167,7 @@ TEST_CASE("only skipped steps in a row end a training") {
   }
   REQUIRE(longest >= 2);
   REQUIRE(count > longest);
+  REQUIRE(2 * count <= std::ssize(all.steps));  // more would be an error at the end (unit/surprises.cpp)
   auto const limited = [&](std::int64_t most) {
     c2f::stack<task> again(7);
     return tests::refusal<c2f::not_finite>(
