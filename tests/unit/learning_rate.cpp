@@ -181,7 +181,7 @@ TEST_CASE("a plateau needs its score") {
                       "c2f::fit, or choose another decay");
 }
 
-TEST_CASE("what a recipe does not use is not in its values, and what it uses is told apart") {
+TEST_CASE("what a recipe does not use is not in its values, and what it uses is distinguished") {
   auto const names = [](settings const& recipe) {
     std::set<std::string> all;
     for (auto const& [name, value] : recipe.values()) all.insert(name);

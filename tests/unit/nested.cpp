@@ -87,10 +87,10 @@ TEST_CASE("the losses of three stages, computed from their parts") {
   auto const& in  = model.coarse;
   c2f::pass inner{.mode = c2f::train, .truth = labels, .t = 0.4, .seed = 5, .epoch = 4, .level = 1};
   at::Tensor const first = in.coarse(images, c2f::train), truth = kind::from_truth(labels);
-  at::Tensor const told = c2f::source::sample::on<kind>{}(first.softmax(1), truth, inner);
-  REQUIRE(!told.equal(truth));
-  REQUIRE(!told.equal(first.softmax(1)));
-  at::Tensor const second = in.fine(in.fuse(images, in.encoder(told, images, inner), inner), c2f::train);
+  at::Tensor const conditioning = c2f::source::sample::on<kind>{}(first.softmax(1), truth, inner);
+  REQUIRE(!conditioning.equal(truth));
+  REQUIRE(!conditioning.equal(first.softmax(1)));
+  at::Tensor const second = in.fine(in.fuse(images, in.encoder(conditioning, images, inner), inner), c2f::train);
   at::Tensor const third  = model.fine(model.fuse(images, model.encoder(second.softmax(1), images, inner), inner), c2f::train);
 
   REQUIRE(found.size() == 3);

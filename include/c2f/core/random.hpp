@@ -33,9 +33,8 @@ namespace c2f {
   return counter;
 }
 
-/// 64-bit FNV-1a hash of a text: a parameter's path becomes the id of its stream.
-[[nodiscard]] constexpr std::uint64_t hash_of(std::string_view text) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
+/// 64-bit FNV-1a hash of a text, or of what `hash` is the hash of, followed by it: a parameter's path becomes the id of its stream.
+[[nodiscard]] constexpr std::uint64_t hash_of(std::string_view text, std::uint64_t hash = 0xcbf29ce484222325u) {
   for (char const c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
   return hash;
 }

@@ -89,11 +89,6 @@ struct episode {
   }
 };
 
-/// Samples, and the class in the split of each.
-struct sampled_ids {
-  std::vector<std::int64_t> ids, classes;
-};
-
 /// Draws episodes from a split. A pure function of labels, options and the episode's number.
 class episodes {
  public:
@@ -140,19 +135,18 @@ class episodes {
 
   /// Samples of classes that are not in `e`, one for each of its queries, drawn from `draw`.
   /// Error: input_error if `e` has all classes.
-  [[nodiscard]] sampled_ids from_other_classes(episode const& e, random_stream& draw) const {
+  [[nodiscard]] std::vector<std::int64_t> from_other_classes(episode const& e, random_stream& draw) const {
     if (options_.way >= class_count())
       throw input_error("episodes of " + std::to_string(options_.way) + " classes leave no other base class of " +
                         std::to_string(class_count()) + " for their queries; choose a smaller way");
-    sampled_ids made;
+    std::vector<std::int64_t> ids;
     for (std::size_t i = 0; i < e.query.size(); ++i) {
       std::int64_t k = 0;
       do k = draw.below(static_cast<std::uint32_t>(class_count()));
       while (std::find(e.classes.begin(), e.classes.end(), k) != e.classes.end());
-      made.ids.push_back(members(k)[draw.below(static_cast<std::uint32_t>(members(k).size()))]);
-      made.classes.push_back(k);
+      ids.push_back(members(k)[draw.below(static_cast<std::uint32_t>(members(k).size()))]);
     }
-    return made;
+    return ids;
   }
 
  private:
@@ -274,7 +268,7 @@ class episode_batches {
     std::vector<std::int64_t> ids = e.support;
     ids.insert(ids.end(), e.query.begin(), e.query.end());
     auto const others = drawn_->from_other_classes(e, draw);
-    ids.insert(ids.end(), others.ids.begin(), others.ids.end());
+    ids.insert(ids.end(), others.begin(), others.end());
     return ids;
   }
 

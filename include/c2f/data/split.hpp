@@ -96,12 +96,12 @@ template <dataset D>
 namespace detail {
 /// Continues a hash with a text, or with a number.
 [[nodiscard]] constexpr std::uint64_t hash_after(std::uint64_t hash, std::string_view text) {
-  for (char const c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return (hash ^ 0xff) * 0x100000001b3u;  // no UTF-8 text has this byte: the end of the text
+  return hash_of("\xff", hash_of(text, hash));  // no UTF-8 text has this byte: the end of the text
 }
 [[nodiscard]] constexpr std::uint64_t hash_after(std::uint64_t hash, std::uint64_t number) {
-  for (int i = 0; i < 8; ++i, number >>= 8) hash = (hash ^ (number & 0xff)) * 0x100000001b3u;
-  return hash;
+  std::array<char, 8> bytes{};
+  for (char& each : bytes) each = static_cast<char>(number & 0xff), number >>= 8;
+  return hash_of({bytes.data(), bytes.size()}, hash);
 }
 inline constexpr std::uint64_t empty_hash = hash_of("");
 
@@ -124,27 +124,15 @@ template <class S>
     }
   }
 }
-}  // namespace detail
 
-/// The first n samples of a split, as a split; made by take().
+/// What a split that is made of another one has from it.
 template <split S>
-class taken {
+class made_of {
  public:
   using image                      = typename S::image;
   using truth_value                = typename S::truth_value;
   static constexpr auto truth_dims = S::truth_dims;
 
-  taken(S whole, std::int64_t n) : whole_(std::move(whole)), size_(n) {
-    if (n < 1 || n > whole_.size())
-      throw input_error("cannot take " + std::to_string(n) + " samples of " + std::string(whole_.name()) + ", which has " +
-                        std::to_string(whole_.size()) + "; ask for 1 to " + std::to_string(whole_.size()));
-  }
-
-  [[nodiscard]] std::int64_t size() const { return size_; }
-  [[nodiscard]] std::string name() const { return whole_.name(); }
-  void read(std::int64_t id, random_stream* augment, float* pixels, truth_value* truth) const { whole_.read(id, augment, pixels, truth); }
-
-  [[nodiscard]] std::uint64_t fingerprint() const { return detail::samples_hash(whole_); }  // beside size()
   /// The underlying split, for members beyond those of `split` (pictures, file names).
   [[nodiscard]] S const& whole() const { return whole_; }
   [[nodiscard]] decltype(auto) classes() const
@@ -157,6 +145,32 @@ class taken {
   {
     return S::class_count();
   }
+
+ protected:
+  explicit made_of(S whole) : whole_(std::move(whole)) {}
+  S whole_;
+};
+}  // namespace detail
+
+/// The first n samples of a split, as a split; made by take().
+template <split S>
+class taken : public detail::made_of<S> {
+  using detail::made_of<S>::whole_;
+
+ public:
+  using typename detail::made_of<S>::truth_value;
+
+  taken(S whole, std::int64_t n) : detail::made_of<S>(std::move(whole)), size_(n) {
+    if (n < 1 || n > whole_.size())
+      throw input_error("cannot take " + std::to_string(n) + " samples of " + std::string(whole_.name()) + ", which has " +
+                        std::to_string(whole_.size()) + "; ask for 1 to " + std::to_string(whole_.size()));
+  }
+
+  [[nodiscard]] std::int64_t size() const { return size_; }
+  [[nodiscard]] std::string name() const { return whole_.name(); }
+  void read(std::int64_t id, random_stream* augment, float* pixels, truth_value* truth) const { whole_.read(id, augment, pixels, truth); }
+
+  [[nodiscard]] std::uint64_t fingerprint() const { return detail::samples_hash(whole_); }  // beside size()
   [[nodiscard]] std::int64_t label(std::int64_t id) const
     requires requires(S const& s) { s.label(id); }
   {
@@ -164,7 +178,6 @@ class taken {
   }
 
  private:
-  S whole_;
   std::int64_t size_;
 };
 
@@ -177,27 +190,19 @@ template <split S>
 /// Some samples of a split, as a split; made by subset(), hold_out() and with_validation() (validation.hpp). An order of the whole split's own
 /// (ordered_split) is not that of the subset.
 template <split S>
-class chosen {
+class chosen : public detail::made_of<S> {
+  using detail::made_of<S>::whole_;
+
  public:
-  using image                      = typename S::image;
-  using truth_value                = typename S::truth_value;
-  static constexpr auto truth_dims = S::truth_dims;
+  using typename detail::made_of<S>::truth_value;
 
   chosen(S whole, std::string name, std::vector<std::int64_t> ids)
-      : whole_(std::move(whole)), name_(std::move(name)), ids_(std::make_shared<std::vector<std::int64_t> const>(std::move(ids))) {}
+      : detail::made_of<S>(std::move(whole)),
+        name_(std::move(name)),
+        ids_(std::make_shared<std::vector<std::int64_t> const>(std::move(ids))) {}
 
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(ids_->size()); }
   [[nodiscard]] std::string const& name() const { return name_; }
-  [[nodiscard]] decltype(auto) classes() const
-    requires requires(S const& s) { s.classes(); }
-  {
-    return whole_.classes();
-  }
-  [[nodiscard]] static constexpr std::int64_t class_count()
-    requires requires { S::class_count(); }
-  {
-    return S::class_count();
-  }
   [[nodiscard]] std::int64_t label(std::int64_t id) const
     requires requires(S const& s) { s.label(id); }
   {
@@ -212,12 +217,10 @@ class chosen {
     for (std::int64_t const id : *ids_) hash = detail::hash_after(hash, static_cast<std::uint64_t>(id));
     return hash;
   }
-  /// The underlying split, and the id there of a sample of this subset.
-  [[nodiscard]] S const& whole() const { return whole_; }
+  /// The id in the underlying split of a sample of this subset.
   [[nodiscard]] std::int64_t in_whole(std::int64_t id) const { return (*ids_)[static_cast<std::size_t>(id)]; }
 
  private:
-  S whole_;
   std::string name_;
   std::shared_ptr<std::vector<std::int64_t> const> ids_;
 };

@@ -54,15 +54,16 @@ stream(S, std::int64_t) -> stream<S>;
 /// A split without its truths: all numbers of a truth are `value`, which the loss must ignore. That is -100 for c2f::class_vector, the
 /// ignored label for c2f::dense, and 0 for c2f::boxes.
 template <split S>
-class unlabelled {
- public:
-  using image                      = typename S::image;
-  using truth_value                = typename S::truth_value;
-  static constexpr auto truth_dims = S::truth_dims;
+class unlabelled : public detail::made_of<S> {
+  using detail::made_of<S>::whole_;
 
-  explicit unlabelled(S whole, truth_value value) : whole_(std::move(whole)), value_(value) {}
+ public:
+  using typename detail::made_of<S>::truth_value;
+  using detail::made_of<S>::truth_dims;
+
+  explicit unlabelled(S whole, truth_value value) : detail::made_of<S>(std::move(whole)), value_(value) {}
   explicit unlabelled(S whole)
-    requires(std::same_as<truth_value, std::int64_t> && truth_dims.size() == 0)
+    requires(std::same_as<typename S::truth_value, std::int64_t> && S::truth_dims.size() == 0)
       : unlabelled(std::move(whole), -100) {}
 
   [[nodiscard]] std::int64_t size() const { return whole_.size(); }
@@ -70,7 +71,7 @@ class unlabelled {
   void read(std::int64_t id, random_stream* augment, float* pixels, truth_value* truth) const {
     whole_.read(id, augment, pixels, truth);
     std::int64_t numbers = 1;
-    for (std::int64_t const n : truth_dims) numbers *= n;
+    for (std::int64_t const n : S::truth_dims) numbers *= n;
     std::fill_n(truth, numbers, value_);
   }
   [[nodiscard]] std::int64_t replacement(std::int64_t id, random_stream& draw) const
@@ -80,20 +81,8 @@ class unlabelled {
   }
 
   [[nodiscard]] std::uint64_t fingerprint() const { return detail::hash_after(detail::samples_hash(whole_), "unlabelled"); }
-  [[nodiscard]] S const& whole() const { return whole_; }
-  [[nodiscard]] decltype(auto) classes() const
-    requires requires(S const& s) { s.classes(); }
-  {
-    return whole_.classes();
-  }
-  [[nodiscard]] static constexpr std::int64_t class_count()
-    requires requires { S::class_count(); }
-  {
-    return S::class_count();
-  }
 
  private:
-  S whole_;
   truth_value value_;
 };
 

@@ -15,7 +15,7 @@
 
 #include <c2f/core/kind.hpp>
 #include <c2f/core/pass.hpp>
-#include <c2f/execution/try_fused.hpp>
+#include <c2f/execution/resize.hpp>
 #include <c2f/fwd.hpp>
 #include <c2f/kinds/corrupt_mask.hpp>
 #include <c2f/loss/masked_cross_entropy.hpp>
@@ -23,7 +23,6 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/bincount.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/upsample_bilinear2d.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
@@ -77,10 +76,7 @@ struct dense : detail::static_check<detail::check_dense_classes<Classes>(), deta
         .to(at::kFloat);  // ignored pixels have no class
   }
   /// Logits [N, K, h, w] -> [N, K, height, width], interpolated bilinearly.
-  static at::Tensor resized(at::Tensor const& raw, std::int64_t height, std::int64_t width) {
-    if (at::Tensor large = try_fused::upsample_bilinear(raw, height, width); large.defined()) return large;
-    return at::upsample_bilinear2d(raw, {height, width}, /*align_corners=*/false);
-  }
+  static at::Tensor resized(at::Tensor const& raw, std::int64_t height, std::int64_t width) { return resize_bilinear(raw, height, width); }
   /// The label of every pixel, [N, H, W]: the most likely one; with one class, 1 if its probability is at least .5.
   static at::Tensor labels_of(at::Tensor const& raw) {
     if constexpr (Classes == 1)

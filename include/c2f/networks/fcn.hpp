@@ -19,7 +19,7 @@
 // Errors: an input that is not a map is a compile error; so is a backbone of fcn that ends in a vector (layers/layer_check.hpp).
 #pragma once
 
-#include <c2f/execution/try_fused.hpp>
+#include <c2f/execution/resize.hpp>
 #include <c2f/kinds/dense.hpp>
 #include <c2f/layers/conv.hpp>
 #include <c2f/layers/norm.hpp>
@@ -27,8 +27,6 @@
 #include <c2f/layers/plain.hpp>
 #include <c2f/layers/sequential.hpp>
 #include <c2f/layers/upsample.hpp>
-
-#include <ATen/ops/upsample_bilinear2d.h>
 
 namespace c2f {
 
@@ -49,9 +47,7 @@ struct fcn {
     C2F_MEMBERS(backbone, classifier);
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
-      at::Tensor const small = classifier(backbone(x, m), m);
-      if (at::Tensor large = try_fused::upsample_bilinear(small, x.size(2), x.size(3)); large.defined()) return large;
-      return at::upsample_bilinear2d(small, {x.size(2), x.size(3)}, /*align_corners=*/false);
+      return resize_bilinear(classifier(backbone(x, m), m), x.size(2), x.size(3));
     }
   };
 };

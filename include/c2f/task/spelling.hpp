@@ -20,35 +20,31 @@
 namespace c2f::detail {
 
 // X(part, misspelling). Names that a task may use for itself (net, backbone, head, rounds, kind) are not among them.
-#define C2F_DETAIL_MISSPELT(X)                                                                                                             \
-  X(input, inputs)                                                                                                                         \
-  X(input, imput)                                                                                                                          \
-  X(input, inpt)                                                                                                                           \
-  X(input, input_shape)                                                                                                                    \
-  X(input, input_type)                                                                                                                     \
-  X(input, Input)                                                                                                                          \
-  X(network, networks) X(network, netowrk) X(network, netwrok) X(network, nework) X(network, newtork) X(network, netork) X(                \
-      network, network_type) X(network, Network) X(schedule, schedules) X(schedule, shedule) X(schedule, schedual) X(schedule, schedul)    \
-      X(schedule, scheduel) X(schedule, scedule) X(schedule, schdule) X(schedule, shcedule) X(schedule, schedulle) X(schedule, scheduler)  \
-          X(schedule, t_schedule) X(schedule, schedule_type) X(schedule, Schedule) X(encoder, encoders) X(encoder, encode) X(              \
-              encoder, encoding) X(encoder, enconder) X(encoder, encorder) X(encoder, enocder) X(encoder, encodr) X(encoder, encoder_type) \
-              X(encoder, Encoder) X(predict, predicts) X(predict, prediction) X(predict, predictions) X(predict, predictor)                \
-                  X(predict, perdict) X(predict, predcit) X(predict, predict_type) X(predict, Predict) X(source, sources) X(source, sorce) \
-                      X(source, soruce) X(source, souce) X(source, scource) X(source, conditioning) X(source, source_type)                 \
-                          X(source, Source) X(share, shares) X(share, shared) X(share, sharing) X(share, shar) X(share, sahre)             \
-                              X(share, share_type) X(share, Share) X(fuse, fuses) X(fuse, fused)                                           \
-                                  X(fuse, fuser) X(fuse, fusion) X(fuse, fusing) X(fuse, fuze) X(fuse, fuse_type) X(fuse, Fuse)            \
-                                      X(combine, combines) X(combine, combined) X(combine, combiner) X(combine, combination)               \
-                                          X(combine, combining) X(combine, conbine) X(combine, combin) X(combine, comine)                  \
-                                              X(combine, combine_type) X(combine, Combine) X(refine, refines) X(refine, refined)           \
-                                                  X(refine, refiner) X(refine, refinement) X(refine, refining) X(refine, refin)            \
-                                                      X(refine, rifine) X(refine, refine_type) X(refine, Refine) X(loss, losses)           \
-                                                          X(loss, los) X(loss, loos) X(loss, lose) X(loss, loss_function) X(loss, loss_fn) \
-                                                              X(loss, criterion) X(loss, loss_type) X(loss, Loss) X(loss_weights, weights) \
-                                                                  X(loss_weights, weight) X(loss_weights, loss_weight)                     \
-                                                                      X(loss_weights, losses_weights) X(loss_weights, lossweights)         \
-                                                                          X(loss_weights, loss_weigths) X(loss_weights, loss_wieghts)      \
-                                                                              X(loss_weights, loss_weights_type)
+// clang-format off
+#define C2F_DETAIL_MISSPELT(X) \
+  X(input, inputs) X(input, imput) X(input, inpt) X(input, input_shape) X(input, input_type) X(input, Input) \
+  X(network, networks) X(network, netowrk) X(network, netwrok) X(network, nework) X(network, newtork) X(network, netork) \
+    X(network, network_type) X(network, Network) \
+  X(schedule, schedules) X(schedule, shedule) X(schedule, schedual) X(schedule, schedul) X(schedule, scheduel) X(schedule, scedule) \
+    X(schedule, schdule) X(schedule, shcedule) X(schedule, schedulle) X(schedule, scheduler) X(schedule, t_schedule) \
+    X(schedule, schedule_type) X(schedule, Schedule) \
+  X(encoder, encoders) X(encoder, encode) X(encoder, encoding) X(encoder, enconder) X(encoder, encorder) X(encoder, enocder) \
+    X(encoder, encodr) X(encoder, encoder_type) X(encoder, Encoder) \
+  X(predict, predicts) X(predict, prediction) X(predict, predictions) X(predict, predictor) X(predict, perdict) X(predict, predcit) \
+    X(predict, predict_type) X(predict, Predict) \
+  X(source, sources) X(source, sorce) X(source, soruce) X(source, souce) X(source, scource) X(source, conditioning) \
+    X(source, source_type) X(source, Source) \
+  X(share, shares) X(share, shared) X(share, sharing) X(share, shar) X(share, sahre) X(share, share_type) X(share, Share) \
+  X(fuse, fuses) X(fuse, fused) X(fuse, fuser) X(fuse, fusion) X(fuse, fusing) X(fuse, fuze) X(fuse, fuse_type) X(fuse, Fuse) \
+  X(combine, combines) X(combine, combined) X(combine, combiner) X(combine, combination) X(combine, combining) X(combine, conbine) \
+    X(combine, combin) X(combine, comine) X(combine, combine_type) X(combine, Combine) \
+  X(refine, refines) X(refine, refined) X(refine, refiner) X(refine, refinement) X(refine, refining) X(refine, refin) X(refine, rifine) \
+    X(refine, refine_type) X(refine, Refine) \
+  X(loss, losses) X(loss, los) X(loss, loos) X(loss, lose) X(loss, loss_function) X(loss, loss_fn) X(loss, criterion) X(loss, loss_type) \
+    X(loss, Loss) \
+  X(loss_weights, weights) X(loss_weights, weight) X(loss_weights, loss_weight) X(loss_weights, losses_weights) \
+    X(loss_weights, lossweights) X(loss_weights, loss_weigths) X(loss_weights, loss_wieghts) X(loss_weights, loss_weights_type)
+// clang-format on
 #define C2F_DETAIL_TASK_PARTS(X) \
   X(input) X(network) X(schedule) X(encoder) X(predict) X(source) X(share) X(fuse) X(combine) X(refine) X(loss) X(loss_weights)
 

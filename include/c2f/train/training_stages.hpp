@@ -9,7 +9,7 @@
 //   auto reports = c2f::fit(model, data, stages, kept);                          // a report for each stage
 //
 // Each stage is a call of c2f::fit with its recipe: optimiser state, schedules, epochs and the moving average begin anew; the model goes on
-// with the values that the stage before left. Observers are told by on_stage(name): checkpoints are kept in a folder of the stage's name, JSON
+// with the values that the stage before left. Observers get on_stage(name): checkpoints are kept in a folder of the stage's name, JSON
 // lines are written to a file of their own (log.jsonl becomes log-NAME.jsonl). So the same call resumes inside of any stage: the stages
 // before are restored from their last checkpoints and train nothing. A stage that an observer stops ends the training.
 //
