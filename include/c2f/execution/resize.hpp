@@ -1,6 +1,6 @@
 // c2f/execution/resize.hpp: bilinear interpolation of a map.
 //
-//   at::Tensor large = c2f::resize_bilinear(map, 480, 640);        // [N, C, h, w] -> [N, C, 480, 640]
+//   at::Tensor large = c2f::resize_bilinear(images, 480, 640);     // [N, C, h, w] -> [N, C, 480, 640]
 //
 // The corners of pixels are aligned, not their centres: torch.nn.functional.interpolate(mode="bilinear", align_corners=False). Cost: one
 // call. With the fused operation the gradient is deterministic on a GPU, which that of ATen is not.
