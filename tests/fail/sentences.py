@@ -47,7 +47,7 @@ def asserted(path):
 def thrown(path):
     """The message as a pattern: its literals in order up to the ';' before the remedy, without those in a conditional expression."""
     text = code(path)
-    for arguments in calls(text, r"\bthrow (?:c2f::)?(?:error|input_error|not_finite)\("):
+    for arguments in calls(text, r"\bthrow(?: |_with_nested\()(?:c2f::)?(?:error|input_error|not_finite|libtorch_error)\("):
         if not literals(arguments):  # worded by a function of this file; otherwise a rethrown error
             name = re.match(r"\w+", arguments.strip())[0]
             worded = re.search(rf"std::string {name}\(.*?\n *}}", text, re.DOTALL)

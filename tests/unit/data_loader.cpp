@@ -53,7 +53,7 @@ struct difficult {
 struct faulty : numbers {
   std::int64_t every = 5, from = 0, other = -1;
   void read(std::int64_t id, c2f::random_stream* augment, float* pixels, std::int64_t* truth) const {
-    if (id == other) throw std::logic_error("not a matter of input");
+    if (id == other) throw std::bad_alloc();
     pixels[0] = -1;  // a read that fails may have begun to write
     if (id % every == 0 && id >= from) throw c2f::input_error("sample " + std::to_string(id) + " is broken");
     numbers::read(id, augment, pixels, truth);
@@ -290,7 +290,7 @@ TEST_CASE("an error is thrown when there is no replacement") {
         all_of(loader{samples, {.batch = 4, .threads = threads, .shuffle = false, .strict = strict}}, 0);
       } catch (c2f::input_error const& error) {
         return error.what();
-      } catch (std::logic_error const& error) {
+      } catch (c2f::error const& error) {
         return error.what();
       }
       return "";
@@ -302,7 +302,7 @@ TEST_CASE("an error is thrown when there is no replacement") {
     REQUIRE(message(all, false) == "sample 0 is broken");  // the first error, not the sixteenth
     REQUIRE(message(few, true) == "sample 15 is broken");
     REQUIRE(message(few, false).empty());
-    REQUIRE(message(other, false) == "not a matter of input");
+    REQUIRE(message(other, false) == "sample 7 of numbers cannot be read: there is not enough memory; make batches or images smaller");
   }
 }
 

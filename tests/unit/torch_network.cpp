@@ -113,7 +113,8 @@ TEST_CASE("a torch module that is made for three channels whatever it is given s
       found.ends_with("rgb_only cannot run on images [2, 6, 8, 8]: it was made for 6 channels, and its 'conv.weight' is [8, 3, 3, 3] for "
                       "any number; make its first layer with the number that the constructor is given"));
   // Another mistake is LibTorch's to explain.
-  REQUIRE_THROWS_AS((output_of<broken, c2f::class_vector<4>>(c2f::image<3, 8, 8>{}, x)), c10::Error);
+  tests::require_message(tests::refusal<c2f::libtorch_error>([&] { output_of<broken, c2f::class_vector<4>>(c2f::image<3, 8, 8>{}, x); }),
+                         {"the module ", "broken, on images [2, 3, 8, 8] of Float on cpu: LibTorch says 'mat1 and mat2", "(2x8 and 9x4)"});
 }
 
 TEST_CASE("a torch module whose output is not that of its kind says so in the first pass") {

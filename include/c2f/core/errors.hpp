@@ -18,6 +18,12 @@ struct input_error : error {
   using error::error;
 };
 
+/// LibTorch refused an operation. what() is one line, without LibTorch's stack frames; LibTorch's own error is nested in this one
+/// (std::rethrow_if_nested).
+struct libtorch_error : error {
+  using error::error;
+};
+
 /// The loss or the gradients are not finite; the message names epoch, step and the first parameter with such a value.
 struct not_finite : error {
   using error::error;

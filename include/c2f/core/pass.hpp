@@ -10,6 +10,7 @@
 // "coarse.coarse.attention" where that stack is the coarse network of another one.
 #pragma once
 
+#include <c2f/core/dims.hpp>
 #include <c2f/core/errors.hpp>
 #include <c2f/core/mode.hpp>
 #include <c2f/core/progress.hpp>
@@ -127,10 +128,19 @@ struct pass {
 
   [[nodiscard]] bool training() const { return mode == train; }
 
-  /// Adds a loss, a scalar.
-  void add(std::string_view name, at::Tensor value) { losses.push_back({stage + std::string(name), std::move(value)}); }
-  /// The sum of the losses.
+  /// Adds a loss, a scalar; an error if it is none.
+  void add(std::string_view name, at::Tensor value) {
+    if (!value.defined() || value.numel() != 1) {
+      std::string const found = value.defined() ? detail::dims_of(value) : "no tensor";
+      throw error("the loss '" + stage + std::string(name) + "' is " + found + "; a loss is a scalar, such as a mean over the batch");
+    }
+    losses.push_back({stage + std::string(name), std::move(value)});
+  }
+  /// The sum of the losses; an error if there is none.
   [[nodiscard]] at::Tensor loss() const {
+    if (losses.empty())
+      throw error(
+          "this pass has no loss; only a pass of a model with .mode = c2f::train and .truth adds some, which the model may not forget");
     at::Tensor sum;
     for (auto const& each : losses) sum = sum.defined() ? sum.add(each.value) : each.value;
     return sum;

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <c2f/core/state_tensor.hpp>
+#include <c2f/core/device.hpp>
 #include <c2f/core/members.hpp>
 #include <c2f/core/static_check.hpp>
 
@@ -289,9 +290,10 @@ template <class Net>
   return all;
 }
 
-/// Moves every parameter and buffer to a device, except those marked on_host.
+/// Moves every parameter and buffer to a device, except those marked on_host. Error: input_error if there is no such device.
 template <class Net>
 void move_to(Net& net, at::Device device) {
+  detail::require_device(device);
   for_each_tensor(net, [&](std::string const&, state_tensor& each, state_traits const& traits) {
     if (!traits.on_host) each.assign(each.tensor().detach().to(device).set_requires_grad(traits.trained));
   });

@@ -13,18 +13,19 @@
 // One thread makes a whole batch. Batches wait in a ring of `prefetch` slots and are delivered in order. Leaving the loop early
 // (break, return, an exception) stops the threads at the next sample and joins them.
 //
-// A sample whose read throws input_error is replaced by random_stream(seed, purpose::replace, epoch, id).below(size), or by the split's
-// replacement(), redrawn up to 16 times. loader.replaced() lists the samples and reasons; with option strict the error is rethrown instead.
+// A sample whose read throws is replaced by random_stream(seed, purpose::replace, epoch, id).below(size), or by the split's replacement(),
+// redrawn up to 16 times. loader.replaced() lists the samples and reasons; with option strict the error is rethrown instead. Any
+// std::exception counts, as decoders of others throw their own, but for std::bad_alloc.
 //
-// With option labels the truths, integers, must be 0 ... labels - 1 or `ignore`: another number, such as one of a class that the networks do
+// With option labels the truths, integers, must be 0 ... count - 1 or `ignore`: another number, such as one of a class that the networks do
 // not have, ends the epoch with an input_error that names the sample. Losses would read beyond their inputs, or leave it out in silence.
 //
 // loader.epoch(3, 100) begins at batch 100 of the epoch without reading the samples before it: for resuming an interrupted training.
 //
 // Costs: two allocations a batch (its tensors, which the caller may keep), and starting the threads once an epoch.
-// Errors: input_error for an option out of range, and for an order of the split's own that does not make its batches. Other exceptions of
-// the split's read, and input_error with `strict` or if no replacement can be read, are thrown from the loop after the batches before, and
-// end the epoch.
+// Errors: input_error for an option out of range, and for an order of the split's own that does not make its batches. What ends the epoch is
+// thrown from the loop after the batches before: the error of a sample with `strict` or if no replacement can be read, std::bad_alloc, and
+// what is no std::exception. Errors that are not of c2f are nested in a c2f::error that names split and sample.
 #pragma once
 
 #include <algorithm>
@@ -36,6 +37,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <numeric>
 #include <set>
 #include <stop_token>
@@ -48,6 +50,8 @@
 #include <ATen/ops/empty.h>
 
 #include <c2f/core/errors.hpp>
+#include <c2f/core/labels.hpp>
+#include <c2f/core/libtorch_error.hpp>
 #include <c2f/core/random.hpp>
 #include <c2f/core/shapes.hpp>
 #include <c2f/data/split.hpp>
@@ -75,7 +79,7 @@ struct loader_options {
   bool read          = true;   ///< false: batches have only their ids, for samples that are read elsewhere (resident.hpp)
   bool pinned        = false;  ///< batches are in page-locked memory, for asynchronous copies to a GPU
 
-  std::int64_t labels = 0, ignore = -100;  ///< the labels that integer truths may have; 0: any
+  c2f::detail::truth_labels labels{};  ///< that integer truths may have; a count of 0: any
 };
 
 /// The samples that a loader could not read, over all delivered batches.
@@ -128,15 +132,6 @@ std::vector<std::int64_t> order_of(S const& samples, loader_options const& optio
       return order;
     }
   return order_of(samples.size(), options.shuffle, options.seed, epoch);
-}
-
-/// " (name)" of a sample, if its split has names.
-template <class S>
-std::string name_in_brackets([[maybe_unused]] S const& samples, [[maybe_unused]] std::int64_t id) {
-  if constexpr (requires { samples.name_of(id); })
-    return " (" + std::string(samples.name_of(id)) + ')';
-  else
-    return {};
 }
 
 /// The replacements of all epochs of a loader; thread-safe.
@@ -267,9 +262,24 @@ class epoch_batches {
     return b;
   }
 
+  [[nodiscard]] std::string text_of_sample(std::int64_t id) const { return detail::text_of_sample(samples_, id % samples_.size()); }
+
   void read_sample(std::int64_t id, float* pixels, typename S::truth_value* truth) const {
     random_stream draw{options_.seed, purpose::augment, epoch_, static_cast<std::uint64_t>(id)};
-    samples_.read(id % samples_.size(), options_.augment ? &draw : nullptr, pixels, truth);
+    try {
+      samples_.read(id % samples_.size(), options_.augment ? &draw : nullptr, pixels, truth);
+    } catch (error const&) {
+      throw;
+    } catch (c10::Error const& failure) {
+      std::throw_with_nested(input_error(text_of_sample(id) + " cannot be read: " + c2f::detail::first_line(failure)));
+    } catch (std::bad_alloc const&) {
+      std::throw_with_nested(error(text_of_sample(id) + " cannot be read: there is not enough memory; make batches or images smaller"));
+    } catch (std::exception const& failure) {
+      std::throw_with_nested(input_error(text_of_sample(id) + " cannot be read: " + failure.what()));
+    } catch (...) {
+      std::throw_with_nested(
+          error(text_of_sample(id) + " cannot be read: the split's read threw what is no std::exception; throw a c2f::input_error"));
+    }
   }
   std::int64_t draw_replacement(std::int64_t sample, random_stream& draw) const {
     if constexpr (requires { samples_.replacement(sample, draw); })
@@ -281,13 +291,10 @@ class epoch_batches {
   void check_labels([[maybe_unused]] std::int64_t id, [[maybe_unused]] typename S::truth_value const* truth,
                     [[maybe_unused]] std::int64_t count) const {
     if constexpr (std::same_as<typename S::truth_value, std::int64_t>)
-      if (options_.labels > 0)
+      if (options_.labels.count > 0)
         for (std::int64_t i = 0; i < count; ++i)
-          if ((truth[i] < 0 || truth[i] >= options_.labels) && truth[i] != options_.ignore)
-            throw input_error("sample " + std::to_string(id % samples_.size()) + detail::name_in_brackets(samples_, id % samples_.size()) +
-                              " of " + std::string(samples_.name()) + " has the label " + std::to_string(truth[i]) + ", and there are " +
-                              std::to_string(options_.labels) + ", 0 to " + std::to_string(options_.labels - 1) +
-                              "; correct it, or write the data's number of classes into the kind");
+          if (!c2f::detail::has_label(options_.labels, truth[i]))
+            c2f::detail::throw_label(text_of_sample(id), truth[i], options_.labels.count);
   }
 
   // Reads a sample or a replacement; returns the id that was read.

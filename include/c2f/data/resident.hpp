@@ -12,6 +12,7 @@
 #pragma once
 
 #include <c2f/core/errors.hpp>
+#include <c2f/core/labels.hpp>
 #include <c2f/data/pictures.hpp>
 #include <c2f/data/split.hpp>
 #include <c2f/execution/try_fused.hpp>
@@ -36,6 +37,15 @@ pictures<Classes> const& pictures_of(pictures<Classes> const& samples) {
 template <std::int64_t Classes>
 pictures<Classes> const& pictures_of(taken<pictures<Classes>> const& samples) {
   return samples.whole();
+}
+
+/// input_error for a label that is not one of `labels`.
+template <class S>
+void check_labels(S const& samples, c2f::detail::truth_labels labels) {
+  if (labels.count == 0) return;
+  for (std::int64_t id = 0; id < samples.size(); ++id)
+    if (std::int64_t const label = pictures_of(samples).label(id); !c2f::detail::has_label(labels, label))
+      c2f::detail::throw_label(text_of_sample(samples, id), label, labels.count);
 }
 }  // namespace detail
 

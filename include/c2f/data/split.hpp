@@ -94,6 +94,14 @@ template <dataset D>
 }
 
 namespace detail {
+/// "sample 3 (name) of SPLIT"; the name only if the split has names.
+template <class S>
+std::string text_of_sample(S const& samples, std::int64_t id) {
+  std::string text = "sample " + std::to_string(id);
+  if constexpr (requires { samples.name_of(id); }) text += " (" + std::string(samples.name_of(id)) + ')';
+  return text + " of " + std::string(samples.name());
+}
+
 /// Continues a hash with a text, or with a number.
 [[nodiscard]] constexpr std::uint64_t hash_after(std::uint64_t hash, std::string_view text) {
   return hash_of("\xff", hash_of(text, hash));  // no UTF-8 text has this byte: the end of the text

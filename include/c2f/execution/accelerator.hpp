@@ -8,10 +8,10 @@
 #pragma once
 
 #include <c2f/execution/fused_operations.hpp>
+#include <c2f/core/libtorch_error.hpp>
 #include <c2f/core/pass.hpp>
 
 #include <c10/core/Device.h>
-#include <c10/util/Exception.h>
 
 #include <functional>
 #include <memory>
@@ -54,9 +54,10 @@ template <class Run>
     return {on.capture([run] { run(true); })};
   } catch (needs_host const& part) {
     return {nullptr, part.what()};
+  } catch (libtorch_error const& error) {
+    return {nullptr, error.what()};
   } catch (c10::Error const& error) {
-    std::string const whole = error.what_without_backtrace();
-    return {nullptr, whole.substr(0, whole.find('\n'))};
+    return {nullptr, detail::first_line(error)};
   }
 }
 

@@ -45,6 +45,9 @@ class captured_passes {
   /// images [N, C, H, W] float. The outputs are valid until the next pass.
   outputs const& operator()(model_type const& model, at::Tensor const& images) {
     at::NoGradGuard const no_gradients;
+    if (!images.defined() || !images.is_floating_point())
+      throw input_error(std::string("'") + model_type::name + "' predicts from images [N, C, H, W] of floats, found " +
+                        detail::text_of(images) + "; convert them, and scale them as in training");
     c10::DeviceGuard const here(on_.device);
     if (!captures_ || images.dim() != 4) return uncaptured_ = run(model, ready(images));
     one_size& of = passes_[images.sizes().vec()];
@@ -78,7 +81,8 @@ class captured_passes {
   [[nodiscard]] outputs run(model_type const& model, at::Tensor const& images, bool captured = false) const {
     with_fused const scope(on_.table);
     pass p{.capturing = captured};
-    return detail::run_model(model, images, p);
+    return detail::explained([&] { return detail::run_model(model, images, p); },
+                             [&] { return std::string("'") + model_type::name + "' on images " + detail::text_of(images); });
   }
   void capture(model_type const& model, one_size& of) {
     side_stream const other(on_.device);  // the default stream cannot be captured

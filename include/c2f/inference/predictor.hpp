@@ -11,7 +11,8 @@
 // host (fuse::crop, refine::until) are run without capture.
 //
 // images are [N, C, H, W] floats on any device; the outputs are on the predictor's device and owned by the caller.
-// Cost: a copy of the model; on a GPU the memory of a pass of each size. Errors: those of the stack.
+// Cost: a copy of the model; on a GPU the memory of a pass of each size. Errors: those of the stack; input_error for a device that is not
+// there, and for images that are not floats.
 #pragma once
 
 #include <c2f/execution/folding.hpp>

@@ -19,12 +19,13 @@
 //
 // Initial values are a function of (seed, path). Copying copies the tensors. A stack is a model (task/model.hpp).
 //
-// Cost: the two networks, the encoder and the fuse. Errors: images of the wrong size are a c2f::input_error; c2f::train without a pass is
-// a c2f::error.
+// Cost: the two networks, the encoder and the fuse. Errors: images and truths of a wrong size, element type or device, labels out of range
+// (on the CPU; on a GPU they are not read) and a t outside of 0 to 1 are a c2f::input_error, as is a network whose output is not what it
+// declares; c2f::train without a pass is a c2f::error. What LibTorch refuses is a c2f::libtorch_error.
 #pragma once
 
-#include <c2f/core/dims.hpp>
 #include <c2f/execution/broadcast_map.hpp>
+#include <c2f/task/check_tensors.hpp>
 #include <c2f/task/task.hpp>
 #include <c2f/task/training_loss.hpp>
 
@@ -167,36 +168,9 @@ struct stack_on {
 
   /// One pass; in training it needs p.truth and adds its losses to p.
   outputs operator()(value_of<In> const& x, pass& p) const {
-    check_size(x);
-    using C                 = completed;
-    auto const f            = run_stage<place::share>(twice ? "coarse" : "share", share, x, p);
-    std::size_t const first = p.losses.size();
-    outputs both{ended(full_size<typename C::coarse_kind>(run_stage<place::coarse>("coarse", coarse, f, p), x), p), {}, {}};
-    both.answer = both.coarse;
-    if (p.training()) supervise<typename C::coarse_loss, coarse_network>(p, "coarse", both.coarse, C::loss_weights::coarse, first);
-    if constexpr (has_fine) {
-      auto const& seen = [&]() -> auto const& {
-        if constexpr (twice)
-          return x;
-        else
-          return f;
-      }();
-      std::size_t const second = p.losses.size();
-      both.fine                = full_size<kind>(run_fine(seen, conditioning_of(both.coarse, p), p), x);
-      if constexpr (C::refine::rounds > 1)
-        if (!p.training()) refine(seen, both, x, p);
-      auto const joined = combine(f, both.coarse, both.fine, p);
-      both.answer       = joined.answer;
-      if (p.training()) {
-        if (one_network || !is_same(joined.supervised, both.fine))
-          supervise<typename C::loss, absent>(p, "fine", joined.supervised, C::loss_weights::fine, second);
-        else
-          supervise<typename C::loss, typename parts::fine>(p, "fine", joined.supervised, C::loss_weights::fine, second);
-      }
-    }
-    if (!p.training()) add_scored_outputs(both, p);
-    if (p.stage.empty()) both.side = p.outputs;
-    return both;
+    check_images(x);
+    if (p.training()) check_training(x, p);
+    return explained([&] { return run_pass(x, p); }, [&] { return where(x, p); });
   }
 
   outputs operator()(value_of<In> const& x, mode m) const {
@@ -237,6 +211,38 @@ struct stack_on {
   }
 
  private:
+  outputs run_pass(value_of<In> const& x, pass& p) const {
+    using C                 = completed;
+    auto const f            = run_stage<place::share>(twice ? "coarse" : "share", share, x, p);
+    std::size_t const first = p.losses.size();
+    outputs both{ended(full_size<typename C::coarse_kind>(run_stage<place::coarse>("coarse", coarse, f, p), x), p), {}, {}};
+    both.answer = both.coarse;
+    if (p.training()) supervise<typename C::coarse_loss, coarse_network>(p, "coarse", both.coarse, C::loss_weights::coarse, first);
+    if constexpr (has_fine) {
+      auto const& seen = [&]() -> auto const& {
+        if constexpr (twice)
+          return x;
+        else
+          return f;
+      }();
+      std::size_t const second = p.losses.size();
+      both.fine                = full_size<kind>(run_fine(seen, conditioning_of(both.coarse, p), p), x);
+      if constexpr (C::refine::rounds > 1)
+        if (!p.training()) refine(seen, both, x, p);
+      auto const joined = combine(f, both.coarse, both.fine, p);
+      both.answer       = joined.answer;
+      if (p.training()) {
+        if (one_network || !is_same(joined.supervised, both.fine))
+          supervise<typename C::loss, absent>(p, "fine", joined.supervised, C::loss_weights::fine, second);
+        else
+          supervise<typename C::loss, typename parts::fine>(p, "fine", joined.supervised, C::loss_weights::fine, second);
+      }
+    }
+    if (!p.training()) add_scored_outputs(both, p);
+    if (p.stage.empty()) both.side = p.outputs;
+    return both;
+  }
+
   // Runs a network of the stack, with the name of its stage.
   template <place Place, class Net, class Value>
   static auto run_stage(char const* stage, Net const& net, Value const& x, pass& p) {
@@ -251,7 +257,9 @@ struct stack_on {
         for (std::size_t i = before; i < p.outputs.size(); ++i) p.outputs[i].scored = false;
       return found;
     } else {
-      value found = run(net, x, p);
+      value found = detail::run(net, x, p);
+      if constexpr (std::same_as<value, at::Tensor> && std::same_as<Value, at::Tensor>)
+        check_output<typename Net::output>(completed::name, stage, x, found);
       return found;
     }
   }
@@ -345,18 +353,18 @@ struct stack_on {
   static bool is_same(std::array<at::Tensor, N> const& a, std::array<at::Tensor, N> const& b) {
     return std::equal(a.begin(), a.end(), b.begin(), [](auto const& one, auto const& other) { return one.is_same(other); });
   }
-  template <class X>
-  static void check_size(X const& x) {
-    if constexpr (image_shape<In>) {
-      bool const fits = x.dim() == 4 && x.size(1) == In::channels && (In::height == dynamic || x.size(2) == In::height) &&
-                        (In::width == dynamic || x.size(3) == In::width);
-      if (!fits) throw input_error(size_message(x));
-    }
+  static void check_images(value_of<In> const& x) {
+    if constexpr (image_shape<In>) c2f::detail::check_images(completed::name, {In::channels, In::height, In::width}, x);
   }
-  static std::string size_message(at::Tensor const& x) {
-    auto const side = [](std::int64_t size) { return size == dynamic ? std::string("any") : std::to_string(size); };
-    return std::string("task '") + completed::name + "' takes images [N, " + side(In::channels) + ", " + side(In::height) + ", " +
-           side(In::width) + "], found " + dims_of(x) + "; resize them, or change the task's input";
+  static void check_training(value_of<In> const& x, pass const& p) {
+    if (!p.capturing) check_t(completed::name, p.t);
+    if constexpr (image_shape<In> && supervised_kind<kind>)
+      if (p.stage.empty()) check_truth<kind, In>(completed::name, x, p.truth);
+  }
+  static std::string where(value_of<In> const& x, pass const& p) {
+    std::string text = std::string("task '") + completed::name + '\'';
+    if constexpr (std::same_as<value_of<In>, at::Tensor>) text += ", images " + text_of(x);
+    return p.truth.defined() ? text + ", truth " + text_of(p.truth) : text;
   }
 };
 

@@ -21,7 +21,8 @@
 // on it; forward(x) is net(x, train or eval) according to the module's training flag.
 //
 // The only header of c2f that includes torch::nn, which costs 14 s of compile time. Errors: a module that cannot be constructed from a
-// number of channels is a compile error. A module that takes no notice of that number, or whose output is not that of its kind, throws
+// number of channels, has no forward(x) or cannot be cloned is a compile error. What LibTorch refuses is a c2f::libtorch_error that names the
+// module. A module that takes no notice of that number, or whose output is not that of its kind, throws
 // input_error in its first pass; outputs are compared in every pass, which costs a few comparisons.
 #pragma once
 
@@ -29,6 +30,7 @@
 #include <c2f/core/dims.hpp>
 #include <c2f/core/errors.hpp>
 #include <c2f/core/kind.hpp>
+#include <c2f/core/libtorch_error.hpp>
 #include <c2f/core/type_name.hpp>
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -41,13 +43,40 @@
 namespace c2f {
 
 namespace detail {
+// Each function asserts one message and returns false.
 template <class Module>
-consteval bool check_module() {
-  constexpr bool fits = std::is_base_of_v<torch::nn::Module, Module> && std::is_constructible_v<Module, std::int64_t>;
-  static_assert(fits || mismatch<got<Module>>,
+consteval bool check_module_constructor() {
+  static_assert(mismatch<got<Module>>,
                 "c2f::torch_network needs a torch::nn::Module that can be made from a number of channels; give it a constructor 'explicit "
                 "my_net(std::int64_t channels)'");
-  return fits;
+  return false;
+}
+template <class Module>
+consteval bool check_module_forward() {
+  static_assert(mismatch<got<Module>>,
+                "c2f::torch_network calls the module's 'torch::Tensor forward(torch::Tensor)', and it has none; write it, public, for one "
+                "tensor");
+  return false;
+}
+template <class Module>
+consteval bool check_module_clone() {
+  static_assert(mismatch<got<Module>>,
+                "c2f::torch_network copies its module, and this one has no clone(); derive it from torch::nn::Cloneable<my_net>, and "
+                "register its members in 'void reset() override'");
+  return false;
+}
+template <class Module>
+consteval bool check_module() {
+  if constexpr (!std::is_base_of_v<torch::nn::Module, Module> || !std::is_constructible_v<Module, std::int64_t>)
+    return check_module_constructor<Module>();
+  else if constexpr (!requires(Module& module, at::Tensor const& x) {
+                       { module.forward(x) } -> std::convertible_to<at::Tensor>;
+                     })
+    return check_module_forward<Module>();
+  else if constexpr (requires { requires std::same_as<decltype(&Module::clone), decltype(&torch::nn::Module::clone)>; })  // which throws
+    return check_module_clone<Module>();
+  else
+    return true;
 }
 }  // namespace detail
 
@@ -72,9 +101,9 @@ struct torch_network {
       at::Tensor y;
       try {
         y = module_->forward(x);
-      } catch (c10::Error const&) {
+      } catch (c10::Error const& failure) {
         check_channels(x);
-        throw;
+        detail::throw_explained(failure, "the module " + type_name<Module>() + ", on images " + detail::text_of(x));
       }
       if constexpr (image_shape<output> || vector_shape<output>) check_output(x, y);
       return y;

@@ -74,6 +74,9 @@ class checkpoints {
     if (options_.every < 0 || options_.last < 1 || options_.best < 0)
       throw input_error("checkpoint_options.every is " + std::to_string(options_.every) + ", .last is " + std::to_string(options_.last) +
                         " and .best is " + std::to_string(options_.best) + "; write 0 or more, 1 or more, 0 or more");
+    if (options_.best == 0 && !options_.score.empty())
+      throw input_error("the score '" + options_.score +
+                        "' of checkpoint_options has no effect, since no best checkpoints are kept; write .best = 1 as well");
     if (options_.best > 0 && options_.score.empty())
       throw input_error(
           "the best checkpoints are to be kept, and no score is named; write .score = \"fine top1\" or another of the report");
@@ -103,6 +106,10 @@ class checkpoints {
     }
     return {};
   }
+
+  /// Called by fit, before the first step: input_error if the score that decides which checkpoints are kept does not exist.
+  [[nodiscard]] bool decides_by_scores() const { return options_.best > 0; }
+  void check_scores(epoch_record const& epoch) const { (void)rank_of(epoch); }
 
   /// Called by fit: restores the newest intact checkpoint; false if there is none.
   bool restore(training_state& state) {

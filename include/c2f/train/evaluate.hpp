@@ -27,6 +27,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -36,30 +37,21 @@ namespace c2f {
 namespace detail {
 
 /// Assembles batches on the device from a split that is resident there (data/resident.hpp); empty if the accelerator has no kernel for it.
-template <class Split>
+/// Kind: of the model; its labels are checked once, since those in device memory are not read again.
+template <class Kind, class Split>
 data::device_reader reader_on_device([[maybe_unused]] Split const& samples, [[maybe_unused]] recipe::settings const& recipe,
                                      [[maybe_unused]] bool augment) {
   if constexpr (data::can_be_resident<Split>) {
     accelerator const& with = recipe.accelerator();
-    if (with.capture != nullptr && with.table != nullptr && with.table->augment_pictures != nullptr && recipe.channels_last())
+    if (with.capture != nullptr && with.table != nullptr && with.table->augment_pictures != nullptr && recipe.channels_last()) {
+      data::detail::check_labels(samples, labels_of_kind<Kind>);
       return
           [held = data::resident(samples, recipe.device()), augment](auto const& ids, auto const& keys, auto const& images,
                                                                      auto const& truth) { held.batch(ids, keys, images, truth, augment); };
+    }
   }
   return {};
 }
-
-struct truth_labels {
-  std::int64_t count = 0, ignore = -100;
-};
-/// The labels of a kind's truths; a count of 0 if they are no labels.
-template <class Kind>
-inline constexpr truth_labels labels_of_kind = [] {
-  truth_labels found;
-  if constexpr (requires { Kind::labels; }) found.count = Kind::labels;
-  if constexpr (requires { Kind::ignore; }) found.ignore = Kind::ignore;
-  return found;
-}();
 
 /// Evaluates one model on one split, once or many times.
 template <class Model, data::split Split>
@@ -71,7 +63,7 @@ class evaluator {
         recipe_(recipe),
         passes_({recipe.device(), recipe.accelerator().table, often ? recipe.accelerator().capture : nullptr},
                 {recipe.bf16(), recipe.channels_last()}),
-        read_(often ? reader_on_device(samples, recipe, /*augment=*/false) : nullptr),
+        read_(often ? reader_on_device<typename Model::kind>(samples, recipe, /*augment=*/false) : nullptr),
         batches_(samples, {.batch   = recipe.batch(),
                            .threads = recipe.threads(),
                            .shuffle = false,
@@ -79,20 +71,21 @@ class evaluator {
                            .strict  = recipe.strict(),
                            .read    = !read_,
                            .pinned  = !recipe.device().is_cpu(),
-                           .labels  = labels_of_kind<typename Model::kind>.count,
-                           .ignore  = labels_of_kind<typename Model::kind>.ignore}) {
+                           .labels  = labels_of_kind<typename Model::kind>}) {
     if (samples.size() < 1)
       throw input_error("the split " + std::string(samples.name()) + ", which is to be scored, has no samples; add some");
   }
 
-  /// The metrics of each stage; nullopt if stop() returned true.
+  /// The metrics of each stage; nullopt if stop() returned true. batches: how many are scored.
   template <class Stop>
-  [[nodiscard]] std::optional<std::vector<stage_score>> scores(Stop const& stop) {
+  [[nodiscard]] std::optional<std::vector<stage_score>> scores(Stop const& stop,
+                                                               std::int64_t batches = std::numeric_limits<std::int64_t>::max()) {
     at::NoGradGuard const no_gradients;
     using score = typename Model::kind::score;
     std::vector<std::pair<std::string, score>> stages;
     for (auto const& batch : batches_.epoch(0)) {
       if (stop()) return {};
+      if (batch.index >= batches) break;
       auto const [images, truth] = on_device(batch);
       outputs const& found       = passes_(model_, images);
       std::size_t stage          = 0;

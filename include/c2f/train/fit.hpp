@@ -22,8 +22,9 @@
 // Cost: memory for the parameters, their gradients and the optimiser state, for the activations of one batch, and for the prefetched
 // batches (data/loader.hpp). Errors: c2f::not_finite after recipe.stop_after_skips() skipped steps in a row; it names epoch, step and the
 // first non-finite parameter, running statistic or gradient; and at the end if more than half of all steps were skipped.
-// c2f::input_error for a split without samples, and for labels that the kind does not have (data/loader.hpp). Errors of the observers and of the split's read are passed on. Data whose
-// images or classes do not fit the task are a compile error.
+// c2f::input_error for a split without samples, for labels that the kind does not have (data/loader.hpp), and, before the first step, for a
+// score of the recipe or of an observer that does not exist. Errors of the observers are passed on, those of the split's read as
+// data/loader.hpp says; what LibTorch refuses is a c2f::libtorch_error. Data whose images or classes do not fit the task are a compile error.
 #pragma once
 
 #include <c2f/data/loader.hpp>
@@ -99,7 +100,7 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
   training_scope const scope(model, recipe);
   generators const& random = scope.random.all;
   training_step training(model, recipe);
-  data::device_reader const read = reader_on_device(data.train, recipe, recipe.augment());
+  data::device_reader const read = reader_on_device<typename Model::kind>(data.train, recipe, recipe.augment());
   if (read) training.read_on_device(read);
   data::loader batches{data.train,
                        {.batch   = recipe.batch(),
@@ -109,8 +110,7 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
                         .strict  = recipe.strict(),
                         .read    = !read,
                         .pinned  = !recipe.device().is_cpu(),
-                        .labels  = labels_of_kind<typename Model::kind>.count,
-                        .ignore  = labels_of_kind<typename Model::kind>.ignore}};
+                        .labels  = labels_of_kind<typename Model::kind>}};
 
   training_state state;
   state.type   = type_hash<Model>();
@@ -133,6 +133,14 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
   auto const& scored = data::scored_split(data);
   evaluator<Model, std::remove_cvref_t<decltype(scored)>> tests(training.averaged() != nullptr ? *training.averaged() : model, scored,
                                                                 recipe, /*often=*/true);
+
+  if ((recipe.decides_by_scores() || ... || decides_by_scores(observers))) {
+    epoch_record of_one_batch;
+    of_one_batch.scores = *tests.scores([] { return false; }, 1);
+    tests.batches().count_from({});
+    recipe.check_scores(of_one_batch);
+    (check_scores(observers, of_one_batch), ...);
+  }
 
   training_report& report = state.report;
   progress& now           = state.now;
@@ -209,7 +217,6 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
     state.test = tests.batches().replaced();
     state.step = 0;
     ++now.epoch;
-    recipe.check_scores(done);
     notify(done);
     report.epochs.push_back(std::move(done));
     keep(moment::epoch);

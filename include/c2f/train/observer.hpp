@@ -96,6 +96,14 @@ concept state_keeper = requires(O& o, training_state& s) {
   o.keep(std::as_const(s), moment::step);
 };
 
+/// An observer that decides by a score. If decides_by_scores() is true, check_scores is called before the first step with an epoch that has
+/// all stages and metrics, of one batch: a score that does not exist is an error then, and not after hours.
+template <class O>
+concept score_reader = requires(O const& o, epoch_record const& e) {
+  { o.decides_by_scores() } -> std::convertible_to<bool>;
+  o.check_scores(e);
+};
+
 /// Requires one or more of: on_start(training_start), on_resume(training_report), on_step(step_record), on_epoch(epoch_record),
 /// on_end(training_report), stop(); or restore(training_state) and keep(training_state, moment).
 template <class O>
@@ -120,6 +128,18 @@ inline double score_of(epoch_record const& epoch, std::string_view score, std::s
   throw input_error("no score is called '" + std::string(score) + "', by which " + use + "; write one of " + known);
 }
 
+template <class O>
+bool decides_by_scores(O const& o) {
+  if constexpr (score_reader<O>)
+    return o.decides_by_scores();
+  else
+    return false;
+}
+template <class O>
+void check_scores(O const& o, epoch_record const& of_one_batch) {
+  if constexpr (score_reader<O>)
+    if (o.decides_by_scores()) o.check_scores(of_one_batch);
+}
 template <class O>
 void notify(O& o, training_start const& record) {
   if constexpr (requires { o.on_start(record); }) o.on_start(record);

@@ -136,8 +136,9 @@ class settings {
   settings& bf16(bool on = true) { return set(bf16_, on, true, "", ""); }
   settings& channels_last(bool on) { return set(channels_last_, on, true, "", ""); }
   settings& device(at::Device where) { return on({.device = where}); }
-  /// A device with fused operations and graph capture, such as c2f::cuda::gpu() (c2f/cuda/gpu.hpp).
+  /// A device with fused operations and graph capture, such as c2f::cuda::gpu() (c2f/cuda/gpu.hpp). Error: input_error if it is not there.
   settings& on(c2f::accelerator const& accelerator) {
+    detail::require_device(accelerator.device);
     accelerator_ = accelerator;
     return *this;
   }
@@ -234,7 +235,8 @@ class settings {
     return now.iteration < warm_up_ ? learning_rate * static_cast<double>(now.iteration + 1) / static_cast<double>(warm_up_)
                                     : learning_rate;
   }
-  /// input_error if the learning rate depends on a score that this epoch does not have.
+  /// Whether the learning rate depends on scores; input_error if it depends on one that this epoch does not have.
+  [[nodiscard]] bool decides_by_scores() const { return decay_.plateau.has_value(); }
   void check_scores(epoch_record const& epoch) const {
     if (auto const& plateau = decay_.plateau; plateau) (void)plateau->score_of(epoch);
   }

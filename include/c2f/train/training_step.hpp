@@ -191,7 +191,12 @@ class any_training_step {
              .now       = capturing ? std::nullopt : std::optional(progress{record.epoch, record.iteration, record.fraction}),
              .device    = staging_.numbers_on_device() ? &each.numbers : nullptr,
              .capturing = capturing};
-      forward_(each.images, p);
+      auto const here = [&] {
+        return "epoch " + std::to_string(record.epoch) + ", step " + std::to_string(record.step) + ", images " +
+               detail::text_of(each.images) + ", truth " + detail::text_of(each.truth);
+      };
+      detail::explained([&] { forward_(each.images, p); }, here);
+      at::Tensor const loss = p.loss();
       std::vector<at::Tensor> values;
       names_.clear();
       for (auto const& [name, value] : p.losses) {
@@ -201,7 +206,8 @@ class any_training_step {
       at::Tensor const sums  = at::cat(values);
       at::Tensor const found = each.fraction == 1 ? sums : sums.mul(each.fraction);
       losses_                = losses_.defined() ? losses_.add(found) : found;
-      (each.fraction == 1 ? p.loss() : p.loss().mul(each.fraction)).backward();
+      detail::explained([&] { (each.fraction == 1 ? loss : loss.mul(each.fraction)).backward(); },
+                        [&] { return "backward pass of " + here(); });
     }
   }
 
