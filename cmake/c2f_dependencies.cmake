@@ -3,7 +3,8 @@
 #
 #   c2f::libtorch  c2f::hana                 LibTorch for the CPU, Boost.Hana
 #   c2f::data      c2f::c2f, threads and the libraries that read files: libspng, and if found libjpeg, pugixml, niftiio, libzip,
-#                  nlohmann/json and libcrypto; absent without libspng. A c2f header whose library is missing does not compile.
+#                  nlohmann/json and libcrypto; absent without libspng. A c2f header whose library is missing does not compile. What is
+#                  missing is printed with the names of its Debian packages.
 #   c2f::gpu       c2f::c2f and LibTorch's CUDA libraries; absent if LibTorch has none
 #   c2f::cuda      c2f::gpu, the CUDA runtime and the kernels of include/c2f/cuda, which are compiled in the project that links it; absent
 #                  unless the project has enabled the language CUDA
@@ -11,7 +12,9 @@
 # C2F_CUDA=OFF leaves out c2f::gpu and c2f::cuda; with ON it is an error if one of them is missing.
 
 include_guard(GLOBAL)
+include(${CMAKE_CURRENT_LIST_DIR}/c2f_compiler.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/c2f_torch.cmake)
+c2f_check_compiler()
 
 set(C2F_CUDA AUTO CACHE STRING "Use CUDA: AUTO (where nvcc is), ON or OFF")
 set_property(CACHE C2F_CUDA PROPERTY STRINGS AUTO ON OFF)
@@ -27,8 +30,8 @@ endif()
 add_library(c2f::hana INTERFACE IMPORTED GLOBAL)
 target_include_directories(c2f::hana INTERFACE ${C2F_BOOST_INCLUDE_DIR})
 
-# c2f::<name> for a library without a CMake package: its header and the libraries to link.
-function(c2f_find_library name header)
+# c2f::<name> for a library without a CMake package: its header and the libraries to link. Else its Debian package is in C2F_MISSING.
+function(c2f_find_library name package header)
   string(TOUPPER ${name} upper)
   find_path(C2F_${upper}_INCLUDE_DIR ${header} PATH_SUFFIXES ${name})
   mark_as_advanced(C2F_${upper}_INCLUDE_DIR)
@@ -36,24 +39,30 @@ function(c2f_find_library name header)
   foreach(library IN LISTS ARGN)
     find_library(C2F_LIBRARY_${library} ${library})
     mark_as_advanced(C2F_LIBRARY_${library})
-    if(NOT C2F_LIBRARY_${library})
-      return()
-    endif()
     list(APPEND found ${C2F_LIBRARY_${library}})
   endforeach()
-  if(C2F_${upper}_INCLUDE_DIR)
+  if("${found}" MATCHES "NOTFOUND" OR NOT EXISTS ${C2F_${upper}_INCLUDE_DIR}/${header})
+    set(C2F_MISSING ${C2F_MISSING} ${package} PARENT_SCOPE)
+  else()
     add_library(c2f::${name} INTERFACE IMPORTED GLOBAL)
     set_target_properties(c2f::${name} PROPERTIES
       INTERFACE_INCLUDE_DIRECTORIES ${C2F_${upper}_INCLUDE_DIR} INTERFACE_LINK_LIBRARIES "${found}")
   endif()
 endfunction()
-c2f_find_library(spng spng.h spng)
-c2f_find_library(jpeg jpeglib.h jpeg)
-c2f_find_library(pugixml pugixml.hpp pugixml)
-c2f_find_library(nifti nifti1_io.h niftiio znz z)
-c2f_find_library(zip zip.h zip)
-c2f_find_library(json nlohmann/json.hpp)
-c2f_find_library(crypto openssl/evp.h crypto)
+set(C2F_MISSING "")
+c2f_find_library(spng libspng-dev spng.h spng)
+c2f_find_library(jpeg libjpeg-dev jpeglib.h jpeg)
+c2f_find_library(pugixml libpugixml-dev pugixml.hpp pugixml)
+c2f_find_library(nifti libnifti-dev nifti1_io.h niftiio znz z)
+c2f_find_library(zip libzip-dev zip.h zip)
+c2f_find_library(json nlohmann-json3-dev nlohmann/json.hpp)
+c2f_find_library(crypto libssl-dev openssl/evp.h crypto)
+list(JOIN C2F_MISSING " " missing)
+if(missing AND TARGET c2f::spng)
+  message(STATUS "c2f: c2f::data without some readers; Debian packages that were not found: ${missing}")
+elseif(missing)
+  message(STATUS "c2f: no target c2f::data, since libspng was not found; Debian packages that were not found: ${missing}")
+endif()
 if(TARGET c2f::spng)
   add_library(c2f::data INTERFACE IMPORTED GLOBAL)
   target_link_libraries(c2f::data INTERFACE c2f::c2f c2f::spng Threads::Threads $<TARGET_NAME_IF_EXISTS:c2f::jpeg>
@@ -61,6 +70,12 @@ if(TARGET c2f::spng)
                         $<TARGET_NAME_IF_EXISTS:c2f::json> $<TARGET_NAME_IF_EXISTS:c2f::crypto>)
 endif()
 mark_as_advanced(C2F_BOOST_INCLUDE_DIR)
+
+# Without a build type CMake passes no -O to the compiler.
+get_property(multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+if(NOT multi_config AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CXX_FLAGS MATCHES "-O")
+  message(NOTICE "c2f: CMAKE_BUILD_TYPE is not set, so programs are not optimised; -DCMAKE_BUILD_TYPE=Release makes them several times as fast")
+endif()
 
 if(C2F_CUDA)                                               # AUTO is true, too
   if(TARGET c2f::libtorch_cuda)

@@ -14,6 +14,8 @@
 // c2f/conformance.hpp, c2f/print.hpp (fmt), c2f/torch/network.hpp (torch::nn) and c2f/cuda/....
 #pragma once
 
+#include <c2f/core/compiler.hpp>  // first
+
 #include <c2f/core/errors.hpp>
 #include <c2f/parts/encode_dense.hpp>
 #include <c2f/parts/encode_rasterize.hpp>

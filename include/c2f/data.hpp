@@ -13,6 +13,8 @@
 // c2f.hpp includes only the loader, CIFAR and the glyphs.
 #pragma once
 
+#include <c2f/core/compiler.hpp>  // first
+
 #include <c2f/data/split.hpp>
 #include <c2f/data/loader.hpp>
 #include <c2f/data/check_split.hpp>

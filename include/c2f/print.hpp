@@ -12,6 +12,8 @@
 // The only header of c2f that includes a formatter (fmt, header-only); print/observers.hpp includes it.
 #pragma once
 
+#include <c2f/core/compiler.hpp>  // first
+
 #ifndef FMT_HEADER_ONLY
 #define FMT_HEADER_ONLY
 #endif
