@@ -393,7 +393,7 @@ inline void serialize(safetensors const& what, std::function<void(void const*, s
     std::string dims;
     for (auto const dim : tensor->sizes()) (dims += dims.empty() ? "" : ",") += std::to_string(dim);
     std::uint64_t const first = reached;
-    reached += static_cast<std::uint64_t>(tensor->numel()) * tensor->element_size();
+    reached += static_cast<std::uint64_t>(tensor->numel() * tensor->element_size());
     put(detail::json_text(*name) + ":{\"dtype\":\"" + std::string(stored_types[rank].name) + "\",\"shape\":[" + dims +
         "],\"data_offsets\":[" + std::to_string(first) + ',' + std::to_string(reached) + "]}");
   }
