@@ -266,8 +266,12 @@ class epoch_batches {
 
   void read_sample(std::int64_t id, float* pixels, typename S::truth_value* truth) const {
     random_stream draw{options_.seed, purpose::augment, epoch_, static_cast<std::uint64_t>(id)};
+    samples_.read(id % samples_.size(), options_.augment ? &draw : nullptr, pixels, truth);
+  }
+  // Called in a catch clause: throws the exception of a read as one of c2f. Out of line, so that reading stays small.
+  [[noreturn, gnu::cold, gnu::noinline]] void rethrow_read(std::int64_t id) const {
     try {
-      samples_.read(id % samples_.size(), options_.augment ? &draw : nullptr, pixels, truth);
+      throw;
     } catch (error const&) {
       throw;
     } catch (c10::Error const& failure) {
@@ -281,6 +285,16 @@ class epoch_batches {
           error(text_of_sample(id) + " cannot be read: the split's read threw what is no std::exception; throw a c2f::input_error"));
     }
   }
+  // The reason why a sample cannot be read; other exceptions are passed on.
+  [[gnu::cold, gnu::noinline]] std::string reason_of(std::int64_t id, std::exception_ptr& first) const {
+    try {
+      rethrow_read(id);
+    } catch (input_error const& failure) {
+      if (options_.strict) throw;
+      if (!first) first = std::current_exception();
+      return failure.what();
+    }
+  }
   std::int64_t draw_replacement(std::int64_t sample, random_stream& draw) const {
     if constexpr (requires { samples_.replacement(sample, draw); })
       return samples_.replacement(sample, draw);
@@ -288,13 +302,15 @@ class epoch_batches {
       return draw.below(static_cast<std::uint32_t>(samples_.size()));
   }
 
+  [[noreturn, gnu::cold, gnu::noinline]] void refuse_label(std::int64_t id, std::int64_t label) const {
+    c2f::detail::throw_label(text_of_sample(id), label, options_.labels.count);
+  }
   void check_labels([[maybe_unused]] std::int64_t id, [[maybe_unused]] typename S::truth_value const* truth,
                     [[maybe_unused]] std::int64_t count) const {
     if constexpr (std::same_as<typename S::truth_value, std::int64_t>)
       if (options_.labels.count > 0)
         for (std::int64_t i = 0; i < count; ++i)
-          if (!c2f::detail::has_label(options_.labels, truth[i]))
-            c2f::detail::throw_label(text_of_sample(id), truth[i], options_.labels.count);
+          if (!c2f::detail::has_label(options_.labels, truth[i])) refuse_label(id, truth[i]);
   }
 
   // Reads a sample or a replacement; returns the id that was read.
@@ -308,10 +324,8 @@ class epoch_batches {
         read_sample(id, pixels, truth);
         if (first) ++replaced.total;
         return id;
-      } catch (input_error const& error) {
-        if (options_.strict) throw;
-        if (!first) first = std::current_exception();
-        replaced.reasons.emplace(id % samples_.size(), error.what());
+      } catch (...) {
+        replaced.reasons.emplace(id % samples_.size(), reason_of(id, first));
       }
       id = wanted - sample + draw_replacement(sample, draw);
     }
