@@ -33,17 +33,18 @@ namespace c2f::data::detail {
 
 using endings_list = std::initializer_list<std::string_view>;
 
-/// With A ... Z as a ... z; all other bytes unchanged.
+/// A ... Z as a ... z; all other bytes unchanged.
+[[nodiscard]] constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 [[nodiscard]] inline std::string lower(std::string_view text) {
   std::string made(text);
-  for (char& c : made)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  for (char& c : made) c = lower(c);
   return made;
 }
 
 /// Whether a name ends with `ending`, in lower case ".png" or the like, in any case, and has something before it.
 [[nodiscard]] inline bool has_ending(std::string_view name, std::string_view ending) {
-  return name.size() > ending.size() && lower(name.substr(name.size() - ending.size())) == ending;
+  return name.size() > ending.size() &&
+         std::equal(ending.begin(), ending.end(), name.end() - ending.size(), [](char a, char b) { return a == lower(b); });
 }
 [[nodiscard]] inline bool has_ending(std::string_view name, endings_list endings) {
   return std::any_of(endings.begin(), endings.end(), [&](std::string_view each) { return has_ending(name, each); });
@@ -58,6 +59,7 @@ using endings_list = std::initializer_list<std::string_view>;
 
 /// Whether a path relative to the data has a name that begins with a dot.
 [[nodiscard]] inline bool is_hidden(std::string_view path) {
+  if (!path.starts_with('.') && path.find("/.") == std::string_view::npos) return false;
   for (std::size_t at = 0; at < path.size();) {
     std::size_t const end       = std::min(path.find('/', at), path.size());
     std::string_view const name = path.substr(at, end - at);
@@ -68,10 +70,11 @@ using endings_list = std::initializer_list<std::string_view>;
 }
 
 /// Without blanks around it.
-[[nodiscard]] inline std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view blanks = " \t\r\n";
-  auto const first                  = text.find_first_not_of(blanks);
-  return first == std::string_view::npos ? std::string_view{} : text.substr(first, text.find_last_not_of(blanks) + 1 - first);
+[[nodiscard]] constexpr std::string_view trimmed(std::string_view text) {
+  constexpr auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
 }
 
 /// A piece of a text for a message: at most `longest` bytes, cut between letters of UTF-8, and without control characters.

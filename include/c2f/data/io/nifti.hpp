@@ -231,10 +231,15 @@ std::int64_t convert_from(unsigned char const* from, std::int64_t n, nifti_facts
     std::copy_n(from, sizeof(Stored), bytes.begin());
     if (facts.swapped) std::reverse(bytes.begin(), bytes.end());
     double const stored = facts.slope * static_cast<double>(std::bit_cast<Stored>(bytes)) + facts.intercept;
-    double const value  = std::integral<T> ? without_rounding(stored) : stored;
     using limits        = std::numeric_limits<T>;
-    bool fits           = value >= double{limits::lowest()} && value <= double{limits::max()};  // false for NaN
-    if constexpr (std::integral<T>) fits = fits && value == std::floor(value);
+    auto const holds    = [](double each) { return each >= double{limits::lowest()} && each <= double{limits::max()}; };  // false for NaN
+    double value        = stored;
+    bool fits           = holds(value);
+    if constexpr (std::integral<T>)
+      if (!fits || static_cast<double>(static_cast<T>(value)) != value) {
+        value = without_rounding(stored);
+        fits  = holds(value) && value == std::floor(value);
+      }
     if (!fits) {
       refused = stored;
       return i;
