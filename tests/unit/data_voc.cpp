@@ -378,6 +378,8 @@ TEST_CASE("a box outside by rounding is on the edge, and what is refused is prin
   auto const whole = box_of("-0.0000004 0 96.0000031 20.0009");
   REQUIRE(read_refusal(whole.train, 0).empty());
   REQUIRE(whole.train.box(0)[0] == std::array<float, 5>{.5f, .5f, 1, 20.0f / 96, 1});
+  REQUIRE(box_of("-0.0009 0 48 20").train.box(0)[0] == std::array<float, 5>{.25f, .5f, .5f, 20.0f / 96, 1});
+  REQUIRE(box_of("48 -0.0009 96.0009 20").train.box(0)[0] == std::array<float, 5>{.75f, .5f, .5f, 20.0f / 96, 1});
   REQUIRE(read_refusal(box_of("0 0 9 9", "95.9999999").train, 0).empty());
   REQUIRE(has(box_of("0 0 96.0011 20").train.fault(0), "the box 0, 0, 96.0011, 20 is not within the picture of 96 x 20"));
   REQUIRE(has(box_of("0 -0.00123456789 96 20").train.fault(0), "the box 0, -0.00123456789, 96, 20 is not within"));
