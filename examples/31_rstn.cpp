@@ -13,6 +13,7 @@
 
 #include <c2f/data/datasets/organ_slices.hpp>
 #include <c2f/data/draw/overlay.hpp>
+#include <c2f/data/io/output_names.hpp>
 #include <c2f/inference/predict_volume.hpp>
 #include <c2f/systems/rstn.hpp>
 
@@ -46,7 +47,7 @@ using variants = c2f::registry<tasks::pt<base>, stepwise, switched, tasks::corru
 
 struct arguments {
   std::int64_t volumes = 0, tests = 0, label = 0, shown = 4;
-  std::vector<std::filesystem::path> predict;
+  std::vector<std::filesystem::path> predict, outputs;  // outputs: of `predict`, if there is --out
   std::vector<float> window;
 };
 
@@ -176,8 +177,8 @@ void print_table(std::vector<evaluated_case> const& all) {
 }
 
 template <class Stack>
-void predict(std::array<Stack, 3> const& views, std::filesystem::path const& file, std::vector<float> const& window,
-             program::options const& chosen) {
+void predict(std::array<Stack, 3> const& views, std::filesystem::path const& file, std::filesystem::path const& output,
+             std::vector<float> const& window) {
   auto scan              = c2f::data::read_nifti<float>(file);
   auto const [low, high] = window.empty() ? c2f::data::percentiles(scan, 0.5, 99.5) : std::array<float, 2>{window[0], window[1]};
   auto const prediction  = c2f::data::predict_volume(views, c2f::data::windowed(std::move(scan), low, high), canvas);
@@ -185,7 +186,7 @@ void predict(std::array<Stack, 3> const& views, std::filesystem::path const& fil
   std::printf("%s: %ld of %ld voxels after %zu rounds\n", file.filename().c_str(),
               static_cast<long>(mask.size() - std::count(mask.values.begin(), mask.values.end(), 0)), static_cast<long>(mask.size()),
               prediction.agreements.size());
-  if (!chosen.out.empty()) c2f::data::write_nifti(chosen.out / ("organ_" + file.filename().string()), mask);
+  if (!output.empty()) c2f::data::write_nifti(output, mask);
 }
 
 template <class Task>
@@ -208,7 +209,8 @@ void train_and_evaluate(program::options const& chosen, arguments const& more, s
     write_json(cases, chosen, seconds);
     write_sheet(cases, more.shown, "RSTN, " + chosen.variant, chosen.out / "rstn.png");
   }
-  for (auto const& file : more.predict) predict(views, file, more.window, chosen);
+  for (std::size_t i = 0; i < more.predict.size(); ++i)
+    predict(views, more.predict[i], more.outputs.empty() ? std::filesystem::path() : more.outputs[i], more.window);
 }
 
 /// --data, or the subfolder of it, that has images and labels.
@@ -247,6 +249,7 @@ int main(int argc, char** argv) {
       });
   return program::run([&] {
     if (!more.window.empty() && !(more.window[0] < more.window[1])) throw c2f::input_error("--window's low end must be below its high end");
+    if (!chosen.out.empty()) more.outputs = c2f::data::output_names(more.predict, chosen.out, "organ_");
     if (!chosen.out.empty()) program::prepare_folder(chosen.out);
     auto const folder = folder_of_pairs(chosen.data);
     c2f::data::organ<side, side> const data(folder / "images", folder / "labels",

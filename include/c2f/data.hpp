@@ -36,4 +36,5 @@
 #include <c2f/data/volumes/volume.hpp>
 #include <c2f/data/draw/font.hpp>
 #include <c2f/data/draw/line_segment.hpp>
+#include <c2f/data/io/output_names.hpp>
 #include <c2f/data/io/whole_file.hpp>

@@ -16,11 +16,13 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
   };
   try {
     auto const found = c2f::data::detail::parse_annotation({data, size}, "input");
-    if (found.objects.empty() || found.width < 1 || found.height < 1) std::abort();
+    if (found.width < 1 || found.height < 1) std::abort();
     for (std::size_t i = 0; i < found.objects.size(); ++i) {
       try {
-        c2f::data::detail::check_box(found, i, "input");
-        if (!(found.objects[i].where.area() > 0)) std::abort();
+        auto const box = c2f::data::detail::checked_box(found, i, "input");
+        bool const inside =
+            box.x0 >= 0 && box.y0 >= 0 && box.x1 <= static_cast<double>(found.width) && box.y1 <= static_cast<double>(found.height);
+        if (!inside || !(box.area() > 0)) std::abort();
       } catch (c2f::input_error const& error) {
         one_line(error);
       }

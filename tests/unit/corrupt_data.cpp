@@ -26,7 +26,7 @@
 #include <c2f/core/random.hpp>
 #include <c2f/data/datasets/camvid.hpp>
 #include <c2f/data/datasets/cifar.hpp>
-#include <c2f/data/io/folder.hpp>
+#include <c2f/data/io/names.hpp>
 #include <c2f/data/loader.hpp>
 #include <c2f/data/datasets/omniglot.hpp>
 #include <c2f/data/datasets/organ_slices.hpp>
@@ -430,7 +430,7 @@ TEST_CASE("damaged volumes of the hippocampus") {
   folder const dir;
   fs::path const part = dir.path / "part", copy = dir.path / "copy";
   std::vector<std::string> names;
-  for (auto const& name : detail::files_in(*root / "images"))
+  for (auto const& name : detail::all_files_in(*root / "images"))
     if (fs::exists(*root / "labels" / name) && (tests::level() > 1 || names.size() < 100)) names.push_back(name);
   for (auto const& name : names)
     for (std::string const half : {"images", "labels"})

@@ -13,6 +13,7 @@
 #include <iterator>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <zlib.h>
@@ -187,8 +188,76 @@ TEST_CASE("read_nifti refuses false headers, and reports what is wrong") {
   require_message(refusal([&] { static_cast<void>(read_nifti<float>(path, std::int64_t{1} << 31)); }), {"and it has 368"});
   require_message(refusal([&] { static_cast<void>(read_nifti<std::uint8_t>(path, 0)); }), {"take more than 67108864 bytes"});
   for (float const spacing : {0.0f, -1.0f, nan}) refused([spacing](bytes& f) { put(f, 84, spacing); }, {"spacing of dimension 2"});
-  refused([nan](bytes& f) { put(f, 254, std::int16_t{1}), put(f, 300, nan); }, {"affine"});
-  refused([nan](bytes& f) { put(f, 252, std::int16_t{1}), put(f, 272, nan); }, {"affine"});
+  refused([nan](bytes& f) { put(f, 254, std::int16_t{1}), put(f, 300, nan); }, {"its srow_y[1] is nan"});
+  refused([nan](bytes& f) { put(f, 252, std::int16_t{1}), put(f, 272, nan); }, {"its qoffset_y is nan"});
+}
+
+TEST_CASE("read_nifti judges each field of the header alone that is not finite") {
+  folder dir;
+  auto const good = file_of<std::int16_t>({1, 1, 1}, 4, {473});
+  float const nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
+  auto const with = [&](std::vector<std::pair<std::size_t, float>> const& fields, int qform = 0, int sform = 0) {
+    bytes file = good;
+    put(file, 252, static_cast<std::int16_t>(qform));
+    put(file, 254, static_cast<std::int16_t>(sform));
+    for (auto const& [at, value] : fields) put(file, at, value);
+    return dir.write("f.nii", file);
+  };
+  auto const value   = [&](float slope, float intercept) { return read_nifti<float>(with({{112, slope}, {116, intercept}})).values[0]; };
+  auto const refused = [&](fs::path const& path, std::vector<std::string> const& parts) {
+    require_message(refusal([&] { static_cast<void>(read_nifti<float>(path)); }), parts);
+    require_message(refusal([&] { static_cast<void>(read_nifti<std::int32_t>(path)); }), parts);
+  };
+  REQUIRE(value(2, 0) == 946);
+  REQUIRE(value(2, -1024) == -78);
+  // A slope of 0, or NaN for it, means that neither is used.
+  for (float const none : {0.0f, -0.0f, nan})
+    for (float const intercept : {0.0f, 7.0f, nan, inf}) REQUIRE(value(none, intercept) == 473);
+  refused(with({{112, 2.0f}, {116, nan}}), {"f.nii'", "its scl_inter is nan and its scl_slope 2", "write 0 into scl_inter"});
+  refused(with({{112, 1.0f}, {116, -inf}}), {"its scl_inter is -inf and its scl_slope 1"});
+  refused(with({{112, inf}}), {"f.nii'", "its scl_slope is inf"});
+  refused(with({{112, -inf}, {116, nan}}), {"its scl_slope is -inf"});
+
+  for (int d = 1; d <= 3; ++d)
+    refused(with({{76 + 4 * static_cast<std::size_t>(d), nan}}), {"the spacing of dimension " + std::to_string(d) + " is nan"});
+  // pixdim[0] is the handedness of the quaternion.
+  char const* const of_qform[] = {"quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"};
+  for (std::size_t i = 0; i < 6; ++i) refused(with({{256 + 4 * i, inf}}, 1), {"its " + std::string(of_qform[i]) + " is inf"});
+  refused(with({{76, nan}}, 1), {"its pixdim[0] is nan"});
+  for (std::size_t i = 0; i < 12; ++i)
+    refused(with({{280 + 4 * i, nan}}, 0, 1), {std::string("its srow_") + "xyz"[i / 4] + "[" + std::to_string(i % 4) + "] is nan"});
+  // A field that is not used is not judged.
+  REQUIRE(read_nifti<float>(with({{76, nan}, {256, nan}, {268, inf}}, 1, 2)).values[0] == 473);
+  REQUIRE(read_nifti<float>(with({{256, nan}, {280, nan}, {124, nan}, {128, inf}, {132, nan}, {136, nan}})).values[0] == 473);
+}
+
+TEST_CASE("read_nifti tolerates rounding in labels, and prints what it refuses in full") {
+  folder dir;
+  auto const labels = [&](std::vector<double> const& values) {
+    return read_nifti<std::uint8_t>(dir.write("d.nii", file_of<double>({static_cast<std::int16_t>(values.size()), 1, 1}, 64, values)))
+        .values;
+  };
+  REQUIRE(labels({0.9999999, 1.0000001, -0.0000001, 254.9999, 2.0009}) == std::vector<std::uint8_t>{1, 1, 0, 255, 2});
+  REQUIRE(read_nifti<std::int16_t>(dir.write("f.nii", file_of<float>({2, 1, 1}, 16, {-2.9999998f, 0.99999994f}))).values ==
+          std::vector<std::int16_t>{-3, 1});
+  // 10 * 0.1f is 1.0000000149...
+  auto scaled = file_of<std::int16_t>({2, 1, 1}, 4, {10, 30});
+  put(scaled, 112, 0.1f);
+  REQUIRE(read_nifti<std::uint8_t>(dir.write("s.nii", scaled)).values == std::vector<std::uint8_t>{1, 3});
+
+  auto const refused = [&](double value, std::string const& text) {
+    require_message(refusal([&] { labels({0, value}); }), {"voxel (1, 0, 0) is " + text + ", which is not a label"});
+  };
+  refused(0.9987654321, "0.9987654321");
+  refused(1.0011, "1.0011");
+  refused(0.5, "0.5");
+  refused(255.002, "255.002");
+  refused(-1, "-1");
+  refused(1e300, "1e+300");
+  auto const single = dir.write("g.nii", file_of<float>({1, 1, 1}, 16, {0.1f}));
+  require_message(refusal([&] { static_cast<void>(read_nifti<std::uint8_t>(single)); }), {"is 0.1, which is not a label"});
+  // Intensities are never rounded.
+  REQUIRE(read_nifti<float>(dir.write("i.nii", file_of<float>({1, 1, 1}, 16, {0.9999999f}))).values[0] == 0.9999999f);
 }
 
 TEST_CASE("read_nifti reports the first voxel that is not a valid intensity or label") {
@@ -235,9 +304,15 @@ TEST_CASE("write_nifti keeps spacing and affine matrix bit for bit, as read by n
   auto const image  = read_nifti<float>(source);
   volume<std::uint8_t> mask(image.dims, image.place);
   mask(2, 1, 0) = 1, mask(0, 0, 1) = 200;
-  for (std::string const name : {"mask.nii", "mask.nii.gz"}) {
+  for (std::string const name : {"mask.nii", "mask.nii.gz", "MASK.NII.GZ", "mask.Nii.Gz", "x.NII"}) {
     auto const path = dir.path / name;
     write_nifti(path, mask);
+    auto const content = tests::contents(path);
+    REQUIRE((content[0] == 0x1f && content[1] == 0x8b) == (name.size() > 9));  // gzip's magic number
+    if (name != "mask.nii" && name != "mask.nii.gz") {
+      REQUIRE(read_nifti<std::uint8_t>(path).values == mask.values);
+      continue;  // nifti_clib knows endings in lower case
+    }
     REQUIRE(read_nifti<std::uint8_t>(path).values == mask.values);
     REQUIRE(read_nifti<std::uint8_t>(path).place.affine == image.place.affine);
     nifti_image* const a = nifti_image_read(source.c_str(), 1);
@@ -256,7 +331,7 @@ TEST_CASE("write_nifti keeps spacing and affine matrix bit for bit, as read by n
   }
   std::size_t files = 0;
   for ([[maybe_unused]] auto const& entry : fs::directory_iterator(dir.path)) ++files;
-  REQUIRE(files == 3);  // no temporary file is left
+  REQUIRE(files == 6);  // no temporary file is left
 
   // A volume not read from a file: its spacing and affine matrix.
   volume<float> made({1, 2, 1});

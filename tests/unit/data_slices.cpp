@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -206,6 +207,71 @@ TEST_CASE("organ: unusable pairs are reported, or are an error") {
   REQUIRE(refusal([&] { organ<8, 10>(images, dir.path / "none"); }).find("cannot list the folder") == 0);
   fs::remove(images / "i.nii");
   REQUIRE(refusal([&] { organ<8, 10>(images, labels); }).find("have 1 pairs") != std::string::npos);
+}
+
+TEST_CASE("organ: image and label lie in the same place, whatever says so") {
+  folder dir;
+  std::array<std::int64_t, 3> const dims{4, 5, 6};
+  auto const images = dir.path / "images", labels = dir.path / "labels";
+  // Header of the pair: the same rotation as a quaternion, which rounds, and as a matrix; b = .6, a = .8.
+  placement by_matrix, by_quaternion;
+  by_matrix.affine  = {{{1, 0, 0, -9}, {0, .28f, -.96f, 4}, {0, .96f, .28f, 7}}};
+  auto header       = detail::header_for(dims, by_matrix, 2, 1);
+  header.sform_code = 0, header.qform_code = 1, header.quatern_b = .6f, header.pixdim[0] = 1;
+  header.qoffset_x = -9, header.qoffset_y = 4, header.qoffset_z = 7;
+  std::memcpy(by_quaternion.header.data(), &header, sizeof header);
+  auto const relabel = [&](std::string const& name, placement const& place, std::int8_t label = 1) {
+    volume<std::int8_t> v(dims, place);
+    v(1, 2, 3) = label, v(2, 2, 2) = 1;
+    write_nifti(labels / name, v);
+  };
+  for (std::string const name : {"a.nii", "b.nii", "c.nii", "d.nii", "e.nii", "f.nii", "g.nii"}) {
+    auto image  = numbered(dims);
+    image.place = by_matrix;
+    write_nifti(images / name, image);
+    relabel(name, by_matrix);
+  }
+  relabel("a.nii", by_quaternion);
+  placement wrong = by_matrix;
+  for (auto& row : wrong.affine) row[0] = -row[0];  // mirrored along x
+  relabel("b.nii", wrong);
+  wrong = by_matrix, wrong.affine[2][3] = 8;  // moved
+  relabel("c.nii", wrong);
+  relabel("d.nii", {});  // no place at all
+  wrong = by_matrix, wrong.affine[0][0] = 1.1f;
+  relabel("e.nii", wrong);
+  relabel("f.nii", by_matrix, -1);
+
+  organ<8, 10> const data(images, labels, {.keep = 1});
+  REQUIRE(data.train.cases().size() + data.test.cases().size() == 2);  // a and g
+  std::vector<std::vector<std::string>> const wanted{
+      {"labels/b.nii' lies elsewhere than its image", "[-2 0 0 0; 0 0 0 0; 0 0 0 0]", "6 mm"},
+      {"labels/c.nii'", "[0 0 0 0; 0 0 0 0; 0 0 0 1]", "1 mm"},
+      {"labels/d.nii'", "[0 0 0 9; "},
+      {"labels/e.nii'", "[0.1"},
+      {"labels/f.nii' has the label -1; labels are 0"}};
+  REQUIRE(data.faults.size() == wanted.size());
+  for (std::size_t i = 0; i < wanted.size(); ++i) tests::require_message(data.faults[i], wanted[i]);
+  tests::require_message(refusal([&] { organ<8, 10>(images, labels, {.strict = true}); }), wanted[0]);
+}
+
+TEST_CASE("organ: a pair's names differ in the case of their ending at most") {
+  folder dir;
+  auto const images = dir.path / "images", labels = dir.path / "labels";
+  dir.pair("ship (1).nii.gz"), dir.pair("b.nii"), dir.pair("c.nii.gz");
+  fs::rename(labels / "ship (1).nii.gz", labels / "ship (1).NII.GZ");
+  fs::rename(images / "b.nii", images / "b.Nii");
+  fs::rename(images / "c.nii.gz", images / "c.NII.gz");
+  std::ofstream(images / ".DS_Store") << "metadata";
+  organ<8, 10> const data(images, labels, {.keep = 1});
+  REQUIRE(data.faults.empty());
+  std::set<std::string> names;
+  for (auto const* part : {&data.train, &data.test})
+    for (auto const& c : part->cases()) names.insert(c.name);
+  REQUIRE(names == std::set<std::string>{"b.Nii", "c.NII.gz", "ship (1).nii.gz"});
+  fs::copy(images / "c.NII.gz", images / "c.nii.gz");
+  tests::require_message(refusal([&] { organ<8, 10>(images, labels); }),
+                         {"images/c.NII.gz' and 'c.nii.gz' differ in the case of their ending alone"});
 }
 
 TEST_CASE("overlay tints the prediction and outlines the truth") {

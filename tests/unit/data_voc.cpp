@@ -82,10 +82,12 @@ TEST_CASE("a sample is a letterboxed picture and boxes as fractions of it") {
   folder const set;
   set.sample("one", object("cat", "10 5 30 15") + object("dog", "0 0 40 20"));
   set.sample("two", object("dog", "0.5\t 2e0 8.5 10\n"));
-  set.lists("one 1\r\n\ntwo -1", "one");
+  set.sample("three", object("bird", "0 0 9 9"));
+  set.lists("one 1\r\n\ntwo -1", "one\nthree  0\r\n\r\n");
   voc<3, 16> const data{{.root = set.root, .classes = {"dog", "bird", "cat"}, .objects = object_choice::one_a_class}};
   REQUIRE(data.train.size() == 2);
-  REQUIRE(data.test.size() == 1);
+  REQUIRE(data.test.size() == 2);
+  REQUIRE(data.test.name_of(1) == "three.png");
   REQUIRE(data.train.classes() == std::vector<std::string>{"dog", "bird", "cat"});
   REQUIRE(data.train.name_of(1) == "two.png");
   REQUIRE(data.train.fault(0).empty());
@@ -156,7 +158,8 @@ TEST_CASE("which objects are used") {
   REQUIRE(voc<3, 8>{{.root = set.root}}.train.classes() == std::vector<std::string>{"cat", "dog", "tree"});
   REQUIRE(has(refusal([&] { voc<2, 8>{{.root = set.root}}; }), "gives 3 classes (cat, dog, tree) instead of 2"));
   REQUIRE(has(refusal([&] { voc<2, 8>{{.root = set.root, .classes = {"cat", "cat"}}}; }), "gives 1 classes (cat, cat) instead of 2"));
-  REQUIRE(has(refusal([&] { voc<1, 8>{{.root = set.root, .classes = {"fish"}}}; }), "has no picture for training and 5 that"));
+  REQUIRE(has(refusal([&] { voc<1, 8>{{.root = set.root, .classes = {"tree"}}}; }),
+              "ImageSets/Main/test.txt' has no picture for testing: of 1, 0 have no object, and 1 none that voc_options.classes"));
 }
 
 TEST_CASE("a faulty sample keeps its id and reports the reason") {
@@ -186,7 +189,6 @@ TEST_CASE("a faulty sample keeps its id and reports the reason") {
   fault("no_size", "<annotation>" + good + "</annotation>", " has no <size>");
   fault("size_0", annotation_of(0, 20, good), ": <width> is 0; it must be a whole number from 1 to 65500");
   fault("size_word", "<annotation><size><width>4\n2</width></size></annotation>", ": <width> is '4?2', not a number");
-  fault("no_object", annotation_of(40, 20, ""), " has no <object>");
   fault("no_name", annotation_of(40, 20, "<object><bndbox/></object>"), ", object 1 has no <name>");
   fault("no_box", annotation_of(40, 20, good + "<object><name>cat</name></object>"), ", object 2 has no <bndbox>");
   fault("no_number", annotation_of(40, 20, object("cat", "0 0 ten 10")), ", object 1: <xmax> is 'ten', not a number");
@@ -270,13 +272,125 @@ TEST_CASE("invalid folders, lists and options") {
   REQUIRE(has(message({.root = set.root / "nowhere"}), "no folder '" + (set.root / "nowhere/images").string() + "'"));
   REQUIRE(has(message({.root = set.root}), "no file '" + (set.root / "ImageSets/Main/train.txt").string() + "'"));
   set.lists("", "");
-  REQUIRE(has(message({.root = set.root, .classes = {"cat"}}), "has no picture for training and 0 that"));
+  REQUIRE(message({.root = set.root, .classes = {"cat"}}) ==
+          "'" + (set.root / "ImageSets/Main/train.txt").string() +
+              "' has no picture for training: of 0, 0 have no object, and 0 none that voc_options.classes and voc_options.objects take; "
+              "change them, or the split");
   REQUIRE(has(message({.root = set.root, .test_fraction = 1}), "voc_options.test_fraction is 1; it must be 0 or more and below 1"));
   voc_options options{.root = set.root};
   options.augment.scale = 1.5;
   REQUIRE(has(message(options), "voc_options.augment.scale is 1.5"));
   fs::remove_all(set.root / "JPEGImages");
   REQUIRE(has(message({.root = set.root}), "no folder '" + (set.root / "JPEGImages").string() + "'"));
+}
+
+TEST_CASE("names of files, lists and classes have blanks, and endings in any case") {
+  folder const set;
+  std::string const cat = object("cat", "0 0 10 10"), light = object(" traffic light\n", "0 0 10 10");
+  auto const rename = [&](char const* below, std::string const& from, std::string const& to) {
+    fs::rename(set.root / below / from, set.root / below / to);
+  };
+  set.sample("ship (1)", cat);
+  set.sample("ship 1", light);  // ends as a line of Pascal's lists of one class does
+  set.sample("ship", cat);
+  set.sample("a.b", cat);
+  set.sample("loud", light);
+  rename("JPEGImages", "ship (1).png", "ship (1).PNG");
+  rename("JPEGImages", "loud.png", "loud.Jpg");
+  rename("Annotations", "loud.xml", "loud.XML");
+  set.text("JPEGImages/._ship.jpg", "metadata"), set.text("Annotations/._ship.xml", "metadata");
+  set.lists("\xef\xbb\xbfship (1)\r\nship 1\r\n  ship   -1\r\n._ship\r\n\r\n \t\r\n",
+            "\xef\xbb\xbf"
+            "a.b\nloud 1\n\n");
+  voc_options options{.root = set.root, .classes = {"traffic light", "cat"}};
+  voc<2, 8> const data{options};
+  auto const names = [](auto const& split) {
+    std::vector<std::string> all;
+    for (std::int64_t i = 0; i < split.size(); ++i) all.push_back(split.name_of(i));
+    return all;
+  };
+  REQUIRE(names(data.train) == std::vector<std::string>{"ship (1).PNG", "ship 1.png", "ship.png"});
+  REQUIRE(names(data.test) == std::vector<std::string>{"a.b.png", "loud.Jpg"});
+  for (auto const* split : {&data.train, &data.test})
+    for (std::int64_t id = 0; id < split->size(); ++id) REQUIRE(read_refusal(*split, id).empty());
+  REQUIRE(data.train.box(1)[0][4] == 1);
+  // Without lists the hidden files are no samples, and .XML is one.
+  options.train_set = options.test_set = "";
+  for (double const fraction : {0.2, 0.5, 0.8}) {
+    options.test_fraction = fraction;
+    voc<2, 8> const hashed{options};
+    REQUIRE(hashed.train.size() + hashed.test.size() == 5);
+  }
+  // A word after a name that is no flag belongs to it.
+  set.lists("ship 2\n", "ship (1)");
+  options.train_set = "train", options.test_set = "test", options.classes = {"cat", "traffic light"};
+  REQUIRE(has(refusal([&] { voc<2, 8>{options}; }), "has the class 'traffic light'"));
+  set.lists("ship 2\nship 1\n", "ship (1)");
+  REQUIRE(has(voc<2, 8>{options}.train.fault(0), "no file '" + (set.root / "Annotations/ship 2.xml").string()));
+}
+
+TEST_CASE("pictures without objects are counted, and a class that nobody has is named") {
+  folder const set;
+  std::string const cat = object("cat", "0 0 10 10"), dog = object("dog", "0 0 10 10"), bird = object("bird", "0 0 10 10");
+  set.sample("1", cat), set.sample("2", dog + dog), set.sample("3", ""), set.sample("4", bird), set.sample("5", "");
+  set.sample("6", object("fish", "0 0 4 4"));
+  set.sample("7", object("cat", "9 9 9 9"));
+  set.lists("1\n2\n3\n4\n5\n6\n7", "1\n3\n2");
+  voc<3, 8> const data{{.root = set.root, .classes = {"cat", "dog", "bird"}}};
+  REQUIRE(data.train.size() == 3);  // 1, 4 and the faulty 7
+  REQUIRE(data.train.without_objects() == 2);
+  REQUIRE(data.train.dropped() == 4);
+  REQUIRE(data.test.without_objects() == 1);
+  REQUIRE(data.test.dropped() == 2);
+  REQUIRE(data.train.summary() ==
+          "voc train: 3 pictures (cat 1, dog 0, bird 1), 1 faulty; left out: 2 without objects, 2 by classes and objects");
+  REQUIRE(data.test.summary() ==
+          "voc test: 1 pictures (cat 1, dog 0, bird 0), 0 faulty; left out: 1 without objects, 1 by classes and objects");
+
+  auto const with = [&](std::vector<std::string> const& classes) {
+    return refusal([&] { voc<3, 8>{{.root = set.root, .classes = classes}}; });
+  };
+  std::string const who = "no picture of '" + set.root.string() + "' has the class '";
+  REQUIRE(with({"cat", "dog", "Bird"}) == who + "Bird', which voc_options.classes names; write 'bird', as the files do");
+  REQUIRE(with({"cat", " dog", "bird"}) == who + " dog', which voc_options.classes names; write 'dog', as the files do");
+  REQUIRE(with({"cat", "dog", "horse"}) == who + "horse', which voc_options.classes names; there are bird, cat, dog, fish");
+  REQUIRE(has(refusal([&] { voc<1, 8>{{.root = set.root, .classes = {"B"}, .class_from = class_source::file_prefix}}; }),
+              "has the class 'B', which voc_options.classes names; there are 1, 2, 3, 4, 5, 6, 7"));
+  // One class for all has the name that it is given.
+  REQUIRE(voc<1, 8>{{.root = set.root, .classes = {"thing"}, .class_from = class_source::any}}.train.classes().front() == "thing");
+  // Only pictures without objects, and no pictures at all.
+  set.lists("1\n4\n2", "3\n5");
+  REQUIRE(has(with({"cat", "dog", "bird"}), "ImageSets/Main/test.txt' has no picture for testing: of 2, 2 have no object, and 0 none"));
+  set.lists("1\n4\n2", "\n\r\n");
+  REQUIRE(has(with({"cat", "dog", "bird"}), "ImageSets/Main/test.txt' has no picture for testing: of 0, "));
+  voc_options options{.root = set.root, .class_from = class_source::any, .train_set = "", .test_set = "", .test_fraction = 0};
+  REQUIRE(has(refusal([&] { voc<1, 8>{options}; }), (set.root / "Annotations").string() + "' has no picture for testing: of 0, "));
+}
+
+TEST_CASE("a box outside by rounding is on the edge, and what is refused is printed in full") {
+  folder const set;
+  auto const box_of = [&](std::string const& box, std::string const& width = "96") {
+    set.xml("x", "<annotation><size><width>" + width + "</width><height>20.0000004</height></size>" + object("cat", box) + "</annotation>");
+    set.picture("x", 96, 20);
+    set.lists("x", "x");
+    return voc<1, 96>{{.root = set.root}};
+  };
+  auto const whole = box_of("-0.0000004 0 96.0000031 20.0009");
+  REQUIRE(read_refusal(whole.train, 0).empty());
+  REQUIRE(whole.train.box(0)[0] == std::array<float, 5>{.5f, .5f, 1, 20.0f / 96, 1});
+  REQUIRE(box_of("-0.0009 0 48 20").train.box(0)[0] == std::array<float, 5>{.25f, .5f, .5f, 20.0f / 96, 1});
+  REQUIRE(box_of("48 -0.0009 96.0009 20").train.box(0)[0] == std::array<float, 5>{.75f, .5f, .5f, 20.0f / 96, 1});
+  REQUIRE(read_refusal(box_of("0 0 9 9", "95.9999999").train, 0).empty());
+  REQUIRE(has(box_of("0 0 96.0011 20").train.fault(0), "the box 0, 0, 96.0011, 20 is not within the picture of 96 x 20"));
+  REQUIRE(has(box_of("0 -0.00123456789 96 20").train.fault(0), "the box 0, -0.00123456789, 96, 20 is not within"));
+  REQUIRE(has(box_of("7 3 7.0000001 9").train.fault(0), "the box 7, 3, 7.0000001, 9 has no area in"));
+  // The only picture of the class is faulty.
+  REQUIRE(has(refusal([&] { box_of("0 0 9 9", "96.25"); }), "gives 0 classes () instead of 1"));
+  std::string const why = refusal([&] { voc<1, 8>{{.root = set.root, .classes = {"cat"}}}; });
+  REQUIRE(has(why, "has the class 'cat', which voc_options.classes names; there are none, and annotations that cannot be read, first: '"));
+  REQUIRE(has(why, "x.xml': <width> is 96.25; it must be a whole number from 1"));
+  REQUIRE(has(refusal([&] { voc<1, 8>{{.root = set.root, .test_fraction = 1.0000000001}}; }),
+              "voc_options.test_fraction is 1.0000000001; it must be 0 or more and below 1"));
 }
 
 TEST_CASE("without lists a hash of seed and name determines the split") {

@@ -1,7 +1,9 @@
 // Windows, percentiles, means, thresholds and connected components of small volumes, against hand-computed values and naive definitions.
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include <c2f/core/random.hpp>
@@ -9,6 +11,7 @@
 #include <c2f/data/volumes/volume.hpp>
 
 #include "catch.hpp"
+#include "refusal.hpp"
 
 namespace {
 
@@ -102,4 +105,73 @@ TEST_CASE("keep_large_components: a fraction of 1 keeps the largest ones; a mask
   mask.values.assign(11, 0);
   REQUIRE(keep_large_components(mask).values == mask.values);
   REQUIRE(component_sizes(mask).empty());
+}
+
+TEST_CASE("check_same_place: directions, origins and spacings, and what is rounding") {
+  volume<float> image({64, 64, 64});
+  auto const at = [&](placement const& place) {
+    return tests::refusal([&] { check_same_place(volume<std::uint8_t>(image.dims, place), "'label'", image, "'image'"); });
+  };
+  auto const refused = [&](placement const& place, std::vector<std::string> const& parts) { tests::require_message(at(place), parts); };
+  image.place.affine = {{{2, 0, 0, -63}, {0, 2, 0, -63}, {0, 0, 3, 10}}};
+  REQUIRE(at(image.place).empty());
+  // Mirrored along x about the same middle: as large, in another direction. The corners of x change places, 126 mm apart.
+  placement other    = image.place;
+  other.affine[0][0] = -2, other.affine[0][3] = 63;
+  refused(other, {"'label' lies elsewhere than 'image'", "[-4 0 0 126; 0 0 0 0; 0 0 0 0]", "moves a corner by 126 mm",
+                  "more than the 0.2 mm of rounding"});
+  // diag(-1, -1, 1) against the identity.
+  volume<float> plain({5, 6, 7});
+  volume<std::uint8_t> turned({5, 6, 7});
+  turned.place.affine = {{{-1, 0, 0, 0}, {0, -1, 0, 0}, {0, 0, 1, 0}}};
+  tests::require_message(tests::refusal([&] { check_same_place(turned, "a", plain, "b"); }), {"[-2 0 0 0; 0 -2 0 0; 0 0 0 0]"});
+  // Two axes exchanged.
+  other = image.place, std::swap(other.affine[0], other.affine[1]);
+  refused(other, {"[-2 2 0 0; 2 -2 0 0; 0 0 0 0]"});
+  // The origin: up to a tenth of a voxel's shortest edge, 0.2 mm.
+  for (double const shift : {0.1999, -0.1999}) {
+    other = image.place, other.affine[2][3] += static_cast<float>(shift);
+    REQUIRE(at(other).empty());
+  }
+  other = image.place, other.affine[2][3] += 0.21f;
+  refused(other, {"moves a corner by 0.21"});
+  // The spacing: 63 steps of 0.003 mm are tolerated, of 0.0033 they are not.
+  other = image.place, other.affine[1][1] += 0.003f;
+  REQUIRE(at(other).empty());
+  other = image.place, other.affine[1][1] += 0.0033f;
+  refused(other, {"[0 0 0 0; 0 0.00329995 0 0; 0 0 0 0]", "moves a corner by 0.2078"});
+  // The same error of a direction is rounding in a small grid and not in a large one.
+  volume<float> small({3, 3, 3}), large({600, 3, 3});
+  volume<std::uint8_t> small_label({3, 3, 3}), large_label({600, 3, 3});
+  small_label.place.affine[1][0] = large_label.place.affine[1][0] = 0.001f;
+  REQUIRE(tests::refusal([&] { check_same_place(small_label, "a", small, "b"); }).empty());
+  tests::require_message(tests::refusal([&] { check_same_place(large_label, "a", large, "b"); }), {"by 0.599"});
+  // A matrix that is not finite is in no place.
+  other = image.place, other.affine[1][2] = std::nanf("");
+  refused(other, {"lies elsewhere", "0 0 nan 0"});
+  // Sizes, and volumes that are averaged.
+  tests::require_message(tests::refusal([&] { check_same_place(volume<float>({5, 6, 8}), "a", plain, "b"); }),
+                         {"a has 5 x 6 x 8 voxels and b 5 x 6 x 7"});
+  volume<float> moved        = plain;
+  moved.place.affine[0][3]   = 1;
+  std::string const of_means = tests::refusal([&] { static_cast<void>(mean_of({plain, plain, moved})); });
+  tests::require_message(of_means, {"volume 2 of a mean lies elsewhere than volume 0", "[0 0 0 1; "});
+}
+
+TEST_CASE("numbers from files: what is rounding, and how they are printed") {
+  using detail::text_of, detail::without_rounding;
+  for (double const value : {0.9999999, 1.0000001, 0.9991, 1.0009}) REQUIRE(without_rounding(value) == 1);
+  for (double const value : {0.9989, 1.0011, 0.5, -1.5, 1e300}) REQUIRE(without_rounding(value) == value);
+  REQUIRE(without_rounding(-2.9999999) == -3);
+  REQUIRE(std::isnan(without_rounding(std::nan(""))));
+  REQUIRE(std::isinf(without_rounding(-INFINITY)));
+  REQUIRE(text_of(0.9999999) == "0.9999999");
+  REQUIRE(text_of(96.0000031) == "96.0000031");
+  REQUIRE(text_of(96.0) == "96");
+  REQUIRE(text_of(0.1f) == "0.1");
+  REQUIRE(text_of(1e-7) == "1e-07");
+  volume<float> const v({1, 1, 1});
+  tests::require_message(tests::refusal([&] { static_cast<void>(windowed(v, 0.12345679f, 0.12345678f)); }),
+                         {"from 0.12345679 to 0.12345678"});
+  tests::require_message(tests::refusal([&] { static_cast<void>(percentiles(v, 1e-9, -1e-9)); }), {"1e-09 and -1e-09"});
 }

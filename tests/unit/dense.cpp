@@ -7,6 +7,7 @@
 #include <ATen/ops/cat.h>
 
 #include "catch.hpp"
+#include "refusal.hpp"
 
 #include <numeric>
 #include <set>
@@ -237,6 +238,21 @@ TEST_CASE("scores of dense maps count exactly") {
   REQUIRE(values[2].first == std::string("class"));
   REQUIRE(std::abs(values[2].second - (3.0 / 5 + 1 + 0) / 3) < 1e-12);
   REQUIRE(c2f::dense<3>::score{}.values()[0].second == 0);
+}
+
+TEST_CASE("a score does not leave out a label that the kind does not have") {
+  at::Tensor const raw = c2f::dense<3>::from_truth(labels({0, 1, 2, 0}, {1, 2, 2}));
+  for (std::int64_t const label : {3, 4, 254}) {
+    c2f::dense<3>::score score;
+    tests::require_message(tests::refusal([&] { score.add(raw, labels({0, label, 2, 1}, {1, 2, 2})); }),
+                           {"a mask that is scored has the label " + std::to_string(label) + ", and there are 3, 0 to 2"});
+  }
+  c2f::dense<1>::score score;
+  tests::require_message(tests::refusal([&] { score.add(raw.narrow(1, 0, 1), labels({0, 1, 2, 1}, {1, 2, 2})); }),
+                         {"has the label 2, and there are 2, 0 to 1"});
+  c2f::dense<3>::score ignoring;
+  ignoring.add(raw, labels({0, 255, 2, 1}, {1, 2, 2}));
+  REQUIRE(ignoring.samples == 1);
 }
 
 TEST_CASE("scores leave out absent classes") {

@@ -8,6 +8,7 @@
 // Errors: input_error for a fraction that leaves nothing to train on or to validate on.
 #pragma once
 
+#include <c2f/data/numbers.hpp>
 #include <c2f/data/split.hpp>
 
 #include <algorithm>
@@ -36,7 +37,7 @@ inline two_parts partition(std::string const& name, std::vector<std::int64_t> co
       for (std::size_t i = 0; i < members.size(); ++i) (i < held ? made.validation : made.train).push_back(members[i].second);
     }
   if (made.train.empty() || made.validation.empty())
-    throw input_error("a fraction of " + std::to_string(fraction) + " of the " + std::to_string(labels.size()) + " samples of " + name +
+    throw input_error("a fraction of " + text_of(fraction) + " of the " + std::to_string(labels.size()) + " samples of " + name +
                       " leaves none to train on or none to validate on; write a number above 0 and below 1");
   std::sort(made.train.begin(), made.train.end());
   std::sort(made.validation.begin(), made.validation.end());

@@ -10,9 +10,10 @@
 // A network may end at a fraction of the image's size, as segmentation networks do: the stack resizes its logits bilinearly, with the
 // borders of both maps aligned and not the centres of their outer pixels (align_corners=False).
 // Ren et al. 2020, sections 3.1 and 4.3: "z = y^C", so encode::dense applies its two convolutions to the mask directly.
-// Errors: fewer than one class, or an `Ignore` that is a class, is a compile error.
+// Errors: fewer than one class, or an `Ignore` that is a class, is a compile error; a label of K or above that is scored, an input_error.
 #pragma once
 
+#include <c2f/core/errors.hpp>
 #include <c2f/core/kind.hpp>
 #include <c2f/core/pass.hpp>
 #include <c2f/execution/resize.hpp>
@@ -28,6 +29,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -141,6 +143,10 @@ struct dense : detail::static_check<detail::check_dense_classes<Classes>(), deta
       at::Tensor const pairs   = truth.mul(labels).add(labels_of(raw)).masked_select(counted);
       at::Tensor const found   = at::bincount(pairs, {}, labels * labels).to(at::kCPU, at::kLong).contiguous();
       auto const* const count  = found.template const_data_ptr<std::int64_t>();
+      if (found.numel() > labels * labels)  // a label that is too large has counts behind those of the others
+        throw input_error("a mask that is scored has the label " + std::to_string((found.numel() - 1) / labels) + ", and there are " +
+                          std::to_string(labels) + ", 0 to " + std::to_string(labels - 1) +
+                          "; correct it, or write the data's number of classes into the kind");
       for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += count[i];
       samples += truth.size(0);
     }

@@ -22,15 +22,15 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <c2f/core/errors.hpp>
 #include <c2f/core/random.hpp>
 #include <c2f/core/shapes.hpp>
-#include <c2f/data/io/folder.hpp>
+#include <c2f/data/io/names.hpp>
 #include <c2f/data/io/picture_file.hpp>
 
 namespace c2f::data {
@@ -54,8 +54,8 @@ class street_scenes {
     return {"Sky", "Building", "Pole", "Road", "Pavement", "Tree", "SignSymbol", "Fence", "Car", "Pedestrian", "Bicyclist"};
   }
   [[nodiscard]] static constexpr std::int64_t class_count() { return 11; }
-  /// The picture's file name.
-  [[nodiscard]] std::string name_of(std::int64_t id) const { return held_->samples[static_cast<std::size_t>(id)].file; }
+  /// The picture's file name, without the folder.
+  [[nodiscard]] std::string name_of(std::int64_t id) const { return std::filesystem::path(file(id)).filename().string(); }
 
   void read(std::int64_t id, random_stream* augment, float* pixels, std::int64_t* truth) const {
     sample const& s = whole(id);
@@ -128,19 +128,16 @@ class street_scenes {
     return s;
   }
 
-  static std::set<std::string> pictures_in(std::filesystem::path const& folder) {
-    return detail::names_in(folder, [](auto const& entry) { return entry.path().extension() == ".png"; });
-  }
-
   static std::vector<sample> read_folders(std::filesystem::path const& pictures, std::filesystem::path const& numbers) {
-    std::set<std::string> names = pictures_in(pictures);
-    names.merge(pictures_in(numbers));
-    if (names.empty()) throw input_error("'" + pictures.string() + "' has no pictures (.png); check the folder");
+    constexpr std::string_view ending = ".png";
+    auto const pairs =
+        detail::pairs_of(pictures, detail::files_in(pictures, {ending}), numbers, detail::files_in(numbers, {ending}), {ending});
+    if (pairs.empty()) throw input_error("'" + pictures.string() + "' has no pictures (.png); check the folder");
     std::vector<sample> samples;
-    for (std::string const& name : names) try {
-        samples.push_back(read_sample(pictures / name, numbers / name));
+    for (auto const& [picture, number] : pairs) try {
+        samples.push_back(read_sample(pictures / picture, numbers / number));
       } catch (input_error const& error) {
-        samples.push_back({(pictures / name).string(), error.what(), {}, {}});
+        samples.push_back({(pictures / picture).string(), error.what(), {}, {}});
       }
     return samples;
   }

@@ -20,11 +20,13 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include <c2f/core/errors.hpp>
+#include <c2f/data/io/names.hpp>
 #include <c2f/data/pictures.hpp>
 
 namespace c2f::data {
@@ -162,13 +164,7 @@ inline std::vector<std::string> read_names(std::filesystem::path const& file, ci
   std::string text(limit, '\0');
   in.read(text.data(), static_cast<std::streamsize>(limit));
   text.resize(static_cast<std::size_t>(in.gcount()));
-  for (std::size_t at = 0; at < text.size();) {
-    std::size_t const end = std::min(text.find('\n', at), text.size());
-    std::string name      = text.substr(at, end - at);
-    while (!name.empty() && (name.back() == '\r' || name.back() == ' ')) name.pop_back();
-    if (!name.empty()) names.push_back(std::move(name));
-    at = end + 1;
-  }
+  for_each_line(text, [&](std::string_view line, std::size_t) { names.emplace_back(line); });
   if (names.size() != static_cast<std::size_t>(layout.labels[layout.used].classes))
     throw input_error(quoted(file) + " has " + std::to_string(names.size()) + " names instead of " +
                       std::to_string(layout.labels[layout.used].classes) + ", a line each; delete the file to do without names, or " +

@@ -38,6 +38,7 @@
 #include <c2f/data/decoded_pictures.hpp>
 #include <c2f/data/episodes.hpp>
 #include <c2f/data/letterbox.hpp>
+#include <c2f/data/io/names.hpp>
 #include <c2f/data/io/picture_file.hpp>
 
 namespace c2f::data {
@@ -50,7 +51,7 @@ struct split_csv {
     std::uint32_t begin, size, label;  // the file name's range in the text; the class
   };
   std::vector<std::uint8_t> bytes;
-  std::vector<line> lines;           // lines[i] is line i + 2 of the file
+  std::vector<line> lines;
   std::vector<std::string> classes;  // in alphabetical order
 
   [[nodiscard]] std::string_view text() const { return {reinterpret_cast<char const*>(bytes.data()), bytes.size()}; }
@@ -66,50 +67,43 @@ class split_csv_parser {
 
   split_csv operator()() && {
     std::string_view const text = made_.text();
-    if (text.starts_with("\xef\xbb\xbf")) fail(1, "begins with a byte order mark", "save it as UTF-8 without one");
-    auto const newlines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+    auto const newlines         = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
     made_.lines.reserve(std::min(newlines, text.size() / 4));  // a line has four bytes or more
-    std::size_t number = 1;
-    for (std::size_t at = 0; at < text.size() || number == 1; ++number) {
-      std::size_t const end = std::min(text.find('\n', at), text.size());
-      std::string_view line = text.substr(at, end - at);
-      if (line.ends_with('\r')) line.remove_suffix(1);
-      if (number > 1)
-        add(line, at, number);
+    bool first       = true;
+    std::size_t last = 0;
+    for_each_line(text, [&](std::string_view line, std::size_t number) {
+      last = number;
+      if (!std::exchange(first, false))
+        add(line, number);
       else if (line != "filename,label")
-        fail(1, "is '" + printable(line) + "'", "the first line is 'filename,label'");
-      at = end + 1;
-    }
-    if (made_.lines.empty()) fail(2, "is not there", "list a picture and its class: 'n01.jpg,n01'");
+        fail(number, "is '" + printable(line) + "'", "the first line is 'filename,label'");
+    });
+    if (first) fail(1, "is ''", "the first line is 'filename,label'");
+    if (made_.lines.empty()) fail(last + 1, "is not there", "list a picture and its class: 'n01.jpg,n01'");
     number_by_name();
     check_twice();
     return std::move(made_);
   }
 
  private:
-  // A piece of the file for a message: at most 60 characters, without control characters.
-  static std::string printable(std::string_view text) {
-    std::string word(text.substr(0, 60));
-    for (char& c : word)
-      if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = '?';
-    return word;
-  }
   [[noreturn]] void fail(std::size_t number, std::string const& what, std::string const& remedy) const {
     throw input_error("'" + name_ + "', line " + std::to_string(number) + " " + what + "; " + remedy);
   }
 
-  void add(std::string_view line, std::size_t at, std::size_t number) {
+  void add(std::string_view line, std::size_t number) {
     std::size_t const comma = line.find(',');
     if (comma == std::string_view::npos || line.find(',', comma + 1) != std::string_view::npos)
       fail(number, "is '" + printable(line) + "'", "write a file name, one comma and a class");
-    std::string_view const file = line.substr(0, comma), label = line.substr(comma + 1);
+    std::string_view const file = trimmed(line.substr(0, comma)), label = trimmed(line.substr(comma + 1));
     check(file, "file name", number);
     check(label, "class", number);
     if (label.find('/') != std::string_view::npos) fail(number, "has the class '" + printable(label) + "'", "a class has no '/' in it");
+    if (is_hidden(file)) return;
     auto const [found, added] = numbers_.try_emplace(std::string(label), static_cast<std::uint32_t>(numbers_.size()));
     if (added && numbers_.size() > most_classes)
       fail(number, "begins class " + std::to_string(numbers_.size()), "a list has " + std::to_string(most_classes) + " at most");
-    made_.lines.push_back({static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(file.size()), found->second});
+    made_.lines.push_back(
+        {static_cast<std::uint32_t>(file.data() - made_.text().data()), static_cast<std::uint32_t>(file.size()), found->second});
   }
 
   void check(std::string_view field, std::string const& word, std::size_t number) const {
@@ -135,6 +129,12 @@ class split_csv_parser {
     for (auto& line : made_.lines) line.label = by_name[line.label];
   }
 
+  // The number of a line in the file, which may have blank lines.
+  std::size_t number_of(std::uint32_t line) const {
+    std::string_view const before = made_.text().substr(0, made_.lines[line].begin);
+    return 1 + static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n'));
+  }
+
   void check_twice() const {
     std::vector<std::uint32_t> order(made_.lines.size());
     std::iota(order.begin(), order.end(), 0u);
@@ -142,7 +142,8 @@ class split_csv_parser {
               [&](std::uint32_t a, std::uint32_t b) { return std::pair(made_.file(a), a) < std::pair(made_.file(b), b); });
     for (std::size_t i = 1; i < order.size(); ++i)
       if (made_.file(order[i]) == made_.file(order[i - 1]))
-        fail(order[i] + 2, "lists '" + printable(made_.file(order[i])) + "' again, after line " + std::to_string(order[i - 1] + 2),
+        fail(number_of(order[i]),
+             "lists '" + printable(made_.file(order[i])) + "' again, after line " + std::to_string(number_of(order[i - 1])),
              "take one of the lines out");
   }
 

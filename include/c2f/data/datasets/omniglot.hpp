@@ -42,6 +42,7 @@
 #include <c2f/core/errors.hpp>
 #include <c2f/core/random.hpp>
 #include <c2f/core/shapes.hpp>
+#include <c2f/data/io/names.hpp>
 #include <c2f/data/io/picture_file.hpp>
 #include <c2f/data/io/zip.hpp>
 
@@ -97,7 +98,7 @@ struct omniglot_drawing {
   std::vector<std::uint8_t> ink;
   std::string fault;
 };
-/// Keys: "alphabet/character", then file name.
+/// Keys: "alphabet/character", then file name, its ending in lower case.
 using omniglot_drawings = std::map<std::string, std::map<std::string, omniglot_drawing>>;
 
 /// The drawings in `zips` except those of the alphabets `without`.
@@ -108,15 +109,16 @@ inline omniglot_drawings read_omniglot(std::vector<std::filesystem::path> const&
     zip_archive const archive(path);
     std::size_t drawings = 0;
     for (std::string const& entry : archive.names()) {
-      if (!entry.ends_with(".png")) continue;
+      if (!has_ending(entry, ".png")) continue;
       auto const parts = parts_of(entry);
-      if (parts.front() == "__MACOSX") continue;  // metadata of macOS
+      // Metadata of macOS, and what is hidden.
+      if (parts.front() == "__MACOSX" || is_hidden(entry)) continue;
       if (parts.size() != 4)
         throw input_error("'" + archive.name() + "', entry '" + entry + "' is not <zip>/<alphabet>/<character>/<drawing>.png; name " +
                           "images_background.zip, images_evaluation.zip or the like");
       ++drawings;
       if (without.contains(parts[1])) continue;
-      auto& drawing = classes[parts[1] + "/" + parts[2]][parts[3]];
+      auto& drawing = classes[parts[1] + "/" + parts[2]][with_lower_ending(parts[3], {".png"})];
       if (!drawing.ink.empty()) continue;
       std::string const name = archive.name() + ":" + entry;
       try {
@@ -258,19 +260,23 @@ inline std::string numbered(std::string const& stem, std::int64_t i) { return st
 /// messages.
 inline std::vector<std::int64_t> parse_omniglot_labels(std::string_view text, std::string const& run, std::string const& name) {
   std::vector<std::int64_t> labels;
-  for (std::int64_t item = 0; item < omniglot_way; ++item) {
-    std::size_t const end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
+  auto const refuse = [&](std::size_t number) {
+    throw input_error(name + ", line " + std::to_string(number) + " is not '" +
+                      numbered(run + "/test/item", static_cast<std::int64_t>(labels.size())) + " " + run +
+                      "/training/class<01 to 20>.png'; download all_runs.zip again");
+  };
+  std::size_t last = 0;
+  for_each_line(text, [&](std::string_view line, std::size_t number) {
+    last            = number;
+    auto const item = static_cast<std::int64_t>(labels.size());
+    if (item == omniglot_way) return;
     std::int64_t label = 0;
     auto const wanted  = [&] { return numbered(run + "/test/item", item) + " " + numbered(run + "/training/class", label); };
     while (label < omniglot_way && line != wanted()) ++label;
-    if (label == omniglot_way)
-      throw input_error(name + ", line " + std::to_string(item + 1) + " is not '" + numbered(run + "/test/item", item) + " " + run +
-                        "/training/class<01 to 20>.png'; download all_runs.zip again");
+    if (label == omniglot_way) refuse(number);
     labels.push_back(label);
-  }
+  });
+  if (std::ssize(labels) < omniglot_way) refuse(last + 1);
   return labels;
 }
 

@@ -16,7 +16,7 @@
 //
 // Costs: everything is read at construction and stays in memory, 5 bytes a voxel; a read copies and allocates nothing.
 // Errors: input_error for a missing folder, fewer than two usable pairs, an invalid window or fraction. An unusable pair (one file missing
-// or damaged, different sizes, no organ, slices larger than the canvas) is left out and listed in `faults` with file and reason; with
+// or damaged, different sizes or places (volume.hpp), a label below 0, no organ, slices larger than the canvas) is left out and listed in `faults` with file and reason; with
 // `strict` it is an input_error.
 #pragma once
 
@@ -37,7 +37,7 @@
 #include <c2f/core/errors.hpp>
 #include <c2f/core/random.hpp>
 #include <c2f/core/shapes.hpp>
-#include <c2f/data/io/folder.hpp>
+#include <c2f/data/io/names.hpp>
 #include <c2f/data/io/nifti.hpp>
 #include <c2f/data/volumes/slices.hpp>
 #include <c2f/data/volumes/volume.hpp>
@@ -132,7 +132,7 @@ class organ_slices {
 
 namespace detail {
 
-inline std::set<std::string> files_in(std::filesystem::path const& folder) {
+inline std::set<std::string> all_files_in(std::filesystem::path const& folder) {
   return names_in(folder, [](auto const& entry) {
     std::error_code ignored;
     return entry.is_regular_file(ignored);
@@ -145,9 +145,11 @@ inline organ_case read_case(std::filesystem::path const& image, std::filesystem:
   c.name                            = image.filename().string();
   c.intensities                     = read_nifti<float>(image);
   volume<std::int32_t> const labels = read_nifti<std::int32_t>(label);
-  if (labels.dims != c.intensities.dims)
-    throw input_error("'" + label.string() + "' has " + dims_text(labels.dims) + " voxels and its image " + dims_text(c.intensities.dims) +
-                      "; labels and image must be of one size");
+  check_same_place(labels, "'" + label.string() + "'", c.intensities, "its image");
+  auto const negative = std::find_if(labels.values.begin(), labels.values.end(), [](std::int32_t each) { return each < 0; });
+  if (negative != labels.values.end())
+    throw input_error("'" + label.string() + "' has the label " + std::to_string(*negative) +
+                      "; labels are 0, the background, or above, so write what it means into the volume");
   c.target     = volume<std::uint8_t>(labels.dims, labels.place);
   bool present = false;
   for (std::size_t i = 0; i < labels.values.size(); ++i) {
@@ -191,11 +193,10 @@ class organ {
 
   static loaded read(std::filesystem::path const& images, std::filesystem::path const& labels, organ_options const& options) {
     loaded all;
-    std::set<std::string> names = detail::files_in(images);
-    names.merge(detail::files_in(labels));
+    auto const pairs = detail::pairs_of(images, detail::all_files_in(images), labels, detail::all_files_in(labels), {".nii.gz", ".nii"});
     std::vector<organ_case> good;
-    for (std::string const& name : names) try {
-        good.push_back(detail::read_case(images / name, labels / name, options, Height, Width));
+    for (auto const& [image, label] : pairs) try {
+        good.push_back(detail::read_case(images / image, labels / label, options, Height, Width));
       } catch (input_error const& error) {
         if (options.strict) throw;
         all.faults.push_back(error.what());

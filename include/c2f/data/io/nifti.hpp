@@ -10,6 +10,11 @@
 // 3 dimensions (further ones must have size 1) in one file, of any integer or floating point type up to 64 bits, in either byte order.
 // Extensions are skipped and not written back. A file whose data is shorter or longer than its header declares is rejected.
 //
+// Fields of the header that are used must be finite, each by itself. Used are vox_offset, pixdim[1 ... 3], scl_slope, scl_inter, and srow_*
+// if sform_code is above 0, else quatern_*, qoffset_* and pixdim[0] if qform_code is. A scl_slope of 0, or NaN, which some programs write for
+// it, means no scaling, whatever scl_inter is; beside any other slope an intercept that is not finite is an error (also in nibabel): the
+// slope alone may be right, or not. Labels that miss a whole number by rounding are that number (data/numbers.hpp).
+//
 // Costs: a file is read and decompressed twice, once to count its bytes and once for its values, so memory is allocated only when the data
 // is known to be complete: the values and a buffer of 64 KiB. The values may take 1 GiB, or four times the file's size if that is more;
 // another limit: read_nifti<float>(path, most_bytes). At most 4 GiB are decompressed.
@@ -42,7 +47,9 @@
 #include <zlib.h>
 
 #include <c2f/core/errors.hpp>
+#include <c2f/data/numbers.hpp>
 #include <c2f/data/volumes/volume.hpp>
+#include <c2f/data/io/names.hpp>
 #include <c2f/data/io/whole_file.hpp>
 
 namespace c2f::data {
@@ -136,6 +143,11 @@ inline std::int64_t nifti_voxel_bytes(int datatype) {
   }
 }
 
+inline void check_finite(float value, std::string const& field, std::string const& name) {
+  if (!std::isfinite(value))
+    refuse_nifti(name, "its " + field + " is " + text_of(value), "its header is damaged, so correct the field, or get the file again");
+}
+
 /// Checks a header; throws if it is invalid or not supported.
 inline nifti_facts check_nifti(nifti_1_header header, std::string const& name) {
   static_assert(sizeof(nifti_1_header) == 348);
@@ -161,7 +173,7 @@ inline nifti_facts check_nifti(nifti_1_header header, std::string const& name) {
 
   // 2^31, so that the conversion to an integer cannot overflow; larger offsets are rejected below anyway.
   if (!(header.vox_offset >= nifti_first_byte && header.vox_offset < 0x1p31f) || header.vox_offset != std::floor(header.vox_offset))
-    refuse_nifti(name, "its values begin at byte " + std::to_string(header.vox_offset) + ", not at 352 or a whole number above", again);
+    refuse_nifti(name, "its values begin at byte " + text_of(header.vox_offset) + ", not at 352 or a whole number above", again);
   facts.first_byte = static_cast<std::int64_t>(header.vox_offset);
   if (facts.file_bytes() > nifti_largest)
     refuse_nifti(name, "its header declares " + std::to_string(facts.file_bytes()) + " bytes, more than 4294967296",
@@ -169,10 +181,14 @@ inline nifti_facts check_nifti(nifti_1_header header, std::string const& name) {
 
   for (int d = 1; d <= 3; ++d)
     if (!(header.pixdim[d] > 0) || !std::isfinite(header.pixdim[d]))
-      refuse_nifti(name, "the spacing of dimension " + std::to_string(d) + " is " + std::to_string(header.pixdim[d]), again);
-  // A slope of 0 means no scaling; so does one that is not finite, as some programs write.
-  if (header.scl_slope != 0 && std::isfinite(header.scl_slope) && std::isfinite(header.scl_inter))
+      refuse_nifti(name, "the spacing of dimension " + std::to_string(d) + " is " + text_of(header.pixdim[d]), again);
+  if (header.scl_slope != 0 && !std::isnan(header.scl_slope)) {
+    check_finite(header.scl_slope, "scl_slope", name);
+    if (!std::isfinite(header.scl_inter))
+      refuse_nifti(name, "its scl_inter is " + text_of(header.scl_inter) + " and its scl_slope " + text_of(header.scl_slope),
+                   "write 0 into scl_inter if nothing is to be added");
     facts.slope = header.scl_slope, facts.intercept = header.scl_inter;
+  }
   return facts;
 }
 
@@ -181,11 +197,20 @@ inline placement place_of(nifti_facts const& facts, std::string const& name) {
   placement place;
   place.spacing = {h.pixdim[1], h.pixdim[2], h.pixdim[3]};
   std::memcpy(place.header.data(), &h, sizeof h);
+  auto const check = [&](char const* field, float const* values, int count) {
+    for (int i = 0; i < count; ++i) check_finite(values[i], std::string(field) + '[' + std::to_string(i) + ']', name);
+  };
   if (h.sform_code > 0) {
+    check("srow_x", h.srow_x, 4), check("srow_y", h.srow_y, 4), check("srow_z", h.srow_z, 4);
     std::memcpy(place.affine[0].data(), h.srow_x, sizeof h.srow_x);
     std::memcpy(place.affine[1].data(), h.srow_y, sizeof h.srow_y);
     std::memcpy(place.affine[2].data(), h.srow_z, sizeof h.srow_z);
   } else if (h.qform_code > 0) {
+    for (auto const& [field, value] :
+         {std::pair{"quatern_b", h.quatern_b}, std::pair{"quatern_c", h.quatern_c}, std::pair{"quatern_d", h.quatern_d},
+          std::pair{"qoffset_x", h.qoffset_x}, std::pair{"qoffset_y", h.qoffset_y}, std::pair{"qoffset_z", h.qoffset_z},
+          std::pair{"pixdim[0]", h.pixdim[0]}})
+      check_finite(value, field, name);
     mat44 const m = nifti_quatern_to_mat44(h.quatern_b, h.quatern_c, h.quatern_d, h.qoffset_x, h.qoffset_y, h.qoffset_z, h.pixdim[1],
                                            h.pixdim[2], h.pixdim[3], h.pixdim[0]);
     for (std::size_t row = 0; row < 3; ++row) std::memcpy(place.affine[row].data(), m.m[row], sizeof m.m[row]);
@@ -194,7 +219,7 @@ inline placement place_of(nifti_facts const& facts, std::string const& name) {
   }
   for (auto const& row : place.affine)
     for (float const value : row)
-      if (!std::isfinite(value)) refuse_nifti(name, "its affine matrix is not finite", "its header is damaged, so get the file again");
+      if (!std::isfinite(value)) refuse_nifti(name, "its affine matrix is too large", "its header is damaged, so get the file again");
   return place;
 }
 
@@ -205,17 +230,29 @@ std::int64_t convert_from(unsigned char const* from, std::int64_t n, nifti_facts
     std::array<unsigned char, sizeof(Stored)> bytes;
     std::copy_n(from, sizeof(Stored), bytes.begin());
     if (facts.swapped) std::reverse(bytes.begin(), bytes.end());
-    double const value = facts.slope * static_cast<double>(std::bit_cast<Stored>(bytes)) + facts.intercept;
-    using limits       = std::numeric_limits<T>;
-    bool fits          = value >= double{limits::lowest()} && value <= double{limits::max()};  // false for NaN
-    if constexpr (std::integral<T>) fits = fits && value == std::floor(value);
+    double const stored = facts.slope * static_cast<double>(std::bit_cast<Stored>(bytes)) + facts.intercept;
+    using limits        = std::numeric_limits<T>;
+    auto const holds    = [](double each) { return each >= double{limits::lowest()} && each <= double{limits::max()}; };  // false for NaN
+    double value        = stored;
+    bool fits           = holds(value);
+    if constexpr (std::integral<T>)
+      if (!fits || static_cast<double>(static_cast<T>(value)) != value) {
+        value = without_rounding(stored);
+        fits  = holds(value) && value == std::floor(value);
+      }
     if (!fits) {
-      refused = value;
+      refused = stored;
       return i;
     }
     to[i] = static_cast<T>(value);
   }
   return n;
+}
+
+/// A voxel's value as a text; that of a float, unscaled, with a float's digits.
+inline std::string refused_text(double value, nifti_facts const& facts) {
+  bool const is_float = facts.header.datatype == DT_FLOAT32 && facts.slope == 1 && facts.intercept == 0;
+  return is_float ? text_of(static_cast<float>(value)) : text_of(value);
 }
 
 template <voxel T>
@@ -338,7 +375,7 @@ template <voxel T>
     if (good < n) {
       std::int64_t const x = done % facts.dims[0], y = done / facts.dims[0] % facts.dims[1], z = done / facts.dims[0] / facts.dims[1];
       throw input_error(file.name() + ", voxel (" + std::to_string(x) + ", " + std::to_string(y) + ", " + std::to_string(z) + ") is " +
-                        std::to_string(refused) +
+                        detail::refused_text(refused, facts) +
                         (std::same_as<T, float> ? ", which is not a finite intensity; correct the volume"
                                                 : ", which is not a label; pass a file of whole numbers that are not too large"));
     }
@@ -346,7 +383,7 @@ template <voxel T>
   return result;
 }
 
-/// Writes a volume, gzip-compressed if the name ends in .gz. The geometry (v.place) is kept bit for bit.
+/// Writes a volume, gzip-compressed if the name ends in .gz, in any case. The geometry (v.place) is kept bit for bit.
 template <voxel T>
 void write_nifti(std::filesystem::path const& path, volume<T> const& v) {
   for (std::int64_t const side : v.dims)
@@ -356,7 +393,7 @@ void write_nifti(std::filesystem::path const& path, volume<T> const& v) {
   std::array<char, 352> head{};  // the last four bytes, 0, mean that no extension follows
   std::memcpy(head.data(), &header, sizeof header);
 
-  detail::write_packed(path, path.extension() == ".gz", head, v.values.data(), v.values.size() * sizeof(T));
+  detail::write_packed(path, detail::has_ending(path.filename().string(), ".gz"), head, v.values.data(), v.values.size() * sizeof(T));
 }
 
 }  // namespace c2f::data

@@ -30,6 +30,7 @@
 #include <zip.h>
 
 #include <c2f/core/errors.hpp>
+#include <c2f/data/io/names.hpp>
 
 namespace c2f::data {
 
@@ -91,12 +92,7 @@ class zip_archive {
   // The largest size of an entry in bytes.
   [[nodiscard]] std::uint64_t most() const { return std::max(std::uint64_t{1} << 26, 4 * size_); }
   static bool is_control(char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }
-  // A file name for a message: at most `longest` characters, without control characters.
-  static std::string printable(std::string_view text) {
-    std::string word(text.substr(0, longest));
-    std::replace_if(word.begin(), word.end(), is_control, '?');
-    return word;
-  }
+  static std::string printable(std::string_view text) { return detail::printable(text, longest); }
   [[noreturn]] void damaged(std::string const& entry, std::string const& why) const {
     throw input_error("'" + name_ + "', entry '" + printable(entry) + "': " + why + "; download or pack the archive again");
   }

@@ -29,6 +29,7 @@
 
 #include <c2f/core/dims.hpp>
 #include <c2f/core/errors.hpp>
+#include <c2f/data/numbers.hpp>
 #include <c2f/data/volumes/volume.hpp>
 
 namespace c2f::data {
@@ -155,7 +156,7 @@ template <class T>
 [[nodiscard]] inline std::int64_t least_target_pixels(std::vector<std::int64_t> pixels, double keep = 0.98) {
   std::erase(pixels, 0);
   if (pixels.empty() || !(keep > 0 && keep <= 1))
-    throw input_error("of " + std::to_string(pixels.size()) + " slices that show the target the fraction " + std::to_string(keep) +
+    throw input_error("of " + std::to_string(pixels.size()) + " slices that show the target the fraction " + detail::text_of(keep) +
                       " cannot be kept; write a fraction above 0 and up to 1, and pass slices that show it");
   auto const kept = std::max(std::floor(static_cast<double>(pixels.size()) * keep), 1.0);
   auto const last = pixels.begin() + static_cast<std::ptrdiff_t>(kept) - 1;
