@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <new>
 #include <optional>
@@ -66,7 +67,27 @@ struct kept_files::files {
   explicit files(options const& chosen)
       : folder(chosen.out),
         checkpoints(chosen.out / "checkpoints", {.every = chosen.checkpoint_every, .resume = chosen.resume, .warn = say}) {}
+  files(files const&)            = delete;
+  files& operator=(files const&) = delete;
+  ~files() {
+    if (stepped) return;
+    log.reset();
+    for (auto const& path : created) std::remove(path.c_str());  // a file, or a folder that is empty
+  }
+  /// Creates the folder, and remembers what did not exist before.
+  void prepare() {
+    std::error_code failed;
+    auto const is_new = [&](std::filesystem::path const& path) { return !std::filesystem::exists(path, failed); };
+    for (char const* name : {"log.jsonl", "checkpoints"})
+      if (is_new(folder / name)) created.push_back(folder / name);
+    for (auto each = std::filesystem::absolute(folder, failed); is_new(each); each = each.parent_path())
+      if (each.has_filename()) created.push_back(each);
+    prepare_folder(folder);
+  }
+
   std::filesystem::path folder;
+  std::vector<std::filesystem::path> created;  // the inner ones first
+  bool stepped = false;
   c2f::checkpoints checkpoints;
   std::optional<c2f::print::json_lines> log;  // from on_start on
 };
@@ -76,14 +97,16 @@ kept_files::kept_files(options const& chosen) {
 kept_files::~kept_files() = default;
 bool kept_files::restore(c2f::training_state& state) {
   if (!files_) return false;
-  prepare_folder(files_->folder);
+  files_->prepare();
   bool const restored = files_->checkpoints.restore(state);
   if (restored) say("resuming from " + files_->checkpoints.restored().string());
   return restored;
 }
 bool kept_files::keeps_step(c2f::progress const& now) const { return files_ && files_->checkpoints.keeps_step(now); }
 void kept_files::keep(c2f::training_state const& state, c2f::moment when) {
-  if (files_) files_->checkpoints.keep(state, when);
+  if (!files_) return;
+  files_->stepped = true;
+  files_->checkpoints.keep(state, when);
 }
 void kept_files::on_start(c2f::training_start const& start) {
   if (files_) files_->log.emplace(files_->folder / "log.jsonl").on_start(start);
@@ -264,6 +287,17 @@ void write_curve(std::filesystem::path const& folder, std::string const& title, 
     curve.lines.push_back(std::move(line));
   }
   curve.draw().write_png(folder / "curve.png");
+}
+
+void check_scores(c2f::training_report const& report) {
+  if (report.stopped || report.epochs.empty()) return;
+  auto const& scores = report.epochs.back().scores;
+  bool const nothing =
+      std::ranges::all_of(scores, [](auto const& stage) { return !stage.values.empty() && std::isnan(stage.values.front().second); });
+  if (!scores.empty() && nothing)
+    throw c2f::not_finite("the " + scores.front().values.front().first +
+                          " of the last epoch is not a number: the training diverged, or the test samples have nothing to score; lower the "
+                          "learning rate, or look at the data");
 }
 
 void print_report(c2f::training_report const& report) {

@@ -76,7 +76,8 @@ void say(std::string const& line);
 nlohmann::ordered_json json_of_word(std::string const& word);
 
 /// The observer that writes log.jsonl and checkpoints/ to --out during a training, and restores the newest checkpoint with --resume. Nothing
-/// is written before fit has accepted model and data. Without --out it does nothing.
+/// is written before fit has accepted model and data, and if the training ends before its first step, as with data that cannot be read, what
+/// was created is removed. Without --out it does nothing.
 class kept_files {
  public:
   explicit kept_files(options const& chosen);
@@ -107,6 +108,9 @@ void write_curve(std::filesystem::path const& folder, std::string const& title, 
 
 /// Prints the end of a training to stdout: its last epoch, whether it was stopped, and the samples that could not be read.
 void print_report(c2f::training_report const& report);
+
+/// c2f::not_finite if the primary metrics of all stages in the last epoch are no numbers, as after a training that diverged.
+void check_scores(c2f::training_report const& report);
 
 /// Runs a program's body and returns the exit code: 0; 2 for an input_error, 1 for any other exception or a result that could not be
 /// printed, after one line on stderr.

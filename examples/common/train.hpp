@@ -34,6 +34,7 @@ c2f::training_report train(c2f::stack<Task>& model, Data const& data, options co
   if (!chosen.out.empty()) write_summary(chosen.out, chosen, report);
   print_report(report);
   if (!chosen.out.empty()) write_curve(chosen.out, title, report);
+  check_scores(report);
   c2f::move_to(model, at::kCPU);  // where test pictures are evaluated
   return report;
 }

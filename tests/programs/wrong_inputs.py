@@ -145,7 +145,7 @@ CASES = [
     ("20_boxes", "--data {}/organ --classes cat --out OUT", 2, "organ"),
     ("20_boxes", "--data {}/voc --out OUT", 2, "--classes"),
     ("20_boxes", "--data {}/voc --classes cat,dog --out OUT", 2, "--classes names 2"),
-    ("20_boxes", "--data {}/voc --classes dog --out OUT", 2, "dog"),
+    ("20_boxes", "--data {}/voc --classes dog --out OUT", 2, "leave out"),
     ("20_boxes", "--data {}/voc --classes cat,cat,dog --out OUT", 2, "cat"),
     ("20_boxes", VOC + " --out OUT", 2, ".jpg"),
     ("20_boxes", VOC + " --strict --out OUT", 2, ".jpg"),
@@ -159,7 +159,7 @@ CASES = [
     ("20_boxes", "--data scenes --backbone resnet18 --out OUT", 2, "--backbone has no effect"),
     ("20_boxes", "--data scenes --images 1 --out OUT", 2, "--images"),
     ("20_boxes", "--data scenes --images 8 --limit 9 --out OUT", 2, "take 9"),
-    ("20_boxes", "--data scenes --images 8 --epochs 1 --learning-rate 1000 --clip 0 --batch 4 --accumulate 1", None, ""),
+    ("20_boxes", "--data scenes --images 8 --epochs 1 --learning-rate 1000 --batch 4", 1, "not a number"),
     ("21_parsing", "--data {}/voc --out OUT", 2, "--data"),
     ("21_parsing", "--images 11 --out OUT", 2, "--images"),
     ("21_parsing", "--images 12 --limit 13 --out OUT", 2, "take 13"),
@@ -213,11 +213,11 @@ def check(case, programs, top):
     said = ran.stderr.decode("utf-8", "surrogateescape")
     lines = [line for line in said.split("\n") if line]
     wrong = []
-    if ran.returncode != code and not (code is None and ran.returncode in (0, 1)):
+    if ran.returncode != code:
         wrong.append(f"exit code {ran.returncode}, expected {code}")
-    if code is not None and not lines:
+    if not lines:
         wrong.append("no sentence")
-    if code is not None and lines and part not in lines[-1]:
+    if lines and part not in lines[-1]:
         wrong.append(f"the sentence does not have '{part}'")
     if re.search(r"[\x00-\x09\x0b-\x1f\x7f]", said):
         wrong.append("control characters")

@@ -162,6 +162,19 @@ TEST_CASE("input that is refused leaves no file and no folder") {
   few.limit = 21;
   REQUIRE(train({}, few, &says) == 2);
   REQUIRE(says == "cannot take 21 samples of tiny, which has 20; ask for 1 to 20\n");
+  classes_data unreadable;  // found at the first step
+  for (std::int64_t id = 0; id < 20; ++id) unreadable.train.unread.insert(id);
+  REQUIRE(train(unreadable, options(out), &says) == 2);
+  REQUIRE(says.ends_with(".jpg' is not a whole JPEG\n"));
+  REQUIRE_FALSE(fs::exists(dir.path / "a"));
+  fs::create_directories(dir.path / "there" / "other");  // a folder from before is kept with what is in it
+  REQUIRE(train(unreadable, options(dir.path / "there"), &says) == 2);
+  REQUIRE(std::distance(fs::directory_iterator(dir.path / "there"), fs::directory_iterator{}) == 1);
+  REQUIRE(train({}, options(dir.path / "good")) == 0);
+  auto const kept = tests::contents(dir.path / "good" / "log.jsonl");
+  REQUIRE(train({}, options(dir.path / "good")) == 2);  // has checkpoints
+  REQUIRE(tests::contents(dir.path / "good" / "log.jsonl") == kept);
+  REQUIRE(fs::exists(dir.path / "good" / "checkpoints" / "epoch-00002-step-0000000"));
   program::check_folder(out);
   program::check_folder("");
   REQUIRE_FALSE(fs::exists(dir.path / "a"));
@@ -196,6 +209,21 @@ TEST_CASE("a training that did nothing fails, and so does its resumption") {
     REQUIRE(train(nothing, chosen) == 1);
     REQUIRE_FALSE(fs::exists(chosen.out / "summary.json"));
   }
+}
+
+TEST_CASE("a training whose last scores are no numbers fails") {
+  double const nan = std::numeric_limits<double>::quiet_NaN();
+  auto const why   = [](std::vector<c2f::stage_score> scores, bool stopped = false) {
+    c2f::training_report report;
+    report.epochs.emplace_back().scores = std::move(scores);
+    report.stopped                      = stopped;
+    return tests::refusal<c2f::not_finite>([&] { program::check_scores(report); });
+  };
+  REQUIRE(tests::has(why({{"coarse", {{"iou", nan}}}, {"fine", {{"iou", nan}, {"acc", 1}}}}), "the iou of the last epoch is not a number"));
+  REQUIRE(why({{"coarse", {{"iou", .5}}}, {"fine", {{"iou", nan}}}}).empty());
+  REQUIRE(why({{"coarse", {{"iou", 0}, {"acc", nan}}}}).empty());
+  REQUIRE(why({{"coarse", {{"iou", nan}}}}, true).empty());
+  REQUIRE(why({}).empty());
 }
 
 TEST_CASE("errors are one printable sentence, with an exit code") {
