@@ -130,7 +130,10 @@ std::array<std::vector<box>, 2> predict_boxes(c2f::stack<Task> const& model, dat
       if (!raw.defined()) continue;
       scores[whose].add(raw, batch.truth);
       at::Tensor const predicted = kind::predict(raw).mul(side).to(at::kDouble).contiguous();
-      auto const* const numbers  = predicted.const_data_ptr<double>();
+      if (!predicted.isfinite().all().item<bool>())
+        throw c2f::not_finite(std::string("the boxes of the ") + box_names[whose] +
+                              " network are not finite: the training diverged; lower --learning-rate");
+      auto const* const numbers = predicted.const_data_ptr<double>();
       for (std::size_t i = 0; i < batch.ids.size(); ++i) {
         double const* const b = numbers + 4 * (static_cast<std::int64_t>(i) * classes + data.test.label(batch.ids[i]));
         boxes[whose].push_back(box::around(b[0], b[1], b[2], b[3]));

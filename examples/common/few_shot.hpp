@@ -139,8 +139,10 @@ inline void report_episodes(accuracies const& seen, options const& chosen, bool 
   write_json(chosen.out / "few_shot.json", json);
 }
 
-/// The fraction of queries that are classified correctly.
+/// The fraction of queries that are classified correctly; c2f::not_finite for logits that are not finite, of which argmax would be a class.
 inline double accuracy(at::Tensor const& logits, std::vector<std::int64_t> const& labels) {
+  if (!logits.isfinite().all().item<bool>())
+    throw c2f::not_finite("the logits of an episode are not finite: its training diverged; lower --tune-learning-rate");
   at::Tensor const predictions = logits.argmax(1).to(at::kCPU, at::kLong).contiguous();
   std::int64_t const* each     = predictions.const_data_ptr<std::int64_t>();
   std::int64_t correct         = 0;
