@@ -142,9 +142,8 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
   options chosen = defaults;
   CLI::App app{what};
   app.footer(
-      "Exit code: 0, also if Ctrl-C or SIGTERM stopped the program after a step (\"stopped\" in summary.json); 1 for a training that "
-      "failed; "
-      "2 for options or data that are refused. A second signal, more than a second later, ends the program at once.");
+      "Exit code: 0 done, or stopped after a step by Ctrl-C or SIGTERM (\"stopped\" in summary.json); 1 a training that failed;\n"
+      "2 options or data that are refused. A second signal, more than a second after the first, ends the program at once.");
   app.option_defaults()->always_capture_default();
   app.add_option("--data", chosen.data, "Folder of the data set")->required()->type_name("DIR");
   app.add_option("--variant", chosen.variant, "How the fine network is trained")->check(CLI::IsMember(variants));
