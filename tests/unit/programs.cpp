@@ -19,7 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Samples with pictures; `unread` cannot be read, and the pictures of `unseen` cannot.
+/// Samples with pictures; `unread` cannot be read, for a reason with a control character and half a letter, and the pictures of `unseen`
+/// cannot.
 template <class Kind, std::int64_t Side>
 struct pictured : tiny::samples<Kind, Side> {
   std::set<std::int64_t> unread{}, unseen{};
@@ -29,7 +30,7 @@ struct pictured : tiny::samples<Kind, Side> {
       throw c2f::input_error(
           "'pic\x1b"
           "ture " +
-          std::to_string(id) + ".jpg' is not a whole JPEG");
+          std::to_string(id) + ".jpg' \xe6\x97 is not a whole JPEG");
     tiny::samples<Kind, Side>::read(17 * id, augment, pixels, truth);  // those all can be read
     *pixels += static_cast<float>(broken);
   }
@@ -140,14 +141,14 @@ TEST_CASE("an unreadable test sample is named in the summary of a training that 
   REQUIRE(train(data, options(dir.path / "out")) == 0);
   auto const found = summary(dir.path / "out");
   REQUIRE(found.at("faulty").at("samples") == 1);
-  REQUIRE(found.at("faulty").at("reasons").at(0) == "'pic\x1bture 3.jpg' is not a whole JPEG");
+  REQUIRE(found.at("faulty").at("reasons").at(0) == "'pic\x1bture 3.jpg' \\xe6\\x97 is not a whole JPEG");
   REQUIRE(found.at("options").at("data") == "stra\\xdfe");
   REQUIRE(fs::exists(dir.path / "out" / "curve.png"));
   auto strict   = options(dir.path / "strict");
   strict.strict = true;
   std::string says;
   REQUIRE(train(data, strict, &says) == 2);
-  REQUIRE(says.ends_with("'pic\\x1bture 3.jpg' is not a whole JPEG\n"));
+  REQUIRE(says.ends_with("'pic\\x1bture 3.jpg' \\xe6\\x97 is not a whole JPEG\n"));
 }
 
 TEST_CASE("input that is refused leaves no file and no folder") {
@@ -165,7 +166,7 @@ TEST_CASE("input that is refused leaves no file and no folder") {
   classes_data unreadable;  // found at the first step
   for (std::int64_t id = 0; id < 20; ++id) unreadable.train.unread.insert(id);
   REQUIRE(train(unreadable, options(out), &says) == 2);
-  REQUIRE(says.ends_with(".jpg' is not a whole JPEG\n"));
+  REQUIRE(says.ends_with(".jpg' \\xe6\\x97 is not a whole JPEG\n"));
   REQUIRE_FALSE(fs::exists(dir.path / "a"));
   fs::create_directories(dir.path / "there" / "other");  // a folder from before is kept with what is in it
   REQUIRE(train(unreadable, options(dir.path / "there"), &says) == 2);
