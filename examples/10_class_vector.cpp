@@ -32,7 +32,7 @@ int main(int argc, char** argv) {
       argc, argv, "Trains a coarse-to-fine ResNet on CIFAR-100 and scores both networks on its test images.", tasks::names, {},
       [&](CLI::App& app) { app.add_option("--depth", depth, "Depth of the ResNet")->check(CLI::IsMember({8, 20, 56, 110})); });
   return program::run([&] {
-    if (!chosen.out.empty()) program::prepare_folder(chosen.out);
+    program::check(chosen);
     switch (depth) {
       case 8:
         return train<8>(chosen);

@@ -46,8 +46,9 @@ template <class Model, std::int64_t Classes, int Side = Model::side, class Data>
 void train(program::options const& chosen, Data const& whole, std::string const& name) {
   tasks::variants<localisation<Model, Classes, Side>>::with(chosen.variant, [&]<class Task>(c2f::chosen<Task>) {
     c2f::stack<Task> model(chosen.seed);
-    program::train(model, program::limited(whole, chosen), chosen, name + ", " + chosen.variant);
-    if (!chosen.out.empty()) program::write_box_sheet(model, whole.test, name + ", " + chosen.variant, chosen.out / "boxes.png");
+    auto const report = program::train(model, program::limited(whole, chosen), chosen, name + ", " + chosen.variant);
+    if (!chosen.out.empty() && !report.stopped)
+      program::write_box_sheet(model, whole.test, name + ", " + chosen.variant, chosen.out / "boxes.png");
   });
 }
 
@@ -68,7 +69,7 @@ void train_on_files(program::options const& chosen, arguments const& more) {
   std::fprintf(stderr, "%ld training pictures, %ld test pictures; %ld left out by --objects and --classes\n",
                static_cast<long>(data.train.size()), static_cast<long>(data.test.size()),
                static_cast<long>(data.train.dropped() + data.test.dropped()));
-  train<Model, Classes>(chosen, data, chosen.data.filename().string());
+  train<Model, Classes>(chosen, data, std::filesystem::absolute(chosen.data / ".").lexically_normal().parent_path().filename().string());
 }
 
 template <class Model>
@@ -104,11 +105,15 @@ int main(int argc, char** argv) {
         app.add_option("--images", more.images, "Training scenes; half as many test scenes")->check(CLI::Range(2, 1'000'000));
       });
   return program::run([&] {
-    if (!chosen.out.empty()) program::prepare_folder(chosen.out);
+    program::check(chosen);
     if (chosen.data == "scenes") {
+      program::refuse_typed(chosen, {"--backbone", "--classes", "--class-from", "--objects", "--train-set", "--test-set"},
+                            "with --data scenes");
       c2f::data::scenes<64, 3> const data{{.train = more.images, .test = more.images / 2}};
       return train<small, 3, 64>(chosen, data, "scenes");
     }
+    program::refuse_typed(chosen, {"--images"}, "without --data scenes");
+    if (more.class_from == "any") program::refuse_typed(chosen, {"--classes"}, "with --class-from any");
     if (more.backbone == "small") return train_with<small>(chosen, more);
     if (more.backbone == "resnet18") return train_with<resnet18>(chosen, more);
     return train_with<resnet50>(chosen, more);

@@ -24,6 +24,7 @@
 #include <nlohmann/json.hpp>
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <optional>
@@ -84,6 +85,9 @@ part_finder train_parts(data_set const& data, std::int64_t epochs, program::opti
       optimizer.step(.5 * (1 - step / steps));  // linear decay to zero
       ++step, sum += loss.item<double>();
     }
+    if (!std::isfinite(sum))
+      throw c2f::not_finite("the loss of the part detector is not finite in epoch " + std::to_string(epoch + 1) +
+                            ", so its parts would be random; choose another --seed");
     std::fprintf(stderr, "parts: epoch %ld/%ld, loss %.4f\n", static_cast<long>(epoch + 1), static_cast<long>(epochs),
                  sum / static_cast<double>(loader.batches()));
   }
@@ -126,7 +130,10 @@ std::array<std::vector<box>, 2> predict_boxes(c2f::stack<Task> const& model, dat
       if (!raw.defined()) continue;
       scores[whose].add(raw, batch.truth);
       at::Tensor const predicted = kind::predict(raw).mul(side).to(at::kDouble).contiguous();
-      auto const* const numbers  = predicted.const_data_ptr<double>();
+      if (!predicted.isfinite().all().item<bool>())
+        throw c2f::not_finite(std::string("the boxes of the ") + box_names[whose] +
+                              " network are not finite: the training diverged; lower --learning-rate");
+      auto const* const numbers = predicted.const_data_ptr<double>();
       for (std::size_t i = 0; i < batch.ids.size(); ++i) {
         double const* const b = numbers + 4 * (static_cast<std::int64_t>(i) * classes + data.test.label(batch.ids[i]));
         boxes[whose].push_back(box::around(b[0], b[1], b[2], b[3]));
@@ -199,7 +206,7 @@ void write_json(std::array<level_result, levels> const& results, program::option
       if (r.map[whose]) row["map"][box_names[whose]] = *r.map[whose];
     }
   }
-  program::write_whole(chosen.out / "parsing.json", all.dump(2) + '\n');
+  program::write_json(chosen.out / "parsing.json", all);
 }
 
 }  // namespace
@@ -218,13 +225,13 @@ int main(int argc, char** argv) {
             ->check(CLI::Range(12, 1'000'000));
       });
   return program::run([&] {
-    if (!chosen.out.empty()) program::prepare_folder(chosen.out);
+    program::check(chosen);
     auto const scenes = [&](int train, int level) { return data_set{{.train = train, .test = images / 4, .occlusion = level}}; };
     auto const data   = scenes(images, 0);
-    auto const finder = train_parts(data, part_epochs, chosen);
     tasks::variants<localisation>::with(chosen.variant, [&]<class Task>(c2f::chosen<Task>) {
       c2f::stack<Task> model(chosen.seed);
-      program::train(model, program::limited(data, chosen), chosen, "scenes, " + chosen.variant);
+      if (program::train(model, program::limited(data, chosen), chosen, "scenes, " + chosen.variant).stopped) return;
+      auto const finder = train_parts(data, part_epochs, chosen);
       at::NoGradGuard const no_gradients;
       std::array<level_result, levels> results;
       for (int level = 0; level < levels; ++level)

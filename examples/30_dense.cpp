@@ -29,8 +29,8 @@ void train(program::options const& chosen) {
   streets const whole(chosen.data);
   tasks::variants<Base>::with(chosen.variant, [&]<class Task>(c2f::chosen<Task>) {
     c2f::stack<Task> model(chosen.seed);
-    program::train(model, program::limited(whole, chosen), chosen, "CamVid, " + chosen.variant);
-    if (!chosen.out.empty())
+    auto const report = program::train(model, program::limited(whole, chosen), chosen, "CamVid, " + chosen.variant);
+    if (!chosen.out.empty() && !report.stopped)
       program::write_mask_sheet(model, whole.test, "CamVid, " + chosen.variant + "; truth in green outline", chosen.out / "masks.png",
                                 {.colours = c2f::data::camvid_colours, .bare = 11}, 1, 6);
   });
@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
             ->check(CLI::IsMember({"small", "resnet18"}));
       });
   return program::run([&] {
-    if (!chosen.out.empty()) program::prepare_folder(chosen.out);
+    program::check(chosen);
     if (backbone == "small") return train<with_small>(chosen);
     return train<with_resnet18>(chosen);
   });

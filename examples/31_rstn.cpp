@@ -11,6 +11,7 @@
 #include "common/tasks.hpp"
 #include "common/train.hpp"
 
+#include <c2f/core/text.hpp>
 #include <c2f/data/datasets/organ_slices.hpp>
 #include <c2f/data/draw/overlay.hpp>
 #include <c2f/data/io/output_names.hpp>
@@ -111,10 +112,12 @@ std::size_t most_rounds(std::vector<evaluated_case> const& all) {
   return most;
 }
 
-void write_json(std::vector<evaluated_case> const& all, program::options const& chosen, double seconds) {
+void write_json(std::vector<evaluated_case> const& all, std::vector<std::string> const& left_out, program::options const& chosen,
+                double seconds) {
   nlohmann::ordered_json json;
   for (auto const& [name, value] : chosen.given) json["options"][name] = program::json_of_word(value);
   json["train_seconds"] = seconds;
+  json["left_out"]      = left_out;
   auto const put        = [](mean_deviation const& f) { return nlohmann::ordered_json{{"mean", f.mean}, {"deviation", f.deviation}}; };
   json["coarse"]        = put(dsc_after(all, 0));
   json["final"]         = put(dsc_after(all, most_rounds(all)));
@@ -125,7 +128,7 @@ void write_json(std::vector<evaluated_case> const& all, program::options const& 
     for (auto const& score : each.scores)
       row["answers"].push_back({{"dsc", score.dsc()}, {"inter", score.inter}, {"pred", score.pred}, {"truth", score.truth}});
   }
-  program::write_whole(chosen.out / "rstn.json", json.dump(2) + '\n');
+  program::write_json(chosen.out / "rstn.json", json);
 }
 
 /// One row a test volume: its slice across z with the most organ pixels, without a mask, with the coarse mask and with that of each round;
@@ -155,7 +158,8 @@ void write_sheet(std::vector<evaluated_case> const& all, std::int64_t shown, std
       c2f::data::overlay(page, grey, h, w, mask, truth, {.x = x, .y = y, .zoom = zoom});
       page.text(x, y + zoom * h + 4, text, {40, 40, 40}, 1);
     };
-    show(0, {}, each.given->name.substr(0, each.given->name.find('.')));
+    std::string const& name = each.given->name;
+    show(0, {}, c2f::text::printable(name.substr(0, name.find('.')), static_cast<std::size_t>(step_x / c2f::data::font::advance)));
     for (std::size_t i = 0; i < each.masks.size(); ++i) {
       char text[48];
       std::snprintf(text, sizeof text, "%s %.3f", i == 0 ? "coarse" : ("round " + std::to_string(i)).c_str(), each.scores[i].dsc());
@@ -183,21 +187,22 @@ void predict(std::array<Stack, 3> const& views, std::filesystem::path const& fil
   auto const [low, high] = window.empty() ? c2f::data::percentiles(scan, 0.5, 99.5) : std::array<float, 2>{window[0], window[1]};
   auto const prediction  = c2f::data::predict_volume(views, c2f::data::windowed(std::move(scan), low, high), canvas);
   auto const& mask       = prediction.masks.back();
-  std::printf("%s: %ld of %ld voxels after %zu rounds\n", file.filename().c_str(),
+  std::printf("%s: %ld of %ld voxels after %zu rounds\n", c2f::text::printable(file.filename().string()).c_str(),
               static_cast<long>(mask.size() - std::count(mask.values.begin(), mask.values.end(), 0)), static_cast<long>(mask.size()),
               prediction.agreements.size());
   if (!output.empty()) c2f::data::write_nifti(output, mask);
 }
 
 template <class Task>
-void train_and_evaluate(program::options const& chosen, arguments const& more, slices const& train, slices const& test) {
+void train_and_evaluate(program::options const& chosen, arguments const& more, slices const& train, slices const& test,
+                        std::vector<std::string> const& left_out) {
   std::array<c2f::stack<Task>, 3> views{c2f::stack<Task>(chosen.seed), c2f::stack<Task>(chosen.seed), c2f::stack<Task>(chosen.seed)};
   auto const recipe =
       program::recipe_of(chosen).no_milestones().milestone(90.0 / 120, 0.5).milestone(100.0 / 120, 0.5).milestone(110.0 / 120, 0.5);
   double seconds = 0;
   for (int axis = 0; axis < 3; ++axis) {
     program::options view = chosen;
-    if (!chosen.out.empty()) program::prepare_folder(view.out /= std::string(1, "xyz"[axis]));
+    if (!chosen.out.empty()) view.out /= std::string(1, "xyz"[axis]);
     auto const report = program::train(views[static_cast<std::size_t>(axis)], seen_along(train, test, axis, chosen.limit), view,
                                        chosen.variant + ", slices across " + "xyz"[axis], recipe);
     for (auto const& epoch : report.epochs) seconds += epoch.train_seconds;
@@ -206,11 +211,18 @@ void train_and_evaluate(program::options const& chosen, arguments const& more, s
   auto const cases = evaluate(views, test);
   print_table(cases);
   if (!chosen.out.empty()) {
-    write_json(cases, chosen, seconds);
+    write_json(cases, left_out, chosen, seconds);
     write_sheet(cases, more.shown, "RSTN, " + chosen.variant, chosen.out / "rstn.png");
   }
   for (std::size_t i = 0; i < more.predict.size(); ++i)
     predict(views, more.predict[i], more.outputs.empty() ? std::filesystem::path() : more.outputs[i], more.window);
+}
+
+/// Refuses what would fail after hours of training: a window that holds nothing, and volumes that cannot be read.
+void check_predictions(arguments const& more) {
+  if (!more.window.empty() && !(std::isfinite(more.window[0]) && std::isfinite(more.window[1]) && more.window[0] < more.window[1]))
+    throw c2f::input_error("--window's low end must be below its high end, and both finite; write two numbers such as -100,240");
+  for (auto const& file : more.predict) static_cast<void>(c2f::data::read_nifti<float>(file));
 }
 
 /// --data, or the subfolder of it, that has images and labels.
@@ -245,17 +257,19 @@ int main(int argc, char** argv) {
         app.add_option("--window", more.window,
                        "Their intensities that are mapped to 0 and 1, e.g. -100,240; default: percentiles .5 and 99.5")
             ->delimiter(',')
-            ->expected(2);
+            ->expected(2)
+            ->needs("--predict");
       });
   return program::run([&] {
-    if (!more.window.empty() && !(more.window[0] < more.window[1])) throw c2f::input_error("--window's low end must be below its high end");
+    check_predictions(more);
     if (!chosen.out.empty()) more.outputs = c2f::data::output_names(more.predict, chosen.out, "organ_");
-    if (!chosen.out.empty()) program::prepare_folder(chosen.out);
+    program::check(chosen);
     auto const folder = folder_of_pairs(chosen.data);
     c2f::data::organ<side, side> const data(folder / "images", folder / "labels",
                                             {.label = static_cast<std::int32_t>(more.label), .strict = chosen.strict});
-    for (auto const& fault : data.faults) std::fprintf(stderr, "left out: %s\n", fault.c_str());
+    for (auto const& fault : data.faults) program::say("left out: " + fault);
     auto const train = first_cases(data.train, more.volumes, "--volumes"), test = first_cases(data.test, more.tests, "--tests");
-    variants::with(chosen.variant, [&]<class Task>(c2f::chosen<Task>) { train_and_evaluate<Task>(chosen, more, train, test); });
+    variants::with(chosen.variant,
+                   [&]<class Task>(c2f::chosen<Task>) { train_and_evaluate<Task>(chosen, more, train, test, data.faults); });
   });
 }

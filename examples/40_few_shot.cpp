@@ -69,19 +69,20 @@ void evaluate(Problems const& problems, arguments const& more, program::options 
     seen["coarse"].push_back(program::accuracy(both.coarse, problem.query_labels));
     if (both.fine.defined()) seen["fine"].push_back(program::accuracy(both.fine, problem.query_labels));
   }
-  program::report_episodes(seen, chosen);
+  program::report_episodes(seen, chosen, on_ctrl_c.stop());
 }
 
 template <class Set>
 void run(arguments more, program::options const& chosen) {
   auto const data = Set::open(chosen.data);
   if constexpr (requires { data.runs; }) {
+    program::refuse_typed(chosen, {"--way", "--shot", "--queries", "--episodes"}, "with --set omniglot_runs, whose runs are given");
     more.way = 20, more.shot = 1;
     more.episodes = static_cast<std::int64_t>(data.runs.size());
   }
   program::problems const problems(data, {more.way, more.shot, more.queries, chosen.seed});
   if (more.network.empty()) more.network = chosen.out / "base.safetensors";
-  program::base_network<base_classes<Set>>(data.base, chosen, more.network);
+  if (!program::base_network<base_classes<Set>>(data.base, chosen, more.network)) return;
   auto const with_way = [&]<std::int64_t Way> {
     variants<novel_classes<typename Set::image, Way>>::with(chosen.variant,
                                                             [&]<class Task>(c2f::chosen<Task>) { evaluate<Task>(problems, more, chosen); });
@@ -112,10 +113,10 @@ int main(int argc, char** argv) {
         app.add_option("--episodes", more.episodes, "Number of episodes")->check(CLI::Range(1, 1'000'000));
         app.add_option("--tune-epochs", more.epochs, "Passes over the support of an episode")->check(CLI::Range(1, 1'000'000));
         app.add_option("--tune-batch", more.batch, "Samples a step of fine-tuning")->check(CLI::Range(1, 1'000'000));
-        app.add_option("--tune-learning-rate", more.learning_rate, "Learning rate of fine-tuning")->check(CLI::Range(1e-9, 1e3));
+        app.add_option("--tune-learning-rate", more.learning_rate, "Learning rate of fine-tuning")->check(program::in_range(1e-9, 1e3));
       });
   return program::run([&] {
-    program::prepare_folder(chosen.out);
+    program::check(chosen);
     if (more.set == "omniglot") return run<program::omniglot_set>(more, chosen);
     if (more.set == "omniglot_runs") return run<program::omniglot_runs_set>(more, chosen);
     if (more.set == "cifar_fs") return run<program::cifar_fs_set>(more, chosen);

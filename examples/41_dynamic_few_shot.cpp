@@ -54,29 +54,33 @@ struct generator_log {
 };
 
 /// Trains the generators of `model` on episodes of base classes. A fiftieth of each class is held out, as from the training of the network.
+/// False if it was stopped by a signal.
 template <class Task, class Split>
-void train_generators(few::episodic<Task>& model, Split const& base, arguments const& more, program::options const& chosen) {
+bool train_generators(few::episodic<Task>& model, Split const& base, arguments const& more, program::options const& chosen) {
   auto const held =
       c2f::data::hold_out(base, std::max<std::int64_t>(1, base.size() / static_cast<std::int64_t>(base.classes().size()) / 50));
   auto const data = few::episodes_for(model, held.train, held.test, more.tune_episodes);
-  c2f::fit(model, data,
-           program::machine_of(chosen)
-               .epochs(more.tune_epochs)
-               .batch(data.train.rows())
-               .learning_rate(more.learning_rate)
-               .weight_decay(chosen.weight_decay)
-               .nesterov(true)
-               .milestone(1.0 / 3, 0.06)
-               .milestone(2.0 / 3, 0.2),
-           generator_log{});
+  c2f::interrupt on_ctrl_c;
+  return !c2f::fit(model, data,
+                   program::machine_of(chosen)
+                       .epochs(more.tune_epochs)
+                       .batch(data.train.rows())
+                       .learning_rate(more.learning_rate)
+                       .weight_decay(chosen.weight_decay)
+                       .nesterov(true)
+                       .milestone(1.0 / 3, 0.06)
+                       .milestone(2.0 / 3, 0.2),
+                   generator_log{}, on_ctrl_c)
+              .stopped;
 }
 
 template <class Set, class Task, class Problems>
 void evaluate(c2f::stack<Task>& model, Problems const& problems, arguments const& more, program::options const& chosen) {
   at::NoGradGuard const no_gradients;
   at::Device const device = program::machine_of(chosen).device();
+  c2f::interrupt on_ctrl_c;
   program::accuracies seen;
-  for (std::int64_t number = 0; number < more.episodes; ++number) {
+  for (std::int64_t number = 0; number < more.episodes && !on_ctrl_c.stop(); ++number) {
     auto const problem = problems.at(number);
     c2f::pass shown;
     few::adapt(model, problem.support.to(device), at::tensor(problem.support_labels).to(device), shown);
@@ -88,7 +92,7 @@ void evaluate(c2f::stack<Task>& model, Problems const& problems, arguments const
     score_both("coarse", both.coarse);
     if (both.fine.defined()) score_both("fine", both.fine);
   }
-  program::report_episodes(seen, chosen);
+  program::report_episodes(seen, chosen, on_ctrl_c.stop());
 }
 
 template <class Set>
@@ -97,13 +101,16 @@ void run(arguments more, program::options const& chosen) {
   program::problems const problems(data, {way, more.shot, more.queries, chosen.seed});
   if (more.network.empty()) more.network = chosen.out / "base.safetensors";
   few::with_room<way, decltype(data.base)> const base(data.base);
-  variants<base_classes<Set>>::with(chosen.variant,
-                                    [&]<class Task>(c2f::chosen<Task>) { program::base_network<Task>(base, chosen, more.network); });
+  bool trained = false;
+  variants<base_classes<Set>>::with(
+      chosen.variant, [&]<class Task>(c2f::chosen<Task>) { trained = program::base_network<Task>(base, chosen, more.network); });
+  if (!trained) return;
   auto const grow = [&]<class Generator> {
     variants<grown<Set, Generator>>::with(chosen.variant, [&]<class Task>(c2f::chosen<Task>) {
       few::episodic<Task> model({.way = way, .shot = more.shot, .queries = 3, .seed = chosen.seed}, chosen.seed);
       c2f::load_weights(model, more.network, {.partial = true});  // all but the generators
-      train_generators(model, data.base, more, chosen);
+      if (!train_generators(model, data.base, more, chosen))
+        return program::say("the training of the generators was stopped, so nothing is evaluated; type the same command again");
       evaluate<Set>(model, problems, more, chosen);
       c2f::save_weights(model, chosen.out / "grown.safetensors");
     });
@@ -140,10 +147,10 @@ int main(int argc, char** argv) {
         app.add_option("--tune-episodes", more.tune_episodes, "Episodes an epoch")->check(CLI::Range(1, 1'000'000));
         app.add_option("--tune-learning-rate", more.learning_rate,
                        "Learning rate of the generators; times .06 and .012 in the second and last third")
-            ->check(CLI::Range(1e-9, 1e3));
+            ->check(program::in_range(1e-9, 1e3));
       });
   return program::run([&] {
-    program::prepare_folder(chosen.out);
+    program::check(chosen);
     if (more.set == "cifar_fs") return run<program::cifar_fs_set>(more, chosen);
     if (more.set == "fc100") return run<program::fc100_set>(more, chosen);
     return run<program::mini_imagenet_set>(more, chosen);

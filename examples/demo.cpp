@@ -50,7 +50,8 @@ std::string row(char const* what, Data const& data, c2f::recipe::settings const&
   c2f::stack<Task> model(1);
   c2f::print::progress_bar bar(c2f::print::progress_bar::elsewhere::lines);
   auto const report = c2f::fit(model, data, recipe, bar, on_ctrl_c);
-  if (report.epochs.empty()) return {};
+  if (report.stopped) return {};
+  program::check_scores(report);
   auto const& scores = report.epochs.back().scores;
   double seconds = 0, steps = 0;
   for (auto const& epoch : report.epochs) {

@@ -15,7 +15,7 @@
 
 namespace program {
 
-/// Writes a PNG of columns * rows test pictures, spread evenly over the split.
+/// Writes a PNG of columns * rows test pictures that can be read, spread evenly over the split.
 template <class Task, class Split>
 void write_box_sheet(c2f::stack<Task> const& model, Split const& test, std::string const& title, std::filesystem::path const& file,
                      int columns = 6, int rows = 3) {
@@ -23,8 +23,8 @@ void write_box_sheet(c2f::stack<Task> const& model, Split const& test, std::stri
   constexpr int side = static_cast<int>(Split::image::height), zoom = side <= 64 ? 2 : 1, shown = side * zoom, gap = 12, words = 42,
                 top = 64;
   constexpr c2f::data::colour green{0, 150, 80}, orange{240, 150, 0}, red{210, 30, 40}, ink{40, 40, 40};
-  auto const ids   = spread(test, columns * rows);
-  auto const count = static_cast<int>(ids.size());
+  auto const samples = spread_samples(test, columns * rows);
+  auto const count   = static_cast<int>(samples.size());
   c2f::data::canvas page(gap + columns * (shown + gap), top + (count + columns - 1) / columns * (shown + words + gap));
   page.text(gap, 12, title, ink, 2);
   page.text(gap, 38, "truth", green, 2);
@@ -33,12 +33,12 @@ void write_box_sheet(c2f::stack<Task> const& model, Split const& test, std::stri
 
   at::NoGradGuard const no_gradients;
   int position = 0;
-  for (std::int64_t const id : ids) {
-    c2f::data::batch const batch = one_sample(test, id);
-    auto const [coarse, fine]    = model(batch.images, c2f::eval);
+  for (auto const& sample : samples) {  // not a structured binding: lambdas capture it
+    auto const& batch         = sample.batch;
+    auto const [coarse, fine] = model(batch.images, c2f::eval);
     int const x = gap + position % columns * (shown + gap), y = top + position / columns * (shown + words + gap);
     ++position;
-    page.blit(test.picture(batch.ids[0]), side, side, x, y, zoom);
+    page.blit(sample.picture, side, side, x, y, zoom);
     auto const frame = [&](at::Tensor const& box, c2f::data::colour tint) {
       auto const number = [&](int i) { return box[i].template item<double>() * shown; };
       page.frame(x + static_cast<int>(number(0) - number(2) / 2 + .5), y + static_cast<int>(number(1) - number(3) / 2 + .5),

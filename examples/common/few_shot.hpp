@@ -101,37 +101,48 @@ class problems<Data> {
   Data const& data_;
 };
 
-/// Trains a stack on base classes and writes it to `file`, unless the file exists. A fiftieth of each class is held out for testing.
+/// Trains a stack on base classes and writes it to `file`, unless the file exists. A fiftieth of each class is held out for testing. False
+/// if the training was stopped, so that there is no network to go on with.
 template <class Task, class Split>
-void base_network(Split const& base, options const& chosen, std::filesystem::path const& file) {
-  if (std::filesystem::exists(file)) return;
+bool base_network(Split const& base, options const& chosen, std::filesystem::path const& file) {
+  if (std::filesystem::exists(file)) return true;
+  check_folder(file.has_parent_path() ? file.parent_path() : ".", "the folder of --base");
   auto const classes = static_cast<std::int64_t>(base.classes().size());
   auto const data    = c2f::data::hold_out(base, std::max<std::int64_t>(1, base.size() / classes / 50));
   c2f::stack<Task> model(chosen.seed);
   auto const report = train(model, limited(data, chosen), chosen, "base classes of " + base.name());
-  if (report.stopped)
-    throw c2f::input_error("the training of the base classes was stopped, so nothing is evaluated; type the same command with --resume");
+  if (report.stopped) {
+    say("the training of the base classes was stopped, so nothing is evaluated; type the same command with --resume");
+    return false;
+  }
+  if (file.has_parent_path()) prepare_folder(file.parent_path());
   c2f::save_weights(model, file);
+  return true;
 }
 
 /// Accuracies by stage, one an episode.
 using accuracies = std::map<std::string, std::vector<double>>;
 
-/// Prints mean and 95 % interval of every stage and writes them to few_shot.json.
-inline void report_episodes(accuracies const& seen, options const& chosen) {
+/// Prints mean and 95 % interval of every stage and writes them to few_shot.json. `stopped`: by a signal, so that episodes are missing.
+inline void report_episodes(accuracies const& seen, options const& chosen, bool stopped) {
+  if (stopped) std::printf("stopped after %zu episodes\n", seen.empty() ? 0 : seen.begin()->second.size());
   nlohmann::ordered_json json;
   for (auto const& [name, value] : chosen.given) json["options"][name] = json_of_word(value);
-  for (auto const& [stage, values] : seen) {
+  for (auto const& [stage, values] : seen) {  // none if no episode was finished
     auto const found = c2f::metrics::mean_interval(values);
     std::printf("%-7s %6.2f %% +- %.2f (%ld episodes)\n", stage.c_str(), 100 * found.mean, 100 * found.half,
                 static_cast<long>(found.count));
     json["scores"][stage] = {{"accuracy", found.mean}, {"interval", found.half}, {"episodes", found.count}};
   }
-  if (!chosen.out.empty()) write_whole(chosen.out / "few_shot.json", json.dump(2) + '\n');
+  json["stopped"] = stopped;
+  prepare_folder(chosen.out);
+  write_json(chosen.out / "few_shot.json", json);
 }
 
-/// The fraction of queries that are classified correctly.
+/// The fraction of queries that are classified correctly; c2f::not_finite for logits that are not finite, of which argmax would be a class.
 inline double accuracy(at::Tensor const& logits, std::vector<std::int64_t> const& labels) {
+  if (!logits.isfinite().all().item<bool>())
+    throw c2f::not_finite("the logits of an episode are not finite: its training diverged; lower --tune-learning-rate");
   at::Tensor const predictions = logits.argmax(1).to(at::kCPU, at::kLong).contiguous();
   std::int64_t const* each     = predictions.const_data_ptr<std::int64_t>();
   std::int64_t correct         = 0;

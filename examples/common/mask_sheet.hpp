@@ -29,18 +29,18 @@ void write_mask_sheet(c2f::stack<Task> const& model, Split const& test, std::str
   constexpr int zoom = width <= 96 ? 2 : 1, gap = 10, words = 22, top = 44;
   constexpr c2f::data::colour ink{40, 40, 40};
   int const step_x = 3 * (width * zoom + gap) + gap, step_y = height * zoom + words + gap;
-  auto const ids   = spread(test, across * down);
-  auto const count = static_cast<int>(ids.size());
+  auto const samples = spread_samples(test, across * down);
+  auto const count   = static_cast<int>(samples.size());
   c2f::data::canvas page(gap + across * step_x, top + (count + across - 1) / across * step_y);
   page.text(gap, 12, title, ink, 2);
 
   at::NoGradGuard const no_gradients;
   int position = 0;
-  for (std::int64_t const id : ids) {
-    c2f::data::batch const batch = one_sample(test, id);
-    auto const [coarse, fine]    = model(batch.images, c2f::eval);
-    auto const picture           = test.picture(batch.ids[0]);
-    auto const truth             = bytes_of(batch.truth[0]);
+  for (auto const& sample : samples) {  // not a structured binding: lambdas capture it
+    auto const& batch         = sample.batch;
+    auto const& picture       = sample.picture;
+    auto const [coarse, fine] = model(batch.images, c2f::eval);
+    auto const truth          = bytes_of(batch.truth[0]);
     int const x = gap + position % across * step_x, y = top + position / across * step_y;
     ++position;
     auto const show = [&](int column, std::vector<std::uint8_t> const& prediction, std::vector<std::uint8_t> const& outline,

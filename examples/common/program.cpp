@@ -1,5 +1,6 @@
 #include "common/program.hpp"
 
+#include <c2f/core/text.hpp>
 #include <c2f/data/draw/plot.hpp>
 #include <c2f/data/io/whole_file.hpp>
 #include <c2f/print/observers.hpp>
@@ -14,8 +15,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <cstdio>
-#include <fstream>
+#include <new>
+#include <optional>
 
 namespace program {
 
@@ -27,45 +32,93 @@ nlohmann::ordered_json json_of(c2f::named_values const& values) {
   return object;
 }
 
+/// The same JSON with valid UTF-8 in all texts; nlohmann's dump throws for others.
+nlohmann::ordered_json in_utf8(nlohmann::ordered_json const& from) {
+  if (from.is_string()) return c2f::text::utf8(from.get_ref<std::string const&>());
+  if (!from.is_structured()) return from;
+  nlohmann::ordered_json made = from.is_object() ? nlohmann::ordered_json::object() : nlohmann::ordered_json::array();
+  for (auto const& [key, value] : from.items())
+    if (from.is_object())
+      made[c2f::text::utf8(key)] = in_utf8(value);
+    else
+      made.push_back(in_utf8(value));
+  return made;
+}
+
+bool writable(std::filesystem::path const& folder) {
+  std::error_code failed;
+  return std::filesystem::is_directory(folder, failed) && ::access(folder.c_str(), W_OK | X_OK) == 0;
+}
+[[noreturn]] void refuse_folder(std::filesystem::path const& folder, std::string const& option) {
+  throw c2f::input_error(option + " '" + folder.string() + "' is not a folder that can be written; choose another");
+}
+
 }  // namespace
 
-void write_whole(std::filesystem::path const& file, std::string const& text) {
+void say(std::string const& line) { std::fprintf(stderr, "%s\n", c2f::text::printable(line).c_str()); }
+
+void write_json(std::filesystem::path const& file, nlohmann::ordered_json const& content) {
   c2f::data::whole_file out(file);
-  out.write(text);
+  out.write(in_utf8(content).dump(2) + '\n');
   out.commit();
 }
 
 struct kept_files::files {
   explicit files(options const& chosen)
-      : log(chosen.out / "log.jsonl"),
-        checkpoints(chosen.out / "checkpoints", {.every = chosen.checkpoint_every, .resume = chosen.resume}) {}
-  c2f::print::json_lines log;
+      : folder(chosen.out),
+        checkpoints(chosen.out / "checkpoints", {.every = chosen.checkpoint_every, .resume = chosen.resume, .warn = say}) {}
+  files(files const&)            = delete;
+  files& operator=(files const&) = delete;
+  ~files() {
+    if (stepped) return;
+    log.reset();
+    for (auto const& path : created) std::remove(path.c_str());  // a file, or a folder that is empty
+  }
+  /// Creates the folder, and remembers what did not exist before.
+  void prepare() {
+    std::error_code failed;
+    auto const is_new = [&](std::filesystem::path const& path) { return !std::filesystem::exists(path, failed); };
+    for (char const* name : {"log.jsonl", "checkpoints"})
+      if (is_new(folder / name)) created.push_back(folder / name);
+    for (auto each = std::filesystem::absolute(folder, failed); is_new(each); each = each.parent_path())
+      if (each.has_filename()) created.push_back(each);
+    prepare_folder(folder);
+  }
+
+  std::filesystem::path folder;
+  std::vector<std::filesystem::path> created;  // the inner ones first
+  bool stepped = false;
   c2f::checkpoints checkpoints;
+  std::optional<c2f::print::json_lines> log;  // from on_start on
 };
 kept_files::kept_files(options const& chosen) {
   if (!chosen.out.empty()) files_ = std::make_unique<files>(chosen);
 }
 kept_files::~kept_files() = default;
 bool kept_files::restore(c2f::training_state& state) {
-  bool const restored = files_ && files_->checkpoints.restore(state);
-  if (restored) std::fprintf(stderr, "resuming from %s\n", files_->checkpoints.restored().c_str());
+  if (!files_) return false;
+  files_->prepare();
+  bool const restored = files_->checkpoints.restore(state);
+  if (restored) say("resuming from " + files_->checkpoints.restored().string());
   return restored;
 }
 bool kept_files::keeps_step(c2f::progress const& now) const { return files_ && files_->checkpoints.keeps_step(now); }
 void kept_files::keep(c2f::training_state const& state, c2f::moment when) {
-  if (files_) files_->checkpoints.keep(state, when);
+  if (!files_) return;
+  files_->stepped = true;
+  files_->checkpoints.keep(state, when);
 }
 void kept_files::on_start(c2f::training_start const& start) {
-  if (files_) files_->log.on_start(start);
+  if (files_) files_->log.emplace(files_->folder / "log.jsonl").on_start(start);
 }
 void kept_files::on_resume(c2f::training_report const& before) {
-  if (files_) files_->log.on_resume(before);
+  if (files_) files_->log->on_resume(before);
 }
 void kept_files::on_epoch(c2f::epoch_record const& epoch) {
-  if (files_) files_->log.on_epoch(epoch);
+  if (files_) files_->log->on_epoch(epoch);
 }
 void kept_files::on_end(c2f::training_report const& report) {
-  if (files_) files_->log.on_end(report);
+  if (files_) files_->log->on_end(report);
 }
 
 nlohmann::ordered_json json_of_word(std::string const& word) {
@@ -73,51 +126,74 @@ nlohmann::ordered_json json_of_word(std::string const& word) {
   return value.is_number() || value.is_boolean() ? value : nlohmann::ordered_json(word);
 }
 
+CLI::Validator in_range(double low, double high) {
+  std::string const limits = fmt::format("{} to {}", low, high);
+  return {[=](std::string& word) {
+            double value    = 0;
+            auto const read = std::from_chars(word.data(), word.data() + word.size(), value);
+            bool const fits = read.ec == std::errc() && read.ptr == word.data() + word.size() && value >= low && value <= high;
+            return fits ? std::string() : "Value " + word + " not in range " + limits;
+          },
+          "FLOAT in " + limits};
+}
+
 options read_options(int argc, char** argv, std::string const& what, std::vector<std::string> const& variants, options const& defaults,
                      std::function<void(CLI::App&)> const& more) {
   options chosen = defaults;
   CLI::App app{what};
+  app.footer(
+      "Exit code: 0 done, or stopped after a step by Ctrl-C or SIGTERM (\"stopped\" in summary.json); 1 a training that failed;\n"
+      "2 options or data that are refused. A second signal, more than a second after the first, ends the program at once.");
   app.option_defaults()->always_capture_default();
   app.add_option("--data", chosen.data, "Folder of the data set")->required()->type_name("DIR");
   app.add_option("--variant", chosen.variant, "How the fine network is trained")->check(CLI::IsMember(variants));
   app.add_option("--epochs", chosen.epochs, "Passes over the training images")->check(CLI::Range(1, 1'000'000));
   app.add_option("--batch", chosen.batch, "Images a step")->check(CLI::Range(1, 1'000'000));
   app.add_option("--learning-rate", chosen.learning_rate, "Learning rate; a tenth of it after 81/164 and 122/164 of the epochs")
-      ->check(CLI::Range(1e-9, 1e3));
+      ->check(in_range(1e-9, 1e3));
   app.add_option("--limit", chosen.limit, "Maximum number of training images; 0: all")->check(CLI::Range(0, 1'000'000'000));
-  app.add_option("--seed", chosen.seed, "Seed of initial values, order, augmentation and the choice of truth or prediction");
+  app.add_option("--seed", chosen.seed, "Seed of initial values, order, augmentation and the choice of truth or prediction")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--threads", chosen.threads, "Threads that prepare batches; 0: the training thread")->check(CLI::Range(0, 256));
-  app.add_option("--weight-decay", chosen.weight_decay, "Weight decay of all parameters")->check(CLI::Range(0.0, 1e3));
+  app.add_option("--weight-decay", chosen.weight_decay, "Weight decay of all parameters")->check(in_range(0, 1e3));
   app.add_flag("--strict", chosen.strict, "Stop at a sample that cannot be read instead of replacing it by another");
   app.add_option("--device", chosen.device, "Device to train on")->check(CLI::IsMember({"cpu", "cuda"}));
   app.add_flag("--bf16", chosen.bf16, "Images and activations in bfloat16");
   app.add_option("--ema", chosen.ema, "Evaluate an exponential moving average of the networks with this decay a step; 0: none")
-      ->check(CLI::Range(0.0, 0.9999999));
-  app.add_option("--clip", chosen.clip, "Largest norm of the gradient (clipping); 0: no limit")->check(CLI::Range(0.0, 1e9));
+      ->check(in_range(0, 0.9999999));
+  app.add_option("--clip", chosen.clip, "Largest norm of the gradient (clipping); 0: no limit")->check(in_range(0, 1e9));
   app.add_option("--accumulate", chosen.accumulate, "Batches a step")->check(CLI::Range(1, 1'000'000));
   app.add_flag("--deterministic", chosen.deterministic, "Bitwise reproducible results on the same kind of machine");
   CLI::Option* const out =
       app.add_option("--out", chosen.out, "Folder for log.jsonl, checkpoints, summary.json and curve.png; without it nothing is written")
           ->type_name("DIR");
   app.add_option("--checkpoint-every", chosen.checkpoint_every, "Steps between checkpoints; 0: one an epoch")
-      ->check(CLI::Range(0, 1'000'000'000));
+      ->check(CLI::Range(0, 1'000'000'000))
+      ->needs(out);
   app.add_flag("--resume", chosen.resume, "Continue the training in --out, if there is one")->needs(out);
   if (more) more(app);
   try {
     app.parse(argc, argv);
   } catch (CLI::ParseError const& error) {
     if (error.get_exit_code() == 0) std::exit(app.exit(error));  // --help
-    std::fprintf(stderr, "%s; see --help\n", error.what());
+    say(std::string(error.what()) + "; see --help");
     std::exit(2);
   }
   for (CLI::Option const* option : app.get_options()) {
     bool const flag = option->get_items_expected_max() == 0, given = option->count() > 0;
     if (option->get_name() == "--help") continue;
+    if (given) chosen.typed.push_back(option->get_name());
     chosen.given.emplace_back(option->get_name().substr(2), flag    ? (given ? "true" : "false")
                                                             : given ? CLI::detail::join(option->results(), ",")
                                                                     : option->get_default_str());
   }
   return chosen;
+}
+
+void refuse_typed(options const& chosen, std::vector<std::string> const& names, std::string const& why) {
+  for (auto const& name : names)
+    if (std::ranges::find(chosen.typed, name) != chosen.typed.end())
+      throw c2f::input_error(name + " has no effect " + why + "; leave it out");
 }
 
 namespace {
@@ -152,11 +228,24 @@ c2f::recipe::settings recipe_of(options const& chosen) {
       .deterministic(chosen.deterministic);
 }
 
+void check_folder(std::filesystem::path const& folder, std::string const& option) {
+  if (folder.empty()) return;
+  std::error_code failed;
+  std::filesystem::path existing = std::filesystem::absolute(folder, failed);
+  while (!std::filesystem::exists(std::filesystem::symlink_status(existing, failed)) && existing.has_relative_path())
+    existing = existing.parent_path();
+  if (!writable(existing)) refuse_folder(folder, option);
+}
+
+void check(options const& chosen) {
+  check_folder(chosen.out);
+  static_cast<void>(accelerator_of(chosen.device));
+}
+
 void prepare_folder(std::filesystem::path const& folder) {
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
-  if (failed || !std::filesystem::is_directory(folder) || ::access(folder.c_str(), W_OK | X_OK) != 0)
-    throw c2f::input_error("--out '" + folder.string() + "' is not a folder that can be written; choose another");
+  if (failed || !writable(folder)) refuse_folder(folder, "--out");
 }
 
 void write_summary(std::filesystem::path const& folder, options const& chosen, c2f::training_report const& report) {
@@ -176,17 +265,20 @@ void write_summary(std::filesystem::path const& folder, options const& chosen, c
     summary["loss"] = json_of(report.epochs.back().losses);
     for (auto const& stage : report.epochs.back().scores) summary["scores"][stage.stage] = json_of(stage.values);
   }
-  write_whole(folder / "summary.json", summary.dump(2) + '\n');
+  write_json(folder / "summary.json", summary);
 }
 
 void write_curve(std::filesystem::path const& folder, std::string const& title, c2f::training_report const& report) {
-  if (report.epochs.empty()) return;
+  if (report.epochs.empty() || report.epochs.front().scores.empty() || report.epochs.front().scores.front().values.empty()) return;
   c2f::data::plot curve;
   curve.title   = title;
   curve.x_label = "epoch";
   curve.y_label = "test " + report.epochs.front().scores.front().values.front().first + ", %";
   for (std::size_t stage = 0; stage < report.epochs.front().scores.size(); ++stage) {
-    c2f::data::series line{.name = report.epochs.front().scores[stage].stage, .tint = c2f::data::palette[stage], .xs = {}, .ys = {}};
+    c2f::data::series line{.name = report.epochs.front().scores[stage].stage,
+                           .tint = c2f::data::palette[stage % c2f::data::palette.size()],
+                           .xs   = {},
+                           .ys   = {}};
     for (auto const& epoch : report.epochs) {
       line.xs.push_back(static_cast<double>(epoch.epoch + 1));
       line.ys.push_back(100 * epoch.scores[stage].values.front().second);
@@ -194,6 +286,17 @@ void write_curve(std::filesystem::path const& folder, std::string const& title, 
     curve.lines.push_back(std::move(line));
   }
   curve.draw().write_png(folder / "curve.png");
+}
+
+void check_scores(c2f::training_report const& report) {
+  if (report.stopped || report.epochs.empty()) return;
+  auto const& scores = report.epochs.back().scores;
+  bool const nothing =
+      std::ranges::all_of(scores, [](auto const& stage) { return !stage.values.empty() && std::isnan(stage.values.front().second); });
+  if (!scores.empty() && nothing)
+    throw c2f::not_finite("the " + scores.front().values.front().first +
+                          " of the last epoch is not a number: the training diverged, or the test samples have nothing to score; lower the "
+                          "learning rate, or look at the data");
 }
 
 void print_report(c2f::training_report const& report) {
@@ -209,21 +312,34 @@ void print_report(c2f::training_report const& report) {
   std::printf("%ld samples could not be read; they were replaced by others %ld times:\n", static_cast<long>(report.faulty.samples),
               static_cast<long>(report.faulty.replaced));
   for (std::size_t i = 0; i < std::min<std::size_t>(10, report.faulty.reasons.size()); ++i)
-    std::printf("  %s\n", report.faulty.reasons[i].c_str());
+    std::printf("  %s\n", c2f::text::printable(report.faulty.reasons[i]).c_str());
 }
+
+namespace {
+/// The first line of an error: those of LibTorch go on with a stack trace.
+std::string sentence_of(std::exception const& error) {
+  std::string const what = error.what();
+  if (dynamic_cast<std::bad_alloc const*>(&error) != nullptr || what.find("can't allocate memory") != std::string::npos)
+    return "there is not enough memory; choose a smaller --batch";
+  if (dynamic_cast<c2f::error const*>(&error) != nullptr) return what;
+  return what.substr(0, what.find('\n'));
+}
+}  // namespace
 
 int run(std::function<void()> const& body) {
   c2f::keep_memory();
   try {
     body();
-    return 0;
   } catch (c2f::input_error const& error) {
-    std::fprintf(stderr, "%s\n", error.what());
+    say(error.what());
     return 2;
   } catch (std::exception const& error) {
-    std::fprintf(stderr, "%s\n", error.what());
+    say(sentence_of(error));
     return 1;
   }
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+  say("the results could not be written to the standard output; check that it has room");
+  return 1;
 }
 
 }  // namespace program

@@ -18,7 +18,8 @@
 
 namespace CLI {
 class App;
-}
+class Validator;
+}  // namespace CLI
 
 namespace program {
 
@@ -34,12 +35,19 @@ struct options {
   std::int64_t checkpoint_every = 0, accumulate = 1;
   double ema = 0, clip = 0;
   std::vector<std::pair<std::string, std::string>> given = {};  ///< every option with its value, for the summary
+  std::vector<std::string> typed                         = {};  ///< the options that were on the command line, such as "--epochs"
 };
 
 /// Parses the command line; --help prints the options and exits with 0, an error prints one line and exits with 2.
 /// `more` adds the options of this program.
 options read_options(int argc, char** argv, std::string const& what, std::vector<std::string> const& variants, options const& defaults = {},
                      std::function<void(CLI::App&)> const& more = {});
+
+/// A check of an option: a number from low to high, which NaN is not.
+CLI::Validator in_range(double low, double high);
+
+/// Refuses options that were typed though they have no effect; input_error with the first of them. `why` completes "--images has no effect".
+void refuse_typed(options const& chosen, std::vector<std::string> const& names, std::string const& why);
 
 /// The names of a c2f::registry, for --variant.
 template <class Registry>
@@ -53,14 +61,23 @@ c2f::recipe::settings recipe_of(options const& chosen);
 /// The part that applies to every training of a program: device, bfloat16 and determinism.
 c2f::recipe::settings machine_of(options const& chosen);
 
+/// Checks that a folder is writable, or can be created; creates nothing, so that nothing is left of a command that is refused. For the
+/// start of a program. c2f::input_error if not; an empty path is none.
+void check_folder(std::filesystem::path const& folder, std::string const& option = "--out");
+/// What can be refused before data are read: --out and --device.
+void check(options const& chosen);
 /// Creates the folder if it does not exist and checks that it is writable; c2f::input_error if not.
 void prepare_folder(std::filesystem::path const& folder);
+
+/// Writes a line to stderr, in which a text from outside, such as the name of a file, is printable.
+void say(std::string const& line);
 
 /// A word of the command line as a JSON number, boolean or string.
 nlohmann::ordered_json json_of_word(std::string const& word);
 
-/// The observer that writes log.jsonl and checkpoints/ to --out during a training, and restores the newest checkpoint with --resume.
-/// Without --out it does nothing.
+/// The observer that writes log.jsonl and checkpoints/ to --out during a training, and restores the newest checkpoint with --resume. Nothing
+/// is written before fit has accepted model and data, and if the training ends before its first step, as with data that cannot be read, what
+/// was created is removed. Without --out it does nothing.
 class kept_files {
  public:
   explicit kept_files(options const& chosen);
@@ -80,8 +97,8 @@ class kept_files {
   std::unique_ptr<files> files_;
 };
 
-/// Writes a text file atomically.
-void write_whole(std::filesystem::path const& file, std::string const& text);
+/// Writes a JSON file atomically. Its texts and keys may be any bytes: what is no UTF-8 is written as \\xHH.
+void write_json(std::filesystem::path const& file, nlohmann::ordered_json const& content);
 
 /// Writes summary.json atomically: options, report and final scores.
 void write_summary(std::filesystem::path const& folder, options const& chosen, c2f::training_report const& report);
@@ -92,7 +109,11 @@ void write_curve(std::filesystem::path const& folder, std::string const& title, 
 /// Prints the end of a training to stdout: its last epoch, whether it was stopped, and the samples that could not be read.
 void print_report(c2f::training_report const& report);
 
-/// Runs a program's body and returns the exit code: 0; 2 for an input_error, 1 for any other exception, after a line on stderr.
+/// c2f::not_finite if the primary metrics of all stages in the last epoch are no numbers, as after a training that diverged.
+void check_scores(c2f::training_report const& report);
+
+/// Runs a program's body and returns the exit code: 0; 2 for an input_error, 1 for any other exception or a result that could not be
+/// printed, after one line on stderr.
 int run(std::function<void()> const& body);
 
 }  // namespace program

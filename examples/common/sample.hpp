@@ -1,8 +1,11 @@
-// One sample of a split as a batch of size 1, for contact sheets.
+// Single samples of a split as batches of size 1, for contact sheets.
 #pragma once
 
 #include <c2f/c2f.hpp>
 
+#include <algorithm>
+#include <cstdint>
+#include <set>
 #include <vector>
 
 namespace program {
@@ -23,13 +26,31 @@ c2f::data::batch one_sample(Split const& split, std::int64_t id) {
   return one;
 }
 
-/// `count` ids spread evenly over a split.
+/// A sample with its picture, RGB bytes.
+struct shown_sample {
+  c2f::data::batch batch;
+  std::vector<std::uint8_t> picture;
+};
+
+/// `count` samples spread evenly over a split. A sample that cannot be read is replaced by the next one that can and is not shown yet: what
+/// the training tolerates and counts, its sheet does, too. Fewer if the split has no more.
 template <class Split>
-std::vector<std::int64_t> spread(Split const& split, std::int64_t count) {
-  std::vector<std::int64_t> ids;
-  count = std::min(count, split.size());
-  for (std::int64_t i = 0; i < count; ++i) ids.push_back(i * split.size() / count);
-  return ids;
+std::vector<shown_sample> spread_samples(Split const& split, std::int64_t count) {
+  std::vector<shown_sample> found;
+  std::set<std::int64_t> tried;
+  std::int64_t const size = split.size();
+  count                   = std::min(count, size);
+  for (std::int64_t i = 0; i < count; ++i)
+    for (std::int64_t next = 0; next < size; ++next) {
+      std::int64_t const id = (i * size / count + next) % size;
+      if (!tried.insert(id).second) continue;
+      try {
+        found.push_back({one_sample(split, id), split.picture(id)});
+        break;
+      } catch (c2f::input_error const&) {  // counted by the loader
+      }
+    }
+  return found;
 }
 
 }  // namespace program

@@ -1,5 +1,6 @@
 // The training run of every example program: progress on stderr; log, checkpoints, summary and curve in --out; the final scores on
-// stdout. --resume continues the run in --out; SIGINT and SIGTERM end it after the current step, which is checkpointed.
+// stdout. --resume continues the run in --out; SIGINT and SIGTERM end it after the current step, which is checkpointed. What a program draws
+// or evaluates afterwards may fail: summary and curve are written before.
 #pragma once
 
 #include "common/program.hpp"
@@ -30,12 +31,11 @@ c2f::training_report train(c2f::stack<Task>& model, Data const& data, options co
   c2f::print::progress_bar bar(c2f::print::progress_bar::elsewhere::lines);
   kept_files files(chosen);
   c2f::training_report const report = c2f::fit(model, data, recipe, bar, on_ctrl_c, files);
-  c2f::move_to(model, at::kCPU);  // where test pictures are evaluated
-  if (!chosen.out.empty()) {
-    write_summary(chosen.out, chosen, report);
-    write_curve(chosen.out, title, report);
-  }
+  if (!chosen.out.empty()) write_summary(chosen.out, chosen, report);
   print_report(report);
+  if (!chosen.out.empty()) write_curve(chosen.out, title, report);
+  check_scores(report);
+  c2f::move_to(model, at::kCPU);  // where test pictures are evaluated
   return report;
 }
 template <class Task, class Data>

@@ -347,7 +347,31 @@ TEST_CASE("the log continues where the checkpoint was made") {
   REQUIRE(lines() == whole);
 }
 
-TEST_CASE("SIGTERM ends a training with a checkpoint; a second signal ends the program at once") {
+TEST_CASE("signals within a second are one request to stop") {
+  for (auto const& [first, again] : {std::pair{SIGTERM, SIGTERM}, {SIGINT, SIGINT}, {SIGINT, SIGTERM}}) {
+    pid_t const child = ::fork();
+    if (child == 0) {
+      c2f::interrupt const on_signal;
+      std::raise(first);
+      for (int i = 0; i < 5; ++i) std::raise(again);
+      ::usleep(300'000);
+      std::raise(again);
+      bool const stopped = on_signal.stop();
+      if (first == SIGTERM) ::_exit(stopped ? 0 : 1);
+      ::usleep(750'000);
+      std::raise(again);  // ends the program
+      ::_exit(2);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    if (first == SIGTERM)
+      REQUIRE((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+    else
+      REQUIRE((WIFSIGNALED(status) && WTERMSIG(status) == again));
+  }
+}
+
+TEST_CASE("SIGTERM ends a training with a checkpoint; a second signal after a second ends the program at once") {
   scratch const s;
   struct raises {
     int at;
@@ -367,22 +391,37 @@ TEST_CASE("SIGTERM ends a training with a checkpoint; a second signal ends the p
   REQUIRE(WIFEXITED(status));
   REQUIRE(WEXITSTATUS(status) == 0);
   REQUIRE(s.names() == std::set<std::string>{"epoch-00001-step-0000000", "epoch-00001-step-0000002"});
-  pid_t const second = ::fork();
+  std::FILE* const answer = std::tmpfile();
+  pid_t const second      = ::fork();
   if (second == 0) {
     c2f::interrupt on_signal;
     struct impatient : c2f::checkpoints {
       using c2f::checkpoints::checkpoints;
+      std::FILE* answer = nullptr;
       void keep(c2f::training_state const& state, c2f::moment when) {
-        if (when == c2f::moment::stop) std::raise(SIGINT);  // while the checkpoint is being written
+        if (when == c2f::moment::stop) {  // while the checkpoint is being written
+          std::raise(SIGINT);             // repeats within a second are one request
+          std::raise(SIGTERM);
+          std::fputs("alive", answer);
+          std::fflush(answer);
+          ::usleep(1'050'000);
+          std::raise(SIGINT);
+        }
         c2f::checkpoints::keep(state, when);
       }
     };
-    train(recipe(), raises{8, SIGTERM}, on_signal, impatient(s.folder));
+    impatient kept(s.folder);
+    kept.answer = answer;
+    train(recipe(), raises{8, SIGTERM}, on_signal, kept);
     ::_exit(0);
   }
   REQUIRE(::waitpid(second, &status, 0) == second);
   REQUIRE(WIFSIGNALED(status));
   REQUIRE(WTERMSIG(status) == SIGINT);
+  std::rewind(answer);
+  char word[8] = {};
+  REQUIRE(std::fgets(word, sizeof word, answer) == std::string("alive"));
+  std::fclose(answer);
   spy whole, end;
   train(recipe(), whole);
   train(recipe(), c2f::checkpoints(s.folder), end);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <c2f/core/random.hpp>
+#include <c2f/core/text.hpp>
 #include <c2f/data/split.hpp>
 
 #include <cstdint>
@@ -20,42 +21,16 @@ namespace c2f::data {
 
 struct split_identity {
   std::int64_t size = 0;
-  std::vector<std::string> classes{};                                        ///< without control characters; empty if the split names none
+  std::vector<std::string> classes{};                                        ///< printable; empty if the split names none
   std::uint64_t samples                                                = 0;  ///< a hash of which samples, and in which order; 0: unknown
   friend bool operator==(split_identity const&, split_identity const&) = default;
 };
-
-namespace detail {
-[[nodiscard]] constexpr bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    auto const first       = static_cast<unsigned char>(text[i++]);
-    std::size_t const more = first < 0x80 ? 0 : first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
-    if ((first >= 0x80 && first < 0xc2) || first > 0xf4 || text.size() - i < more) return false;
-    for (std::size_t k = 0; k < more; ++k)
-      if ((static_cast<unsigned char>(text[i++]) & 0xc0) != 0x80) return false;
-  }
-  return true;
-}
-/// The text with control characters, and bytes that are no UTF-8, as \xHH: file names are bytes, and the text becomes part of a JSON.
-[[nodiscard]] inline std::string escaped(std::string_view text) {
-  bool const whole = is_utf8(text);
-  std::string made;
-  for (char const c : text) {
-    auto const byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7f && (byte < 0x80 || whole))
-      made += c;
-    else
-      made += std::string("\\x") + "0123456789abcdef"[byte >> 4] + "0123456789abcdef"[byte & 15];
-  }
-  return made;
-}
-}  // namespace detail
 
 template <class S>
 [[nodiscard]] split_identity identity_of(S const& samples) {
   split_identity made{.size = samples.size()};
   if constexpr (requires { samples.classes(); })
-    for (auto const& name : samples.classes()) made.classes.push_back(detail::escaped(name));
+    for (auto const& name : samples.classes()) made.classes.push_back(text::printable(name));
   made.samples = detail::samples_hash(samples);
   return made;
 }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <c2f/core/errors.hpp>
+#include <c2f/core/text.hpp>
 #include <c2f/data/io/whole_file.hpp>
 #include <c2f/print.hpp>
 #include <c2f/train/observer.hpp>
@@ -29,15 +30,15 @@ namespace c2f::print {
   std::string text;
   for (auto const& each : scores)
     if (!each.values.empty())
-      text += fmt::format("{}{} {} {:.2f} %", text.empty() ? "" : "   ", each.stage, each.values.front().first,
-                          100 * each.values.front().second);
+      text += fmt::format("{}{} {} {:.2f} %", text.empty() ? "" : "   ", text::printable(each.stage),
+                          text::printable(each.values.front().first), 100 * each.values.front().second);
   return text;
 }
 
 /// One line that summarises an epoch; `of`: the number of epochs, 0: not shown.
 [[nodiscard]] inline std::string epoch_line(epoch_record const& epoch, std::int64_t of = 0) {
   std::string losses;
-  for (auto const& [name, value] : epoch.losses) losses += fmt::format(" {} {:.3f}", name, value);
+  for (auto const& [name, value] : epoch.losses) losses += fmt::format(" {} {:.3f}", text::printable(name), value);
   if (epoch.skipped > 0) losses += fmt::format(" ({} steps skipped)", epoch.skipped);
   return fmt::format("epoch {:>3}{}   t {:.2f}   lr {:.4g}   loss{}   {}   {:.1f} steps/s", epoch.epoch + 1,
                      of > 0 ? fmt::format("/{}", of) : "", epoch.t, epoch.learning_rate, losses, score_line(epoch.scores),
@@ -52,10 +53,10 @@ class progress_bar {
   explicit progress_bar(elsewhere without_terminal = elsewhere::silent)
       : terminal_(isatty(STDERR_FILENO) == 1), lines_(terminal_ || without_terminal == elsewhere::lines) {}
 
-  void on_stage(std::string const& name) { stage_ = ", " + name; }
+  void on_stage(std::string const& name) { stage_ = ", " + text::printable(name); }
   void on_start(training_start const& start) {
-    start_ = start;
-    start_.task += stage_;
+    start_      = start;
+    start_.task = text::printable(start.task) + stage_;
   }
   void on_step(step_record const& step) {
     if (!terminal_) return;
@@ -66,7 +67,7 @@ class progress_bar {
     constexpr int width = 24;
     auto const done     = static_cast<int>(width * (step.step + 1) / start_.steps_an_epoch);
     std::string losses;
-    for (auto const& [name, value] : step.losses) losses += fmt::format("  {} {:.3f}", name, value);
+    for (auto const& [name, value] : step.losses) losses += fmt::format("  {} {:.3f}", text::printable(name), value);
     std::string const text = fmt::format("\r\x1b[K{}  epoch {}/{}  [{:=<{}}{:<{}}] {}/{}  t {:.2f}{}", start_.task, step.epoch + 1,
                                          start_.epochs, "", done, "", width - done, step.step + 1, start_.steps_an_epoch, step.t, losses);
     std::fputs(text.c_str(), stderr);
@@ -128,7 +129,7 @@ class json_lines {
  private:
   static std::string line_of(training_start const& start) {
     return line(fmt::format(R"({{"event": "start", "task": {}, "parameters": {}, "samples": {}, "epochs": {}, "steps_an_epoch": {}}})",
-                            quoted(start.task), start.parameters, start.samples, start.epochs, start.steps_an_epoch));
+                            text::json(start.task), start.parameters, start.samples, start.epochs, start.steps_an_epoch));
   }
   static std::string line_of(epoch_record const& epoch) {
     return line(fmt::format(R"({{"event": "epoch", "epoch": {}, "t": {}, "rate": {}, "loss": {}, "skipped": {}, "scores": {{{}}}, )"
@@ -138,25 +139,14 @@ class json_lines {
   }
   static std::string scores_of(std::vector<stage_score> const& scores) {
     std::string text;
-    for (auto const& each : scores) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", quoted(each.stage), object(each.values));
+    for (auto const& each : scores) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", text::json(each.stage), object(each.values));
     return text;
   }
   static std::string line(std::string text) { return text += '\n'; }
   static std::string number(double value) { return std::isfinite(value) ? fmt::format("{}", value) : "null"; }
-  static std::string quoted(std::string_view text) {
-    std::string safe;
-    for (char const c : text) {
-      if (c == '"' || c == '\\') safe += '\\';
-      if (static_cast<unsigned char>(c) < 0x20)
-        safe += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-      else
-        safe += c;
-    }
-    return '"' + safe + '"';
-  }
   static std::string object(named_values const& values) {
     std::string text;
-    for (auto const& [name, value] : values) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", quoted(name), number(value));
+    for (auto const& [name, value] : values) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", text::json(name), number(value));
     return '{' + text + '}';
   }
   void write(std::string const& line) {

@@ -3,13 +3,16 @@
 //   c2f::interrupt on_ctrl_c;
 //   auto report = c2f::fit(model, data, recipe, on_ctrl_c);      // report.stopped is true if it was pressed
 //
-// SIGINT and SIGTERM are caught while the object lives; a second signal, either of them, ends the program as usual. With c2f::checkpoints
-// as another observer, fit saves the state before it returns. Objects that live at the same time share one signal: after it, all of them
-// stop their trainings. When the last of them is destroyed, the signal is forgotten and the handlers from before are back.
+// SIGINT and SIGTERM are caught while the object lives. All signals within one second of the first are one request: a terminal, a wrapper
+// and `timeout` may each pass the same one on. A later one, either of them, ends the program as usual. With c2f::checkpoints as another
+// observer, fit saves the state before it returns. Objects that live at the same time share one request: after it, all of them stop their
+// trainings. When the last of them is destroyed, the request is forgotten and the handlers from before are back.
 #pragma once
 
 #include <atomic>
 #include <csignal>
+#include <cstdint>
+#include <ctime>
 
 namespace c2f {
 
@@ -18,7 +21,7 @@ class interrupt {
  public:
   interrupt() {
     if (alive_++ > 0) return;
-    caught_      = 0;
+    first_       = 0;
     before_int_  = std::signal(SIGINT, &interrupt::note);
     before_term_ = std::signal(SIGTERM, &interrupt::note);
   }
@@ -30,18 +33,27 @@ class interrupt {
     std::signal(SIGTERM, before_term_);
   }
 
-  [[nodiscard]] bool stop() const { return caught_ != 0; }
+  [[nodiscard]] bool stop() const { return first_ != 0; }
 
  private:
-  static void note(int) {
-    caught_ = 1;
+  static constexpr std::int64_t second = 1'000'000'000;
+
+  // Runs in a signal handler: lock-free atomics, clock_gettime, signal and raise are async-signal-safe.
+  static void note(int signal) {
+    ::timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    std::int64_t const at = now.tv_sec * second + now.tv_nsec + 1;  // never 0
+    std::int64_t first    = 0;
+    if (first_.compare_exchange_strong(first, at) || at - first < second) return;
     std::signal(SIGINT, SIG_DFL);
     std::signal(SIGTERM, SIG_DFL);
+    std::raise(signal);  // is delivered when this handler returns
   }
-  inline static std::sig_atomic_t volatile caught_ = 0;
-  inline static std::atomic<int> alive_            = 0;
-  inline static void (*before_int_)(int)           = SIG_DFL;
-  inline static void (*before_term_)(int)          = SIG_DFL;
+  inline static std::atomic<std::int64_t> first_ = 0;  ///< the time of the first signal in nanoseconds; 0: there was none
+  static_assert(std::atomic<std::int64_t>::is_always_lock_free);
+  inline static std::atomic<int> alive_   = 0;
+  inline static void (*before_int_)(int)  = SIG_DFL;
+  inline static void (*before_term_)(int) = SIG_DFL;
 };
 
 }  // namespace c2f

@@ -29,6 +29,7 @@
 #include <spng.h>
 
 #include <c2f/core/errors.hpp>
+#include <c2f/core/text.hpp>
 #include <c2f/data/draw/font.hpp>
 #include <c2f/data/draw/line_segment.hpp>
 #include <c2f/data/io/whole_file.hpp>
@@ -108,18 +109,19 @@ class canvas {
       for (int column = 0; column < width; ++column, p += 3) rectangle(x + column * zoom, y + row * zoom, zoom, zoom, {p[0], p[1], p[2]});
   }
 
-  /// Writes text whose top left corner is (x, y): capitals are 7 * size pixels high, letters are 6 * size apart.
+  /// Writes text whose top left corner is (x, y): capitals are 7 * size pixels high, letters are 6 * size apart. A letter that the font
+  /// does not have is one question mark, whatever the number of its bytes (core/text.hpp).
   void text(double x, double y, std::string_view words, colour tint, double size = 2) {
     std::vector<line_segment> strokes;
-    for (char const letter : words) {
-      add_letter(strokes, x, y, letter, size);
-      x += font::advance * size;
+    for (; !words.empty(); x += font::advance * size) {
+      add_letter(strokes, x, y, words.front(), size);
+      words.remove_prefix(c2f::text::first_letter(words).size());
     }
     draw(strokes, tint, static_cast<float>(std::max(1.0, 0.8 * size)));
   }
 
   [[nodiscard]] static double text_width(std::string_view words, double size = 2) {
-    return words.empty() ? 0 : (static_cast<double>(words.size()) * font::advance - 1) * size;
+    return words.empty() ? 0 : (static_cast<double>(c2f::text::letters(words)) * font::advance - 1) * size;
   }
 
   /// Writes the picture. On failure throws input_error and creates no file.

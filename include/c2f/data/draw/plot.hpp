@@ -4,8 +4,8 @@
 //   curves.lines.push_back({.name = "fine", .tint = c2f::data::palette[0], .xs = epochs, .ys = accuracy});
 //   curves.draw().write_png("curves.png");
 //
-// Axes fit the data; the y axis ends at round values. The legend is to the right, in the order of the lines. A value that is not finite
-// interrupts its line. A line of one point is drawn as a dot.
+// Axes fit the data; the y axis ends at round values. The legend is to the right, in the order of the lines; a name that would take more
+// than a third of the width is cut. A value that is not finite interrupts its line. A line of one point is drawn as a dot.
 //
 // Cost: a few milliseconds, and the canvas. Needs libspng. Errors: input_error for a line with different numbers of xs and ys.
 #pragma once
@@ -98,7 +98,7 @@ class plotter {
     y_.round_out();
     double labels = 0, names = 0;
     for (double const value : y_.values()) labels = std::max(labels, canvas::text_width(y_.label(value), small));
-    for (auto const& line : what.lines) names = std::max(names, canvas::text_width(line.name, small));
+    for (auto const& line : what.lines) names = std::max(names, canvas::text_width(shown(line), small));
     left_   = 24 + labels;
     right_  = what.width - (names > 0 ? names + 76 : 30);
     top_    = (what.title.empty() ? 20 : 52) + (what.y_label.empty() ? 0 : 22);
@@ -117,6 +117,10 @@ class plotter {
   static constexpr double small = 1.7, large = 2.2;  // sizes of text
   static constexpr colour ink{45, 45, 45}, pale{228, 228, 228}, axis{150, 150, 150};
 
+  /// A line's name in the legend.
+  [[nodiscard]] std::string shown(series const& line) const {
+    return text::printable(line.name, static_cast<std::size_t>(what_.width / 3 / (font::advance * small)));
+  }
   static bool usable(double value) { return std::abs(value) < 1e100; }  // false for NaN
   static bool usable(series const& line, std::size_t i) { return usable(line.xs[i]) && usable(line.ys[i]); }
 
@@ -203,7 +207,7 @@ class plotter {
     for (auto const& line : what_.lines) {
       if (line.name.empty()) continue;
       stroke({{right_ + 18, y}, {right_ + 46, y}}, line);
-      page_.text(right_ + 56, y - 3.5 * small, line.name, ink, small);
+      page_.text(right_ + 56, y - 3.5 * small, shown(line), ink, small);
       y += 24;
     }
   }

@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+"""Wrong inputs to the example programs: each ends in one sentence and the right exit code, and leaves nothing behind.
+
+  wrong_inputs.py FOLDER_OF_PROGRAMS [--list] [WORD...]
+
+With words, only the cases whose command has all of them. --list prints the cases: command, exit code, sentence. Without either, at a
+C2F_TEST_LEVEL below 2, every fourth case (some seconds).
+"""
+import concurrent.futures
+import gzip
+import os
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import zipfile
+import zlib
+
+
+def png(width, height, grey):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = b"".join(b"\0" + bytes([grey(x, y) for x in range(width)]) for y in range(height))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)) + \
+        chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def nifti(dims, values, kind=16, code="f"):
+    head = bytearray(352)
+    struct.pack_into("<i", head, 0, 348)
+    struct.pack_into("<8h", head, 40, 3, *dims, 1, 1, 1, 1)
+    struct.pack_into("<2h", head, 70, kind, struct.calcsize(code) * 8)
+    struct.pack_into("<8f", head, 76, 1, 1, 1, 1, 0, 0, 0, 0)
+    struct.pack_into("<3f", head, 108, 352, 1, 0)
+    head[344:348] = b"n+1\0"
+    return bytes(head) + struct.pack(f"<{len(values)}{code}", *values)
+
+
+def make_inputs(top):
+    """Folders of data: right ones and wrong ones."""
+    def put(path, content):
+        (top / path).parent.mkdir(parents=True, exist_ok=True)
+        (top / path).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    put("file", "some text\n")
+    (top / "empty").mkdir()
+    for name in ("train.bin", "test.bin", "fine_label_names.txt"):
+        put(f"cifar_empty/{name}", b"")
+        put(f"cifar_short/{name}", b"\0" * 3000)
+    put("cifar_label/train.bin", b"\0\x64" + b"\0" * 3072)
+
+    def voc(name, xml, pictures=4):
+        for i in range(pictures):
+            put(f"{name}/JPEGImages/p{i}.jpg", b"\xff\xd8\xff\xe0 cut off")
+            put(f"{name}/Annotations/p{i}.xml", xml)
+        put(f"{name}/ImageSets/Main/train.txt", "".join(f"p{i}\n" for i in range(pictures // 2)))
+        put(f"{name}/ImageSets/Main/test.txt", "".join(f"p{i}\n" for i in range(pictures // 2, pictures)))
+
+    def xml(name, box):
+        return f"<annotation><size><width>96</width><height>96</height><depth>3</depth></size><object><name>{name}</name><bndbox>" + \
+            "".join(f"<{k}>{v}</{k}>" for k, v in zip(("xmin", "ymin", "xmax", "ymax"), box)) + "</bndbox></object></annotation>"
+    voc("voc", xml("cat", (10, 10, 50, 50)))
+    voc("voc_box", xml("cat", (50, 10, 10, 50)))
+    voc("voc_xml", "<annotation><size>")
+    voc("voc_esc", "x")
+    put("voc_esc/Annotations/\x1b[31m\xe9.xml", "<not")
+
+    for part in ("train", "val"):
+        for i in range(2):
+            put(f"streets/{part}/{i}.png", png(240, 180, lambda x, y: (x + y) % 256))
+            put(f"streets/{part}annot/{i}.png", png(240, 180, lambda x, y: 1))
+            put(f"streets_label/{part}/{i}.png", png(240, 180, lambda x, y: 7))
+            put(f"streets_label/{part}annot/{i}.png", png(240, 180, lambda x, y: 77))
+            put(f"streets_half/{part}/{i}.png", png(240, 180, lambda x, y: 7))
+    for part in ("val",):
+        put(f"streets_half/{part}annot/0.png", png(240, 180, lambda x, y: 1))
+
+    ball = [1.0 * ((i % 16 - 8) ** 2 + (i // 16 % 16 - 8) ** 2 < 20) for i in range(16 * 16 * 16)]
+    for i in range(4):
+        scan, label = nifti((16, 16, 16), ball), nifti((16, 16, 16), [int(v) for v in ball], 2, "B")
+        put(f"organ/images/v{i}.nii", scan)
+        put(f"organ/labels/v{i}.nii", label)
+        put(f"organ_empty/images/v{i}.nii", scan)
+        put(f"organ_empty/labels/v{i}.nii", nifti((16, 16, 16), [0] * 4096, 2, "B"))
+        put(f"organ_nan/images/v{i}.nii", nifti((16, 16, 16), [float("nan")] * 4096))
+        put(f"organ_nan/labels/v{i}.nii", label)
+        put(f"organ_only/images/v{i}.nii", scan)
+    whole = gzip.compress(nifti((16, 16, 16), ball))
+    put("cut.nii.gz", whole[:len(whole) // 2])
+    for folder in ("s1", "s2"):
+        put(f"{folder}/ct.nii.gz", whole)
+
+    put("omniglot_cut/images_background_small1.zip", b"PK\x03\x04 cut off")
+    put("omniglot_cut/images_background_small2.zip", b"PK\x03\x04 cut off")
+    with zipfile.ZipFile(top / "none.zip", "w"):
+        pass
+    for n in (1, 2):
+        put(f"omniglot_none/images_background_small{n}.zip", (top / "none.zip").read_bytes())
+        put(f"omniglot_few/images_background_small{n}.zip", b"")
+        with zipfile.ZipFile(top / f"omniglot_few/images_background_small{n}.zip", "w") as few:
+            for character in (1, 2):
+                for drawing in range(2):
+                    few.writestr(f"images_background_small{n}/Greek/character0{character}/0{character}_0{drawing + 1}.png",
+                                 png(105, 105, lambda x, y: 255 * (x > y)))
+    put("lists/train.csv", "filename,label\nno.jpg,cat\n")
+    put("lists/test.csv", "filename;label\n")
+    put("lists/val.csv", "filename,label\n")
+    put("weights.safetensors", b"\x08\0\0\0\0\0\0\0{}      ")
+    put("weights_cut.safetensors", b"\xff\xff\xff\0\0\0\0\0{")
+
+
+# Program, arguments, exit code, what the sentence has. {} is the folder of the inputs; OUT a folder that does not exist.
+VOC = "--data {}/voc --classes cat"
+CASES = [
+    ("10_class_vector", "--data {}/nowhere --out OUT", 2, "nowhere"),
+    ("10_class_vector", "--data {}/file --out OUT", 2, "file"),
+    ("10_class_vector", "--data {}/cifar_empty --out OUT", 2, "cifar_empty"),
+    ("10_class_vector", "--data {}/cifar_short --out OUT", 2, "cifar_short"),
+    ("10_class_vector", "--data {}/cifar_label --out OUT", 2, "cifar_label"),
+    ("10_class_vector", "--data {}/streets --out OUT", 2, "streets"),
+    ("10_class_vector", "--data {}/empty --out {}/file", 2, "--out"),
+    ("10_class_vector", "--data {}/empty --out {}/file/below", 2, "--out"),
+    ("10_class_vector", "--data {}/empty --variant PT --out OUT", 2, "--variant"),
+    ("10_class_vector", "--data {}/empty --depth 18 --out OUT", 2, "--depth"),
+    ("10_class_vector", "--data {}/empty --epochs 0 --out OUT", 2, "--epochs"),
+    ("10_class_vector", "--data {}/empty --epochs 1.5 --out OUT", 2, "--epochs"),
+    ("10_class_vector", "--data {}/empty --epochs 99999999999999999999 --out OUT", 2, "--epochs"),
+    ("10_class_vector", "--data {}/empty --batch -1 --out OUT", 2, "--batch"),
+    ("10_class_vector", "--data {}/empty --learning-rate nan --out OUT", 2, "--learning-rate"),
+    ("10_class_vector", "--data {}/empty --learning-rate 0 --out OUT", 2, "--learning-rate"),
+    ("10_class_vector", "--data {}/empty --weight-decay nan --out OUT", 2, "--weight-decay"),
+    ("10_class_vector", "--data {}/empty --clip inf --out OUT", 2, "--clip"),
+    ("10_class_vector", "--data {}/empty --ema 1 --out OUT", 2, "--ema"),
+    ("10_class_vector", "--data {}/empty --seed -1 --out OUT", 2, "--seed"),
+    ("10_class_vector", "--data {}/empty --seed 1x --out OUT", 2, "--seed"),
+    ("10_class_vector", "--data {}/empty --epocs 3 --out OUT", 2, "--epocs"),
+    ("10_class_vector", "--data {}/empty --epochs 3 --epochs 4 --out OUT", 2, "--epochs"),
+    ("10_class_vector", "--data {}/empty \x1b[31mred --out OUT", 2, "\\x1b[31mred"),
+    ("10_class_vector", "--data {}/empty --resume", 2, "--out"),
+    ("10_class_vector", "--data {}/empty --checkpoint-every 5", 2, "--out"),
+    ("10_class_vector", "--data {}/empty --device cuda --out OUT", 2, ""),
+    ("10_class_vector", "--out OUT", 2, "--data"),
+    ("20_boxes", "--data {}/nowhere --classes cat --out OUT", 2, "nowhere"),
+    ("20_boxes", "--data {}/organ --classes cat --out OUT", 2, "organ"),
+    ("20_boxes", "--data {}/voc --out OUT", 2, "--classes"),
+    ("20_boxes", "--data {}/voc --classes cat,dog --out OUT", 2, "--classes names 2"),
+    ("20_boxes", "--data {}/voc --classes dog --out OUT", 2, "leave out"),
+    ("20_boxes", "--data {}/voc --classes cat,cat,dog --out OUT", 2, "cat"),
+    ("20_boxes", VOC + " --out OUT", 2, ".jpg"),
+    ("20_boxes", VOC + " --strict --out OUT", 2, ".jpg"),
+    ("20_boxes", VOC + " --train-set nowhere --out OUT", 2, "nowhere"),
+    ("20_boxes", VOC + " --train-set ../../../file --out OUT", 2, ""),
+    ("20_boxes", VOC + " --images 100 --out OUT", 2, "--images has no effect"),
+    ("20_boxes", VOC + " --class-from any --out OUT", 2, "--classes has no effect"),
+    ("20_boxes", "--data {}/voc_xml --classes cat --strict --out OUT", 2, "not XML"),
+    ("20_boxes", "--data {}/voc_box --classes cat --strict --out OUT", 2, "box"),
+    ("20_boxes", "--data {}/voc_esc --classes cat --out OUT", 2, ""),
+    ("20_boxes", "--data scenes --backbone resnet18 --out OUT", 2, "--backbone has no effect"),
+    ("20_boxes", "--data scenes --images 1 --out OUT", 2, "--images"),
+    ("20_boxes", "--data scenes --images 8 --limit 9 --out OUT", 2, "take 9"),
+    ("20_boxes", "--data scenes --images 8 --epochs 1 --learning-rate 1000 --batch 4", 1, "not a number"),
+    ("21_parsing", "--data {}/voc --out OUT", 2, "--data"),
+    ("21_parsing", "--images 11 --out OUT", 2, "--images"),
+    ("21_parsing", "--images 12 --limit 13 --out OUT", 2, "take 13"),
+    ("21_parsing", "--images 12 --out /dev/full", 2, "--out"),
+    ("30_dense", "--data {}/nowhere --out OUT", 2, "nowhere"),
+    ("30_dense", "--data {}/voc --out OUT", 2, "voc"),
+    ("30_dense", "--data {}/streets_half --out OUT", 2, "streets_half"),
+    ("30_dense", "--data {}/streets_label --epochs 1 --batch 2 --out OUT", 2, "77"),
+    ("30_dense", "--data {}/streets --backbone vgg --out OUT", 2, "--backbone"),
+    ("30_dense", "--data {}/streets --limit 3 --out OUT", 2, "take 3"),
+    ("31_rstn", "--data {}/nowhere --out OUT", 2, "nowhere"),
+    ("31_rstn", "--data {}/organ_only --out OUT", 2, "labels"),
+    ("31_rstn", "--data {}/organ_empty --label 3 --out OUT", 2, ""),
+    ("31_rstn", "--data {}/organ_nan --strict --out OUT", 2, "v0.nii"),
+    ("31_rstn", "--data {}/organ --volumes 99 --out OUT", 2, "--volumes"),
+    ("31_rstn", "--data {}/organ --predict {}/nowhere.nii --out OUT", 2, "nowhere.nii"),
+    ("31_rstn", "--data {}/organ --predict {}/cut.nii.gz --out OUT", 2, "cut.nii.gz"),
+    ("31_rstn", "--data {}/organ --predict {}/file --out OUT", 2, "file"),
+    ("31_rstn", "--data {}/organ --predict {}/s1/ct.nii.gz {}/s2/ct.nii.gz --out OUT", 2, "both be written"),
+    ("31_rstn", "--data {}/organ --predict {}/s1/ct.nii.gz --window=3,nan --out OUT", 2, "--window"),
+    ("31_rstn", "--data {}/organ --predict {}/s1/ct.nii.gz --window=0,inf --out OUT", 2, "--window"),
+    ("31_rstn", "--data {}/organ --window=0,1 --out OUT", 2, "--predict"),
+    ("40_few_shot", "--data {}/omniglot_cut --out OUT", 2, "zip"),
+    ("40_few_shot", "--data {}/omniglot_none --out OUT", 2, "zip"),
+    ("40_few_shot", "--data {}/omniglot_few --out OUT", 2, ""),
+    ("40_few_shot", "--data {}/empty --way 7 --out OUT", 2, "--way"),
+    ("40_few_shot", "--data {}/empty", 2, "--out"),
+    ("40_few_shot", "--data {}/empty --tune-learning-rate nan --out OUT", 2, "--tune-learning-rate"),
+    ("40_few_shot", "--data {}/lists --set mini_imagenet --out OUT", 2, "csv"),
+    ("40_few_shot", "--data {}/empty --set omniglot_runs --out OUT", 2, ""),
+    ("41_dynamic_few_shot", "--data {}/empty --out OUT", 2, "empty"),
+    ("41_dynamic_few_shot", "--data {}/lists --set mini_imagenet --out OUT", 2, "csv"),
+    ("41_dynamic_few_shot", "--data {}/empty --variant jnt --out OUT", 2, "--variant"),
+    ("41_dynamic_few_shot", "--data {}/empty --generator mean --out OUT", 2, "--generator"),
+    ("demo", "{}/file", 2, "--out"),
+    ("demo", "--epochs", 2, "no option"),
+]
+
+
+def tree(top):
+    return sorted(str(path.relative_to(top)) for path in top.rglob("*"))
+
+
+def check(case, programs, top):
+    """The row of the table, and what is wrong."""
+    number, (program, arguments, code, part) = case
+    out = top / f"out{number}"
+    given = [word.replace("{}", str(top)).replace("OUT", str(out)) for word in arguments.split(" ")]
+    ran = subprocess.run([str(programs / program), *given], stdin=subprocess.DEVNULL, capture_output=True, timeout=120,
+                         env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
+    said = ran.stderr.decode("utf-8", "surrogateescape")
+    lines = [line for line in said.split("\n") if line]
+    wrong = []
+    if ran.returncode != code:
+        wrong.append(f"exit code {ran.returncode}, expected {code}")
+    if not lines:
+        wrong.append("no sentence")
+    if lines and part not in lines[-1]:
+        wrong.append(f"the sentence does not have '{part}'")
+    if re.search(r"[\x00-\x09\x0b-\x1f\x7f]", said):
+        wrong.append("control characters")
+    if "frame #" in said or "Exception raised from" in said or "terminate called" in said:
+        wrong.append("a stack trace")
+    if out.exists() and code == 2:
+        wrong.append("left behind: " + ", ".join(["the folder", *tree(out)]))
+    sentence = (lines[-1] if lines else "").replace(str(top), "…")
+    return (f"{program} {arguments}".replace("{}", "…"), ran.returncode, sentence, wrong, len(lines))
+
+
+def main():
+    words = [word for word in sys.argv[2:] if word != "--list"]
+    programs = pathlib.Path(sys.argv[1]).resolve()
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        top = pathlib.Path(folder)
+        make_inputs(top)
+        before = tree(top)
+        cases = [(i, case) for i, case in enumerate(CASES)
+                 if all(word in f"{case[0]} {case[1]}" for word in words) and (programs / case[0]).exists()]
+        if len(sys.argv) == 2 and int(os.environ.get("C2F_TEST_LEVEL") or 1) < 2:
+            cases = cases[::4]
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for command, code, sentence, wrong, _ in pool.map(lambda case: check(case, programs, top), cases):
+                failed += bool(wrong)
+                if wrong or "--list" in sys.argv:
+                    print(f"{'WRONG' if wrong else 'ok':5} {code}  {command.encode('unicode_escape').decode()}\n         {sentence}")
+                for each in wrong:
+                    print(f"         {each}")
+        left = [path for path in tree(top) if path not in before and not path.startswith("out")]
+        if left:
+            print("left behind:", ", ".join(left))
+    print(f"{len(cases)} wrong inputs, {failed} with a wrong answer")
+    return 1 if failed or left or not cases else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
