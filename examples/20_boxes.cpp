@@ -66,9 +66,8 @@ void train_on_files(program::options const& chosen, arguments const& more) {
                                                    .train_set  = more.train_set,
                                                    .test_set   = more.test_set,
                                                    .seed       = 1}};
-  std::fprintf(stderr, "%ld training pictures, %ld test pictures; %ld left out by --objects and --classes\n",
-               static_cast<long>(data.train.size()), static_cast<long>(data.test.size()),
-               static_cast<long>(data.train.dropped() + data.test.dropped()));
+  program::say(data.train.summary());
+  program::say(data.test.summary());
   train<Model, Classes>(chosen, data, std::filesystem::absolute(chosen.data / ".").lexically_normal().parent_path().filename().string());
 }
 

@@ -63,7 +63,9 @@ struct checkpoint_options {
   std::int64_t best                            = 0;     ///< the number of checkpoints with the highest score to keep as well
   std::string score                            = {};    ///< the score for `best`, such as "fine top1"
   bool resume                                  = true;  ///< from the newest checkpoint; false: an existing checkpoint is an error
-  std::function<void(std::string const&)> warn = [](std::string const& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
+  std::function<void(std::string const&)> warn = [](std::string const& line) {
+    std::fprintf(stderr, "%s\n", text::printable(line).c_str());
+  };
 };
 
 /// An observer for fit: restores the newest checkpoint of a folder and writes new ones.

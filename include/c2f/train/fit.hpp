@@ -223,11 +223,7 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
   }
   if (report.stopped) keep(moment::stop);
   training.leave_average();
-  if (!report.stopped && 2 * report.skipped > now.iteration)
-    throw not_finite(
-        std::to_string(report.skipped) + " of " + std::to_string(now.iteration) +
-        " steps of the training were skipped, since their loss or a gradient was not finite; look at the images and the loss, or "
-        "lower the learning rate");
+  if (!report.stopped) refuse_skipped(report.skipped, now.iteration);
   report.not_captured = training.why_not_captured();
   count_faulty(report.faulty, batches);
   count_faulty(report.faulty, tests.batches());

@@ -6,7 +6,8 @@
 //   loop.finish();
 //
 // Steps are queued ahead of the device (train/training_step.hpp). The function is called for each step, in order, once its result has
-// arrived. Error: c2f::not_finite after recipe.stop_after_skips() skipped steps in a row.
+// arrived. Errors: c2f::not_finite after recipe.stop_after_skips() skipped steps in a row, and, of run_epochs, if more than half of all
+// steps were skipped.
 #pragma once
 
 #include <c2f/core/progress.hpp>
@@ -71,19 +72,32 @@ class step_loop {
   Finished finished_;
 };
 
+/// not_finite if more than half of the steps of a training were skipped: it has had no effect, however few they are.
+inline void refuse_skipped(std::int64_t skipped, std::int64_t steps) {
+  if (2 * skipped > steps)
+    throw not_finite(std::to_string(skipped) + " of " + std::to_string(steps) +
+                     " steps of the training were skipped, since their loss or a gradient was not finite; look at the images and the "
+                     "loss, or lower the learning rate");
+}
+
 /// Trains for recipe.epochs() epochs of `batches` batches, which batch(epoch, i) returns, and leaves the moving average in the model. wait:
 /// each step is finished before the next batch is requested.
 template <class Batch, class Finished>
 void run_epochs(any_training_step& training, t_function t, recipe::settings const& recipe, std::int64_t batches, Batch const& batch,
                 bool wait, Finished const& finished) {
-  std::int64_t skipped = 0;
-  step_loop loop(training, t, recipe, batches, skipped, finished);
+  std::int64_t in_a_row = 0, skipped = 0, steps = 0;
+  step_loop loop(training, t, recipe, batches, in_a_row, [&](step_record const& step) {
+    ++steps;
+    skipped += step.skipped;
+    finished(step);
+  });
   for (std::int64_t epoch = 0; epoch < recipe.epochs(); ++epoch)
     loop.epoch(
         {.epoch = epoch, .iteration = epoch * loop.steps()}, 0, [&](std::int64_t i) { return batch(epoch, i); }, [] { return false; },
         [&](progress const&) { return wait; });
   loop.finish();
   training.leave_average();
+  refuse_skipped(skipped, steps);
 }
 
 }  // namespace c2f::detail

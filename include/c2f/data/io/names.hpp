@@ -28,6 +28,7 @@
 #include <vector>
 
 #include <c2f/core/errors.hpp>
+#include <c2f/core/text.hpp>
 
 namespace c2f::data::detail {
 
@@ -77,16 +78,8 @@ using endings_list = std::initializer_list<std::string_view>;
   return text;
 }
 
-/// A piece of a text for a message: at most `longest` bytes, cut between letters of UTF-8, and without control characters.
-[[nodiscard]] inline std::string printable(std::string_view text, std::size_t longest = 60) {
-  std::size_t end = std::min(text.size(), longest);
-  if (end < text.size())
-    for (int i = 0; i < 3 && end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80; ++i) --end;
-  std::string word(text.substr(0, end));
-  for (char& c : word)
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = '?';
-  return word;
-}
+/// A piece of a text for a message.
+[[nodiscard]] inline std::string printable(std::string_view piece, std::size_t longest = 60) { return text::printable(piece, longest); }
 
 /// Calls use(line, number) for each line that is not blank. A line is a part of `text`, without the blanks around it; numbers begin at 1.
 template <class Use>

@@ -40,6 +40,7 @@
 #include <nlohmann/json.hpp>
 
 #include <c2f/core/errors.hpp>
+#include <c2f/core/text.hpp>
 #include <c2f/data/io/whole_file.hpp>
 
 namespace c2f::data {
@@ -84,13 +85,8 @@ inline constexpr std::uint64_t largest_header = 100'000'000;  // the format's li
 inline constexpr std::size_t most_entries = 65'536, most_dims = 8, longest_token = 1 << 20;
 inline constexpr std::string_view metadata_key = "__metadata__";
 
-/// A string of a file, quoted for a message: one line, at most 80 characters.
-inline std::string shown(std::string_view text) {
-  std::string line(text.substr(0, 80));
-  for (char& letter : line)
-    if (static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f) letter = '?';
-  return "'" + line + (text.size() > 80 ? "...'" : "'");
-}
+/// A string of a file, quoted for a message: one line, at most 80 letters.
+inline std::string shown(std::string_view text) { return "'" + text::printable(text, 80) + "'"; }
 
 [[noreturn]] inline void refuse_safetensors(std::string const& file, std::string const& why,
                                             std::string const& remedy = "it is damaged or another kind of file, so get it again") {
