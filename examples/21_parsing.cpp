@@ -125,7 +125,7 @@ std::array<std::vector<box>, 2> predict_boxes(c2f::stack<Task> const& model, dat
       at::Tensor const& raw = whose == coarse ? raw_coarse : raw_fine;
       if (!raw.defined()) continue;
       scores[whose].add(raw, batch.truth);
-      at::Tensor const predicted = kind::predict(raw).mul(side).to(at::kDouble).contiguous();
+      at::Tensor const predicted = kind::boxes_of(raw).mul(side).to(at::kDouble).contiguous();
       auto const* const numbers  = predicted.const_data_ptr<double>();
       for (std::size_t i = 0; i < batch.ids.size(); ++i) {
         double const* const b = numbers + 4 * (static_cast<std::int64_t>(i) * classes + data.test.label(batch.ids[i]));
