@@ -129,7 +129,7 @@ std::array<std::vector<box>, 2> predict_boxes(c2f::stack<Task> const& model, dat
       at::Tensor const& raw = whose == coarse ? raw_coarse : raw_fine;
       if (!raw.defined()) continue;
       scores[whose].add(raw, batch.truth);
-      at::Tensor const predicted = kind::predict(raw).mul(side).to(at::kDouble).contiguous();
+      at::Tensor const predicted = kind::boxes_of(raw).mul(side).to(at::kDouble).contiguous();
       if (!predicted.isfinite().all().item<bool>())
         throw c2f::not_finite(std::string("the boxes of the ") + box_names[whose] +
                               " network are not finite: the training diverged; lower --learning-rate");

@@ -50,7 +50,7 @@ void write_box_sheet(c2f::stack<Task> const& model, Split const& test, std::stri
     for (auto const k : present) frame(batch.truth[0][k], green);
     auto const show = [&](at::Tensor const& raw, c2f::data::colour tint, int row) {
       if (!raw.defined() || present.empty()) return;
-      at::Tensor const boxes = kind::predict(raw)[0];
+      at::Tensor const boxes = kind::boxes_of(raw)[0];
       double iou             = 0;
       for (auto const k : present) {
         frame(boxes[k], tint);

@@ -14,7 +14,7 @@ namespace {
 template <class Edges>
 struct vehicles {
   using input   = c2f::image<3, 64, 64>;
-  using network = c2f::localiser<c2f::resnet_features<18, 3>, c2f::boxes<2>, 32>;
+  using network = c2f::localiser<c2f::resnet_features<18, 3>, c2f::boxes<2>, 32, c2f::head::average>;
   using encoder = c2f::encode::rasterize<Edges>;
 };
 

@@ -1,4 +1,5 @@
-"""Whole steps of progressive training with boxes, t = 0.5: a localiser on ResNet-18, hard and soft edges, against plain PyTorch.
+"""Whole steps of progressive training with boxes, t = 0.5: a localiser on ResNet-18 with the mean of positions, two classes with their
+presence, hard and soft edges, against plain PyTorch.
 
 Python draws the boxes by comparing every pixel with the four sides, takes the logarithm of the sigmoid itself, and recomputes the random
 draws of the source. Both sides call the same float32 kernels in the same order, so ReLU inputs near 0 have the same sign; the remaining
@@ -27,7 +28,7 @@ class Localiser(nn.Module):
         self.head = nn.Sequential(
             nn.Conv2d(256, WIDTH, 1, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU(),
             nn.Conv2d(WIDTH, WIDTH, 1, bias=False), nn.BatchNorm2d(WIDTH), nn.ReLU(),
-            nn.Conv2d(WIDTH, 4 * CLASSES, 1))
+            nn.Conv2d(WIDTH, 5 * CLASSES, 1))
 
     def forward(self, x):
         b = self.backbone
@@ -73,7 +74,9 @@ class Model(nn.Module):
 
     def forward(self, x, truth, take_truth):
         coarse = self.coarse(x)
-        prediction = coarse.sigmoid().view(-1, CLASSES, 4)
+        raw = coarse.view(-1, CLASSES, 5)
+        prediction = raw[:, :, :4].sigmoid()
+        prediction = torch.cat([prediction[:, :, :2], prediction[:, :, 2:] * (raw[:, :, 4:].detach() > 0)], 2)
         true_boxes = truth[:, :, :4].clone()
         true_boxes[:, :, 2:] *= truth[:, :, 4:]
         conditioning = torch.where(take_truth[:, None, None], true_boxes, prediction)
@@ -81,10 +84,13 @@ class Model(nn.Module):
 
 
 def loss_of(raw, truth):
-    """The sum over four numbers of |log p - log y|, averaged over the boxes that are present."""
-    found = [(torch.log(torch.sigmoid(raw.view(-1, CLASSES, 4)[n, k])) - torch.log(truth[n, k, :4])).abs().sum()
+    """The sum over four numbers of |log p - log y|, averaged over the boxes that are present, and the cross-entropy of presence."""
+    raw = raw.view(-1, CLASSES, 5)
+    found = [(torch.log(torch.sigmoid(raw[n, k, :4])) - torch.log(truth[n, k, :4])).abs().sum()
              for n in range(len(truth)) for k in range(CLASSES) if truth[n, k, 4] > 0]
-    return sum(found) / len(found)
+    p = torch.sigmoid(raw[:, :, 4])
+    presence = -(truth[:, :, 4] * torch.log(p) + (1 - truth[:, :, 4]) * torch.log(1 - p)).mean()
+    return sum(found) / len(found) + presence
 
 
 def compare(edges, draw):

@@ -11,12 +11,14 @@ static_assert(std::same_as<middle::output, c2f::image<1024, 12, 12>>);  // strid
 static_assert(c2f::parameter_count<middle> == 8'543'296);
 static_assert(c2f::parameter_count<c2f::network_on<c2f::resnet_features<50>, vehicles>> == 25'557'032 - 2'049'000);
 
-// Head: 1024 * 4096 + 4096 * 4096 weights, four vectors of 4096 for the norms, 4096 * 4 + 4.
-using paper = c2f::network_on<c2f::localiser<c2f::resnet_features<50, 3>, c2f::boxes<1>>, vehicles>;
+// Head: 1024 * 4096 + 4096 * 4096 weights, four vectors of 4096 for the norms, 4096 * 4 + 4; flattened the last layer reads 12 * 12 positions.
+using paper = c2f::network_on<c2f::localiser<c2f::resnet_features<50, 3>, c2f::boxes<1>, 4096, c2f::head::average>, vehicles>;
 static_assert(c2f::parameter_count<paper> == 8'543'296 + 1024 * 4096 + 4096 * 4096 + 4 * 4096 + 4096 * 4 + 4);
 static_assert(std::same_as<paper::output, c2f::vector<4>>);
+using flat = c2f::network_on<c2f::localiser<c2f::resnet_features<50, 3>, c2f::boxes<1>>, vehicles>;
+static_assert(c2f::parameter_count<flat> == c2f::parameter_count<paper> + 4096 * 143 * 4);
 static_assert(
-    std::same_as<c2f::network_on<c2f::localiser<c2f::resnet_features<18, 3>, c2f::boxes<21>, 256>, vehicles>::output, c2f::vector<84>>);
+    std::same_as<c2f::network_on<c2f::localiser<c2f::resnet_features<18, 3>, c2f::boxes<21>, 256>, vehicles>::output, c2f::vector<105>>);
 
 struct task {
   using input   = vehicles;
@@ -25,7 +27,8 @@ struct task {
 static_assert(c2f::task<task>);
 using completed = c2f::complete<task>;
 static_assert(std::same_as<completed::encoder, c2f::encode::rasterize<>>);
-static_assert(std::same_as<completed::loss, c2f::loss::log_l1>);
+static_assert(std::same_as<completed::loss, c2f::loss::sum<c2f::loss::log_l1, c2f::loss::presence>>);
+static_assert(std::same_as<c2f::boxes<1>::default_loss, c2f::loss::log_l1>);
 using model = c2f::stack<task>;
 static_assert(std::same_as<decltype(model::encoder)::output, vehicles>);
 // The fine network reads 6 channels for any number of classes.

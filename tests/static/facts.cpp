@@ -72,7 +72,7 @@ static_assert(c2f::task<cifar100>);
 static_assert(c2f::parameter_count<c2f::stack<cifar100>> == 559'867);
 using all = c2f::complete<cifar100>;
 static_assert(std::same_as<all::encoder, c2f::encode::tile<>> && !all::parts::encoder::given);
-static_assert(std::same_as<all::schedule, c2f::schedule::ramp<0.5, 0.6, c2f::by::fraction>>);
+static_assert(std::same_as<all::schedule, c2f::schedule::ramp<0.5, 0.3, c2f::by::fraction>>);
 static_assert(std::same_as<all::loss_weights, c2f::loss_weights<1.0, 1.0>> && std::same_as<all::fine, basic<20, 100>>);
 // The fine network differs from the coarse one in its first layer only: 3 more input channels, 3 * 16 * 9 weights.
 static_assert(count<basic<20, 100>, image<6, 32, 32>> - count<basic<20, 100>> == 3 * 16 * 9);

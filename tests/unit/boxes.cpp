@@ -5,7 +5,9 @@
 #include <c2f/networks/localiser.hpp>
 
 #include <ATen/ops/allclose.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
@@ -160,20 +162,93 @@ TEST_CASE("the loss is the log-scale l1-norm over the boxes that are present") {
 }
 
 TEST_CASE("the metrics count the boxes that are present") {
+  // Per class the box as a probability, and the logit of its presence.
   auto const raw_of = [](std::vector<double> const& p) {
-    at::Tensor const x = numbers(p);
-    return x.div(x.neg().add(1)).log().to(at::kFloat).view({1, 8});  // logit
+    at::Tensor const x = numbers(p).view({1, 2, 5}), box = x.narrow(2, 0, 4);
+    return at::cat({box.div(box.neg().add(1)).log(), x.narrow(2, 4, 1)}, 2).to(at::kFloat).view({1, 10});
   };
   c2f::boxes<2>::score score;
-  // Sample 0: class 0 exact, class 1 absent. Sample 1: class 0 with IoU .4 / .42, class 1 with IoU .25.
-  score.add(raw_of({.5, .5, .4, .4, .5, .5, .9, .9}), numbers({.5, .5, .4, .4, 1, .1, .1, .1, .1, 0}).view({1, 2, 5}).to(at::kFloat));
-  score.add(raw_of({.5, .5, .4, .42, .5, .5, .8, .8}), numbers({.5, .5, .4, .4, 1, .5, .5, .4, .4, 1}).view({1, 2, 5}).to(at::kFloat));
-  auto const [iou, half, scale] = score.values();
+  // Sample 0: class 0 exact, class 1 absent, though predicted. Sample 1: class 0 with IoU .4 / .42, class 1, predicted as absent, with IoU
+  // .25.
+  score.add(raw_of({.5, .5, .4, .4, 2, .5, .5, .9, .9, 1}), numbers({.5, .5, .4, .4, 1, .1, .1, .1, .1, 0}).view({1, 2, 5}).to(at::kFloat));
+  score.add(raw_of({.5, .5, .4, .42, 3, .5, .5, .8, .8, -1}),
+            numbers({.5, .5, .4, .4, 1, .5, .5, .4, .4, 1}).view({1, 2, 5}).to(at::kFloat));
+  auto const [iou, half, scale, presence] = score.values();
   REQUIRE(score.samples == 2);
   REQUIRE(score.present == 3);
   REQUIRE(iou.second == Approx((1 + .4 / .42 + .25) / 3).epsilon(1e-5));
   REQUIRE(half.second == Approx(2.0 / 3));
   REQUIRE(scale.second == Approx(2.0 / 3));  // .42 for .4 is correct within 10 %, .8 for .4 is not
+  REQUIRE(presence.second == .5);
+}
+
+TEST_CASE("a predicted box is clipped to the image before its IoU is taken") {
+  // The box of centre (.1, .5) and sides (.6, .4) reaches from -.2 to .4; within the image it is the truth, (.2, .5, .4, .4).
+  at::Tensor const box = numbers({.1, .5, .6, .4}).view({1, 4});
+  c2f::boxes<1>::score score;
+  score.add(box.div(box.neg().add(1)).log().to(at::kFloat), numbers({.2, .5, .4, .4, 1}).view({1, 1, 5}).to(at::kFloat));
+  REQUIRE(score.values()[0].second == Approx(1).epsilon(1e-5));  // .16 / .24 without
+  REQUIRE(at::allclose(c2f::detail::clipped_boxes(numbers({.9, .05, .4, .3})), numbers({.85, .1, .3, .2})));
+  REQUIRE(c2f::detail::clipped_boxes(numbers({.5, .5, .4, .4})).allclose(numbers({.5, .5, .4, .4})));
+}
+
+TEST_CASE("a class that is predicted as absent is drawn as one that is absent in a truth") {
+  using kind             = c2f::boxes<3>;
+  at::Tensor const raw   = c2f::detail::sample_numbers({40, 15}, 3).to(at::kFloat).mul(2);
+  at::Tensor const given = kind::predict(raw), whole = kind::boxes_of(raw), present = kind::present_in(raw);
+  std::int64_t absent = 0;
+  for (std::int64_t n = 0; n < 40; ++n)
+    for (std::int64_t k = 0; k < 3; ++k) {
+      bool const there = raw[n][5 * k + 4].item<float>() > 0;
+      absent += !there;
+      REQUIRE(present[n][k].item<bool>() == there);
+      for (std::int64_t i = 0; i < 4; ++i) {
+        double const number = 1 / (1 + std::exp(-raw[n][5 * k + i].item<double>()));
+        REQUIRE(whole[n][k][i].item<double>() == Approx(number).epsilon(1e-5));
+        REQUIRE(given[n][k][i].item<double>() == Approx(there || i < 2 ? number : 0).epsilon(1e-5));
+      }
+    }
+  REQUIRE((absent > 20 && absent < 100));
+  at::Tensor const maps = draw_boxes<hard>(given, 8, 8).sum({2, 3});
+  REQUIRE(maps.masked_select(present.logical_not()).sum().item<double>() == 0);
+  // The agreement of two outputs: 1 for a class that is absent in both, 0 for one in one of them.
+  at::Tensor const other = raw.clone();
+  other.view({40, 3, 5}).select(2, 4).neg_();
+  REQUIRE(kind::agreement(raw, raw).allclose(at::ones({40})));
+  REQUIRE(kind::agreement(raw, other).sum().item<double>() == 0);
+}
+
+TEST_CASE("the loss of presence is the binary cross-entropy over samples and classes") {
+  at::Tensor const raw   = c2f::detail::sample_numbers({3, 10}, 5).to(at::kFloat).set_requires_grad(true);
+  at::Tensor const truth = c2f::boxes<2>::example<c2f::image<3, 8, 8>>(3);
+  double wanted          = 0;
+  for (int n = 0; n < 3; ++n)
+    for (int k = 0; k < 2; ++k) {
+      double const p = 1 / (1 + std::exp(-raw[n][5 * k + 4].item<double>()));
+      wanted -= std::log(truth[n][k][4].item<double>() == 1 ? p : 1 - p) / 6;
+    }
+  at::Tensor const loss = c2f::loss::presence::of(raw, truth);
+  REQUIRE(loss.item<double>() == Approx(wanted));
+  loss.backward();
+  at::Tensor const gradient = raw.grad().view({3, 2, 5});
+  REQUIRE(gradient.narrow(2, 0, 4).abs().sum().item<double>() == 0);
+  REQUIRE(gradient.select(2, 4).abs().min().item<double>() > 0);
+  REQUIRE(c2f::boxes<2>::default_loss::of(raw, truth).item<double>() == Approx(wanted + c2f::loss::log_l1::of(raw, truth).item<double>()));
+}
+
+TEST_CASE("a head on all positions finds what the mean over them cannot") {
+  // Two images with the same features in another place: the mean is the same, the linear layer is not.
+  using kind   = c2f::boxes<1>;
+  using flat   = c2f::localiser<c2f::conv<4, 1>, kind, 4>;
+  using means  = c2f::localiser<c2f::conv<4, 1>, kind, 4, c2f::head::average>;
+  at::Tensor x = at::zeros({2, 3, 6, 6});
+  x[0][0][1][1].fill_(1), x[1][0][4][3].fill_(1);
+  auto const difference = [&](auto const& net) {
+    at::Tensor const raw = net(x, c2f::eval);
+    return raw[0].sub(raw[1]).abs().max().template item<double>();
+  };
+  REQUIRE(difference(c2f::make_network<flat, c2f::image<3, 6, 6>>(1)) > 1e-3);
+  REQUIRE(difference(c2f::make_network<means, c2f::image<3, 6, 6>>(1)) < 1e-6);
 }
 
 TEST_CASE("an absent box has size 0 in the conditioning, and corruption stays in range") {

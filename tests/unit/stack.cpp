@@ -3,6 +3,7 @@
 #include <c2f/conformance.hpp>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/allclose.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
@@ -136,7 +137,19 @@ TEST_CASE("logits may replace the prediction, and the networks may differ") {
   c2f::stack<raw> const model(1);
   c2f::pass p{.mode = c2f::eval};
   auto const [coarse, fine] = model(images, c2f::eval);
-  REQUIRE(fine.equal(model.fine(at::cat({images, model.encoder(coarse, images, p)}, 1), c2f::eval)));
+  // Mean 0 and deviation 1 over the classes, so that a truth has the scale of a prediction however large the logits are.
+  auto const standardised   = [](at::Tensor const& x) {
+    at::Tensor const centred = x.to(at::kDouble).sub(x.to(at::kDouble).mean(1, true));
+    return centred.div(centred.square().mean(1, true).add(1e-6).sqrt()).to(at::kFloat);
+  };
+  REQUIRE(at::allclose(c2f::predict::logits::of<kind>(coarse), standardised(coarse), 1e-4, 1e-5));
+  at::Tensor const shown = c2f::predict::logits::of<kind>(coarse);
+  REQUIRE(fine.equal(model.fine(at::cat({images, model.encoder(shown, images, p)}, 1), c2f::eval)));
+  c2f::stack<raw> told(1);
+  c2f::pass training = {.mode = c2f::train, .truth = labels, .t = 0};
+  told(images, training);
+  REQUIRE(at::allclose(training.conditioning, standardised(kind::from_truth(labels)), 1e-4, 1e-5));
+  REQUIRE(at::allclose(training.conditioning.square().mean(1), at::ones({images.size(0)}), 1e-3));
 
   struct two {
     using input   = ::input;

@@ -14,7 +14,7 @@ struct boxes {
   static constexpr char const* name   = "localiser";
   static constexpr std::int64_t batch = Tiny ? 2 : 32;
   using input                         = c2f::image<3, Tiny ? 64 : 192, Tiny ? 64 : 192>;
-  using network                       = c2f::localiser<c2f::resnet_features<50, 3>, c2f::boxes<1>, Tiny ? 32 : 4096>;
+  using network                       = c2f::localiser<c2f::resnet_features<50, 3>, c2f::boxes<1>, Tiny ? 32 : 4096, c2f::head::average>;
 };
 
 template <bool Tiny>

@@ -32,6 +32,8 @@ namespace c2f {
 ///   K::truth_dims<In>       the dimensions of one truth, std::array<std::int64_t, R> (fit checks the data against it)
 ///   K::labels, K::ignore    integer truths are 0 ... labels - 1, or `ignore` (-100 if it is not given); the loader checks them
 ///   K::agreement(a, b)      how far two raw outputs agree, [N] in [0, 1] (refine::until)
+///   K::labels_of(raw)       the most likely truth (c2f::probe)
+///   K::right(raw, truth)    {which numbers of a truth the raw output predicts, which of them count}, two bool tensors (c2f::probe)
 ///   K::corrupt(truth, rate, pass), K::corrupt_rate    a corrupted truth (source::corrupt)
 ///   K::example<In>(n)       n different truths (conformance)
 ///   K::resized(raw, h, w)   a raw output of another height and width (networks that end in a fraction of the image's size)

@@ -119,6 +119,7 @@ struct pass {
   std::vector<named_loss> losses{};     ///< filled by the pass
   std::vector<side_output> outputs{};   ///< filled by the pass
   at::Tensor conditioning{};
+  at::Tensor given{};              ///< at inference: a conditioning in place of the coarse prediction, as a person's correction or a probe
   std::string stage{};             ///< the prefix of names: "" in the outermost model, "coarse." in its coarse network
   t_function schedule{};           ///< of the nested stack that runs; nullptr in the outermost one
   std::uint32_t level = 0;         ///< which nested stack runs, so that each draws independent numbers; 0: the outermost one

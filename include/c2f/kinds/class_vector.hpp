@@ -50,6 +50,13 @@ struct class_vector : detail::static_check<detail::check_classes<Classes>()> {
     return truth.unsqueeze(1).eq(at::arange(Classes, truth.options())).to(at::kFloat);  // zeros for a sample without a class
   }
 
+  /// The most likely class, [N].
+  static at::Tensor labels_of(at::Tensor const& raw) { return raw.argmax(1); }
+  /// {whether the most likely class is the true one, whether there is one}, [N] bool each.
+  static std::pair<at::Tensor, at::Tensor> right(at::Tensor const& raw, at::Tensor const& truth) {
+    return {labels_of(raw).eq(truth), truth.ge(0)};
+  }
+
   /// 1 where both have the same most likely class, else 0, [N].
   static at::Tensor agreement(at::Tensor const& a, at::Tensor const& b) { return a.argmax(1).eq(b.argmax(1)).to(at::kFloat); }
 

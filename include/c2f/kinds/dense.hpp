@@ -87,6 +87,11 @@ struct dense : detail::static_check<detail::check_dense_classes<Classes>(), deta
       return raw.argmax(1);
   }
 
+  /// {whether a pixel has its true label, whether it counts}, [N, H, W] bool each.
+  static std::pair<at::Tensor, at::Tensor> right(at::Tensor const& raw, at::Tensor const& truth) {
+    return {labels_of(raw).eq(truth), truth.ne(Ignore)};
+  }
+
   /// The Dice coefficient of the two masks, 1 if both are empty; with several classes, the mean over those that either contains. [N]
   static at::Tensor agreement(at::Tensor const& a, at::Tensor const& b) {
     at::Tensor const first = labels_of(a), second = labels_of(b);

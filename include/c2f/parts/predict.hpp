@@ -1,9 +1,10 @@
 // c2f/parts/predict.hpp: how the coarse network's raw output becomes the prediction.
 //
 //   using predict = c2f::predict::probabilities;   // the kind's own: softmax for class vectors (default)
-//   using predict = c2f::predict::logits;          // the raw output
+//   using predict = c2f::predict::logits;          // the raw output, standardised
 //
-// Ren et al. 2020 states only that "the classification results" are copied, which allows both.
+// Ren et al. 2020 states only that "the classification results" are copied, which allows both. A predict may have of_truth(truth), which
+// brings truths, in the shape of the kind's prediction, to the scale of its predictions.
 // The result has the shape of the kind's prediction. Errors: logits for a kind that is not a distribution is a compile error
 // (task/check.hpp).
 #pragma once
@@ -20,11 +21,19 @@ struct probabilities {
   }
 };
 
-/// The raw output, for kinds whose raw output has the shape of a prediction.
+/// The raw output, for kinds whose raw output has the shape of a prediction. Logits grow during a training, and truths do not, so both are
+/// standardised: for each sample (and pixel) they have mean 0 and deviation 1 over the classes.
 struct logits {
   template <distribution Kind>
   static at::Tensor of(at::Tensor const& raw) {
-    return raw;
+    return standardised(raw);
+  }
+  static at::Tensor of_truth(at::Tensor const& truth) { return standardised(truth); }
+
+ private:
+  static at::Tensor standardised(at::Tensor const& x) {
+    at::Tensor const centred = x.sub(x.mean(1, /*keepdim=*/true));
+    return centred.mul(centred.square().mean(1, /*keepdim=*/true).add(1e-6).rsqrt());
   }
 };
 

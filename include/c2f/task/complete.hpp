@@ -8,7 +8,7 @@
 //   using all = c2f::complete<cifar100>;                                // all::schedule, all::encoder, ...
 //
 // The members of a task and their defaults:
-//   schedule      t as a function of progress       ramp<0.5, 0.6, by::fraction>: the best of Ren et al. 2020, 30 of 50 epochs
+//   schedule      t as a function of progress       ramp<0.5, 0.3, by::fraction>: 1 before the first milestone of every recipe
 //   encoder       g: prediction -> map z            the kind's own
 //   predict       raw output -> prediction          predict::probabilities
 //   source        the conditioning ỹ in training    source::sample
@@ -131,7 +131,7 @@ struct complete {
 
   /// The parts, each with `type` and `given`: whether the task has the member.
   struct parts {
-    using schedule     = detail::schedule_part<T, c2f::schedule::ramp<0.5, 0.6, by::fraction>>;
+    using schedule     = detail::schedule_part<T, c2f::schedule::ramp<0.5, 0.3, by::fraction>>;
     using encoder      = detail::encoder_part<T, typename coarse_kind::default_encoder>;
     using predict      = detail::predict_part<T, c2f::predict::probabilities>;
     using source       = detail::source_part<T, c2f::source::sample>;

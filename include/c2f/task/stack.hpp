@@ -304,15 +304,19 @@ struct stack_on {
   auto conditioning_of(Raw const& found, pass& p) const {
     if constexpr (!supervised_kind<typename completed::coarse_kind>)
       return found;
+    else if (p.training())
+      return training_conditioning(found, p);
     else
-      return p.training() ? training_conditioning(found, p) : completed::predict::template of<typename completed::coarse_kind>(found);
+      return p.given.defined() && p.stage.empty() ? p.given : completed::predict::template of<typename completed::coarse_kind>(found);
   }
   at::Tensor training_conditioning(at::Tensor const& found, pass& p) const {
     using coarse_kind = typename completed::coarse_kind;
     if constexpr (std::same_as<typename completed::predict, predict::probabilities> && requires { source.fused(found, p); })
       if (at::Tensor conditioning = source.fused(found, p); conditioning.defined()) return conditioning;
     at::Tensor const prediction = completed::predict::template of<coarse_kind>(found);
-    return source(prediction, coarse_kind::from_truth(p.truth).to(prediction.scalar_type()), p);
+    at::Tensor truth            = coarse_kind::from_truth(p.truth).to(prediction.scalar_type());
+    if constexpr (requires { completed::predict::of_truth(truth); }) truth = completed::predict::of_truth(truth);
+    return source(prediction, truth, p);
   }
   // The rounds after the first, each conditioned on the previous prediction.
   template <class F>

@@ -1,0 +1,139 @@
+// c2f/train/probe.hpp: what the fine network of a stack reads: its scores when it is conditioned on something else than the prediction.
+//
+//   c2f::probe_report const found = c2f::probe(model, data.test, recipe);
+//   found.scores;        // stages "coarse", "prediction", "truth", "argmax", "shuffled", "nothing", each with the metrics of the kind
+//   found.fixed;         // of all answers, the fraction that is wrong in the coarse output and right in the fine one; .broken the opposite
+//
+// The stages after "coarse" are the fine output, conditioned on
+//   prediction   the coarse prediction, as at inference
+//   truth        the truth: what progressive training begins with (t = 0)
+//   argmax       the most likely truth, such as a one-hot vector: the prediction without its doubt (kinds with labels_of)
+//   shuffled     the prediction for the sample before it in the batch
+//   nothing      zeros
+// A fine network that scores near 100 % with the truth and near chance when shuffled is a copier of its conditioning, and its answer is the
+// coarse one. One whose scores are all alike ignores its conditioning. A useful one is in between, and fixes more answers than it breaks.
+// docs/evidence.md has examples.
+//
+// Cost: up to six passes of the stack for a batch. Errors: those of c2f::evaluate; a stack without a fine network is a compile error.
+#pragma once
+
+#include <c2f/data/loader.hpp>
+#include <c2f/task/model.hpp>
+#include <c2f/train/check_data.hpp>
+#include <c2f/train/deterministic.hpp>
+#include <c2f/train/observer.hpp>
+#include <c2f/train/recipe.hpp>
+#include <c2f/train/step_staging.hpp>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/roll.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace c2f {
+
+/// What c2f::probe has found.
+struct probe_report {
+  std::vector<stage_score> scores{};
+  double fixed = 0, broken = 0;  ///< fractions of all numbers of the truths that count; 0 for kinds without right()
+  double agreement = 0;          ///< the mean agreement of coarse and fine output; 0 for kinds without agreement()
+};
+
+namespace detail {
+
+template <class Task>
+consteval bool check_probe() {
+  static_assert(complete<Task>::refine::rounds > 0 || mismatch<in_task<Task>>,
+                "c2f::probe asks what the fine network reads, and this task has none; remove its 'refine', or use c2f::evaluate");
+  return complete<Task>::refine::rounds > 0;
+}
+
+template <class Task, class Split>
+probe_report probe_on(stack<Task> const& model, Split const& samples, recipe::settings const& recipe) {
+  using C      = complete<Task>;
+  using coarse = typename C::coarse_kind;
+  using kind   = typename C::kind;
+  using score  = typename kind::score;
+  at::NoGradGuard const no_gradients;
+  with_fused const scope(recipe.accelerator().table);
+  std::vector<std::pair<std::string, score>> stages;
+  probe_report report;
+  double counted = 0, passes = 0;
+  data::loader const batches(samples, {.batch   = recipe.batch(),
+                                       .threads = recipe.threads(),
+                                       .shuffle = false,
+                                       .augment = false,
+                                       .strict  = recipe.strict(),
+                                       .labels  = labels_of_kind<kind>});
+  for (auto const& batch : batches.epoch(0)) {
+    at::Tensor const images = ready(batch.images, recipe), truth = batch.truth.to(recipe.device());
+    auto const fine_for = [&](at::Tensor const& conditioning) {
+      pass p{.given = conditioning};
+      return model(images, p);
+    };
+    std::size_t stage = 0;
+    auto const add    = [&](char const* name, at::Tensor const& raw) {
+      if (stage == stages.size()) stages.emplace_back(name, score{});
+      score& into = stages[stage++].second;
+      if (raw.defined()) into.add(raw, truth);
+    };
+    auto const as_truth = [&](at::Tensor const& labels) {
+      at::Tensor found = coarse::from_truth(labels);
+      if constexpr (requires { C::predict::of_truth(found); }) found = C::predict::of_truth(found);
+      return found.to(images.scalar_type());
+    };
+
+    auto const own             = fine_for({});
+    at::Tensor const predicted = C::predict::template of<coarse>(own.coarse);
+    if constexpr (std::same_as<coarse, kind>) add("coarse", own.coarse);
+    add("prediction", own.fine);
+    add("truth", fine_for(as_truth(truth)).fine);
+    if constexpr (requires { coarse::labels_of(own.coarse); }) add("argmax", fine_for(as_truth(coarse::labels_of(own.coarse))).fine);
+    add("shuffled", predicted.size(0) > 1 ? fine_for(at::roll(predicted, 1, 0)).fine : at::Tensor());
+    add("nothing", fine_for(at::zeros_like(predicted)).fine);
+
+    auto const n = static_cast<double>(images.size(0));
+    passes += n;
+    if constexpr (std::same_as<coarse, kind> && requires { kind::right(own.fine, truth); }) {
+      auto const [before, counts] = kind::right(own.coarse, truth);
+      at::Tensor const after      = kind::right(own.fine, truth).first;
+      auto const number           = [&](at::Tensor const& which) {
+        return static_cast<double>(which.logical_and(counts).sum().template item<std::int64_t>());
+      };
+      counted += number(counts);
+      report.fixed += number(after.logical_and(before.logical_not()));
+      report.broken += number(before.logical_and(after.logical_not()));
+    }
+    if constexpr (std::same_as<coarse, kind> && requires { kind::agreement(own.coarse, own.fine); })
+      report.agreement += n * kind::agreement(own.coarse, own.fine).mean().template item<double>();
+  }
+  if (counted > 0) report.fixed /= counted, report.broken /= counted;
+  if (passes > 0) report.agreement /= passes;
+  for (auto const& [stage, found] : stages) {
+    stage_score& into = report.scores.emplace_back(stage_score{stage, {}});
+    for (auto const& [name, value] : found.values()) into.values.emplace_back(name, value);
+  }
+  return report;
+}
+
+}  // namespace detail
+
+/// What the fine network of a stack reads on a split. See the top of this file.
+template <class Task, class Split>
+[[nodiscard]] probe_report probe(stack<Task> const& model, Split const& samples, recipe::settings const& recipe = {}) {
+  if constexpr (!detail::valid_model<stack<Task>>) {
+    return {};  // diagnostic emitted; follow-on errors suppressed
+  } else if constexpr (!detail::check_data<stack<Task>, Split>() || !detail::check_probe<Task>()) {
+    return {};
+  } else {
+    if (samples.size() < 1)
+      throw input_error("the split " + std::string(samples.name()) + ", which is to be probed, has no samples; add some");
+    return deterministically(recipe.deterministic(), [&] { return detail::probe_on(model, samples, recipe); });
+  }
+}
+
+}  // namespace c2f
