@@ -1,6 +1,6 @@
 // c2f/core/libtorch_error.hpp: LibTorch's errors as one sentence.
 //
-//   at::Tensor const y = c2f::detail::explained([&] { return module.forward(x); }, [] { return std::string("the module my_net"); });
+//   at::Tensor const y = c2f::detail::explained([&] { return net(x, c2f::eval); }, [] { return std::string("my network"); });
 //
 // what() of a LibTorch error is some thirty lines of stack frames behind its message. Around what calls code of the user or takes tensors
 // of the user, `explained` turns it into a c2f::libtorch_error that says where it happened, with LibTorch's error nested in it. Other
