@@ -163,6 +163,8 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
       ->check(in_range(0, 0.9999999));
   app.add_option("--clip", chosen.clip, "Largest norm of the gradient (clipping); 0: no limit")->check(in_range(0, 1e9));
   app.add_option("--accumulate", chosen.accumulate, "Batches a step")->check(CLI::Range(1, 1'000'000));
+  app.add_flag("--probe", chosen.probe,
+               "At the end also score the fine network conditioned on the truth, a shuffled prediction and others: docs/evidence.md");
   app.add_flag("--deterministic", chosen.deterministic, "Bitwise reproducible results on the same kind of machine");
   CLI::Option* const out =
       app.add_option("--out", chosen.out, "Folder for log.jsonl, checkpoints, summary.json and curve.png; without it nothing is written")
@@ -248,7 +250,21 @@ void prepare_folder(std::filesystem::path const& folder) {
   if (failed || !writable(folder)) refuse_folder(folder, "--out");
 }
 
-void write_summary(std::filesystem::path const& folder, options const& chosen, c2f::training_report const& report) {
+void print_probe(c2f::probe_report const& found) {
+  if (found.scores.empty()) return;
+  std::printf("\nthe fine network, conditioned on");
+  for (auto const& [name, value] : found.scores.front().values) std::printf("%12s", name.c_str());
+  std::printf("\n");
+  for (auto const& stage : found.scores) {
+    std::printf("  %-30s", stage.stage == "coarse" ? "(the coarse network itself)" : stage.stage.c_str());
+    for (auto const& [name, value] : stage.values) std::printf("%10.2f %%", 100 * value);
+    std::printf("\n");
+  }
+  std::printf("it fixes %.2f %% of the coarse answers and breaks %.2f %%\n", 100 * found.fixed, 100 * found.broken);
+}
+
+void write_summary(std::filesystem::path const& folder, options const& chosen, c2f::training_report const& report,
+                   c2f::probe_report const* probe) {
   nlohmann::ordered_json summary;
   summary["task"] = report.start.task;
   for (auto const& [name, value] : chosen.given) summary["options"][name] = json_of_word(value);
@@ -264,6 +280,12 @@ void write_summary(std::filesystem::path const& folder, options const& chosen, c
   if (!report.epochs.empty()) {
     summary["loss"] = json_of(report.epochs.back().losses);
     for (auto const& stage : report.epochs.back().scores) summary["scores"][stage.stage] = json_of(stage.values);
+  }
+  if (probe != nullptr) {
+    for (auto const& stage : probe->scores) summary["probe"][stage.stage] = json_of(stage.values);
+    summary["probe"]["fixed"]     = probe->fixed;
+    summary["probe"]["broken"]    = probe->broken;
+    summary["probe"]["agreement"] = probe->agreement;
   }
   write_json(folder / "summary.json", summary);
 }

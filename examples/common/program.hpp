@@ -4,6 +4,7 @@
 
 #include <c2f/core/errors.hpp>
 #include <c2f/train/observer.hpp>
+#include <c2f/train/probe.hpp>
 #include <c2f/train/recipe.hpp>
 
 #include <nlohmann/json_fwd.hpp>
@@ -31,7 +32,7 @@ struct options {
   std::uint64_t seed   = 1;
   int threads          = 1;
   double learning_rate = 0.1, weight_decay = 1e-4;
-  bool bf16 = false, strict = false, resume = false, deterministic = false;
+  bool bf16 = false, strict = false, resume = false, deterministic = false, probe = false;
   std::int64_t checkpoint_every = 0, accumulate = 1;
   double ema = 0, clip = 0;
   std::vector<std::pair<std::string, std::string>> given = {};  ///< every option with its value, for the summary
@@ -100,8 +101,11 @@ class kept_files {
 /// Writes a JSON file atomically. Its texts and keys may be any bytes: what is no UTF-8 is written as \\xHH.
 void write_json(std::filesystem::path const& file, nlohmann::ordered_json const& content);
 
-/// Writes summary.json atomically: options, report and final scores.
-void write_summary(std::filesystem::path const& folder, options const& chosen, c2f::training_report const& report);
+/// Writes summary.json atomically: options, report and final scores; probe: what --probe has found.
+void write_summary(std::filesystem::path const& folder, options const& chosen, c2f::training_report const& report,
+                   c2f::probe_report const* probe = nullptr);
+/// Prints what --probe has found, a line for each conditioning.
+void print_probe(c2f::probe_report const& found);
 
 /// Writes curve.png: the primary metric of every stage by epoch.
 void write_curve(std::filesystem::path const& folder, std::string const& title, c2f::training_report const& report);

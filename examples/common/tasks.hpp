@@ -1,5 +1,5 @@
 // The variants of training of Ren et al. 2020 and two more, as tasks that differ in one line. `Base` has input and network, and a schedule
-// if t should not reach 1 after .6 of the training (the paper's 30 of 50 epochs).
+// if t should not reach 1 after .3 of the training, before the first milestone of the learning rate.
 #pragma once
 
 #include "common/program.hpp"
@@ -17,7 +17,7 @@ struct pt : Base {
 template <class Base>
 struct pt0 : Base {
   static constexpr char const* name = "pt0";
-  using schedule                    = c2f::schedule::ramp<0.0, 0.6, c2f::by::fraction>;
+  using schedule                    = c2f::schedule::ramp<0.0, 0.3, c2f::by::fraction>;
 };
 /// The baseline: the coarse network only.
 template <class Base>

@@ -35,6 +35,12 @@ c2f::training_report train(c2f::stack<Task>& model, Data const& data, options co
   print_report(report);
   if (!chosen.out.empty()) write_curve(chosen.out, title, report);
   check_scores(report);
+  if constexpr (c2f::complete<Task>::refine::rounds > 0)
+    if (chosen.probe && !report.stopped) {
+      c2f::probe_report const found = c2f::probe(model, data.test, recipe);
+      print_probe(found);
+      if (!chosen.out.empty()) write_summary(chosen.out, chosen, report, &found);
+    }
   c2f::move_to(model, at::kCPU);  // where test pictures are evaluated
   return report;
 }

@@ -280,7 +280,7 @@ TEST_CASE("an absent box has size 0 in the conditioning, and corruption stays in
 TEST_CASE("refine::until stops each sample separately") {
   struct always {
     using input   = c2f::image<3, 16, 16>;
-    using network = c2f::localiser<c2f::sequential<c2f::conv<4, 3, 2>, c2f::batch_norm, c2f::relu>, c2f::boxes<1>, 8>;
+    using network = c2f::localiser<c2f::sequential<c2f::conv<4, 3, 2>, c2f::batch_norm, c2f::relu>, c2f::boxes<1>, 8, c2f::head::average>;
     using refine  = c2f::refine::times<6>;
   };
   struct stops : always {

@@ -20,13 +20,30 @@
 #include <c2f/layers/plain.hpp>
 #include <c2f/layers/sequential.hpp>
 
+#include <cmath>
+
 namespace c2f {
+
+namespace detail {
+/// Divides a map by the square root of its number of positions: a linear layer on all of them then has inputs of the same norm as one on a
+/// single position, and learns at the same rate. With P times the norm it diverges at usual learning rates.
+struct by_root_of_positions {
+  template <shape In>
+  struct on : static_check<check_map<by_root_of_positions, In>()> {
+    using output = In;
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& x, mode) const {
+      return x.mul(1 / std::sqrt(static_cast<double>(x.size(2) * x.size(3))));
+    }
+  };
+};
+}  // namespace detail
 
 namespace head {
 /// A linear layer on all positions, for maps of a known size.
 struct flatten {
   template <std::int64_t Outputs, class... Before>
-  using layers = sequential<Before..., c2f::flatten, linear<Outputs>>;
+  using layers = sequential<Before..., detail::by_root_of_positions, c2f::flatten, linear<Outputs>>;
 };
 /// A 1x1 convolution and the mean over all positions.
 struct average {

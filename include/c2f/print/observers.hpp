@@ -57,6 +57,8 @@ class progress_bar {
   void on_start(training_start const& start) {
     start_      = start;
     start_.task = text::printable(start.task) + stage_;
+    if (!lines_ || start.done > 0) return;
+    for (auto const& remark : start.remarks) std::fputs((start_.task + "  note: " + remark + '\n').c_str(), stderr);
   }
   void on_step(step_record const& step) {
     if (!terminal_) return;

@@ -8,6 +8,8 @@
 // forward, backward and one update. After every epoch the model is evaluated on the test split; if the data has a validation split
 // (data/split.hpp), on that, and on the test split once at the end (training_report::test). With recipe.ema() it is the moving average that
 // is evaluated, and fit leaves the average in the model.
+// report.start.remarks names settings that are possible and probably not meant: a t that still rises after the first milestone of the learning
+// rate. A progress bar prints them (print/observers.hpp).
 // Order, augmentation and the source's choices are functions of (seed, epoch, sample id), so the same seed gives the same numbers for any
 // number of threads. The initial values are the model's: to reproduce a run, construct the model with the same seed, too.
 //
@@ -42,6 +44,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -88,6 +91,22 @@ void count_faulty(faulty_samples& into, Loader const& loader) {
   into.samples += static_cast<std::int64_t>(seen.ids.size());
   into.replaced += seen.total;
   for (auto const& [id, reason] : seen.reasons) into.reasons.push_back(reason);
+}
+
+/// A remark if t still rises after the first milestone of the learning rate; else an empty text.
+inline std::string remark_on(t_function t, recipe::settings const& recipe, std::int64_t steps) {
+  auto const t_after = [&](double fraction) {
+    auto const epochs = static_cast<double>(recipe.epochs());
+    return t({static_cast<std::int64_t>(fraction * epochs), static_cast<std::int64_t>(fraction * epochs * static_cast<double>(steps)), fraction});
+  };
+  double const milestone = recipe.first_milestone();
+  if (milestone >= 1 || !(t_after(milestone) < t_after(1))) return {};
+  char text[256];
+  std::snprintf(text, sizeof text,
+                "at the first milestone of the learning rate, after %.0f %% of the training, t is %.2f and rises until later; what the fine "
+                "network has to learn without truths it then learns slowly, so end the schedule before the milestone",
+                100 * milestone, t_after(milestone));
+  return text;
 }
 
 template <class Model, class Data, class... Observers>
@@ -179,6 +198,8 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
   step_loop loop(training, &t_at<schedule_of<Model>>, recipe, batches.batches(), state.skipped_in_a_row, finish_step);
   steps        = loop.steps();
   report.start = {Model::name, c2f::count_parameters(model), data.train.size(), recipe.epochs(), steps};
+  if (std::string remark = remark_on(&t_at<schedule_of<Model>>, recipe, steps); !remark.empty())
+    report.start.remarks.push_back(std::move(remark));
 
   bool resumed = false;
   ((resumed = detail::restore(observers, state) || resumed), ...);

@@ -76,6 +76,12 @@ class settings {
     milestones_.push_back({fraction, factor});
     return set(milestones_.back().at, fraction, fraction > 0 && fraction <= 1, "milestone", "above 0 and up to 1");
   }
+  /// The fraction of the training before the first milestone; 1 if there is none.
+  [[nodiscard]] double first_milestone() const {
+    double first = 1;
+    for (auto const& each : milestones_) first = std::min(first, each.at);
+    return first;
+  }
   settings& no_milestones() {
     milestones_.clear();
     return *this;

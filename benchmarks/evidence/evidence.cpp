@@ -1,0 +1,148 @@
+// One training of the evidence table (docs/evidence.md), as a line of CSV on stdout; run.py calls it for all tasks, variants and seeds.
+//
+//   bench_evidence TASK VARIANT SEED DATA      tasks: glyphs classes boxes scenes masks; variants: bl bl2 ind jnt pt pt_paper
+//   bench_evidence --list
+//
+// Columns: task, variant, seed, metric, seconds of training, then in per cent the scores of the coarse and the fine network on the test
+// split, of the fine network conditioned on truth, argmax, a shuffled prediction and nothing, and the answers that it fixes and breaks.
+#include "../../examples/common/tasks.hpp"
+
+#include <c2f/data/datasets/cifar.hpp>
+#include <c2f/data/datasets/organ_slices.hpp>
+#include <c2f/data/datasets/voc.hpp>
+#include <c2f/data/synthetic/glyphs.hpp>
+#include <c2f/data/synthetic/scenes.hpp>
+#include <c2f/networks/unet.hpp>
+#include <c2f/train/memory.hpp>
+#include <c2f/train/probe.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace {
+
+struct arguments {
+  std::string task, variant;
+  std::uint64_t seed = 1;
+  std::filesystem::path data;
+};
+
+struct glyphs {
+  using input   = c2f::image<3, 32, 32>;
+  using network = c2f::resnet_cifar<8, c2f::class_vector<20>>;
+};
+struct classes {
+  using input   = c2f::image<3, 32, 32>;
+  using network = c2f::resnet_cifar<8, c2f::class_vector<20>>;
+};
+struct boxes {
+  using input   = c2f::image<3, 96, 96>;
+  using network = c2f::localiser<c2f::resnet_cifar_features<8, c2f::basic_block, 2>, c2f::boxes<3>, 64>;
+};
+struct scenes {
+  using input   = c2f::image<3, 64, 64>;
+  using network = c2f::localiser<c2f::resnet_cifar_features<8, c2f::basic_block, 2>, c2f::boxes<3>, 64>;
+};
+struct masks {
+  using input   = c2f::image<3, 64, 64>;
+  using network = c2f::unet<3, 8, c2f::dense<1>>;
+};
+
+/// The baseline with twice the epochs, and so the time of a pair.
+template <class Base>
+struct bl2 : tasks::bl<Base> {
+  static constexpr char const* name = "bl2";
+};
+/// Progressive training as in the paper: t reaches 1 after 98 of 164 epochs, behind the first milestone of the learning rate.
+template <class Base>
+struct pt_paper : Base {
+  static constexpr char const* name = "pt_paper";
+  using schedule                    = c2f::schedule::ramp<0.5, 98.0 / 164, c2f::by::fraction>;
+};
+template <class Base>
+using variants = c2f::registry<tasks::bl<Base>, bl2<Base>, tasks::ind<Base>, tasks::jnt<Base>, tasks::pt<Base>, pt_paper<Base>>;
+
+template <class Train, class Test>
+struct both_splits {
+  Train train;
+  Test test;
+};
+template <class Train, class Test>
+both_splits(Train, Test) -> both_splits<Train, Test>;
+
+template <class Base, class Data>
+void run(arguments const& given, Data const& data, c2f::recipe::settings recipe) {
+  variants<Base>::with(given.variant, [&]<class Task>(c2f::chosen<Task>) {
+    if (given.variant == "bl2") recipe.epochs(2 * recipe.epochs());
+    recipe.seed(given.seed).threads(0);
+    c2f::stack<Task> model(given.seed);
+    // Scored at the end alone: scores after every epoch would only cost time.
+    both_splits const trained{data.train, c2f::data::take(data.test, 1)};
+    auto const report = c2f::fit(model, trained, recipe);
+    double seconds    = 0;
+    for (auto const& epoch : report.epochs) seconds += epoch.train_seconds;
+    auto const percent = [](double value) { return 100 * value; };
+    auto const scores  = c2f::evaluate(model, data.test, recipe);
+    std::printf("%s,%s,%llu,%s,%.1f,%.2f", given.task.c_str(), given.variant.c_str(), static_cast<unsigned long long>(given.seed),
+                scores[0].values[0].first.c_str(), seconds, percent(scores[0].values[0].second));
+    if constexpr (c2f::complete<Task>::refine::rounds > 0) {
+      auto const found = c2f::probe(model, data.test, recipe);
+      auto const of    = [&](std::string_view stage) {
+        for (auto const& each : found.scores)
+          if (each.stage == stage) return percent(each.values[0].second);
+        return std::nan("");
+      };
+      std::printf(",%.2f,%.2f,%.2f,%.2f,%.2f,%.2f,%.2f\n", of("prediction"), of("truth"), of("argmax"), of("shuffled"), of("nothing"),
+                  percent(found.fixed), percent(found.broken));
+    } else {
+      std::printf(",,,,,,,\n");
+    }
+  });
+}
+
+void run(arguments const& given) {
+  using c2f::recipe::cifar;
+  if (given.task == "glyphs") return run<glyphs>(given, c2f::data::glyphs<20>(), cifar{}.epochs(8).batch(64));
+  if (given.task == "scenes")
+    return run<scenes>(given, c2f::data::scenes<64>{{.train = 1600, .test = 400}},
+                       cifar{}.epochs(16).batch(32).learning_rate(0.03).weight_decay(5e-4));
+  if (given.task == "classes") {
+    c2f::data::cifar100_coarse const whole(given.data / "cifar-100-binary");
+    return run<classes>(given, both_splits{c2f::data::take(whole.train, 6400), c2f::data::take(whole.test, 4000)},
+                        cifar{}.epochs(12).batch(64));
+  }
+  if (given.task == "boxes") {
+    c2f::data::voc<3, 96> const whole{
+        {.root = given.data / "bccd" / "BCCD", .objects = c2f::data::object_choice::one_a_class, .train_set = "trainval", .seed = 1}};
+    return run<boxes>(given, whole, cifar{}.epochs(60).batch(16).learning_rate(0.03).weight_decay(5e-4));
+  }
+  if (given.task == "masks") {
+    auto const folder = given.data / "hippocampus" / "data" / "TrainingSet";
+    c2f::data::organ<64, 64> const whole(folder / "images", folder / "labels");
+    return run<masks>(given, both_splits{c2f::data::take(whole.train, std::min<std::int64_t>(1600, whole.train.size())), whole.test},
+                      cifar{}.epochs(6).batch(16).learning_rate(0.05));
+  }
+  throw c2f::input_error("no task is called '" + given.task + "'; write glyphs, classes, boxes, scenes or masks");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  c2f::keep_memory();
+  if (argc == 2 && std::strcmp(argv[1], "--list") == 0) {
+    std::puts("glyphs classes boxes scenes masks\nbl bl2 ind jnt pt pt_paper");
+    return 0;
+  }
+  try {
+    if (argc != 5) throw c2f::input_error("usage: bench_evidence TASK VARIANT SEED DATA, or --list");
+    char* end = nullptr;
+    arguments const given{argv[1], argv[2], std::strtoull(argv[3], &end, 10), argv[4]};
+    if (*end != '\0') throw c2f::input_error("the seed is '" + std::string(argv[3]) + "'; write a number");
+    run(given);
+    return 0;
+  } catch (c2f::error const& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 2;
+  }
+}

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""The evidence table of docs/evidence.md: trains every task with every variant and seed, and prints the table.
+
+  run.py --build build/release --data DATA [--out build/evidence.csv] [--tasks glyphs,boxes] [--variants bl,jnt] [--seeds 1,2,3,4,5] [--jobs 2]
+  run.py --out build/evidence.csv --table            only prints what is there
+
+A row that is in the CSV is not trained again, so the command may be stopped and repeated. DATA has the folders cifar-100-binary, bccd and
+hippocampus; glyphs and scenes are drawn. Each training uses one core. Intervals are of 95 % (Student's t); differences are paired by seed.
+"""
+import argparse
+import concurrent.futures
+import csv
+import math
+import os
+import pathlib
+import subprocess
+import sys
+
+COLUMNS = ["task", "variant", "seed", "metric", "seconds", "coarse", "fine", "truth", "argmax", "shuffled", "nothing", "fixed", "broken"]
+# Two-sided 97.5 % quantiles of Student's t for 1 to 9 degrees of freedom.
+STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
+
+
+def interval(values):
+    """Mean and half of the 95 % interval; the half is nan for a single value."""
+    mean = sum(values) / len(values)
+    if len(values) < 2:
+        return mean, math.nan
+    deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1))
+    return mean, STUDENT[min(len(values) - 1, len(STUDENT)) - 1] * deviation / math.sqrt(len(values))
+
+
+def read(path):
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def answer(row):
+    """The score of the whole model: of the fine network, or of the only one."""
+    return float(row["fine"] or row["coarse"])
+
+
+def shown(values):
+    if not values:
+        return "–"
+    mean, half = interval(values)
+    return f"{mean:.1f}" if math.isnan(half) else f"{mean:.1f} ± {half:.1f}"
+
+
+def table(rows, order):
+    for task in dict.fromkeys(row["task"] for row in rows):
+        of_task = [row for row in rows if row["task"] == task]
+        baselines = {name: {row["seed"]: answer(row) for row in of_task if row["variant"] == name} for name in ("bl2", "jnt")}
+        print(f"\n{task} ({of_task[0]['metric']}, %)\n")
+        print("| variant | coarse | fine | less bl2 | less jnt | told truth | argmax | shuffled | nothing | fixed | broken | s | seeds |")
+        print("|---|" + "---:|" * 12)
+        for variant in sorted({row["variant"] for row in of_task}, key=order.index):
+            mine = [row for row in of_task if row["variant"] == variant]
+            column = lambda name: [float(row[name]) for row in mine if row[name] not in ("", "nan", "-nan")]
+            less = lambda name: shown([answer(row) - baselines[name][row["seed"]] for row in mine if row["seed"] in baselines[name]]) \
+                if variant != name else "–"
+            cells = [shown(column("coarse")), shown(column("fine")), less("bl2"), less("jnt")]
+            cells += [f"{sum(c) / len(c):.1f}" if (c := column(name)) else "–"
+                      for name in ("truth", "argmax", "shuffled", "nothing", "fixed", "broken")]
+            seconds = column("seconds")
+            print(f"| {variant} | " + " | ".join(cells) + f" | {sum(seconds) / len(seconds):.0f} | {len(mine)} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
+    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(os.environ.get("C2F_DATA", "../shared/data")))
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/evidence.csv"))
+    parser.add_argument("--tasks", help="default: all")
+    parser.add_argument("--variants", help="default: all")
+    parser.add_argument("--seeds", default="1,2,3,4,5")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--table", action="store_true", help="train nothing")
+    words = parser.parse_args()
+
+    program = words.build / "benchmarks" / "bench_evidence"
+    order = ["bl", "bl2", "ind", "jnt", "pt", "pt_paper"]
+    if not words.table:
+        if not program.is_file():
+            parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
+        tasks, order = (line.split() for line in subprocess.run([program, "--list"], check=True, capture_output=True, text=True).stdout.splitlines())
+        chosen = lambda given, known: given.split(",") if given else known
+        done = {(row["task"], row["variant"], row["seed"]) for row in read(words.out)}
+        wanted = [(task, variant, seed) for seed in words.seeds.split(",") for task in chosen(words.tasks, tasks)
+                  for variant in chosen(words.variants, order) if (task, variant, seed) not in done]
+        words.out.parent.mkdir(parents=True, exist_ok=True)
+        if not words.out.is_file():
+            words.out.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
+
+        def train(run):
+            found = subprocess.run([program, *run, words.data], capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+            return run, found
+
+        failed = False
+        with concurrent.futures.ThreadPoolExecutor(words.jobs) as pool:
+            for run, found in pool.map(train, wanted):
+                if found.returncode != 0:
+                    failed = True
+                    print(*run, "failed:", found.stderr.strip(), file=sys.stderr)
+                    continue
+                with words.out.open("a", encoding="utf-8") as file:
+                    file.write(found.stdout)
+                print(found.stdout.strip(), file=sys.stderr, flush=True)
+        if failed:
+            return 1
+    table(read(words.out), order)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
