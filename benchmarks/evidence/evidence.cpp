@@ -1,6 +1,7 @@
 // One training of the evidence table (docs/evidence.md), as a line of CSV on stdout; run.py calls it for all tasks, variants and seeds.
 //
-//   bench_evidence TASK VARIANT SEED DATA      tasks: glyphs classes boxes scenes masks; variants: bl bl2 ind jnt pt pt_paper
+//   bench_evidence TASK VARIANT SEED DATA      tasks: glyphs classes scenes boxes pets masks; variants: bl bl2 ind jnt pt pt_paper
+//   bench_evidence scenes_average bl SEED DATA    with the mean over positions as the localiser's head; boxes_average as well
 //   bench_evidence --list
 //
 // Columns: task, variant, seed, metric, seconds of training, then in per cent the scores of the coarse and the fine network on the test
@@ -36,14 +37,16 @@ struct classes {
   using input   = c2f::image<3, 32, 32>;
   using network = c2f::resnet_cifar<8, c2f::class_vector<20>>;
 };
-struct boxes {
-  using input   = c2f::image<3, 96, 96>;
-  using network = c2f::localiser<c2f::resnet_cifar_features<8, c2f::basic_block, 2>, c2f::boxes<3>, 64>;
+template <int Side, int Classes, class Head>
+struct localisation {
+  using input   = c2f::image<3, Side, Side>;
+  using network = c2f::localiser<c2f::resnet_cifar_features<8, c2f::basic_block, 2>, c2f::boxes<Classes>, 64, Head>;
 };
-struct scenes {
-  using input   = c2f::image<3, 64, 64>;
-  using network = c2f::localiser<c2f::resnet_cifar_features<8, c2f::basic_block, 2>, c2f::boxes<3>, 64>;
-};
+template <class Head = c2f::head::flatten>
+using boxes = localisation<96, 3, Head>;
+template <class Head = c2f::head::flatten>
+using scenes = localisation<64, 3, Head>;
+using pets   = localisation<96, 1, c2f::head::flatten>;
 struct masks {
   using input   = c2f::image<3, 64, 64>;
   using network = c2f::unet<3, 8, c2f::dense<1>>;
@@ -63,6 +66,9 @@ struct pt_paper : Base {
 template <class Base>
 using variants = c2f::registry<tasks::bl<Base>, bl2<Base>, tasks::ind<Base>, tasks::jnt<Base>, tasks::pt<Base>, pt_paper<Base>>;
 
+template <class Base>
+using baseline = c2f::registry<tasks::bl<Base>>;
+
 template <class Train, class Test>
 struct both_splits {
   Train train;
@@ -71,9 +77,9 @@ struct both_splits {
 template <class Train, class Test>
 both_splits(Train, Test) -> both_splits<Train, Test>;
 
-template <class Base, class Data>
+template <class Base, template <class> class Variants = variants, class Data>
 void run(arguments const& given, Data const& data, c2f::recipe::settings recipe) {
-  variants<Base>::with(given.variant, [&]<class Task>(c2f::chosen<Task>) {
+  Variants<Base>::with(given.variant, [&]<class Task>(c2f::chosen<Task>) {
     if (given.variant == "bl2") recipe.epochs(2 * recipe.epochs());
     recipe.seed(given.seed).threads(0);
     c2f::stack<Task> model(given.seed);
@@ -104,18 +110,28 @@ void run(arguments const& given, Data const& data, c2f::recipe::settings recipe)
 void run(arguments const& given) {
   using c2f::recipe::cifar;
   if (given.task == "glyphs") return run<glyphs>(given, c2f::data::glyphs<20>(), cifar{}.epochs(8).batch(64));
-  if (given.task == "scenes")
-    return run<scenes>(given, c2f::data::scenes<64>{{.train = 1600, .test = 400}},
-                       cifar{}.epochs(16).batch(32).learning_rate(0.03).weight_decay(5e-4));
+  if (given.task.starts_with("scenes")) {
+    c2f::data::scenes<64> const whole{{.train = 1600, .test = 400}};
+    auto const recipe = cifar{}.epochs(16).batch(32).learning_rate(0.03).weight_decay(5e-4);
+    if (given.task == "scenes") return run<scenes<>>(given, whole, recipe);
+    if (given.task == "scenes_average") return run<scenes<c2f::head::average>, baseline>(given, whole, recipe);
+  }
   if (given.task == "classes") {
     c2f::data::cifar100_coarse const whole(given.data / "cifar-100-binary");
     return run<classes>(given, both_splits{c2f::data::take(whole.train, 6400), c2f::data::take(whole.test, 4000)},
                         cifar{}.epochs(12).batch(64));
   }
-  if (given.task == "boxes") {
+  if (given.task.starts_with("boxes")) {
     c2f::data::voc<3, 96> const whole{
         {.root = given.data / "bccd" / "BCCD", .objects = c2f::data::object_choice::one_a_class, .train_set = "trainval", .seed = 1}};
-    return run<boxes>(given, whole, cifar{}.epochs(60).batch(16).learning_rate(0.03).weight_decay(5e-4));
+    auto const recipe = cifar{}.epochs(60).batch(16).learning_rate(0.03).weight_decay(5e-4);
+    if (given.task == "boxes") return run<boxes<>>(given, whole, recipe);
+    if (given.task == "boxes_average") return run<boxes<c2f::head::average>, baseline>(given, whole, recipe);
+  }
+  if (given.task == "pets") {
+    c2f::data::voc<1, 96> const whole{
+        {.root = given.data / "pets3", .class_from = c2f::data::class_source::any, .objects = c2f::data::object_choice::single, .seed = 1}};
+    return run<pets>(given, whole, cifar{}.epochs(60).batch(16).learning_rate(0.02).weight_decay(5e-4));
   }
   if (given.task == "masks") {
     auto const folder = given.data / "hippocampus" / "data" / "TrainingSet";
@@ -123,7 +139,7 @@ void run(arguments const& given) {
     return run<masks>(given, both_splits{c2f::data::take(whole.train, std::min<std::int64_t>(1600, whole.train.size())), whole.test},
                       cifar{}.epochs(6).batch(16).learning_rate(0.05));
   }
-  throw c2f::input_error("no task is called '" + given.task + "'; write glyphs, classes, boxes, scenes or masks");
+  throw c2f::input_error("no task is called '" + given.task + "'; write glyphs, classes, scenes, boxes, pets or masks");
 }
 
 }  // namespace
@@ -131,7 +147,7 @@ void run(arguments const& given) {
 int main(int argc, char** argv) {
   c2f::keep_memory();
   if (argc == 2 && std::strcmp(argv[1], "--list") == 0) {
-    std::puts("glyphs classes boxes scenes masks\nbl bl2 ind jnt pt pt_paper");
+    std::puts("glyphs classes scenes boxes pets masks scenes_average boxes_average\nbl bl2 ind jnt pt pt_paper");
     return 0;
   }
   try {

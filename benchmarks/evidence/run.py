@@ -89,7 +89,8 @@ def main():
         chosen = lambda given, known: given.split(",") if given else known
         done = {(row["task"], row["variant"], row["seed"]) for row in read(words.out)}
         wanted = [(task, variant, seed) for seed in words.seeds.split(",") for task in chosen(words.tasks, tasks)
-                  for variant in chosen(words.variants, order) if (task, variant, seed) not in done]
+                  for variant in chosen(words.variants, order)
+                  if (task, variant, seed) not in done and (variant == "bl" or not task.endswith("_average"))]
         words.out.parent.mkdir(parents=True, exist_ok=True)
         if not words.out.is_file():
             words.out.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")

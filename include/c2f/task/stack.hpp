@@ -38,7 +38,7 @@
 
 namespace c2f {
 
-/// The raw outputs of a pass, each in the output shape of the kind ([N, K] logits for class_vector<K>, [N, 4K] for boxes<K>, [N, K, H, W]
+/// The raw outputs of a pass, each in the output shape of the kind ([N, K] logits for class_vector<K>, [N, 4] or [N, 5K] for boxes<K>, [N, K, H, W]
 /// for dense<K>; an array of tensors where that is several maps), on the device of the images. Binds as [coarse, fine].
 template <class Raw>
 struct basic_outputs {
