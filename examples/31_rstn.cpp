@@ -222,7 +222,14 @@ void train_and_evaluate(program::options const& chosen, arguments const& more, s
 void check_predictions(arguments const& more) {
   if (!more.window.empty() && !(std::isfinite(more.window[0]) && std::isfinite(more.window[1]) && more.window[0] < more.window[1]))
     throw c2f::input_error("--window's low end must be below its high end, and both finite; write two numbers such as -100,240");
-  for (auto const& file : more.predict) static_cast<void>(c2f::data::read_nifti<float>(file));
+  for (auto const& file : more.predict) {
+    auto const scan = c2f::data::read_nifti<float>(file);
+    if (!more.window.empty()) continue;
+    auto const [low, high] = c2f::data::percentiles(scan, 0.5, 99.5);
+    if (!(low < high))
+      throw c2f::input_error("'" + file.string() + "' has one intensity nearly everywhere, so its percentiles .5 and 99.5 are no window; "
+                             "give one with --window");
+  }
 }
 
 /// --data, or the subfolder of it, that has images and labels.
@@ -261,9 +268,9 @@ int main(int argc, char** argv) {
             ->needs("--predict");
       });
   return program::run([&] {
-    check_predictions(more);
-    if (!chosen.out.empty()) more.outputs = c2f::data::output_names(more.predict, chosen.out, "organ_");
     program::check(chosen);
+    if (!chosen.out.empty()) more.outputs = c2f::data::output_names(more.predict, chosen.out, "organ_");
+    check_predictions(more);
     auto const folder = folder_of_pairs(chosen.data);
     c2f::data::organ<side, side> const data(folder / "images", folder / "labels",
                                             {.label = static_cast<std::int32_t>(more.label), .strict = chosen.strict});

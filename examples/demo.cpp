@@ -65,7 +65,7 @@ std::string row(char const* what, Data const& data, c2f::recipe::settings const&
     return std::string("-");
   };
   draw(model);
-  return fmt::format("{:<8} {:<4} {:<41} {:<4} {:>7} {:>7} {:>9} {:>9} {:>8.1f} {:>5.0f}\n", what, Task::name, meaning(Task::name),
+  return fmt::format("{:<8} {:<4} {:<42} {:<4} {:>7} {:>7} {:>9} {:>9} {:>8.1f} {:>5.0f}\n", what, Task::name, meaning(Task::name),
                      scores[0].values.front().first, metric("coarse"), metric("prediction"), metric("truth"), metric("shuffled"),
                      steps / seconds, seconds);
 }
@@ -112,7 +112,7 @@ int main(int argc, char** argv) {
     if (argc > 2 || argument.starts_with('-'))
       throw c2f::input_error("demo takes a folder and no option, found '" + std::string(argv[argc - 1]) + "'; see --help");
     std::filesystem::path const folder = argument;
-    program::prepare_folder(folder);
+    program::prepare_folder(folder, "the folder");
     std::printf(
         "classes: 20 kinds of 32x32 glyphs, 4,000 to train on and 1,000 to test\n"
         "boxes, masks: one vehicle in a 64x64 scene, 1,600 to train on and 200 to test\n\n");
@@ -120,7 +120,7 @@ int main(int argc, char** argv) {
     c2f::interrupt on_ctrl_c;
     auto const nothing = [](auto const&) {};
     std::string table =
-        fmt::format("\n{:<59} {:>7} {:>7} {:>9} {:>9} {:>8} {:>5}\n", "", "coarse", "fine", "truth", "shuffled", "steps/s", "s");
+        fmt::format("\n{:<61} {:>7} {:>7} {:>9} {:>9} {:>8} {:>5}\n", "", "coarse", "fine", "truth", "shuffled", "steps/s", "s");
 
     c2f::data::glyphs<20> const glyphs;
     auto const on_glyphs = c2f::recipe::cifar{}.epochs(8).batch(64);

@@ -115,7 +115,7 @@ bool base_network(Split const& base, options const& chosen, std::filesystem::pat
     say("the training of the base classes was stopped, so nothing is evaluated; type the same command with --resume");
     return false;
   }
-  if (file.has_parent_path()) prepare_folder(file.parent_path());
+  if (file.has_parent_path()) prepare_folder(file.parent_path(), "--base");
   c2f::save_weights(model, file);
   return true;
 }

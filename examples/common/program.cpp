@@ -77,7 +77,7 @@ struct kept_files::files {
   /// Creates the folder, and remembers what did not exist before.
   void prepare() {
     std::error_code failed;
-    auto const is_new = [&](std::filesystem::path const& path) { return !std::filesystem::exists(path, failed); };
+    auto const is_new = [&](std::filesystem::path const& path) { return !std::filesystem::exists(std::filesystem::symlink_status(path, failed)); };
     for (char const* name : {"log.jsonl", "checkpoints"})
       if (is_new(folder / name)) created.push_back(folder / name);
     for (auto each = std::filesystem::absolute(folder, failed); is_new(each); each = each.parent_path())
@@ -244,10 +244,10 @@ void check(options const& chosen) {
   static_cast<void>(accelerator_of(chosen.device));
 }
 
-void prepare_folder(std::filesystem::path const& folder) {
+void prepare_folder(std::filesystem::path const& folder, std::string const& option) {
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
-  if (failed || !writable(folder)) refuse_folder(folder, "--out");
+  if (failed || !writable(folder)) refuse_folder(folder, option);
 }
 
 void print_probe(c2f::probe_report const& found) {
@@ -313,12 +313,11 @@ void write_curve(std::filesystem::path const& folder, std::string const& title, 
 void check_scores(c2f::training_report const& report) {
   if (report.stopped || report.epochs.empty()) return;
   auto const& scores = report.epochs.back().scores;
-  bool const nothing =
-      std::ranges::all_of(scores, [](auto const& stage) { return !stage.values.empty() && std::isnan(stage.values.front().second); });
-  if (!scores.empty() && nothing)
-    throw c2f::not_finite("the " + scores.front().values.front().first +
-                          " of the last epoch is not a number: the training diverged, or the test samples have nothing to score; lower the "
-                          "learning rate, or look at the data");
+  for (auto const& stage : scores)
+    if (!stage.values.empty() && std::isnan(stage.values.front().second))
+      throw c2f::not_finite("the " + stage.stage + ' ' + stage.values.front().first +
+                            " of the last epoch is not a number: the training diverged, or the test samples have nothing to score; lower "
+                            "the learning rate, or look at the data");
 }
 
 void print_report(c2f::training_report const& report) {

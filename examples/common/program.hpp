@@ -68,7 +68,7 @@ void check_folder(std::filesystem::path const& folder, std::string const& option
 /// What can be refused before data are read: --out and --device.
 void check(options const& chosen);
 /// Creates the folder if it does not exist and checks that it is writable; c2f::input_error if not.
-void prepare_folder(std::filesystem::path const& folder);
+void prepare_folder(std::filesystem::path const& folder, std::string const& option = "--out");
 
 /// Writes a line to stderr, in which a text from outside, such as the name of a file, is printable.
 void say(std::string const& line);

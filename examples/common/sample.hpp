@@ -47,7 +47,9 @@ std::vector<shown_sample> spread_samples(Split const& split, std::int64_t count)
       try {
         found.push_back({one_sample(split, id), split.picture(id)});
         break;
-      } catch (c2f::input_error const&) {  // counted by the loader
+      } catch (std::bad_alloc const&) {
+        throw;
+      } catch (std::exception const&) {  // counted by the loader
       }
     }
   return found;

@@ -27,21 +27,24 @@ auto limited(Data const& whole, options const& chosen) {
 template <class Task, class Data>
 c2f::training_report train(c2f::stack<Task>& model, Data const& data, options const& chosen, std::string const& title,
                            c2f::recipe::settings const& recipe) {
+  if (chosen.probe && c2f::complete<Task>::refine::rounds == 0)
+    throw c2f::input_error("--probe asks what the fine network reads, and --variant " + chosen.variant + " has none; leave it out");
   c2f::interrupt on_ctrl_c;
   c2f::print::progress_bar bar(c2f::print::progress_bar::elsewhere::lines);
   kept_files files(chosen);
-  c2f::training_report const report = c2f::fit(model, data, recipe, bar, on_ctrl_c, files);
+  c2f::training_report report = c2f::fit(model, data, recipe, bar, on_ctrl_c, files);
   if (!chosen.out.empty()) write_summary(chosen.out, chosen, report);
   print_report(report);
   if (!chosen.out.empty()) write_curve(chosen.out, title, report);
   check_scores(report);
   if constexpr (c2f::complete<Task>::refine::rounds > 0)
-    if (chosen.probe && !report.stopped) {
+    if (chosen.probe && !report.stopped && !on_ctrl_c.stop()) {
       c2f::probe_report const found = c2f::probe(model, data.test, recipe);
       print_probe(found);
       if (!chosen.out.empty()) write_summary(chosen.out, chosen, report, &found);
     }
   c2f::move_to(model, at::kCPU);  // where test pictures are evaluated
+  report.stopped = report.stopped || on_ctrl_c.stop();  // the caller does not begin what would follow
   return report;
 }
 template <class Task, class Data>

@@ -430,8 +430,9 @@ TEST_CASE("SIGTERM ends a training with a checkpoint; a second signal after a se
 
 namespace {
 struct cifar {
-  using input   = c2f::image<3, 32, 32>;
-  using network = c2f::resnet_cifar<20, c2f::class_vector<100>>;
+  using input    = c2f::image<3, 32, 32>;
+  using network  = c2f::resnet_cifar<20, c2f::class_vector<100>>;
+  using schedule = c2f::schedule::ramp<0.5, 0.6, c2f::by::fraction>;  // the default of version 0.1
 };
 }  // namespace
 

@@ -176,7 +176,7 @@ TEST_CASE("a header that is not JSON of this form is refused") {
            {R"({"a":{"shape":{}}})", "tensor 'a' has an object where its header should have a list"},
            {R"({"a":{"shape":7}})", "tensor 'a' has a number where its header should have a list"},
            {R"({"a":{"more":1}})", "tensor 'a' has a field 'more', which the format does not have"},
-           {"{\"two\\nlines\":1}", "tensor 'two?lines' has"},
+           {"{\"two\\nlines\":1}", "tensor 'two\\x0alines' has"},
            {'{' + std::string(100'000, '['), "its header is not JSON"},
            {R"({"a":)" + std::string(100'000, '['), "tensor 'a' has a list"},
            {R"({"a":{"shape":)" + std::string(100'000, '['), "tensor 'a' has a list"},

@@ -1,7 +1,8 @@
 // c2f/core/errors.hpp: the exceptions of c2f.
 //
 // Errors that can only be found at run time (a file, a path, an option, a number that is not finite) are thrown as one of these. what() is
-// one line: what is wrong, what was found, what to do. The example programs print it on stderr and exit with code 2.
+// one line: what is wrong, what was found, what to do. The example programs print it on stderr and exit with code 2 for an input_error, 1 for
+// others (docs/reliability.md).
 #pragma once
 
 #include <stdexcept>

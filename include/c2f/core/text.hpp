@@ -7,7 +7,7 @@
 //
 // A file name is bytes: it may be no UTF-8, and it may have newlines and the escape sequences of a terminal. A byte that cannot be shown
 // becomes \xHH, so it is not lost. Valid UTF-8 is strict: no overlong forms, no surrogates, nothing beyond U+10FFFF.
-// A letter is a code point with the combining marks after it, or one byte that is no UTF-8.
+// A letter is a code point with up to eight combining marks after it, or one byte that is no UTF-8.
 //
 // Cost: a pass over the text. Errors: none.
 #pragma once
@@ -49,7 +49,8 @@ struct code_point {
 }
 /// Whether a code point moves a cursor or turns the direction of writing instead of being shown.
 [[nodiscard]] constexpr bool controls(std::uint32_t c) {
-  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || (c >= 0x202a && c < 0x202f) || (c >= 0x2066 && c < 0x206a);
+  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || (c >= 0x202a && c < 0x202f) || (c >= 0x2066 && c < 0x206a) ||
+         c == 0x200e || c == 0x200f || c == 0x061c || c == 0xfeff;
 }
 
 /// \xHH for each byte.
@@ -70,9 +71,11 @@ struct code_point {
   if (first.bytes == 0) return text.substr(0, 1);
   std::size_t end = first.bytes;
   if (!detail::controls(first.value))
-    for (auto next = detail::first_code_point(text.substr(end)); next.bytes > 0 && detail::combines(next.value);
-         next      = detail::first_code_point(text.substr(end)))
+    for (int marks = 0; marks < 8; ++marks) {
+      auto const next = detail::first_code_point(text.substr(end));
+      if (next.bytes == 0 || !detail::combines(next.value)) break;
       end += next.bytes;
+    }
   return text.substr(0, end);
 }
 

@@ -1,7 +1,7 @@
 // c2f/task/check_tensors.hpp: checks of the tensors that a stack is given, and of those that its networks return.
 //
 //   c2f::detail::check_images("cifar100", {3, 32, 32}, x);                     // input_error: task 'cifar100' takes images …
-//   c2f::detail::check_truth<kind, input>("cifar100", x, labels);
+//   c2f::detail::check_truth<c2f::class_vector<100>, input>("cifar100", x, labels);
 //
 // One sentence for what LibTorch would refuse deep in an operation, and for what it would accept: a label that no class has, which one loss
 // ignores and another reads beyond its input. Cost: comparisons of sizes; for truths that are labels on the CPU, one pass over them. Labels

@@ -158,10 +158,12 @@ inline metrics::box checked_box(annotation const& in, std::size_t index, std::st
                       text_of(b.x0) + ", " + text_of(b.y0) + ", " + text_of(b.x1) + ", " + text_of(b.y1) + what + " the picture of " +
                       std::to_string(in.width) + " x " + std::to_string(in.height) + voc_remedy);
   };
-  if (!(b.width() > tolerated_rounding && b.height() > tolerated_rounding)) fail(" has no area in");
+  if (!(b.width() > 0 && b.height() > 0)) fail(" has no area in");
   if (!(b.x0 >= -tolerated_rounding && b.y0 >= -tolerated_rounding && b.x1 <= w + tolerated_rounding && b.y1 <= h + tolerated_rounding))
     fail(" is not within");
-  return {std::max(b.x0, 0.0), std::max(b.y0, 0.0), std::min(b.x1, w), std::min(b.y1, h)};
+  metrics::box const within{std::max(b.x0, 0.0), std::max(b.y0, 0.0), std::min(b.x1, w), std::min(b.y1, h)};
+  if (!(within.width() > tolerated_rounding && within.height() > tolerated_rounding)) fail(" has no area in");
+  return within;
 }
 
 /// One sample: its files and boxes, or why it cannot be read.

@@ -1,6 +1,6 @@
 // c2f/data/io/names.hpp: the rule for names in every reader: of files in folders and archives, and in lists, a name a line.
 //
-//   auto const names = c2f::data::detail::names_in(dir, [](auto const& entry) { return entry.is_regular_file(); });   // "ship (1).PNG"
+//   auto const names = c2f::data::detail::names_in(dir, [](auto const& entry) { return entry.path() != dir; });       // "ship (1).PNG"
 //   bool const is_png = c2f::data::detail::has_ending("ship (1).PNG", ".png");                                        // true
 //   c2f::data::detail::for_each_line("\xef\xbb\xbfship (1)\r\n", [](std::string_view line, std::size_t number) { use(line, number); });
 //
