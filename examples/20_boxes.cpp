@@ -24,7 +24,7 @@ struct resnet18 {
   template <class Kind>
   using network = c2f::localiser<c2f::resnet_features<18, 3>, Kind, 256>;
 };
-struct resnet50 {  // as in the paper
+struct resnet50 {  // as in the paper, but for the head
   static constexpr int side = 192;
   template <class Kind>
   using network = c2f::localiser<c2f::resnet_features<50, 3>, Kind>;

@@ -227,7 +227,8 @@ void check_predictions(arguments const& more) {
     if (!more.window.empty()) continue;
     auto const [low, high] = c2f::data::percentiles(scan, 0.5, 99.5);
     if (!(low < high))
-      throw c2f::input_error("'" + file.string() + "' has one intensity nearly everywhere, so its percentiles .5 and 99.5 are no window; "
+      throw c2f::input_error("'" + file.string() +
+                             "' has one intensity nearly everywhere, so its percentiles .5 and 99.5 are no window; "
                              "give one with --window");
   }
 }

@@ -166,7 +166,7 @@ if(level GREATER_EQUAL 1)
     set(source ${CMAKE_CURRENT_BINARY_DIR}/headers/${name}.cpp)
     file(CONFIGURE OUTPUT ${source} CONTENT "#include <@header@>\n#include <@header@>\n" @ONLY)
     add_custom_command(OUTPUT ${source}.checked DEPENDS ${source} ${precompiled_header} DEPFILE ${source}.d VERBATIM
-      COMMAND ${${compiler}} ${c2f_syntax} -Wall -Wextra -Wconversion -Werror ${precompiled} -MD -MF ${source}.d -MT ${source}.checked ${source}
+      COMMAND ${${compiler}} ${c2f_syntax} -Wall -Wextra -Wconversion -Wno-sign-conversion -Werror ${precompiled} -MD -MF ${source}.d -MT ${source}.checked ${source}
       COMMAND ${CMAKE_COMMAND} -E touch ${source}.checked)
     list(APPEND checked ${source}.checked)
   endforeach()

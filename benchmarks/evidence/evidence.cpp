@@ -6,7 +6,7 @@
 //
 // Columns: task, variant, seed, metric, seconds of training, then in per cent the scores of the coarse and the fine network on the test
 // split, of the fine network conditioned on truth, argmax, a shuffled prediction and nothing, and the answers that it fixes and breaks.
-#include "../../examples/common/tasks.hpp"
+#include "common/tasks.hpp"
 
 #include <c2f/data/datasets/cifar.hpp>
 #include <c2f/data/datasets/organ_slices.hpp>
@@ -152,9 +152,10 @@ int main(int argc, char** argv) {
   }
   try {
     if (argc != 5) throw c2f::input_error("usage: bench_evidence TASK VARIANT SEED DATA, or --list");
-    char* end = nullptr;
-    arguments const given{argv[1], argv[2], std::strtoull(argv[3], &end, 10), argv[4]};
-    if (*end != '\0') throw c2f::input_error("the seed is '" + std::string(argv[3]) + "'; write a number");
+    std::string const seed = argv[3];
+    if (seed.empty() || seed.size() > 18 || seed.find_first_not_of("0123456789") != std::string::npos)
+      throw c2f::input_error("the seed is '" + seed + "'; write a number");
+    arguments const given{argv[1], argv[2], std::stoull(seed), argv[4]};
     run(given);
     return 0;
   } catch (c2f::error const& error) {

@@ -77,7 +77,9 @@ struct kept_files::files {
   /// Creates the folder, and remembers what did not exist before.
   void prepare() {
     std::error_code failed;
-    auto const is_new = [&](std::filesystem::path const& path) { return !std::filesystem::exists(std::filesystem::symlink_status(path, failed)); };
+    auto const is_new = [&](std::filesystem::path const& path) {
+      return !std::filesystem::exists(std::filesystem::symlink_status(path, failed));
+    };
     for (char const* name : {"log.jsonl", "checkpoints"})
       if (is_new(folder / name)) created.push_back(folder / name);
     for (auto each = std::filesystem::absolute(folder, failed); is_new(each); each = each.parent_path())
@@ -340,8 +342,7 @@ namespace {
 /// The first line of an error: those of LibTorch go on with a stack trace.
 std::string sentence_of(std::exception const& error) {
   std::string const what = error.what();
-  if (dynamic_cast<std::bad_alloc const*>(&error) != nullptr || what.find("can't allocate memory") != std::string::npos)
-    return "there is not enough memory; choose a smaller --batch";
+  if (c2f::detail::is_out_of_memory(error)) return "there is not enough memory; choose a smaller --batch";
   if (dynamic_cast<c2f::error const*>(&error) != nullptr) return what;
   return what.substr(0, what.find('\n'));
 }

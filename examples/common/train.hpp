@@ -43,7 +43,7 @@ c2f::training_report train(c2f::stack<Task>& model, Data const& data, options co
       print_probe(found);
       if (!chosen.out.empty()) write_summary(chosen.out, chosen, report, &found);
     }
-  c2f::move_to(model, at::kCPU);  // where test pictures are evaluated
+  c2f::move_to(model, at::kCPU);                        // where test pictures are evaluated
   report.stopped = report.stopped || on_ctrl_c.stop();  // the caller does not begin what would follow
   return report;
 }

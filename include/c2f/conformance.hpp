@@ -526,7 +526,7 @@ trained_pass train_once(M const& trained, at::Tensor const& x, at::Tensor const&
     found.values.push_back(value.detach().sum().template item<double>());
   }
   if (backward && found.scalars)
-    if (at::Tensor const sum = p.loss(); sum.defined() && sum.requires_grad()) sum.backward();
+    if (at::Tensor const sum = p.losses.empty() ? at::Tensor() : p.loss(); sum.defined() && sum.requires_grad()) sum.backward();
   return found;
 }
 

@@ -1,4 +1,4 @@
-// expect-error: c2f::probe asks what the fine network reads, and this task has none
+// expect-error: c2f::probe asks what the fine network reads of the coarse prediction
 // expect-error: in_task<mine>
 #include <c2f/c2f.hpp>
 #include <c2f/train/probe.hpp>

@@ -93,7 +93,7 @@ TEST_CASE("a list of pictures is read line by line") {
   require_message(parsing(head + "b.jpg,..\n"), {"line 3 has the class '..', which leads out"});
   require_message(parsing(head + "b.jpg,x/y\n"), {"line 3 has the class 'x/y'"});
   require_message(parsing(head + "\"b.jpg\",one\n"), {"line 3 has the file name '\"b.jpg\"'", "without quotes"});
-  require_message(parsing(head + "b\rc.jpg,one\n"), {"line 3 has the file name 'b?c.jpg'"});
+  require_message(parsing(head + "b\rc.jpg,one\n"), {"line 3 has the file name 'b\\x0dc.jpg'"});
   require_message(parsing(head + "b\\c.jpg,one\n"), {"line 3"});
   require_message(parsing(head + "b.jpg,two\na.jpg,two\n"), {"line 4 lists 'a.jpg' again, after line 2"});
   std::string many = "filename,label\n";

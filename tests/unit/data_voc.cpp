@@ -188,7 +188,7 @@ TEST_CASE("a faulty sample keeps its id and reports the reason") {
   fault("other_xml", "<html/>", " has no <annotation>");
   fault("no_size", "<annotation>" + good + "</annotation>", " has no <size>");
   fault("size_0", annotation_of(0, 20, good), ": <width> is 0; it must be a whole number from 1 to 65500");
-  fault("size_word", "<annotation><size><width>4\n2</width></size></annotation>", ": <width> is '4?2', not a number");
+  fault("size_word", "<annotation><size><width>4\n2</width></size></annotation>", ": <width> is '4\\x0a2', not a number");
   fault("no_name", annotation_of(40, 20, "<object><bndbox/></object>"), ", object 1 has no <name>");
   fault("no_box", annotation_of(40, 20, good + "<object><name>cat</name></object>"), ", object 2 has no <bndbox>");
   fault("no_number", annotation_of(40, 20, object("cat", "0 0 ten 10")), ", object 1: <xmax> is 'ten', not a number");
@@ -222,7 +222,7 @@ TEST_CASE("a faulty sample keeps its id and reports the reason") {
   // A fault in a list is an error of the whole set.
   for (auto const& [text, what] : {std::pair{"last\n\ngood 1\nlast\n", "line 4 lists 'last' again; "},
                                    {"../good\n", "line 1 has '../good', "},
-                                   {"go\rod\n", "line 1 has 'go?od', "},
+                                   {"go\rod\n", "line 1 has 'go\\x0dod', "},
                                    {"last\n..\n", "line 2 has '..', "}}) {
     set.lists(text, "good");
     auto const message = refusal([&] { voc<1, 16>{{.root = set.root, .classes = {"cat"}}}; });

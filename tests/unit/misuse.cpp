@@ -3,6 +3,7 @@
 #include <c2f/data/resident.hpp>
 #include <c2f/train/checkpoint.hpp>
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
@@ -61,6 +62,16 @@ struct refused {
     at::Tensor operator()(at::Tensor const& x, c2f::mode) const { return x.mm(x); }
   };
 };
+/// Asks for more memory than there are addresses.
+struct too_large {
+  using kind = c2f::class_vector<3>;
+  template <c2f::shape In>
+  struct on {
+    using output = c2f::vector<3>;
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& x, c2f::mode) const { return x.new_empty({std::int64_t{1} << 55}); }
+  };
+};
 /// A model that forgets its loss.
 struct forgetful {
   static constexpr char const* name = "forgetful";
@@ -108,6 +119,12 @@ struct of_libtorch {
 };
 struct of_memory {
   void operator()() const { throw std::bad_alloc(); }
+};
+struct of_memory_of_libtorch {  // more than there are addresses
+  void operator()() const { (void)at::empty({std::int64_t{1} << 55}, at::TensorOptions(at::kFloat)); }
+};
+struct of_a_network_in_it {
+  void operator()() const { c2f::stack<with_network<refused>>(1)(images(), c2f::eval); }
 };
 struct of_nothing_known {
   void operator()() const { throw 42; }
@@ -187,8 +204,8 @@ TEST_CASE("a network whose output is not what it declares is named with its stag
   REQUIRE(trained_on<with_network<other_output<3>>>(images(), labels).empty());
   REQUIRE(
       trained_on<with_network<other_output<4>>>(images(), labels) ==
-      "the coarse network of task 'own' returns [4, 4] of Float on cpu for 4 images, and its 'output' says [N, 3] of floats; correct its "
-      "last layer, or its 'output'");
+      "the coarse network of task 'own' returns [4, 4] of Float on cpu for [4, 3, 8, 8] of Float on cpu, and its 'output' says [N, 3] of "
+      "floats; correct its last layer, or its 'output'");
   require_message(trained_on<with_network<other_output<3, true>>>(images(), labels), {"returns [4, 3] of Long"});
   require_message(trained_on<with_network<c2f::coarse_fine<other_output<3>, other_output<1>>>>(images(), labels),
                   {"the fine network of task 'own' returns [4, 1]"});
@@ -208,8 +225,11 @@ TEST_CASE("what LibTorch refuses is one sentence that says where, with LibTorch'
     }
   }
   REQUIRE(nested);
+  require_message(refusal<c2f::libtorch_error>([] { c2f::stack<with_network<too_large>>(1)(images(), c2f::eval); }),
+                  {"task 'own'", "there is not enough memory", "choose a smaller batch"});
   throwing_data<of_decoder> const data;
-  require_message(refusal<c2f::error>([&] { c2f::fit(model, data, recipe()); }), {"task 'own'", "LibTorch says"});
+  require_message(refusal<c2f::error>([&] { c2f::fit(model, data, recipe()); }),
+                  {"task 'own', epoch 0, step 0 of the training, images [4, 3, 8, 8] of Float on cpu, truth [4] of Long", "LibTorch says"});
   require_message(refusal<c2f::error>([&] { (void)c2f::evaluate(model, data.test, recipe()); }), {"task 'own'", "LibTorch says"});
   forgetful no_loss(1);
   require_message(refusal<c2f::error>([&] { c2f::fit(no_loss, data, recipe()); }), {"this pass has no loss"});
@@ -229,6 +249,8 @@ TEST_CASE("any exception of a split's read is a sample that cannot be read") {
   require_message(reason_of(trained<of_libtorch>()), {"sample 3 (picture 3) of tiny cannot be read: ", "2x3 and 2x3"});
   REQUIRE(refusal([] { trained<of_decoder>(true); }) == "sample 3 (picture 3) of tiny cannot be read: premature end of JPEG file");
   require_message(refusal<c2f::error>([] { trained<of_memory>(); }), {"sample 3 (picture 3) of tiny", "not enough memory"});
+  require_message(refusal<c2f::error>([] { trained<of_memory_of_libtorch>(); }), {"sample 3 (picture 3) of tiny", "not enough memory"});
+  require_message(reason_of(trained<of_a_network_in_it>()), {"sample 3 (picture 3) of tiny cannot be read: task 'own'"});
   require_message(refusal<c2f::error>([] { trained<of_nothing_known>(); }), {"sample 3 (picture 3) of tiny", "no std::exception"});
 }
 

@@ -220,7 +220,8 @@ TEST_CASE("a training whose last scores are no numbers fails") {
     report.stopped                      = stopped;
     return tests::refusal<c2f::not_finite>([&] { program::check_scores(report); });
   };
-  REQUIRE(tests::has(why({{"coarse", {{"iou", nan}}}, {"fine", {{"iou", nan}, {"acc", 1}}}}), "the coarse iou of the last epoch is not a number"));
+  REQUIRE(tests::has(why({{"coarse", {{"iou", nan}}}, {"fine", {{"iou", nan}, {"acc", 1}}}}),
+                     "the coarse iou of the last epoch is not a number"));
   REQUIRE(tests::has(why({{"coarse", {{"iou", .5}}}, {"fine", {{"iou", nan}}}}), "the fine iou of the last epoch is not a number"));
   REQUIRE(why({{"coarse", {{"iou", 0}, {"acc", nan}}}}).empty());
   REQUIRE(why({{"coarse", {{"iou", nan}}}}, true).empty());

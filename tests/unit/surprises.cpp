@@ -87,3 +87,32 @@ TEST_CASE("a training of which most steps were skipped is no success, whatever t
   REQUIRE(tests::has(fit_with(2, 3).first, " of 21 steps of the training were skipped"));
   REQUIRE(fit_with(34, 2).first.empty());  // two samples, in at most four of 14 steps
 }
+
+TEST_CASE("a t that still rises after the first milestone is remarked, and one that does not is not") {
+  struct late : classes {
+    using schedule = c2f::schedule::ramp<0.5, 0.6, c2f::by::fraction>;
+  };
+  struct until_it : classes {  // 1 from the epoch on in which the learning rate falls
+    using schedule = c2f::schedule::ramp<0.5, 4>;
+  };
+  struct alone : late {
+    using refine = c2f::refine::no_fine_network;
+  };
+  struct given : late {
+    using source = c2f::source::prediction;
+  };
+  odd_data<classes::kind> const data;
+  auto const remarks = [&]<class Task>(c2f::stack<Task> model, c2f::recipe::settings const& with) {
+    return c2f::fit(model, data, with).start.remarks;
+  };
+  // A milestone at 81/164 of 8 epochs is epoch 4; t is .5 + .5 * (4 / 8) / .6 there.
+  auto const milestone = recipe().epochs(8).milestone(81.0 / 164);
+  REQUIRE(
+      remarks(c2f::stack<late>(1), milestone) ==
+      std::vector<std::string>{"at the first milestone of the learning rate, epoch 4, t is 0.92 and still rises; what the fine network has "
+                               "to learn without truths it then learns slowly, so let t reach 1 before the milestone"});
+  REQUIRE(remarks(c2f::stack<until_it>(1), milestone).empty());
+  REQUIRE(remarks(c2f::stack<alone>(1), milestone).empty());
+  REQUIRE(remarks(c2f::stack<given>(1), milestone).empty());
+  REQUIRE(remarks(c2f::stack<late>(1), recipe().epochs(8)).empty());
+}

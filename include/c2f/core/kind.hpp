@@ -33,7 +33,7 @@ namespace c2f {
 ///   K::labels, K::ignore    integer truths are 0 ... labels - 1, or `ignore` (-100 if it is not given); the loader checks them
 ///   K::agreement(a, b)      how far two raw outputs agree, [N] in [0, 1] (refine::until)
 ///   K::labels_of(raw)       the most likely truth (c2f::probe)
-///   K::right(raw, truth)    {which numbers of a truth the raw output predicts, which of them count}, two bool tensors (c2f::probe)
+///   K::correct(raw, truth)  {which answers (images, boxes, pixels) are correct, which have a truth}, two bool tensors (c2f::probe)
 ///   K::corrupt(truth, rate, pass), K::corrupt_rate    a corrupted truth (source::corrupt)
 ///   K::example<In>(n)       n different truths (conformance)
 ///   K::resized(raw, h, w)   a raw output of another height and width (networks that end in a fraction of the image's size)

@@ -14,6 +14,7 @@
 #include <c10/util/Exception.h>
 
 #include <exception>
+#include <new>
 #include <string>
 #include <string_view>
 
@@ -31,9 +32,15 @@ inline std::string text_of(at::Tensor const& tensor) {
   return dims_of(tensor) + " of " + c10::toString(tensor.scalar_type()) + " on " + tensor.device().str();
 }
 
+/// Whether memory is exhausted; LibTorch's allocator for the CPU has no exception of its own.
+inline bool is_out_of_memory(std::exception const& error) {
+  return dynamic_cast<c10::OutOfMemoryError const*>(&error) != nullptr || dynamic_cast<std::bad_alloc const*>(&error) != nullptr ||
+         std::string_view(error.what()).find("can't allocate memory") != std::string_view::npos;
+}
+
 /// To be called in a catch clause.
 [[noreturn]] inline void throw_explained(c10::Error const& error, std::string const& where) {
-  if (dynamic_cast<c10::OutOfMemoryError const*>(&error) != nullptr)
+  if (is_out_of_memory(error))
     std::throw_with_nested(libtorch_error(where + ": there is not enough memory, LibTorch says '" + first_line(error) +
                                           "'; choose a smaller batch or smaller images"));
   std::throw_with_nested(libtorch_error(where + ": LibTorch says '" + first_line(error) + "'; check sizes, element types and devices"));

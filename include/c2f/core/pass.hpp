@@ -108,7 +108,7 @@ struct device_numbers {
 ///   truth          in training the truths of the batch: the kind's truth_value and [N, truth_dims...] (int64 [N] for class_vector, float
 ///                  [N, K, 5] for boxes, int64 [N, H, W] for dense), on the device of the images; undefined at inference
 ///   conditioning   ỹ, a prediction of the kind ([N, K], [N, K, 4] or [N, K, H, W]): in training the result of the source (the truth
-///                  or the coarse prediction), at inference the coarse prediction; set before encoder and fuse run
+///                  or the coarse prediction), at inference the coarse prediction or `given`; set before encoder and fuse run
 struct pass {
   c2f::mode mode = eval;
   at::Tensor truth{};
@@ -119,7 +119,9 @@ struct pass {
   std::vector<named_loss> losses{};     ///< filled by the pass
   std::vector<side_output> outputs{};   ///< filled by the pass
   at::Tensor conditioning{};
-  at::Tensor given{};              ///< at inference: a conditioning in place of the coarse prediction, as a person's correction or a probe
+  /// At inference a conditioning in place of the coarse prediction, as a person's correction or a probe; of the first round of refinement.
+  /// Ignored in training, in nested stacks, and where nobody supervises the coarse network.
+  at::Tensor given{};
   std::string stage{};             ///< the prefix of names: "" in the outermost model, "coarse." in its coarse network
   t_function schedule{};           ///< of the nested stack that runs; nullptr in the outermost one
   std::uint32_t level = 0;         ///< which nested stack runs, so that each draws independent numbers; 0: the outermost one

@@ -15,7 +15,8 @@
 //
 // A sample whose read throws is replaced by random_stream(seed, purpose::replace, epoch, id).below(size), or by the split's replacement(),
 // redrawn up to 16 times. loader.replaced() lists the samples and reasons; with option strict the error is rethrown instead. Any
-// std::exception counts, as decoders of others throw their own, but for std::bad_alloc.
+// std::exception counts, as decoders of others throw their own, but for exhausted memory; another c2f::error than
+// input_error and libtorch_error is passed on.
 //
 // With option labels the truths, integers, must be 0 ... count - 1 or `ignore`: another number, such as one of a class that the networks do
 // not have, ends the epoch with an input_error that names the sample. Losses would read beyond their inputs, or leave it out in silence.
@@ -272,14 +273,16 @@ class epoch_batches {
   [[noreturn, gnu::cold, gnu::noinline]] void rethrow_read(std::int64_t id) const {
     try {
       throw;
+    } catch (libtorch_error const& failure) {
+      std::throw_with_nested(input_error(text_of_sample(id) + " cannot be read: " + failure.what()));
     } catch (error const&) {
       throw;
-    } catch (c10::Error const& failure) {
-      std::throw_with_nested(input_error(text_of_sample(id) + " cannot be read: " + c2f::detail::first_line(failure)));
-    } catch (std::bad_alloc const&) {
-      std::throw_with_nested(error(text_of_sample(id) + " cannot be read: there is not enough memory; make batches or images smaller"));
     } catch (std::exception const& failure) {
-      std::throw_with_nested(input_error(text_of_sample(id) + " cannot be read: " + failure.what()));
+      if (c2f::detail::is_out_of_memory(failure))
+        std::throw_with_nested(error(text_of_sample(id) + " cannot be read: there is not enough memory; make batches or images smaller"));
+      auto const* const of_libtorch = dynamic_cast<c10::Error const*>(&failure);
+      std::throw_with_nested(input_error(
+          text_of_sample(id) + " cannot be read: " + (of_libtorch != nullptr ? c2f::detail::first_line(*of_libtorch) : failure.what())));
     } catch (...) {
       std::throw_with_nested(
           error(text_of_sample(id) + " cannot be read: the split's read threw what is no std::exception; throw a c2f::input_error"));

@@ -55,6 +55,11 @@ template <class Run>
   } catch (needs_host const& part) {
     return {nullptr, part.what()};
   } catch (libtorch_error const& error) {
+    try {
+      std::rethrow_if_nested(error);
+    } catch (c10::Error const& nested) {
+      return {nullptr, detail::first_line(nested)};
+    }
     return {nullptr, error.what()};
   } catch (c10::Error const& error) {
     return {nullptr, detail::first_line(error)};

@@ -4,7 +4,7 @@
 //
 // A box is (centre x, centre y, width, height) in fractions of the image, x to the right and y down.
 //   raw         [N, 4] for one class; else [N, 5K]: for each class its box and the logit of its presence
-//   prediction  [N, K, 4], the sigmoid of raw: every number is in (0, 1) and has a logarithm
+//   prediction  [N, K, 4], the sigmoid of raw, in (0, 1); sizes are 0 for classes that are predicted as absent
 //   truth       [N, K, 5] float: the box, and 1 if the class is in the image, else 0
 // Used as conditioning, absent classes have boxes of size 0, which encode::rasterize draws as empty maps: those that are absent in a truth,
 // and those whose predicted presence is below .5. Without a predicted presence the number of maps alone would tell a truth from a
@@ -102,14 +102,14 @@ struct boxes : detail::static_check<detail::check_boxes<Classes>()> {
   }
 
   /// {whether a box has an IoU of at least .5 with the true one, whether there is one}, [N, K] bool each.
-  static std::pair<at::Tensor, at::Tensor> right(at::Tensor const& raw, at::Tensor const& truth) {
-    return {detail::iou_of_boxes(detail::clipped_boxes(boxes_of(raw)), truth).ge(0.5), truth.select(2, 4).gt(0.5)};
+  static std::pair<at::Tensor, at::Tensor> correct(at::Tensor const& raw, at::Tensor const& truth) {
+    return {detail::iou_of_boxes(detail::clipped_boxes(boxes_of(raw.to(at::kFloat))), truth).ge(0.5), truth.select(2, 4).gt(0.5)};
   }
 
   /// The mean over the classes of the IoU of the two boxes, 1 for a class that is absent in both, [N].
   static at::Tensor agreement(at::Tensor const& a, at::Tensor const& b) {
     at::Tensor const neither = present_in(a).logical_or(present_in(b)).logical_not();
-    return detail::iou_of_boxes(predict(a), predict(b)).masked_fill(neither, 1).mean(1);
+    return detail::iou_of_boxes(predict(a.to(at::kFloat)), predict(b.to(at::kFloat))).masked_fill(neither, 1).mean(1);
   }
 
   /// With probability `rate`, a box is moved by up to a quarter of its size along each axis and its sides are multiplied by a factor

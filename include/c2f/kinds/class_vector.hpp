@@ -53,7 +53,7 @@ struct class_vector : detail::static_check<detail::check_classes<Classes>()> {
   /// The most likely class, [N].
   static at::Tensor labels_of(at::Tensor const& raw) { return raw.argmax(1); }
   /// {whether the most likely class is the true one, whether there is one}, [N] bool each.
-  static std::pair<at::Tensor, at::Tensor> right(at::Tensor const& raw, at::Tensor const& truth) {
+  static std::pair<at::Tensor, at::Tensor> correct(at::Tensor const& raw, at::Tensor const& truth) {
     return {labels_of(raw).eq(truth), truth.ge(0)};
   }
 

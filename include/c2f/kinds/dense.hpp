@@ -15,6 +15,7 @@
 
 #include <c2f/core/errors.hpp>
 #include <c2f/core/kind.hpp>
+#include <c2f/core/labels.hpp>
 #include <c2f/core/pass.hpp>
 #include <c2f/execution/resize.hpp>
 #include <c2f/fwd.hpp>
@@ -88,7 +89,7 @@ struct dense : detail::static_check<detail::check_dense_classes<Classes>(), deta
   }
 
   /// {whether a pixel has its true label, whether it counts}, [N, H, W] bool each.
-  static std::pair<at::Tensor, at::Tensor> right(at::Tensor const& raw, at::Tensor const& truth) {
+  static std::pair<at::Tensor, at::Tensor> correct(at::Tensor const& raw, at::Tensor const& truth) {
     return {labels_of(raw).eq(truth), truth.ne(Ignore)};
   }
 
@@ -149,9 +150,7 @@ struct dense : detail::static_check<detail::check_dense_classes<Classes>(), deta
       at::Tensor const found   = at::bincount(pairs, {}, labels * labels).to(at::kCPU, at::kLong).contiguous();
       auto const* const count  = found.template const_data_ptr<std::int64_t>();
       if (found.numel() > labels * labels)  // a label that is too large has counts behind those of the others
-        throw input_error("a mask that is scored has the label " + std::to_string((found.numel() - 1) / labels) + ", and there are " +
-                          std::to_string(labels) + ", 0 to " + std::to_string(labels - 1) +
-                          "; correct it, or write the data's number of classes into the kind");
+        detail::throw_label("a mask that is scored", (found.numel() - 1) / labels, labels);
       for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += count[i];
       samples += truth.size(0);
     }

@@ -26,15 +26,13 @@ namespace c2f {
 
 namespace detail {
 /// Divides a map by the square root of its number of positions: a linear layer on all of them then has inputs of the same norm as one on a
-/// single position, and learns at the same rate. With P times the norm it diverges at usual learning rates.
+/// single position, and learns at the same rate. Undivided it diverges at usual learning rates.
 struct by_root_of_positions {
   template <shape In>
   struct on : static_check<check_map<by_root_of_positions, In>()> {
     using output = In;
     C2F_MEMBERS();
-    at::Tensor operator()(at::Tensor const& x, mode) const {
-      return x.mul(1 / std::sqrt(static_cast<double>(x.size(2) * x.size(3))));
-    }
+    at::Tensor operator()(at::Tensor const& x, mode) const { return x.mul(1 / std::sqrt(static_cast<double>(x.size(2) * x.size(3)))); }
   };
 };
 }  // namespace detail

@@ -11,6 +11,16 @@
 
 #include <c2f/core/kind.hpp>
 
+namespace c2f::detail {
+/// A truth as conditioning: in the shape and on the scale of the predictions of a completed task C, with element type `type`.
+template <class C>
+at::Tensor shown_truth(at::Tensor const& truth, at::ScalarType type) {
+  at::Tensor found = C::coarse_kind::from_truth(truth).to(type);
+  if constexpr (requires { C::predict::of_truth(found); }) found = C::predict::of_truth(found);
+  return found;
+}
+}  // namespace c2f::detail
+
 namespace c2f::predict {
 
 /// The prediction of the kind.

@@ -102,6 +102,7 @@ struct prediction {
 /// The corrupted truth; `Rate`: the probability, if not the kind's default.
 template <auto... Rate>
 struct corrupt : detail::static_check<detail::check_probability<Rate...>()> {
+  static constexpr bool corrupts_truths = true;  ///< the result is a truth, which the stack brings to the scale of predictions
   template <class Kind>
     requires requires(at::Tensor const& tensor, pass const& p) { Kind::corrupt(tensor, Kind::corrupt_rate, p); }
   struct on {

@@ -98,7 +98,7 @@ void generate(stack<Task> const& model, at::Tensor const& images, at::Tensor con
     }();
     at::Tensor const prediction = completed::predict::template of<typename completed::kind>(raw);
     at::Tensor const truth =
-        completed::kind::from_truth(labels.add(completed::coarse::base_count)).to(prediction.device(), prediction.scalar_type());
+        c2f::detail::shown_truth<completed>(labels.add(completed::coarse::base_count).to(prediction.device()), prediction.scalar_type());
     p.conditioning = p.training() ? model.source(prediction, truth, p) : prediction;
     generated("fine", model.fine, model.fuse(f, model.encoder(p.conditioning, f, p), p));
   }

@@ -85,19 +85,20 @@ void check_truth(char const* task, at::Tensor const& x, at::Tensor const& truth)
     check_truth(task, x, truth, type, {}, labels_of_kind<Kind>);
 }
 
-inline void check_output(char const* task, char const* stage, std::int64_t n, at::Tensor const& found, std::span<std::int64_t const> dims) {
-  if (fits(found, n, dims) && found.is_floating_point()) return;
-  throw input_error("the " + std::string(stage) + " network of " + of_task(task) + " returns " + text_of(found) + " for " +
-                    std::to_string(n) + " images, and its 'output' says " + text_of_dims(dims) +
-                    " of floats; correct its last layer, or its 'output'");
+inline void check_output(char const* task, char const* stage, at::Tensor const& x, at::Tensor const& found,
+                         std::span<std::int64_t const> dims) {
+  if (found.defined() && found.dim() > 0 && fits(found, found.size(0), dims) && found.is_floating_point()) return;
+  throw input_error("the " + std::string(stage) + " network of " + of_task(task) + " returns " + text_of(found) + " for " + text_of(x) +
+                    ", and its 'output' says " + text_of_dims(dims) + " of floats; correct its last layer, or its 'output'");
 }
-/// Output: the shape that the network declares. Heights and widths are free: networks may end at a fraction of the size.
+/// Output: the shape that the network declares. Free are heights and widths, as networks may end at a fraction of the size, and the number of
+/// samples, as of a network on the crops of an image.
 template <class Output>
 void check_output(char const* task, char const* stage, at::Tensor const& x, at::Tensor const& found) {
   if constexpr (image_shape<Output>)
-    check_output(task, stage, x.size(0), found, std::array<std::int64_t, 3>{Output::channels, dynamic, dynamic});
+    check_output(task, stage, x, found, std::array<std::int64_t, 3>{Output::channels, dynamic, dynamic});
   else if constexpr (vector_shape<Output>)
-    check_output(task, stage, x.size(0), found, std::array<std::int64_t, 1>{Output::channels});
+    check_output(task, stage, x, found, std::array<std::int64_t, 1>{Output::channels});
 }
 
 }  // namespace c2f::detail

@@ -8,7 +8,7 @@
 //   using all = c2f::complete<cifar100>;                                // all::schedule, all::encoder, ...
 //
 // The members of a task and their defaults:
-//   schedule      t as a function of progress       ramp<0.5, 0.3, by::fraction>: 1 before the first milestone of every recipe
+//   schedule      t as a function of progress       ramp<0.5, 0.3, by::fraction>: 1 before the first milestone of recipe::cifar, imagenet
 //   encoder       g: prediction -> map z            the kind's own
 //   predict       raw output -> prediction          predict::probabilities
 //   source        the conditioning ỹ in training    source::sample

@@ -314,9 +314,13 @@ struct stack_on {
     if constexpr (std::same_as<typename completed::predict, predict::probabilities> && requires { source.fused(found, p); })
       if (at::Tensor conditioning = source.fused(found, p); conditioning.defined()) return conditioning;
     at::Tensor const prediction = completed::predict::template of<coarse_kind>(found);
-    at::Tensor truth            = coarse_kind::from_truth(p.truth).to(prediction.scalar_type());
-    if constexpr (requires { completed::predict::of_truth(truth); }) truth = completed::predict::of_truth(truth);
-    return source(prediction, truth, p);
+    at::Tensor chosen           = source(prediction, shown_truth<completed>(p.truth, prediction.scalar_type()), p);
+    if constexpr (requires {
+                    completed::predict::of_truth(chosen);
+                    requires completed::source::corrupts_truths;
+                  })
+      chosen = completed::predict::of_truth(chosen);
+    return chosen;
   }
   // The rounds after the first, each conditioned on the previous prediction.
   template <class F>
@@ -367,6 +371,7 @@ struct stack_on {
   }
   static std::string where(value_of<In> const& x, pass const& p) {
     std::string text = std::string("task '") + completed::name + '\'';
+    if (p.now) text += ", epoch " + std::to_string(p.now->epoch) + ", step " + std::to_string(p.now->iteration) + " of the training";
     if constexpr (std::same_as<value_of<In>, at::Tensor>) text += ", images " + text_of(x);
     return p.truth.defined() ? text + ", truth " + text_of(p.truth) : text;
   }

@@ -12,6 +12,7 @@
 #include <ATen/Context.h>
 
 #include <cstdlib>
+#include <exception>
 #include <string>
 
 namespace c2f {
@@ -65,6 +66,13 @@ auto deterministically(bool wanted, Body const& body) {
   detail::deterministic_scope const scope;
   try {
     return body();
+  } catch (libtorch_error const& error) {
+    try {
+      std::rethrow_if_nested(error);
+    } catch (c10::Error const& nested) {
+      detail::refuse_nondeterministic(nested.what_without_backtrace());
+    }
+    throw;
   } catch (c10::Error const& error) {
     detail::refuse_nondeterministic(error.what_without_backtrace());
     throw;

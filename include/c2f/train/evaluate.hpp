@@ -85,7 +85,6 @@ class evaluator {
     std::vector<std::pair<std::string, score>> stages;
     for (auto const& batch : batches_.epoch(0)) {
       if (stop()) return {};
-      if (batch.index >= batches) break;
       auto const [images, truth] = on_device(batch);
       outputs const& found       = passes_(model_, images);
       std::size_t stage          = 0;
@@ -100,6 +99,7 @@ class evaluator {
       for (auto const& each : found.side)
         if (each.scored) add(each.name, each.value);
       if (stage == 0) add("answer", found.answer);
+      if (batch.index + 1 >= batches) break;
     }
     std::vector<stage_score> all;
     for (auto const& [stage, scored] : stages) {

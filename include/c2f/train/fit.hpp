@@ -93,19 +93,27 @@ void count_faulty(faulty_samples& into, Loader const& loader) {
   for (auto const& [id, reason] : seen.reasons) into.reasons.push_back(reason);
 }
 
-/// A remark if t still rises after the first milestone of the learning rate; else an empty text.
+/// Whether t has an effect on a model: not on a stack without a fine network, or whose source ignores it.
+template <class M>
+consteval bool reads_t() {
+  if constexpr (is_stack<M>)
+    return M::has_fine && !std::same_as<typename M::completed::source, source::prediction>;
+  else
+    return requires { typename M::schedule; };
+}
+/// A remark if t still rises after the first milestone of the learning rate, which begins with an epoch; else an empty text.
 inline std::string remark_on(t_function t, recipe::settings const& recipe, std::int64_t steps) {
-  auto const t_after = [&](double fraction) {
-    auto const epochs = static_cast<double>(recipe.epochs());
-    return t({static_cast<std::int64_t>(fraction * epochs), static_cast<std::int64_t>(fraction * epochs * static_cast<double>(steps)), fraction});
+  auto const t_in = [&](double epoch) {
+    auto const whole = static_cast<std::int64_t>(epoch);
+    return t({whole, whole * steps, epoch / static_cast<double>(recipe.epochs())});
   };
-  double const milestone = recipe.first_milestone();
-  if (milestone >= 1 || !(t_after(milestone) < t_after(1))) return {};
+  double const milestone = std::ceil(recipe.first_milestone() * static_cast<double>(recipe.epochs()) - 1e-9);
+  if (!(t_in(milestone) < t_in(static_cast<double>(recipe.epochs())))) return {};
   char text[256];
   std::snprintf(text, sizeof text,
-                "at the first milestone of the learning rate, after %.0f %% of the training, t is %.2f and rises until later; what the fine "
-                "network has to learn without truths it then learns slowly, so end the schedule before the milestone",
-                100 * milestone, t_after(milestone));
+                "at the first milestone of the learning rate, epoch %.0f, t is %.2f and still rises; what the fine network has to learn "
+                "without truths it then learns slowly, so let t reach 1 before the milestone",
+                milestone, t_in(milestone));
   return text;
 }
 
@@ -155,7 +163,9 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
 
   if ((recipe.decides_by_scores() || ... || decides_by_scores(observers))) {
     epoch_record of_one_batch;
-    of_one_batch.scores = *tests.scores([] { return false; }, 1);
+    named_tensors const before = random.states();  // a model of one's own may draw from them
+    of_one_batch.scores        = *tests.scores([] { return false; }, 1);
+    random.assign(before);
     tests.batches().count_from({});
     recipe.check_scores(of_one_batch);
     (check_scores(observers, of_one_batch), ...);
@@ -198,8 +208,9 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
   step_loop loop(training, &t_at<schedule_of<Model>>, recipe, batches.batches(), state.skipped_in_a_row, finish_step);
   steps        = loop.steps();
   report.start = {Model::name, c2f::count_parameters(model), data.train.size(), recipe.epochs(), steps};
-  if (std::string remark = remark_on(&t_at<schedule_of<Model>>, recipe, steps); !remark.empty())
-    report.start.remarks.push_back(std::move(remark));
+  if constexpr (reads_t<Model>())
+    if (std::string remark = remark_on(&t_at<schedule_of<Model>>, recipe, steps); !remark.empty())
+      report.start.remarks.push_back(std::move(remark));
 
   bool resumed = false;
   ((resumed = detail::restore(observers, state) || resumed), ...);

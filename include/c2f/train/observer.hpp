@@ -33,7 +33,7 @@ using named_values = std::vector<std::pair<std::string, double>>;
 struct training_start {
   std::string task;
   std::int64_t parameters = 0, samples = 0, epochs = 0, steps_an_epoch = 0;
-  std::int64_t done = 0;                 ///< steps completed before a resumed training continues
+  std::int64_t done                = 0;   ///< steps completed before a resumed training continues
   std::vector<std::string> remarks = {};  ///< a sentence for each setting that is possible and probably not meant
 };
 

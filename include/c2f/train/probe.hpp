@@ -1,20 +1,22 @@
 // c2f/train/probe.hpp: what the fine network of a stack reads: its scores when it is conditioned on something else than the prediction.
 //
 //   c2f::probe_report const found = c2f::probe(model, data.test, recipe);
-//   found.scores;        // stages "coarse", "prediction", "truth", "argmax", "shuffled", "nothing", each with the metrics of the kind
+//   found.scores;        // stages "coarse", "prediction", "truth", "argmax", "nothing", "shuffled", each with the metrics of the kind
 //   found.fixed;         // of all answers, the fraction that is wrong in the coarse output and right in the fine one; .broken the opposite
 //
 // The stages after "coarse" are the fine output, conditioned on
 //   prediction   the coarse prediction, as at inference
 //   truth        the truth: what progressive training begins with (t = 0)
 //   argmax       the most likely truth, such as a one-hot vector: the prediction without its doubt (kinds with labels_of)
-//   shuffled     the prediction for the sample before it in the batch
 //   nothing      zeros
+//   shuffled     the prediction for another sample: the one before it in the batch, where batches are in random order
+// With refine::times<N> the first round is conditioned so, and the output after all rounds is scored.
 // A fine network that scores near 100 % with the truth and near chance when shuffled is a copier of its conditioning, and its answer is the
 // coarse one. One whose scores are all alike ignores its conditioning. A useful one is in between, and fixes more answers than it breaks.
 // docs/evidence.md has examples.
 //
-// Cost: up to six passes of the stack for a batch. Errors: those of c2f::evaluate; a stack without a fine network is a compile error.
+// Cost: five passes of the stack for a batch, six for kinds with labels_of. Errors: those of c2f::evaluate; a stack without a fine network,
+// or whose coarse network nobody supervises, is a compile error.
 #pragma once
 
 #include <c2f/data/loader.hpp>
@@ -28,6 +30,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/roll.h>
 #include <ATen/ops/zeros_like.h>
+#include <c10/core/DeviceGuard.h>
 
 #include <cstdint>
 #include <string>
@@ -39,17 +42,20 @@ namespace c2f {
 /// What c2f::probe has found.
 struct probe_report {
   std::vector<stage_score> scores{};
-  double fixed = 0, broken = 0;  ///< fractions of all numbers of the truths that count; 0 for kinds without right()
-  double agreement = 0;          ///< the mean agreement of coarse and fine output; 0 for kinds without agreement()
+  /// Fractions of all answers (images, boxes of an IoU of .5 or more, pixels) that have a truth; 0 for kinds without correct().
+  double fixed = 0, broken = 0;
+  double agreement = 0;  ///< the mean agreement of coarse and fine output; 0 for kinds without agreement()
 };
 
 namespace detail {
 
 template <class Task>
 consteval bool check_probe() {
-  static_assert(complete<Task>::refine::rounds > 0 || mismatch<in_task<Task>>,
-                "c2f::probe asks what the fine network reads, and this task has none; remove its 'refine', or use c2f::evaluate");
-  return complete<Task>::refine::rounds > 0;
+  constexpr bool fits = complete<Task>::refine::rounds > 0 && supervised_kind<typename complete<Task>::coarse_kind>;
+  static_assert(fits || mismatch<in_task<Task>>,
+                "c2f::probe asks what the fine network reads of the coarse prediction, and this task has no fine network or no coarse "
+                "prediction; use c2f::evaluate");
+  return fits;
 }
 
 template <class Task, class Split>
@@ -59,16 +65,19 @@ probe_report probe_on(stack<Task> const& model, Split const& samples, recipe::se
   using kind   = typename C::kind;
   using score  = typename kind::score;
   at::NoGradGuard const no_gradients;
+  c10::DeviceGuard const here(recipe.device());
   with_fused const scope(recipe.accelerator().table);
   std::vector<std::pair<std::string, score>> stages;
   probe_report report;
   double counted = 0, passes = 0;
-  data::loader const batches(samples, {.batch   = recipe.batch(),
-                                       .threads = recipe.threads(),
-                                       .shuffle = false,
-                                       .augment = false,
-                                       .strict  = recipe.strict(),
-                                       .labels  = labels_of_kind<kind>});
+  // In random order, since neighbours in a split are often alike: slices of one volume, frames of one video, pictures of one class.
+  auto const order = data::detail::order_of(samples.size(), /*shuffled=*/true, recipe.seed(), 0);
+  data::loader const batches(data::subset(samples, order), {.batch   = recipe.batch(),
+                                                            .threads = recipe.threads(),
+                                                            .shuffle = false,
+                                                            .augment = false,
+                                                            .strict  = recipe.strict(),
+                                                            .labels  = labels_of_kind<kind>});
   for (auto const& batch : batches.epoch(0)) {
     at::Tensor const images = ready(batch.images, recipe), truth = batch.truth.to(recipe.device());
     auto const fine_for = [&](at::Tensor const& conditioning) {
@@ -76,31 +85,34 @@ probe_report probe_on(stack<Task> const& model, Split const& samples, recipe::se
       return model(images, p);
     };
     std::size_t stage = 0;
-    auto const add    = [&](char const* name, at::Tensor const& raw) {
+    auto const add    = [&](char const* name, outputs const& raw) {
       if (stage == stages.size()) stages.emplace_back(name, score{});
       score& into = stages[stage++].second;
-      if (raw.defined()) into.add(raw, truth);
+      if constexpr (requires { into.add(raw.answer, truth, raw); })
+        into.add(raw.fine, truth, raw);
+      else
+        into.add(raw.fine, truth);
     };
-    auto const as_truth = [&](at::Tensor const& labels) {
-      at::Tensor found = coarse::from_truth(labels);
-      if constexpr (requires { C::predict::of_truth(found); }) found = C::predict::of_truth(found);
-      return found.to(images.scalar_type());
-    };
+    auto const as_truth = [&](at::Tensor const& labels) { return shown_truth<C>(labels, images.scalar_type()); };
 
     auto const own             = fine_for({});
     at::Tensor const predicted = C::predict::template of<coarse>(own.coarse);
-    if constexpr (std::same_as<coarse, kind>) add("coarse", own.coarse);
-    add("prediction", own.fine);
-    add("truth", fine_for(as_truth(truth)).fine);
-    if constexpr (requires { coarse::labels_of(own.coarse); }) add("argmax", fine_for(as_truth(coarse::labels_of(own.coarse))).fine);
-    add("shuffled", predicted.size(0) > 1 ? fine_for(at::roll(predicted, 1, 0)).fine : at::Tensor());
-    add("nothing", fine_for(at::zeros_like(predicted)).fine);
+    if constexpr (std::same_as<coarse, kind>) {
+      outputs of_coarse = own;
+      of_coarse.fine    = own.coarse;
+      add("coarse", of_coarse);
+    }
+    add("prediction", own);
+    add("truth", fine_for(as_truth(truth)));
+    if constexpr (requires { coarse::labels_of(own.coarse); }) add("argmax", fine_for(as_truth(coarse::labels_of(own.coarse))));
+    add("nothing", fine_for(at::zeros_like(predicted)));
+    if (predicted.size(0) > 1) add("shuffled", fine_for(at::roll(predicted, 1, 0)));  // last, as a last batch of one sample has none
 
     auto const n = static_cast<double>(images.size(0));
     passes += n;
-    if constexpr (std::same_as<coarse, kind> && requires { kind::right(own.fine, truth); }) {
-      auto const [before, counts] = kind::right(own.coarse, truth);
-      at::Tensor const after      = kind::right(own.fine, truth).first;
+    if constexpr (std::same_as<coarse, kind> && requires { kind::correct(own.fine, truth); }) {
+      auto const [before, counts] = kind::correct(own.coarse, truth);
+      at::Tensor const after      = kind::correct(own.fine, truth).first;
       auto const number           = [&](at::Tensor const& which) {
         return static_cast<double>(which.logical_and(counts).sum().template item<std::int64_t>());
       };

@@ -19,6 +19,7 @@
 #pragma once
 
 #include <c2f/execution/accelerator.hpp>
+#include <c2f/core/device.hpp>
 #include <c2f/core/errors.hpp>
 #include <c2f/core/progress.hpp>
 #include <c2f/train/observer.hpp>
