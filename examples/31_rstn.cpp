@@ -236,7 +236,7 @@ void check_predictions(arguments const& more) {
 /// --data, or the subfolder of it, that has images and labels.
 std::filesystem::path folder_of_pairs(std::filesystem::path const& data) {
   for (auto const& folder : {data, data / "TrainingSet", data / "data" / "TrainingSet"})
-    if (std::filesystem::is_directory(folder / "images")) return folder;
+    if (program::exists(folder / "images")) return folder;
   throw c2f::input_error("no folder 'images' in '" + data.string() + "' or in its data/TrainingSet; --data needs images and labels");
 }
 

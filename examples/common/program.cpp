@@ -55,6 +55,11 @@ bool writable(std::filesystem::path const& folder) {
 
 }  // namespace
 
+bool exists(std::filesystem::path const& path) {
+  std::error_code failed;
+  return std::filesystem::exists(path, failed);
+}
+
 void say(std::string const& line) { std::fprintf(stderr, "%s\n", c2f::text::printable(line).c_str()); }
 
 void write_json(std::filesystem::path const& file, nlohmann::ordered_json const& content) {
@@ -114,7 +119,9 @@ void kept_files::on_start(c2f::training_start const& start) {
   if (files_) files_->log.emplace(files_->folder / "log.jsonl").on_start(start);
 }
 void kept_files::on_resume(c2f::training_report const& before) {
-  if (files_) files_->log->on_resume(before);
+  if (!files_) return;
+  files_->stepped = true;  // before, if not in this run
+  files_->log->on_resume(before);
 }
 void kept_files::on_epoch(c2f::epoch_record const& epoch) {
   if (files_) files_->log->on_epoch(epoch);

@@ -70,6 +70,9 @@ void check(options const& chosen);
 /// Creates the folder if it does not exist and checks that it is writable; c2f::input_error if not.
 void prepare_folder(std::filesystem::path const& folder, std::string const& option = "--out");
 
+/// Whether a file or folder is there; false for one that may not be looked at.
+bool exists(std::filesystem::path const& path);
+
 /// Writes a line to stderr, in which a text from outside, such as the name of a file, is printable.
 void say(std::string const& line);
 
