@@ -43,7 +43,7 @@ struct omniglot_set {
   static constexpr std::int64_t base_classes = 4 * 964;
   static auto open(std::filesystem::path const& folder) {
     auto const either = [&](char const* whole, char const* small) {
-      return std::vector{exists(folder / whole) ? folder / whole : folder / small};
+      return std::vector{program::exists(folder / whole) ? folder / whole : folder / small};
     };
     return c2f::data::omniglot<28>({.base      = either("images_background.zip", "images_background_small1.zip"),
                                     .novel     = either("images_evaluation.zip", "images_background_small2.zip"),
@@ -55,7 +55,7 @@ struct omniglot_runs_set : omniglot_set {
   static auto open(std::filesystem::path const& folder) {
     std::vector<std::filesystem::path> zips;
     for (char const* name : {"images_background.zip", "images_background_small1.zip", "images_background_small2.zip"})
-      if (exists(folder / name)) zips.push_back(folder / name);
+      if (program::exists(folder / name)) zips.push_back(folder / name);
     struct {
       c2f::data::omniglot_split<28> base;
       std::vector<c2f::data::omniglot_run> runs;
@@ -105,7 +105,7 @@ class problems<Data> {
 /// if the training was stopped, so that there is no network to go on with.
 template <class Task, class Split>
 bool base_network(Split const& base, options const& chosen, std::filesystem::path const& file) {
-  if (exists(file)) return true;
+  if (program::exists(file)) return true;
   check_folder(file.has_parent_path() ? file.parent_path() : ".", "the folder of --base");
   auto const classes = static_cast<std::int64_t>(base.classes().size());
   auto const data    = c2f::data::hold_out(base, std::max<std::int64_t>(1, base.size() / classes / 50));
