@@ -52,11 +52,6 @@ struct masks {
   using network = c2f::unet<3, 8, c2f::dense<1>>;
 };
 
-/// The baseline with twice the epochs, and so the time of a pair.
-template <class Base>
-struct bl2 : tasks::bl<Base> {
-  static constexpr char const* name = "bl2";
-};
 /// Progressive training as in the paper: t reaches 1 after 98 of 164 epochs, behind the first milestone of the learning rate.
 template <class Base>
 struct pt_paper : Base {
@@ -64,7 +59,7 @@ struct pt_paper : Base {
   using schedule                    = c2f::schedule::ramp<0.5, 98.0 / 164, c2f::by::fraction>;
 };
 template <class Base>
-using variants = c2f::registry<tasks::bl<Base>, bl2<Base>, tasks::ind<Base>, tasks::jnt<Base>, tasks::pt<Base>, pt_paper<Base>>;
+using variants = c2f::registry<tasks::bl<Base>, tasks::bl2<Base>, tasks::ind<Base>, tasks::jnt<Base>, tasks::pt<Base>, pt_paper<Base>>;
 
 template <class Base>
 using baseline = c2f::registry<tasks::bl<Base>>;

@@ -25,6 +25,11 @@ struct bl : Base {
   static constexpr char const* name = "bl";
   using refine                      = c2f::refine::no_fine_network;
 };
+/// The baseline, for trainings of twice the epochs: the time of two networks.
+template <class Base>
+struct bl2 : bl<Base> {
+  static constexpr char const* name = "bl2";
+};
 /// Individual training: the fine network is conditioned on the truth.
 template <class Base>
 struct ind : Base {
