@@ -87,7 +87,7 @@ struct registry
     ((found || name != detail::registered_name<Tasks> ? void() : (found = true, f(chosen<Tasks>{}))), ...);
     if (found) return;
     std::string known;
-    for (auto const each : names()) known += (known.empty() ? "'" : ", '") + std::string(each) + "'";
+    for (auto const each : names()) (known += known.empty() ? "'" : ", '").append(each) += '\'';
     throw input_error("no task is called '" + std::string(name) + "'; write one of " + known);
   }
 };

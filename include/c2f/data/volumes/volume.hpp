@@ -106,7 +106,7 @@ inline std::string matrix_text(std::array<std::array<double, 4>, 3> const& matri
     for (std::size_t c = 0; c < 4; ++c) {
       std::array<char, 32> number;
       auto const end = std::to_chars(number.data(), number.data() + number.size(), row[c] + 0.0, std::chars_format::general, 6).ptr;
-      text += (c > 0 ? " " : "") + std::string(number.data(), end);  // + 0.0: not "-0"
+      (text += c > 0 ? " " : "").append(number.data(), end);  // + 0.0: not "-0"
     }
   }
   return text + "]";
