@@ -249,6 +249,9 @@ TEST_CASE("a head on all positions finds what the mean over them cannot") {
   };
   REQUIRE(difference(c2f::make_network<flat, c2f::image<3, 6, 6>>(1)) > 1e-3);
   REQUIRE(difference(c2f::make_network<means, c2f::image<3, 6, 6>>(1)) < 1e-6);
+  // Features are divided by the square root of the number of positions.
+  c2f::network_on<c2f::detail::by_root_of_positions, c2f::image<4, 6, 9>> const divided;
+  REQUIRE(at::allclose(divided(at::ones({2, 4, 6, 9}), c2f::eval), at::full({2, 4, 6, 9}, 1 / std::sqrt(54.0f))));
 }
 
 TEST_CASE("an absent box has size 0 in the conditioning, and corruption stays in range") {
