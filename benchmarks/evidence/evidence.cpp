@@ -29,11 +29,7 @@ struct arguments {
   std::filesystem::path data;
 };
 
-struct glyphs {
-  using input   = c2f::image<3, 32, 32>;
-  using network = c2f::resnet_cifar<8, c2f::class_vector<20>>;
-};
-struct classes {
+struct of_20_classes {  // glyphs, and the coarse classes of CIFAR-100
   using input   = c2f::image<3, 32, 32>;
   using network = c2f::resnet_cifar<8, c2f::class_vector<20>>;
 };
@@ -104,7 +100,7 @@ void run(arguments const& given, Data const& data, c2f::recipe::settings recipe)
 
 void run(arguments const& given) {
   using c2f::recipe::cifar;
-  if (given.task == "glyphs") return run<glyphs>(given, c2f::data::glyphs<20>(), cifar{}.epochs(8).batch(64));
+  if (given.task == "glyphs") return run<of_20_classes>(given, c2f::data::glyphs<20>(), cifar{}.epochs(8).batch(64));
   if (given.task.starts_with("scenes")) {
     c2f::data::scenes<64> const whole{{.train = 1600, .test = 400}};
     auto const recipe = cifar{}.epochs(16).batch(32).learning_rate(0.03).weight_decay(5e-4);
@@ -113,8 +109,8 @@ void run(arguments const& given) {
   }
   if (given.task == "classes") {
     c2f::data::cifar100_coarse const whole(given.data / "cifar-100-binary");
-    return run<classes>(given, both_splits{c2f::data::take(whole.train, 6400), c2f::data::take(whole.test, 4000)},
-                        cifar{}.epochs(12).batch(64));
+    return run<of_20_classes>(given, both_splits{c2f::data::take(whole.train, 6400), c2f::data::take(whole.test, 4000)},
+                              cifar{}.epochs(12).batch(64));
   }
   if (given.task.starts_with("boxes")) {
     c2f::data::voc<3, 96> const whole{

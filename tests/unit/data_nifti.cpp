@@ -226,7 +226,7 @@ TEST_CASE("read_nifti judges each field of the header alone that is not finite")
   refused(with({{76, nan}}, 1), {"its pixdim[0] is nan"});
   for (std::size_t i = 0; i < 12; ++i)
     refused(with({{280 + 4 * i, nan}}, 0, 1), {std::string("its srow_") + "xyz"[i / 4] + "[" + std::to_string(i % 4) + "] is nan"});
-  // A field that is not used is not judged.
+  // Fields that are not used are not validated.
   REQUIRE(read_nifti<float>(with({{76, nan}, {256, nan}, {268, inf}}, 1, 2)).values[0] == 473);
   REQUIRE(read_nifti<float>(with({{256, nan}, {280, nan}, {124, nan}, {128, inf}, {132, nan}, {136, nan}})).values[0] == 473);
 }

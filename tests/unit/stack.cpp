@@ -145,9 +145,9 @@ TEST_CASE("logits may replace the prediction, and the networks may differ") {
   REQUIRE(at::allclose(c2f::predict::logits::of<kind>(coarse), standardised(coarse), 1e-4, 1e-5));
   at::Tensor const shown = c2f::predict::logits::of<kind>(coarse);
   REQUIRE(fine.equal(model.fine(at::cat({images, model.encoder(shown, images, p)}, 1), c2f::eval)));
-  c2f::stack<raw> told(1);
+  c2f::stack<raw> trained_on_truths(1);
   c2f::pass training = {.mode = c2f::train, .truth = labels, .t = 0};
-  told(images, training);
+  trained_on_truths(images, training);
   REQUIRE(at::allclose(training.conditioning, standardised(kind::from_truth(labels)), 1e-4, 1e-5));
   REQUIRE(at::allclose(training.conditioning.square().mean(1), at::ones({images.size(0)}), 1e-3));
 

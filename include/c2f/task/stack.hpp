@@ -38,8 +38,8 @@
 
 namespace c2f {
 
-/// The raw outputs of a pass, each in the output shape of the kind ([N, K] logits for class_vector<K>, [N, 4] or [N, 5K] for boxes<K>, [N, K, H, W]
-/// for dense<K>; an array of tensors where that is several maps), on the device of the images. Binds as [coarse, fine].
+/// The raw outputs of a pass, each in the output shape of the kind ([N, K] logits for class_vector<K>, [N, 4] or [N, 5K] for boxes<K>,
+/// [N, K, H, W] for dense<K>; an array of tensors where that is several maps), on the device of the images. Binds as [coarse, fine].
 template <class Raw>
 struct basic_outputs {
   Raw coarse;
@@ -370,7 +370,7 @@ struct stack_on {
       if (p.stage.empty()) check_truth<kind, In>(completed::name, x, p.truth);
   }
   static std::string where(value_of<In> const& x, pass const& p) {
-    std::string text = std::string("task '") + completed::name + '\'';
+    std::string text = of_task(completed::name);
     if (p.now) text += ", epoch " + std::to_string(p.now->epoch) + ", step " + std::to_string(p.now->iteration) + " of the training";
     if constexpr (std::same_as<value_of<In>, at::Tensor>) text += ", images " + text_of(x);
     return p.truth.defined() ? text + ", truth " + text_of(p.truth) : text;

@@ -28,6 +28,7 @@
 #include <c2f/core/errors.hpp>
 #include <c2f/core/dims.hpp>
 #include <c2f/data/io/safetensors.hpp>
+#include <c2f/data/numbers.hpp>
 #include <c2f/data/io/sha256.hpp>
 #include <c2f/data/io/whole_file.hpp>
 #include <c2f/train/checkpoint_codec.hpp>
@@ -344,7 +345,7 @@ class checkpoints {
     for (std::size_t i = 0; i < std::max(there.recipe.size(), state.recipe.size()); ++i) {
       std::string const& name = i < there.recipe.size() ? there.recipe[i].first : state.recipe[i].first;
       auto const value        = [&](named_values const& of) {
-        return i < of.size() && of[i].first == name ? detail::shortest(of[i].second) : std::string("not given");
+        return i < of.size() && of[i].first == name ? data::detail::text_of(of[i].second) : std::string("not given");
       };
       compare("the recipe's " + recipe::setting_of(name), value(there.recipe), value(state.recipe), folder);
     }

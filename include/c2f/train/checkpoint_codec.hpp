@@ -17,11 +17,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
-#include <iterator>
 #include <set>
 #include <string>
 
@@ -104,12 +102,6 @@ inline data::safetensors file_of(named_tensors const& tensors, std::string const
   data::safetensors file;
   for (auto const& [path, tensor] : tensors) file.tensors.emplace(prefix + path, tensor);
   return file;
-}
-
-/// The shortest decimal form that gives the same double, such as "0.1".
-inline std::string shortest(double value) {
-  char text[32];
-  return {text, std::to_chars(std::begin(text), std::end(text), value).ptr};
 }
 
 inline json json_of(training_state const& state) {

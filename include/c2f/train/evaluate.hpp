@@ -29,6 +29,8 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -52,6 +54,36 @@ data::device_reader reader_on_device([[maybe_unused]] Split const& samples, [[ma
   }
   return {};
 }
+
+/// The metrics of several stages, batch by batch. The stages of a batch are added in the same order every time; a later batch may have fewer.
+template <class Score>
+class stage_metrics {
+ public:
+  void begin_batch() { next_ = 0; }
+  /// found: the outputs of the pass, for a score with add(raw, truth, outputs).
+  void add(std::string_view stage, at::Tensor const& raw, at::Tensor const& truth, outputs const& found) {
+    if (next_ == stages_.size()) stages_.emplace_back(stage, Score{});
+    Score& into = stages_[next_++].second;
+    if constexpr (requires { into.add(raw, truth, found); })
+      into.add(raw, truth, found);
+    else
+      into.add(raw, truth);
+  }
+  /// Whether the batch has a stage so far.
+  [[nodiscard]] bool any() const { return next_ > 0; }
+  [[nodiscard]] std::vector<stage_score> scores() const {
+    std::vector<stage_score> all;
+    for (auto const& [stage, scored] : stages_) {
+      stage_score& into = all.emplace_back(stage_score{stage, {}});
+      for (auto const& [name, value] : scored.values()) into.values.emplace_back(name, value);
+    }
+    return all;
+  }
+
+ private:
+  std::vector<std::pair<std::string, Score>> stages_;
+  std::size_t next_ = 0;  ///< the stage of the batch that is added next
+};
 
 /// Evaluates one model on one split, once or many times.
 template <class Model, data::split Split>
@@ -81,32 +113,18 @@ class evaluator {
   [[nodiscard]] std::optional<std::vector<stage_score>> scores(Stop const& stop,
                                                                std::int64_t batches = std::numeric_limits<std::int64_t>::max()) {
     at::NoGradGuard const no_gradients;
-    using score = typename Model::kind::score;
-    std::vector<std::pair<std::string, score>> stages;
+    stage_metrics<typename Model::kind::score> stages;
     for (auto const& batch : batches_.epoch(0)) {
       if (stop()) return {};
       auto const [images, truth] = on_device(batch);
       outputs const& found       = passes_(model_, images);
-      std::size_t stage          = 0;
-      auto const add             = [&](std::string const& name, at::Tensor const& raw) {
-        if (stage == stages.size()) stages.emplace_back(name, score{});
-        score& into = stages[stage++].second;
-        if constexpr (requires { into.add(raw, truth, found); })
-          into.add(raw, truth, found);
-        else
-          into.add(raw, truth);
-      };
+      stages.begin_batch();
       for (auto const& each : found.side)
-        if (each.scored) add(each.name, each.value);
-      if (stage == 0) add("answer", found.answer);
+        if (each.scored) stages.add(each.name, each.value, truth, found);
+      if (!stages.any()) stages.add("answer", found.answer, truth, found);
       if (batch.index + 1 >= batches) break;
     }
-    std::vector<stage_score> all;
-    for (auto const& [stage, scored] : stages) {
-      stage_score& into = all.emplace_back(stage_score{stage, {}});
-      for (auto const& [name, value] : scored.values()) into.values.emplace_back(name, value);
-    }
-    return all;
+    return stages.scores();
   }
 
   [[nodiscard]] data::loader<Split>& batches() { return batches_; }

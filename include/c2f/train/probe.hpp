@@ -23,6 +23,7 @@
 #include <c2f/task/model.hpp>
 #include <c2f/train/check_data.hpp>
 #include <c2f/train/deterministic.hpp>
+#include <c2f/train/evaluate.hpp>
 #include <c2f/train/observer.hpp>
 #include <c2f/train/recipe.hpp>
 #include <c2f/train/step_staging.hpp>
@@ -63,11 +64,10 @@ probe_report probe_on(stack<Task> const& model, Split const& samples, recipe::se
   using C      = complete<Task>;
   using coarse = typename C::coarse_kind;
   using kind   = typename C::kind;
-  using score  = typename kind::score;
   at::NoGradGuard const no_gradients;
   c10::DeviceGuard const here(recipe.device());
   with_fused const scope(recipe.accelerator().table);
-  std::vector<std::pair<std::string, score>> stages;
+  stage_metrics<typename kind::score> stages;
   probe_report report;
   double counted = 0, passes = 0;
   // In random order, since neighbours in a split are often alike: slices of one volume, frames of one video, pictures of one class.
@@ -84,24 +84,13 @@ probe_report probe_on(stack<Task> const& model, Split const& samples, recipe::se
       pass p{.given = conditioning};
       return model(images, p);
     };
-    std::size_t stage = 0;
-    auto const add    = [&](char const* name, outputs const& raw) {
-      if (stage == stages.size()) stages.emplace_back(name, score{});
-      score& into = stages[stage++].second;
-      if constexpr (requires { into.add(raw.answer, truth, raw); })
-        into.add(raw.fine, truth, raw);
-      else
-        into.add(raw.fine, truth);
-    };
+    stages.begin_batch();
+    auto const add      = [&](char const* name, outputs const& found) { stages.add(name, found.fine, truth, found); };
     auto const as_truth = [&](at::Tensor const& labels) { return shown_truth<C>(labels, images.scalar_type()); };
 
     auto const own             = fine_for({});
     at::Tensor const predicted = C::predict::template of<coarse>(own.coarse);
-    if constexpr (std::same_as<coarse, kind>) {
-      outputs of_coarse = own;
-      of_coarse.fine    = own.coarse;
-      add("coarse", of_coarse);
-    }
+    if constexpr (std::same_as<coarse, kind>) stages.add("coarse", own.coarse, truth, own);
     add("prediction", own);
     add("truth", fine_for(as_truth(truth)));
     if constexpr (requires { coarse::labels_of(own.coarse); }) add("argmax", fine_for(as_truth(coarse::labels_of(own.coarse))));
@@ -125,10 +114,7 @@ probe_report probe_on(stack<Task> const& model, Split const& samples, recipe::se
   }
   if (counted > 0) report.fixed /= counted, report.broken /= counted;
   if (passes > 0) report.agreement /= passes;
-  for (auto const& [stage, found] : stages) {
-    stage_score& into = report.scores.emplace_back(stage_score{stage, {}});
-    for (auto const& [name, value] : found.values()) into.values.emplace_back(name, value);
-  }
+  report.scores = stages.scores();
   return report;
 }
 
