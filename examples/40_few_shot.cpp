@@ -3,6 +3,10 @@
 // (jnt) or progressively (pt).
 //
 //   40_few_shot --data omniglot --set omniglot --way 5 --shot 1 --variant pt --base runs/omniglot.safetensors --out runs/pt
+//
+// The paper does not say how the base network is trained for a pair. By default it is one network, both networks of an episode start from
+// it, and the fine one ignores z at first. With --base-variant pt it is a pair that is trained progressively on the base classes, and each
+// network of an episode starts from its own, whose fine network reads z from the beginning.
 #include "common/few_shot.hpp"
 #include "common/tasks.hpp"
 
@@ -19,7 +23,7 @@ namespace {
 
 /// The options of this program.
 struct arguments {
-  std::string set               = "omniglot";
+  std::string set = "omniglot", base_variant = "bl";
   std::filesystem::path network = {};
   std::int64_t way = 5, shot = 1, queries = 15, episodes = 600, epochs = 40, batch = 10;
   double learning_rate = 0.003;
@@ -27,10 +31,8 @@ struct arguments {
 
 template <class Set>
 struct base_classes {
-  static constexpr char const* name = "base";
-  using input                       = typename Set::image;
-  using network                     = c2f::resnet_cifar<14, c2f::class_vector<Set::base_classes>>;
-  using refine                      = c2f::refine::no_fine_network;
+  using input   = typename Set::image;
+  using network = c2f::resnet_cifar<14, c2f::class_vector<Set::base_classes>>;
 };
 template <class Image, std::int64_t Way>
 struct novel_classes {
@@ -40,21 +42,26 @@ struct novel_classes {
 template <class Base>
 using variants = c2f::registry<tasks::bl<Base>, tasks::jnt<Base>, tasks::pt<Base>>;
 
-/// A stack for novel classes, initialised from the network of the base classes except for the last layer. The fine network's weights for z,
-/// the encoded conditioning, start at zero.
+/// A stack for novel classes, initialised from the network or pair of the base classes except for the layers whose size is the number of
+/// classes. From one network (pair: false) the fine network starts as well, with weights of zero for z, the encoded conditioning.
 template <class Task>
-c2f::stack<Task> prepared(std::filesystem::path const& file, std::uint64_t seed) {
+c2f::stack<Task> prepared(std::filesystem::path const& file, bool pair, std::uint64_t seed) {
   c2f::stack<Task> model(seed);
-  c2f::weights_options options{.from = "coarse.", .without = {"fc."}};
-  c2f::load_weights(model.coarse, file, options);
-  options.widen = c2f::widening::zero;
-  if constexpr (c2f::stack<Task>::has_fine) c2f::load_weights(model.fine, file, options);
+  c2f::load_weights(model.coarse, file, {.from = "coarse.", .without = {"fc."}});
+  if constexpr (c2f::stack<Task>::has_fine) {
+    if (pair) {
+      c2f::load_weights(model.fine, file, {.from = "fine.", .without = {"fc."}});
+      c2f::load_weights(model.encoder, file, {.from = "encoder.", .without = {"project.0."}});
+    } else {
+      c2f::load_weights(model.fine, file, {.from = "coarse.", .without = {"fc."}, .widen = c2f::widening::zero});
+    }
+  }
   return model;
 }
 
 template <class Task, class Problems>
 void evaluate(Problems const& problems, arguments const& more, program::options const& chosen) {
-  auto const start = prepared<Task>(more.network, chosen.seed);
+  auto const start = prepared<Task>(more.network, more.base_variant != "bl", chosen.seed);
   auto const recipe =
       program::machine_of(chosen).epochs(more.epochs).batch(more.batch).learning_rate(more.learning_rate).weight_decay(chosen.weight_decay);
   c2f::interrupt on_ctrl_c;
@@ -82,7 +89,10 @@ void run(arguments more, program::options const& chosen) {
   }
   program::problems const problems(data, {more.way, more.shot, more.queries, chosen.seed});
   if (more.network.empty()) more.network = chosen.out / "base.safetensors";
-  if (!program::base_network<base_classes<Set>>(data.base, chosen, more.network)) return;
+  bool trained = false;
+  variants<base_classes<Set>>::with(
+      more.base_variant, [&]<class Task>(c2f::chosen<Task>) { trained = program::base_network<Task>(data.base, chosen, more.network); });
+  if (!trained) return;
   auto const with_way = [&]<std::int64_t Way> {
     variants<novel_classes<typename Set::image, Way>>::with(chosen.variant,
                                                             [&]<class Task>(c2f::chosen<Task>) { evaluate<Task>(problems, more, chosen); });
@@ -107,6 +117,8 @@ int main(int argc, char** argv) {
         app.add_option("--base", more.network,
                        "File of the network of the base classes: read, or trained and written if it does not exist; "
                        "default: base.safetensors in --out");
+        app.add_option("--base-variant", more.base_variant, "How the base classes are trained: one network, or a pair")
+            ->check(CLI::IsMember(program::names_of<variants<tasks::any_base>>()));
         app.add_option("--way", more.way, "Novel classes of an episode")->check(CLI::IsMember({5, 20}));
         app.add_option("--shot", more.shot, "Support samples a class")->check(CLI::Range(1, 1000));
         app.add_option("--queries", more.queries, "Query samples a class")->check(CLI::Range(1, 1000));

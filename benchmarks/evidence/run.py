@@ -4,13 +4,14 @@
   run.py --build build/release --data DATA [--out build/evidence.csv] [--tasks glyphs,boxes] [--variants bl,jnt] [--seeds 1,2,3,4,5] [--jobs 2]
   run.py --out build/evidence.csv --table            only prints what is there
 
-A row that is in the CSV is not trained again, so the command may be stopped and repeated. DATA has the folders cifar-100-binary, bccd, pets3
-and hippocampus; glyphs and scenes are drawn. Each training uses one core. Intervals are of 95 % (Student's t) over the seeds, on one test set: they do not
+A row that is in the CSV is not trained again, so the command may be stopped and repeated. DATA has the folders cifar-100-binary, bccd, pets3,
+hippocampus and omniglot; glyphs and scenes are drawn. Each training uses one core. Intervals are of 95 % (Student's t) over the seeds, on one test set: they do not
 cover the choice of its images. Differences are paired by seed.
 """
 import argparse
 import concurrent.futures
 import csv
+import json
 import math
 import os
 import pathlib
@@ -18,7 +19,9 @@ import subprocess
 import sys
 import threading
 
-COLUMNS = ["task", "variant", "seed", "metric", "seconds", "coarse", "fine", "truth", "argmax", "shuffled", "nothing", "fixed", "broken"]
+COLUMNS = ["task", "variant", "seed", "metric", "seconds", "coarse", "fine", "both", "truth", "argmax", "shuffled", "nothing", "fixed", "broken"]
+# Few-shot: variants of the program 40_few_shot, with the variant of the base network; bl2 has twice the passes everywhere.
+FEW_SHOT = {"bl": ("bl", "bl", 1), "bl2": ("bl", "bl", 2), "jnt": ("bl", "jnt", 1), "pt": ("bl", "pt", 1), "pt_base": ("pt", "pt", 1)}
 # Two-sided 97.5 % quantiles of Student's t for 1 to 9 degrees of freedom.
 STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
 
@@ -56,18 +59,39 @@ def table(rows):
         of_task = [row for row in rows if row["task"] == task]
         baselines = {name: {row["seed"]: answer(row) for row in of_task if row["variant"] == name} for name in ("bl2", "jnt")}
         print(f"\n{task} ({of_task[0]['metric']}, %)\n")
-        print("| variant | coarse | fine | less bl2 | less jnt | truth | argmax | shuffled | nothing | fixed | broken | s | seeds |")
-        print("|---|" + "---:|" * 12)
+        print("| variant | coarse | fine | both | less bl2 | less jnt | truth | argmax | shuffled | nothing | fixed | broken | s | seeds |")
+        print("|---|" + "---:|" * 13)
         for variant in sorted({row["variant"] for row in of_task}):
             mine = [row for row in of_task if row["variant"] == variant]
             column = lambda name: [float(row[name]) for row in mine if row[name] not in ("", "nan", "-nan")]
             less = lambda name: shown([answer(row) - baselines[name][row["seed"]] for row in mine if row["seed"] in baselines[name]]) \
                 if variant != name else "–"
-            cells = [shown(column("coarse")), shown(column("fine")), less("bl2"), less("jnt")]
+            cells = [shown(column("coarse")), shown(column("fine")), shown(column("both")), less("bl2"), less("jnt")]
             cells += [f"{sum(c) / len(c):.1f}" if (c := column(name)) else "–"
                       for name in ("truth", "argmax", "shuffled", "nothing", "fixed", "broken")]
             seconds = column("seconds")
             print(f"| {variant} | " + " | ".join(cells) + f" | {sum(seconds) / len(seconds):.0f} | {len(mine)} |")
+
+
+def few_shot(program, variant, seed, data, folder):
+    """The row of 100 episodes of Omniglot, 5-way 1-shot, whose base network is trained once and kept in the folder."""
+    base, own, passes = FEW_SHOT[variant]
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [program, "--data", data / "omniglot", "--set", "omniglot", "--way", "5", "--shot", "1", "--seed", seed,
+               "--epochs", str(10 * passes), "--tune-epochs", str(40 * passes), "--variant", own, "--base-variant", base,
+               "--base", folder / f"base_{base}_{passes}_{seed}.safetensors", "--out", folder / f"{variant}_{seed}"]
+    for episodes in ("1", "100"):  # the first trains the base network, whose time does not count
+        process = subprocess.Popen([*map(str, command), "--episodes", episodes], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                   env=os.environ | {"OMP_NUM_THREADS": "1"})
+        said = process.stderr.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            return subprocess.CompletedProcess(command, process.returncode, "", said)
+    scores = json.loads((folder / f"{variant}_{seed}" / "few_shot.json").read_text(encoding="utf-8"))["scores"]
+    cells = [f"{100 * scores[stage]['accuracy']:.2f}" if stage in scores else "" for stage in ("coarse", "fine")]
+    row = ",".join(["few_shot", variant, seed, "top1", f"{used.ru_utime + used.ru_stime:.1f}", *cells] + [""] * 8)
+    return subprocess.CompletedProcess(command, 0, row + "\n", "")
 
 
 def main():
@@ -87,11 +111,13 @@ def main():
         if not program.is_file():
             parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
         tasks, variants = (line.split() for line in subprocess.run([program, "--list"], check=True, capture_output=True, text=True).stdout.splitlines())
+        tasks, variants = tasks + ["few_shot"], variants + ["pt_base"]
         chosen = lambda given, known: given.split(",") if given else known
         done = {(row["task"], row["variant"], row["seed"]) for row in read(words.out)}
         wanted = [(task, variant, seed) for seed in words.seeds.split(",") for task in chosen(words.tasks, tasks)
                   for variant in chosen(words.variants, variants)
-                  if (task, variant, seed) not in done and (variant == "bl" or not task.endswith("_average"))]
+                  if (task, variant, seed) not in done and (variant == "bl" or not task.endswith("_average"))
+                  and (task != "few_shot" or variant in FEW_SHOT) and (variant != "pt_base" or task == "few_shot")]
         words.out.parent.mkdir(parents=True, exist_ok=True)
         if not words.out.is_file():
             words.out.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
@@ -99,7 +125,10 @@ def main():
         lock, failed = threading.Lock(), []
 
         def train(run):
-            found = subprocess.run([program, *run, words.data], capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+            if run[0] == "few_shot":
+                found = few_shot(words.build / "examples" / "40_few_shot", *run[1:], words.data, words.out.parent / "few_shot")
+            else:
+                found = subprocess.run([program, *run, words.data], capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
             with lock:  # each row as soon as it is there
                 if found.returncode != 0:
                     failed.append(run)
