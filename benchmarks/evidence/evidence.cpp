@@ -1,6 +1,6 @@
 // One training of the evidence table (docs/evidence.md), as a line of CSV on stdout; run.py calls it for all tasks, variants and seeds.
 //
-//   bench_evidence TASK VARIANT SEED DATA      tasks: glyphs classes scenes boxes pets masks; variants: bl bl2 two ind jnt pt pt_paper
+//   bench_evidence TASK VARIANT SEED DATA      tasks: glyphs classes scenes boxes pets streets organs; variants: bl bl2 two ind jnt pt pt_paper
 //   bench_evidence scenes_average bl SEED DATA    with the mean over positions as the localiser's head; boxes_average as well
 //   bench_evidence --list
 //
@@ -9,6 +9,7 @@
 // prediction and nothing, and the answers that it fixes and breaks.
 #include "common/tasks.hpp"
 
+#include <c2f/data/datasets/camvid.hpp>
 #include <c2f/data/datasets/cifar.hpp>
 #include <c2f/data/datasets/organ_slices.hpp>
 #include <c2f/data/datasets/voc.hpp>
@@ -46,7 +47,12 @@ using boxes = localisation<96, 3, Head>;
 template <class Head = c2f::head::flatten>
 using scenes = localisation<64, 3, Head>;
 using pets   = localisation<96, 1, c2f::head::flatten>;
-struct masks {
+struct streets {  // label 11 is void and is ignored
+  using input   = c2f::image<3, 180, 240>;
+  using network = c2f::fcn<c2f::resnet_cifar_features<8, c2f::basic_block, 2>, c2f::dense<11, 11>>;
+  using combine = c2f::combine::average;
+};
+struct organs {
   using input   = c2f::image<3, 64, 64>;
   using network = c2f::unet<3, 8, c2f::dense<1>>;
 };
@@ -64,7 +70,8 @@ struct pt_paper : Base {
   using schedule                    = c2f::schedule::ramp<0.5, 98.0 / 164, c2f::by::fraction>;
 };
 template <class Base>
-using variants = c2f::registry<tasks::bl<Base>, tasks::bl2<Base>, two<Base>, tasks::ind<Base>, tasks::jnt<Base>, tasks::pt<Base>, pt_paper<Base>>;
+using variants =
+    c2f::registry<tasks::bl<Base>, tasks::bl2<Base>, two<Base>, tasks::ind<Base>, tasks::jnt<Base>, tasks::pt<Base>, pt_paper<Base>>;
 
 template <class Base>
 using baseline = c2f::registry<tasks::bl<Base>>;
@@ -88,9 +95,9 @@ void run(arguments const& given, Data const& data, c2f::recipe::settings recipe)
     std::clock_t const begin = std::clock();  // processor time: other programs on the machine do not count
     c2f::fit(model, trained, recipe);
     double const seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
-    auto const percent = [](double value) { return 100 * value; };
-    auto const scores  = c2f::evaluate(model, data.test, recipe);
-    auto const of      = [&](auto const& found, std::string_view stage) {
+    auto const percent   = [](double value) { return 100 * value; };
+    auto const scores    = c2f::evaluate(model, data.test, recipe);
+    auto const of        = [&](auto const& found, std::string_view stage) {
       for (auto const& each : found)
         if (each.stage == stage) return percent(each.values[0].second);
       return std::nan("");
@@ -134,13 +141,16 @@ void run(arguments const& given) {
         {.root = given.data / "pets3", .class_from = c2f::data::class_source::any, .objects = c2f::data::object_choice::single, .seed = 1}};
     return run<pets>(given, whole, cifar{}.epochs(60).batch(16).learning_rate(0.02).weight_decay(5e-4));
   }
-  if (given.task == "masks") {
+  if (given.task == "streets")
+    return run<streets>(given, c2f::data::camvid<>(given.data / "camvid_240x180"),
+                        cifar{}.epochs(12).batch(8).learning_rate(0.05).weight_decay(5e-4));
+  if (given.task == "organs") {
     auto const folder = given.data / "hippocampus" / "data" / "TrainingSet";
     c2f::data::organ<64, 64> const whole(folder / "images", folder / "labels");
-    return run<masks>(given, both_splits{c2f::data::take(whole.train, std::min<std::int64_t>(1600, whole.train.size())), whole.test},
-                      cifar{}.epochs(6).batch(16).learning_rate(0.05));
+    return run<organs>(given, both_splits{c2f::data::take(whole.train, std::min<std::int64_t>(1600, whole.train.size())), whole.test},
+                       cifar{}.epochs(6).batch(16).learning_rate(0.05));
   }
-  throw c2f::input_error("no task is called '" + given.task + "'; write glyphs, classes, scenes, boxes, pets or masks");
+  throw c2f::input_error("no task is called '" + given.task + "'; write glyphs, classes, scenes, boxes, pets, streets or organs");
 }
 
 }  // namespace
@@ -148,7 +158,7 @@ void run(arguments const& given) {
 int main(int argc, char** argv) {
   c2f::keep_memory();
   if (argc == 2 && std::strcmp(argv[1], "--list") == 0) {
-    std::puts("glyphs classes scenes boxes pets masks scenes_average boxes_average\nbl bl2 two ind jnt pt pt_paper");
+    std::puts("glyphs classes scenes boxes pets streets organs scenes_average boxes_average\nbl bl2 two ind jnt pt pt_paper");
     return 0;
   }
   try {

@@ -5,7 +5,7 @@
   run.py --out build/evidence.csv --table            only prints what is there
 
 A row that is in the CSV is not trained again, so the command may be stopped and repeated. DATA has the folders cifar-100-binary, bccd, pets3,
-hippocampus and omniglot; glyphs and scenes are drawn. Each training uses one core. Intervals are of 95 % (Student's t) over the seeds, on one test set: they do not
+camvid_240x180, hippocampus and omniglot; glyphs and scenes are drawn. Each training uses one core. Intervals are of 95 % (Student's t) over the seeds, on one test set: they do not
 cover the choice of its images. Differences are paired by seed.
 """
 import argparse

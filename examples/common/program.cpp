@@ -174,6 +174,9 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
   app.add_option("--accumulate", chosen.accumulate, "Batches a step")->check(CLI::Range(1, 1'000'000));
   app.add_flag("--probe", chosen.probe,
                "At the end also score the fine network conditioned on the truth, a shuffled prediction and others: docs/evidence.md");
+  CLI::Option* const probe_every =
+      app.add_option("--probe-every", chosen.probe_every, "Epochs between probes, drawn as curves in probe.png; 0: none")
+          ->check(CLI::Range(0, 1'000'000));
   app.add_flag("--deterministic", chosen.deterministic, "Bitwise reproducible results on the same kind of machine");
   CLI::Option* const out =
       app.add_option("--out", chosen.out, "Folder for log.jsonl, checkpoints, summary.json and curve.png; without it nothing is written")
@@ -182,6 +185,7 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
       ->check(CLI::Range(0, 1'000'000'000))
       ->needs(out);
   app.add_flag("--resume", chosen.resume, "Continue the training in --out, if there is one")->needs(out);
+  probe_every->needs(out);
   if (more) more(app);
   try {
     app.parse(argc, argv);
@@ -272,6 +276,17 @@ void print_probe(c2f::probe_report const& found) {
   std::printf("it fixes %.2f %% of the coarse answers and breaks %.2f %%\n", 100 * found.fixed, 100 * found.broken);
 }
 
+namespace {
+nlohmann::ordered_json json_of(c2f::probe_report const& probe) {
+  nlohmann::ordered_json found;
+  for (auto const& stage : probe.scores) found[stage.stage] = json_of(stage.values);
+  found["fixed"]     = probe.fixed;
+  found["broken"]    = probe.broken;
+  found["agreement"] = probe.agreement;
+  return found;
+}
+}  // namespace
+
 void write_summary(std::filesystem::path const& folder, options const& chosen, c2f::training_report const& report,
                    c2f::probe_report const* probe) {
   nlohmann::ordered_json summary;
@@ -290,33 +305,47 @@ void write_summary(std::filesystem::path const& folder, options const& chosen, c
     summary["loss"] = json_of(report.epochs.back().losses);
     for (auto const& stage : report.epochs.back().scores) summary["scores"][stage.stage] = json_of(stage.values);
   }
-  if (probe != nullptr) {
-    for (auto const& stage : probe->scores) summary["probe"][stage.stage] = json_of(stage.values);
-    summary["probe"]["fixed"]     = probe->fixed;
-    summary["probe"]["broken"]    = probe->broken;
-    summary["probe"]["agreement"] = probe->agreement;
-  }
+  if (probe != nullptr) summary["probe"] = json_of(*probe);
   write_json(folder / "summary.json", summary);
 }
 
-void write_curve(std::filesystem::path const& folder, std::string const& title, c2f::training_report const& report) {
-  if (report.epochs.empty() || report.epochs.front().scores.empty() || report.epochs.front().scores.front().values.empty()) return;
+namespace {
+/// Draws the primary metric of every stage: at each point an x and its scores.
+void write_stages(std::filesystem::path const& file, std::string const& title, std::string const& label,
+                  std::vector<std::pair<std::int64_t, std::vector<c2f::stage_score>>> const& points) {
+  if (points.empty() || points.front().second.empty() || points.front().second.front().values.empty()) return;
   c2f::data::plot curve;
   curve.title   = title;
   curve.x_label = "epoch";
-  curve.y_label = "test " + report.epochs.front().scores.front().values.front().first + ", %";
-  for (std::size_t stage = 0; stage < report.epochs.front().scores.size(); ++stage) {
-    c2f::data::series line{.name = report.epochs.front().scores[stage].stage,
-                           .tint = c2f::data::palette[stage % c2f::data::palette.size()],
-                           .xs   = {},
-                           .ys   = {}};
-    for (auto const& epoch : report.epochs) {
-      line.xs.push_back(static_cast<double>(epoch.epoch + 1));
-      line.ys.push_back(100 * epoch.scores[stage].values.front().second);
+  curve.y_label = label + ' ' + points.front().second.front().values.front().first + ", %";
+  for (std::size_t stage = 0; stage < points.front().second.size(); ++stage) {
+    c2f::data::series line{
+        .name = points.front().second[stage].stage, .tint = c2f::data::palette[stage % c2f::data::palette.size()], .xs = {}, .ys = {}};
+    for (auto const& [epochs, scores] : points) {
+      line.xs.push_back(static_cast<double>(epochs));
+      line.ys.push_back(100 * scores[stage].values.front().second);
     }
     curve.lines.push_back(std::move(line));
   }
-  curve.draw().write_png(folder / "curve.png");
+  curve.draw().write_png(file);
+}
+}  // namespace
+
+void write_probe_curve(std::filesystem::path const& folder, std::string const& title, probe_points const& points) {
+  nlohmann::ordered_json all = nlohmann::ordered_json::array();
+  std::vector<std::pair<std::int64_t, std::vector<c2f::stage_score>>> scores;
+  for (auto const& [epochs, found] : points) {
+    all.push_back({{"epochs", epochs}, {"probe", json_of(found)}});
+    scores.emplace_back(epochs, found.scores);
+  }
+  write_json(folder / "probe.json", all);
+  write_stages(folder / "probe.png", title, "fine network, conditioned on:", scores);
+}
+
+void write_curve(std::filesystem::path const& folder, std::string const& title, c2f::training_report const& report) {
+  std::vector<std::pair<std::int64_t, std::vector<c2f::stage_score>>> scores;
+  for (auto const& epoch : report.epochs) scores.emplace_back(epoch.epoch + 1, epoch.scores);
+  write_stages(folder / "curve.png", title, "test", scores);
 }
 
 void check_scores(c2f::training_report const& report) {

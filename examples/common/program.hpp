@@ -33,7 +33,7 @@ struct options {
   int threads          = 1;
   double learning_rate = 0.1, weight_decay = 1e-4;
   bool bf16 = false, strict = false, resume = false, deterministic = false, probe = false;
-  std::int64_t checkpoint_every = 0, accumulate = 1;
+  std::int64_t checkpoint_every = 0, accumulate = 1, probe_every = 0;
   double ema = 0, clip = 0;
   std::vector<std::pair<std::string, std::string>> given = {};  ///< every option with its value, for the summary
   std::vector<std::string> typed                         = {};  ///< the options that were on the command line, such as "--epochs"
@@ -109,6 +109,11 @@ void write_summary(std::filesystem::path const& folder, options const& chosen, c
                    c2f::probe_report const* probe = nullptr);
 /// Prints what --probe has found, a line for each conditioning.
 void print_probe(c2f::probe_report const& found);
+
+/// What --probe-every has found: a report and the number of epochs before it.
+using probe_points = std::vector<std::pair<std::int64_t, c2f::probe_report>>;
+/// Writes probe.json and probe.png: the primary metric of every stage of the probe by epoch.
+void write_probe_curve(std::filesystem::path const& folder, std::string const& title, probe_points const& points);
 
 /// Writes curve.png: the primary metric of every stage by epoch.
 void write_curve(std::filesystem::path const& folder, std::string const& title, c2f::training_report const& report);

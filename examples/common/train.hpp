@@ -9,6 +9,7 @@
 #include <c2f/print/observers.hpp>
 
 #include <cstdio>
+#include <functional>
 #include <string>
 
 namespace program {
@@ -23,21 +24,41 @@ auto limited(Data const& whole, options const& chosen) {
   return data;
 }
 
+/// An observer of one type, so that fit is compiled once whether a training is probed or not.
+struct each_epoch {
+  std::function<void(c2f::epoch_record const&)> call;
+  void on_epoch(c2f::epoch_record const& epoch) {
+    if (call) call(epoch);
+  }
+};
+
 /// Trains `model` by `recipe` and writes the files of --out. `title` is the title of the curve.
 template <class Task, class Data>
 c2f::training_report train(c2f::stack<Task>& model, Data const& data, options const& chosen, std::string const& title,
                            c2f::recipe::settings const& recipe) {
-  if (chosen.probe && c2f::complete<Task>::refine::rounds == 0)
+  constexpr bool has_fine = c2f::complete<Task>::refine::rounds > 0;
+  if ((chosen.probe || chosen.probe_every > 0) && !has_fine)
     throw c2f::input_error("--probe asks what the fine network reads, and --variant " + chosen.variant + " has none; leave it out");
   c2f::interrupt on_ctrl_c;
   c2f::print::progress_bar bar(c2f::print::progress_bar::elsewhere::lines);
   kept_files files(chosen);
-  c2f::training_report report = c2f::fit(model, data, recipe, bar, on_ctrl_c, files);
+  probe_points points;
+  each_epoch probing;
+  if constexpr (has_fine)
+    if (chosen.probe_every > 0)
+      probing.call = [&points,
+                      curve = c2f::probe_curve(model, data.test, recipe, chosen.probe_every)](c2f::epoch_record const& epoch) mutable {
+        curve.on_epoch(epoch);
+        for (auto& point : curve.points) points.emplace_back(point.epochs, std::move(point.found));
+        curve.points.clear();
+      };
+  auto report = c2f::fit(model, data, recipe, bar, on_ctrl_c, files, probing);
   if (!chosen.out.empty()) write_summary(chosen.out, chosen, report);
   print_report(report);
   if (!chosen.out.empty()) write_curve(chosen.out, title, report);
+  if (!points.empty()) write_probe_curve(chosen.out, title, points);
   check_scores(report);
-  if constexpr (c2f::complete<Task>::refine::rounds > 0)
+  if constexpr (has_fine)
     if (chosen.probe && !report.stopped && !on_ctrl_c.stop()) {
       c2f::probe_report const found = c2f::probe(model, data.test, recipe);
       print_probe(found);

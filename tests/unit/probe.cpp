@@ -156,3 +156,20 @@ TEST_CASE("a split without samples is not probed") {
   none.count = 0;
   tests::require_message(tests::refusal([&] { (void)c2f::probe(c2f::stack<task<3>>(), none); }), {"which is to be probed, has no samples"});
 }
+
+TEST_CASE("a curve of probes has a point after every second epoch and after the last one, and the last is what c2f::probe finds") {
+  c2f::stack<task<3>> model;
+  samples const few{};
+  auto const recipe = c2f::recipe::settings{}.batch(4).seed(5).threads(0).epochs(5);
+  c2f::probe_curve curve(model, few, recipe, 2);
+  c2f::epoch_record epoch;
+  for (; epoch.epoch < 5; ++epoch.epoch) curve.on_epoch(epoch);
+  REQUIRE(curve.points.size() == 3);
+  REQUIRE(curve.points[0].epochs == 2);
+  REQUIRE(curve.points[1].epochs == 4);
+  REQUIRE(curve.points[2].epochs == 5);
+  c2f::probe_report const found = c2f::probe(model, few, recipe);
+  REQUIRE(curve.points[2].found.scores.size() == found.scores.size());
+  for (std::size_t i = 0; i < found.scores.size(); ++i) REQUIRE(curve.points[2].found.scores[i].values == found.scores[i].values);
+  tests::require_message(tests::refusal([&] { c2f::probe_curve(model, few, recipe, 0); }), {"every 0 epochs", "write 1 or more"});
+}

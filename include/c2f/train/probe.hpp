@@ -2,6 +2,7 @@
 //
 //   c2f::probe_report const found = c2f::probe(model, data.test, recipe);
 //   found.scores;        // stages "coarse", "prediction", "truth", "argmax", "nothing", "shuffled", each with the metrics of the kind
+//   c2f::probe_curve curve(model, data.test, recipe, 5);           // the same after every fifth epoch of c2f::fit(..., curve)
 //   found.fixed;         // of all answers, the fraction that is wrong in the coarse output and right in the fine one; .broken the opposite
 //
 // The stages after "coarse" are the fine output, conditioned on
@@ -133,5 +134,32 @@ template <class Task, class Split>
     return deterministically(recipe.deterministic(), [&] { return detail::probe_on(model, samples, recipe); });
   }
 }
+
+/// An observer of c2f::fit that probes after every `every`-th epoch, and after the last one. It keeps references to model and samples. With a
+/// moving average it probes the networks that are trained, not their average. A resumed training begins with no points.
+template <class Task, class Split>
+class probe_curve {
+ public:
+  probe_curve(stack<Task> const& model, Split const& samples, recipe::settings const& recipe, std::int64_t every = 1)
+      : model_(&model), samples_(&samples), recipe_(recipe), every_(every) {
+    if (every < 1) throw input_error("c2f::probe_curve was given every " + std::to_string(every) + " epochs; write 1 or more");
+  }
+  void on_epoch(epoch_record const& epoch) {
+    std::int64_t const done = epoch.epoch + 1;
+    if (done % every_ == 0 || done == recipe_.epochs()) points.push_back({done, probe(*model_, *samples_, recipe_)});
+  }
+
+  struct point {
+    std::int64_t epochs;  ///< finished ones
+    probe_report found;
+  };
+  std::vector<point> points{};
+
+ private:
+  stack<Task> const* model_;
+  Split const* samples_;
+  recipe::settings recipe_;
+  std::int64_t every_;
+};
 
 }  // namespace c2f
