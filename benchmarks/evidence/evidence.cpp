@@ -1,6 +1,6 @@
 // One training of the evidence table (docs/evidence.md), as a line of CSV on stdout; run.py calls it for all tasks, variants and seeds.
 //
-//   bench_evidence TASK VARIANT SEED DATA      tasks: glyphs classes scenes boxes pets streets organs; variants: bl bl2 two ind jnt pt pt_paper
+//   bench_evidence TASK VARIANT SEED DATA      tasks: glyphs classes scenes boxes pets streets organs; variants: bl bl2 two ind jnt pt pt_borrow pt_paper
 //   bench_evidence scenes_average bl SEED DATA    with the mean over positions as the localiser's head; boxes_average as well
 //   bench_evidence --list
 //
@@ -71,7 +71,7 @@ struct pt_paper : Base {
 };
 template <class Base>
 using variants =
-    c2f::registry<tasks::bl<Base>, tasks::bl2<Base>, two<Base>, tasks::ind<Base>, tasks::jnt<Base>, tasks::pt<Base>, pt_paper<Base>>;
+    c2f::registry<tasks::bl<Base>, tasks::bl2<Base>, two<Base>, tasks::ind<Base>, tasks::jnt<Base>, tasks::pt<Base>, tasks::pt_borrow<Base>, pt_paper<Base>>;
 
 template <class Base>
 using baseline = c2f::registry<tasks::bl<Base>>;
@@ -158,7 +158,7 @@ void run(arguments const& given) {
 int main(int argc, char** argv) {
   c2f::keep_memory();
   if (argc == 2 && std::strcmp(argv[1], "--list") == 0) {
-    std::puts("glyphs classes scenes boxes pets streets organs scenes_average boxes_average\nbl bl2 two ind jnt pt pt_paper");
+    std::puts("glyphs classes scenes boxes pets streets organs scenes_average boxes_average\nbl bl2 two ind jnt pt pt_borrow pt_paper");
     return 0;
   }
   try {

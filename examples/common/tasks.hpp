@@ -48,6 +48,12 @@ struct mean : Base {
   static constexpr char const* name = "mean";
   using source                      = c2f::source::mean;
 };
+/// Progressive training with truths that have the error of the prediction for another image.
+template <class Base>
+struct pt_borrow : Base {
+  static constexpr char const* name = "pt_borrow";
+  using source                      = c2f::source::borrow;
+};
 /// Conditioned on a corrupted truth instead of a prediction.
 template <class Base>
 struct corrupt : Base {
@@ -57,7 +63,7 @@ struct corrupt : Base {
 
 /// All variants by name.
 template <class Base>
-using variants = c2f::registry<bl<Base>, ind<Base>, jnt<Base>, pt0<Base>, pt<Base>, mean<Base>, corrupt<Base>>;
+using variants = c2f::registry<bl<Base>, ind<Base>, jnt<Base>, pt0<Base>, pt<Base>, pt_borrow<Base>, mean<Base>, corrupt<Base>>;
 
 /// The names of all variants; they do not depend on Base.
 struct any_base {};

@@ -3,6 +3,7 @@
 #include <c2f/conformance.hpp>
 
 #include <ATen/ops/ones.h>
+#include <ATen/ops/tensor.h>
 
 #include "catch.hpp"
 
@@ -98,4 +99,54 @@ TEST_CASE("corrupt replaces a truth with its probability, by each other class eq
   REQUIRE(std::abs(fraction[2].item<double>() - 0.7) < 0.075);
   for (int other : {0, 1, 3}) REQUIRE(std::abs(fraction[other].item<double>() - 0.1) < 0.05);
   REQUIRE(batch.operator()<c2f::source::corrupt<0>>(0.5).equal(batch.truth));
+}
+
+TEST_CASE("borrow shows a truth with the error of the prediction for the sample before it; by hand") {
+  c2f::source::borrow::on<c2f::class_vector<3>> classes;
+  at::Tensor const predicted = at::tensor({.7f, .2f, .1f, .3f, .6f, .1f, .2f, .3f, .5f}).view({3, 3}),
+                   labels    = at::tensor({1, 2, 2}, at::kLong);
+  std::vector<std::int64_t> const ids{0, 1, 2};
+  auto const shown = [&](auto const& source, at::Tensor const& prediction, at::Tensor const& truth, double t = 0) {
+    c2f::pass p{.mode = c2f::train, .truth = truth, .t = t, .ids = ids};
+    return source(prediction, at::Tensor(), p);
+  };
+  // Sample 0 (class 1) gets that of sample 2 (class 2), 1 (class 2) that of 0 (class 1), 2 (class 2) that of 1 (class 2).
+  REQUIRE(shown(classes, predicted, labels).equal(at::tensor({.2f, .5f, .3f, .7f, .1f, .2f, .3f, .6f, .1f}).view({3, 3})));
+  REQUIRE(shown(classes, predicted, labels, 1).equal(predicted));
+
+  c2f::source::borrow::on<c2f::dense<2>> maps;  // the same at each pixel
+  at::Tensor const one_pixel = at::tensor({.9f, .1f, .4f, .6f}).view({2, 2, 1, 1});
+  std::vector<std::int64_t> const two{0, 1};
+  c2f::pass p{.mode = c2f::train, .truth = at::tensor({0, 1}, at::kLong).view({2, 1, 1}), .t = 0, .ids = two};
+  REQUIRE(maps(one_pixel, at::Tensor(), p).allclose(at::tensor({.6f, .4f, .1f, .9f}).view({2, 2, 1, 1})));
+
+  c2f::source::borrow::on<c2f::dense<1>> mask;
+  at::Tensor const of_mask = at::tensor({.9f, .4f}).view({2, 1, 1, 1});
+  REQUIRE(mask(of_mask, at::Tensor(), p).allclose(at::tensor({.6f, .1f}).view({2, 1, 1, 1})));
+
+  // The first box is off by (.1, 0, -.1, 0), the second by (0, -.1, 0, 1): each moves the other.
+  c2f::source::borrow::on<c2f::boxes<1>> boxes;
+  at::Tensor const truth = at::tensor({.5f, .5f, .2f, .2f, 1.f, .3f, .4f, .6f, .2f, 1.f}).view({2, 1, 5}),
+                   found = at::tensor({.6f, .5f, .1f, .2f, .3f, .3f, .6f, 1.2f}).view({2, 1, 4});
+  c2f::pass of_boxes{.mode = c2f::train, .truth = truth, .t = 0, .ids = two};
+  REQUIRE(boxes(found, at::Tensor(), of_boxes).allclose(at::tensor({.5f, .4f, .2f, 1.f, .4f, .4f, .5f, .2f}).view({2, 1, 4})));
+  at::Tensor const without = truth.clone();
+  without.select(2, 4).select(0, 1).zero_();  // the second class is absent: no error to borrow, and nothing to move
+  c2f::pass one_absent{.mode = c2f::train, .truth = without, .t = 0, .ids = two};
+  REQUIRE(boxes(found, at::Tensor(), one_absent).equal(c2f::boxes<1>::from_truth(without)));
+}
+
+TEST_CASE("borrow draws as sample does, and its truths carry no gradient") {
+  sampled_batch const batch;
+  c2f::source::borrow::on<kind> borrow;
+  c2f::source::sample::on<kind> sample;
+  at::Tensor const prediction = batch.prediction.clone().requires_grad_(true);
+  c2f::pass p{.mode = c2f::train, .truth = batch.labels, .t = .5, .seed = 3, .ids = batch.ids};
+  at::Tensor const chosen = borrow(prediction, batch.truth, p), plain = sample(batch.prediction, batch.truth, p);
+  chosen.sum().backward();
+  for (std::int64_t i = 0; i < 1000; ++i) {
+    bool const is_truth = plain[i].equal(batch.truth[i]);
+    REQUIRE(chosen[i].equal(batch.prediction[i]) != is_truth);
+    REQUIRE((prediction.grad()[i].abs().sum().item<double>() > 0) != is_truth);
+  }
 }

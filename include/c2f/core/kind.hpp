@@ -35,6 +35,7 @@ namespace c2f {
 ///   K::labels_of(raw)       the most likely truth (c2f::probe)
 ///   K::correct(raw, truth)  {which answers (images, boxes, pixels) are correct, which have a truth}, two bool tensors (c2f::probe)
 ///   K::corrupt(truth, rate, pass), K::corrupt_rate    a corrupted truth (source::corrupt)
+///   K::with_error_of(other, other_truth, truth)       a truth with the error of another prediction (source::borrow; not for distributions)
 ///   K::example<In>(n)       n different truths (conformance)
 ///   K::resized(raw, h, w)   a raw output of another height and width (networks that end in a fraction of the image's size)
 ///   K::prediction           a type that names the sort of prediction: networks of two kinds with the same one may be coarse and fine

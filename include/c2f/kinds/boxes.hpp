@@ -27,6 +27,7 @@
 #include <ATen/ops/maximum.h>
 #include <ATen/ops/minimum.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/where.h>
 
 #include <algorithm>
 #include <array>
@@ -130,6 +131,12 @@ struct boxes : detail::static_check<detail::check_boxes<Classes>()> {
       }
     }
     return damaged.to(truth.device());
+  }
+
+  /// True boxes moved and scaled by the error of other predictions, where both have the class. All [N, K, 4], as predictions.
+  static at::Tensor with_error_of(at::Tensor const& other, at::Tensor const& other_truth, at::Tensor const& truth) {
+    at::Tensor const moved = truth.add(other).sub(other_truth).clamp(0, 1);
+    return at::where(truth.select(2, 2).gt(0).logical_and(other_truth.select(2, 2).gt(0)).unsqueeze(2), moved, truth);
   }
 
   template <image_shape In>

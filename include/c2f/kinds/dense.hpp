@@ -119,6 +119,13 @@ struct dense : detail::static_check<detail::check_dense_classes<Classes>(), deta
     return damaged.to(truth.device());
   }
 
+  /// Of one class: a true mask that is wrong by as much as another prediction is, pixel by pixel. All [N, 1, H, W], as predictions.
+  static at::Tensor with_error_of(at::Tensor const& other, at::Tensor const& other_truth, at::Tensor const& truth)
+    requires(Classes == 1)
+  {
+    return at::where(truth.eq(other_truth), other, other.neg().add(1));
+  }
+
   /// A rectangle of every label on background.
   template <image_shape In>
   static at::Tensor example(std::int64_t n) {

@@ -3,12 +3,18 @@
 //   using source = c2f::source::sample;          // truth if a > t, else the prediction, per sample (default)
 //   using source = c2f::source::mean;            // (1 - t) truth + t prediction
 //   using source = c2f::source::corrupt<>;       // the corrupted truth, with the kind's probability; corrupt<0.2>: with probability .2
+//   using source = c2f::source::borrow;          // as sample, with truths that are as wrong and as unsure as predictions are
 //   using source = c2f::source::prediction;      // always the prediction, for any t (RSTN's saliency)
 //
 // sample: Ren et al. 2020, eq. 3, with a drawn from (0, 1], so that t = 0 always selects the truth and t = 1 the prediction. a is a
 // function of (seed, epoch, sample id). If the prediction is selected, the gradient of the fine loss flows through it into the coarse
 // network; if the truth is selected, none does. mean: footnote 2 there. corrupt: as in nnU-Net's cascade; the kind defines the corruption
 // (another class for class vectors) and its default probability.
+//
+// borrow: a truth is never wrong and looks unlike a prediction, so a fine network may learn to copy it and not to look at the image
+// (docs/evidence.md). Here the truth of a sample is shown with the error of the prediction for another sample, the one before it in the batch:
+// of that prediction the probabilities of the two true classes are exchanged (distributions), a box is moved by the other box's error. It is
+// right exactly where the other prediction is, and has its doubt. No gradient flows through it.
 //
 // prediction and truth have the shape of the kind's prediction, and so has the result. Cost: sample makes one [N] mask on the host and
 // selects by it; none at t = 0 and t = 1. If the pass has its numbers on the device (pass::device), the selection runs there, for class
@@ -73,6 +79,34 @@ struct sample {
    private:
     static at::Tensor on_device(pass const& p) {
       return p.device == nullptr ? at::Tensor() : p.device->uniform_of({p.here(purpose::source)});
+    }
+  };
+};
+
+/// Truth or prediction, chosen as by sample, the truth with the error of the prediction for another sample.
+struct borrow {
+  template <class Kind>
+    requires requires(at::Tensor const& tensor) {
+      Kind::from_truth(tensor);
+      requires Kind::distribution || requires { Kind::with_error_of(tensor, tensor, tensor); };
+    }
+  struct on {
+    sample::on<Kind> chosen;
+    C2F_MEMBERS(chosen);
+    at::Tensor operator()(at::Tensor const& prediction, at::Tensor const&, pass& p) const {
+      at::Tensor const truth = Kind::from_truth(p.truth).to(prediction.scalar_type()), other_truth = truth.roll(1, 0),
+                       other = prediction.detach().roll(1, 0);
+      return chosen(prediction, with_error_of(other, other_truth, truth), p);
+    }
+
+   private:
+    static at::Tensor with_error_of(at::Tensor const& other, at::Tensor const& other_truth, at::Tensor const& truth) {
+      if constexpr (requires { Kind::with_error_of(other, other_truth, truth); }) {
+        return Kind::with_error_of(other, other_truth, truth);
+      } else {
+        auto const of = [&](at::Tensor const& which) { return other.mul(which).sum(1, /*keepdim=*/true); };
+        return other.add(of(other_truth).sub(of(truth)).mul(truth.sub(other_truth)));
+      }
     }
   };
 };
