@@ -65,13 +65,15 @@ struct pyramid_pooling : detail::static_check<detail::check_pyramid_bins<Width, 
     std::tuple<network_on<layers, image<map::channels, (Bins < 1 ? 1 : Bins), (Bins < 1 ? 1 : Bins)>>...> branches;
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
+      auto const format    = x.suggest_memory_format();
       std::int64_t const n = x.size(0), height = x.size(2), width = x.size(3);
       at::Tensor const all = means(height, width, x.options()).matmul(x.flatten(2).transpose(1, 2));  // [N, windows, C]
       std::vector<at::Tensor> joined{x};
       std::int64_t from = 0;
       auto const add    = [&](auto const& branch, std::int64_t side) {
         at::Tensor const pooled = all.narrow(1, from, side * side).transpose(1, 2).reshape({n, x.size(1), side, side});
-        joined.push_back(resize_bilinear(branch(pooled.contiguous(x.suggest_memory_format()), m), height, width));
+        at::Tensor const y      = branch(pooled.contiguous(format), m);
+        joined.push_back(resize_bilinear(y, height, width).contiguous(format));  // y of one pixel may have either format
         from += side * side;
       };
       [&]<std::size_t... I>(std::index_sequence<I...>) { (add(std::get<I>(branches), bins[I]), ...); }(std::make_index_sequence<count>());
