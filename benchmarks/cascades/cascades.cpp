@@ -21,22 +21,20 @@ template <auto Attention>
 using casnet = c2f::systems::casnet<kind, backbone, input, 64, 16, Attention>;
 using paper  = casnet<1.0>;
 
-// The gate with another weight of its own loss.
+// The gate with another weight of its own loss, L_att; with 0 it learns from the mixture alone.
 struct gate01 : casnet<0.1> {
   static constexpr char const* name = "gate.1";
 };
-struct gate0 : casnet<0.0> {
+struct gate0 : casnet<0> {
   static constexpr char const* name = "gate0";
 };
-// Both branches have a loss of their own: the fine branch's answer is supervised beside the mixture.
-struct pt01 : c2f::systems::casnet_progressive<gate01> {
-  static constexpr char const* name = "pt.1";
+struct pt0 : c2f::systems::casnet_progressive<gate0> {
+  static constexpr char const* name = "pt0";
 };
 
-using variants =
-    c2f::registry<c2f::systems::casnet_coarse<paper>, c2f::systems::casnet_fine<paper>, c2f::systems::casnet_static<paper>, paper, gate01,
-                  gate0, c2f::systems::casnet_hardest<paper>, c2f::systems::casnet_hard<paper>, c2f::systems::casnet_progressive<paper>,
-                  pt01>;
+using variants = c2f::registry<c2f::systems::casnet_coarse<paper>, c2f::systems::casnet_fine<paper>, c2f::systems::casnet_static<paper>,
+                               paper, gate01, gate0, c2f::systems::casnet_hardest<paper>, c2f::systems::casnet_hard<paper>,
+                               c2f::systems::casnet_progressive<paper>, pt0>;
 
 template <class Model, class Data, class Test>
 void train(Model& model, Data const& data, Test const& test, std::string const& variant, std::uint64_t seed, std::int64_t epochs) {

@@ -16,7 +16,7 @@
 namespace c2f {
 
 template <class Kind, std::int64_t Width = 512>
-using fcn_head = predicts<Kind, conv<Width, 3>, batch_norm, relu, conv<Kind::classes, 1, 1, 0, bias>>;
+struct fcn_head : predicts<Kind, conv<Width, 3>, batch_norm, relu, conv<Kind::classes, 1, 1, 0, bias>> {};
 
 template <class Kind, std::int64_t Width = 512, std::int64_t Pooled = Width, std::int64_t... Bins>
 struct psp_head : predicts<Kind, pyramid_pooling<Pooled, Bins...>, conv<Width, 3>, batch_norm, relu, conv<Kind::classes, 1, 1, 0, bias>> {};

@@ -30,7 +30,7 @@ namespace c2f::systems {
 
 /// The head of a gate for maps. Parameters on 2,048 channels: 9,439,234.
 template <std::int64_t Width = 512>
-using attention_head = sequential<conv<Width, 3>, batch_norm, relu, conv<2, 1, 1, 0, bias>>;
+struct attention_head : sequential<conv<Width, 3>, batch_norm, relu, conv<2, 1, 1, 0, bias>> {};
 
 /// `Width`: channels of the heads; `Attention`: the weight of the attention loss.
 template <class Kind, class Backbone, class Input = image<3, dynamic, dynamic>, std::int64_t Width = 512, std::int64_t Pooled = Width,
