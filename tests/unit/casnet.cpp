@@ -110,6 +110,7 @@ TEST_CASE("the ablations are trained on the losses that their names say, and sco
                                                                {"fine", {"coarse"}},
                                                                {"static", {"coarse", "fine"}},
                                                                {"gate", {"coarse", "gate", "fine"}},
+                                                               {"mixture", {"coarse", "fine"}},
                                                                {"ohem", {"coarse", "gate", "fine"}},
                                                                {"hard", {"coarse", "gate", "fine"}},
                                                                {"pt", {"coarse", "gate", "fine"}},

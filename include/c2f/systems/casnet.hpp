@@ -44,8 +44,11 @@ struct casnet {
   using source                      = c2f::source::prediction;
   using schedule                    = c2f::schedule::always_prediction;
   using loss_weights                = c2f::loss_weights<1.0, 1.0>;
-  using combine                     = c2f::combine::gate<attention_head<Width>, Attention>;
-  using hard_combine                = c2f::combine::hard_gate<attention_head<Width>, Attention>;
+  template <auto Weight>
+  using soft_gate = c2f::combine::gate<attention_head<Width>, Weight>;
+  template <auto Weight>
+  using hard_gate = c2f::combine::hard_gate<attention_head<Width>, Weight>;
+  using combine   = soft_gate<Attention>;
 };
 
 /// The coarse head alone.
@@ -67,11 +70,17 @@ struct casnet_static : Casnet {
   static constexpr char const* name = "static";
   using combine                     = c2f::combine::mixed<0.5>;
 };
+/// The gate without a loss of its own: p_a is learnt from the answer alone, as in a mixture of experts (Jacobs et al. 1991).
+template <class Casnet>
+struct casnet_mixture : Casnet {
+  static constexpr char const* name = "mixture";
+  using combine                     = typename Casnet::template soft_gate<0>;
+};
 /// Hard selection of pixels instead of the mixture.
 template <class Casnet>
 struct casnet_hard : Casnet {
   static constexpr char const* name = "hard";
-  using combine                     = typename Casnet::hard_combine;
+  using combine                     = typename Casnet::template hard_gate<1.0>;
 };
 /// The losses of the fifth of the pixels that are hardest.
 template <class Casnet>
@@ -96,8 +105,8 @@ struct casnet_refined : casnet_progressive<Casnet> {
 
 /// The system and its ablations, by name.
 template <class Casnet>
-using casnet_variants = registry<casnet_coarse<Casnet>, casnet_fine<Casnet>, casnet_static<Casnet>, Casnet, casnet_hardest<Casnet>,
-                                 casnet_hard<Casnet>, casnet_progressive<Casnet>, casnet_refined<Casnet>>;
+using casnet_variants = registry<casnet_coarse<Casnet>, casnet_fine<Casnet>, casnet_static<Casnet>, Casnet, casnet_mixture<Casnet>,
+                                 casnet_hardest<Casnet>, casnet_hard<Casnet>, casnet_progressive<Casnet>, casnet_refined<Casnet>>;
 
 /// The published training, from weights of ImageNet: batch 4, learning rate 1e-4, a tenth of it when `score` has stopped to improve, twice,
 /// momentum .9, weight decay 1e-4. The number of epochs is not published.

@@ -6,7 +6,7 @@
 //   Images/spatial_envelope_256x256_static_8outdoorcategories/NAME.jpg           256 x 256 pixels
 //   SemanticLabels/spatial_envelope_256x256_static_8outdoorcategories/NAME.png   0: unlabelled, 1 to 33: a class
 //   TestSet1.txt                                                                 the pictures of the test split, one a line
-// The published label maps are MATLAB files, NAME.mat; examples/weights/siftflow_labels.py writes the PNG files beside them. Every picture
+// The published label maps are MATLAB files, NAME.mat; examples/labels/siftflow_labels.py writes the PNG files beside them. Every picture
 // that the list does not name is for training. A name of the list may have a folder before it, with / or \.
 //
 // Scales, crops, memory and faulty samples: data/labelled_pictures.hpp. Needs libjpeg and libspng.
@@ -26,7 +26,7 @@ namespace detail {
 inline label_bytes read_siftflow_labels(std::filesystem::path const& file) {
   std::error_code ignored;
   if (auto matlab = file; !std::filesystem::exists(file, ignored) && std::filesystem::exists(matlab.replace_extension(".mat"), ignored))
-    throw input_error("'" + matlab.string() + "' is a MATLAB file; convert the label maps with examples/weights/siftflow_labels.py");
+    throw input_error("'" + matlab.string() + "' is a MATLAB file; convert the label maps with examples/labels/siftflow_labels.py");
   label_bytes made = read_label_picture(file);
   for (std::uint8_t& label : made.labels) {
     if (label > 33)
