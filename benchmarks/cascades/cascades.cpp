@@ -21,20 +21,16 @@ template <auto Attention>
 using casnet = c2f::systems::casnet<kind, backbone, input, 64, 16, Attention>;
 using paper  = casnet<1.0>;
 
-// The gate with another weight of its own loss, L_att; with 0 it learns from the mixture alone.
-struct gate01 : casnet<0.1> {
+struct tenth : casnet<0.1> {  // of the attention loss
   static constexpr char const* name = "gate.1";
 };
-struct gate0 : casnet<0> {
-  static constexpr char const* name = "gate0";
-};
-struct pt0 : c2f::systems::casnet_progressive<gate0> {
-  static constexpr char const* name = "pt0";
+struct progressive_mixture : c2f::systems::casnet_progressive<c2f::systems::casnet_mixture<paper>> {
+  static constexpr char const* name = "pt_mixture";
 };
 
 using variants = c2f::registry<c2f::systems::casnet_coarse<paper>, c2f::systems::casnet_fine<paper>, c2f::systems::casnet_static<paper>,
-                               paper, gate01, gate0, c2f::systems::casnet_hardest<paper>, c2f::systems::casnet_hard<paper>,
-                               c2f::systems::casnet_progressive<paper>, pt0>;
+                               paper, tenth, c2f::systems::casnet_mixture<paper>, c2f::systems::casnet_hardest<paper>,
+                               c2f::systems::casnet_hard<paper>, c2f::systems::casnet_progressive<paper>, progressive_mixture>;
 
 template <class Model, class Data, class Test>
 void train(Model& model, Data const& data, Test const& test, std::string const& variant, std::uint64_t seed, std::int64_t epochs) {

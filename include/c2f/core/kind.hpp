@@ -85,7 +85,14 @@ concept distribution = output_kind<K> && requires { requires K::distribution; };
 namespace detail {
 /// The element type of logarithms: double if x is, else float.
 inline at::ScalarType wide(at::Tensor const& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
-inline at::Tensor log_softmax(at::Tensor const& raw) { return raw.to(wide(raw)).log_softmax(1); }
+/// Along dimension 1. For a map in channels_last, ATen works on a copy in the other format, unless the classes are the last dimension; with
+/// fewer of them than a vector register has numbers, the copy is faster.
+inline at::Tensor log_softmax(at::Tensor const& raw) {
+  at::Tensor const x = raw.to(wide(raw));
+  if (x.dim() == 4 && x.size(1) >= 16 && x.is_contiguous(at::MemoryFormat::ChannelsLast))
+    return x.permute({0, 2, 3, 1}).log_softmax(3).permute({0, 3, 1, 2});
+  return x.log_softmax(1);
+}
 /// The logarithm of a prediction; for kinds without log_predict, of at least 1e-12.
 template <distribution Kind>
 at::Tensor log_prediction(at::Tensor const& raw) {

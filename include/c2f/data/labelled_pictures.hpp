@@ -1,7 +1,8 @@
 // c2f/data/labelled_pictures.hpp: a split of photographs with a label map each, of any size, seen through crops of one size.
 //
-//   c2f::data::labelled_pictures<233, 233> train("mine", files, {.classes = names, .read_labels = &read});
-//   train.read(7, &draw, pixels, truth);             // a crop of the picture at a random scale
+//   c2f::data::labelled_pictures<233, 233> train("mine", files, {.classes = names});
+//   c2f::random_stream draw{seed, c2f::purpose::augment, epoch, sample_id};
+//   train.read(7, &draw, pixels, &label);             // a crop of the picture at a random scale, and its labels
 //
 // The splits of siftflow and stanford_background. Without augmentation a picture stands in the middle of the canvas at its own size; what
 // does not fit is cut off, or with `whole` refused, as in a test split. Around a picture that is smaller, pixels have ImageNet's mean and

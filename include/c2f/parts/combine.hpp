@@ -80,7 +80,7 @@ consteval bool check_gate_head() {
 /// three times as long.
 template <class Number>
 at::Tensor log_mixture(Number const& log_odds, Number const& log_rest, at::Tensor const& coarse, at::Tensor const& fine) {
-  return fine.add(log_rest).add(at::softplus(coarse.sub(fine).add(log_odds), 1, /*threshold=*/40));
+  return at::softplus(coarse.sub(fine).add_(log_odds), 1, /*threshold=*/40).add_(fine).add_(log_rest);
 }
 /// The raw output of a kind, of an image.
 template <class Kind>

@@ -2,7 +2,7 @@
 //
 //   c2f::data::camvid<> data{"/data/camvid_240x180"};  // the folder of train, trainannot, val and valannot
 //   data.train.size();                                 // 367 pictures; data.test is val, 101
-//   c2f::data::camvid<> final{"/data/camvid", "test"};  // data.test is test, the 233 held-out pictures (folders test and testannot)
+//   c2f::data::camvid<> held{"/data/camvid", "test"};  // data.test is test, the 233 held-out pictures (folders test, testannot)
 //   data.train.classes()[3];                           // "Road"
 //   data.test.picture(7);                              // the bytes, for drawing
 //
