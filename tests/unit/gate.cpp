@@ -187,6 +187,35 @@ TEST_CASE("a constant mixture is supervised, and its extremes are the two predic
   run(c2f::combine::mixed<1>{}, 1);
 }
 
+TEST_CASE("many classes in channels_last give the mixture and the loss of the other format, and keep theirs") {
+  using many = c2f::dense<20>;
+  c2f::combine::gate<one_score>::on<many, c2f::image<4, 5, 6>> gate;
+  c2f::initialize(gate, 2);
+  at::Tensor const f = c2f::detail::sample_numbers({2, 4, 5, 6}, 1).to(at::kFloat);
+  at::Tensor truth   = c2f::detail::sample_numbers({2, 20, 5, 6}, 4).argmax(1);
+  truth.narrow(1, 0, 2).fill_(255);
+  std::vector<at::Tensor> answers, losses, gradients;
+  for (auto const format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
+    auto const raw = [&](std::uint64_t id) {
+      return c2f::detail::sample_numbers({2, 20, 5, 6}, id).mul(3).to(at::kFloat).contiguous(format).set_requires_grad(true);
+    };
+    at::Tensor const coarse = raw(2), fine = raw(3);
+    c2f::pass p{.mode = c2f::train, .truth = truth};
+    answers.push_back(gate(f, coarse, fine, p).supervised);
+    REQUIRE(answers.back().is_contiguous(format));
+    losses.push_back(
+        c2f::loss::masked_cross_entropy<>::of(answers.back(), truth).add(c2f::loss::masked_cross_entropy<>::of(coarse, truth)));
+    losses.back().add(p.loss()).backward();
+    gradients.push_back(coarse.grad().sub(fine.grad()));
+  }
+  REQUIRE(answers[0].allclose(answers[1], 1e-5, 1e-6));
+  REQUIRE(losses[0].allclose(losses[1], 1e-5, 1e-6));
+  REQUIRE(gradients[0].allclose(gradients[1], 1e-4, 1e-7));
+  REQUIRE(number(gradients[0].abs().max()) > 1e-3);
+  at::Tensor const nothing = truth.clone().fill_(255);
+  REQUIRE(number(c2f::loss::masked_cross_entropy<>::of(answers[1], nothing)) == 0);
+}
+
 TEST_CASE("mixtures satisfy the laws of a combine, of maps and of class vectors") {
   auto const broken = [](auto const& report) {
     std::string all;
