@@ -55,6 +55,10 @@ TEST_CASE("only the chosen pixels have a gradient, equal losses are chosen toget
   REQUIRE(number(gradient[1]) > 0);
   REQUIRE(number(gradient[1]) == number(gradient[2]));
   REQUIRE(number(gradient[3]) == 0);
+  // An ignored pixel does not count, even where pixels that do have no loss.
+  at::Tensor const sure = at::tensor({200.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f, 0.f}).view({1, 2, 1, 4}),
+                   some = at::tensor({0, 0, 255, 255}, at::kLong);
+  REQUIRE(number(c2f::loss::hardest<1>::of(sure, some.view({1, 1, 4}))) == Approx(std::log(2) / 2));
   at::Tensor const other = raw.detach().clone().set_requires_grad(true);
   at::Tensor const none  = c2f::loss::hardest<0.5>::of(other, truth.clone().fill_(255));
   REQUIRE(number(none) == 0);
