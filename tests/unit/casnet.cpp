@@ -117,20 +117,21 @@ TEST_CASE("the ablations are trained on the losses that their names say, and sco
                                                                {"refined", {"coarse", "gate", "fine"}}};
   REQUIRE(variants::names().size() == losses.size());
   at::Tensor const x = images_of(4, 24, 32), truth = truth_of(4, 24, 32);
-  for (auto const& [name, wanted] : losses)
-    variants::with(name, [&, name = name, wanted = wanted]<class Task>(c2f::chosen<Task>) {
+  for (auto const& each : losses)
+    variants::with(each.first, [&]<class Task>(c2f::chosen<Task>) {
+      auto const& [name, wanted] = each;
       CAPTURE(name);
       c2f::stack<Task> model(1);
       c2f::pass p{.mode = c2f::train, .truth = truth, .t = 0.5};
       auto const both = model(x, p);
       REQUIRE(names_of(p) == wanted);
       p.loss().backward();
-      for (auto const& each : c2f::parameters(model)) REQUIRE(each.grad().defined());
+      for (auto const& parameter : c2f::parameters(model)) REQUIRE(parameter.grad().defined());
       if (name == "static") REQUIRE(both.answer.exp().allclose(both.coarse.softmax(1).add(both.fine.softmax(1)).div(2), 1e-4, 1e-6));
       if (name == "ohem") REQUIRE(number(p.losses[0].value) > cross_entropy(both.coarse, truth));
       std::vector<std::string> stages;
-      for (auto const& each : model(x, c2f::eval).side)
-        if (each.scored) stages.push_back(each.name);
+      for (auto const& output : model(x, c2f::eval).side)
+        if (output.scored) stages.push_back(output.name);
       REQUIRE(stages == (wanted.size() == 1 ? std::vector<std::string>{"coarse"} : std::vector<std::string>{"coarse", "fine", "answer"}));
     });
 }
