@@ -29,7 +29,6 @@
 #include <ATen/ops/where.h>
 
 #include <cmath>
-#include <string_view>
 
 namespace c2f {
 
@@ -76,8 +75,8 @@ consteval bool check_gate_head() {
   return true;
 }
 
-/// log(a exp(coarse) + (1 - a) exp(fine)), of log(a / (1 - a)) and log(1 - a), tensors or numbers. Softplus instead of logaddexp, whose gradient takes
-/// three times as long.
+/// log(a exp(coarse) + (1 - a) exp(fine)), of log(a / (1 - a)) and log(1 - a), tensors or numbers. Softplus instead of logaddexp, whose
+/// gradient takes three times as long.
 template <class Number>
 at::Tensor log_mixture(Number const& log_odds, Number const& log_rest, at::Tensor const& coarse, at::Tensor const& fine) {
   return at::softplus(coarse.sub(fine).add_(log_odds), 1, /*threshold=*/40).add_(fine).add_(log_rest);
