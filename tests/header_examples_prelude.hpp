@@ -8,6 +8,7 @@
 #include <c2f/data/datasets/camvid.hpp>
 #include <c2f/data/datasets/cifar_few_shot.hpp>
 #include <c2f/data/draw/canvas.hpp>
+#include <c2f/data/labelled_pictures.hpp>
 #include <c2f/data/io/picture_file.hpp>
 #include <c2f/data/volumes/volume.hpp>
 #include <c2f/metrics/detection.hpp>
@@ -84,6 +85,8 @@ extern c2f::data::volume<float> ct, mr;
 extern c2f::data::volume<std::uint8_t> mask;
 extern std::vector<c2f::data::volume<float>> three_planes;
 extern std::vector<std::filesystem::path> list;
+extern std::vector<c2f::data::labelled_file> files;
+extern std::vector<std::string> names;
 extern std::vector<std::uint8_t> bytes, rgb, object;
 extern at::Tensor ids, keys;
 extern float* pixels;
@@ -104,6 +107,10 @@ extern at::Tensor joined, tiny;
 namespace in_inference {
 extern c2f::data::volume<float> ct;
 }
+
+namespace in_parts {
+using head = c2f::conv<2, 1, 1, 0, c2f::bias>;
+}  // namespace in_parts
 
 namespace in_kinds {
 extern std::vector<std::int64_t> mask;

@@ -9,7 +9,8 @@
 //
 // Includes: tasks and stacks; every part (c2f/parts), kind and loss; the networks resnet, resnet_cifar, fcn, unet, localiser and predicts
 // with their layers; CIFAR and the synthetic glyphs; training (train/fit.hpp) and the predictor.
-// To be included separately: the networks vgg, deep_voting and few_shot_resnet; the layers dropout, frozen, cosine and growing_cosine;
+// To be included separately: the networks vgg, deep_voting, few_shot_resnet and dense_heads; the layers dropout, frozen, cosine,
+// growing_cosine and pyramid_pooling; loss/hardest.hpp;
 // systems and metrics; the other data sets, files and drawing (c2f/data.hpp, c2f/data/...); checkpoints and fine-tuning (c2f/train/...);
 // c2f/conformance.hpp, c2f/print.hpp (fmt), c2f/torch/network.hpp (torch::nn) and c2f/cuda/....
 #pragma once

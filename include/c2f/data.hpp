@@ -5,7 +5,8 @@
 //
 // Headers that need another library are not included; include them one by one:
 //   data/draw/{canvas,plot,overlay}.hpp                     libspng
-//   data/io/picture_file.hpp, data/datasets/{camvid,image_folder}.hpp   libjpeg and libspng
+//   data/io/picture_file.hpp, data/labelled_pictures.hpp, data/datasets/{camvid,siftflow,stanford_background,image_folder}.hpp
+//                                                           libjpeg and libspng
 //   data/datasets/omniglot.hpp, data/datasets/voc.hpp       libjpeg and libspng, and libzip (omniglot) or pugixml (voc)
 //   data/io/nifti.hpp, data/datasets/organ_slices.hpp       libniftiio and zlib
 //   data/io/{safetensors,weights}.hpp                       nlohmann/json, header only

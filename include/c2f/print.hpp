@@ -106,6 +106,10 @@ template <class Task>
     if constexpr (shape<typename S::parts::encoder::output>)
       count("encoder", static_cast<decltype(S::encoder)*>(nullptr), output + " -> " + shape_name<typename S::parts::encoder::output>());
     if constexpr (!S::one_network) count("fine", static_cast<decltype(S::fine)*>(nullptr), shape_name<read>() + " -> " + output);
+    using combine = decltype(S::combine);
+    if constexpr (parameter_count_known<combine>)
+      if constexpr (parameter_count<combine> > 0)
+        count("combine", static_cast<combine*>(nullptr), shape_name<features>() + " -> " + output);
   }
   if constexpr (detail::has_ending<typename C::share>) count("ending", static_cast<decltype(S::end)*>(nullptr), "-> " + output);
   count("stack", static_cast<S*>(nullptr), shape_name<typename C::input>() + " -> " + output);

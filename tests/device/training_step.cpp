@@ -96,6 +96,9 @@ TEST_CASE("a captured step gives the bytes of one that is not captured") {
   same_when_captured<tiny::boxes>(tiny::recipe(), 2);
   same_when_captured<nested>(tiny::recipe(), 2);
   same_when_captured<drops_elsewhere>(tiny::recipe(), 2);
+  same_when_captured<tiny::casnet>(tiny::recipe(), 2);
+  same_when_captured<c2f::systems::casnet_progressive<tiny::casnet>>(tiny::recipe(), 2);
+  same_when_captured<c2f::systems::casnet_hardest<tiny::casnet>>(tiny::recipe(), 2);
   if (tests::on_gpu()) same_when_captured<drops>(tiny::recipe(), 2);  // with a kernel
   same_when_captured<tiny::class_vector>(tiny::recipe().adam({.decoupled = true}), 2);
   for (auto const& recipe : {tiny::recipe().accumulate(1).ema(0), tiny::recipe().clip(0).bf16()}) {

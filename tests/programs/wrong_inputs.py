@@ -77,6 +77,19 @@ def make_inputs(top):
     for part in ("val",):
         put(f"streets_half/{part}annot/0.png", png(240, 180, lambda x, y: 1))
 
+    album = "spatial_envelope_256x256_static_8outdoorcategories"
+    for i in range(4):
+        put(f"sift/Images/{album}/p{i}.jpg", png(256, 256, lambda x, y: (x + y) % 256))
+        put(f"sift/SemanticLabels/{album}/p{i}.png", png(256, 256, lambda x, y: 34))
+        put(f"sift_list/Images/{album}/p{i}.jpg", b"")
+    put("sift/TestSet1.txt", "p0.jpg\np3.jpg\n")
+    put("sift_list/TestSet1.txt", f"{album}\\p0.jpg\n{album}\\missing.jpg\n")
+    for i in range(5):
+        put(f"stanford/images/{i}.jpg", png(20, 10, lambda x, y: 9))
+        put(f"stanford/labels/{i}.regions.txt", "1 2 x\n")
+        put(f"stanford_size/images/{i}.jpg", png(20, 10, lambda x, y: 9))
+        put(f"stanford_size/labels/{i}.regions.txt", "1 2\n")
+
     ball = [1.0 * ((i % 16 - 8) ** 2 + (i // 16 % 16 - 8) ** 2 < 20) for i in range(16 * 16 * 16)]
     for i in range(4):
         scan, label = nifti((16, 16, 16), ball), nifti((16, 16, 16), [int(v) for v in ball], 2, "B")
@@ -195,6 +208,23 @@ CASES = [
     ("41_dynamic_few_shot", "--data {}/lists --set mini_imagenet --out OUT", 2, "csv"),
     ("41_dynamic_few_shot", "--data {}/empty --variant jnt --out OUT", 2, "--variant"),
     ("41_dynamic_few_shot", "--data {}/empty --generator mean --out OUT", 2, "--generator"),
+    ("50_casnet", "--data {}/nowhere --out OUT", 2, "nowhere"),
+    ("50_casnet", "--data {}/streets_label --epochs 1 --batch 2 --out OUT", 2, "77"),
+    ("50_casnet", "--data {}/streets --part test --out OUT", 2, "testannot"),
+    ("50_casnet", "--data {}/streets --part train --out OUT", 2, "--part"),
+    ("50_casnet", "--data {}/streets --fold 1 --out OUT", 2, "--fold has no effect with --set camvid"),
+    ("50_casnet", "--data {}/streets --backbone resnet18 --variant pt --out OUT", 2, "no task is called 'pt'"),
+    ("50_casnet", "--data {}/streets --init {}/weights.safetensors --out OUT", 2, "weights.safetensors"),
+    ("50_casnet", "--data {}/streets --predict {}/file --out OUT", 2, "file"),
+    ("50_casnet", "--data {}/streets --predict {}/empty --out OUT", 2, "empty"),
+    ("50_casnet", "--data {}/streets --predict {}/streets/val/0.png", 2, "--out"),
+    ("50_casnet", "--data {}/streets --set siftflow --out OUT", 2, "streets/Images"),
+    ("50_casnet", "--data {}/sift_list --set siftflow --out OUT", 2, "names 'missing.jpg' in line 2"),
+    ("50_casnet", "--data {}/sift --set siftflow --epochs 1 --batch 2 --out OUT", 2, "has the number 34"),
+    ("50_casnet", "--data {}/streets --set stanford --out OUT", 2, "streets/images"),
+    ("50_casnet", "--data {}/stanford --set stanford --epochs 1 --batch 2 --out OUT", 2, "line 1: 'x' is no whole number"),
+    ("50_casnet", "--data {}/stanford_size --set stanford --epochs 1 --batch 2 --out OUT", 2, "has labels of 2 x 1 pixels"),
+    ("50_casnet", "--data {}/stanford --set stanford --fold 5 --out OUT", 2, "--fold"),
     ("demo", "{}/file", 2, "the folder"),
     ("demo", "--epochs", 2, "no option"),
 ]

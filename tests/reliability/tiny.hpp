@@ -3,6 +3,7 @@
 #pragma once
 
 #include <c2f/c2f.hpp>
+#include <c2f/systems/casnet.hpp>
 #include <c2f/systems/rstn.hpp>
 
 #include <cstring>
@@ -74,6 +75,12 @@ struct boxes {
 struct dense : c2f::systems::rstn<c2f::unet<1, 2, c2f::dense<1>>, c2f::image<3, c2f::dynamic, c2f::dynamic>, 2, 2, 2> {
   static constexpr char const* name = "tiny-dense";
   using kind                        = c2f::dense<1>;
+  using data                        = dataset<kind, 16>;
+};
+/// CasNet: shared features, a pyramid, and a gate with a loss of its own.
+struct casnet : c2f::systems::casnet<c2f::dense<2>, layers, c2f::image<3, 16, 16>, 4, 2> {
+  static constexpr char const* name = "tiny-casnet";
+  using kind                        = c2f::dense<2>;
   using data                        = dataset<kind, 16>;
 };
 

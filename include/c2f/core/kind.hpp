@@ -28,6 +28,7 @@ namespace c2f {
 ///   K::default_loss         the default loss: `default_loss::of(raw, truth)`, a scalar, the mean over the batch
 ///   K::score                accumulates an evaluation: samples, add(raw, truth), values()
 /// Required by some parts only:
+///   K::log_predict(raw)     the logarithm of the prediction, finite where the prediction is rounded to 0 (mixtures)
 ///   K::distribution         true: predictions are probabilities along dimension 1 (tile, average, gate, logits)
 ///   K::truth_dims<In>       the dimensions of one truth, std::array<std::int64_t, R> (fit checks the data against it)
 ///   K::labels, K::ignore    integer truths are 0 ... labels - 1, or `ignore` (-100 if it is not given); the loader checks them
@@ -81,6 +82,27 @@ Raw sized_as(Raw const& raw, at::Tensor const& x) {
 /// A kind whose predictions are probabilities along dimension 1.
 template <class K>
 concept distribution = output_kind<K> && requires { requires K::distribution; };
+
+namespace detail {
+/// The element type of logarithms: double if x is, else float.
+inline at::ScalarType wide(at::Tensor const& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
+/// Along dimension 1. For a map in channels_last, ATen works on a copy in the other format, unless the classes are the last dimension; with
+/// fewer of them than a vector register has numbers, the copy is faster.
+inline at::Tensor log_softmax(at::Tensor const& raw) {
+  at::Tensor const x = raw.to(wide(raw));
+  if (x.dim() == 4 && x.size(1) >= 16 && x.is_contiguous(at::MemoryFormat::ChannelsLast))
+    return x.permute({0, 2, 3, 1}).log_softmax(3).permute({0, 3, 1, 2});
+  return x.log_softmax(1);
+}
+/// The logarithm of a prediction; for kinds without log_predict, of at least 1e-12.
+template <distribution Kind>
+at::Tensor log_prediction(at::Tensor const& raw) {
+  if constexpr (requires { Kind::log_predict(raw); })
+    return Kind::log_predict(raw);
+  else
+    return Kind::predict(raw).clamp_min(1e-12).log();
+}
+}  // namespace detail
 
 /// A loss or a fuse may restrict the kinds it supports: `template <class Kind> static constexpr bool serves`. The default is all kinds.
 template <class Part, class Kind>

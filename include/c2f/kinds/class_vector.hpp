@@ -46,6 +46,7 @@ struct class_vector : detail::static_check<detail::check_classes<Classes>()> {
   static constexpr std::array<std::int64_t, 0> truth_dims{};
 
   static at::Tensor predict(at::Tensor const& raw) { return raw.softmax(1); }
+  static at::Tensor log_predict(at::Tensor const& raw) { return detail::log_softmax(raw); }
   static at::Tensor from_truth(at::Tensor const& truth) {
     return truth.unsqueeze(1).eq(at::arange(Classes, truth.options())).to(at::kFloat);  // zeros for a sample without a class
   }

@@ -72,6 +72,11 @@ struct dense : detail::static_check<detail::check_dense_classes<Classes>(), deta
     else
       return raw.softmax(1);
   }
+  static at::Tensor log_predict(at::Tensor const& raw)
+    requires distribution
+  {
+    return detail::log_softmax(raw);
+  }
   static at::Tensor from_truth(at::Tensor const& truth) {
     if constexpr (Classes == 1) return truth.eq(1).to(at::kFloat).unsqueeze(1);
     return truth.unsqueeze(1)

@@ -23,6 +23,10 @@ struct masked_cross_entropy {
   static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth) {
     if (at::Tensor loss = try_fused::map_cross_entropy(raw, truth, Ignore); loss.defined()) return loss;
     at::Tensor const counted = truth.ne(Ignore), logits = raw.to(at::kFloat);
+    // Many classes in channels_last: as rows of classes, since ATen would copy the map to the other format, and its gradient back.
+    if (logits.size(1) >= 16 && logits.is_contiguous(at::MemoryFormat::ChannelsLast))
+      return at::cross_entropy_loss(logits.permute({0, 2, 3, 1}).flatten(0, 2), truth.flatten(), {}, at::Reduction::Sum, Ignore)
+          .div(counted.sum().clamp_min(1));
     at::Tensor const sum = raw.size(1) == 1 ? at::binary_cross_entropy_with_logits(logits.select(1, 0), truth.eq(1).to(at::kFloat),
                                                                                    counted.to(at::kFloat), {}, at::Reduction::Sum)
                                             : at::cross_entropy_loss(logits, truth, {}, at::Reduction::Sum, Ignore);

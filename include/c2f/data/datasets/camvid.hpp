@@ -2,6 +2,7 @@
 //
 //   c2f::data::camvid<> data{"/data/camvid_240x180"};  // the folder of train, trainannot, val and valannot
 //   data.train.size();                                 // 367 pictures; data.test is val, 101
+//   c2f::data::camvid<> held{"/data/camvid", "test"};  // data.test is test, the 233 held-out pictures (folders test, testannot)
 //   data.train.classes()[3];                           // "Road"
 //   data.test.picture(7);                              // the bytes, for drawing
 //
@@ -163,12 +164,20 @@ class street_scenes {
   std::shared_ptr<contents const> held_;
 };
 
-/// CamVid; its `val` part is the test split.
+/// CamVid; its test split is the part `val`, or `test`, the held-out pictures.
 template <std::int64_t Height = 180, std::int64_t Width = 240>
 struct camvid {
   street_scenes<Height, Width> train, test;
-  explicit camvid(std::filesystem::path const& dir)
-      : train("CamVid train", dir / "train", dir / "trainannot"), test("CamVid val", dir / "val", dir / "valannot") {}
+  explicit camvid(std::filesystem::path const& dir, std::string const& tested = "val")
+      : train("CamVid train", dir / "train", dir / "trainannot"),
+        test("CamVid " + checked(tested), dir / tested, dir / (tested + "annot")) {}
+
+ private:
+  static std::string const& checked(std::string const& tested) {
+    if (tested != "val" && tested != "test")
+      throw input_error("CamVid has no part '" + c2f::text::printable(tested) + "' to be tested on; write val or test");
+    return tested;
+  }
 };
 
 }  // namespace c2f::data

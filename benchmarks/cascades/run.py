@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""The table of docs/cascades.md: trains variants of CasNet on CamVid from random weights, over seeds, and prints their scores by stage.
+
+  run.py --build build/release --data CAMVID [--out build/cascades.csv] [--variants coarse,gate] [--seeds 1,2,3] [--epochs 20] [--jobs 2]
+  run.py --data CAMVID --part held --seeds 5 --out build/held.csv     scores a fifth of the training pictures, to choose settings
+  run.py --out build/cascades.csv --table                             only prints what is there
+
+A run that is in the CSV is not trained again, so the command may be stopped and repeated. Each training uses one core. Intervals are of
+95 % (Student's t) over the seeds, on one set of pictures: they do not cover the choice of these.
+"""
+import argparse
+import concurrent.futures
+import csv
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "evidence"))
+from run import shown  # mean and interval of a list
+
+COLUMNS = ["variant", "seed", "epochs", "seconds", "stage", "miou", "pixel", "class"]
+
+
+def read(path):
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if row["class"] is not None]  # not a line that a stop cut off
+
+
+def table(rows):
+    for epochs in dict.fromkeys(row["epochs"] for row in rows):
+        print(f"\n{epochs} epochs, %\n\n| variant | stage | miou | pixel | class | minutes | seeds |\n|---|---|---:|---:|---:|---:|---:|")
+        of_epochs = [row for row in rows if row["epochs"] == epochs]
+        for variant, stage in dict.fromkeys((row["variant"], row["stage"]) for row in of_epochs):
+            mine = [row for row in of_epochs if (row["variant"], row["stage"]) == (variant, stage)]
+            scores = [shown([float(row[name]) for row in mine]) for name in ("miou", "pixel", "class")]
+            minutes = sum(float(row["seconds"]) for row in mine) / len(mine) / 60
+            print(f"| {variant} | {stage} | " + " | ".join(scores) + f" | {minutes:.1f} | {len(mine)} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
+    parser.add_argument("--data", type=pathlib.Path, required="--table" not in sys.argv)
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/cascades.csv"))
+    parser.add_argument("--variants", default="coarse,fine,static,gate,mixture,pt_mixture")
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--epochs", default="20")
+    parser.add_argument("--part", default="val", choices=["val", "held"])
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--table", action="store_true", help="train nothing")
+    words = parser.parse_args()
+
+    if not words.table:
+        program = words.build / "benchmarks" / "bench_cascades"
+        if not program.is_file():
+            parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
+        done = {(row["variant"], row["seed"], row["epochs"]) for row in read(words.out)}
+        wanted = [(variant, seed, words.epochs) for seed in words.seeds.split(",") for variant in words.variants.split(",")
+                  if (variant, seed, words.epochs) not in done]
+        words.out.parent.mkdir(parents=True, exist_ok=True)
+        if not words.out.is_file():
+            words.out.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
+        lock, failed = threading.Lock(), []
+
+        def train(run):
+            found = subprocess.run([program, *run, words.data, words.part], capture_output=True, text=True,
+                                   env=os.environ | {"OMP_NUM_THREADS": "1"})
+            with lock:  # each run as soon as it is there
+                if found.returncode != 0:
+                    failed.append(run)
+                    print(*run, "failed:", found.stderr.strip(), file=sys.stderr)
+                    return
+                with words.out.open("a", encoding="utf-8") as file:
+                    file.write(found.stdout)
+                print(found.stdout.strip(), file=sys.stderr, flush=True)
+
+        with concurrent.futures.ThreadPoolExecutor(words.jobs) as pool:
+            list(pool.map(train, wanted))
+        if failed:
+            return 1
+    table(read(words.out))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
