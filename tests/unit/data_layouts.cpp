@@ -195,7 +195,7 @@ TEST_CASE("pairs that are none, and tables that cannot be", "[layouts]") {
   std::vector<float> pixels(3 * 16);
   std::vector<std::int64_t> truth(16);
   auto const refusal = [&](std::int64_t id) { return tests::refusal([&] { data.train.read(id, nullptr, pixels.data(), truth.data()); }); };
-  tests::require_message(refusal(0), {"masks/a.png' has the byte 9"});
+  tests::require_message(refusal(0), {"the mask of 'a' has the byte 9"});
   tests::require_message(refusal(1), {"alone.png' has no mask"});
   tests::require_message(refusal(2), {"other.png' is 4 x 2", "4 x 3"});
   using entry = mask_table::entry;

@@ -155,7 +155,7 @@ TEST_CASE("A mask has the size of the picture", "[model_folder]") {
     // The same picture, described as one of another size, so that the logits are the same.
     c2f::data::fitted_picture fitted = loaded.fitted(seen);
     fitted.height = height, fitted.width = width;
-    fitted.place           = c2f::data::placement::of(resizing::stretch, height, width, 16, 16);
+    fitted.place           = c2f::data::picture_place::of(resizing::stretch, height, width, 16, 16);
     auto const found       = loaded.predict(std::span(&fitted, 1)).front().answer.mask;
     at::Tensor const raw   = model(batch_of(seen), c2f::eval).answer;
     at::Tensor const large = at::upsample_bilinear2d(raw, {height, width}, /*align_corners=*/false).argmax(1)[0];
@@ -169,9 +169,9 @@ TEST_CASE("A mask has the size of the picture", "[model_folder]") {
 }
 
 TEST_CASE("Letterbox and crop place a picture as their names say", "[model_folder]") {
-  auto const letterbox = c2f::data::placement::of(resizing::letterbox, 100, 200, 50, 50),
-             crop      = c2f::data::placement::of(resizing::crop, 100, 200, 50, 50),
-             stretch   = c2f::data::placement::of(resizing::stretch, 100, 200, 50, 50);
+  auto const letterbox = c2f::data::picture_place::of(resizing::letterbox, 100, 200, 50, 50),
+             crop      = c2f::data::picture_place::of(resizing::crop, 100, 200, 50, 50),
+             stretch   = c2f::data::picture_place::of(resizing::stretch, 100, 200, 50, 50);
   REQUIRE((letterbox.there({0, 0, 200, 100}) == c2f::metrics::box{0, 12.5, 50, 37.5}));
   REQUIRE((crop.there({50, 0, 150, 100}) == c2f::metrics::box{0, 0, 50, 50}));
   REQUIRE((stretch.there({0, 0, 200, 100}) == c2f::metrics::box{0, 0, 50, 50}));

@@ -36,10 +36,10 @@ struct normalisation {
 };
 
 /// Where a picture lies on a canvas: the maps of both axes from the picture's pixels to the canvas's.
-struct placement {
+struct picture_place {
   axis across{}, down{};
 
-  [[nodiscard]] static placement of(resizing how, std::int64_t height, std::int64_t width, std::int64_t canvas_height,
+  [[nodiscard]] static picture_place of(resizing how, std::int64_t height, std::int64_t width, std::int64_t canvas_height,
                                     std::int64_t canvas_width) {
     auto const h = static_cast<double>(height), w = static_cast<double>(width), to_h = static_cast<double>(canvas_height),
                to_w = static_cast<double>(canvas_width);
@@ -66,11 +66,11 @@ inline constexpr std::array<std::uint8_t, 3> padding_colour{124, 116, 104};
 struct fitted_picture {
   std::vector<std::uint8_t> rgb;
   std::int64_t height = 0, width = 0;  ///< of the picture before
-  placement place{};
+  picture_place place{};
 };
 
 [[nodiscard]] inline fitted_picture fitted(picture_bytes const& picture, resizing how, std::int64_t height, std::int64_t width) {
-  fitted_picture made{{}, picture.height, picture.width, placement::of(how, picture.height, picture.width, height, width)};
+  fitted_picture made{{}, picture.height, picture.width, picture_place::of(how, picture.height, picture.width, height, width)};
   if (picture.height == height && picture.width == width) {
     made.rgb = picture.rgb;
     return made;

@@ -29,6 +29,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -84,6 +85,17 @@ class mask_table {
   [[nodiscard]] std::vector<std::uint8_t> const& values() const { return values_; }
   /// The class of a byte, ignored_label, or -1 if the table does not have it.
   [[nodiscard]] int label(std::uint8_t byte) const { return labels_[byte]; }
+  /// The labels of the bytes of a mask; input_error, with the name of the mask, for a byte that the table does not have.
+  [[nodiscard]] std::vector<std::uint8_t> labels_of(std::vector<std::uint8_t> const& bytes, std::string const& name) const {
+    std::vector<std::uint8_t> made(bytes.size());
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      if (labels_[bytes[i]] < 0)
+        throw input_error("the mask of '" + name + "' has the byte " + std::to_string(bytes[i]) +
+                          ", which the table of masks does not have; add it to a class, or to those that are ignored");
+      made[i] = static_cast<std::uint8_t>(labels_[bytes[i]]);
+    }
+    return made;
+  }
 
  private:
   void set(std::uint8_t byte, int label) {
@@ -103,6 +115,24 @@ struct mask_pair {
 struct mask_pair_lists {
   std::vector<mask_pair> train, validation, test;
 };
+
+/// A picture with its mask, bytes as in the file.
+struct masked_picture {
+  picture_bytes picture;
+  label_bytes mask;
+};
+/// Reads the files of a pair.
+[[nodiscard]] inline masked_picture read_masked_picture(mask_pair const& from) {
+  if (from.picture.empty() || from.mask.empty())
+    throw input_error("'" + (from.picture.empty() ? from.mask : from.picture).string() + "' has no " +
+                      (from.picture.empty() ? "picture" : "mask (.png)") + " of its name; add it, or take the file out of the data");
+  masked_picture made{read_picture(from.picture), read_label_picture(from.mask)};
+  if (made.picture.height != made.mask.height || made.picture.width != made.mask.width)
+    throw input_error("'" + from.mask.string() + "' is " + std::to_string(made.mask.width) + " x " + std::to_string(made.mask.height) +
+                      " pixels, and its picture " + std::to_string(made.picture.width) + " x " + std::to_string(made.picture.height) +
+                      "; make them of one size");
+  return made;
+}
 
 namespace detail {
 
@@ -185,16 +215,22 @@ class masked_pictures {
   static constexpr std::array<std::int64_t, 2> truth_dims{Side, Side};
   static constexpr std::uint8_t ignored = mask_table::ignored_label;
 
-  masked_pictures(std::string name, std::vector<mask_pair> pairs, mask_table table, augmentation const& augment,
+  /// `decode` reads the sample of a number; it is called from several threads at once. `budget`: bytes that may still be cached.
+  masked_pictures(std::string name, std::vector<std::string> names, std::function<masked_picture(std::size_t)> decode, mask_table table,
+                  augmentation const& augment, std::shared_ptr<std::atomic<std::int64_t>> budget)
+      : held_(std::make_shared<contents>(std::move(name), std::move(names), std::move(decode), std::move(table), augment,
+                                         std::move(budget))) {}
+  masked_pictures(std::string name, std::vector<mask_pair> const& pairs, mask_table table, augmentation const& augment,
                   std::shared_ptr<std::atomic<std::int64_t>> budget)
-      : held_(std::make_shared<contents>(std::move(name), std::move(pairs), std::move(table), augment, std::move(budget))) {}
+      : masked_pictures(
+            std::move(name), names_of(pairs), [pairs](std::size_t i) { return read_masked_picture(pairs[i]); }, std::move(table), augment,
+            std::move(budget)) {}
 
-  [[nodiscard]] std::int64_t size() const { return std::ssize(held_->pairs); }
+  [[nodiscard]] std::int64_t size() const { return std::ssize(held_->names); }
   [[nodiscard]] std::string const& name() const { return held_->name; }
   [[nodiscard]] std::vector<std::string> const& classes() const { return held_->table.names(); }
   [[nodiscard]] mask_table const& table() const { return held_->table; }
-  [[nodiscard]] std::string const& name_of(std::int64_t id) const { return pair(id).name; }
-  [[nodiscard]] mask_pair const& files(std::int64_t id) const { return pair(id); }
+  [[nodiscard]] std::string const& name_of(std::int64_t id) const { return held_->names[static_cast<std::size_t>(id)]; }
 
   void read(std::int64_t id, random_stream* augment, float* pixels, std::int64_t* truth) const {
     auto const held                   = square_of(id);
@@ -228,15 +264,25 @@ class masked_pictures {
   static constexpr std::size_t area = Side * Side;
   struct contents {
     std::string name;
-    std::vector<mask_pair> pairs;
+    std::vector<std::string> names;
+    std::function<masked_picture(std::size_t)> decode;
     mask_table table;
     augmentation augment;
     detail::decoded_pictures squares;
-    contents(std::string n, std::vector<mask_pair> p, mask_table t, augmentation const& a,
+    contents(std::string n, std::vector<std::string> m, std::function<masked_picture(std::size_t)> d, mask_table t, augmentation const& a,
              std::shared_ptr<std::atomic<std::int64_t>> budget)
-        : name(std::move(n)), pairs(std::move(p)), table(std::move(t)), augment(a), squares(pairs.size(), std::move(budget)) {}
+        : name(std::move(n)),
+          names(std::move(m)),
+          decode(std::move(d)),
+          table(std::move(t)),
+          augment(a),
+          squares(names.size(), std::move(budget)) {}
   };
-  [[nodiscard]] mask_pair const& pair(std::int64_t id) const { return held_->pairs[static_cast<std::size_t>(id)]; }
+  static std::vector<std::string> names_of(std::vector<mask_pair> const& pairs) {
+    std::vector<std::string> made;
+    for (auto const& each : pairs) made.push_back(each.name);
+    return made;
+  }
 
   // For each of `out` pixels of a canvas the pixel of `size` below its centre, or -1.
   static std::vector<std::int64_t> nearest(std::int64_t size, std::int64_t out, axis const& map) {
@@ -250,32 +296,19 @@ class masked_pictures {
   }
 
   [[nodiscard]] std::shared_ptr<std::vector<std::uint8_t> const> square_of(std::int64_t id) const {
-    return held_->squares.of(static_cast<std::size_t>(id), [&] { return decode(pair(id)); });
+    auto const i = static_cast<std::size_t>(id);
+    return held_->squares.of(i, [&] { return on_square(held_->decode(i), held_->names[i]); });
   }
-  [[nodiscard]] std::vector<std::uint8_t> decode(mask_pair const& from) const {
-    if (from.picture.empty() || from.mask.empty())
-      throw input_error("'" + (from.picture.empty() ? from.mask : from.picture).string() + "' has no " +
-                        (from.picture.empty() ? "picture" : "mask (.png)") + " of its name; add it, or take the file out of the data");
-    picture_bytes const photo = read_picture(from.picture);
-    label_bytes const mask    = read_label_picture(from.mask);
-    if (photo.height != mask.height || photo.width != mask.width)
-      throw input_error("'" + from.mask.string() + "' is " + std::to_string(mask.width) + " x " + std::to_string(mask.height) +
-                        " pixels, and its picture " + std::to_string(photo.width) + " x " + std::to_string(photo.height) +
-                        "; make them of one size");
-    std::array<std::uint8_t, 256> to{};
-    for (std::size_t byte = 0; byte < 256; ++byte)
-      to[byte] = static_cast<std::uint8_t>(held_->table.label(static_cast<std::uint8_t>(byte)));
-    for (std::uint8_t const byte : mask.labels)
-      if (held_->table.label(byte) < 0)
-        throw input_error("'" + from.mask.string() + "' has the byte " + std::to_string(byte) +
-                          ", which the table of masks does not have; add it to a class, or to those that are ignored");
-    fitted_picture square = fitted(photo, resizing::letterbox, Side, Side);
+  [[nodiscard]] std::vector<std::uint8_t> on_square(masked_picture const& from, std::string const& name) const {
+    picture_bytes const& photo   = from.picture;
+    std::vector<std::uint8_t> to = held_->table.labels_of(from.mask.labels, name);
+    fitted_picture square        = fitted(photo, resizing::letterbox, Side, Side);
     auto const columns = nearest(photo.width, Side, square.place.across), rows = nearest(photo.height, Side, square.place.down);
     std::vector<std::uint8_t> made = std::move(square.rgb);
     made.reserve(4 * area);
     for (std::int64_t const row : rows)
       for (std::int64_t const column : columns)
-        made.push_back(row < 0 || column < 0 ? ignored : to[mask.labels[static_cast<std::size_t>(row * photo.width + column)]]);
+        made.push_back(row < 0 || column < 0 ? ignored : to[static_cast<std::size_t>(row * photo.width + column)]);
     return made;
   }
 
