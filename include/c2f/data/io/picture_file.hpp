@@ -196,6 +196,15 @@ class png_reader {
   }
   [[nodiscard]] spng_ihdr const& header() const { return header_; }
 
+  /// The colours of a palette; none if the picture has no palette.
+  [[nodiscard]] std::vector<std::array<std::uint8_t, 3>> palette() {
+    if (header_.color_type != SPNG_COLOR_TYPE_INDEXED) return {};
+    spng_plte found{};
+    check(spng_get_plte(state_.get(), &found));
+    std::vector<std::array<std::uint8_t, 3>> made;
+    for (std::uint32_t i = 0; i < found.n_entries; ++i) made.push_back({found.entries[i].red, found.entries[i].green, found.entries[i].blue});
+    return made;
+  }
   [[nodiscard]] std::vector<std::uint8_t> pixels(int format) {
     std::size_t size = 0;
     check(spng_decoded_image_size(state_.get(), format, &size));
@@ -257,6 +266,13 @@ inline bool is_png(std::span<std::uint8_t const> bytes) {
       picture.labels[y * width + x] = static_cast<std::uint8_t>(byte >> (8 - bits - x * bits % 8) & ((1u << bits) - 1));
     }
   return picture;
+}
+
+/// The colours of the palette of a PNG file, by label; none if it is grey.
+[[nodiscard]] inline std::vector<std::array<std::uint8_t, 3>> read_palette(std::filesystem::path const& path) {
+  auto const bytes = detail::bytes_of_file(path, detail::largest_picture_file);
+  if (!detail::is_png(bytes)) throw input_error("'" + path.string() + "' does not begin as a PNG file does; labels are kept in PNG files");
+  return detail::png_reader(bytes, path.string()).palette();
 }
 
 /// Reads the labels of a PNG file.
