@@ -81,7 +81,7 @@ found_data of_class_folders(data_options const& chosen) {
   made.classified = {std::move(lists.train), std::move(lists.validation), std::move(lists.test)};
   for (std::size_t part = 0; part < 3; ++part)
     made.decode_classified[part] = [root = chosen.data, names = made.classified[part]](std::size_t i) {
-      return c2f::data::read_picture(root / names[i].name);
+      return c2f::data::read_picture(root / names[i].name, c2f::data::exif::apply);
     };
   if (lists.left_out > 0)
     made.remarks.push_back(std::to_string(lists.left_out) + " files are no pictures in a folder of a class and are left out");
@@ -405,7 +405,7 @@ tool::sample found_data::read(std::size_t part, std::int64_t id) const {
   } else {
     auto const& from = boxes[part].samples[i];
     if (!from.fault.empty()) throw c2f::input_error(from.fault);
-    made.picture     = c2f::data::read_picture(from.picture);
+    made.picture     = c2f::data::read_picture_of_size(from.picture, from.height, from.width);
     made.truth.boxes = from.boxes;
   }
   return made;

@@ -111,7 +111,7 @@ class reader {
   result read(std::size_t i) const {
     result made;
     try {
-      picture_bytes picture = c2f::data::read_picture(files_[i].path);
+      picture_bytes picture = c2f::data::read_picture(files_[i].path, c2f::data::exif::apply);
       made.fitted           = model_.fitted(picture);
       if (keep_) made.picture = std::move(picture);
     } catch (std::exception const& error) {

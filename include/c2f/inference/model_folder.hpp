@@ -346,7 +346,7 @@ class loaded_model {
   [[nodiscard]] picture_prediction predict(std::filesystem::path const& picture)
     requires(detail::answers_pictures<kind> && complete<Task>::input::channels == 3)
   {
-    return predict(data::read_picture(picture));
+    return predict(data::read_picture(picture, data::exif::apply));
   }
 
  private:

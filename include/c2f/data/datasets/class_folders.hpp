@@ -10,7 +10,7 @@
 // names have the smallest random numbers (seed, purpose::partition, hash of the name), so it does not depend on the order of a listing, and
 // adding a picture moves at most one other of its class.
 //
-// A sample's pixels: Side x Side RGB, resized by the rule `resize` (fitted_picture.hpp), rounded to bytes and normalised by ImageNet's mean
+// A sample's pixels: Side x Side RGB, turned by EXIF's orientation, resized by the rule `resize` (fitted_picture.hpp), rounded to bytes and normalised by ImageNet's mean
 // and deviation. Augmentation: letterbox.hpp's views; what a view uncovers has the mean colour.
 //
 // Costs: construction lists the folders. A picture is decoded on its first read and cached as Side * Side * 3 bytes until cache_bytes are
@@ -311,7 +311,7 @@ struct class_folders {
                                             std::vector<classified_name> list, std::shared_ptr<std::atomic<std::int64_t>> const& budget) {
     auto const names = std::make_shared<std::vector<classified_name> const>(list);
     return {std::move(name), std::move(list),
-            classes,         [names, root = options.root](std::size_t i) { return read_picture(root / (*names)[i].name); },
+            classes,         [names, root = options.root](std::size_t i) { return read_picture(root / (*names)[i].name, exif::apply); },
             options.resize,  options.augment,
             budget};
   }

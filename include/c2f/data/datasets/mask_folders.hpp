@@ -126,7 +126,8 @@ struct masked_picture {
   if (from.picture.empty() || from.mask.empty())
     throw input_error("'" + (from.picture.empty() ? from.mask : from.picture).string() + "' has no " +
                       (from.picture.empty() ? "picture" : "mask (.png)") + " of its name; add it, or take the file out of the data");
-  masked_picture made{read_picture(from.picture), read_label_picture(from.mask)};
+  masked_picture made{{}, read_label_picture(from.mask)};
+  made.picture = read_picture_of_size(from.picture, made.mask.height, made.mask.width);
   if (made.picture.height != made.mask.height || made.picture.width != made.mask.width)
     throw input_error("'" + from.mask.string() + "' is " + std::to_string(made.mask.width) + " x " + std::to_string(made.mask.height) +
                       " pixels, and its picture " + std::to_string(made.picture.width) + " x " + std::to_string(made.picture.height) +

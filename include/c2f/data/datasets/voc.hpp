@@ -545,7 +545,7 @@ class voc_split {
   }
 
   static square_bytes decode(detail::voc_sample const& from) {
-    picture_bytes const photo = read_picture(from.picture);
+    picture_bytes const photo = read_picture_of_size(from.picture, from.height, from.width);
     if (photo.width != from.width || photo.height != from.height)
       throw input_error("'" + from.picture.string() + "' is " + std::to_string(photo.width) + " x " + std::to_string(photo.height) +
                         " pixels, but '" + from.xml.string() + "' says " + std::to_string(from.width) + " x " +
