@@ -148,6 +148,7 @@ int others(int argc, char** argv) {
       predict_app->add_option("--out", predicted.out, "Folder for predictions.jsonl, masks/ and drawn/; without it lines go to stdout");
   predict_app->add_flag("--draw", predicted.draw, "Draw the answers on the pictures")->needs(out);
   predict_app->add_flag("--resume", predicted.resume, "Leave out what is answered in --out")->needs(out);
+  predict_app->add_flag("--time", predicted.time, "Say how many pictures a second these were, and how many the network alone does");
   predict_app->add_option("--batch", predicted.batch, "Pictures at once")->check(CLI::Range(1, 4096));
   predict_app->add_option("--threads", predicted.threads, "Threads that decode pictures; 0: none beside the network's")
       ->check(CLI::Range(0, 256));

@@ -16,7 +16,7 @@ struct predict_options {
   std::string device = "cpu";
   std::int64_t batch = 16;
   int threads = 2, top = 5;
-  bool draw = false, resume = false;
+  bool draw = false, resume = false, time = false;
 };
 /// Answers for files and folders: a JSON line for each on stdout, or in --out with masks and pictures.
 void predict(predict_options const& chosen);

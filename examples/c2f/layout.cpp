@@ -84,7 +84,9 @@ found_data of_class_folders(data_options const& chosen) {
       return c2f::data::read_picture(root / names[i].name, c2f::data::exif::apply);
     };
   if (lists.left_out > 0)
-    made.remarks.push_back(std::to_string(lists.left_out) + " files are no pictures in a folder of a class and are left out");
+    made.remarks.push_back(lists.left_out == 1
+                               ? "1 file is no picture in a folder of a class and is left out"
+                               : std::to_string(lists.left_out) + " files are no pictures in a folder of a class and are left out");
   return made;
 }
 
@@ -416,7 +418,7 @@ std::string found_data::summary() const {
                      (kind == tool::kind::classes ? "a class a picture"
                       : kind == tool::kind::boxes ? "a box a class"
                                                   : "a class a pixel") +
-                     ": " + std::to_string(classes.size()) + " classes (" + joined(classes) + ")\n";
+                     ": " + std::to_string(classes.size()) + (classes.size() == 1 ? " class (" : " classes (") + joined(classes) + ")\n";
   for (std::size_t part = 0; part < 3; ++part) {
     std::vector<std::int64_t> counts(classes.size());
     std::int64_t faulty = 0;

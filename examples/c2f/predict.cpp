@@ -335,6 +335,20 @@ void predict_volume(model& with, input_file const& file, predict_options const& 
   out.volume(file.name, name.string(), out.pixels_of(all));
 }
 
+/// The pictures a second so far, and those of the network alone on ready tensors.
+void print_time(model& with, std::vector<c2f::data::fitted_picture> const& batch, std::size_t pictures,
+                std::chrono::steady_clock::time_point begin) {
+  auto const since        = [](auto from) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count(); };
+  double const whole      = static_cast<double>(pictures) / since(begin);
+  at::Tensor const images = with.images(batch);
+  std::size_t passes      = 0;
+  auto const alone        = std::chrono::steady_clock::now();
+  do with.pass(images);
+  while (++passes * batch.size() < pictures && since(alone) < 60);
+  double const network = static_cast<double>(passes * batch.size()) / since(alone);
+  std::fprintf(stderr, "%.1f pictures a second, %.2f of the network alone on ready tensors (%.1f)\n", whole, whole / network, network);
+}
+
 }  // namespace
 
 void predict(predict_options const& chosen) {
@@ -353,6 +367,8 @@ void predict(predict_options const& chosen) {
   std::size_t faults = 0, done = 0;
   std::string first_fault;
   progress show_progress(all.size());
+  auto const begin = std::chrono::steady_clock::now();
+  std::vector<c2f::data::fitted_picture> last;
   auto const fault = [&](std::string const& name, std::string const& error) {
     if (faults++ == 0) first_fault = error;
     out.fault(name, error);
@@ -369,6 +385,7 @@ void predict(predict_options const& chosen) {
         if (results.back().error.empty()) fitted.push_back(std::move(results.back().fitted));
       }
       auto const answers = with->predict(fitted);
+      if (chosen.time && fitted.size() > last.size()) last = std::move(fitted);
       for (std::size_t i = 0, answer = 0; i < results.size(); ++i) {
         if (results[i].error.empty())
           out.answer(pictures[first + i].name, answers[answer++], results[i].picture);
@@ -378,6 +395,7 @@ void predict(predict_options const& chosen) {
       }
     }
   }
+  if (chosen.time && !last.empty()) print_time(*with, last, pictures.size(), begin);
   for (auto const& each : volumes) {
     if (on_ctrl_c.stop()) break;
     try {

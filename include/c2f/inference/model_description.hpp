@@ -21,6 +21,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -67,6 +68,18 @@ using description_json = nlohmann::ordered_json;
 
 inline constexpr std::array<std::pair<data::resizing, char const*>, 3> resizing_names{
     {{data::resizing::stretch, "stretch"}, {data::resizing::letterbox, "letterbox"}, {data::resizing::crop, "crop"}}};
+
+/// The shortest decimal number that is read as this float.
+inline double decimal(float value) {
+  std::array<char, 32> text{};
+  auto const end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  double found   = value;
+  std::from_chars(text.data(), end, found);
+  return found;
+}
+inline description_json numbers_of(std::array<float, 3> const& values) {
+  return {decimal(values[0]), decimal(values[1]), decimal(values[2])};
+}
 
 /// Reads the members of one JSON object; every error names the file and the member.
 class description_reader {
@@ -155,7 +168,8 @@ class description_reader {
                  {"parts", parts},
                  {"classes", classes},
                  {"input", {{"channels", about.channels}, {"height", about.height}, {"width", about.width}}},
-                 {"normalisation", {{"mean", about.normalised.mean}, {"deviation", about.normalised.deviation}}},
+                 {"normalisation",
+                  {{"mean", detail::numbers_of(about.normalised.mean)}, {"deviation", detail::numbers_of(about.normalised.deviation)}}},
                  {"resizing", resize},
                  {"palette", palette},
                  {"mask_values", about.mask_values},

@@ -123,9 +123,11 @@ struct masked_picture {
 };
 /// Reads the files of a pair.
 [[nodiscard]] inline masked_picture read_masked_picture(mask_pair const& from) {
-  if (from.picture.empty() || from.mask.empty())
-    throw input_error("'" + (from.picture.empty() ? from.mask : from.picture).string() + "' has no " +
-                      (from.picture.empty() ? "picture" : "mask (.png)") + " of its name; add it, or take the file out of the data");
+  if (from.picture.empty() || from.mask.empty()) {
+    char const* const missing   = from.picture.empty() ? "picture" : "mask (.png)";
+    std::string const only_file = (from.picture.empty() ? from.mask : from.picture).string();
+    throw input_error("'" + only_file + "' has no " + missing + " of its name; add it, or take the file out of the data");
+  }
   masked_picture made{{}, read_label_picture(from.mask)};
   made.picture = read_picture_of_size(from.picture, made.mask.height, made.mask.width);
   if (made.picture.height != made.mask.height || made.picture.width != made.mask.width)
