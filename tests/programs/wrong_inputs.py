@@ -112,7 +112,7 @@ def make_inputs(top):
             put(f"animals/{name}/{i}.png", png(40, 30, lambda x, y: x if name == "cat" else y))
             put(f"animals_cut/{name}/{i}.png", b"\x89PNG\r\n\x1a\n cut off")
     put("alone/cat/1.png", png(8, 8, lambda x, y: 7))
-    for i in range(5):
+    for i in range(12):
         put(f"cells/images/{i}.png", png(40, 30, lambda x, y: x))
         put(f"cells/masks/{i}.png", png(40, 30, lambda x, y: 255 * (x > y)))
     put("coco/annotations/instances_train.json", "{")
