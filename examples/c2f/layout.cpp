@@ -316,9 +316,9 @@ void add_data_options(CLI::App& app, data_options& chosen) {
   app.add_option("--class-from", chosen.class_from, "Of boxes: object: its name; file: the file's name up to the last '_'; any: one class")
       ->check(CLI::IsMember({"object", "file", "any"}));
   app.add_option("--validation", chosen.validation, "Fraction of the training data held out for validation, where no folder or list is")
-      ->check(CLI::Range(0.01, .9));
+      ->check(program::in_range(0.01, .9));
   app.add_option("--test", chosen.test, "Fraction held out for the test at the end, where no folder or list is")
-      ->check(CLI::Range(0.01, .9));
+      ->check(program::in_range(0.01, .9));
   app.add_option("--split-seed", chosen.split_seed, "Seed of what is held out; the same for every command on the same data")
       ->check(CLI::NonNegativeNumber);
 }
