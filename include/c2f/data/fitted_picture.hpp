@@ -40,7 +40,7 @@ struct picture_place {
   axis across{}, down{};
 
   [[nodiscard]] static picture_place of(resizing how, std::int64_t height, std::int64_t width, std::int64_t canvas_height,
-                                    std::int64_t canvas_width) {
+                                        std::int64_t canvas_width) {
     auto const h = static_cast<double>(height), w = static_cast<double>(width), to_h = static_cast<double>(canvas_height),
                to_w = static_cast<double>(canvas_width);
     if (how == resizing::stretch) return {{.scale = to_w / w}, {.scale = to_h / h}};

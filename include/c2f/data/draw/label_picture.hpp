@@ -37,7 +37,7 @@ namespace c2f::data {
   spng_plte colours{};
   colours.n_entries = static_cast<std::uint32_t>(1 + *std::max_element(mask.labels.begin(), mask.labels.end()));
   for (std::size_t i = 0; i < colours.n_entries; ++i) {
-    colour const tint = i < palette.size() ? palette[i] : colour{128, 128, 128};
+    colour const tint  = i < palette.size() ? palette[i] : colour{128, 128, 128};
     colours.entries[i] = {tint.red, tint.green, tint.blue, 255};
   }
   int failed = context ? spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1) : SPNG_EMEM;
