@@ -3,7 +3,7 @@
 //   c2f::metrics::confusion matrix(3);
 //   matrix.add(2, 1);                                              // a sample of class 2 that was taken for class 1
 //   matrix.accuracy(), matrix.recall(2), matrix.macro_f1();        // 0, 0, 0
-//   double const area = c2f::metrics::roc_area(scores, positive);  // of one class against the others
+//   double const area = c2f::metrics::roc_area(scores, {false, true, true});      // of one class against the others
 //
 // With c(t, p) the samples of class t that were taken for p: recall(k) = c(k, k) / sum over p of c(k, p), precision(k) = c(k, k) / sum over t of
 // c(t, k), F1 their harmonic mean, IoU(k) = c(k, k) / (both sums - c(k, k)). A class that is in neither truths nor predictions has none of them
