@@ -164,14 +164,14 @@ def examples(headers, target):
 
 
 def check_commands(run, pages):
-    known = set(re.findall(r"^  ([a-z]+)\)$", run.read_text(encoding="utf-8"), re.MULTILINE))
+    known = set(re.findall(r"^  ([a-z0-9]+)\)$", run.read_text(encoding="utf-8"), re.MULTILINE))
     wrong = 0
     for page in pages:
         for first, words, lines in blocks(page):
             if not words or words[0] not in ("bash", "sh", "console"):
                 continue
             for number, line in enumerate(lines, first):
-                for command in re.findall(r"\./run +([a-z]+)", line.split("#")[0]):
+                for command in re.findall(r"\./run +([a-z0-9]+)", line.split("#")[0]):
                     if command not in known:
                         print(f"{page}:{number}: './run {command}' does not exist; there are {', '.join(sorted(known))}")
                         wrong += 1

@@ -120,6 +120,20 @@ def make_inputs(top):
     put("lists/train.csv", "filename,label\nno.jpg,cat\n")
     put("lists/test.csv", "filename;label\n")
     put("lists/val.csv", "filename,label\n")
+    for name in ("cat", "dog"):
+        for i in range(10):
+            put(f"animals/{name}/{i}.png", png(40, 30, lambda x, y: x if name == "cat" else y))
+            put(f"animals_cut/{name}/{i}.png", b"\x89PNG\r\n\x1a\n cut off")
+    put("alone/cat/1.png", png(8, 8, lambda x, y: 7))
+    for i in range(12):
+        put(f"cells/images/{i}.png", png(40, 30, lambda x, y: x))
+        put(f"cells/masks/{i}.png", png(40, 30, lambda x, y: 255 * (x > y)))
+    put("coco/annotations/instances_train.json", "{")
+    put("coco_out/annotations/instances_train.json", '{"categories": [{"id": 1, "name": "cat"}], "annotations": [], "images": '
+        '[{"id": 1, "file_name": "../../secret.jpg", "width": 9, "height": 9}]}')
+    put("model_cut/model.json", '{"format": "c2f model 1"')
+    put("model_other/model.json", '{"format": "c2f model 9"}')
+    put("model_esc/model.json", '{"format": "\\u001b[31m"}')
     put("weights.safetensors", b"\x08\0\0\0\0\0\0\0{}      ")
     put("weights_cut.safetensors", b"\xff\xff\xff\0\0\0\0\0{")
 
@@ -225,6 +239,38 @@ CASES = [
     ("50_casnet", "--data {}/stanford --set stanford --epochs 1 --batch 2 --out OUT", 2, "line 1: 'x' is no whole number"),
     ("50_casnet", "--data {}/stanford_size --set stanford --epochs 1 --batch 2 --out OUT", 2, "has labels of 2 x 1 pixels"),
     ("50_casnet", "--data {}/stanford --set stanford --fold 5 --out OUT", 2, "--fold"),
+    ("c2f", "", 2, "--help"),
+    ("c2f", "trane --data {}/animals", 2, "--help"),
+    ("c2f", "train --data {}/nowhere --out OUT", 2, "nowhere"),
+    ("c2f", "train --data {}/file --out OUT", 2, "is no folder"),
+    ("c2f", "train --data {}/empty --out OUT", 2, "no data that are known"),
+    ("c2f", "train --data {}/alone --out OUT", 2, "no data that are known"),
+    ("c2f", "train --data {}/animals --network resnet19 --out OUT", 2, "--network"),
+    ("c2f", "train --data {}/animals --variant jnt --out OUT", 2, "--variant"),
+    ("c2f", "train --data {}/animals --kind boxes --out OUT", 2, "no data for --kind boxes"),
+    ("c2f", "train --data {}/animals --test nan --out OUT", 2, "--test"),
+    ("c2f", "train --data {}/animals --validation 0.9 --test 0.9 --out OUT", 2, "no picture to train on"),
+    ("c2f", "train --data {}/animals --out {}/file", 2, "--out"),
+    ("c2f", "train --data {}/animals_cut --network small --out OUT", 2, "is not a whole PNG"),
+    ("c2f", "train --data {}/cells --out OUT", 2, "--mask-values 0=NAME,255=NAME"),
+    ("c2f", "train --data {}/cells --mask-values 0=ground --out OUT", 2, "1 classes"),
+    ("c2f", "train --data {}/cells --mask-values 0=ground,300=cell --out OUT", 2, "300=cell"),
+    ("c2f", "train --data {}/cells --mask-values 0=ground,0=cell --out OUT", 2, "the byte 0 twice"),
+    ("c2f", "train --data {}/cells --network cifar --mask-values 0=ground,255=cell --out OUT", 2, "not compiled for masks"),
+    ("c2f", "train --data {}/coco --out OUT", 2, "is no JSON"),
+    ("c2f", "train --data {}/coco_out --out OUT", 2, "../../secret.jpg"),
+    ("c2f", "show --data {}/voc_xml --out OUT", 2, "voc_xml"),
+    ("c2f", "show --data {}/animals --part all --out OUT", 2, "--part"),
+    ("c2f", "predict {}/nowhere {}/animals --out OUT", 2, "no folder"),
+    ("c2f", "predict {}/animals {}/animals --out OUT", 2, "model.json"),
+    ("c2f", "predict {}/model_cut {}/animals --out OUT", 2, "no JSON"),
+    ("c2f", "predict {}/model_other {}/animals --out OUT", 2, "c2f model 9"),
+    ("c2f", "predict {}/model_esc {}/animals --out OUT", 2, "control characters"),
+    ("c2f", "predict {}/model_cut {}/nowhere --out OUT", 2, "nowhere"),
+    ("c2f", "predict {}/model_cut {}/empty --out OUT", 2, "no picture"),
+    ("c2f", "predict {}/model_cut {}/animals --draw", 2, "--draw"),
+    ("c2f", "evaluate {}/model_cut --data {}/animals --out OUT", 2, "no JSON"),
+    ("c2f", "explain {}/model_other", 2, "c2f model 9"),
     ("demo", "{}/file", 2, "the folder"),
     ("demo", "--epochs", 2, "no option"),
 ]

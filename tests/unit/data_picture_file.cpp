@@ -129,7 +129,9 @@ TEST_CASE("grey, YCbCr, RGB, progressive and subsampled JPEG become RGB") {
       slope_rgb.insert(slope_rgb.end(), 3, slope.back());
     }
   near(decode_picture(jpeg(20, 12, 1, JCS_GRAYSCALE, slope), "a"), slope_rgb, 3);
-  REQUIRE(has(refusal(jpeg(20, 12, 4, JCS_CMYK, ramp(960, 1))), "'some/file' is not a whole JPEG: "));
+  bytes inks, of_inks;  // inverted: what is left of white
+  for (int i = 0; i < 20 * 12; ++i) inks.insert(inks.end(), {200, 40, 90, 128}), of_inks.insert(of_inks.end(), {100, 20, 45});
+  near(decode_picture(jpeg(20, 12, 4, JCS_CMYK, inks), "a"), of_inks, 2);
 }
 
 TEST_CASE("a file truncated anywhere is refused") {
@@ -245,4 +247,79 @@ TEST_CASE("real pictures and trimaps") {
     ++counts[label];
   }
   REQUIRE((counts[1] > 1000 && counts[2] > 1000 && counts[3] > 100));
+}
+
+namespace {
+/// A JPEG with an EXIF block of one entry.
+bytes with_orientation(bytes const& file, std::uint8_t orientation, bool big = true) {
+  bytes tiff = big ? bytes{'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0}
+                   : bytes{'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0};
+  bytes made(file.begin(), file.begin() + 2);
+  made.insert(made.end(), {0xff, 0xe1, 0, static_cast<std::uint8_t>(tiff.size() + 8), 'E', 'x', 'i', 'f', 0, 0});
+  made.insert(made.end(), tiff.begin(), tiff.end());
+  made.insert(made.end(), file.begin() + 2, file.end());
+  return made;
+}
+}  // namespace
+
+TEST_CASE("EXIF's orientation turns a picture where it is asked for") {
+  // Left half red, right half blue, and the upper half brighter: the corners tell the orientation.
+  bytes corners;
+  for (int y = 0; y < 16; ++y)
+    for (int x = 0; x < 32; ++x)
+      corners.insert(corners.end(), {static_cast<std::uint8_t>(x < 16 ? 200 : 20), static_cast<std::uint8_t>(y < 8 ? 180 : 10), 30});
+  bytes const file  = jpeg(32, 16, 3, JCS_RGB, corners, [](j_compress_ptr c) { jpeg_set_quality(c, 100, TRUE); });
+  auto const corner = [](picture_bytes const& p, bool right, bool bottom) {
+    auto const at = static_cast<std::size_t>(3 * ((bottom ? p.height - 3 : 2) * p.width + (right ? p.width - 3 : 2)));
+    return std::pair(p.rgb[at] > 100, p.rgb[at + 1] > 100);  // stored on the left, stored above
+  };
+  // Where the stored top left and top right corners are seen: Pillow's ImageOps.exif_transpose.
+  struct wanted {
+    bool first_right, first_bottom, second_right, second_bottom;
+  };
+  wanted const all[]{{false, false, true, false}, {true, false, false, false}, {true, true, false, true}, {false, true, true, true},
+                     {false, false, false, true}, {true, false, true, true},   {true, true, true, false}, {false, true, false, false}};
+  for (std::uint8_t orientation = 1; orientation <= 8; ++orientation)
+    for (bool const big : {true, false}) {
+      CAPTURE(int{orientation}, big);
+      bytes const held = with_orientation(file, orientation, big);
+      REQUIRE((decode_picture(held, "a").width == 32 && corner(decode_picture(held, "a"), false, false) == std::pair(true, true)));
+      picture_bytes const seen = decode_picture(held, "a", exif::apply);
+      REQUIRE(seen.width == (orientation >= 5 ? 16 : 32));
+      auto const& at = all[orientation - 1];
+      REQUIRE((corner(seen, at.first_right, at.first_bottom) == std::pair(true, true)));
+      REQUIRE((corner(seen, at.second_right, at.second_bottom) == std::pair(false, true)));
+    }
+  for (std::uint8_t const none : {0, 9, 255})
+    REQUIRE(decode_picture(with_orientation(file, none), "a", exif::apply).rgb == decode_picture(file, "a").rgb);
+  // Cut anywhere in the block: an orientation of 1, or an error of the decoder, and nothing else.
+  bytes const held = with_orientation(file, 6);
+  for (std::size_t size = 0; size < 60; ++size) {
+    int const found = c2f::data::detail::orientation_of(std::span(held).first(size));
+    REQUIRE((found == 1 || found == 6));
+  }
+}
+
+TEST_CASE("a picture is turned only where its annotation's size says so") {
+  tests::scratch const dir;
+  bytes const file = with_orientation(jpeg(32, 16, 3, JCS_RGB, ramp(3 * 32 * 16, 1)), 6);
+  std::ofstream(dir.path / "a.jpg", std::ios::binary)
+      .write(reinterpret_cast<char const*>(file.data()), static_cast<std::streamsize>(file.size()));
+  auto const stored = decode_picture(file, "a"), seen = decode_picture(file, "a", exif::apply);
+  REQUIRE(read_picture_of_size(dir.path / "a.jpg", 16, 32).rgb == stored.rgb);
+  REQUIRE(read_picture_of_size(dir.path / "a.jpg", 32, 16).rgb == seen.rgb);
+  REQUIRE(read_picture_of_size(dir.path / "a.jpg", 32, 16).width == 16);
+  REQUIRE(read_picture_of_size(dir.path / "a.jpg", 7, 7).width == 32);
+}
+
+TEST_CASE("bytes before a marker are skipped") {
+  bytes const file = jpeg(32, 16, 3, JCS_RGB, ramp(3 * 32 * 16, 1));
+  bytes noisy      = file;
+  for (std::size_t at = 2; at + 1 < noisy.size(); ++at)
+    if (noisy[at] == 0xff && noisy[at + 1] == 0xdb) {
+      noisy.insert(noisy.begin() + static_cast<std::ptrdiff_t>(at), {0, 1, 2});
+      break;
+    }
+  REQUIRE(noisy.size() == file.size() + 3);
+  REQUIRE(decode_picture(noisy, "a").rgb == decode_picture(file, "a").rgb);
 }

@@ -107,12 +107,12 @@ class taps {
 
 }  // namespace detail
 
-/// Resamples a picture of height * width * 3 RGB bytes onto a square: writes side * side * 3 floats in 0...255, channels innermost. The
-/// axes map the picture's pixels to the square's; pixels outside the picture get `pad`.
+/// Resamples a picture of height * width * 3 RGB bytes onto a canvas: writes out_height * out_width * 3 floats in 0...255, channels innermost.
+/// The axes map the picture's pixels to the canvas's; pixels outside the picture get `pad`.
 inline void resample(std::span<std::uint8_t const> rgb, std::int64_t height, std::int64_t width, axis const& across, axis const& down,
-                     std::int64_t side, std::array<std::uint8_t, 3> const& pad, float* out) {
-  detail::taps const columns(width, side, across), rows(height, side, down);
-  auto const line         = static_cast<std::size_t>(3 * side);
+                     std::int64_t out_height, std::int64_t out_width, std::array<std::uint8_t, 3> const& pad, float* out) {
+  detail::taps const columns(width, out_width, across), rows(height, out_height, down);
+  auto const line         = static_cast<std::size_t>(3 * out_width);
   // A ring of horizontally resampled rows, as many as one output row needs; row y is in slot y % slots. Keeping all rows would take 150 MB
   // for a picture of 65,500 x 1 pixels.
   std::size_t const slots = rows.most();
@@ -123,7 +123,7 @@ inline void resample(std::span<std::uint8_t const> rgb, std::int64_t height, std
     if (std::exchange(held[y % slots], y) == y) return made;
     float* to                     = made;
     std::uint8_t const* const row = rgb.data() + static_cast<std::size_t>(3 * width) * y;
-    for (std::int64_t x = 0; x < side; ++x, to += 3) {
+    for (std::int64_t x = 0; x < out_width; ++x, to += 3) {
       auto const& r              = columns[x];
       float const* const weights = columns.weights(r);
       std::uint8_t const* pixel  = row + 3 * r.first;
@@ -137,7 +137,7 @@ inline void resample(std::span<std::uint8_t const> rgb, std::int64_t height, std
     }
     return made;
   };
-  for (std::int64_t y = 0; y < side; ++y, out += line) {
+  for (std::int64_t y = 0; y < out_height; ++y, out += line) {
     auto const& r = rows[y];
     std::fill(out, out + line, 0.0f);
     for (std::size_t k = 0; k < r.count; ++k) {
@@ -145,9 +145,14 @@ inline void resample(std::span<std::uint8_t const> rgb, std::int64_t height, std
       float const* const from = row_of(r.first + k);
       for (std::size_t i = 0; i < line; ++i) out[i] += weight * from[i];
     }
-    for (std::int64_t x = 0; x < side; ++x)
+    for (std::int64_t x = 0; x < out_width; ++x)
       if (r.count == 0 || columns[x].count == 0) std::copy(pad.begin(), pad.end(), out + 3 * x);
   }
+}
+/// The same onto a square.
+inline void resample(std::span<std::uint8_t const> rgb, std::int64_t height, std::int64_t width, axis const& across, axis const& down,
+                     std::int64_t side, std::array<std::uint8_t, 3> const& pad, float* out) {
+  resample(rgb, height, width, across, down, side, side, pad, out);
 }
 
 /// The ranges of augmentation. Zeros and false disable it.

@@ -182,10 +182,22 @@ struct voc_index {
   std::vector<std::string> classes;
   voc_list train, test;
 };
+/// A sample before its objects are chosen.
+struct voc_entry {
+  voc_sample sample;
+  annotation found = {};
+};
+/// Those of train and test.
+using entry_lists = std::array<std::vector<voc_entry>, 2>;
 
-/// Reads folders, lists and annotations.
+/// Reads folders, lists and annotations. classes: the number of classes there must be; 0: any.
 class voc_indexer {
  public:
+  /// For entries from elsewhere; `source` is used in messages.
+  voc_indexer(voc_options const& options, std::size_t classes, std::filesystem::path const& source)
+      : options_(options), class_count_(classes), sources_{source, source} {
+    check_options();
+  }
   voc_indexer(voc_options const& options, std::size_t classes) : options_(options), class_count_(classes) {
     check_options();
     bool const flat = !std::filesystem::is_directory(options.root / "Annotations", ignored_);
@@ -200,16 +212,21 @@ class voc_indexer {
   voc_index operator()() {
     list_files();
     auto [train, test] = names();
-    std::vector<entry> entries[2];
-    for (auto const& name : train) entries[0].push_back(read(name));
-    for (auto const& name : test) entries[1].push_back(read(name));
+    entry_lists both;
+    for (auto const& name : train) both[0].push_back(read(name));
+    for (auto const& name : test) both[1].push_back(read(name));
+    return choose(std::move(both));
+  }
+
+  /// Chooses the objects of train and test.
+  voc_index choose(entry_lists entries) {
     for (std::size_t part : {0u, 1u})
       if (entries[part].empty()) refuse_empty(part, 0, {});
     choose_classes(entries);
     voc_index index{classes_, {}, {}};
     for (std::size_t part : {0u, 1u}) {
       voc_list& to = part == 0 ? index.train : index.test;
-      for (entry& e : entries[part])
+      for (voc_entry& e : entries[part])
         if (e.sample.fault.empty() && e.found.objects.empty())
           ++to.without_objects;
         else if (choose_objects(e))
@@ -222,11 +239,6 @@ class voc_indexer {
   }
 
  private:
-  struct entry {
-    voc_sample sample;
-    annotation found = {};
-  };
-
   void check_options() const {
     auto const check = [](char const* option, double found, double most) {
       if (!(found >= 0 && found < most))
@@ -299,9 +311,9 @@ class voc_indexer {
   }
 
   // Every listed file becomes a sample; errors are stored in its `fault`.
-  entry read(std::string const& name) const {
+  voc_entry read(std::string const& name) const {
     auto const xml = annotation_files_.find(name), picture = picture_files_.find(name);
-    entry e{{.name = name, .picture = {}, .xml = annotations_ / (xml == annotation_files_.end() ? name + ".xml" : xml->second)}};
+    voc_entry e{{.name = name, .picture = {}, .xml = annotations_ / (xml == annotation_files_.end() ? name + ".xml" : xml->second)}};
     if (picture != picture_files_.end()) e.sample.picture = pictures_ / picture->second;
     try {
       e.found        = parse_annotation(bytes_of_file(e.sample.xml, largest_annotation_file), e.sample.xml.string());
@@ -321,7 +333,7 @@ class voc_indexer {
   }
   static std::string prefix(std::string const& name) { return name.substr(0, name.rfind('_')); }
 
-  void choose_classes(std::vector<entry> const (&entries)[2]) {
+  void choose_classes(entry_lists const& entries) {
     classes_ = options_.classes;
     if (options_.class_from == class_source::any) {
       if (classes_.empty()) classes_ = {"object"};
@@ -329,7 +341,7 @@ class voc_indexer {
     }
     std::set<std::string> found;
     for (auto const& list : entries)
-      for (entry const& e : list) {
+      for (voc_entry const& e : list) {
         if (options_.class_from == class_source::file_prefix)
           found.insert(prefix(e.sample.name));
         else
@@ -348,9 +360,9 @@ class voc_indexer {
   }
 
   // Classes may be missing because annotations cannot be read.
-  static std::string first_fault(std::vector<entry> const (&entries)[2]) {
+  static std::string first_fault(entry_lists const& entries) {
     for (auto const& list : entries)
-      for (entry const& e : list)
+      for (voc_entry const& e : list)
         if (e.found.objects.empty() && !e.sample.fault.empty()) return ", and annotations that cannot be read, first: " + e.sample.fault;
     return {};
   }
@@ -367,14 +379,15 @@ class voc_indexer {
 
   void check_classes() const {
     std::set<std::string> const different(classes_.begin(), classes_.end());
-    if (classes_.size() == class_count_ && different.size() == class_count_) return;
+    std::size_t const wanted = class_count_ > 0 ? class_count_ : different.size();
+    if (classes_.size() == wanted && different.size() == wanted && wanted > 0) return;
     throw input_error("'" + options_.root.string() + "' gives " + std::to_string(different.size()) + " classes (" + first_of(classes_) +
-                      ") instead of " + std::to_string(class_count_) +
+                      ") instead of " + std::to_string(wanted) +
                       "; list those wanted in voc_options.classes, each once, and write their number in c2f::data::voc<classes, side>");
   }
 
   // False if the picture is not wanted.
-  bool choose_objects(entry& e) const {
+  bool choose_objects(voc_entry& e) const {
     voc_sample& sample = e.sample;
     auto const wanted  = [&](std::string const& name) {
       return static_cast<std::size_t>(std::find(classes_.begin(), classes_.end(), name) - classes_.begin());
@@ -532,7 +545,7 @@ class voc_split {
   }
 
   static square_bytes decode(detail::voc_sample const& from) {
-    picture_bytes const photo = read_picture(from.picture);
+    picture_bytes const photo = read_picture_of_size(from.picture, from.height, from.width);
     if (photo.width != from.width || photo.height != from.height)
       throw input_error("'" + from.picture.string() + "' is " + std::to_string(photo.width) + " x " + std::to_string(photo.height) +
                         " pixels, but '" + from.xml.string() + "' says " + std::to_string(from.width) + " x " +

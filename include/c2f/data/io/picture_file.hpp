@@ -4,9 +4,14 @@
 //   page.blit(photo.rgb, photo.width, photo.height, 0, 0);
 //   c2f::data::label_bytes trimap = c2f::data::read_label_picture("cat.png");     // one byte a pixel: label numbers, not colours
 //
-// The format is recognised by the file's first bytes, not by its name. Every colour type of PNG, and grey, YCbCr and RGB JPEG, are
-// converted to RGB of 8 bits; transparency is dropped; gamma, colour profiles and EXIF's orientation are ignored. An incomplete picture is
-// an error: conditions that libjpeg only warns of (missing data, broken codes) are errors here.
+// The format is recognised by the file's first bytes, not by its name. Every colour type of PNG, and grey, YCbCr, RGB, CMYK and YCCK JPEG, are
+// converted to RGB of 8 bits as Pillow does; transparency is dropped; gamma and colour profiles are ignored. An incomplete picture is
+// an error: conditions that libjpeg only warns of (missing data, broken codes) are errors here, but for bytes before a marker, which carry
+// nothing and are skipped.
+//
+// EXIF's orientation says how a camera was held. By default it is ignored, as by Pillow's Image.open and torchvision; exif::apply turns the
+// picture as Pillow's ImageOps.exif_transpose does. Where an annotation says a picture's size, read_picture_of_size turns it only if it has
+// that size then and not before: whoever drew the annotation saw it turned, or did not.
 //
 // Costs: memory for the file and the picture, and for a JPEG of several scans 2 more bytes for each coefficient during decoding. The header
 // is checked before memory is allocated: sides are 1 to 65,500, pixels at most 64 million and at most what a file of this size could
@@ -32,6 +37,8 @@
 
 // jpeglib.h uses FILE and size_t without including their headers.
 #include <jpeglib.h>
+
+#include <jerror.h>
 #include <spng.h>
 
 #include <c2f/core/errors.hpp>
@@ -104,9 +111,11 @@ class jpeg_reader {
 
   /// Reads up to the first scan; false on failure.
   [[nodiscard]] bool header() {
-    state_.err                   = jpeg_std_error(&report_.calls);
-    report_.calls.error_exit     = &fail;
-    report_.calls.emit_message   = [](j_common_ptr state, int level) { level < 0 ? fail(state) : void(); };
+    state_.err                 = jpeg_std_error(&report_.calls);
+    report_.calls.error_exit   = &fail;
+    report_.calls.emit_message = [](j_common_ptr state, int level) {
+      if (level < 0 && state->err->msg_code != JWRN_EXTRANEOUS_DATA) fail(state);
+    };
     report_.calls.output_message = [](j_common_ptr) {};
     if (setjmp(report_.back) != 0) return false;
     jpeg_create_decompress(&state_);
@@ -126,14 +135,23 @@ class jpeg_reader {
     return 3 + (jpeg_has_multiple_scans(&state_) ? 2 * static_cast<std::uint64_t>(state_.num_components) : 0);
   }
 
-  /// Decodes the picture; false on failure.
-  [[nodiscard]] bool rows(std::uint8_t* to) {
+  /// Whether pixels have four inks.
+  [[nodiscard]] bool has_inks() const { return state_.jpeg_color_space == JCS_CMYK || state_.jpeg_color_space == JCS_YCCK; }
+
+  /// Decodes the picture; false on failure. inks: for has_inks(), room for a row of four bytes a pixel.
+  [[nodiscard]] bool rows(std::uint8_t* to, std::uint8_t* inks) {
     if (setjmp(report_.back) != 0) return false;
-    state_.out_color_space = JCS_RGB;
+    bool const four        = has_inks();
+    state_.out_color_space = four ? JCS_CMYK : JCS_RGB;
     jpeg_start_decompress(&state_);
     while (state_.output_scanline < state_.output_height) {
-      JSAMPROW row = to + std::size_t{3} * state_.output_width * state_.output_scanline;
+      std::size_t const width = state_.output_width;
+      JSAMPROW const pixels   = to + 3 * width * state_.output_scanline;
+      JSAMPROW row            = four ? inks : pixels;
       jpeg_read_scanlines(&state_, &row, 1);
+      if (four)
+        for (std::size_t x = 0; x < width; ++x)
+          for (std::size_t c = 0; c < 3; ++c) pixels[3 * x + c] = without_ink(inks[4 * x + c], inks[4 * x + 3]);
     }
     jpeg_finish_decompress(&state_);
     return true;
@@ -149,6 +167,11 @@ class jpeg_reader {
     std::jmp_buf back;
     char text[JMSG_LENGTH_MAX];
   };
+  /// Files have inverted inks, as Adobe's programs write them, so the product of both is what is left of white; rounded as by Pillow.
+  static std::uint8_t without_ink(unsigned colour, unsigned black) {
+    unsigned const lost = (255 - colour) * black + 128;
+    return static_cast<std::uint8_t>(black - ((lost + (lost >> 8)) >> 8));
+  }
   static void fail(j_common_ptr state) {
     auto* const to = reinterpret_cast<report*>(state->err);
     to->calls.format_message(state, to->text);
@@ -173,7 +196,8 @@ inline picture_bytes decode_jpeg(std::span<std::uint8_t const> bytes, std::strin
                       "; make it smaller, or write it in one scan (not progressive)");
   picture_bytes picture{static_cast<std::int64_t>(reader.height()), static_cast<std::int64_t>(reader.width()), {}};
   picture.rgb.resize(static_cast<std::size_t>(3 * picture.height * picture.width));
-  if (!reader.rows(picture.rgb.data())) damaged(name, "JPEG", reader.why());
+  std::vector<std::uint8_t> inks(reader.has_inks() ? 4 * static_cast<std::size_t>(picture.width) : 0);
+  if (!reader.rows(picture.rgb.data(), inks.data())) damaged(name, "JPEG", reader.why());
   return picture;
 }
 
@@ -196,6 +220,16 @@ class png_reader {
   }
   [[nodiscard]] spng_ihdr const& header() const { return header_; }
 
+  /// The colours of a palette; none if the picture has no palette.
+  [[nodiscard]] std::vector<std::array<std::uint8_t, 3>> palette() {
+    if (header_.color_type != SPNG_COLOR_TYPE_INDEXED) return {};
+    spng_plte found{};
+    check(spng_get_plte(state_.get(), &found));
+    std::vector<std::array<std::uint8_t, 3>> made;
+    for (std::uint32_t i = 0; i < found.n_entries; ++i)
+      made.push_back({found.entries[i].red, found.entries[i].green, found.entries[i].blue});
+    return made;
+  }
   [[nodiscard]] std::vector<std::uint8_t> pixels(int format) {
     std::size_t size = 0;
     check(spng_decoded_image_size(state_.get(), format, &size));
@@ -222,17 +256,108 @@ inline bool is_png(std::span<std::uint8_t const> bytes) {
 
 }  // namespace detail
 
-/// Decodes the bytes of a JPEG or PNG file; `name` is used in messages.
-[[nodiscard]] inline picture_bytes decode_picture(std::span<std::uint8_t const> bytes, std::string const& name) {
+namespace detail {
+inline picture_bytes decode_as_stored(std::span<std::uint8_t const> bytes, std::string const& name) {
   if (bytes.size() >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff) return detail::decode_jpeg(bytes, name);
   if (!detail::is_png(bytes)) throw input_error("'" + name + "' does not begin as a JPEG or PNG file does; convert it to one of them");
   detail::png_reader reader(bytes, name);
   return {reader.header().height, reader.header().width, reader.pixels(SPNG_FMT_RGB8)};
 }
 
+/// The orientation in a TIFF header, as EXIF has it: 1 ... 8; 1, as it is, where there is none.
+inline int orientation_in_tiff(std::span<std::uint8_t const> tiff) {
+  if (tiff.size() < 8) return 1;
+  bool const big    = tiff[0] == 'M';
+  auto const number = [&](std::size_t at, std::size_t bytes) {
+    std::size_t value = 0;
+    for (std::size_t i = 0; i < bytes; ++i) value = value << 8 | tiff[big ? at + i : at + bytes - 1 - i];
+    return value;
+  };
+  if ((tiff[0] != 'M' && tiff[0] != 'I') || tiff[1] != tiff[0] || number(2, 2) != 42) return 1;
+  std::size_t const table = number(4, 4);
+  if (table > tiff.size() - 2) return 1;
+  std::size_t const entries = std::min(number(table, 2), (tiff.size() - table - 2) / 12);
+  for (std::size_t i = 0; i < entries; ++i) {
+    std::size_t const at = table + 2 + 12 * i;
+    if (number(at, 2) != 0x0112) continue;
+    std::size_t const found = number(at + 8, 2);
+    return number(at + 2, 2) == 3 && found >= 1 && found <= 8 ? static_cast<int>(found) : 1;
+  }
+  return 1;
+}
+/// The orientation of a JPEG or PNG file.
+inline int orientation_of(std::span<std::uint8_t const> bytes) {
+  auto const big = [&](std::size_t at, std::size_t count) {
+    std::size_t value = 0;
+    for (std::size_t i = 0; i < count; ++i) value = value << 8 | bytes[at + i];
+    return value;
+  };
+  if (is_png(bytes)) {
+    for (std::size_t at = 8; at + 12 <= bytes.size();) {
+      std::size_t const size = big(at, 4), type = big(at + 4, 4);
+      if (size > bytes.size() - at - 12) return 1;
+      if (type == 0x65584966) return orientation_in_tiff(bytes.subspan(at + 8, size));  // eXIf
+      at += 12 + size;
+    }
+    return 1;
+  }
+  constexpr std::uint8_t exif_header[]{'E', 'x', 'i', 'f', 0, 0};
+  for (std::size_t at = 2; at + 4 <= bytes.size();) {
+    if (bytes[at] != 0xff) return 1;
+    std::uint8_t const marker = bytes[at + 1];
+    if (marker == 0xff) {  // fill bytes
+      ++at;
+      continue;
+    }
+    std::size_t const size = big(at + 2, 2);
+    if (marker == 0xda || marker == 0xd9 || size < 2 || size > bytes.size() - at - 2) return 1;
+    if (marker == 0xe1 && size >= 8 && std::equal(exif_header, exif_header + 6, bytes.begin() + static_cast<std::ptrdiff_t>(at + 4)))
+      return orientation_in_tiff(bytes.subspan(at + 10, size - 8));
+    at += 2 + size;
+  }
+  return 1;
+}
+/// A picture as it is seen when held as the orientation says.
+inline picture_bytes turned(picture_bytes const& from, int orientation) {
+  if (orientation <= 1 || orientation > 8) return from;
+  bool const sides_change = orientation >= 5;
+  picture_bytes made{sides_change ? from.width : from.height, sides_change ? from.height : from.width, {}};
+  made.rgb.resize(from.rgb.size());
+  std::uint8_t* to         = made.rgb.data();
+  std::int64_t const right = from.width - 1, bottom = from.height - 1;
+  for (std::int64_t y = 0; y < made.height; ++y)
+    for (std::int64_t x = 0; x < made.width; ++x, to += 3) {
+      std::int64_t const along = sides_change ? y : x, down = sides_change ? x : y;  // of the stored picture, before mirroring
+      bool const mirrored = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+      bool const upside   = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+      std::copy_n(from.rgb.data() + 3 * ((upside ? bottom - down : down) * from.width + (mirrored ? right - along : along)), 3, to);
+    }
+  return made;
+}
+}  // namespace detail
+
+/// What is done with EXIF's orientation.
+enum class exif { ignore, apply };
+
+/// Decodes the bytes of a JPEG or PNG file; `name` is used in messages.
+[[nodiscard]] inline picture_bytes decode_picture(std::span<std::uint8_t const> bytes, std::string const& name,
+                                                  exif orientation = exif::ignore) {
+  picture_bytes made = detail::decode_as_stored(bytes, name);
+  return orientation == exif::apply ? detail::turned(made, detail::orientation_of(bytes)) : made;
+}
+
 /// Reads a JPEG or PNG file.
-[[nodiscard]] inline picture_bytes read_picture(std::filesystem::path const& path) {
-  return decode_picture(detail::bytes_of_file(path, detail::largest_picture_file), path.string());
+[[nodiscard]] inline picture_bytes read_picture(std::filesystem::path const& path, exif orientation = exif::ignore) {
+  return decode_picture(detail::bytes_of_file(path, detail::largest_picture_file), path.string(), orientation);
+}
+
+/// Reads a picture whose annotation says its size: turned by EXIF's orientation if it has that size only then. The caller checks the size.
+[[nodiscard]] inline picture_bytes read_picture_of_size(std::filesystem::path const& path, std::int64_t height, std::int64_t width) {
+  auto const bytes   = detail::bytes_of_file(path, detail::largest_picture_file);
+  picture_bytes made = detail::decode_as_stored(bytes, path.string());
+  if ((made.height == height && made.width == width) || made.height != width || made.width != height) return made;
+  int const orientation = detail::orientation_of(bytes);
+  return orientation >= 5 ? detail::turned(made, orientation) : made;
 }
 
 /// Decodes the labels in the bytes of a PNG file: grey values or palette indices of 1, 2, 4 or 8 bits, unscaled.
@@ -257,6 +382,13 @@ inline bool is_png(std::span<std::uint8_t const> bytes) {
       picture.labels[y * width + x] = static_cast<std::uint8_t>(byte >> (8 - bits - x * bits % 8) & ((1u << bits) - 1));
     }
   return picture;
+}
+
+/// The colours of the palette of a PNG file, by label; none if it is grey.
+[[nodiscard]] inline std::vector<std::array<std::uint8_t, 3>> read_palette(std::filesystem::path const& path) {
+  auto const bytes = detail::bytes_of_file(path, detail::largest_picture_file);
+  if (!detail::is_png(bytes)) throw input_error("'" + path.string() + "' does not begin as a PNG file does; labels are kept in PNG files");
+  return detail::png_reader(bytes, path.string()).palette();
 }
 
 /// Reads the labels of a PNG file.

@@ -1,0 +1,206 @@
+// c2f: from a folder of pictures to an answer for a new one. docs/tool.md walks through it.
+//
+//   c2f show --data pets --out runs/pets              # what there is, and a contact sheet with truths
+//   c2f train --data pets --out runs/pets             # trains, and saves a model into runs/pets/model
+//   c2f evaluate runs/pets --data pets                # scores with intervals, figures of classes, a confusion matrix
+//   c2f predict runs/pets my/photos                   # a JSON line for each picture
+//   c2f explain runs/pets                             # what the model is
+#include "c2f/commands.hpp"
+#include "common/program.hpp"
+
+#include <c2f/core/text.hpp>
+#include <c2f/version.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+namespace tool {
+
+std::filesystem::path model_folder(std::filesystem::path const& named) {
+  std::error_code failed;
+  bool const below =
+      !std::filesystem::exists(named / "model.json", failed) && std::filesystem::is_regular_file(named / "model/model.json", failed);
+  return below ? named / "model" : named;
+}
+
+namespace {
+compiled_kind const* kind_of(c2f::model_description const& about) {
+  return about.kind == "class_vector" ? &classes_kind()
+         : about.kind == "boxes"      ? &boxes_kind()
+         : about.kind == "dense"      ? &masks_kind()
+                                      : nullptr;
+}
+compiled_kind const& kind_with(c2f::model_description const& about, std::filesystem::path const& folder) {
+  compiled_kind const* const found = kind_of(about);
+  if (found == nullptr || std::find(found->tasks.begin(), found->tasks.end(), about.task) == found->tasks.end())
+    throw c2f::input_error(
+        "the model in '" + folder.string() + "' is of the task '" + c2f::text::printable(about.task, 60) +
+        "', which this program was compiled without; add the task to examples/c2f, or load the model in a program that has "
+        "it with c2f::load_model");
+  return *found;
+}
+}  // namespace
+
+std::unique_ptr<model> load(std::filesystem::path const& named, std::string const& device) {
+  auto const folder = model_folder(named);
+  auto const about  = c2f::describe_model(folder);
+  return kind_with(about, folder).load(about.task, folder, device);
+}
+
+void explain(std::filesystem::path const& named) {
+  auto const folder = model_folder(named);
+  auto const about  = c2f::describe_model(folder);
+  std::printf("%s\n", kind_with(about, folder).explain(about.task).c_str());
+  std::string names;
+  for (std::size_t k = 0; k < about.classes.size() && k < 20; ++k) names += (k > 0 ? ", " : "") + c2f::text::printable(about.classes[k]);
+  constexpr std::array<char const*, 3> rules{"stretched to", "fitted into, with a border,", "cut to"};
+  std::printf("  %-12s %zu: %s%s\n", "classes", about.classes.size(), names.c_str(), about.classes.size() > 20 ? ", ..." : "");
+  std::printf("  %-12s %s %ld x %ld pixels\n", "pictures", rules[static_cast<std::size_t>(about.resize)], static_cast<long>(about.width),
+              static_cast<long>(about.height));
+  std::printf("  %-12s %s, %ld samples, fingerprint %s\n", "trained on", c2f::text::printable(about.data).c_str(),
+              static_cast<long>(about.samples), about.fingerprint.c_str());
+  for (auto const& [stage, values] : about.scores) {
+    std::printf("  %-12s %s", "scores", c2f::text::printable(stage).c_str());
+    for (auto const& [name, value] : values) std::printf("  %s %.2f %%", c2f::text::printable(name).c_str(), 100 * value);
+    std::printf("\n");
+  }
+  std::printf("  %-12s c2f %d.%d.%d, %s\n", "written by", about.version / 10000, about.version / 100 % 100, about.version % 100,
+              c2f::text::printable(about.compiler).c_str());
+}
+
+namespace {
+
+/// The settings that suit a kind, for what was not typed.
+void complete(program::options& chosen, found_data const& data) {
+  auto const set = [&](char const* option, auto& value, auto const& wanted, std::string const& text) {
+    if (std::find(chosen.typed.begin(), chosen.typed.end(), option) != chosen.typed.end()) return;
+    value = wanted;
+    for (auto& [name, given] : chosen.given)
+      if (name == option + 2) given = text;
+  };
+  std::int64_t const samples = data.size(0);
+  if (data.kind == kind::classes && samples >= 20000) {
+    set("--batch", chosen.batch, 128, "128");
+    set("--learning-rate", chosen.learning_rate, .1, "0.1");
+    set("--weight-decay", chosen.weight_decay, 1e-4, "0.0001");
+  }
+  if (data.kind == kind::boxes) set("--learning-rate", chosen.learning_rate, .02, "0.02");
+  if (data.kind == kind::masks) set("--batch", chosen.batch, 8, "8");
+  std::int64_t const limit = chosen.limit > 0 ? std::min(chosen.limit, samples) : samples;
+  if (chosen.batch > limit) set("--batch", chosen.batch, limit, std::to_string(limit));
+}
+
+int train(int argc, char** argv) {
+  data_options options;
+  std::string network;
+  std::vector<std::string> networks;
+  for (auto const* each : {&classes_kind(), &boxes_kind(), &masks_kind()})
+    for (auto const& name : each->networks)
+      if (std::find(networks.begin(), networks.end(), name) == networks.end()) networks.push_back(name);
+  program::options const defaults{.epochs = 30, .batch = 32, .learning_rate = .05, .weight_decay = 5e-4};
+  auto chosen = program::read_options(
+      argc, argv, "c2f train: trains a model on a folder of data, and saves it into the folder 'model' in --out.", {"bl", "pt"}, defaults,
+      [&](CLI::App& app) {
+        app.get_option("--data")->description("Folder of the data, in any layout of docs/data.md");
+        app.get_option("--variant")->description("pt: coarse-to-fine; bl: the coarse network alone");
+        app.add_option("--network", network, "cifar: 32 x 32; small: about 100 x 100; resnet18: 192 to 256; default: by the data")
+            ->check(CLI::IsMember(networks));
+        add_data_options(app, options);
+      });
+  return program::run([&] {
+    program::check(chosen);
+    options.data           = chosen.data;
+    found_data const data  = recognise(options);
+    std::string const text = data.summary();
+    for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1)
+      program::say(text.substr(at, end - at));
+    complete(chosen, data);
+    compiled_kind const& kind = compiled(data.kind);
+    if (network.empty()) {
+      auto const first = data.kind == kind::classes ? data.read(0, 0).picture : c2f::data::picture_bytes{};
+      network          = first.width == 32 && first.height == 32 ? "cifar" : "small";
+    }
+    if (std::find(kind.networks.begin(), kind.networks.end(), network) == kind.networks.end())
+      throw c2f::input_error("--network " + network + " is not compiled for " + name_of(data.kind) + "; write small or resnet18");
+    program::say("network " + network + ", variant " + chosen.variant + ", " + std::to_string(chosen.epochs) + " epochs of batches of " +
+                 std::to_string(chosen.batch));
+    kind.train(chosen, network, data);
+  });
+}
+
+int others(int argc, char** argv) {
+  CLI::App app{"c2f: from a folder of pictures to an answer for a new one"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::to_string(C2F_VERSION / 10000) + '.' + std::to_string(C2F_VERSION / 100 % 100) + '.' +
+                                        std::to_string(C2F_VERSION % 100));
+  app.option_defaults()->always_capture_default();
+  app.footer("c2f COMMAND --help lists the options of a command. Exit code: 0 done; 1 it failed; 2 options or data that are refused.");
+  app.add_subcommand("train", "Train a model on a folder of data");
+
+  predict_options predicted;
+  auto* const predict_app = app.add_subcommand("predict", "Answer for pictures: a JSON line for each");
+  predict_app->add_option("model", predicted.model, "Folder of a model, or --out of a training")->required();
+  predict_app->add_option("pictures", predicted.inputs, "Pictures (.jpg, .png), volumes (.nii.gz) and folders of them")->required();
+  auto* const out =
+      predict_app->add_option("--out", predicted.out, "Folder for predictions.jsonl, masks/ and drawn/; without it lines go to stdout");
+  predict_app->add_flag("--draw", predicted.draw, "Draw the answers on the pictures")->needs(out);
+  predict_app->add_flag("--resume", predicted.resume, "Leave out what is answered in --out")->needs(out);
+  predict_app->add_flag("--time", predicted.time, "Say how many pictures a second these were, and how many the network alone does");
+  predict_app->add_option("--batch", predicted.batch, "Pictures at once")->check(CLI::Range(1, 4096));
+  predict_app->add_option("--threads", predicted.threads, "Threads that decode pictures; 0: none beside the network's")
+      ->check(CLI::Range(0, 256));
+  predict_app->add_option("--top", predicted.top, "Classes in a line, the most likely ones")->check(CLI::Range(1, 1000));
+  predict_app->add_option("--device", predicted.device, "Device")->check(CLI::IsMember({"cpu", "cuda"}));
+
+  evaluate_options evaluated;
+  auto* const evaluate_app = app.add_subcommand("evaluate", "Score a model: intervals, figures of classes, a confusion matrix");
+  evaluate_app->add_option("model", evaluated.model, "Folder of a model, or --out of a training")->required();
+  evaluate_app->add_option("--data", evaluated.data.data, "Folder of the data")->required();
+  evaluate_app->add_option("--part", evaluated.part, "Part of the data")->check(CLI::IsMember({"train", "validation", "test"}));
+  evaluate_app->add_option("--out", evaluated.out, "Folder for evaluation.json and confusion.png");
+  evaluate_app->add_option("--batch", evaluated.batch, "Pictures at once")->check(CLI::Range(1, 4096));
+  evaluate_app->add_option("--resamples", evaluated.resamples, "Resamples of the bootstrap")->check(CLI::Range(1, 1'000'000));
+  evaluate_app->add_option("--device", evaluated.device, "Device")->check(CLI::IsMember({"cpu", "cuda"}));
+  add_data_options(*evaluate_app, evaluated.data);
+
+  data_options shown;
+  std::filesystem::path sheet;
+  std::int64_t count   = 24;
+  std::string part     = "train";
+  auto* const show_app = app.add_subcommand("show", "Look at data: what there is, and a contact sheet with truths");
+  show_app->add_option("--data", shown.data, "Folder of the data")->required();
+  show_app->add_option("--out", sheet, "Folder for contact_sheet.png");
+  show_app->add_option("--count", count, "Pictures on the sheet")->check(CLI::Range(1, 300));
+  show_app->add_option("--part", part, "Part of the data")->check(CLI::IsMember({"train", "validation", "test"}));
+  add_data_options(*show_app, shown);
+
+  std::filesystem::path explained;
+  auto* const explain_app = app.add_subcommand("explain", "Say what a model is: parts, shapes, parameters, classes, scores");
+  explain_app->add_option("model", explained, "Folder of a model, or --out of a training")->required();
+
+  try {
+    app.parse(argc, argv);
+  } catch (CLI::ParseError const& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    program::say(std::string(error.what()) + "; see --help");
+    return 2;
+  }
+  return program::run([&] {
+    if (predict_app->parsed()) return predict(predicted);
+    if (evaluate_app->parsed()) return evaluate(evaluated);
+    if (show_app->parsed()) return show(shown, sheet, count, part);
+    explain(explained);
+  });
+}
+
+}  // namespace
+
+}  // namespace tool
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::strcmp(argv[1], "train") == 0) return tool::train(argc - 1, argv + 1);
+  return tool::others(argc, argv);
+}

@@ -1,0 +1,39 @@
+// The commands of c2f but for train.
+#pragma once
+
+#include "c2f/layout.hpp"
+#include "c2f/model.hpp"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace tool {
+
+struct predict_options {
+  std::filesystem::path model{}, out{};
+  std::vector<std::filesystem::path> inputs{};
+  std::string device = "cpu";
+  std::int64_t batch = 16;
+  int threads = 2, top = 5;
+  bool draw = false, resume = false, time = false;
+};
+/// Answers for files and folders: a JSON line for each on stdout, or in --out with masks and pictures.
+void predict(predict_options const& chosen);
+
+struct evaluate_options {
+  std::filesystem::path model{}, out{};
+  data_options data{};
+  std::string part = "test", device = "cpu";
+  std::int64_t batch = 16;
+  int resamples      = 1000;
+};
+void evaluate(evaluate_options const& chosen);
+
+/// Prints what a folder of data has, and draws a contact sheet with truths.
+void show(data_options const& data, std::filesystem::path const& out, std::int64_t count, std::string const& part);
+
+/// Prints what a model is, or a compiled task.
+void explain(std::filesystem::path const& model);
+
+}  // namespace tool

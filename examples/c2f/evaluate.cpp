@@ -1,0 +1,276 @@
+#include "c2f/commands.hpp"
+#include "c2f/drawing.hpp"
+
+#include "common/program.hpp"
+
+#include <c2f/core/text.hpp>
+#include <c2f/metrics/bootstrap.hpp>
+#include <c2f/metrics/confusion.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <map>
+
+namespace tool {
+
+namespace {
+
+using c2f::metrics::confusion;
+using json = nlohmann::ordered_json;
+
+/// The classes of the data as numbers of the model's classes.
+std::vector<std::int64_t> classes_in_model(found_data const& data, std::vector<std::string> const& of_model) {
+  std::vector<std::int64_t> numbers;
+  for (auto const& name : data.classes) {
+    auto const at = std::find(of_model.begin(), of_model.end(), c2f::text::printable(name));
+    if (at == of_model.end())
+      throw c2f::input_error("the data have the class '" + c2f::text::printable(name, 40) +
+                             "', which the model does not have; evaluate it on data of its classes");
+    numbers.push_back(at - of_model.begin());
+  }
+  return numbers;
+}
+
+struct figure {
+  std::string name;
+  double value;
+  c2f::metrics::bounds within;
+};
+
+std::string percent(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f", 100 * value);
+  return std::isnan(value) ? "-" : text;
+}
+
+/// A confusion matrix as a picture: rows are truths, each cell its share of the row.
+void draw_confusion(confusion const& matrix, std::vector<std::string> const& names, std::filesystem::path const& file) {
+  auto const count = static_cast<int>(matrix.classes());
+  int const cell = std::clamp(900 / count, 8, 64), left = 190, top = 190;
+  c2f::data::canvas page(left + count * cell + 20, top + count * cell + 20);
+  c2f::data::colour const ink{40, 40, 40};
+  page.text(12, 12, "rows: truth", ink, 2);
+  page.text(12, 36, "columns: answer", ink, 2);
+  for (int t = 0; t < count; ++t) {
+    std::string const name = c2f::text::printable(names[static_cast<std::size_t>(t)], 14);
+    if (cell >= 12) {
+      page.text(12, top + t * cell + cell / 2 - 6, name, ink, 1.8);
+      // Names of columns as steps, since the font is horizontal only.
+      int const y = 64 + t % 6 * 20;
+      page.text(std::min(left + t * cell, page.width() - static_cast<int>(c2f::data::canvas::text_width(name, 1.5)) - 4), y, name, ink,
+                1.5);
+      page.line(left + t * cell + cell / 2, y + 14, left + t * cell + cell / 2, top - 4, {190, 190, 190}, 1);
+    }
+    for (int p = 0; p < count; ++p) {
+      double const all = static_cast<double>(matrix.of_class(t)), share = all > 0 ? static_cast<double>(matrix.count(t, p)) / all : 0;
+      auto const mix               = [&](int from, int to) { return static_cast<std::uint8_t>(from + std::sqrt(share) * (to - from)); };
+      c2f::data::colour const tint = t == p ? c2f::data::colour{mix(245, 0), mix(245, 114), mix(245, 178)}
+                                            : c2f::data::colour{mix(245, 213), mix(245, 94), mix(245, 0)};
+      page.rectangle(left + p * cell, top + t * cell, cell - 1, cell - 1, tint);
+      if (cell < 28 || matrix.count(t, p) == 0) continue;
+      std::string const text = cell < 44 || matrix.total() < 100000 ? std::to_string(matrix.count(t, p)) : percent(share);
+      double const size      = cell >= 44 ? 1.8 : 1.2;
+      page.text(left + p * cell + (cell - c2f::data::canvas::text_width(text, size)) / 2, top + t * cell + cell / 2 - 3.5 * size, text,
+                share > .4 ? c2f::data::white : ink, size);
+    }
+  }
+  page.write_png(file);
+}
+
+struct scored {
+  std::int64_t samples = 0, faults = 0;
+  std::string first_fault;
+  std::vector<figure> figures;                         // of the answer, the primary one first
+  std::vector<std::pair<std::string, double>> coarse;  // the same of the coarse network
+  std::vector<std::pair<std::string, std::vector<std::pair<std::string, double>>>> by_class;
+  std::optional<confusion> matrix;
+};
+
+}  // namespace
+
+void evaluate(evaluate_options const& chosen) {
+  program::check_folder(chosen.out);
+  auto const with      = load(chosen.model, chosen.device);
+  auto const& about    = with->description();
+  data_options options = chosen.data;
+  if (about.kind == "dense" && options.mask_values.empty() && !about.mask_values.empty())
+    for (std::size_t k = 0; k < about.mask_values.size(); ++k)
+      options.mask_values.push_back(std::to_string(about.mask_values[k]) + '=' + about.classes[k]);
+  if (options.kind.empty()) options.kind = about.kind == "class_vector" ? "classes" : about.kind == "boxes" ? "boxes" : "masks";
+  if (about.kind == "boxes" && options.classes.empty() && options.class_from == "object") options.classes = about.classes;
+  found_data const data  = recognise(options);
+  auto const in_model    = classes_in_model(data, about.classes);
+  std::size_t const part = static_cast<std::size_t>(std::find(part_names.begin(), part_names.end(), chosen.part) - part_names.begin());
+
+  scored found;
+  auto const classes = std::ssize(about.classes);
+  // Of each sample, for both networks: what the figures are made of.
+  struct of_sample {
+    std::int64_t truth = 0, predicted = 0;
+    std::vector<double> probabilities{};
+    std::vector<std::pair<std::int64_t, double>> ious{};  // class, IoU
+    std::vector<std::array<std::int64_t, 3>> pixels{};    // truth, predicted, count
+  };
+  std::array<std::vector<of_sample>, 2> samples;
+  for (std::int64_t first = 0; first < data.size(part); first += chosen.batch) {
+    std::vector<tool::sample> batch;
+    std::vector<c2f::data::fitted_picture> fitted;
+    for (std::int64_t id = first; id < std::min(first + chosen.batch, data.size(part)); ++id) try {
+        batch.push_back(data.read(part, id));
+        fitted.push_back(with->fitted(batch.back().picture));
+        batch.back().picture = {};
+      } catch (c2f::input_error const& error) {
+        if (found.faults++ == 0) found.first_fault = error.what();
+      }
+    auto const answers = with->predict(fitted);
+    for (std::size_t i = 0; i < batch.size(); ++i)
+      for (std::size_t network : {0u, 1u}) {
+        auto const& answer = network == 0 ? answers[i].answer : answers[i].coarse;
+        auto const& truth  = batch[i].truth;
+        of_sample& one     = samples[network].emplace_back();
+        if (data.kind == kind::classes) {
+          one.truth = in_model[static_cast<std::size_t>(truth.label)];
+          one.probabilities.resize(static_cast<std::size_t>(classes));
+          for (auto const& [name, probability] : answer.classes)
+            one.probabilities[static_cast<std::size_t>(std::find(about.classes.begin(), about.classes.end(), name) -
+                                                       about.classes.begin())] = probability;
+          one.predicted = std::max_element(one.probabilities.begin(), one.probabilities.end()) - one.probabilities.begin();
+        } else if (data.kind == kind::boxes) {
+          for (std::size_t k = 0; k < truth.boxes.size(); ++k) {
+            if (!truth.boxes[k]) continue;
+            double iou = 0;
+            for (auto const& box : answer.boxes)
+              if (box.name == about.classes[static_cast<std::size_t>(in_model[k])]) iou = c2f::metrics::iou(box.where, *truth.boxes[k]);
+            one.ious.emplace_back(in_model[k], iou);
+          }
+        } else {
+          confusion of_picture(classes);
+          for (std::size_t at = 0; at < truth.mask.labels.size(); ++at)
+            if (truth.mask.labels[at] != 255) of_picture.add(in_model[truth.mask.labels[at]], answer.mask.labels[at]);
+          for (std::int64_t t = 0; t < classes; ++t)
+            for (std::int64_t p = 0; p < classes; ++p)
+              if (of_picture.count(t, p) > 0) one.pixels.push_back({t, p, of_picture.count(t, p)});
+        }
+      }
+  }
+  found.samples = std::ssize(samples[0]);
+  if (found.samples == 0)
+    throw c2f::input_error("no sample of '" + chosen.data.data.string() + "' can be read; the first: " + found.first_fault);
+
+  // A confusion matrix of chosen samples, or the mean of an IoU over boxes.
+  std::vector<std::size_t> every(samples[0].size());
+  for (std::size_t i = 0; i < every.size(); ++i) every[i] = i;
+  auto const matrix_of = [&](std::vector<of_sample> const& of, std::vector<std::size_t> const& chosen_samples) {
+    confusion matrix(classes);
+    for (std::size_t const i : chosen_samples) {
+      if (data.kind == kind::classes) matrix.add(of[i].truth, of[i].predicted);
+      for (auto const& [t, p, count] : of[i].pixels) matrix.add(t, p, count);
+    }
+    return matrix;
+  };
+  auto const over_boxes = [&](std::vector<of_sample> const& of, std::vector<std::size_t> const& chosen_samples, std::int64_t of_class,
+                              auto const& value) {
+    double sum = 0, count = 0;
+    for (std::size_t const i : chosen_samples)
+      for (auto const& [k, iou] : of[i].ious)
+        if (of_class < 0 || k == of_class) sum += value(iou), ++count;
+    return count > 0 ? sum / count : std::numeric_limits<double>::quiet_NaN();
+  };
+  auto const itself = [](double iou) { return iou; };
+  auto const half   = [](double iou) { return iou >= .5 ? 1.0 : 0.0; };
+  using statistic   = std::function<double(std::vector<of_sample> const&, std::vector<std::size_t> const&)>;
+  std::vector<std::pair<std::string, statistic>> statistics;
+  if (data.kind == kind::classes) {
+    statistics = {{"accuracy", [&](auto const& of, auto const& s) { return matrix_of(of, s).accuracy(); }},
+                  {"macro F1", [&](auto const& of, auto const& s) { return matrix_of(of, s).macro_f1(); }}};
+  } else if (data.kind == kind::boxes) {
+    statistics = {{"mean IoU", [&](auto const& of, auto const& s) { return over_boxes(of, s, -1, itself); }},
+                  {"IoU of at least .5", [&](auto const& of, auto const& s) { return over_boxes(of, s, -1, half); }}};
+  } else {
+    statistics = {{"mean IoU", [&](auto const& of, auto const& s) { return matrix_of(of, s).mean_iou(); }},
+                  {"pixel accuracy", [&](auto const& of, auto const& s) { return matrix_of(of, s).accuracy(); }}};
+  }
+  for (auto const& [name, of] : statistics) {
+    found.figures.push_back({name, of(samples[0], every),
+                             c2f::metrics::bootstrap(every.size(), [&](auto const& s) { return of(samples[0], s); }, chosen.resamples)});
+    found.coarse.emplace_back(name, of(samples[1], every));
+  }
+  if (data.kind != kind::boxes) found.matrix = matrix_of(samples[0], every);
+  for (std::int64_t k = 0; k < classes; ++k) {
+    auto& values =
+        found.by_class.emplace_back(about.classes[static_cast<std::size_t>(k)], std::vector<std::pair<std::string, double>>{}).second;
+    if (found.matrix) {
+      values = {{"precision", found.matrix->precision(k)}, {"recall", found.matrix->recall(k)}, {"F1", found.matrix->f1(k)}};
+      if (data.kind == kind::masks) values.emplace_back("IoU", found.matrix->iou(k));
+    }
+    if (data.kind == kind::classes) {
+      std::vector<double> scores;
+      std::vector<bool> positive;
+      for (auto const& each : samples[0]) {
+        scores.push_back(each.probabilities[static_cast<std::size_t>(k)]);
+        positive.push_back(each.truth == k);
+      }
+      values.emplace_back("AUC", c2f::metrics::roc_area(scores, positive));
+    }
+    if (data.kind == kind::boxes)
+      values = {{"mean IoU", over_boxes(samples[0], every, k, itself)}, {"IoU of at least .5", over_boxes(samples[0], every, k, half)}};
+  }
+
+  std::printf("%s of %s: %ld samples%s\n", chosen.part.c_str(), c2f::text::printable(data.layout).c_str(), static_cast<long>(found.samples),
+              found.faults > 0 ? (", " + std::to_string(found.faults) + " could not be read").c_str() : "");
+  for (std::size_t i = 0; i < found.figures.size(); ++i) {
+    auto const& [name, value, within] = found.figures[i];
+    std::printf("  %-20s %7s %%   95 %% interval %s to %s %%", name.c_str(), percent(value).c_str(), percent(within.low).c_str(),
+                percent(within.high).c_str());
+    std::printf("   coarse network %s %%\n", percent(found.coarse[i].second).c_str());
+  }
+  std::printf("\n  %-24s", "class");
+  for (auto const& [name, value] : found.by_class.front().second) std::printf("%20s", name.c_str());
+  std::printf("\n");
+  for (auto const& [name, values] : found.by_class) {
+    std::printf("  %-24s", c2f::text::printable(name, 24).c_str());
+    for (auto const& [metric, value] : values) std::printf("%20s", percent(value).c_str());
+    std::printf("\n");
+  }
+  if (found.matrix && classes <= 12) {
+    std::printf("\n  rows: truth; columns: answer\n  %-24s", "");
+    for (std::int64_t p = 0; p < classes; ++p)
+      std::printf(" %11s", c2f::text::printable(about.classes[static_cast<std::size_t>(p)], 11).c_str());
+    for (std::int64_t t = 0; t < classes; ++t) {
+      std::printf("\n  %-24s", c2f::text::printable(about.classes[static_cast<std::size_t>(t)], 24).c_str());
+      for (std::int64_t p = 0; p < classes; ++p) std::printf(" %11ld", static_cast<long>(found.matrix->count(t, p)));
+    }
+    std::printf("\n");
+  }
+  if (found.faults > 0) program::say(std::to_string(found.faults) + " samples could not be read; the first: " + found.first_fault);
+  if (chosen.out.empty()) return;
+  program::prepare_folder(chosen.out);
+  json all{{"model", chosen.model.string()},
+           {"data", chosen.data.data.string()},
+           {"part", chosen.part},
+           {"samples", found.samples},
+           {"faults", found.faults}};
+  for (std::size_t i = 0; i < found.figures.size(); ++i) {
+    auto const& [name, value, within] = found.figures[i];
+    all["figures"][name]              = {{"value", value}, {"low", within.low}, {"high", within.high}, {"coarse", found.coarse[i].second}};
+  }
+  for (auto const& [name, values] : found.by_class)
+    for (auto const& [metric, value] : values) all["classes"][name][metric] = value;
+  if (found.matrix) {
+    json rows = json::array();
+    for (std::int64_t t = 0; t < classes; ++t) {
+      json row = json::array();
+      for (std::int64_t p = 0; p < classes; ++p) row.push_back(found.matrix->count(t, p));
+      rows.push_back(row);
+    }
+    all["confusion"] = rows;
+    if (classes <= 500) draw_confusion(*found.matrix, about.classes, chosen.out / "confusion.png");
+  }
+  program::write_json(chosen.out / "evaluation.json", all);
+}
+
+}  // namespace tool

@@ -1,0 +1,55 @@
+// A model of any compiled task, behind one interface, and the training of one. Each kind is compiled in a file of its own: classes.cpp,
+// boxes.cpp, masks.cpp.
+#pragma once
+
+#include "c2f/layout.hpp"
+
+#include <c2f/inference/model_folder.hpp>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace program {
+struct options;
+}
+
+namespace tool {
+
+/// A loaded model.
+class model {
+ public:
+  model()                                                                                                                 = default;
+  model(model const&)                                                                                                     = delete;
+  model& operator=(model const&)                                                                                          = delete;
+  virtual ~model()                                                                                                        = default;
+  [[nodiscard]] virtual c2f::model_description const& description() const                                                 = 0;
+  [[nodiscard]] virtual c2f::data::fitted_picture fitted(c2f::data::picture_bytes const& picture) const                   = 0;
+  [[nodiscard]] virtual std::vector<c2f::picture_prediction> predict(std::span<c2f::data::fitted_picture const> pictures) = 0;
+  /// The raw outputs of images alone, for measurements.
+  virtual void pass(at::Tensor const& images)                                                                             = 0;
+  [[nodiscard]] virtual at::Tensor images(std::span<c2f::data::fitted_picture const> pictures) const                      = 0;
+};
+
+/// What the commands need of a kind.
+struct compiled_kind {
+  std::vector<std::string> tasks, networks;  ///< the names of the compiled tasks, and of the networks in them
+  std::unique_ptr<model> (*load)(std::string const& task, std::filesystem::path const& folder, std::string const& device);
+  std::string (*explain)(std::string const& task);
+  /// Trains task `network`-`variant` for as many classes as the data have.
+  void (*train)(program::options const& chosen, std::string const& network, found_data const& data);
+};
+[[nodiscard]] compiled_kind const& classes_kind();
+[[nodiscard]] compiled_kind const& boxes_kind();
+[[nodiscard]] compiled_kind const& masks_kind();
+[[nodiscard]] inline compiled_kind const& compiled(kind which) {
+  return which == kind::classes ? classes_kind() : which == kind::boxes ? boxes_kind() : masks_kind();
+}
+
+/// The folder of a model: as named, or `model` in the --out of a training.
+[[nodiscard]] std::filesystem::path model_folder(std::filesystem::path const& named);
+/// Loads a model of whatever compiled task it is; input_error that says which task is missing.
+[[nodiscard]] std::unique_ptr<model> load(std::filesystem::path const& folder, std::string const& device = "cpu");
+
+}  // namespace tool

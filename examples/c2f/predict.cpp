@@ -1,0 +1,417 @@
+#include "c2f/commands.hpp"
+#include "c2f/drawing.hpp"
+
+#include "common/program.hpp"
+
+#include <c2f/core/text.hpp>
+#include <c2f/data/draw/label_picture.hpp>
+#include <c2f/data/io/names.hpp>
+#include <c2f/data/io/nifti.hpp>
+#include <c2f/data/volumes/slices.hpp>
+#include <c2f/train/interrupt.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <condition_variable>
+#include <cstdio>
+#include <fstream>
+#include <mutex>
+#include <set>
+#include <thread>
+
+namespace tool {
+
+namespace {
+
+namespace fs = std::filesystem;
+using json   = nlohmann::ordered_json;
+using c2f::data::picture_bytes;
+
+/// A file to answer for: where it is, and its name in the output, which is below --out.
+struct input_file {
+  fs::path path;
+  std::string name;
+};
+
+bool is_volume(std::string const& name) { return c2f::data::detail::has_ending(name, {".nii", ".nii.gz"}); }
+
+std::vector<input_file> inputs_of(predict_options const& chosen) {
+  std::vector<input_file> files;
+  std::error_code failed;
+  for (auto const& each : chosen.inputs) {
+    if (fs::is_directory(each, failed)) {
+      auto names = c2f::data::detail::files_below(each);
+      std::sort(names.begin(), names.end());
+      for (auto& name : names)
+        if (c2f::data::detail::is_picture_name(name) || is_volume(name)) files.push_back({each / name, name});
+    } else if (fs::exists(each, failed)) {
+      files.push_back({each, each.filename().string()});
+    } else {
+      throw c2f::input_error("no file or folder '" + each.string() + "'; check its name");
+    }
+  }
+  if (files.empty())
+    throw c2f::input_error("there is no picture (.jpg, .jpeg, .png) or volume (.nii, .nii.gz) to answer for; check the folder");
+  std::set<std::string> names;
+  for (auto const& each : files)
+    if (!names.insert(each.name).second && !chosen.out.empty())
+      throw c2f::input_error("two files would have the output '" + each.name + "' in --out; answer for them in two commands");
+  return files;
+}
+
+/// Writes a file under another name and renames it: a program that is killed leaves it whole or absent.
+void write_renamed(fs::path const& path, void const* bytes, std::size_t size) {
+  std::error_code failed;
+  fs::create_directories(path.parent_path(), failed);
+  fs::path const part = path.parent_path() / ('.' + path.filename().string() + ".part" + std::to_string(::getpid()));
+  std::ofstream out(part, std::ios::binary | std::ios::trunc);
+  out.write(static_cast<char const*>(bytes), static_cast<std::streamsize>(size));
+  out.close();
+  if (!out || std::rename(part.c_str(), path.c_str()) != 0) {
+    fs::remove(part, failed);
+    throw c2f::input_error("cannot write '" + path.string() + "'; choose a folder that can be written and has room");
+  }
+}
+
+/// Reads files in threads and gives them in order. At most `ahead` files are in memory.
+class reader {
+ public:
+  struct result {
+    picture_bytes picture{};  // for drawing
+    c2f::data::fitted_picture fitted{};
+    std::string error{};
+    bool ready = false;
+  };
+  reader(std::vector<input_file> const& files, model const& with, int threads, std::size_t ahead, bool keep_pictures)
+      : files_(files), model_(with), keep_(keep_pictures), ring_(ahead) {
+    for (int i = 0; i < threads; ++i) workers_.emplace_back([this](std::stop_token const& stop) { work(stop); });
+  }
+  reader(reader const&)            = delete;
+  reader& operator=(reader const&) = delete;
+  ~reader() {
+    for (auto& each : workers_) each.request_stop();
+    free_.notify_all();
+  }
+  result next() {
+    if (workers_.empty()) return read(taken_++);
+    std::unique_lock lock(mutex_);
+    ready_.wait(lock, [&] { return ring_[taken_ % ring_.size()].ready; });
+    result made = std::exchange(ring_[taken_ % ring_.size()], {});
+    ++taken_;
+    free_.notify_one();
+    return made;
+  }
+
+ private:
+  result read(std::size_t i) const {
+    result made;
+    try {
+      picture_bytes picture = c2f::data::read_picture(files_[i].path, c2f::data::exif::apply);
+      made.fitted           = model_.fitted(picture);
+      if (keep_) made.picture = std::move(picture);
+    } catch (std::exception const& error) {
+      made.error = error.what();
+    }
+    made.ready = true;
+    return made;
+  }
+  void work(std::stop_token const& stop) {
+    for (;;) {
+      std::size_t i = 0;
+      {
+        std::unique_lock lock(mutex_);
+        if (!free_.wait(lock, stop, [&] { return claimed_ == files_.size() || claimed_ < taken_ + ring_.size(); })) return;
+        if (claimed_ == files_.size()) return;
+        i = claimed_++;
+      }
+      result made = read(i);
+      std::lock_guard lock(mutex_);
+      ring_[i % ring_.size()] = std::move(made);
+      ready_.notify_one();
+    }
+  }
+  std::vector<input_file> const& files_;
+  model const& model_;
+  bool keep_;
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  std::condition_variable_any free_;
+  std::vector<result> ring_;
+  std::size_t claimed_ = 0, taken_ = 0;
+  std::vector<std::jthread> workers_;  // declared last: they use the others
+};
+
+double rounded(double value, double by = 1e4) { return std::round(value * by) / by; }
+
+json json_of(c2f::picture_answer const& answer, int top) {
+  json made = json::object();
+  if (!answer.classes.empty()) {
+    made["class"]       = answer.classes.front().name;
+    made["probability"] = rounded(answer.classes.front().probability);
+    json all            = json::object();
+    for (std::size_t i = 0; i < answer.classes.size() && i < static_cast<std::size_t>(top); ++i)
+      all[answer.classes[i].name] = rounded(answer.classes[i].probability);
+    made["probabilities"] = all;
+  }
+  if (answer.mask.labels.empty() && answer.classes.empty()) {
+    json boxes = json::array();
+    for (auto const& each : answer.boxes)
+      boxes.push_back(
+          {{"class", each.name},
+           {"probability", rounded(each.probability)},
+           {"box", {rounded(each.where.x0, 10), rounded(each.where.y0, 10), rounded(each.where.x1, 10), rounded(each.where.y1, 10)}}});
+    made["boxes"] = boxes;
+  }
+  return made;
+}
+
+/// Writes the lines, masks and pictures.
+class writer {
+ public:
+  writer(predict_options const& chosen, c2f::model_description const& about) : chosen_(chosen), about_(about) {
+    colours_ = class_colours(about.palette, about.mask_values, about.classes.size());
+    if (chosen.out.empty()) return;
+    program::prepare_folder(chosen.out);
+    lines_ = chosen.out / "predictions.jsonl";
+    if (chosen.resume) read_done();
+    out_.open(lines_, chosen.resume ? std::ios::app : std::ios::trunc);
+    check();
+  }
+  [[nodiscard]] bool done(std::string const& name) const { return done_.contains(name); }
+  [[nodiscard]] std::size_t done_before() const { return done_.size(); }
+
+  void fault(std::string const& name, std::string const& error) { line({{"file", name}, {"error", c2f::text::printable(error)}}); }
+
+  void answer(std::string const& name, c2f::picture_prediction const& found, picture_bytes const& picture) {
+    json made{{"file", name}};
+    made.update(json_of(found.answer, chosen_.top));
+    if (!found.answer.mask.labels.empty()) {
+      made["pixels"] = pixels_of(found.answer.mask);
+      if (!chosen_.out.empty()) {
+        fs::path const file = fs::path("masks") / (name + ".png");
+        auto const png      = mask_png(found.answer.mask);
+        write_renamed(chosen_.out / file, png.data(), png.size());
+        made["mask"] = file.string();
+      }
+    } else {
+      made["coarse"] = json_of(found.coarse, chosen_.top);
+    }
+    if (chosen_.draw) {
+      fs::path const file = fs::path("drawn") / (name + ".png");
+      draw(found.answer, picture, chosen_.out / file);
+      made["drawn"] = file.string();
+    }
+    line(made);
+  }
+  void volume(std::string const& name, std::string const& file, json const& pixels) {
+    line({{"file", name}, {"voxels", pixels}, {"mask", file}});
+  }
+  [[nodiscard]] json pixels_of(c2f::data::label_bytes const& mask) const {
+    std::vector<std::int64_t> counts(256);
+    for (std::uint8_t const label : mask.labels) ++counts[label];
+    json made = json::object();
+    for (std::size_t k = 0; k < about_.classes.size(); ++k)
+      if (counts[k] > 0) made[about_.classes[k]] = counts[k];
+    return made;
+  }
+
+ private:
+  /// The bytes of the data's masks: a class is written as its first byte.
+  std::vector<std::uint8_t> mask_png(c2f::data::label_bytes mask) const {
+    if (!about_.mask_values.empty())
+      for (auto& label : mask.labels)
+        if (label < about_.mask_values.size()) label = about_.mask_values[label];
+    return c2f::data::encode_label_picture(mask, about_.palette);
+  }
+  void draw(c2f::picture_answer const& answer, picture_bytes const& picture, fs::path const& file) const {
+    auto rgb = picture.rgb;
+    if (!answer.mask.labels.empty()) tint_labels(rgb, answer.mask.labels, colours_);
+    if (picture.width > c2f::data::canvas::largest_side || picture.height > c2f::data::canvas::largest_side) return;
+    c2f::data::canvas page(static_cast<int>(picture.width), static_cast<int>(picture.height));
+    page.blit(rgb, page.width(), page.height(), 0, 0);
+    char text[64];
+    for (auto const& each : answer.boxes) {
+      std::size_t const k =
+          static_cast<std::size_t>(std::find(about_.classes.begin(), about_.classes.end(), each.name) - about_.classes.begin());
+      std::snprintf(text, sizeof text, " %.2f", each.probability);
+      draw_box(page, each.where, colour_of(k), c2f::text::printable(each.name, 30) + (about_.classes.size() > 1 ? text : ""));
+    }
+    if (!answer.classes.empty()) {
+      std::snprintf(text, sizeof text, " %.2f", answer.classes.front().probability);
+      draw_box(page, {0, 0, static_cast<double>(page.width()), static_cast<double>(page.height())}, colour_of(0),
+               c2f::text::printable(answer.classes.front().name, 30) + text);
+    }
+    auto const png = c2f::data::detail::encode_png(page.bytes(), page.width(), page.height(), file);
+    write_renamed(file, png.data.get(), png.size);
+  }
+  void line(json const& what) {
+    std::string const text = what.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
+    if (chosen_.out.empty()) {
+      std::fputs(text.c_str(), stdout);
+      std::fflush(stdout);
+    } else {
+      out_ << text << std::flush;
+      check();
+    }
+  }
+  void check() const {
+    if (!out_) throw c2f::input_error("cannot write '" + lines_.string() + "'; choose a folder that can be written and has room");
+  }
+  /// The files that were answered before; a last line that is not whole is cut off.
+  void read_done() {
+    std::ifstream in(lines_, std::ios::binary);
+    std::uintmax_t whole = 0;
+    for (std::string text; std::getline(in, text) && !in.eof();) {
+      auto const found = json::parse(text, nullptr, false);
+      if (!found.is_object() || !found.contains("file") || !found["file"].is_string()) break;
+      done_.insert(found["file"].get<std::string>());
+      whole += text.size() + 1;
+    }
+    in.close();
+    std::error_code failed;
+    if (fs::exists(lines_, failed)) fs::resize_file(lines_, whole, failed);
+  }
+
+  predict_options const& chosen_;
+  c2f::model_description const& about_;
+  std::vector<c2f::data::colour> colours_;
+  fs::path lines_;
+  std::ofstream out_;
+  std::set<std::string> done_;
+};
+
+/// A line on a terminal, ten times a second at most.
+class progress {
+ public:
+  explicit progress(std::size_t all) : all_(all), shown_(isatty(STDERR_FILENO) == 1) {}
+  void operator()(std::size_t done) {
+    auto const now = std::chrono::steady_clock::now();
+    if (!shown_ || (done < all_ && now - drawn_ < std::chrono::milliseconds(100))) return;
+    drawn_               = now;
+    double const seconds = std::chrono::duration<double>(now - begin_).count();
+    std::fprintf(stderr, "\r\x1b[K%zu of %zu pictures, %.1f a second%s", done, all_, static_cast<double>(done) / std::max(seconds, 1e-6),
+                 done == all_ ? "\n" : "");
+    std::fflush(stderr);
+  }
+
+ private:
+  std::size_t all_;
+  bool shown_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now(), drawn_{};
+};
+
+/// Segments a volume slice by slice and writes the mask on the same affine.
+void predict_volume(model& with, input_file const& file, predict_options const& chosen, writer& out) {
+  if (chosen.out.empty()) throw c2f::input_error("the mask of a volume is a file; give a folder with --out");
+  auto const raw         = c2f::data::read_nifti<float>(file.path);
+  auto const [low, high] = c2f::data::percentiles(raw, .5, 99.5);
+  auto const intensities = c2f::data::windowed(raw, low, high);
+  c2f::data::volume<std::uint8_t> mask(intensities.dims, intensities.place);
+  c2f::data::label_bytes all;
+  auto const [height, width] = c2f::data::slice_size(intensities.dims, 2);
+  for (std::int64_t first = 0; first < intensities.dims[2]; first += chosen.batch) {
+    std::vector<c2f::data::fitted_picture> slices;
+    for (std::int64_t s = first; s < std::min(first + chosen.batch, intensities.dims[2]); ++s)
+      slices.push_back(with.fitted(slice_picture(intensities, s)));
+    auto const found = with.predict(slices);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      auto const& labels = found[i].answer.mask.labels;
+      if (labels.empty()) throw c2f::input_error("a model of masks answers for volumes, and this one is of another kind; give it pictures");
+      for (std::int64_t y = 0; y < height; ++y)
+        for (std::int64_t x = 0; x < width; ++x)
+          mask(y, x, first + static_cast<std::int64_t>(i)) = labels[static_cast<std::size_t>(y * width + x)];
+      all.labels.insert(all.labels.end(), labels.begin(), labels.end());
+    }
+  }
+  fs::path const name = fs::path("masks") / file.name;
+  std::error_code failed;
+  fs::create_directories((chosen.out / name).parent_path(), failed);
+  c2f::data::write_nifti(chosen.out / name, mask);
+  out.volume(file.name, name.string(), out.pixels_of(all));
+}
+
+/// The pictures a second so far, and those of the network alone on ready tensors.
+void print_time(model& with, std::vector<c2f::data::fitted_picture> const& batch, std::size_t pictures,
+                std::chrono::steady_clock::time_point begin) {
+  auto const since        = [](auto from) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count(); };
+  double const whole      = static_cast<double>(pictures) / since(begin);
+  at::Tensor const images = with.images(batch);
+  std::size_t passes      = 0;
+  auto const alone        = std::chrono::steady_clock::now();
+  do with.pass(images);
+  while (++passes * batch.size() < pictures && since(alone) < 60);
+  double const network = static_cast<double>(passes * batch.size()) / since(alone);
+  std::fprintf(stderr, "%.1f pictures a second, %.2f of the network alone on ready tensors (%.1f)\n", whole, whole / network, network);
+}
+
+}  // namespace
+
+void predict(predict_options const& chosen) {
+  program::check_folder(chosen.out);
+  if (chosen.draw && chosen.out.empty()) throw c2f::input_error("--draw writes pictures; give a folder with --out");
+  auto const all  = inputs_of(chosen);
+  auto const with = load(chosen.model, chosen.device);
+  writer out(chosen, with->description());
+  std::vector<input_file> pictures, volumes;
+  for (auto const& each : all)
+    if (!out.done(each.name)) (is_volume(each.name) ? volumes : pictures).push_back(each);
+  if (chosen.resume && out.done_before() > 0)
+    program::say("resuming: " + std::to_string(out.done_before()) + " files were answered before");
+
+  c2f::interrupt on_ctrl_c;
+  std::size_t faults = 0, done = 0;
+  std::string first_fault;
+  progress show_progress(all.size());
+  auto const begin = std::chrono::steady_clock::now();
+  std::vector<c2f::data::fitted_picture> last;
+  auto const fault = [&](std::string const& name, std::string const& error) {
+    if (faults++ == 0) first_fault = error;
+    out.fault(name, error);
+  };
+  {
+    std::size_t const batch = static_cast<std::size_t>(chosen.batch);
+    reader read(pictures, *with, chosen.threads, std::max<std::size_t>(2 * batch, static_cast<std::size_t>(2 * chosen.threads)),
+                chosen.draw);
+    for (std::size_t first = 0; first < pictures.size() && !on_ctrl_c.stop(); first += batch) {
+      std::vector<c2f::data::fitted_picture> fitted;
+      std::vector<reader::result> results;
+      for (std::size_t i = first; i < std::min(first + batch, pictures.size()); ++i) {
+        results.push_back(read.next());
+        if (results.back().error.empty()) fitted.push_back(std::move(results.back().fitted));
+      }
+      auto const answers = with->predict(fitted);
+      if (chosen.time && fitted.size() > last.size()) last = std::move(fitted);
+      for (std::size_t i = 0, answer = 0; i < results.size(); ++i) {
+        if (results[i].error.empty())
+          out.answer(pictures[first + i].name, answers[answer++], results[i].picture);
+        else
+          fault(pictures[first + i].name, results[i].error);
+        show_progress(++done + out.done_before());
+      }
+    }
+  }
+  if (chosen.time && !last.empty()) print_time(*with, last, pictures.size(), begin);
+  for (auto const& each : volumes) {
+    if (on_ctrl_c.stop()) break;
+    try {
+      predict_volume(*with, each, chosen, out);
+    } catch (c2f::input_error const& error) {
+      if (chosen.out.empty()) throw;
+      fault(each.name, error.what());
+    }
+    show_progress(++done + out.done_before());
+  }
+  if (on_ctrl_c.stop()) program::say("stopped; --resume goes on");
+  if (faults > 0) {
+    std::string const text = std::to_string(faults) + " of " + std::to_string(done) + " files could not be read; the first: " + first_fault;
+    if (faults == done) throw c2f::input_error(text);
+    program::say(text);
+  }
+}
+
+}  // namespace tool

@@ -1,0 +1,91 @@
+// c2f/data/fitted_picture.hpp: brings a picture of any size to the input size of a network, and its results back.
+//
+//   c2f::data::picture_bytes const photo = c2f::data::read_picture("cat.jpg");
+//   auto const seen = c2f::data::fitted(photo, c2f::data::resizing::letterbox, 96, 96);      // 96 * 96 * 3 bytes, and where they come from
+//   std::vector<float> pixels(3 * 96 * 96);
+//   c2f::data::normalise(seen.rgb, {}, pixels.data());                                       // by ImageNet's mean and deviation
+//   c2f::metrics::box const there = seen.place.back({10, 10, 50, 50});                       // a box of the canvas in pixels of the photo
+//
+// The rules: stretch changes the aspect ratio; letterbox fits the whole picture and pads with the mean colour; crop fills the canvas and
+// loses the longer side's ends. Pixels are resampled by letterbox.hpp's filter and rounded to bytes. Training and prediction call the same
+// function, so a network sees a picture in the same way in both.
+//
+// Cost: that of c2f::data::resample. Errors: none; sizes must be 1 or more.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <c2f/data/io/picture_file.hpp>
+#include <c2f/data/letterbox.hpp>
+#include <c2f/metrics/detection.hpp>
+
+namespace c2f::data {
+
+/// How a picture of another size is brought to the size of a canvas.
+enum class resizing { stretch, letterbox, crop };
+
+/// Means and deviations of red, green and blue in units of 0...1.
+struct normalisation {
+  std::array<float, 3> mean = imagenet_mean, deviation = imagenet_deviation;
+  friend bool operator==(normalisation const&, normalisation const&) = default;
+};
+
+/// Where a picture lies on a canvas: the maps of both axes from the picture's pixels to the canvas's.
+struct picture_place {
+  axis across{}, down{};
+
+  [[nodiscard]] static picture_place of(resizing how, std::int64_t height, std::int64_t width, std::int64_t canvas_height,
+                                        std::int64_t canvas_width) {
+    auto const h = static_cast<double>(height), w = static_cast<double>(width), to_h = static_cast<double>(canvas_height),
+               to_w = static_cast<double>(canvas_width);
+    if (how == resizing::stretch) return {{.scale = to_w / w}, {.scale = to_h / h}};
+    double const scale = how == resizing::letterbox ? std::min(to_w / w, to_h / h) : std::max(to_w / w, to_h / h);
+    return {{.scale = scale, .shift = (to_w - scale * w) / 2}, {.scale = scale, .shift = (to_h - scale * h) / 2}};
+  }
+  /// From pixels of the picture to pixels of the canvas.
+  [[nodiscard]] metrics::box there(metrics::box const& b) const {
+    return {across.scale * b.x0 + across.shift, down.scale * b.y0 + down.shift, across.scale * b.x1 + across.shift,
+            down.scale * b.y1 + down.shift};
+  }
+  /// From pixels of the canvas to pixels of the picture.
+  [[nodiscard]] metrics::box back(metrics::box const& b) const {
+    return {(b.x0 - across.shift) / across.scale, (b.y0 - down.shift) / down.scale, (b.x1 - across.shift) / across.scale,
+            (b.y1 - down.shift) / down.scale};
+  }
+};
+
+/// 255 times ImageNet's mean, the colour of padding.
+inline constexpr std::array<std::uint8_t, 3> padding_colour{124, 116, 104};
+
+/// A picture on a canvas: height * width * 3 RGB bytes, and the size and place of what it was.
+struct fitted_picture {
+  std::vector<std::uint8_t> rgb;
+  std::int64_t height = 0, width = 0;  ///< of the picture before
+  picture_place place{};
+};
+
+[[nodiscard]] inline fitted_picture fitted(picture_bytes const& picture, resizing how, std::int64_t height, std::int64_t width) {
+  fitted_picture made{{}, picture.height, picture.width, picture_place::of(how, picture.height, picture.width, height, width)};
+  if (picture.height == height && picture.width == width) {
+    made.rgb = picture.rgb;
+    return made;
+  }
+  std::vector<float> values(static_cast<std::size_t>(3 * height * width));
+  resample(picture.rgb, picture.height, picture.width, made.place.across, made.place.down, height, width, padding_colour, values.data());
+  made.rgb.resize(values.size());
+  std::transform(values.begin(), values.end(), made.rgb.begin(),
+                 [](float value) { return static_cast<std::uint8_t>(std::clamp(value + .5f, 0.0f, 255.0f)); });
+  return made;
+}
+
+/// Bytes to (byte / 255 - mean) / deviation, channel by channel.
+inline void normalise(std::span<std::uint8_t const> rgb, normalisation const& by, float* out) {
+  for (std::size_t i = 0; i < rgb.size(); ++i) out[i] = (static_cast<float>(rgb[i]) / 255.0f - by.mean[i % 3]) / by.deviation[i % 3];
+}
+
+}  // namespace c2f::data

@@ -1,0 +1,395 @@
+// c2f/inference/model_folder.hpp: a model as a folder that has all that predicting needs: weights and what they mean.
+//
+//   c2f::save_model(model, out / "model", {.classes = data.train.classes()});       // out/model/{weights.safetensors, model.json}
+//
+//   auto model = c2f::load_model<cifar100>(out / "model");
+//   auto const answer = model.predict(c2f::data::read_picture("cat.jpg")).answer;
+//   std::printf("%s %.2f\n", answer.classes[0].name.c_str(), answer.classes[0].probability);
+//
+// weights.safetensors has the model's parameters and buffers under their paths (data/io/weights.hpp), so Python reads it, too; model.json
+// has the names of the classes, the input size, how pictures are resized and normalised, the task and its parts, the data and the scores
+// (model_description.hpp). Neither can hold code or the name of another file. The folder is complete or absent: it is written under another
+// name beside its own and renamed; an older model of that name is replaced in one step.
+//
+// predict takes a picture of any size and answers in its terms: the names of classes with their probabilities, boxes in its pixels, or a mask
+// of its size. It holds a c2f::predictor. To decode and resize in other threads, or many pictures at once, use fitted() and predict of a list.
+//
+// Costs: saving holds one tensor at a time; loading holds the model twice while its norms are folded. A prediction costs resizing (a few ms
+// for a photograph) and one pass. Needs nlohmann/json, libjpeg, libspng and OpenSSL (-lcrypto).
+// Errors: input_error, one line: a folder that is none or has no model, a malformed model.json, weights that are not those that it names, a
+// model of another kind, input size or network than the task; for save_model a folder that is there and is no model, more names than classes, and
+// a disk that cannot be written. With fewer names than the kind has classes the others are never answered.
+#pragma once
+
+#include <c2f/core/errors.hpp>
+#include <c2f/core/pass.hpp>
+#include <c2f/core/type_name.hpp>
+#include <c2f/data/fitted_picture.hpp>
+#include <c2f/data/io/picture_file.hpp>
+#include <c2f/data/io/sha256.hpp>
+#include <c2f/data/io/weights.hpp>
+#include <c2f/data/io/whole_file.hpp>
+#include <c2f/inference/model_description.hpp>
+#include <c2f/inference/predictor.hpp>
+#include <c2f/metrics/detection.hpp>
+#include <c2f/task/stack.hpp>
+#include <c2f/version.hpp>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace c2f {
+
+namespace detail {
+
+inline std::string compiler_name() {
+#if defined(__clang__)
+  return "clang " + std::to_string(__clang_major__);
+#else
+  return "g++ " + std::to_string(__GNUC__);
+#endif
+}
+
+/// The parts that determine what a trained stack answers.
+template <class Task>
+std::vector<std::pair<std::string, std::string>> answering_parts() {
+  using C = complete<Task>;
+  return {{"coarse", type_name<typename C::coarse>()},   {"fine", type_name<typename C::fine>()},
+          {"encoder", type_name<typename C::encoder>()}, {"predict", type_name<typename C::predict>()},
+          {"share", type_name<typename C::share>()},     {"fuse", type_name<typename C::fuse>()},
+          {"combine", type_name<typename C::combine>()}, {"refine", type_name<typename C::refine>()}};
+}
+
+/// The number of names that a kind's classes need; a mask of one class has a background as well.
+template <class Kind>
+constexpr std::int64_t class_names_of() {
+  if constexpr (requires { Kind::labels; })
+    return Kind::labels;
+  else if constexpr (requires { Kind::classes; })
+    return Kind::classes;
+  else
+    return 0;
+}
+template <class Kind>
+std::string kind_name() {
+  if constexpr (requires { Kind::name; })
+    return Kind::name;
+  else
+    return type_name<Kind>();
+}
+
+/// Puts a finished folder in the place of `path`, in one step if there is another one.
+inline void put_folder(std::filesystem::path const& made, std::filesystem::path const& path) {
+  std::error_code failed;
+  bool const replaces = std::filesystem::exists(path, failed);
+  int const done =
+      replaces ? ::renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) : ::rename(made.c_str(), path.c_str());
+  if (done != 0) {
+    int const reason = errno;
+    std::filesystem::remove_all(made, failed);
+    data::detail::fail_to_write(path, "rename", reason);
+  }
+  data::sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
+  if (replaces) std::filesystem::remove_all(made, failed);  // now the older model
+}
+
+inline constexpr char const* model_files[]{"model.json", "weights.safetensors"};
+
+/// Refuses a folder that has other files than a model: replacing it would remove them.
+inline void check_replaceable(std::filesystem::path const& path) {
+  std::error_code failed;
+  auto const status = std::filesystem::symlink_status(path, failed);
+  if (!std::filesystem::exists(status)) return;
+  bool fits = std::filesystem::is_directory(status);
+  for (std::filesystem::directory_iterator at(path, failed), end; fits && !failed && at != end; at.increment(failed))
+    fits = at->path().filename() == model_files[0] || at->path().filename() == model_files[1];
+  if (!fits || failed)
+    throw input_error("cannot save a model as '" + path.string() +
+                      "': it is there and is no folder with a model only; choose another name, or remove it");
+}
+
+}  // namespace detail
+
+/// What a task says about its models; save_model adds it to what the caller says.
+template <class Task>
+[[nodiscard]] model_description describe_task(model_description about = {}) {
+  using C = complete<Task>;
+  if (about.task.empty()) about.task = C::name;
+  about.kind     = detail::kind_name<typename C::kind>();
+  about.parts    = detail::answering_parts<Task>();
+  about.channels = C::input::channels;
+  about.height   = C::input::height;
+  about.width    = C::input::width;
+  about.version  = C2F_VERSION;
+  about.compiler = detail::compiler_name();
+  return about;
+}
+
+/// Saves a stack as a folder, atomically. `about`: names of classes, how pictures are resized and normalised, data and scores; what the
+/// task says itself is filled in. Without names classes are called by their numbers.
+template <class Task>
+void save_model(stack<Task> const& model, std::filesystem::path const& folder, model_description about = {}) {
+  std::int64_t const classes = detail::class_names_of<typename complete<Task>::kind>();
+  if (about.classes.empty())
+    for (std::int64_t k = 0; k < classes; ++k) about.classes.push_back(std::to_string(k));
+  if (std::ssize(about.classes) > classes)
+    throw input_error("a model of " + std::to_string(classes) + " classes cannot be saved with " + std::to_string(about.classes.size()) +
+                      " names; give a name for each class");
+  detail::check_replaceable(folder);
+  std::filesystem::path made = folder;
+  if (!made.has_filename()) made = made.parent_path();
+  std::filesystem::path const final_name = made;
+  made += ".part" + std::to_string(::getpid());
+  std::error_code failed;
+  std::filesystem::remove_all(made, failed);
+  std::filesystem::create_directories(made, failed);
+  if (failed) data::detail::fail_to_write(folder, "mkdir", failed.value());
+  try {
+    save_weights(model, made / detail::model_files[1]);
+    about                = describe_task<Task>(std::move(about));
+    about.weights_sha256 = data::sha256_of_file(made / detail::model_files[1]);
+    data::whole_file out(made / detail::model_files[0]);
+    out.write(text_of(about));
+    out.commit();
+  } catch (...) {
+    std::filesystem::remove_all(made, failed);
+    throw;
+  }
+  detail::put_folder(made, final_name);
+}
+
+/// Reads the model.json of a folder.
+[[nodiscard]] inline model_description describe_model(std::filesystem::path const& folder) {
+  std::error_code failed;
+  if (!std::filesystem::is_directory(folder, failed))
+    throw input_error("no folder '" + folder.string() + "'; name the folder of a model, with model.json and weights.safetensors");
+  auto const file  = folder / detail::model_files[0];
+  auto const bytes = data::detail::bytes_of_file(file, largest_model_json);
+  return parse_model_description({reinterpret_cast<char const*>(bytes.data()), bytes.size()}, file.string());
+}
+
+/// The probability of a class by its name.
+struct class_probability {
+  std::string name;
+  double probability = 0;
+};
+/// A box in pixels of the picture, clipped to it; `probability` that the class is there, 1 if the kind does not predict it.
+struct named_box {
+  std::string name;
+  double probability = 1;
+  metrics::box where{};
+};
+/// The answer for one picture; of its members those that the kind predicts are set.
+struct picture_answer {
+  std::vector<class_probability> classes{};  ///< class_vector: all, the most likely first
+  std::vector<named_box> boxes{};            ///< boxes: of the classes that are predicted as present
+  data::label_bytes mask{};                  ///< dense: the label of each pixel
+};
+/// The answers of both networks: `answer` is that of the stack, `coarse` that of its coarse network alone.
+struct picture_prediction {
+  picture_answer answer{}, coarse{};
+};
+
+namespace detail {
+
+/// The most likely label of each pixel of a picture from logits [K, H, W] on its canvas: bilinear between the canvas's pixels.
+inline data::label_bytes labels_in_picture(at::Tensor const& logits, std::int64_t used, data::fitted_picture const& of) {
+  at::Tensor const dense           = logits.to(at::kCPU, at::kFloat).contiguous();
+  std::int64_t const canvas_height = dense.size(1), canvas_width = dense.size(2), count = dense.size(0) == 1 ? 1 : used;
+  float const* const values = dense.const_data_ptr<float>();
+  struct tap {
+    std::int64_t first, second;
+    float weight;
+  };
+  auto const taps = [](std::int64_t size, std::int64_t canvas, data::axis const& map) {
+    std::vector<tap> made;
+    for (std::int64_t i = 0; i < size; ++i) {
+      double const at  = std::clamp(map.scale * (static_cast<double>(i) + .5) + map.shift - .5, 0.0, static_cast<double>(canvas - 1));
+      auto const first = static_cast<std::int64_t>(at);
+      made.push_back({first, std::min(first + 1, canvas - 1), static_cast<float>(at - static_cast<double>(first))});
+    }
+    return made;
+  };
+  auto const rows = taps(of.height, canvas_height, of.place.down), columns = taps(of.width, canvas_width, of.place.across);
+  data::label_bytes made{of.height, of.width, std::vector<std::uint8_t>(static_cast<std::size_t>(of.height * of.width))};
+  std::vector<float> line(static_cast<std::size_t>(canvas_width)), best(static_cast<std::size_t>(of.width));
+  for (std::int64_t y = 0; y < of.height; ++y) {
+    tap const& row         = rows[static_cast<std::size_t>(y)];
+    std::uint8_t* const to = made.labels.data() + y * of.width;
+    for (std::int64_t k = 0; k < count; ++k) {
+      float const *upper = values + (k * canvas_height + row.first) * canvas_width,
+                  *lower = values + (k * canvas_height + row.second) * canvas_width;
+      for (std::size_t x = 0; x < line.size(); ++x) line[x] = upper[x] + row.weight * (lower[x] - upper[x]);
+      for (std::size_t x = 0; x < best.size(); ++x) {
+        tap const& column = columns[x];
+        float const a = line[static_cast<std::size_t>(column.first)], b = line[static_cast<std::size_t>(column.second)];
+        float const value = a + column.weight * (b - a);
+        if (count == 1) {
+          to[x] = value >= 0 ? 1 : 0;
+        } else if (k == 0 || value > best[x]) {
+          best[x] = value;
+          to[x]   = static_cast<std::uint8_t>(k);
+        }
+      }
+    }
+  }
+  return made;
+}
+
+/// The answers in a raw output [N, ...], one for each picture.
+template <class Kind>
+std::vector<picture_answer> answers_of(at::Tensor const& raw, std::span<data::fitted_picture const> of, model_description const& about) {
+  std::vector<picture_answer> made(of.size());
+  auto const used = std::ssize(about.classes);
+  if constexpr (requires { requires Kind::one_hot; }) {
+    at::Tensor const all = Kind::predict(raw.to(at::kFloat)).to(at::kCPU).contiguous();
+    float const* values  = all.const_data_ptr<float>();
+    for (auto& each : made) {
+      for (std::int64_t k = 0; k < used; ++k) each.classes.push_back({about.classes[static_cast<std::size_t>(k)], values[k]});
+      std::stable_sort(each.classes.begin(), each.classes.end(),
+                       [](auto const& a, auto const& b) { return a.probability > b.probability; });
+      values += all.size(1);
+    }
+  } else if constexpr (requires { requires Kind::has_boxes; }) {
+    at::Tensor const found = Kind::boxes_of(raw.to(at::kFloat)).to(at::kCPU).contiguous();
+    at::Tensor presence;
+    if constexpr (Kind::has_presence)
+      presence = raw.to(at::kCPU, at::kFloat).view({raw.size(0), Kind::classes, -1}).select(2, 4).sigmoid().contiguous();
+    auto const height = static_cast<double>(about.height), width = static_cast<double>(about.width);
+    for (std::size_t i = 0; i < of.size(); ++i)
+      for (std::int64_t k = 0; k < used; ++k) {
+        float const* const b = found.const_data_ptr<float>() + (static_cast<std::int64_t>(i) * Kind::classes + k) * 4;
+        double const probability =
+            presence.defined() ? presence.const_data_ptr<float>()[static_cast<std::int64_t>(i) * Kind::classes + k] : 1;
+        if (presence.defined() && !(probability > .5)) continue;
+        auto where   = of[i].place.back(metrics::box::around(b[0] * width, b[1] * height, b[2] * width, b[3] * height));
+        auto const h = static_cast<double>(of[i].height), w = static_cast<double>(of[i].width);
+        where = {std::clamp(where.x0, 0.0, w), std::clamp(where.y0, 0.0, h), std::clamp(where.x1, 0.0, w), std::clamp(where.y1, 0.0, h)};
+        made[i].boxes.push_back({about.classes[static_cast<std::size_t>(k)], probability, where});
+      }
+  } else {
+    for (std::size_t i = 0; i < of.size(); ++i) made[i].mask = labels_in_picture(raw[static_cast<std::int64_t>(i)], used, of[i]);
+  }
+  return made;
+}
+
+template <class Kind>
+concept answers_pictures = requires { requires Kind::one_hot; } || requires { requires Kind::has_boxes; } ||
+                           requires { Kind::labels_of(std::declval<at::Tensor const&>()), Kind::ignore; };
+
+}  // namespace detail
+
+/// A model that was loaded from a folder. See the top of this file.
+template <class Task>
+class loaded_model {
+ public:
+  using kind = typename complete<Task>::kind;
+
+  loaded_model(stack<Task> const& model, model_description about, predictor_options const& options = {})
+      : about_(std::move(about)), predict_(model, options) {}
+
+  /// What model.json says.
+  [[nodiscard]] model_description const& description() const { return about_; }
+
+  /// Brings a picture to the size of the network's input. Thread-safe.
+  [[nodiscard]] data::fitted_picture fitted(data::picture_bytes const& picture) const {
+    return data::fitted(picture, about_.resize, about_.height, about_.width);
+  }
+  /// The network's input of such pictures, [N, 3, H, W].
+  [[nodiscard]] at::Tensor images_of(std::span<data::fitted_picture const> pictures) const {
+    at::Tensor images = at::empty({std::ssize(pictures), 3, about_.height, about_.width},
+                                  at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
+    float* to         = images.mutable_data_ptr<float>();
+    for (auto const& each : pictures) {
+      data::normalise(each.rgb, about_.normalised, to);
+      to += each.rgb.size();
+    }
+    return images;
+  }
+  /// Raw outputs of images [N, C, H, W].
+  [[nodiscard]] outputs operator()(at::Tensor const& images) { return predict_(images); }
+
+  [[nodiscard]] std::vector<picture_prediction> predict(std::span<data::fitted_picture const> pictures)
+    requires(detail::answers_pictures<kind> && complete<Task>::input::channels == 3)
+  {
+    std::vector<picture_prediction> made(pictures.size());
+    if (pictures.empty()) return made;
+    outputs const found = predict_(images_of(pictures));
+    auto answers        = detail::answers_of<kind>(found.answer, pictures, about_);
+    bool const one      = found.coarse.is_same(found.answer);
+    auto coarse         = one ? answers : detail::answers_of<kind>(found.coarse, pictures, about_);
+    for (std::size_t i = 0; i < made.size(); ++i) made[i] = {std::move(answers[i]), std::move(coarse[i])};
+    return made;
+  }
+  [[nodiscard]] picture_prediction predict(data::picture_bytes const& picture)
+    requires(detail::answers_pictures<kind> && complete<Task>::input::channels == 3)
+  {
+    data::fitted_picture const one = fitted(picture);
+    return std::move(predict(std::span(&one, 1)).front());
+  }
+  [[nodiscard]] picture_prediction predict(std::filesystem::path const& picture)
+    requires(detail::answers_pictures<kind> && complete<Task>::input::channels == 3)
+  {
+    return predict(data::read_picture(picture, data::exif::apply));
+  }
+
+ private:
+  model_description about_;
+  predictor<Task> predict_;
+};
+
+/// Loads the weights of a model folder into a stack, after checking that they are of this task; returns what model.json says.
+template <class Task>
+model_description load_model_into(stack<Task>& model, std::filesystem::path const& folder) {
+  using C                      = complete<Task>;
+  model_description about      = describe_model(folder);
+  model_description const here = describe_task<Task>();
+  std::string const name       = "the model in '" + folder.string() + "'";
+  auto const refuse            = [&](std::string const& what, std::string const& there, std::string const& wanted) {
+    throw input_error(name + " has " + what + ' ' + text::printable(there, 200) + ", and the task '" + std::string(C::name) + "' has " +
+                                 wanted + "; load it as the task that it was saved from");
+  };
+  auto const size = [](model_description const& of) {
+    return std::to_string(of.channels) + " x " + std::to_string(of.height) + " x " + std::to_string(of.width);
+  };
+  if (about.kind != here.kind) refuse("the kind", about.kind, here.kind);
+  if (size(about) != size(here)) refuse("the input", size(about), size(here));
+  std::int64_t const classes = detail::class_names_of<typename C::kind>();
+  if (about.classes.empty() || std::ssize(about.classes) > classes)
+    refuse("a number of classes of", std::to_string(about.classes.size()), std::to_string(classes));
+  if (about.compiler == here.compiler)
+    for (auto const& [part, type] : here.parts)
+      for (auto const& [other, there] : about.parts)
+        if (part == other && type != there) refuse("the part '" + part + "'", there, type);
+  auto const weights = folder / detail::model_files[1];
+  if (data::sha256_of_file(weights) != about.weights_sha256)
+    throw input_error(name + " is not whole: weights.safetensors is not the file that model.json was written with; copy the folder again");
+  load_weights(model, weights);
+  return about;
+}
+
+/// Loads a model folder that save_model has written of the same task.
+template <class Task>
+[[nodiscard]] loaded_model<Task> load_model(std::filesystem::path const& folder, predictor_options const& options = {}) {
+  stack<Task> model;
+  model_description about = load_model_into(model, folder);
+  return loaded_model<Task>(model, std::move(about), options);
+}
+
+}  // namespace c2f

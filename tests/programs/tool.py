@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""The program c2f from a folder of data to answers, on drawn pictures: trains on classes, boxes and masks, predicts, evaluates, explains.
+
+  tool.py PROGRAM
+
+Checked are the layouts, the answers against the truth of simple pictures, the files of --out, and that a prediction that was killed at any
+moment leaves whole files and is finished by --resume with the same lines. Needs only Python.
+"""
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+
+PROGRAM = pathlib.Path(sys.argv[1]).resolve()
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def png(width, height, pixel, colour=2):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = b"".join(b"\0" + b"".join(bytes(pixel(x, y)) for x in range(width)) for y in range(height))
+    palette = chunk(b"PLTE", bytes([0, 0, 0, 255, 0, 0, 0, 0, 255])) if colour == 3 else b""
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)) + palette + \
+        chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b"")
+
+
+def put(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def c2f(*words, code=0):
+    ran = subprocess.run([str(PROGRAM), *map(str, words)], capture_output=True, env=ENVIRONMENT, timeout=280, check=False)
+    out, said = ran.stdout.decode(), ran.stderr.decode()
+    if ran.returncode != code:
+        sys.exit(f"c2f {' '.join(map(str, words))}: exit code {ran.returncode}, expected {code}\n{out}{said}")
+    return out, said
+
+
+def require(right, what):
+    if not right:
+        sys.exit(f"tool.py: {what}")
+
+
+def lines_of(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def disc(draw, width, height, tint, ground=(90, 90, 90)):
+    """A picture with a disc of a colour, and the disc's box."""
+    radius = draw.randrange(min(width, height) // 5, min(width, height) // 3)
+    x0, y0 = draw.randrange(radius, width - radius), draw.randrange(radius, height - radius)
+    inside = lambda x, y: (x - x0) ** 2 + (y - y0) ** 2 < radius ** 2
+    return inside, (x0 - radius, y0 - radius, x0 + radius, y0 + radius)
+
+
+def classes(top, draw):
+    data = top / "classes"
+    tints = {"blue sky": (40, 60, 220), "grass": (30, 200, 40), "brick": (210, 50, 40)}
+    for name, tint in tints.items():
+        for i in range(30):
+            width, height = draw.randrange(20, 60), draw.randrange(20, 60)
+            inside, _ = disc(draw, width, height, tint)
+            put(data / name / f"{i}.png", png(width, height, lambda x, y: tint if inside(x, y) else (90, 90, 90)))
+    put(data / "grass" / "._1.png", "no picture")
+    put(data / "readme.txt", "no class")
+    out, _ = c2f("show", "--data", data, "--out", top / "shown")
+    require("3 classes (blue sky, brick, grass)" in out and "train: 66 pictures" in out and "1 file is no picture" in out, out)
+    require((top / "shown/contact_sheet.png").exists(), "no contact sheet")
+    run = top / "run classes"
+    out, said = c2f("train", "--data", data, "--out", run, "--epochs", 6, "--variant", "bl", "--network", "cifar", "--batch", 16)
+    require("3 classes" in said and "the model is in" in out, out + said)
+    for file in ("model/model.json", "model/weights.safetensors", "log.jsonl", "summary.json", "curve.png"):
+        require((run / file).exists(), f"no {file}")
+    about = json.loads((run / "model/model.json").read_text())
+    require(about["classes"] == ["blue sky", "brick", "grass"] and about["task"] == "classes-cifar-10-bl", str(about))
+    out, _ = c2f("evaluate", run, "--data", data, "--out", run)
+    found = json.loads((run / "evaluation.json").read_text())
+    require(found["samples"] == 18 and found["figures"]["accuracy"]["value"] > .9, out)
+    require(sum(map(sum, found["confusion"])) == 18 and (run / "confusion.png").exists(), out)
+    # What the training has scored at its end is what the model answers.
+    scored = json.loads((run / "model/model.json").read_text())["scores"]["coarse"]["top1"]
+    require(abs(scored - found["figures"]["accuracy"]["value"]) < 1e-9, f"{scored} in training, {found['figures']['accuracy']} after loading")
+    require("blue sky, brick, grass" in c2f("explain", run)[0], "explain")
+
+    put(top / "mine/a.png", png(300, 40, lambda x, y: (40, 60, 220)))
+    put(top / "mine/cut.png", png(30, 40, lambda x, y: (40, 60, 220))[:60])
+    put(top / "mine/below/b.png", png(40, 300, lambda x, y: (210, 50, 40)))
+    found = {line["file"]: line for line in lines_of(c2f("predict", run, top / "mine")[0])}
+    require(set(found) == {"a.png", "below/b.png", "cut.png"} and "is not a whole PNG" in found["cut.png"]["error"], str(found))
+    require(found["a.png"]["class"] == "blue sky" and found["below/b.png"]["class"] == "brick", str(found))
+    require(abs(sum(found["a.png"]["probabilities"].values()) - 1) < 1e-3, "probabilities")
+    c2f("predict", run, top / "mine/cut.png", code=2)
+    return run
+
+
+def killed(top, run):
+    """Predictions that are killed at any moment."""
+    many = top / "many"
+    picture = png(160, 120, lambda x, y: (x % 256, y % 256, 99))
+    for i in range(150):
+        put(many / f"{i:03}.png", picture)
+    c2f("predict", run, many, "--out", top / "whole", "--draw", "--batch", 4)
+    wanted = (top / "whole/predictions.jsonl").read_bytes()
+    draw, kills = random.Random(3), 0
+    for attempt in range(2):
+        out = top / f"killed{attempt}"
+        for _ in range(12):
+            process = subprocess.Popen([str(PROGRAM), "predict", str(run), str(many), "--out", str(out), "--draw", "--batch", "4", "--resume"],
+                                       env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+            time.sleep(draw.uniform(.05, .5))
+            process.send_signal(signal.SIGKILL)
+            kills += process.wait() == -signal.SIGKILL
+            lines = (out / "predictions.jsonl").read_bytes() if (out / "predictions.jsonl").exists() else b""
+            require(wanted.startswith(lines), "lines differ from those of a run without kills")
+            for line in lines_of(lines.decode()):
+                require((out / line["drawn"]).read_bytes() == (top / "whole" / line["drawn"]).read_bytes(), "a drawn picture is not whole")
+            if lines == wanted:
+                break
+        c2f("predict", run, many, "--out", out, "--draw", "--batch", 4, "--resume")
+        require((out / "predictions.jsonl").read_bytes() == wanted, "not finished by --resume")
+    # A line that is not whole is written again.
+    (out / "predictions.jsonl").write_bytes(wanted[:len(wanted) // 2])
+    c2f("predict", run, many, "--out", out, "--draw", "--batch", 4, "--resume")
+    require((out / "predictions.jsonl").read_bytes() == wanted, "a cut line is not written again")
+    print(f"tool.py: {kills} kills")
+    require(kills >= 4, "the program was too fast to be killed")
+
+
+def boxes(top, draw):
+    for layout in ("voc", "coco"):
+        data, coco = top / layout, {"images": [], "annotations": [], "categories": [{"id": 5, "name": "ball"}]}
+        for i in range(40):
+            inside, box = disc(draw, 64, 48, None)
+            tint = (230, 60, 30)
+            picture = png(64, 48, lambda x, y: tint if inside(x, y) else (90, 90, 90))
+            put(data / (f"JPEGImages/{i}.png" if layout == "voc" else f"images/{i}.png"), picture)
+            edges = "".join(f"<{k}>{v}</{k}>" for k, v in zip(("xmin", "ymin", "xmax", "ymax"), box))
+            if layout == "voc":
+                put(data / f"Annotations/{i}.xml", "<annotation><size><width>64</width><height>48</height></size><object><name>ball</name>"
+                    f"<bndbox>{edges}</bndbox></object></annotation>")
+            coco["images"].append({"id": i, "file_name": f"{i}.png", "width": 64, "height": 48})
+            coco["annotations"].append({"id": i, "image_id": i, "category_id": 5, "iscrowd": 0,
+                                        "bbox": [box[0], box[1], box[2] - box[0], box[3] - box[1]]})
+        if layout == "coco":
+            put(data / "annotations/instances_all.json", json.dumps(coco))
+        run = top / f"run {layout}"
+        out, said = c2f("train", "--data", data, "--out", run, "--epochs", 15 if layout == "voc" else 1, "--variant", "bl", "--batch", 8)
+        require("1 class (ball)" in said, said)
+        require("test of" in c2f("evaluate", run, "--data", data)[0], "evaluate")
+    found = lines_of(c2f("predict", top / "run voc", top / "voc/JPEGImages")[0])
+    for line in found:
+        x0, y0, x1, y1 = line["boxes"][0]["box"]
+        require(0 <= x0 <= x1 <= 64 and 0 <= y0 <= y1 <= 48, str(line))
+    require(len(found) == 40, str(found[:2]))
+
+
+def masks(top, draw):
+    data = top / "masks of cells"
+    for i in range(30):
+        width, height = draw.randrange(40, 80), draw.randrange(40, 80)
+        inside, _ = disc(draw, width, height, None)
+        put(data / f"images/{i}.png", png(width, height, lambda x, y: (230, 60, 30) if inside(x, y) else (90, 90, 90)))
+        put(data / f"masks/{i}.png", png(width, height, lambda x, y: (2,) if inside(x, y) else (1,), colour=3))
+    _, said = c2f("train", "--data", data, "--out", top / "run masks", code=2)
+    require("--mask-values 1=NAME,2=NAME" in said and not (top / "run masks").exists(), said)
+    run = top / "run masks"
+    c2f("train", "--data", data, "--out", run, "--epochs", 4, "--variant", "bl", "--mask-values", "1=ground,2=cell")
+    out, _ = c2f("evaluate", run, "--data", data, "--out", run)
+    found = json.loads((run / "evaluation.json").read_text())
+    require(found["figures"]["mean IoU"]["value"] > .6 and set(found["classes"]) == {"ground", "cell"}, out)
+    c2f("predict", run, data / "images", "--out", top / "answers", "--draw")
+    for line in lines_of((top / "answers/predictions.jsonl").read_text()):
+        mask = (top / "answers" / line["mask"]).read_bytes()
+        picture = (data / "images" / line["file"]).read_bytes()
+        require(mask[16:24] == picture[16:24], "a mask is not of the picture's size")
+        require(mask[25] == 3 and b"PLTE" in mask, "a mask has not the palette of the data")
+        require(sum(line["pixels"].values()) == struct.unpack(">I", mask[16:20])[0] * struct.unpack(">I", mask[20:24])[0], str(line))
+
+
+def main():
+    draw = random.Random(1)
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
+        top = pathlib.Path(folder)
+        run = classes(top, draw)
+        killed(top, run)
+        boxes(top, draw)
+        masks(top, draw)
+        # A model that this program was compiled without.
+        about = json.loads((run / "model/model.json").read_text())
+        about["task"] = "theirs"
+        shutil.copytree(run / "model", top / "theirs")
+        (top / "theirs/model.json").write_text(json.dumps(about))
+        require("'theirs', which this program was compiled without" in c2f("predict", top / "theirs", top / "mine", code=2)[1], "compiled without")
+    print("tool.py: classes, boxes, masks, kills: right")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
