@@ -399,7 +399,9 @@ class epoch_batches {
       close();
       std::rethrow_exception(next.error);
     }
-    if (!next.replaced.reasons.empty()) record_->add(next.replaced);
+    // Of a batch that every process has, the first one counts the replacements.
+    bool const counted_elsewhere = options_.share.rank > 0 && options_.shuffle && next.made.whole == 0;
+    if (!next.replaced.reasons.empty() && !counted_elsewhere) record_->add(next.replaced);
     current_ = std::move(next.made);
   }
 

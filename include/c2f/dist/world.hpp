@@ -31,7 +31,10 @@
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
+
+#include <c10/util/Logging.h>
 
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
@@ -46,8 +49,10 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -234,6 +239,8 @@ class world : public communicator {
   // ---- joining ----
 
   void join() {
+    // c10d warns, with stack traces, of what is said in a sentence here.
+    if (detail::variable("TORCH_CPP_LOG_LEVEL").empty()) FLAGS_caffe2_log_level = static_cast<int>(c10::GLOG_ERROR);
     std::string const where = here_.address + ":" + std::to_string(here_.port);
     detail::local_address const own =
         detail::address_of_interface(options_.interface.empty() ? detail::variable("GLOO_SOCKET_IFNAME") : options_.interface, here_);
@@ -274,40 +281,37 @@ class world : public communicator {
       throw input_error(who() + " cannot connect to the other processes from " + own.text + " (" + what.substr(0, what.find('\n')) +
                         "); check that the machines reach each other, or name the network interface in GLOO_SOCKET_IFNAME");
     }
+    barrier();  // so that an error of one process meets no other one here
   }
 
   // Waits until each rank has said that it is there; each may do so once.
   void meet(std::chrono::steady_clock::time_point until) {
     auto const key = [](int rank) { return "rank" + std::to_string(rank); };
     auto const say = [&](std::string const& what) -> input_error { return input_error(who() + ": " + what); };
+    std::string absent;
     try {
       if (store_->add(key(here_.rank) + "s", 1) > 1)
         throw say("another process has this rank, too; start each rank once, and give other trainings on this machine another MASTER_PORT");
       store_->set(key(here_.rank), std::to_string(here_.size));
-      for (int rank = 0; rank < here_.size; ++rank) {
-        auto const left = std::max(std::chrono::milliseconds(1),
-                                   std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()));
-        store_->wait({key(rank)}, left);
-        auto const size = store_->get_to_str(key(rank));
-        if (size != std::to_string(here_.size))
-          throw say("rank " + std::to_string(rank) + " was started as one of " + size + "; start all with the same number of processes");
+      for (;;) {
+        absent.clear();
+        for (int rank = 0; rank < here_.size; ++rank)
+          if (!store_->check({key(rank)})) absent += (absent.empty() ? "" : ", ") + std::to_string(rank);
+        if (absent.empty()) break;
+        if (std::chrono::steady_clock::now() >= until)
+          throw say("after " + std::to_string(options_.join_timeout.count()) + " s these ranks are not there: " + absent +
+                    "; look at their messages, or start them");
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
       }
+      for (int rank = 0; rank < here_.size; ++rank)
+        if (auto const size = store_->get_to_str(key(rank)); size != std::to_string(here_.size))
+          throw say("rank " + std::to_string(rank) + " was started as one of " + size + "; start all with the same number of processes");
     } catch (error const&) {
       throw;
     } catch (std::exception const& failure) {
-      std::string absent;
-      try {
-        for (int rank = 0; rank < here_.size; ++rank)
-          if (!store_->check({key(rank)})) absent += (absent.empty() ? "" : ", ") + std::to_string(rank);
-      } catch (std::exception const&) {  // the process that holds the store has ended
-      }
-      if (absent.empty()) {
-        std::string const what = failure.what();
-        throw say("the store at " + here_.address + ":" + std::to_string(here_.port) + " was lost (" + what.substr(0, what.find('\n')) +
-                  "); look at the message of rank 0");
-      }
-      throw say("after " + std::to_string(options_.join_timeout.count()) + " s these ranks are not there: " + absent +
-                "; look at their messages, or start them");
+      std::string const what = failure.what();
+      throw say("the store at " + here_.address + ":" + std::to_string(here_.port) + " was lost (" + what.substr(0, what.find('\n')) +
+                "); look at the message of rank 0");
     }
   }
 
