@@ -21,6 +21,10 @@ accelerator gpu(int index = 0);
 }
 #endif
 
+#ifdef USE_C10D_GLOO
+#include <c2f/dist/world.hpp>
+#endif
+
 #include <torch/nn/modules/linear.h>
 
 #include <filesystem>

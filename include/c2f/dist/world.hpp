@@ -193,10 +193,11 @@ class world : public communicator {
     } catch (std::exception const& failure) {
       std::string const what = failure.what(), line = what.substr(0, what.find('\n'));
       bool const late = what.find("imed out") != std::string::npos || what.find("imeout") != std::string::npos;
-      throw error(who() +
-                  (late ? " waited " + std::to_string(options_.timeout.count()) + " s for another process, which did not answer ("
-                        : " lost its connection to another process (") +
-                  line +
+      if (late)
+        throw error(who() + " waited " + std::to_string(options_.timeout.count()) + " s for another process, which did not answer (" +
+                    line +
+                    "); look at the messages of the others; a training with checkpoints goes on from the newest when it is started again");
+      throw error(who() + " lost its connection to another process (" + line +
                   "); look at the messages of the others; a training with checkpoints goes on from the newest when it is started again");
     }
   }
@@ -287,11 +288,12 @@ class world : public communicator {
   // Waits until each rank has said that it is there; each may do so once.
   void meet(std::chrono::steady_clock::time_point until) {
     auto const key = [](int rank) { return "rank" + std::to_string(rank); };
-    auto const say = [&](std::string const& what) -> input_error { return input_error(who() + ": " + what); };
     std::string absent;
     try {
       if (store_->add(key(here_.rank) + "s", 1) > 1)
-        throw say("another process has this rank, too; start each rank once, and give other trainings on this machine another MASTER_PORT");
+        throw input_error(
+            who() +
+            ": another process has this rank, too; start each rank once, and give other trainings on this machine another MASTER_PORT");
       store_->set(key(here_.rank), std::to_string(here_.size));
       for (;;) {
         absent.clear();
@@ -299,19 +301,20 @@ class world : public communicator {
           if (!store_->check({key(rank)})) absent += (absent.empty() ? "" : ", ") + std::to_string(rank);
         if (absent.empty()) break;
         if (std::chrono::steady_clock::now() >= until)
-          throw say("after " + std::to_string(options_.join_timeout.count()) + " s these ranks are not there: " + absent +
-                    "; look at their messages, or start them");
+          throw input_error(who() + ": after " + std::to_string(options_.join_timeout.count()) + " s these ranks are not there: " + absent +
+                            "; look at their messages, or start them");
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
       }
       for (int rank = 0; rank < here_.size; ++rank)
         if (auto const size = store_->get_to_str(key(rank)); size != std::to_string(here_.size))
-          throw say("rank " + std::to_string(rank) + " was started as one of " + size + "; start all with the same number of processes");
+          throw input_error(who() + ": rank " + std::to_string(rank) + " was started as one of " + size +
+                            "; start all with the same number of processes");
     } catch (error const&) {
       throw;
     } catch (std::exception const& failure) {
       std::string const what = failure.what();
-      throw say("the store at " + here_.address + ":" + std::to_string(here_.port) + " was lost (" + what.substr(0, what.find('\n')) +
-                "); look at the message of rank 0");
+      throw input_error(who() + ": the store at " + here_.address + ":" + std::to_string(here_.port) + " was lost (" +
+                        what.substr(0, what.find('\n')) + "); look at the message of rank 0");
     }
   }
 

@@ -83,6 +83,7 @@ class processes {
       own.emplace_back("the recipe's " + recipe::setting_of(name), data::detail::text_of(value));
     own.emplace_back("the recipe's stop_after_skips", std::to_string(recipe.stop_after_skips()));
     own.emplace_back("the recipe's strict", std::to_string(recipe.strict()));
+    own.emplace_back("the recipe's synchronised_norms", std::to_string(recipe.synchronised_norms()));
     own.emplace_back("the recipe's deterministic", std::to_string(recipe.deterministic()));
     own.emplace_back("the recipe's kind of device", recipe.device().is_cpu() ? "a CPU" : "a GPU");
     for (auto const& [what, of] : {std::pair{"training data", &state.train_data}, std::pair{"data that are scored", &state.scored_data}}) {

@@ -191,7 +191,7 @@ class settings {
   [[nodiscard]] std::int64_t stop_after_skips() const { return stop_after_skips_; }
   [[nodiscard]] bool deterministic() const { return deterministic_; }
 
-  /// All settings that affect the results, except the seed, by the names that checkpoints store (setting_of). The multiplier rule is a
+  /// All settings that affect the results of one process, except the seed, by the names that checkpoints store (setting_of). The multiplier rule is a
   /// function and not included.
   [[nodiscard]] named_values values() const {
     named_values all{{"epochs", static_cast<double>(epochs_)},
@@ -209,7 +209,6 @@ class settings {
                      {"augment", augment_},
                      {"bf16", bf16_},
                      {"channels_last", channels_last_}};
-    if (synchronised_norms_) all.emplace_back("synchronised_norms", 1);
     if (uses_adam_)
       for (auto const& [name, value] : named_values{{"adam's beta1", adam_.beta1},
                                                     {"adam's beta2", adam_.beta2},
