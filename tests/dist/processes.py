@@ -2,6 +2,7 @@
 """Trainings in several processes that exchange over Gloo, compared with one process, killed, and started wrongly.
 
   processes.py PROGRAM TEST [KILLS]      PROGRAM: tests/dist/processes.cpp; TEST: equal, wrong, kill, launcher or hosts
+  processes.py PROGRAM program DATA      PROGRAM: 10_class_vector; DATA: the folder of CIFAR-100
 
 Exit code 0 if all holds, 77 with a sentence "skipped: ..." if this machine lacks what the test needs.
 """
@@ -367,6 +368,31 @@ def hosts(where):
             subprocess.run(["ip", "netns", "del", name], capture_output=True)
 
 
+def program(where):
+    """An example program under torchrun: the report of one process, and a training that one process began and two finish."""
+    data = pathlib.Path(sys.argv[3])
+    if torchrun() is None or not (data / "train.bin").is_file():
+        print("skipped: there is no torchrun, or no CIFAR-100, here")
+        sys.exit(77)
+    words = lambda out, epochs: ["--data", str(data), "--depth", "8", "--limit", "400", "--batch", "40", "--learning-rate", "0.01",
+                                 "--epochs", str(epochs), "--out", str(out), "--resume"]
+    code, output, errors = end_of(start(words(where / "one", 1)), 300)
+    check(code == 0, f"one process ended with {code}: {errors}")
+    agent = subprocess.Popen([torchrun(), "--no-python", "--nproc-per-node", "2", PROGRAM, *words(where / "two", 1)], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True, env=environment())
+    code, two, errors = end_of(agent, 300)
+    check(code == 0, f"torchrun ended with {code}: {errors}")
+    without_times = lambda text: re.sub(r"[\d.]+ steps/s", "", text)
+    check(without_times(two) == without_times(output), f"two processes printed {two!r}, one {output!r}")
+    a, b = (json.loads((where / name / "summary.json").read_text()) for name in ("one", "two"))
+    check(a["scores"] == b["scores"] and a["samples"] == b["samples"], f"two processes scored {b['scores']}, one {a['scores']}")
+    check({each.name for each in (where / "one").iterdir()} == {each.name for each in (where / "two").iterdir()}, "other files were written")
+    print(f"fine top1 after one epoch: {a['scores']['fine']['top1']} in one process, {b['scores']['fine']['top1']} in two")
+    refused = [end_of(each)[2] for each in start_all(2, ["--data", str(where), "--out", str(where / "refused")])]
+    check(all("rank" in each for each in refused), f"sentences without ranks: {refused}")
+    check(not (where / "refused").exists(), "a command that is refused left files")
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="c2f_dist_") as where:
         where = pathlib.Path(where)
@@ -375,7 +401,7 @@ def main():
         if test == "kill":
             kill(where, int(sys.argv[3]) if len(sys.argv) > 3 else 50)
         else:
-            {"equal": equal, "wrong": wrong, "launcher": launcher, "hosts": hosts}[test](where)
+            {"equal": equal, "wrong": wrong, "launcher": launcher, "hosts": hosts, "program": program}[test](where)
         print(f"{test}: {len(WRONG)} wrong; {time.monotonic() - clock:.0f} s")
     for line in WRONG[:20]:
         print(line)

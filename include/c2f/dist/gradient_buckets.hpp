@@ -35,6 +35,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -42,7 +43,7 @@ namespace c2f::dist {
 
 /// How long the sums of gradients took, over all steps so far.
 struct reduction_times {
-  double running = 0;  ///< seconds in which a sum was on its way
+  double running = 0;  ///< seconds in which a sum was on its way (on the CPU; else from the first one to the end)
   double waited  = 0;  ///< seconds for which a step waited for sums behind its backward pass
   /// The part of the sums' time that the backward pass hid.
   [[nodiscard]] double hidden() const { return running > 0 ? std::max(0.0, 1 - waited / running) : 0; }
@@ -58,6 +59,8 @@ class pending_sum {
   pending_sum& operator=(pending_sum const&) = delete;
   virtual ~pending_sum()                     = default;
   virtual void wait()                        = 0;
+  /// When it was complete, if that is known after wait().
+  [[nodiscard]] virtual std::optional<std::chrono::steady_clock::time_point> ended() const { return {}; }
 };
 /// Begins to sum a contiguous tensor in place.
 using begin_sum = std::function<std::unique_ptr<pending_sum>(at::Tensor const&)>;
@@ -87,7 +90,7 @@ class gradient_buckets : public gradient_reduction {
     next_   = 0;
     active_ = true;
     begun_  = clock::now();
-    for (auto const& each : also) pending_.push_back(sum_(each));
+    for (auto const& each : also) send(each);
   }
 
   void finish() override {
@@ -108,15 +111,22 @@ class gradient_buckets : public gradient_reduction {
       bucket const& each = buckets_[next_];
       auto const begin   = slots_.begin() + static_cast<std::ptrdiff_t>(each.first);
       if (each.rare && std::none_of(begin, begin + static_cast<std::ptrdiff_t>(each.count), in_any)) continue;
-      pending_.push_back(sum_(each.numbers));
+      send(each.numbers);
     }
-    for (auto const& each : pending_) each->wait();
+    for (auto const& each : pending_) each.sum->wait();
+    clock::time_point const now = clock::now();
+    clock::duration running{};
+    for (clock::time_point until = begun_; auto const& each : pending_) {  // the union of their times
+      clock::time_point const end = std::min(each.sum->ended().value_or(now), now);
+      if (end > std::max(each.begun, until)) running += end - std::max(each.begun, until);
+      until = std::max(until, end);
+    }
     pending_.clear();
     for (auto& each : slots_)
       if (!each.here && in_any(each)) each.leaf.mutable_grad() = each.in_bucket;
     auto const seconds = [](auto span) { return std::chrono::duration<double>(span).count(); };
-    times_.waited += seconds(clock::now() - ended);
-    times_.running += seconds(clock::now() - begun_);
+    times_.waited += seconds(now - ended);
+    times_.running += seconds(running);
   }
 
  private:
@@ -132,6 +142,10 @@ class gradient_buckets : public gradient_reduction {
     std::size_t first = 0, count = 0;  // of slots_
     bool rare           = false;
     std::size_t missing = 0;  // gradients of this step that have not come
+  };
+  struct sent {
+    std::unique_ptr<pending_sum> sum;
+    clock::time_point begun;
   };
   class hook : public torch::autograd::PostAccumulateGradHook {
    public:
@@ -169,6 +183,11 @@ class gradient_buckets : public gradient_reduction {
     }
   }
 
+  void send(at::Tensor const& numbers) {
+    clock::time_point const begun = clock::now();
+    pending_.push_back({sum_(numbers), begun});
+  }
+
   // Called by autograd when a gradient is complete.
   void arrived(std::size_t index) {
     if (!active_) return;  // an earlier batch of the step
@@ -179,15 +198,14 @@ class gradient_buckets : public gradient_reduction {
     each.in_bucket.copy_(each.leaf.grad());
     each.leaf.mutable_grad() = each.in_bucket;
     --buckets_[each.bucket].missing;
-    while (next_ < buckets_.size() && buckets_[next_].missing == 0 && !buckets_[next_].rare)
-      pending_.push_back(sum_(buckets_[next_++].numbers));
+    while (next_ < buckets_.size() && buckets_[next_].missing == 0 && !buckets_[next_].rare) send(buckets_[next_++].numbers);
   }
 
   begin_sum sum_;
   reduction_times& times_;
   std::vector<slot> slots_;
   std::vector<bucket> buckets_;
-  std::vector<std::unique_ptr<pending_sum>> pending_;
+  std::vector<sent> pending_;
   at::Tensor present_;    // [P] float: in how many processes each parameter has a gradient
   std::size_t next_ = 0;  // the next bucket to send
   bool active_      = false;

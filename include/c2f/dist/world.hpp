@@ -44,6 +44,7 @@
 #endif
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -51,6 +52,7 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -169,13 +171,21 @@ class world : public communicator {
  private:
   class pending : public detail::pending_sum {
    public:
-    pending(world const& of, c10::intrusive_ptr<c10d::Work> work) : of_(of), work_(std::move(work)) {}
+    pending(world const& of, c10::intrusive_ptr<c10d::Work> work, bool on_host) : of_(of), work_(std::move(work)) {
+      if (on_host) work_->getFuture()->addCallback([ended = ended_](auto const&) { *ended = clock::now().time_since_epoch().count(); });
+    }
     void wait() override {
       of_.explained([&] { world::wait(*work_); });
     }
+    [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> ended() const override {
+      if (*ended_ == 0) return {};
+      return clock::time_point(clock::duration(*ended_));
+    }
 
    private:
+    using clock = std::chrono::steady_clock;
     world const& of_;
+    std::shared_ptr<std::atomic<clock::rep>> ended_ = std::make_shared<std::atomic<clock::rep>>(0);  // set by a thread of Gloo
     c10::intrusive_ptr<c10d::Work> work_;
   };
 
@@ -234,7 +244,7 @@ class world : public communicator {
     std::vector<at::Tensor> sent{numbers};
     c10::intrusive_ptr<c10d::Work> work;
     explained([&] { work = backend_for(numbers, *gradients_).allreduce(sent); });
-    return std::make_unique<pending>(*this, std::move(work));
+    return std::make_unique<pending>(*this, std::move(work), numbers.is_cpu());
   }
 
   // ---- joining ----
