@@ -46,6 +46,7 @@ extern c2f::stack<cifar100> model;
 extern c2f::network_on<arch, input> net;
 extern c2f::data::cifar100 data;
 extern c2f::recipe::settings recipe;
+extern c2f::communicator& world;
 extern c2f::pass step;
 extern at::Tensor images, labels, x, raw, logits, truth;
 extern at::Device device;

@@ -48,12 +48,12 @@ auto data_of(std::int64_t count) {
   return made;
 }
 
-/// Not tiny::dense, whose crops depend on the other samples of the batch.
+/// Not tiny::dense, whose crops depend on the other samples of the batch. Wide enough for several buckets of gradients.
 struct masks {
   static constexpr char const* name = "tiny-masks";
   using kind                        = c2f::dense<1>;
   using input                       = c2f::image<3, 16, 16>;
-  using network                     = c2f::unet<1, 4, kind>;
+  using network                     = c2f::unet<1, 16, kind>;
   using schedule                    = tiny::phases;
 };
 

@@ -1,13 +1,14 @@
 // c2f/dist/gradient_buckets.hpp: sums the gradients of a network over processes, bucket by bucket, while the backward pass still runs.
 //
-//   void train(c2f::dist::detail::gradient_buckets& buckets, at::Tensor const& loss, at::Tensor const& losses) {
-//     buckets.begin({losses});
-//     loss.backward();                        // a bucket is sent as soon as all of its gradients are there
-//     buckets.finish();
-//   }
+//   std::vector<at::Tensor> const parameters{x, raw};
+//   auto sums = world.reduce(parameters, {});      // a gradient_buckets of c2f::dist::world
+//   sums->begin({logits});
+//   step.loss().backward();                        // a bucket is sent as soon as all of its gradients are there
+//   sums->finish();
 //
 // Buckets are fixed: consecutive parameters from the last one to the first, which is about the order in which the backward pass reaches
-// them, of one element type, and of about 4 MiB each (the first 1 MiB, so that sending begins early). A bucket is one flat buffer; after the
+// them, of one element type, and of an eighth of the gradients each, but at most 4 MiB and at least 64 KiB: what is left to be sent when the
+// backward pass ends is the last bucket. A bucket is one flat buffer; after the
 // step the gradients are views of it. All processes send them in the same order, however their backward passes are ordered, so sums have the
 // same bytes in all of them. A parameter that has no gradient in this process counts as zeros.
 //
@@ -67,7 +68,7 @@ using begin_sum = std::function<std::unique_ptr<pending_sum>(at::Tensor const&)>
 
 class gradient_buckets : public gradient_reduction {
  public:
-  static constexpr std::int64_t first_bytes = 1 << 20, bytes = 4 << 20;
+  static constexpr std::int64_t least_bytes = 64 << 10, most_bytes = 4 << 20, wanted_buckets = 8;
 
   gradient_buckets(std::vector<at::Tensor> leaves, std::vector<at::Tensor> rare, begin_sum sum, reduction_times& times)
       : sum_(std::move(sum)), times_(times) {
@@ -161,10 +162,12 @@ class gradient_buckets : public gradient_reduction {
     std::stable_partition(leaves.begin(), leaves.end(),
                           [&](at::Tensor const& each) { return each.scalar_type() == leaves.front().scalar_type(); });
     std::reverse(leaves.begin(), leaves.end());
+    std::int64_t all = 0;
+    for (auto const& each : leaves) all += each.numel() * each.element_size();
+    std::int64_t const most = std::clamp(all / wanted_buckets, least_bytes, most_bytes);
     for (std::size_t first = 0; first < leaves.size();) {
-      std::int64_t const most = buckets_.empty() ? first_bytes : bytes;
-      std::int64_t elements   = 0;
-      std::size_t last        = first;
+      std::int64_t elements = 0;
+      std::size_t last      = first;
       for (; last < leaves.size() && leaves[last].scalar_type() == leaves[first].scalar_type() &&
              (last == first || (elements + leaves[last].numel()) * leaves[last].element_size() <= most);
            ++last)

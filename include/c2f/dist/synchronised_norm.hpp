@@ -1,9 +1,6 @@
 // c2f/dist/synchronised_norm.hpp: batch normalisation with the statistics of the samples of several processes.
 //
-//   at::Tensor norm(c2f::communicator& world, at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias) {
-//     at::Tensor const mean = at::zeros({x.size(1)}), variance = at::ones({x.size(1)});       // running statistics
-//     return c2f::dist::detail::synchronised_norm::apply(x, weight, bias, mean, variance, &world);
-//   }
+//   at::Tensor const y = world.batch_norm(x, at::ones({64}), at::zeros({64}), at::zeros({64}), at::ones({64}));
 //
 // Per channel, forward sums number, sum and sum of squares of all values, in double, and backward the sums of dy and dy * x_hat: one exchange
 // each. The gradients of weight and bias are those of this process's samples; the sum of all gradients adds the others. x is [N, C, ...].

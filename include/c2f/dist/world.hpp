@@ -251,14 +251,15 @@ class world : public communicator {
 
   void join() {
     // c10d warns, with stack traces, of what is said in a sentence here.
-    if (detail::variable("TORCH_CPP_LOG_LEVEL").empty()) FLAGS_caffe2_log_level = static_cast<int>(c10::GLOG_ERROR);
+    if (detail::variable("TORCH_CPP_LOG_LEVEL").empty()) FLAGS_caffe2_log_level = static_cast<int>(c10::GLOG_FATAL);
     std::string const where = here_.address + ":" + std::to_string(here_.port);
     detail::local_address const own =
         detail::address_of_interface(options_.interface.empty() ? detail::variable("GLOO_SOCKET_IFNAME") : options_.interface, here_);
     auto const until = std::chrono::steady_clock::now() + options_.join_timeout;
     c10d::TCPStoreOptions options;
     options.port        = here_.port;
-    options.timeout     = options_.join_timeout;
+    // Once something listens; if it has ended meanwhile, c10d would try for longer than its timeout.
+    options.timeout     = std::min<std::chrono::milliseconds>(options_.join_timeout, std::chrono::seconds(5));
     options.waitWorkers = false;
     options.numWorkers  = static_cast<std::size_t>(here_.size);
     try {
@@ -269,7 +270,8 @@ class world : public communicator {
         detail::await_listener(here_, who(), options_.join_timeout);
       }
       auto const whole = c10::make_intrusive<c10d::TCPStore>(here_.address, options);
-      store_           = c10::make_intrusive<c10d::PrefixStore>("c2f/" + detail::variable("TORCHELASTIC_RESTART_COUNT"), whole);
+      whole->setTimeout(options_.join_timeout);
+      store_ = c10::make_intrusive<c10d::PrefixStore>("c2f/" + detail::variable("TORCHELASTIC_RESTART_COUNT"), whole);
     } catch (error const&) {
       throw;
     } catch (std::exception const& failure) {

@@ -1,8 +1,6 @@
 // c2f/execution/communicator.hpp: the processes that train one model together.
 //
-//   void train(c2f::communicator& world) {
-//     c2f::fit(model, data, recipe.on(world));       // every process calls it; the recipe's batch is that of all processes together
-//   }
+//   c2f::fit(model, data, recipe.on(world));       // every process calls it; the recipe's batch is that of all processes together
 //
 // The training sees other processes only through this class; c2f::dist::world (dist/world.hpp) is one, by LibTorch's c10d. All functions but
 // rank() and size() are collective: every process calls them, in the same order. A recipe without a communicator trains in one process, and

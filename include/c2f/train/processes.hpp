@@ -1,9 +1,8 @@
 // c2f/train/processes.hpp: what the processes of a training tell each other, besides gradients.
 //
 //   c2f::detail::processes const all(recipe);
-//   all.agree(state, recipe, "cifar100");              // the same training everywhere, or one sentence that names the first difference
-//   all.share(state, resumed);                          // the state of rank 0
-//   bool const stops = all.any(on_ctrl_c.stop());
+//   if (all.first()) use("this process writes");
+//   bool const stops = all.any(step.training());        // in all processes, if in any
 //
 // In a training of one process nothing is sent and nothing changes. Only rank 0 has observers that write or restore; its state is copied to
 // the others before the first step, so they need no access to its files, and a training may go on with another number of processes.
