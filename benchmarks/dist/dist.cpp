@@ -1,6 +1,6 @@
 // What a training in several processes costs; benchmarks/dist/run.py starts it.
 //
-//   bench_dist step plain|world|several STEPS [BATCH]   seconds of each step of a coarse-to-fine ResNet-20 on 32x32 noise, and in several
+//   bench_dist step plain|world|several STEPS [BATCH]   seconds, and seconds of a processor, of each step of a coarse-to-fine ResNet-20 on 32x32 noise, and in several
 //                                                       processes of the sums of gradients: on their way, waited for, hidden
 //   bench_dist sum ROUNDS MIB...                        seconds of the sum of so many MiB, each round all sizes
 #include <c2f/c2f.hpp>
@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <optional>
 #include <string>
 
@@ -42,10 +43,12 @@ void steps(std::string const& kind, int count, std::int64_t batch) {
   c2f::dist::reduction_times before;
   for (int i = -3; i < count; ++i) {
     if (i == 0 && world) before = world->times();
-    double const begin = now();
+    double const begin        = now();
+    std::clock_t const worked = std::clock();
     step.queue({given}, {.t = 0.5, .learning_rate = 0.1});
     (void)step.next(true);
-    if (i >= 0 && recipe.share().rank == 0) std::printf("step %.6f\n", now() - begin);
+    if (i >= 0 && recipe.share().rank == 0)
+      std::printf("step %.6f %.6f\n", now() - begin, static_cast<double>(std::clock() - worked) / CLOCKS_PER_SEC);
   }
   if (world && world->size() > 1 && world->rank() == 0) {
     c2f::dist::reduction_times const found{world->times().running - before.running, world->times().waited - before.waited};

@@ -48,12 +48,12 @@ auto data_of(std::int64_t count) {
   return made;
 }
 
-/// Not tiny::dense, whose crops depend on the other samples of the batch. Wide enough for several buckets of gradients.
+/// Not tiny::dense, whose crops depend on the other samples of the batch.
 struct masks {
   static constexpr char const* name = "tiny-masks";
   using kind                        = c2f::dense<1>;
   using input                       = c2f::image<3, 16, 16>;
-  using network                     = c2f::unet<1, 16, kind>;
+  using network                     = c2f::unet<1, 4, kind>;
   using schedule                    = tiny::phases;
 };
 
@@ -74,6 +74,7 @@ void train(std::optional<c2f::dist::world>& world, std::string const& folder) {
   bool const last = world && world->size() > 1 && world->rank() == world->size() - 1;
   auto recipe =
       c2f::recipe::settings{}.epochs(4).batch(8).learning_rate(0.02).warm_up(4).milestone(0.5).ema(0.9, 2, 3).clip(1).weight_decay(1e-3);
+  if (words.contains("bf16")) recipe.bf16();
   if (words.contains("adam")) recipe.adam({});
   if (words.contains("accumulate")) recipe.accumulate(2).batch(4);
   if (words.contains("batch")) recipe.batch(std::atoi(words["batch"].c_str()));
@@ -93,6 +94,16 @@ void train(std::optional<c2f::dist::world>& world, std::string const& folder) {
     report = c2f::fit(model, data, recipe, kept, end, steps, on_signal);
   } else {
     report = c2f::fit(model, data, recipe, end, steps, on_signal);
+  }
+  // The scores of one model are the same bits in any number of processes.
+  if (world && !report.stopped) {
+    auto own = recipe;
+    c2f::dist::world one(c2f::dist::launch{});
+    own.on(one);
+    auto const together = c2f::evaluate(model, data.test, recipe), alone = c2f::evaluate(model, data.test, own);
+    for (std::size_t i = 0; i < alone.size(); ++i)
+      if (together.size() != alone.size() || together[i].stage != alone[i].stage || together[i].values != alone[i].values)
+        throw c2f::error("the processes score " + alone[i].stage + " otherwise than one alone");
   }
   if (report.stopped) {
     if (!world || world->rank() == 0) std::printf("stopped\n");

@@ -59,7 +59,8 @@ def end_of(process, seconds=60):
         process.kill()
         output, errors = process.communicate()
         WRONG.append(f"a process hung: {errors.strip() or output.strip()[-200:]}")
-    return process.returncode, output, errors
+    # Gloo reports each attempt to connect to a process that has ended.
+    return process.returncode, output, "".join(line for line in errors.splitlines(True) if "/gloo/transport/" not in line.split(" ")[0])
 
 
 def run_all(size, words, **variables):
@@ -127,6 +128,9 @@ def equal(where):
                 check(again == lines and same_hash == own_hash, f"{kind}: two trainings in two processes have other bytes")
     # Local norms: another training, but the same in all processes.
     run_all(2, ["train", "class_vector", str(where), "local"])
+    # Gradients in bfloat16, and another optimiser.
+    lines, _ = run_all(2, ["train", "boxes", str(where), "bf16", "adam"])
+    check("skipped 0" in lines, f"bfloat16: {lines}")
 
 
 def sentence(ends, part, what, codes=(2,)):
@@ -382,12 +386,14 @@ def program(where):
                              stderr=subprocess.PIPE, text=True, env=environment())
     code, two, errors = end_of(agent, 300)
     check(code == 0, f"torchrun ended with {code}: {errors}")
-    without_times = lambda text: re.sub(r"[\d.]+ steps/s", "", text)
-    check(without_times(two) == without_times(output), f"two processes printed {two!r}, one {output!r}")
+    check(len(two.splitlines()) == len(output.splitlines()) == 1, f"two processes printed {two!r}, one {output!r}")
     a, b = (json.loads((where / name / "summary.json").read_text()) for name in ("one", "two"))
-    check(a["scores"] == b["scores"] and a["samples"] == b["samples"], f"two processes scored {b['scores']}, one {a['scores']}")
+    # Two trainings differ by rounding, and so may the answers to a few of the 10,000 test images.
+    off = max(abs(value - b["scores"][stage][name]) for stage, values in a["scores"].items() for name, value in values.items())
+    check(off <= 0.0015 and a["samples"] == b["samples"] == 400, f"two processes scored {b['scores']}, one {a['scores']}")
+    check(all(abs(value - b["loss"][name]) < 1e-4 * value for name, value in a["loss"].items()), f"two processes lost {b['loss']}, one {a['loss']}")
     check({each.name for each in (where / "one").iterdir()} == {each.name for each in (where / "two").iterdir()}, "other files were written")
-    print(f"fine top1 after one epoch: {a['scores']['fine']['top1']} in one process, {b['scores']['fine']['top1']} in two")
+    print(f"fine top1 after one epoch: {a['scores']['fine']['top1']} in one process, {b['scores']['fine']['top1']} in two; at most {10000 * off:.0f} of 10,000 differ")
     refused = [end_of(each)[2] for each in start_all(2, ["--data", str(where), "--out", str(where / "refused")])]
     check(all("rank" in each for each in refused), f"sentences without ranks: {refused}")
     check(not (where / "refused").exists(), "a command that is refused left files")

@@ -91,7 +91,7 @@ class step_staging {
       number[3 + i] = sent_.schedules[i]({slot.record.epoch, slot.record.iteration, slot.record.fraction});
     numbers_.copy_(slot.numbers, /*non_blocking=*/true);
     if (!numbers_on_device()) return;
-    std::int64_t const n = own_, k = recipe_.accumulate();
+    std::int64_t const n = recipe_.batch(), k = recipe_.accumulate();
     if (!keys_.defined()) keys_ = at::zeros({2 + k * n}, at::TensorOptions(device()).dtype(at::kLong));
     std::int64_t each_sample = 0;
     for (auto const& each : sent_.random) each_sample += each.places;
@@ -209,8 +209,8 @@ class step_staging {
             .nested   = numbers_.narrow(0, 3, numbers_.numel() - 3),
             .uniform  = draws_.select(0, i),
             .keys     = keys_.narrow(0, 0, 2),
-            .ids      = keys_.narrow(0, 2 + i * own_, samples),
-            .batch    = own_,
+            .ids      = keys_.narrow(0, 2 + i * recipe_.batch(), samples),
+            .batch    = recipe_.batch(),
             .requests = &requests_};
   }
   // Memory for a batch that is assembled on the device.
