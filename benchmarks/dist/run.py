@@ -68,7 +68,7 @@ def main():
     else:
         for _ in range(words.rounds):
             for size in (2, 4):
-                for line in lines_of(words.program, size, ["sum", "5", "1", "4", "16", "32", "64"]):
+                for line in lines_of(words.program, size, ["sum", "30", "1", "2", "4", "8", "16"]):
                     _, mib, seconds = line.split()
                     print(size, mib, seconds, flush=True)
 
