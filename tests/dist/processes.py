@@ -128,6 +128,12 @@ def equal(where):
                 check(again == lines and same_hash == own_hash, f"{kind}: two trainings in two processes have other bytes")
     # Local norms: another training, but the same in all processes.
     run_all(2, ["train", "class_vector", str(where), "local"])
+    # What Open MPI and Slurm set.
+    for names in (("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK", dict(OMPI_COMM_WORLD_LOCAL_SIZE=2, PMIX_NAMESPACE=os.getpid())),
+                  ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", dict(SLURM_STEP_ID=0, SLURM_JOB_ID=os.getpid(), SLURM_JOB_NODELIST="localhost"))):
+        ends = [end_of(each) for each in [start(["train", "class_vector", str(where)], **{names[0]: rank, names[1]: 2, names[2]: rank}, **names[3])
+                                          for rank in range(2)]]
+        check([code for code, _, _ in ends] == [0, 0] and "score 0" in ends[0][1], f"{names[0]}: {ends}")
     # Gradients in bfloat16, and another optimiser.
     lines, _ = run_all(2, ["train", "boxes", str(where), "bf16", "adam"])
     check("skipped 0" in lines, f"bfloat16: {lines}")
@@ -305,7 +311,7 @@ def launcher(where):
     hashes = {line.split()[2] for line in output.splitlines() if line.startswith("rank ")}
     check(code == 0 and hashes == {whole}, f"killed under torchrun: {code}, {hashes}, {whole}: {errors[-500:]}")
 
-    agent = begin(where / "stopped")
+    agent = begin(where / "stopped", "--standalone")
     workers = workers_of(agent)
     until = time.monotonic() + 30
     while newest_of(where / "stopped") is None and time.monotonic() < until:
