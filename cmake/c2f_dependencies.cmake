@@ -6,7 +6,7 @@
 #                  nlohmann/json and libcrypto; absent without libspng. A c2f header whose library is missing does not compile. What is
 #                  missing is printed with the names of its Debian packages.
 #   c2f::dist      c2f::c2f and Gloo's headers, for trainings in several processes; absent without libgloo-dev, or if this LibTorch has no c10d.
-#                  With CUDA enabled and NCCL's header found, NCCL between GPUs as well
+#   c2f::dist_cuda c2f::dist and c2f::cuda with NCCL between GPUs; absent without one of them, or NCCL's header
 #   c2f::gpu       c2f::c2f and LibTorch's CUDA libraries; absent if LibTorch has none
 #   c2f::cuda      c2f::gpu, the CUDA runtime and the kernels of include/c2f/cuda, which are compiled in the project that links it; absent
 #                  unless the project has enabled the language CUDA
@@ -116,9 +116,10 @@ if(C2F_CUDA)                                               # AUTO is true, too
       find_path(C2F_NCCL_INCLUDE_DIR nccl.h HINTS ${C2F_TORCH_ROOT}/../nvidia/nccl/include)
       mark_as_advanced(C2F_NCCL_INCLUDE_DIR)
       if(C2F_NCCL_INCLUDE_DIR)
-        target_include_directories(c2f::dist INTERFACE ${C2F_NCCL_INCLUDE_DIR})
-        target_compile_definitions(c2f::dist INTERFACE USE_C10D_NCCL)
-        target_link_libraries(c2f::dist INTERFACE c2f::libtorch_cuda CUDA::cudart)
+        add_library(c2f::dist_cuda INTERFACE IMPORTED GLOBAL)
+        target_link_libraries(c2f::dist_cuda INTERFACE c2f::dist c2f::cuda)
+        target_include_directories(c2f::dist_cuda INTERFACE ${C2F_NCCL_INCLUDE_DIR})
+        target_compile_definitions(c2f::dist_cuda INTERFACE USE_C10D_NCCL)
       endif()
     endif()
     # Kernels call constexpr functions of core/.
