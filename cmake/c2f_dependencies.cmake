@@ -5,6 +5,8 @@
 #   c2f::data      c2f::c2f, threads and the libraries that read files: libspng, and if found libjpeg, pugixml, niftiio, libzip,
 #                  nlohmann/json and libcrypto; absent without libspng. A c2f header whose library is missing does not compile. What is
 #                  missing is printed with the names of its Debian packages.
+#   c2f::dist      c2f::c2f and Gloo's headers, for trainings in several processes; absent without libgloo-dev, or if this LibTorch has no c10d.
+#   c2f::dist_cuda c2f::dist and c2f::cuda with NCCL between GPUs; absent without one of them, or NCCL's header
 #   c2f::gpu       c2f::c2f and LibTorch's CUDA libraries; absent if LibTorch has none
 #   c2f::cuda      c2f::gpu, the CUDA runtime and the kernels of include/c2f/cuda, which are compiled in the project that links it; absent
 #                  unless the project has enabled the language CUDA
@@ -72,6 +74,19 @@ if(TARGET c2f::spng)
 endif()
 mark_as_advanced(C2F_BOOST_INCLUDE_DIR)
 
+# Gloo itself is in libtorch_cpu.so, whose headers include those of Gloo but do not contain them.
+find_path(C2F_GLOO_INCLUDE_DIR gloo/algorithm.h)
+mark_as_advanced(C2F_GLOO_INCLUDE_DIR)
+if(C2F_GLOO_INCLUDE_DIR AND EXISTS ${C2F_TORCH_ROOT}/include/torch/csrc/distributed/c10d/ProcessGroupGloo.hpp)
+  add_library(c2f::dist INTERFACE IMPORTED GLOBAL)
+  target_link_libraries(c2f::dist INTERFACE c2f::c2f)
+  target_include_directories(c2f::dist INTERFACE ${C2F_GLOO_INCLUDE_DIR})
+  target_compile_definitions(c2f::dist INTERFACE USE_DISTRIBUTED USE_C10D_GLOO C2F_WITH_DIST)
+elseif(NOT c2f_FIND_QUIETLY)
+  message(STATUS "c2f: no target c2f::dist (trainings in several processes), since Gloo's headers or LibTorch's c10d were not found "
+                 "(Debian: libgloo-dev)")
+endif()
+
 # Without a build type CMake passes no -O to the compiler.
 get_property(_c2f_multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
 get_directory_property(_c2f_options COMPILE_OPTIONS)
@@ -96,6 +111,17 @@ if(C2F_CUDA)                                               # AUTO is true, too
     target_link_libraries(c2f::cuda INTERFACE c2f::gpu CUDA::cudart)
     target_compile_definitions(c2f::cuda INTERFACE C2F_WITH_CUDA)
     target_compile_features(c2f::cuda INTERFACE cuda_std_20)
+    if(TARGET c2f::dist)
+      # NCCL comes beside LibTorch's wheel.
+      find_path(C2F_NCCL_INCLUDE_DIR nccl.h HINTS ${C2F_TORCH_ROOT}/../nvidia/nccl/include)
+      mark_as_advanced(C2F_NCCL_INCLUDE_DIR)
+      if(C2F_NCCL_INCLUDE_DIR)
+        add_library(c2f::dist_cuda INTERFACE IMPORTED GLOBAL)
+        target_link_libraries(c2f::dist_cuda INTERFACE c2f::dist c2f::cuda)
+        target_include_directories(c2f::dist_cuda INTERFACE ${C2F_NCCL_INCLUDE_DIR})
+        target_compile_definitions(c2f::dist_cuda INTERFACE USE_C10D_NCCL)
+      endif()
+    endif()
     # Kernels call constexpr functions of core/.
     target_compile_options(c2f::cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr>)
   endif()

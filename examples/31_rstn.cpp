@@ -166,7 +166,7 @@ void write_sheet(std::vector<evaluated_case> const& all, std::int64_t shown, std
       show(i + 1, c2f::data::slice_of(each.masks[i], axis, slice), text);
     }
   }
-  page.write_png(file);
+  if (program::first_process()) page.write_png(file);
 }
 
 void print_table(std::vector<evaluated_case> const& all) {
@@ -270,7 +270,7 @@ int main(int argc, char** argv) {
       });
   return program::run([&] {
     program::check(chosen);
-    if (!chosen.out.empty()) more.outputs = c2f::data::output_names(more.predict, chosen.out, "organ_");
+    if (!chosen.out.empty() && program::first_process()) more.outputs = c2f::data::output_names(more.predict, chosen.out, "organ_");
     check_predictions(more);
     auto const folder = folder_of_pairs(chosen.data);
     c2f::data::organ<side, side> const data(folder / "images", folder / "labels",

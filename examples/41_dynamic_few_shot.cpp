@@ -112,7 +112,7 @@ void run(arguments more, program::options const& chosen) {
       if (!train_generators(model, data.base, more, chosen))
         return program::say("the training of the generators was stopped, so nothing is evaluated; type the same command again");
       evaluate<Set>(model, problems, more, chosen);
-      c2f::save_weights(model, chosen.out / "grown.safetensors");
+      if (program::first_process()) c2f::save_weights(model, chosen.out / "grown.safetensors");
     });
   };
   more.generator == "average" ? grow.template operator()<c2f::weight_generator::average>()

@@ -48,7 +48,7 @@ std::string row(char const* what, Data const& data, c2f::recipe::settings const&
   if (on_ctrl_c.stop()) return {};
   c2f::stack<Task> model(1);
   c2f::print::progress_bar bar(c2f::print::progress_bar::elsewhere::lines);
-  auto const report = c2f::fit(model, data, recipe, bar, on_ctrl_c);
+  auto const report = c2f::fit(model, data, program::in_all_processes(recipe), bar, on_ctrl_c);
   if (report.stopped) return {};
   program::check_scores(report);
   auto const& scores = report.epochs.back().scores;
@@ -96,7 +96,7 @@ void draw_signs(c2f::stack<Task> const& model, c2f::data::pictures<20> const& te
       prediction("fine  ", fine, 2);
     }
   }
-  page.write_png(file);
+  if (program::first_process()) page.write_png(file);
 }
 
 }  // namespace

@@ -22,6 +22,10 @@ accelerator gpu(int index = 0);
 }
 #endif
 
+#ifdef USE_C10D_GLOO
+#include <c2f/dist/world.hpp>
+#endif
+
 #include <torch/nn/modules/linear.h>
 
 #include <filesystem>
@@ -43,6 +47,7 @@ extern c2f::stack<cifar100> model;
 extern c2f::network_on<arch, input> net;
 extern c2f::data::cifar100 data;
 extern c2f::recipe::settings recipe;
+extern c2f::communicator& world;
 extern c2f::pass step;
 extern at::Tensor images, labels, x, raw, logits, truth;
 extern at::Device device;

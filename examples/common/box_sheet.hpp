@@ -2,6 +2,7 @@
 // each the IoU of both: the mean over the classes present.
 #pragma once
 
+#include "common/program.hpp"
 #include "common/sample.hpp"
 
 #include <c2f/c2f.hpp>
@@ -63,7 +64,7 @@ void write_box_sheet(c2f::stack<Task> const& model, Split const& test, std::stri
     show(coarse, orange, 0);
     show(fine, red, 1);
   }
-  page.write_png(file);
+  if (program::first_process()) page.write_png(file);
 }
 
 }  // namespace program

@@ -116,7 +116,8 @@ bool base_network(Split const& base, options const& chosen, std::filesystem::pat
     return false;
   }
   if (file.has_parent_path()) prepare_folder(file.parent_path(), "--base");
-  c2f::save_weights(model, file);
+  if (first_process()) c2f::save_weights(model, file);
+  wait_for_all();  // who read it
   return true;
 }
 

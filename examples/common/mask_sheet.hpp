@@ -1,6 +1,7 @@
 // A contact sheet of a segmentation: test pictures, each with the coarse and the fine prediction as a tint and the truth as an outline.
 #pragma once
 
+#include "common/program.hpp"
 #include "common/sample.hpp"
 
 #include <c2f/c2f.hpp>
@@ -64,7 +65,7 @@ void write_mask_sheet(c2f::stack<Task> const& model, Split const& test, std::str
     show_prediction(1, "coarse", coarse);
     show_prediction(2, "fine", fine);
   }
-  page.write_png(file);
+  if (program::first_process()) page.write_png(file);
 }
 
 }  // namespace program

@@ -2,6 +2,8 @@
 // box that determined the detector's view.
 #pragma once
 
+#include "common/program.hpp"
+
 #include <c2f/data/draw/canvas.hpp>
 #include <c2f/metrics/detection.hpp>
 
@@ -60,7 +62,7 @@ inline void write_part_sheet(std::vector<parsed_row> const& rows, std::string co
       page.blit(drawn.bytes(), drawn.width(), drawn.height(), gap + static_cast<int>(c) * (shown + gap), y + words);
     }
   }
-  page.write_png(file);
+  if (program::first_process()) page.write_png(file);
 }
 
 }  // namespace program

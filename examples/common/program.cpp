@@ -3,11 +3,15 @@
 #include <c2f/core/text.hpp>
 #include <c2f/data/draw/plot.hpp>
 #include <c2f/data/io/whole_file.hpp>
+#include <c2f/dist/launch.hpp>
 #include <c2f/print/observers.hpp>
 #include <c2f/train/checkpoint.hpp>
 #include <c2f/train/memory.hpp>
 #ifdef C2F_WITH_CUDA
 #include <c2f/cuda/gpu.hpp>
+#endif
+#ifdef C2F_WITH_DIST
+#include <c2f/dist/world.hpp>
 #endif
 
 #include <CLI/CLI.hpp>
@@ -49,6 +53,15 @@ bool writable(std::filesystem::path const& folder) {
   std::error_code failed;
   return std::filesystem::is_directory(folder, failed) && ::access(folder.c_str(), W_OK | X_OK) == 0;
 }
+/// Which process this is.
+c2f::dist::launch const& launched() {
+  static c2f::dist::launch const here = c2f::dist::launch_of_environment();
+  return here;
+}
+#ifdef C2F_WITH_DIST
+c2f::dist::world* world = nullptr;  // never destroyed: see c2f/dist/world.hpp
+#endif
+
 [[noreturn]] void refuse_folder(std::filesystem::path const& folder, std::string const& option) {
   throw c2f::input_error(option + " '" + folder.string() + "' is not a folder that can be written; choose another");
 }
@@ -63,6 +76,7 @@ bool exists(std::filesystem::path const& path) {
 void say(std::string const& line) { std::fprintf(stderr, "%s\n", c2f::text::printable(line).c_str()); }
 
 void write_json(std::filesystem::path const& file, nlohmann::ordered_json const& content) {
+  if (!first_process()) return;
   c2f::data::whole_file out(file);
   out.write(in_utf8(content).dump(2) + '\n');
   out.commit();
@@ -99,7 +113,7 @@ struct kept_files::files {
   std::optional<c2f::print::json_lines> log;  // from on_start on
 };
 kept_files::kept_files(options const& chosen) {
-  if (!chosen.out.empty()) files_ = std::make_unique<files>(chosen);
+  if (!chosen.out.empty() && first_process()) files_ = std::make_unique<files>(chosen);
 }
 kept_files::~kept_files() = default;
 bool kept_files::restore(c2f::training_state& state) {
@@ -215,36 +229,51 @@ namespace {
 c2f::accelerator accelerator_of(std::string const& device) {
   if (device == "cpu") return {};
 #ifdef C2F_WITH_CUDA
-  return c2f::cuda::gpu();
+  return c2f::cuda::gpu(launched().local_rank);
 #else
   throw c2f::input_error("this program was built without c2f::cuda; build it where nvcc is, or choose --device cpu");
 #endif
 }
 }  // namespace
 
+bool first_process() { return launched().rank == 0; }
+
+c2f::recipe::settings in_all_processes(c2f::recipe::settings recipe) {
+#ifdef C2F_WITH_DIST
+  if (world != nullptr) recipe.on(*world).synchronised_norms();
+#endif
+  return recipe;
+}
+
+void wait_for_all() {
+#ifdef C2F_WITH_DIST
+  if (world != nullptr) world->barrier();
+#endif
+}
+
 c2f::recipe::settings machine_of(options const& chosen) {
-  return c2f::recipe::settings{}.on(accelerator_of(chosen.device)).bf16(chosen.bf16).deterministic(chosen.deterministic);
+  return in_all_processes(c2f::recipe::settings{}.on(accelerator_of(chosen.device)).bf16(chosen.bf16).deterministic(chosen.deterministic));
 }
 
 c2f::recipe::settings recipe_of(options const& chosen) {
-  return c2f::recipe::cifar{}
-      .on(accelerator_of(chosen.device))
-      .epochs(chosen.epochs)
-      .batch(chosen.batch)
-      .learning_rate(chosen.learning_rate)
-      .seed(chosen.seed)
-      .threads(chosen.threads)
-      .weight_decay(chosen.weight_decay)
-      .strict(chosen.strict)
-      .bf16(chosen.bf16)
-      .ema(chosen.ema)
-      .clip(chosen.clip)
-      .accumulate(chosen.accumulate)
-      .deterministic(chosen.deterministic);
+  return in_all_processes(c2f::recipe::cifar{}
+                              .on(accelerator_of(chosen.device))
+                              .epochs(chosen.epochs)
+                              .batch(chosen.batch)
+                              .learning_rate(chosen.learning_rate)
+                              .seed(chosen.seed)
+                              .threads(chosen.threads)
+                              .weight_decay(chosen.weight_decay)
+                              .strict(chosen.strict)
+                              .bf16(chosen.bf16)
+                              .ema(chosen.ema)
+                              .clip(chosen.clip)
+                              .accumulate(chosen.accumulate)
+                              .deterministic(chosen.deterministic));
 }
 
 void check_folder(std::filesystem::path const& folder, std::string const& option) {
-  if (folder.empty()) return;
+  if (folder.empty() || !first_process()) return;
   std::error_code failed;
   std::filesystem::path existing = std::filesystem::absolute(folder, failed);
   while (!std::filesystem::exists(std::filesystem::symlink_status(existing, failed)) && existing.has_relative_path())
@@ -258,6 +287,7 @@ void check(options const& chosen) {
 }
 
 void prepare_folder(std::filesystem::path const& folder, std::string const& option) {
+  if (!first_process()) return;
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   if (failed || !writable(folder)) refuse_folder(folder, option);
@@ -313,7 +343,7 @@ namespace {
 /// Draws the primary metric of every stage: at each point an x and its scores.
 void write_stages(std::filesystem::path const& file, std::string const& title, std::string const& label,
                   std::vector<std::pair<std::int64_t, std::vector<c2f::stage_score>>> const& points) {
-  if (points.empty() || points.front().second.empty() || points.front().second.front().values.empty()) return;
+  if (!first_process() || points.empty() || points.front().second.empty() || points.front().second.front().values.empty()) return;
   c2f::data::plot curve;
   curve.title   = title;
   curve.x_label = "epoch";
@@ -382,17 +412,40 @@ std::string sentence_of(std::exception const& error) {
   if (dynamic_cast<c2f::error const*>(&error) != nullptr) return what;
   return what.substr(0, what.find('\n'));
 }
+/// The rank in front of a sentence, where there are several processes.
+std::string with_rank(std::string const& sentence, c2f::dist::launch const& here) {
+  if (here.size == 1 || sentence.starts_with("rank ")) return sentence;
+  return "rank " + std::to_string(here.rank) + " of " + std::to_string(here.size) + ": " + sentence;
+}
+
+void join() {
+  if (launched().size == 1) return;
+  if (!first_process() && std::freopen("/dev/null", "w", stdout) == nullptr)
+    throw c2f::error("the standard output of a process that prints nothing cannot be closed; check that there is a /dev/null");
+#ifdef C2F_WITH_DIST
+  world = new c2f::dist::world(launched());
+#else
+  throw c2f::input_error(launched().launcher + " started " + std::to_string(launched().size) +
+                         " processes, and this program was built without c2f::dist; install libgloo-dev and build it again, or start one");
+#endif
+}
 }  // namespace
 
 int run(std::function<void()> const& body) {
   c2f::keep_memory();
+  c2f::dist::launch here;  // of an environment that is no launcher's, one process
   try {
+    here = launched();
+    join();
     body();
+#ifdef C2F_WITH_DIST
+    if (world != nullptr) world->shutdown();
+#endif
   } catch (c2f::input_error const& error) {
-    say(error.what());
+    say(with_rank(error.what(), here));
     return 2;
   } catch (std::exception const& error) {
-    say(sentence_of(error));
+    say(with_rank(sentence_of(error), here));
     return 1;
   }
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;

@@ -62,6 +62,14 @@ c2f::recipe::settings recipe_of(options const& chosen);
 /// The part that applies to every training of a program: device, bfloat16 and determinism.
 c2f::recipe::settings machine_of(options const& chosen);
 
+/// A launcher, such as torchrun, may start a program in several processes, which then train together (docs/distributed.md). All run the same
+/// code, and only the first one prints and writes; files that it writes and all read must be on a file system that all see.
+[[nodiscard]] bool first_process();
+/// The recipe for a training in all processes, with synchronised norms, so that results do not depend on their number.
+c2f::recipe::settings in_all_processes(c2f::recipe::settings recipe);
+/// Waits until all processes are here.
+void wait_for_all();
+
 /// Checks that a folder is writable, or can be created; creates nothing, so that nothing is left of a command that is refused. For the
 /// start of a program. c2f::input_error if not; an empty path is none.
 void check_folder(std::filesystem::path const& folder, std::string const& option = "--out");
@@ -101,7 +109,7 @@ class kept_files {
   std::unique_ptr<files> files_;
 };
 
-/// Writes a JSON file atomically. Its texts and keys may be any bytes: what is no UTF-8 is written as \\xHH.
+/// Writes a JSON file atomically, in the first process. Its texts and keys may be any bytes: what is no UTF-8 is written as \\xHH.
 void write_json(std::filesystem::path const& file, nlohmann::ordered_json const& content);
 
 /// Writes summary.json atomically: options, report and final scores; probe: what --probe has found.
@@ -124,7 +132,7 @@ void print_report(c2f::training_report const& report);
 /// c2f::not_finite if the primary metrics of all stages in the last epoch are no numbers, as after a training that diverged.
 void check_scores(c2f::training_report const& report);
 
-/// Runs a program's body and returns the exit code: 0; 2 for an input_error, 1 for any other exception or a result that could not be
+/// Joins the other processes, if there are any, runs a program's body and returns the exit code: 0; 2 for an input_error, 1 for any other exception or a result that could not be
 /// printed, after one line on stderr.
 int run(std::function<void()> const& body);
 

@@ -23,6 +23,10 @@
 //
 // loader.epoch(3, 100) begins at batch 100 of the epoch without reading the samples before it: for resuming an interrupted training.
 //
+// With option share several processes read the same epoch together. With shuffle each batch is divided: process r of n gets its samples r,
+// r + n, r + 2n, ... A last batch that is smaller than the others and has fewer than two samples for each process is not divided; every
+// process gets the whole of it (batch::whole is 0). Without shuffle, as in evaluation, process r gets the batches r, r + n, ...
+//
 // Costs: two allocations a batch (its tensors, which the caller may keep), and starting the threads once an epoch.
 // Errors: input_error for an option out of range, and for an order of the split's own that does not make its batches. What ends the epoch is
 // thrown from the loop after the batches before: the error of a sample with `strict` or if no replacement can be read, std::bad_alloc, and
@@ -55,6 +59,7 @@
 #include <c2f/core/libtorch_error.hpp>
 #include <c2f/core/random.hpp>
 #include <c2f/core/shapes.hpp>
+#include <c2f/execution/communicator.hpp>
 #include <c2f/data/split.hpp>
 
 namespace c2f::data {
@@ -66,6 +71,7 @@ struct batch {
   std::vector<std::int64_t> ids;  ///< the samples' ids, plus size for each repetition; for a replaced sample that of its replacement
   std::uint64_t epoch = 0;
   std::int64_t index  = 0;  ///< the batch's number within the epoch
+  std::int64_t whole  = 0;  ///< the samples of the batch in all processes, if this process has a share of it; 0: it has the whole batch
 };
 
 /// How a loader makes batches.
@@ -79,6 +85,7 @@ struct loader_options {
   bool strict        = false;  ///< a sample that cannot be read ends the epoch instead of being replaced
   bool read          = true;   ///< false: batches have only their ids, for samples that are read elsewhere (resident.hpp)
   bool pinned        = false;  ///< batches are in page-locked memory, for asynchronous copies to a GPU
+  process_share share{};       ///< of several processes
 
   c2f::detail::truth_labels labels{};  ///< that integer truths may have; a count of 0: any
 };
@@ -140,12 +147,21 @@ class replacement_record {
  public:
   void add(replacements const& batch) {
     std::lock_guard lock(mutex_);
-    seen_.total += batch.total;
-    for (auto const& [id, reason] : batch.reasons) {
-      if (!seen_.ids.insert(id).second) continue;
-      seen_.reasons.emplace(id, reason);
-      if (seen_.reasons.size() > 1000) seen_.reasons.erase(std::prev(seen_.reasons.end()));
-    }
+    add_to_seen(batch);
+    if (!shared_) return;
+    fresh_.total += batch.total;
+    fresh_.reasons.insert(batch.reasons.begin(), batch.reasons.end());
+  }
+  /// Those of another process.
+  void add_of_others(replacements const& found) {
+    std::lock_guard lock(mutex_);
+    add_to_seen(found);
+  }
+  /// From now on take_fresh() returns what was added since its last call, without ids.
+  void share() { shared_ = true; }
+  [[nodiscard]] replacements take_fresh() {
+    std::lock_guard lock(mutex_);
+    return std::exchange(fresh_, {});
   }
   [[nodiscard]] replacements seen() const {
     std::lock_guard lock(mutex_);
@@ -157,8 +173,17 @@ class replacement_record {
   }
 
  private:
+  void add_to_seen(replacements const& found) {
+    seen_.total += found.total;
+    for (auto const& [id, reason] : found.reasons) {
+      if (!seen_.ids.insert(id).second) continue;
+      seen_.reasons.emplace(id, reason);
+      if (seen_.reasons.size() > 1000) seen_.reasons.erase(std::prev(seen_.reasons.end()));
+    }
+  }
   mutable std::mutex mutex_;
-  replacements seen_;
+  replacements seen_, fresh_;
+  bool shared_ = false;
 };
 }  // namespace detail
 
@@ -173,7 +198,7 @@ class epoch_batches {
         record_(std::move(record)),
         epoch_(epoch),
         order_(detail::order_of(samples_, options, epoch)),
-        total_(detail::batches_of(samples_, options)),
+        total_(own_batches(detail::batches_of(samples_, options), options)),
         claimed_(std::clamp<std::int64_t>(first, 0, total_)),
         delivered_(claimed_) {
     ring_.resize(static_cast<std::size_t>(std::min<std::int64_t>(options.prefetch, total_ - delivered_)));
@@ -235,17 +260,16 @@ class epoch_batches {
   }
 
   batch read_batch(std::int64_t index, replacements& replaced, std::stop_token const& stop) const {
-    using image              = typename S::image;
-    using truth_value        = typename S::truth_value;
-    std::int64_t const first = index * options_.batch, n = std::min(options_.batch, std::ssize(order_) - first);
+    using image       = typename S::image;
+    using truth_value = typename S::truth_value;
+    batch b;
+    b.epoch = epoch_;
+    b.index = options_.shuffle ? index : options_.share.rank + index * options_.share.of;
+    b.ids   = ids_of(b);
+    if (!options_.read) return b;
+    std::int64_t const n = std::ssize(b.ids);
     std::vector<std::int64_t> truth_sizes{n};
     truth_sizes.insert(truth_sizes.end(), S::truth_dims.begin(), S::truth_dims.end());
-
-    batch b;
-    b.ids.assign(order_.begin() + first, order_.begin() + first + n);
-    b.epoch = epoch_;
-    b.index = index;
-    if (!options_.read) return b;
     b.images      = at::empty({n, image::channels, image::height, image::width},
                               at::TensorOptions(at::kFloat).pinned_memory(options_.pinned).memory_format(at::MemoryFormat::ChannelsLast));
     b.truth       = at::empty(truth_sizes, at::TensorOptions(c10::CppTypeToScalarType<truth_value>::value).pinned_memory(options_.pinned));
@@ -261,6 +285,22 @@ class epoch_batches {
       truth += truths_each;
     }
     return b;
+  }
+
+  // The samples of a batch that this process reads; sets batch::whole.
+  std::vector<std::int64_t> ids_of(batch& b) const {
+    std::int64_t const first = b.index * options_.batch, n = std::min(options_.batch, std::ssize(order_) - first);
+    auto const [rank, of] = options_.share;
+    bool const divided    = options_.shuffle && of > 1 && (n == options_.batch || n >= 2 * of);
+    if (!divided) return {order_.begin() + first, order_.begin() + first + n};
+    b.whole = n;
+    std::vector<std::int64_t> own;
+    for (std::int64_t i = rank; i < n; i += of) own.push_back(order_[static_cast<std::size_t>(first + i)]);
+    return own;
+  }
+  static std::int64_t own_batches(std::int64_t batches, loader_options const& options) {
+    auto const [rank, of] = options.share;
+    return options.shuffle ? batches : std::max<std::int64_t>(0, (batches - rank + of - 1) / of);
   }
 
   [[nodiscard]] std::string text_of_sample(std::int64_t id) const { return detail::text_of_sample(samples_, id % samples_.size()); }
@@ -359,7 +399,9 @@ class epoch_batches {
       close();
       std::rethrow_exception(next.error);
     }
-    if (!next.replaced.reasons.empty()) record_->add(next.replaced);
+    // Of a batch that every process has, the first one counts the replacements.
+    bool const counted_elsewhere = options_.share.rank > 0 && options_.shuffle && next.made.whole == 0;
+    if (!next.replaced.reasons.empty() && !counted_elsewhere) record_->add(next.replaced);
     current_ = std::move(next.made);
   }
 
@@ -415,10 +457,15 @@ class loader {
     if (samples_.size() > std::numeric_limits<std::uint32_t>::max())
       throw input_error("the split " + std::string(samples_.name()) + " has " + std::to_string(samples_.size()) +
                         " samples; a loader shuffles at most 4294967295, so take() fewer");
+    if (options_.shuffle && options_.batch < options_.share.of)
+      throw input_error("a batch of " + std::to_string(options_.batch) + " samples cannot be shared by " +
+                        std::to_string(options_.share.of) + " processes; choose a batch of " + std::to_string(options_.share.of) +
+                        " or more, or fewer processes");
+    if (options_.share.of > 1) record_->share();
     (void)batches();  // a split that composes its batches refuses a size that does not suit it
   }
 
-  /// The number of batches of an epoch.
+  /// The number of batches of an epoch, of all processes together.
   [[nodiscard]] std::int64_t batches() const { return detail::batches_of(samples_, options_); }
   [[nodiscard]] S const& samples() const { return samples_; }
   [[nodiscard]] loader_options const& options() const { return options_; }
@@ -429,6 +476,9 @@ class loader {
   }
   /// The samples that could not be read, in the batches delivered so far. May be called at any time, from any thread.
   [[nodiscard]] replacements replaced() const { return record_->seen(); }
+  /// With a share: what could not be read since the last call, without ids; and adding that of another process.
+  [[nodiscard]] replacements take_fresh() const { return record_->take_fresh(); }
+  void count_others(replacements const& found) { record_->add_of_others(found); }
   /// Continues the counts of an earlier loader of the same samples.
   void count_from(replacements seen) { record_->assign(std::move(seen)); }
 

@@ -16,11 +16,13 @@ namespace c2f {
 struct fused_operations;
 class folding;
 class broadcast_concat_scope;
+class communicator;
 
 struct execution_context {
   fused_operations const* fused               = nullptr;  ///< the table of fused operations (execution/fused_operations.hpp)
   c2f::folding* folding                       = nullptr;  ///< observes convolutions and norms (execution/folding.hpp)
   broadcast_concat_scope const* concatenation = nullptr;  ///< the concatenation that is being read (execution/broadcast_map.hpp)
+  communicator* norms = nullptr;  ///< the processes whose batches norms normalise together (execution/communicator.hpp)
 };
 
 namespace detail {
@@ -51,5 +53,7 @@ class context_scope {
 
 /// Sets the table of fused operations of this thread; nullptr: no fused operations.
 using with_fused = detail::context_scope<&execution_context::fused>;
+/// Sets the processes over which norms compute the statistics of a batch; nullptr: of this process alone.
+using with_norms = detail::context_scope<&execution_context::norms>;
 
 }  // namespace c2f

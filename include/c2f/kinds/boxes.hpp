@@ -174,6 +174,10 @@ struct boxes : detail::static_check<detail::check_boxes<Classes>()> {
       right_scale += ratio.sub(1).abs().le(0.1).sum().template item<std::int64_t>();
       if constexpr (has_presence) right_presence += present_in(raw).eq(is_present).sum().template item<std::int64_t>();
     }
+    void add(score const& other) {
+      samples += other.samples, present += other.present, overlapping += other.overlapping;
+      right_scale += other.right_scale, right_presence += other.right_presence, iou += other.iou;
+    }
     /// Name and value of each metric, the primary metric first.
     [[nodiscard]] std::array<std::pair<char const*, double>, has_presence ? 4 : 3> values() const {
       auto const part = [](std::int64_t count, std::int64_t all) {

@@ -88,6 +88,7 @@ struct class_vector : detail::static_check<detail::check_classes<Classes>()> {
       top1 += best.select(1, 0).sum().template item<std::int64_t>();
       top5 += best.sum().template item<std::int64_t>();
     }
+    void add(score const& other) { samples += other.samples, top1 += other.top1, top5 += other.top5; }
     /// Name and value of each metric, the primary metric first.
     [[nodiscard]] std::array<std::pair<char const*, double>, 2> values() const {
       double const all = static_cast<double>(std::max<std::int64_t>(samples, 1));

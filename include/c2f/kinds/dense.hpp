@@ -166,6 +166,10 @@ struct dense : detail::static_check<detail::check_dense_classes<Classes>(), deta
       for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += count[i];
       samples += truth.size(0);
     }
+    void add(score const& other) {
+      samples += other.samples;
+      for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
+    }
     /// The number of pixels of label `truth` that were predicted as `predicted`.
     [[nodiscard]] std::int64_t confusion(std::int64_t truth, std::int64_t predicted) const {
       return counts_[static_cast<std::size_t>(truth * labels + predicted)];

@@ -11,6 +11,9 @@
 // In training a norm needs two values of each channel or more, in the samples and pixels of the batch together: the variance of one value is
 // not a number. Errors: input_error for fewer, before any buffer is changed.
 //
+// Recipes that train in several processes may synchronise the statistics (recipe.synchronised_norms): mean and variance are then those of
+// the samples of all processes.
+//
 // Cost: one ATen call. In training the fused operation norm_relu is used if it supports x (execution/try_fused.hpp): norm, residual add and
 // ReLU in two launches forward and two backward.
 #pragma once
@@ -18,6 +21,7 @@
 #include <c2f/core/architecture.hpp>
 #include <c2f/core/dims.hpp>
 #include <c2f/core/errors.hpp>
+#include <c2f/execution/communicator.hpp>
 #include <c2f/execution/folding.hpp>
 #include <c2f/execution/try_fused.hpp>
 
@@ -64,6 +68,10 @@ struct batch_norm {
     at::Tensor normalised(at::Tensor const& x, at::Tensor const& shortcut, bool relu, mode m) const {
       if (folded.done) return shifted(x, shortcut, relu);
       if (m == train) {
+        if (auto* const all = execution().norms; all != nullptr) {
+          num_batches_tracked.increment();
+          return finished(all->batch_norm(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor()), shortcut, relu);
+        }
         if (x.numel() < 2 * x.size(1)) throw input_error(too_few(x));
         num_batches_tracked.increment();
         if (at::Tensor y =
@@ -75,8 +83,11 @@ struct batch_norm {
         folds->observe_norm(x, factor, bias.tensor().sub(running_mean.tensor().mul(factor)), folded);
       }
       // Half-precision inputs with float statistics and parameters: ATen normalises in float.
-      at::Tensor y =
-          at::batch_norm(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor(), m == train, 0.1, 1e-5, true);
+      return finished(
+          at::batch_norm(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor(), m == train, 0.1, 1e-5, true),
+          shortcut, relu);
+    }
+    static at::Tensor finished(at::Tensor const& y, at::Tensor const& shortcut, bool relu) {
       if (shortcut.defined()) y.add_(shortcut);  // in place: nothing else refers to y
       return relu ? y.relu_() : y;
     }

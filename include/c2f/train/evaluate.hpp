@@ -8,10 +8,14 @@
 // `add(raw, truth, outputs)` gets the outputs of the pass, too. c2f::fit does the same after every epoch; there, passes are captured once for
 // the whole training if the accelerator has graph capture, and a split of small pictures is kept in device memory.
 //
+// If several processes train together (recipe.on), every process calls it, and they divide the batches if the score is mergeable: an
+// aggregate of numbers with add(other). Otherwise each process scores the whole split. All get the same scores.
+//
 // Cost: one pass per batch of recipe.batch() samples. Errors: those of the split's read and of the stack; data that do not fit the task are
 // a compile error.
 #pragma once
 
+#include <c2f/core/packed.hpp>
 #include <c2f/data/loader.hpp>
 #include <c2f/data/resident.hpp>
 #include <c2f/inference/captured_passes.hpp>
@@ -19,6 +23,7 @@
 #include <c2f/train/check_data.hpp>
 #include <c2f/train/deterministic.hpp>
 #include <c2f/train/observer.hpp>
+#include <c2f/train/processes.hpp>
 #include <c2f/train/recipe.hpp>
 
 #include <ATen/core/grad_mode.h>
@@ -26,11 +31,15 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
+#include <cstring>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -55,6 +64,10 @@ data::device_reader reader_on_device([[maybe_unused]] Split const& samples, [[ma
   return {};
 }
 
+/// A score that processes can divide between them: its counts are plain numbers, and add(other) adds those of other samples.
+template <class Score>
+concept mergeable_score = std::is_trivially_copyable_v<Score> && requires { static_cast<void (Score::*)(Score const&)>(&Score::add); };
+
 /// The metrics of several stages, batch by batch. The stages of a batch are added in the same order every time; a later batch may have fewer.
 template <class Score>
 class stage_metrics {
@@ -68,6 +81,33 @@ class stage_metrics {
       into.add(raw, truth, found);
     else
       into.add(raw, truth);
+  }
+  /// Adds those of another batch, or of several.
+  void add(stage_metrics const& other)
+    requires mergeable_score<Score>
+  {
+    for (auto const& [stage, found] : other.stages_) {
+      auto const same = std::ranges::find(stages_, stage, [](auto const& each) { return each.first; });
+      if (same == stages_.end())
+        stages_.emplace_back(stage, found);
+      else
+        same->second.add(found);
+    }
+  }
+  void put(packer& to) const
+    requires mergeable_score<Score>
+  {
+    to(static_cast<std::uint64_t>(stages_.size()));
+    for (auto const& [stage, found] : stages_) to(stage, std::string(reinterpret_cast<char const*>(&found), sizeof found));
+  }
+  void take(unpacker& from)
+    requires mergeable_score<Score>
+  {
+    for (auto count = from.get<std::uint64_t>(); count > 0; --count) {
+      auto stage       = from.get<std::string>();
+      auto const bytes = from.get<std::string>();
+      std::memcpy(static_cast<void*>(&stages_.emplace_back(std::move(stage), Score{}).second), bytes.data(), sizeof(Score));
+    }
   }
   /// Whether the batch has a stage so far.
   [[nodiscard]] bool any() const { return next_ > 0; }
@@ -103,6 +143,7 @@ class evaluator {
                            .strict  = recipe.strict(),
                            .read    = !read_,
                            .pinned  = !recipe.device().is_cpu(),
+                           .share   = divided ? recipe.share() : process_share{},
                            .labels  = labels_of_kind<typename Model::kind>}) {
     if (samples.size() < 1)
       throw input_error("the split " + std::string(samples.name()) + ", which is to be scored, has no samples; add some");
@@ -113,23 +154,53 @@ class evaluator {
   [[nodiscard]] std::optional<std::vector<stage_score>> scores(Stop const& stop,
                                                                std::int64_t batches = std::numeric_limits<std::int64_t>::max()) {
     at::NoGradGuard const no_gradients;
-    stage_metrics<typename Model::kind::score> stages;
+    processes const all(recipe_);
+    metrics stages;
+    std::vector<std::pair<std::int64_t, metrics>> of_batches;  // where several processes divide them
+    bool stopped = false;
     for (auto const& batch : batches_.epoch(0)) {
-      if (stop()) return {};
+      if (batch.index >= batches || (stopped = stop())) break;
       auto const [images, truth] = on_device(batch);
       outputs const& found       = passes_(model_, images);
       stages.begin_batch();
       for (auto const& each : found.side)
         if (each.scored) stages.add(each.name, each.value, truth, found);
       if (!stages.any()) stages.add("answer", found.answer, truth, found);
-      if (batch.index + 1 >= batches) break;
+      if (divided && all.several()) of_batches.emplace_back(batch.index, std::exchange(stages, {}));
+      if (batch.index + recipe_.share().of >= batches) break;
     }
+    if (all.any(stopped, batches_)) return {};
+    if constexpr (divided)
+      if (all.several()) stages = merged(all, of_batches);
     return stages.scores();
   }
 
   [[nodiscard]] data::loader<Split>& batches() { return batches_; }
 
  private:
+  using metrics                 = stage_metrics<typename Model::kind::score>;
+  static constexpr bool divided = mergeable_score<typename Model::kind::score>;
+
+  // Adds the metrics of the batches of all processes in the order of the batches, so that sums do not depend on the number of processes.
+  static metrics merged(processes const& all, std::vector<std::pair<std::int64_t, metrics>> const& own)
+    requires divided
+  {
+    packer to;
+    for (auto const& [batch, found] : own) {
+      to(batch);
+      found.put(to);
+    }
+    std::map<std::int64_t, metrics> of_batches;
+    for (auto const& bytes : all.gather(to.bytes()))
+      for (unpacker from(bytes); !from.empty();) {
+        auto const batch = from.get<std::int64_t>();
+        of_batches[batch].take(from);
+      }
+    metrics whole;
+    for (auto const& [batch, found] : of_batches) whole.add(found);
+    return whole;
+  }
+
   [[nodiscard]] std::pair<at::Tensor, at::Tensor> on_device(data::batch const& batch) const {
     if (!read_) return {batch.images, batch.truth.to(recipe_.device())};
     with_fused const scope(recipe_.accelerator().table);

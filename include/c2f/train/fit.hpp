@@ -19,12 +19,16 @@
 // A step whose loss or gradient is not finite is skipped: parameters, running statistics, optimiser state and average keep their values bit
 // for bit, and the report counts the step.
 //
+// If several processes train together (recipe.on), each calls fit with the same model, data, recipe and observers. Only rank 0 notifies its
+// observers, restores and keeps; stop() is called in all, and any true one stops all. The state of rank 0 is copied to the others before the
+// first step. All return the same report, up to times.
+//
 // With c2f::checkpoints (train/checkpoint.hpp) as an observer, the same call resumes where the last one ended.
 //
 // Cost: memory for the parameters, their gradients and the optimiser state, for the activations of one batch, and for the prefetched
 // batches (data/loader.hpp). Errors: c2f::not_finite after recipe.stop_after_skips() skipped steps in a row; it names epoch, step and the
 // first non-finite parameter, running statistic or gradient; and at the end if more than half of all steps were skipped.
-// c2f::input_error for a split without samples, for labels that the kind does not have (data/loader.hpp), and, before the first step, for a
+// c2f::input_error for processes that do not agree about the training, for a split without samples, for labels that the kind does not have (data/loader.hpp), and, before the first step, for a
 // score of the recipe or of an observer that does not exist. Errors of the observers are passed on, those of the split's read as
 // data/loader.hpp says; what LibTorch refuses is a c2f::libtorch_error. Data whose images or classes do not fit the task are a compile error.
 #pragma once
@@ -35,6 +39,7 @@
 #include <c2f/train/deterministic.hpp>
 #include <c2f/train/evaluate.hpp>
 #include <c2f/train/observer.hpp>
+#include <c2f/train/processes.hpp>
 #include <c2f/train/recipe.hpp>
 #include <c2f/train/state.hpp>
 #include <c2f/train/step_loop.hpp>
@@ -119,7 +124,10 @@ inline std::string remark_on(t_function t, recipe::settings const& recipe, std::
 
 template <class Model, class Data, class... Observers>
 training_report train_on(Model& model, Data const& data, recipe::settings const& recipe, Observers&... observers) {
-  auto const notify        = [&](auto const& record) { (detail::notify(observers, record), ...); };
+  processes const all(recipe);
+  auto const notify = [&](auto const& record) {
+    if (all.first()) (detail::notify(observers, record), ...);
+  };
   auto const asked_to_stop = [&] { return (false || ... || detail::asks_to_stop(observers)); };
 
   if (data.train.size() < 1)
@@ -137,13 +145,14 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
                         .strict  = recipe.strict(),
                         .read    = !read,
                         .pinned  = !recipe.device().is_cpu(),
+                        .share   = recipe.share(),
                         .labels  = labels_of_kind<typename Model::kind>}};
 
   training_state state;
   state.type   = type_hash<Model>();
   state.seed   = recipe.seed();
   state.recipe = recipe.values();
-  if constexpr ((false || ... || state_keeper<Observers>)) {
+  if ((all.several() || ... || state_keeper<Observers>)) {
     state.train_data  = data::identity_of(data.train);
     state.scored_data = data::identity_of(data::scored_split(data));
   }
@@ -161,7 +170,8 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
   evaluator<Model, std::remove_cvref_t<decltype(scored)>> tests(training.averaged() != nullptr ? *training.averaged() : model, scored,
                                                                 recipe, /*often=*/true);
 
-  if ((recipe.decides_by_scores() || ... || decides_by_scores(observers))) {
+  all.agree(state, recipe, Model::name, batches.batches());
+  if (all.any((recipe.decides_by_scores() || ... || decides_by_scores(observers)))) {
     epoch_record of_one_batch;
     named_tensors const before = random.states();  // a model of one's own may draw from them
     of_one_batch.scores        = *tests.scores([] { return false; }, 1);
@@ -177,7 +187,7 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
     if constexpr ((false || ... || state_keeper<Observers>)) {
       state.train      = batches.replaced();
       state.generators = random.states();
-      (detail::keep(observers, state, when), ...);
+      if (all.first()) (detail::keep(observers, state, when), ...);
     }
   };
 
@@ -213,26 +223,38 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
       report.start.remarks.push_back(std::move(remark));
 
   bool resumed = false;
-  ((resumed = detail::restore(observers, state) || resumed), ...);
+  if (all.first()) ((resumed = detail::restore(observers, state) || resumed), ...);
+  all.share(state, resumed);
   if (resumed) {
     random.assign(state.generators);
     batches.count_from(state.train);
     tests.batches().count_from(state.test);
+  }
+  if (resumed || all.several()) {
     training.refresh();
     report.start.done = now.iteration;
   }
   notify(report.start);
-  if (resumed) (notify_resumed(observers, report), ...);
+  if (resumed && all.first()) (notify_resumed(observers, report), ...);
+
+  // Several processes ask for each other's requests once after queuing a step, so that all stop before the same one.
+  bool stop_next        = false;
+  auto const stops_here = [&] { return all.several() ? stop_next : asked_to_stop(); };
 
   while (now.epoch < recipe.epochs() && !report.stopped) {
     state.epoch.epoch = now.epoch;
     seconds_before    = state.epoch.train_seconds;
     train_time        = {};
     auto batches_left = batches.epoch(static_cast<std::uint64_t>(now.epoch), state.step * recipe.accumulate());
-    report.stopped    = !loop.epoch(
-        now, state.step, [&](std::int64_t) { return *batches_left.next(); }, asked_to_stop,
+    if (all.several()) stop_next = all.any(asked_to_stop(), batches);
+    report.stopped = !loop.epoch(
+        now, state.step, [&](std::int64_t) { return *batches_left.next(); }, stops_here,
         // If an observer reads the state after a step, the step is finished before the next one changes anything.
-        [&](progress const& queued) { return (false || ... || detail::reads_state_after(observers, queued)); }, report.epochs);
+        [&](progress const& queued) {
+          if (all.several()) stop_next = all.any(asked_to_stop(), batches);
+          return (false || ... || detail::reads_state_after(observers, queued));
+        },
+        report.epochs);
     loop.finish();
     stopwatch const test_time;
     std::optional<std::vector<stage_score>> scores;

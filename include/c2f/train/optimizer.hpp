@@ -33,6 +33,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace c2f {
@@ -137,6 +138,14 @@ class optimizer {
 
   /// Calls f(name, tensor) for each tensor of the optimiser state.
   virtual void for_each_state(std::function<void(std::string const&, at::Tensor const&)> const& f) const = 0;
+
+  /// The tensors in which autograd stores the gradients that step() uses: each parameter, and its bfloat16 copy or an undefined tensor.
+  [[nodiscard]] std::vector<std::pair<at::Tensor, at::Tensor>> leaves() const {
+    std::vector<std::pair<at::Tensor, at::Tensor>> all;
+    for (auto const& each : entries_)
+      if (each.multipliers.learning_rate != 0) all.emplace_back(each.parameter, each.low);
+    return all;
+  }
 
   /// The flat buffer of the parameters.
   [[nodiscard]] flat const& parameters() const { return parameters_; }

@@ -19,6 +19,7 @@
 #pragma once
 
 #include <c2f/execution/accelerator.hpp>
+#include <c2f/execution/communicator.hpp>
 #include <c2f/core/device.hpp>
 #include <c2f/core/errors.hpp>
 #include <c2f/core/progress.hpp>
@@ -150,6 +151,16 @@ class settings {
     return *this;
   }
 
+  /// The processes that train together, such as c2f::dist::world (c2f/dist/world.hpp), which must outlive the training. Batches are then those
+  /// of all processes together. A world of one process changes nothing.
+  settings& on(c2f::communicator& world) {
+    world_ = world.size() > 1 ? &world : nullptr;
+    return *this;
+  }
+  /// Norms of c2f compute the statistics of a batch over all processes, so that the training does not depend on their number. Otherwise each
+  /// process normalises its share by its own statistics, and the running statistics are the means over the processes.
+  settings& synchronised_norms(bool on = true) { return set(synchronised_norms_, on, true, "", ""); }
+
   [[nodiscard]] std::int64_t epochs() const { return epochs_; }
   [[nodiscard]] std::int64_t batch() const { return batch_; }
   [[nodiscard]] sgd_options const& optimizer() const { return sgd_; }
@@ -169,13 +180,18 @@ class settings {
   [[nodiscard]] bool channels_last() const { return channels_last_; }
   [[nodiscard]] at::Device device() const { return accelerator_.device; }
   [[nodiscard]] c2f::accelerator const& accelerator() const { return accelerator_; }
+  /// The processes of on(world); nullptr for one process.
+  [[nodiscard]] c2f::communicator* world() const { return world_; }
+  [[nodiscard]] bool synchronised_norms() const { return synchronised_norms_; }
+  /// This process's share of the data.
+  [[nodiscard]] process_share share() const { return world_ == nullptr ? process_share{} : process_share{world_->rank(), world_->size()}; }
   [[nodiscard]] ema_options const& ema() const { return ema_; }
   [[nodiscard]] double clip() const { return clip_; }
   [[nodiscard]] std::int64_t accumulate() const { return accumulate_; }
   [[nodiscard]] std::int64_t stop_after_skips() const { return stop_after_skips_; }
   [[nodiscard]] bool deterministic() const { return deterministic_; }
 
-  /// All settings that affect the results, except the seed, by the names that checkpoints store (setting_of). The multiplier rule is a
+  /// All settings that affect the results of one process, except the seed, by the names that checkpoints store (setting_of). The multiplier rule is a
   /// function and not included.
   [[nodiscard]] named_values values() const {
     named_values all{{"epochs", static_cast<double>(epochs_)},
@@ -315,8 +331,10 @@ class settings {
   adam_options adam_;
   std::uint64_t seed_ = 1;
   int threads_        = 1;
-  bool strict_ = false, augment_ = true, bf16_ = false, channels_last_ = true, deterministic_ = false, uses_adam_ = false;
+  bool strict_ = false, augment_ = true, bf16_ = false, channels_last_ = true, deterministic_ = false, uses_adam_ = false,
+       synchronised_norms_ = false;
   c2f::accelerator accelerator_;
+  c2f::communicator* world_ = nullptr;
 };
 
 /// The name of the setter for a value that checkpoints store under another name.

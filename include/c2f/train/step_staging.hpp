@@ -18,6 +18,7 @@
 #include <c2f/core/pass.hpp>
 #include <c2f/data/loader.hpp>
 #include <c2f/data/resident.hpp>
+#include <c2f/execution/communicator.hpp>
 #include <c2f/execution/streams.hpp>
 #include <c2f/train/average.hpp>
 #include <c2f/train/recipe.hpp>
@@ -27,8 +28,10 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -49,14 +52,17 @@ struct step_input {
   device_numbers numbers{};  ///< t, random numbers and keys in device memory; undefined tensors without graph capture
   std::vector<std::int64_t> ids{};
   std::uint64_t epoch = 0;
-  double fraction     = 1;  ///< of the samples of the step, in this batch
+  double fraction     = 1;      ///< of the samples of the step, in this batch
+  bool divided        = false;  ///< whether other processes have other samples of the batch
 };
 
 /// The device memory for the inputs of a training step, and the copies into it.
 class step_staging {
  public:
   explicit step_staging(recipe::settings const& recipe)
-      : recipe_(recipe), numbers_(at::zeros({3}, at::TensorOptions(recipe.device()).dtype(at::kDouble))) {}
+      : recipe_(recipe),
+        own_(share_of(recipe.batch(), recipe.share())),
+        numbers_(at::zeros({3}, at::TensorOptions(recipe.device()).dtype(at::kDouble))) {}
 
   /// From now on batches are assembled on the device by read(ids [N], keys [2], images, truth).
   void read_on_device(data::device_reader read) { read_ = std::move(read); }
@@ -116,7 +122,7 @@ class step_staging {
     if (requests_ == sent_) return;
     sent_ = requests_;
     send_numbers(batches, slot);
-    for (std::size_t i = 0; i < fixed_.size(); ++i) fixed_[i].numbers = numbers_of(static_cast<std::int64_t>(i), recipe_.batch());
+    for (std::size_t i = 0; i < fixed_.size(); ++i) fixed_[i].numbers = numbers_of(static_cast<std::int64_t>(i), own_);
   }
 
   /// The batches, copied into new tensors on the device.
@@ -129,7 +135,8 @@ class step_staging {
       to.numbers     = numbers_of(static_cast<std::int64_t>(all.size()) - 1, own);
       to.ids         = each.ids;
       to.epoch       = each.epoch;
-      to.fraction    = own == samples ? 1 : static_cast<double>(own) / static_cast<double>(samples);
+      to.fraction    = fraction_of(each, samples);
+      to.divided     = each.whole > 0;
       if (read_) {
         allocate(to, own);
         read_(to.numbers.ids, to.numbers.keys, to.images, to.truth);
@@ -146,7 +153,7 @@ class step_staging {
     if (fixed_.empty()) allocate_fixed(batches);
     for (std::size_t i = 0; i < batches.size(); ++i) {
       step_input& to = fixed_[i];
-      to.numbers     = numbers_of(static_cast<std::int64_t>(i), recipe_.batch());
+      to.numbers     = numbers_of(static_cast<std::int64_t>(i), own_);
       to.ids         = batches[i].ids;
       to.epoch       = batches[i].epoch;
       if (read_) {
@@ -162,10 +169,17 @@ class step_staging {
   }
   [[nodiscard]] std::vector<step_input> const& fixed() const { return fixed_; }
 
+  /// The samples of a step, in all processes together.
   static std::int64_t samples_of(std::vector<data::batch> const& batches) {
     std::int64_t samples = 0;
-    for (auto const& each : batches) samples += static_cast<std::int64_t>(each.ids.size());
+    for (auto const& each : batches) samples += samples_of(each);
     return samples;
+  }
+  /// Whether all batches have the sizes of full ones, of which this process has its share.
+  [[nodiscard]] bool are_full(std::vector<data::batch> const& batches) const {
+    return static_cast<std::int64_t>(batches.size()) == recipe_.accumulate() &&
+           samples_of(batches) == recipe_.accumulate() * recipe_.batch() &&
+           std::ranges::all_of(batches, [&](data::batch const& each) { return std::ssize(each.ids) == own_; });
   }
 
  private:
@@ -176,6 +190,16 @@ class step_staging {
     event arrived, free;  ///< recorded behind the copy into the buffer; behind the copy out of it
   };
 
+  static std::int64_t samples_of(data::batch const& each) { return each.whole > 0 ? each.whole : std::ssize(each.ids); }
+  /// The samples of process `rank` of a batch that is divided.
+  static std::int64_t share_of(std::int64_t batch, process_share const& share) {
+    return batch < share.of ? batch : (batch - share.rank + share.of - 1) / share.of;
+  }
+  // The weight of a batch in the step's sum over batches and processes. A batch that every process has counts once.
+  [[nodiscard]] double fraction_of(data::batch const& each, std::int64_t samples) const {
+    double const own = static_cast<double>(each.ids.size()) / static_cast<double>(samples);
+    return each.whole > 0 ? own : own / recipe_.share().of;
+  }
   [[nodiscard]] at::Device device() const { return recipe_.device(); }
   [[nodiscard]] bool on_gpu() const { return !device().is_cpu(); }
 
@@ -198,9 +222,10 @@ class step_staging {
   void allocate_fixed(std::vector<data::batch> const& batches) {
     for (auto const& each : batches) {
       step_input& to = fixed_.emplace_back();
-      to.fraction    = 1 / static_cast<double>(recipe_.accumulate());
+      to.fraction    = fraction_of(each, samples_of(batches));
+      to.divided     = each.whole > 0;
       if (read_) {
-        allocate(to, recipe_.batch());
+        allocate(to, own_);
       } else {
         to.images = at::empty_like(ready(each.images, recipe_));
         to.truth  = at::empty_like(each.truth, at::TensorOptions(device()));
@@ -233,6 +258,7 @@ class step_staging {
   }
 
   recipe::settings recipe_;
+  std::int64_t own_;                   // samples of this process in a full batch
   at::Tensor numbers_, draws_, keys_;  // on the device: the values that change every step
   device_requests sent_;               // what numbers_ and draws_ contain
   mutable device_requests requests_;   // what passes have requested

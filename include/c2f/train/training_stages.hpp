@@ -17,6 +17,7 @@
 #pragma once
 
 #include <c2f/train/fit.hpp>
+#include <c2f/train/processes.hpp>
 
 #include <functional>
 #include <string>
@@ -58,7 +59,7 @@ std::vector<training_report> fit(Model& model, Data const& data, std::vector<tra
   detail::check_stages(stages);
   std::vector<training_report> reports;
   for (auto const& stage : stages) {
-    (detail::notify_stage(observers, stage.name), ...);
+    if (detail::processes(stage.recipe).first()) (detail::notify_stage(observers, stage.name), ...);
     if (stage.begin) stage.begin(model);
     reports.push_back(fit(model, data, stage.recipe, observers...));
     if (reports.back().stopped) break;

@@ -13,6 +13,10 @@
 // would change the statistics of batch norms. Steps with parts that need the host (fuse::crop, dropout without a kernel) are run eagerly,
 // too; why_not_captured() names the part.
 //
+// If several processes train together (recipe.on), the gradients of a step are those of all batches of all processes, each weighted by its
+// samples: they are summed while the backward pass runs. Losses and the decision to skip are those of all processes, too. A batch that was
+// not divided by a loader (data::batch::whole) counts as the same one in every process.
+//
 // Cost: parameters, optimiser state, running statistics and averages are one flat buffer each (train/flat.hpp); a copy of the statistics.
 // Up to four steps are queued (train/step_ring.hpp); then next() must be called before queue(). Errors: those of the stack; c2f::not_finite
 // from count_skips().
@@ -20,6 +24,7 @@
 
 #include <c2f/data/loader.hpp>
 #include <c2f/data/resident.hpp>
+#include <c2f/execution/communicator.hpp>
 #include <c2f/execution/streams.hpp>
 #include <c2f/task/model.hpp>
 #include <c2f/train/average.hpp>
@@ -39,6 +44,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace c2f {
@@ -62,8 +68,7 @@ class any_training_step {
     with_fused const scope(recipe_.accelerator().table);
     detail::step_slot& slot = ring_.free_slot();
     slot.record             = std::move(record);
-    bool const whole        = capturable_ && static_cast<std::int64_t>(batches.size()) == recipe_.accumulate() &&
-                       detail::step_staging::samples_of(batches) == recipe_.accumulate() * recipe_.batch();
+    bool const whole        = capturable_ && staging_.are_full(batches);
     staging_.send_numbers(batches, slot);
     last_ = whole ? staging_.fill(batches) : staging_.move(batches);
     if (whole && !graph_) capture(batches, slot);
@@ -113,7 +118,7 @@ class any_training_step {
     // The last queued step is computed again, for its gradients.
     with_fused const scope(recipe_.accelerator().table);
     detail::snapshot const before(state_.tensors(), recipe_.device());
-    differentiate(last_, step, /*capturing=*/false);
+    differentiate(last_, step, /*capturing=*/false, /*reducing=*/false);
     try {
       detail::throw_skipped(step, in_a_row, model_, *optimizer_);
     } catch (...) {
@@ -149,7 +154,15 @@ class any_training_step {
         state_(model),
         staging_(recipe),
         ring_(recipe.device()),
-        capturable_(staging_.numbers_on_device()) {}
+        capturable_(staging_.numbers_on_device()) {
+    if (recipe.world() == nullptr) return;
+    std::vector<at::Tensor> leaves, rare;
+    for (auto const& [parameter, low] : optimizer_->leaves()) {
+      leaves.push_back(low.defined() ? low : parameter);
+      if (low.defined()) rare.push_back(parameter);
+    }
+    reduction_ = recipe.world()->reduce(std::move(leaves), std::move(rare));
+  }
   ~any_training_step() { c2f::optimizer::remove_bf16_copy(model_); }
 
   /// From now on `averaged`, which is a copy of the model, is updated as its moving average.
@@ -176,11 +189,13 @@ class any_training_step {
   }
 
  private:
-  // Losses and gradients.
-  void differentiate(std::vector<detail::step_input> const& inputs, step_record const& record, bool capturing) {
+  // Losses and gradients; reducing: of all processes together.
+  void differentiate(std::vector<detail::step_input> const& inputs, step_record const& record, bool capturing, bool reducing) {
     optimizer_->zero_gradients();
     losses_.reset();
     for (detail::step_input const& each : inputs) {
+      bool const last = &each == &inputs.back();
+      with_norms const norms(each.divided && std::as_const(recipe_).synchronised_norms() ? recipe_.world() : nullptr);
       // A host value would be a constant of the graph, so a captured pass gets NaN and must read t from the device.
       pass p{.mode      = train,
              .truth     = each.truth,
@@ -206,16 +221,30 @@ class any_training_step {
       at::Tensor const sums  = at::cat(values);
       at::Tensor const found = each.fraction == 1 ? sums : sums.mul(each.fraction);
       losses_                = losses_.defined() ? losses_.add(found) : found;
+      if (last && reducing && reduction_) begin_reduction();
       detail::explained([&] { (each.fraction == 1 ? loss : loss.mul(each.fraction)).backward(); },
                         [&] { return "backward pass of " + here(); });
     }
+    if (reducing && reduction_) finish_reduction();
+  }
+
+  // The losses, and the running statistics, of which the mean over the processes is kept.
+  void begin_reduction() {
+    std::vector<at::Tensor> also{losses_};
+    if (!state_.statistics().empty()) also.push_back(state_.statistics().numbers());
+    reduction_->begin(std::move(also));
+  }
+  void finish_reduction() {
+    reduction_->finish();
+    at::NoGradGuard const no_gradients;
+    if (!state_.statistics().empty()) state_.statistics().numbers().div_(recipe_.share().of);
   }
 
   void run(std::vector<detail::step_input> const& inputs, step_record const& record, bool capturing) {
     state_.save();
     std::vector<std::int64_t> const before = state_.counts();
     try {
-      differentiate(inputs, record, capturing);
+      differentiate(inputs, record, capturing, /*reducing=*/true);
     } catch (...) {
       at::NoGradGuard const no_gradients;
       if (!capturing) state_.restore(before);
@@ -266,6 +295,7 @@ class any_training_step {
   recipe::settings recipe_;
   side_stream stream_;
   std::unique_ptr<c2f::optimizer> optimizer_;
+  std::unique_ptr<gradient_reduction> reduction_;  // where several processes train together
   detail::forward_state state_;
   std::optional<any_network> averaged_;
   moving_average average_;
