@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/mask_sheet.hpp"
+#include "common/program.hpp"
 
 #include <algorithm>
 #include <array>
@@ -102,7 +103,7 @@ void write_cascade_sheet(c2f::stack<Task> const& model, Split const& test, std::
          "errors of the answer");
     y += height + words + gap;
   }
-  page.write_png(file);
+  if (program::first_process()) page.write_png(file);
 }
 
 }  // namespace program
