@@ -10,6 +10,7 @@
 #include <c2f/data/draw/canvas.hpp>
 #include <c2f/data/io/picture_file.hpp>
 #include <c2f/data/volumes/volume.hpp>
+#include <c2f/metrics/depth.hpp>
 #include <c2f/metrics/detection.hpp>
 #include <c2f/networks/deep_voting.hpp>
 #include <c2f/systems/dynamic_few_shot.hpp>
@@ -24,6 +25,7 @@ accelerator gpu(int index = 0);
 #include <torch/nn/modules/linear.h>
 
 #include <filesystem>
+#include <span>
 #include <vector>
 
 namespace examples {
@@ -118,6 +120,10 @@ extern std::vector<double> scores, accuracies;
 extern std::vector<std::int64_t> base_classes, novel_classes;
 extern at::Tensor coarse, fine;
 extern c2f::data::volume<std::uint8_t> prediction, target;
+extern std::span<std::int64_t const> true_labels, labels;
+extern std::span<float const> true_depth, depth;
+extern std::int64_t sequence;
+extern c2f::metrics::depth_inliers inliers;
 }  // namespace in_metrics
 
 namespace in_networks {
