@@ -105,8 +105,8 @@ extern at::Tensor joined, tiny;
 
 namespace in_inference {
 extern c2f::data::volume<float> ct;
-extern std::span<std::int64_t const> classes, labels, next_labels;
-extern std::span<float const> heat, offsets;
+extern std::span<std::int64_t const> classes, next_classes, labels, next_labels;
+extern std::span<float const> heat, offsets, next_offsets;
 extern std::int64_t height, width;
 }  // namespace in_inference
 

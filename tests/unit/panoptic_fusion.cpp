@@ -133,6 +133,45 @@ TEST_CASE("four hundred centres: each pixel of a grid belongs to its own") {
     for (std::int64_t x = 0; x < side; ++x) REQUIRE(found[static_cast<std::size_t>(y * side + x)] == 1000 + 20 * (y / 10) + x / 10 + 1);
 }
 
+TEST_CASE("a pair is fused like one image of both frames side by side, whose second half has no centres") {
+  std::mt19937 draw(5);
+  std::uniform_real_distribution<float> number(0, 1), offset(-9, 9);
+  std::int64_t const height = 12, width = 16, both = 2 * width, pixels = height * width;
+  labels classes(static_cast<std::size_t>(pixels)), next_classes(classes.size()), joined_classes(2 * classes.size());
+  std::vector<float> heat(classes.size()), offsets(2 * classes.size()), next_offsets(offsets.size()), joined_heat(joined_classes.size()),
+      joined_offsets(2 * joined_classes.size());
+  for (auto& each : classes) each = static_cast<std::int64_t>(3 * number(draw));
+  for (auto& each : next_classes) each = static_cast<std::int64_t>(3 * number(draw));
+  for (auto& each : heat) each = number(draw);
+  for (auto& each : offsets) each = offset(draw);
+  for (auto& each : next_offsets) each = offset(draw);
+  for (std::int64_t y = 0; y < height; ++y)
+    for (std::int64_t x = 0; x < width; ++x) {
+      auto const from = static_cast<std::size_t>(y * width + x), to = static_cast<std::size_t>(y * both + x);
+      auto const next = to + static_cast<std::size_t>(width), plane = static_cast<std::size_t>(pixels);
+      joined_classes[to] = classes[from], joined_classes[next] = next_classes[from];
+      joined_heat[to]    = heat[from];
+      joined_offsets[to] = offsets[from], joined_offsets[next] = next_offsets[from];
+      joined_offsets[2 * plane + to]   = offsets[plane + from];
+      joined_offsets[2 * plane + next] = next_offsets[plane + from] - static_cast<float>(width);
+    }
+  panoptic::fusion_options const options{.things = {1, 2}, .stuff_area = 20, .threshold = .5f, .window = 5};
+  auto const pair  = panoptic::fused_pair({classes, heat, offsets, height, width}, next_classes, next_offsets, options);
+  auto const whole = panoptic::fused({joined_classes, joined_heat, joined_offsets, height, both}, options);
+  // The order of first pixels differs, so that instances may be renamed, one to one.
+  std::set<std::pair<std::int64_t, std::int64_t>> names;
+  std::set<std::int64_t> first, second;
+  for (std::int64_t y = 0; y < height; ++y)
+    for (std::int64_t x = 0; x < width; ++x) {
+      auto const from = static_cast<std::size_t>(y * width + x), to = static_cast<std::size_t>(y * both + x);
+      names.emplace(pair.labels[from], whole[to]), first.insert(pair.labels[from]), second.insert(whole[to]);
+      names.emplace(pair.next_labels[from], whole[to + static_cast<std::size_t>(width)]);
+      first.insert(pair.next_labels[from]), second.insert(whole[to + static_cast<std::size_t>(width)]);
+    }
+  REQUIRE(first.size() > 5);
+  REQUIRE((names.size() == first.size() && names.size() == second.size()));
+}
+
 TEST_CASE("stitching keeps numbers by the best mutual overlap: deeplab2's case") {
   panoptic::stitcher video({.divisor = 1000});
   // The pair before: its own frame gives the numbers, and its next frame is `seen`.

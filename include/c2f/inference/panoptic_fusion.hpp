@@ -2,6 +2,7 @@
 //
 //   c2f::panoptic::fusion_options const options{.things = {11, 12}, .divisor = 1000};
 //   std::vector<std::int64_t> const labels = c2f::panoptic::fused({classes, heat, offsets, height, width}, options);
+//   auto const pair = c2f::panoptic::fused_pair({classes, heat, offsets, height, width}, next_classes, next_offsets, options);      // video
 //
 // 1. Centres are the pixels of the heat map that are above a threshold and the largest in a window around them; the highest ones are kept.
 // 2. A pixel of a thing belongs to the centre that is nearest to where its offset points.
@@ -241,6 +242,26 @@ class nearest_centre {
 /// The panoptic labels of an image, [H, W].
 [[nodiscard]] inline std::vector<std::int64_t> fused(raw_maps const& maps, fusion_options const& options) {
   return merged(maps.classes, instances_of(maps, centres_of(maps, options), options), options);
+}
+
+/// The labels of frame t, and of frame t + 1 with the instances of frame t.
+struct pair_labels {
+  std::vector<std::int64_t> labels, next_labels;
+};
+
+/// Fuses a pair: `next_classes` [H, W] and `next_offsets` [2, H, W] are of frame t + 1, its offsets to the centres of frame t. Both frames are
+/// one image here: an instance is of the class that most of its pixels in both have, and areas of stuff are those of both.
+[[nodiscard]] inline pair_labels fused_pair(raw_maps const& maps, std::span<std::int64_t const> next_classes,
+                                            std::span<float const> next_offsets, fusion_options const& options) {
+  auto const centres                  = centres_of(maps, options);
+  std::vector<std::int32_t> instances = instances_of(maps, centres, options);
+  auto const next                     = instances_of({next_classes, maps.heat, next_offsets, maps.height, maps.width}, centres, options);
+  std::vector<std::int64_t> classes(maps.classes.begin(), maps.classes.end());
+  instances.insert(instances.end(), next.begin(), next.end());
+  classes.insert(classes.end(), next_classes.begin(), next_classes.end());
+  auto const found = merged(classes, instances, options);
+  auto const half  = found.begin() + static_cast<std::ptrdiff_t>(maps.classes.size());
+  return {{found.begin(), half}, {half, found.end()}};
 }
 
 }  // namespace c2f::panoptic
