@@ -87,6 +87,8 @@ extern c2f::data::volume<std::uint8_t> mask;
 extern std::vector<c2f::data::volume<float>> three_planes;
 extern std::vector<std::filesystem::path> list;
 extern std::vector<std::uint8_t> bytes, rgb, object;
+extern std::span<std::int64_t const> labels, next_labels;
+extern std::int64_t height, width;
 extern at::Tensor ids, keys;
 extern float* pixels;
 extern std::int64_t label;
