@@ -27,7 +27,7 @@ namespace {
 using roads = c2f::data::road_videos<48, 64>;
 
 struct labels : c2f::systems::vip_labels<roads::classes, 88> {
-  static constexpr double centre = 100, offset = .1, next_offset = .1;  // offsets of small frames are small
+  static constexpr double centre = 20, offset = .1, next_offset = .1, depth = .5;  // offsets of small frames are small
 };
 using kind = c2f::systems::vip_kind<labels>;
 struct one_module : c2f::systems::vip_small {

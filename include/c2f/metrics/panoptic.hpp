@@ -25,6 +25,7 @@
 #include <c2f/core/errors.hpp>
 #include <c2f/metrics/segments.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
