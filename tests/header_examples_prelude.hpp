@@ -7,13 +7,24 @@
 #include <c2f/cuda/kernels/tiles.cuh>
 #include <c2f/data/datasets/camvid.hpp>
 #include <c2f/data/datasets/cifar_few_shot.hpp>
+#include <c2f/data/datasets/dvps.hpp>
 #include <c2f/data/draw/canvas.hpp>
 #include <c2f/data/io/picture_file.hpp>
+#include <c2f/data/panoptic_pairs.hpp>
+#include <c2f/data/synthetic/road_videos.hpp>
 #include <c2f/data/volumes/volume.hpp>
+#include <c2f/kinds/bundle.hpp>
+#include <c2f/kinds/depth_map.hpp>
+#include <c2f/kinds/field.hpp>
+#include <c2f/kinds/weighted_dense.hpp>
+#include <c2f/layers/aspp.hpp>
+#include <c2f/layers/depthwise.hpp>
 #include <c2f/metrics/depth.hpp>
 #include <c2f/metrics/detection.hpp>
 #include <c2f/networks/deep_voting.hpp>
 #include <c2f/systems/dynamic_few_shot.hpp>
+#include <c2f/systems/vip_deeplab.hpp>
+#include <c2f/systems/vip_video.hpp>
 #if __has_include(<cuda_runtime_api.h>)
 #include <c2f/cuda/gpu.hpp>
 #else
@@ -146,6 +157,9 @@ struct few_shot {
   using network = c2f::dynamic_few_shot::network<c2f::frozen<features>, 64, 5>;
 };
 extern c2f::data::cifar_fs cifar_fs;
+extern c2f::systems::vip_deeplab<c2f::systems::vip_kind<c2f::systems::vip_labels<5, 88>>, c2f::image<6, 48, 64>, c2f::systems::vip_small>
+    vip;
+extern std::vector<at::Tensor> frames;
 }  // namespace in_systems
 
 namespace in_task {

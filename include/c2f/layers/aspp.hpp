@@ -1,7 +1,10 @@
 // c2f/layers/aspp.hpp: atrous spatial pyramid pooling: a map at several dilations and as a whole.
 //
-//   c2f::aspp<256, 3, 6, 9>                 1x1, three 3x3 with dilations 3, 6 and 9, the mean of the map; joined by a 1x1 to 256 channels
-//   c2f::dense_cascade<4, c2f::aspp<256, 3, 6, 9>>      four of them, each on the input beside the outputs of those before it
+//   using context = c2f::aspp<256, 3, 6, 9>;
+//   using cascade = c2f::dense_cascade<4, context>;
+//
+// aspp: branches side by side, a 1x1 convolution, 3x3 ones with these dilations, and the mean of the map, joined by a 1x1 to 256 channels.
+// dense_cascade: several of them, each on the input beside the outputs of those before it.
 //
 // Chen et al. 2017, "Rethinking atrous convolution"; the cascade of densely connected modules: Qiao et al. 2021, ViP-DeepLab. [N, C, H, W] ->
 // [N, Width, H, W]. Every branch ends in a norm and ReLU; that of the mean, which is one value a channel and image, in a bias and ReLU.

@@ -1,7 +1,7 @@
 // c2f/layers/depthwise.hpp: depthwise convolutions, one kernel a channel, and separable ones.
 //
-//   c2f::depthwise_conv<5>                 5x5, the channels stay apart; no bias, as a norm follows
-//   c2f::separable_conv<32, 5>             depthwise 5x5, norm, ReLU, 1x1 to 32 channels, norm, ReLU
+//   using filter = c2f::depthwise_conv<5>;              // 5x5; the channels stay apart; no bias, as a norm follows
+//   using layer  = c2f::separable_conv<32, 5>;          // depthwise 5x5, norm, ReLU, 1x1 to 32 channels, norm, ReLU
 //
 // [N, C, H, W] -> the same shape; separable_conv: [N, Out, H, W]. Weight [C, 1, Kernel, Kernel], initially he_normal of its inputs (Chollet,
 // "Xception", CVPR 2017; the norms and ReLU between as in DeepLab). Cost: one convolution call with C groups.

@@ -1,7 +1,7 @@
 // c2f/networks/levels.hpp: backbones that return three maps, from fine to coarse, for decoders.
 //
-//   c2f::small_levels<16, 32, 64>      strides 2, 4 and 8, from 16 to 64 channels; 76 thousand parameters
-//   c2f::resnet_levels<50, 32>         ResNet-50: stages 1, 2 and 4, strides 4, 8 and 32 (or 16)
+//   using backbone = c2f::small_levels<16, 32, 64>;      // strides 2, 4 and 8, from 16 to 64 channels; 61 thousand parameters
+//   using backbone = c2f::resnet_levels<50, 32>;         // ResNet-50: stages 1, 2 and 4, strides 4, 8 and 32
 //
 // Output: c2f::maps of the three shapes. Errors: those of the layers, and of resnet_features (networks/resnet.hpp).
 #pragma once
