@@ -5,7 +5,7 @@
 //
 // Headers that need another library are not included; include them one by one:
 //   data/draw/{canvas,plot,overlay}.hpp                     libspng
-//   data/io/picture_file.hpp, data/datasets/{camvid,image_folder}.hpp   libjpeg and libspng
+//   data/io/picture_file.hpp, data/datasets/{camvid,dvps,image_folder}.hpp   libjpeg and libspng
 //   data/datasets/omniglot.hpp, data/datasets/voc.hpp       libjpeg and libspng, and libzip (omniglot) or pugixml (voc)
 //   data/io/nifti.hpp, data/datasets/organ_slices.hpp       libniftiio and zlib
 //   data/io/{safetensors,weights}.hpp                       nlohmann/json, header only
@@ -20,6 +20,7 @@
 #include <c2f/data/check_split.hpp>
 #include <c2f/data/episodes.hpp>
 #include <c2f/data/objects.hpp>
+#include <c2f/data/panoptic_pairs.hpp>
 #include <c2f/data/pictures.hpp>
 #include <c2f/data/resident.hpp>
 #include <c2f/data/streams.hpp>
@@ -29,6 +30,7 @@
 #include <c2f/data/datasets/cifar_few_shot.hpp>
 #include <c2f/data/synthetic/glyphs.hpp>
 #include <c2f/data/synthetic/occluders.hpp>
+#include <c2f/data/synthetic/road_videos.hpp>
 #include <c2f/data/synthetic/scene_masks.hpp>
 #include <c2f/data/synthetic/scenes.hpp>
 #include <c2f/data/volumes/components.hpp>

@@ -56,6 +56,15 @@ TEST_CASE("ViP-DeepLab: which branch reads which frame") {
   REQUIRE(!at::allclose(kind::raw_of<parts::next_offset>(all), kind::raw_of<parts::next_offset>(raw), 1e-2, 1e-3));
 }
 
+TEST_CASE("ViP-DeepLab: the next-frame branch decodes the finer maps of frame t + 1") {
+  model const net(1);
+  auto const mode = c2f::eval;
+  auto const now = net.backbone(frames.narrow(1, 0, 3), mode), next = net.backbone(frames.narrow(1, 3, 3), mode);
+  at::Tensor const found =
+      net.next_offset(net.next_decoder(net.next_context(at::cat({now[2], next[2]}, 1), mode), next[1], next[0], mode), mode);
+  REQUIRE(at::allclose(c2f::resize_bilinear(found, 24, 32), kind::raw_of<kind::parts::next_offset>(raw_of(net, frames)), 1e-4, 1e-5));
+}
+
 TEST_CASE("ViP-DeepLab: five losses, and a gradient for every parameter") {
   model const net(1);
   c2f::pass p{.mode = c2f::train, .truth = some_truth()};
