@@ -7,13 +7,25 @@
 #include <c2f/cuda/kernels/tiles.cuh>
 #include <c2f/data/datasets/camvid.hpp>
 #include <c2f/data/datasets/cifar_few_shot.hpp>
+#include <c2f/data/datasets/dvps.hpp>
 #include <c2f/data/draw/canvas.hpp>
 #include <c2f/data/labelled_pictures.hpp>
 #include <c2f/data/io/picture_file.hpp>
+#include <c2f/data/panoptic_pairs.hpp>
+#include <c2f/data/synthetic/road_videos.hpp>
 #include <c2f/data/volumes/volume.hpp>
+#include <c2f/kinds/bundle.hpp>
+#include <c2f/kinds/depth_map.hpp>
+#include <c2f/kinds/field.hpp>
+#include <c2f/kinds/weighted_dense.hpp>
+#include <c2f/layers/aspp.hpp>
+#include <c2f/layers/depthwise.hpp>
+#include <c2f/metrics/depth.hpp>
 #include <c2f/metrics/detection.hpp>
 #include <c2f/networks/deep_voting.hpp>
 #include <c2f/systems/dynamic_few_shot.hpp>
+#include <c2f/systems/vip_deeplab.hpp>
+#include <c2f/systems/vip_video.hpp>
 #if __has_include(<cuda_runtime_api.h>)
 #include <c2f/cuda/gpu.hpp>
 #else
@@ -29,6 +41,7 @@ accelerator gpu(int index = 0);
 #include <torch/nn/modules/linear.h>
 
 #include <filesystem>
+#include <span>
 #include <vector>
 
 namespace examples {
@@ -93,6 +106,8 @@ extern std::vector<std::filesystem::path> list;
 extern std::vector<c2f::data::labelled_file> files;
 extern std::vector<std::string> names;
 extern std::vector<std::uint8_t> bytes, rgb, object;
+extern std::span<std::int64_t const> labels, next_labels;
+extern std::int64_t height, width;
 extern at::Tensor ids, keys;
 extern float* pixels;
 extern std::int64_t label;
@@ -111,7 +126,10 @@ extern at::Tensor joined, tiny;
 
 namespace in_inference {
 extern c2f::data::volume<float> ct;
-}
+extern std::span<std::int64_t const> classes, next_classes, labels, next_labels;
+extern std::span<float const> heat, offsets, next_offsets;
+extern std::int64_t height, width;
+}  // namespace in_inference
 
 namespace in_parts {
 using head = c2f::conv<2, 1, 1, 0, c2f::bias>;
@@ -130,6 +148,10 @@ extern std::vector<double> scores, accuracies;
 extern std::vector<std::int64_t> base_classes, novel_classes;
 extern at::Tensor coarse, fine;
 extern c2f::data::volume<std::uint8_t> prediction, target;
+extern std::span<std::int64_t const> true_labels, labels;
+extern std::span<float const> true_depth, depth;
+extern std::int64_t sequence;
+extern c2f::metrics::depth_inliers inliers;
 }  // namespace in_metrics
 
 namespace in_networks {
@@ -147,6 +169,9 @@ struct few_shot {
   using network = c2f::dynamic_few_shot::network<c2f::frozen<features>, 64, 5>;
 };
 extern c2f::data::cifar_fs cifar_fs;
+extern c2f::systems::vip_deeplab<c2f::systems::vip_kind<c2f::systems::vip_labels<5, 88>>, c2f::image<6, 48, 64>, c2f::systems::vip_small>
+    vip;
+extern std::vector<at::Tensor> frames;
 }  // namespace in_systems
 
 namespace in_task {

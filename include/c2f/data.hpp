@@ -5,8 +5,9 @@
 //
 // Headers that need another library are not included; include them one by one:
 //   data/draw/{canvas,plot,overlay}.hpp                     libspng
-//   data/io/picture_file.hpp, data/labelled_pictures.hpp, data/datasets/{camvid,siftflow,stanford_background,image_folder}.hpp
-//                                                           libjpeg and libspng
+//   data/io/picture_file.hpp, data/fitted_picture.hpp, data/labelled_pictures.hpp,
+//   data/datasets/{camvid,class_folders,dvps,image_folder,mask_folders,siftflow,stanford_background}.hpp    libjpeg and libspng
+//   data/datasets/coco.hpp                                  libjpeg, libspng and nlohmann/json
 //   data/datasets/omniglot.hpp, data/datasets/voc.hpp       libjpeg and libspng, and libzip (omniglot) or pugixml (voc)
 //   data/io/nifti.hpp, data/datasets/organ_slices.hpp       libniftiio and zlib
 //   data/io/{safetensors,weights}.hpp                       nlohmann/json, header only
@@ -21,6 +22,7 @@
 #include <c2f/data/check_split.hpp>
 #include <c2f/data/episodes.hpp>
 #include <c2f/data/objects.hpp>
+#include <c2f/data/panoptic_pairs.hpp>
 #include <c2f/data/pictures.hpp>
 #include <c2f/data/resident.hpp>
 #include <c2f/data/streams.hpp>
@@ -30,6 +32,7 @@
 #include <c2f/data/datasets/cifar_few_shot.hpp>
 #include <c2f/data/synthetic/glyphs.hpp>
 #include <c2f/data/synthetic/occluders.hpp>
+#include <c2f/data/synthetic/road_videos.hpp>
 #include <c2f/data/synthetic/scene_masks.hpp>
 #include <c2f/data/synthetic/scenes.hpp>
 #include <c2f/data/volumes/components.hpp>

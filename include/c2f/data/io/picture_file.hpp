@@ -3,6 +3,7 @@
 //   c2f::data::picture_bytes photo = c2f::data::read_picture("cat.jpg");          // always RGB, 8 bits a channel
 //   page.blit(photo.rgb, photo.width, photo.height, 0, 0);
 //   c2f::data::label_bytes trimap = c2f::data::read_label_picture("cat.png");     // one byte a pixel: label numbers, not colours
+//   c2f::data::number_map depth = c2f::data::read_number_picture("depth.png");    // grey of up to 16 bits: panoptic labels, depths
 //
 // The format is recognised by the file's first bytes, not by its name. Every colour type of PNG, and grey, YCbCr, RGB, CMYK and YCCK JPEG, are
 // converted to RGB of 8 bits as Pillow does; transparency is dropped; gamma and colour profiles are ignored. An incomplete picture is
@@ -58,6 +59,12 @@ struct picture_bytes {
 struct label_bytes {
   std::int64_t height = 0, width = 0;
   std::vector<std::uint8_t> labels;
+};
+
+/// Numbers of up to 16 bits: height * width, rows from the top.
+struct number_map {
+  std::int64_t height = 0, width = 0;
+  std::vector<std::uint16_t> numbers;
 };
 
 inline constexpr std::int64_t largest_picture_side = 65500, largest_picture_pixels = 64000000, largest_picture_memory = 192000000;
@@ -394,6 +401,23 @@ enum class exif { ignore, apply };
 /// Reads the labels of a PNG file.
 [[nodiscard]] inline label_bytes read_label_picture(std::filesystem::path const& path) {
   return decode_label_picture(detail::bytes_of_file(path, detail::largest_picture_file), path.string());
+}
+
+/// Reads the numbers of a grey PNG file of 16 bits, or the labels of one of fewer.
+[[nodiscard]] inline number_map read_number_picture(std::filesystem::path const& path) {
+  auto const bytes = detail::bytes_of_file(path, detail::largest_picture_file);
+  if (detail::is_png(bytes)) {
+    detail::png_reader reader(bytes, path.string());
+    auto const& header = reader.header();
+    if (header.color_type == SPNG_COLOR_TYPE_GRAYSCALE && header.bit_depth == 16) {
+      std::vector<std::uint8_t> const raw = reader.pixels(SPNG_FMT_RAW);  // the more significant byte first
+      number_map map{header.height, header.width, std::vector<std::uint16_t>(raw.size() / 2)};
+      for (std::size_t i = 0; i < map.numbers.size(); ++i) map.numbers[i] = static_cast<std::uint16_t>(raw[2 * i] << 8 | raw[2 * i + 1]);
+      return map;
+    }
+  }
+  label_bytes const small = decode_label_picture(bytes, path.string());
+  return {small.height, small.width, {small.labels.begin(), small.labels.end()}};
 }
 
 }  // namespace c2f::data

@@ -1,0 +1,266 @@
+// c2f/data/datasets/dvps.hpp: videos with panoptic labels and depth in the layout of Cityscapes-DVPS and SemKITTI-DVPS.
+//
+//   c2f::data::dvps<513, 1025> const streets("/data/video_sequence", {.ignored = 32});          // Cityscapes-DVPS
+//   c2f::data::dvps<385, 1281> const roads("/data/video_sequence", {.ignored = 255});           // SemKITTI-DVPS
+//   c2f::data::dvps_frame const frame = streets.test.frame(3, 0);                               // of the fourth video, whole
+//   c2f::data::panoptic_pairs const train(streets.train, {.things = {11, 12, 13, 14, 15, 16, 17, 18}, .ignored = 32});
+//
+// A folder train and a folder val (the test split) of PNG files whose names begin with the number of the sequence and of the frame (Qiao et al.
+// 2021, https://github.com/joe-siyuan-qiao/ViP-DeepLab):
+//   000000_000000_..._leftImg8bit.png                the picture
+//   000000_000000_..._gtFine_instanceTrainIds.png    16 bits: class * 1000 + instance (Cityscapes); or
+//   000000_000000_gtFine_class.png, ..._instance.png     classes, and instances (SemKITTI)
+//   000000_000000_..._depth....png                   16 bits: metres * 256, 0 where it is unknown
+// Instances that are numbered above 999, or of SemKITTI's, get new numbers within a pair: 1, 2, ... by class, the same in both frames.
+//
+// A sample is a pair of frames t, t + 1 of one sequence, cropped to Height x Width, as data/panoptic_pairs.hpp reads it. Augmentation enlarges
+// both frames by .5, .6 ... or 2, divides the depth by that, crops at random and mirrors with probability 1/2; without it the crop is the
+// middle. Outside of the picture labels are ignored. Pictures are interpolated bilinearly, labels and depths by nearest neighbour; bytes
+// become value / 127.5 - 1.
+//
+// Costs: a read decodes up to eight files; nothing is kept. Needs libspng and libjpeg.
+// Errors: input_error while opening: a missing folder, no frames, a frame without picture, labels or depth, a frame that is missing within a
+// sequence, a sequence of one frame. While reading: damaged files, files of a frame or pair whose sizes differ, more than 999 instances of a
+// class in a pair.
+#pragma once
+
+#include <c2f/core/errors.hpp>
+#include <c2f/core/random.hpp>
+#include <c2f/core/shapes.hpp>
+#include <c2f/data/io/names.hpp>
+#include <c2f/data/io/picture_file.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace c2f::data {
+
+struct dvps_options {
+  std::int64_t ignored = 255;   ///< the class of void pixels
+  bool depth           = true;  ///< false: there are no depth files (Cityscapes-VPS), and all depths are unknown
+};
+
+/// Row by row, [H, W].
+struct dvps_frame {
+  std::int64_t height = 0, width = 0;
+  std::vector<std::uint8_t> picture;  ///< RGB
+  std::vector<std::int64_t> classes, instances;
+  std::vector<float> depth;  ///< metres; 0 where it is unknown
+};
+
+namespace detail {
+
+/// The files of a frame; empty: none.
+struct dvps_files {
+  std::int64_t number = 0;
+  std::filesystem::path picture{}, labels{}, classes{}, instances{}, depth{};
+};
+
+/// The number before the next '_', which is removed with it; -1 if there is none.
+inline std::int64_t take_number(std::string_view& name) {
+  std::size_t const end = name.find('_');
+  if (end == std::string_view::npos || end == 0 || end > 9) return -1;
+  std::int64_t number = 0;
+  for (char const c : name.substr(0, end)) {
+    if (c < '0' || c > '9') return -1;
+    number = 10 * number + (c - '0');
+  }
+  name.remove_prefix(end + 1);
+  return number;
+}
+
+/// The sequences of a folder, each in the order of its frames.
+inline std::vector<std::vector<dvps_files>> dvps_sequences(std::filesystem::path const& folder, dvps_options const& options) {
+  std::string const where = "'" + folder.string() + "'";
+  if (!std::filesystem::is_directory(folder)) throw input_error("no folder " + where + "; a DVPS data set has the folders train and val");
+  std::map<std::int64_t, std::map<std::int64_t, dvps_files>> found;
+  for (auto const& name : names_in(folder, [](auto const& entry) { return entry.is_regular_file(); })) {
+    std::string_view rest = name;
+    if (!has_ending(name, ".png")) continue;
+    std::int64_t const sequence = take_number(rest), number = take_number(rest);
+    if (sequence < 0 || number < 0) continue;
+    dvps_files& files = found[sequence][number];
+    files.number      = number;
+    auto const has    = [&](std::string_view word) { return rest.find(word) != std::string_view::npos; };
+    auto const path   = folder / name;
+    if (has("gtFine_class"))
+      files.classes = path;
+    else if (has("gtFine_instance.png"))
+      files.instances = path;
+    else if (has("gtFine"))
+      files.labels = path;
+    else if (has("depth"))
+      files.depth = path;
+    else if (has("leftImg8bit"))
+      files.picture = path;
+  }
+  if (found.empty())
+    throw input_error("no frames in " + where +
+                      "; their files are named as 000000_000000_leftImg8bit.png, with numbers of sequence and frame");
+  std::vector<std::vector<dvps_files>> all;
+  for (auto const& [sequence, frames] : found) {
+    std::vector<dvps_files> listed;
+    for (auto const& [number, files] : frames) {
+      std::string const which   = "frame " + std::to_string(number) + " of sequence " + std::to_string(sequence) + " in " + where;
+      bool const labels         = !files.labels.empty() || (!files.classes.empty() && !files.instances.empty());
+      std::string const missing = files.picture.empty()                  ? "picture (leftImg8bit)"
+                                  : !labels                              ? "labels (gtFine)"
+                                  : options.depth && files.depth.empty() ? "depth"
+                                                                         : "";
+      if (!missing.empty()) throw input_error(which + " has no " + missing + "; add the file, or remove the others of the frame");
+      if (!listed.empty() && number != listed.back().number + 1)
+        throw input_error(which + " follows frame " + std::to_string(listed.back().number) +
+                          "; add the missing ones, or give the rest another number of sequence");
+      listed.push_back(files);
+    }
+    if (listed.size() < 2)
+      throw input_error("sequence " + std::to_string(sequence) + " in " + where + " has one frame; videos have two or more");
+    all.push_back(std::move(listed));
+  }
+  return all;
+}
+
+inline dvps_frame read_dvps(dvps_files const& files) {
+  picture_bytes picture = read_picture(files.picture);
+  dvps_frame frame{
+      .height = picture.height, .width = picture.width, .picture = std::move(picture.rgb), .classes = {}, .instances = {}, .depth = {}};
+  auto const numbers = [&](std::filesystem::path const& path) {
+    number_map map = read_number_picture(path);
+    if (map.height != frame.height || map.width != frame.width)
+      throw input_error("'" + path.string() + "' is " + std::to_string(map.height) + " x " + std::to_string(map.width) + " pixels, and '" +
+                        files.picture.string() + "' is " + std::to_string(frame.height) + " x " + std::to_string(frame.width) +
+                        "; the files of a frame have one size");
+    return std::move(map.numbers);
+  };
+  if (!files.labels.empty()) {
+    for (std::uint16_t const label : numbers(files.labels)) frame.classes.push_back(label / 1000), frame.instances.push_back(label % 1000);
+  } else {
+    auto const classes = numbers(files.classes), instances = numbers(files.instances);
+    frame.classes.assign(classes.begin(), classes.end()), frame.instances.assign(instances.begin(), instances.end());
+  }
+  if (files.depth.empty())
+    frame.depth.resize(frame.classes.size());
+  else
+    for (std::uint16_t const each : numbers(files.depth)) frame.depth.push_back(static_cast<float>(each) / 256);
+  return frame;
+}
+
+}  // namespace detail
+
+/// The sequences of a folder; see the top of this file.
+template <int Height, int Width>
+class dvps_split {
+ public:
+  using image       = c2f::image<6, Height, Width>;
+  using truth_value = float;
+  static constexpr std::array<std::int64_t, 3> truth_dims{3, Height, Width};
+
+  dvps_split(std::string name, std::filesystem::path const& folder, dvps_options const& options)
+      : name_(std::move(name)), options_(options), videos_(std::make_shared<list const>(detail::dvps_sequences(folder, options))) {
+    for (std::size_t v = 0; v < videos_->size(); ++v)
+      for (std::size_t t = 0; t + 1 < (*videos_)[v].size(); ++t) pairs_.emplace_back(v, t);
+  }
+
+  [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(pairs_.size()); }
+  [[nodiscard]] std::string const& name() const { return name_; }
+  [[nodiscard]] std::string name_of(std::int64_t id) const { return first(id)->picture.filename().string(); }
+  [[nodiscard]] std::int64_t videos() const { return static_cast<std::int64_t>(videos_->size()); }
+  [[nodiscard]] std::int64_t frames(std::int64_t video) const {
+    return static_cast<std::int64_t>(videos_->at(static_cast<std::size_t>(video)).size());
+  }
+  /// A whole frame.
+  [[nodiscard]] dvps_frame frame(std::int64_t video, std::int64_t t) const {
+    return detail::read_dvps(videos_->at(static_cast<std::size_t>(video)).at(static_cast<std::size_t>(t)));
+  }
+
+  void read(std::int64_t id, random_stream* augment, float* pixels, float* truth) const {
+    dvps_frame const pair[] = {detail::read_dvps(*first(id)), detail::read_dvps(first(id)[1])};
+    if (pair[0].height != pair[1].height || pair[0].width != pair[1].width)
+      throw input_error("'" + first(id)[1].picture.string() + "' is " + std::to_string(pair[1].height) + " x " +
+                        std::to_string(pair[1].width) + " pixels, and the frame before it is " + std::to_string(pair[0].height) + " x " +
+                        std::to_string(pair[0].width) + "; the frames of a sequence have one size");
+    window const where = augment == nullptr ? middle(pair[0]) : drawn(pair[0], *augment);
+    std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> numbers;  // of (class, instance)
+    std::map<std::int64_t, std::int64_t> largest;
+    auto const label_of = [&](std::int64_t c, std::int64_t instance) {
+      if (instance == 0) return c * 1000;
+      auto const [at, is_new] = numbers.try_emplace({c, instance}, 0);
+      if (is_new && (at->second = ++largest[c]) > 999)
+        throw input_error("the pair '" + name_of(id) + "' has more than 999 instances of class " + std::to_string(c) + "; leave it out");
+      return c * 1000 + at->second;
+    };
+    constexpr std::size_t plane = std::size_t{Height} * Width;
+    for (std::int64_t y = 0; y < Height; ++y)
+      for (std::int64_t x = 0; x < Width; ++x, ++truth) {
+        double const row    = (static_cast<double>(y + where.top) + .5) / where.scale,
+                     column = (static_cast<double>((where.mirrored ? Width - 1 - x : x) + where.left) + .5) / where.scale;
+        auto const near_y = static_cast<std::int64_t>(std::floor(row)), near_x = static_cast<std::int64_t>(std::floor(column));
+        bool const inside = near_y >= 0 && near_x >= 0 && near_y < pair[0].height && near_x < pair[0].width;
+        auto const at     = inside ? static_cast<std::size_t>(near_y * pair[0].width + near_x) : std::size_t{0};
+        for (std::size_t k = 0; k < 2; ++k) {
+          for (std::size_t c = 0; c < 3; ++c) *pixels++ = inside ? value(pair[k], row - .5, column - .5, c) / 127.5f - 1 : 0.f;
+          truth[k * plane] = static_cast<float>(inside ? label_of(pair[k].classes[at], pair[k].instances[at]) : options_.ignored * 1000);
+        }
+        truth[2 * plane] = inside ? static_cast<float>(pair[0].depth[at] / where.scale) : 0.f;
+      }
+  }
+
+ private:
+  using list = std::vector<std::vector<detail::dvps_files>>;
+  /// Of the enlarged picture.
+  struct window {
+    double scale     = 1;
+    std::int64_t top = 0, left = 0;
+    bool mirrored = false;
+  };
+  static window middle(dvps_frame const& of) { return {.top = (of.height - Height) / 2, .left = (of.width - Width) / 2}; }
+  static window drawn(dvps_frame const& of, random_stream& draw) {
+    window where{.scale = .5 + .1 * draw.below(16)};
+    auto const start = [&](std::int64_t size, std::int64_t wanted) {
+      auto const room = static_cast<std::int64_t>(static_cast<double>(size) * where.scale) - wanted;
+      return room <= 0 ? room / 2 : static_cast<std::int64_t>(draw.below(static_cast<std::uint32_t>(room + 1)));
+    };
+    where.top = start(of.height, Height), where.left = start(of.width, Width);
+    where.mirrored = draw.below(2) == 1;
+    return where;
+  }
+  static float value(dvps_frame const& of, double y, double x, std::size_t channel) {
+    auto const at = [&](std::int64_t row, std::int64_t column) {
+      row = std::clamp<std::int64_t>(row, 0, of.height - 1), column = std::clamp<std::int64_t>(column, 0, of.width - 1);
+      return static_cast<double>(of.picture[3 * static_cast<std::size_t>(row * of.width + column) + channel]);
+    };
+    auto const top = static_cast<std::int64_t>(std::floor(y)), left = static_cast<std::int64_t>(std::floor(x));
+    double const down = y - static_cast<double>(top), right = x - static_cast<double>(left);
+    return static_cast<float>((1 - down) * ((1 - right) * at(top, left) + right * at(top, left + 1)) +
+                              down * ((1 - right) * at(top + 1, left) + right * at(top + 1, left + 1)));
+  }
+  [[nodiscard]] detail::dvps_files const* first(std::int64_t id) const {
+    auto const [v, t] = pairs_[static_cast<std::size_t>(id)];
+    return &(*videos_)[v][t];
+  }
+
+  std::string name_;
+  dvps_options options_;
+  std::shared_ptr<list const> videos_;
+  std::vector<std::pair<std::size_t, std::size_t>> pairs_{};
+};
+
+/// The folders train and val.
+template <int Height, int Width>
+struct dvps {
+  explicit dvps(std::filesystem::path const& folder, dvps_options const& options = {})
+      : train("DVPS, train", folder / "train", options), test("DVPS, val", folder / "val", options) {}
+
+  dvps_split<Height, Width> train, test;
+};
+
+}  // namespace c2f::data

@@ -1,0 +1,69 @@
+// c2f/metrics/segments.hpp: how many pixels each pair of a true and a predicted segment shares.
+//
+//   c2f::metrics::segment_overlaps overlaps;
+//   overlaps.add(true_labels, labels);                       // two label maps of one image, of any integer type; again for the next image
+//   for (auto const& [pair, pixels] : overlaps) …          // pair.truth, pair.prediction; in order
+//
+// What the panoptic metrics (metrics/panoptic.hpp, metrics/tracking.hpp) are computed from. Counts are integers, so the order of adding does
+// not matter and the overlaps of several files or processes can be added.
+//
+// Cost: one pass; a look-up for each run of pixels with the same pair. Memory: for the pairs, not for the pixels. Errors: input_error for maps
+// of different sizes and for negative labels.
+#pragma once
+
+#include <c2f/core/errors.hpp>
+
+#include <compare>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+
+namespace c2f::metrics {
+
+/// Counts of pixels by pair of labels.
+class segment_overlaps {
+ public:
+  struct pair {
+    std::int64_t truth, prediction;
+    auto operator<=>(pair const&) const = default;
+  };
+
+  template <std::integral Truth, std::integral Prediction>
+  void add(std::span<Truth const> truth, std::span<Prediction const> prediction) {
+    if (truth.size() != prediction.size())
+      throw input_error("a label map of " + std::to_string(prediction.size()) + " pixels is compared with one of " +
+                        std::to_string(truth.size()) + "; compare maps of the same size");
+    for (std::size_t i = 0; i < truth.size();) {
+      std::size_t const begin = i;
+      while (++i < truth.size() && truth[i] == truth[begin] && prediction[i] == prediction[begin]) {
+      }
+      pair const found{static_cast<std::int64_t>(truth[begin]), static_cast<std::int64_t>(prediction[begin])};
+      if (found.truth < 0 || found.prediction < 0)
+        throw input_error("a label map has the label " + std::to_string(found.truth < 0 ? found.truth : found.prediction) +
+                          "; labels are 0 or more, a class times the divisor plus an instance");
+      counts_[found] += static_cast<std::int64_t>(i - begin);
+    }
+  }
+  void add(segment_overlaps const& other) {
+    for (auto const& [both, pixels] : other.counts_) counts_[both] += pixels;
+  }
+  /// Adds pixels to one pair.
+  void add(pair const& both, std::int64_t pixels) { counts_[both] += pixels; }
+
+  [[nodiscard]] auto begin() const { return counts_.begin(); }
+  [[nodiscard]] auto end() const { return counts_.end(); }
+  [[nodiscard]] std::int64_t pixels_of(pair const& both) const {
+    auto const found = counts_.find(both);
+    return found == counts_.end() ? 0 : found->second;
+  }
+  [[nodiscard]] std::size_t size() const { return counts_.size(); }
+  void clear() { counts_.clear(); }
+
+ private:
+  std::map<pair, std::int64_t> counts_;
+};
+
+}  // namespace c2f::metrics

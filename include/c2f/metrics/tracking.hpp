@@ -1,0 +1,150 @@
+// c2f/metrics/tracking.hpp: segmentation and tracking quality of videos (STQ), and with depth (DSTQ).
+//
+//   c2f::metrics::segmentation_and_tracking_quality score({.classes = 19, .ignored = 255, .divisor = 1000}, {11, 12, 13});
+//   score.add(true_labels, labels, sequence);                   // every frame of every video, in any order
+//   score.scores().stq;                                       // sqrt(aq * iou)
+//   c2f::metrics::depth_aware(score.scores().stq, inliers.fractions());   // DSTQ; inliers: metrics/depth.hpp
+//
+// AQ, the association quality: the mean over true tubes g (things, but no crowd) of 1/|g| * the sum over predicted tubes p of
+// TPA² / (|g| + |p| − TPA), TPA the pixels that both share. IoU: of the classes, over all pixels whose true class is not ignored (Weber et al.,
+// "STEP: Segmenting and tracking every pixel", NeurIPS 2021). DSTQ = (STQ² DQ)^(1/3) with DQ the geometric mean of the fractions of inliers at
+// ratios of 1.25 and 1.1 (Qiao et al. 2021).
+// A true thing with instance 0 is a crowd: its pixels are in no tube. A predicted thing with instance 0 is a tube like others. As in
+// deeplab2's evaluator, predicted tubes also have pixels on void, and the ignored class counts as a class without a match where it is predicted
+// for a labelled pixel.
+//
+// Cost: one pass a frame; memory for the tubes of all videos, not for frames. Counts are integers, so results do not depend on the order of
+// frames or of `add`ing other counts. Errors: those of metrics/panoptic.hpp; a thing that is no class is an input_error.
+#pragma once
+
+#include <c2f/metrics/panoptic.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <utility>
+#include <vector>
+
+namespace c2f::metrics {
+
+struct tracking_scores {
+  double stq = 0, aq = 0, iou = 0;  ///< 0 ... 1
+};
+
+/// STQ over videos that are told apart by a number.
+class segmentation_and_tracking_quality {
+ public:
+  segmentation_and_tracking_quality(panoptic_options const& options, std::vector<std::int64_t> things)
+      : options_(options), things_(std::move(things)) {
+    options.check();
+    for (std::int64_t const thing : things_)
+      if (thing < 0 || thing >= options.classes)
+        throw input_error("class " + std::to_string(thing) + " is listed as a thing, and there are " + std::to_string(options.classes) +
+                          " classes, from 0");
+  }
+
+  template <std::integral Truth, std::integral Prediction>
+  void add(std::span<Truth const> truth, std::span<Prediction const> prediction, std::int64_t sequence = 0) {
+    segment_overlaps frame;
+    frame.add(truth, prediction);
+    for (auto const& [both, pixels] : frame) options_.class_of(both.truth, "true"), options_.class_of(both.prediction, "predicted");
+    videos_[sequence].add(frame);
+  }
+  void add(segmentation_and_tracking_quality const& other) {
+    for (auto const& [sequence, overlaps] : other.videos_) videos_[sequence].add(overlaps);
+  }
+
+  /// Over all videos: AQ is the mean over the tubes of all of them, IoU of all of their pixels.
+  [[nodiscard]] tracking_scores scores() const {
+    double sum         = 0;
+    std::int64_t tubes = 0;
+    confusion all(*this);
+    for (auto const& [sequence, overlaps] : videos_) {
+      auto const [of_video, count] = association(overlaps);
+      sum += of_video, tubes += count;
+      all.add(overlaps);
+    }
+    return of(sum, tubes, all);
+  }
+  /// Of each video, by its number.
+  [[nodiscard]] std::map<std::int64_t, tracking_scores> scores_by_sequence() const {
+    std::map<std::int64_t, tracking_scores> found;
+    for (auto const& [sequence, overlaps] : videos_) {
+      auto const [sum, tubes] = association(overlaps);
+      confusion one(*this);
+      one.add(overlaps);
+      found[sequence] = of(sum, tubes, one);
+    }
+    return found;
+  }
+
+ private:
+  struct confusion {
+    explicit confusion(segmentation_and_tracking_quality const& score)
+        : score_(score), counts_(static_cast<std::size_t>(score.options_.classes) + 1) {}
+    void add(segment_overlaps const& overlaps) {
+      auto const& options = score_.options_;
+      for (auto const& [both, pixels] : overlaps) {
+        std::int64_t const truth = both.truth / options.divisor, prediction = both.prediction / options.divisor;
+        if (truth == options.ignored) continue;
+        at(truth).truth += pixels, at(prediction).prediction += pixels;
+        if (truth == prediction) at(truth).both += pixels;
+      }
+    }
+    [[nodiscard]] double mean_iou() const {
+      double sum           = 0;
+      std::int64_t present = 0;
+      for (auto const& each : counts_)
+        if (std::int64_t const either = each.truth + each.prediction - each.both; either > 0)
+          sum += static_cast<double>(each.both) / static_cast<double>(either), ++present;
+      return present == 0 ? 0 : sum / static_cast<double>(present);
+    }
+
+   private:
+    struct of_class {
+      std::int64_t truth = 0, prediction = 0, both = 0;
+    };
+    of_class& at(std::int64_t c) { return counts_[static_cast<std::size_t>(std::min(c, score_.options_.classes))]; }  // the last: ignored
+    segmentation_and_tracking_quality const& score_;
+    std::vector<of_class> counts_;
+  };
+
+  static tracking_scores of(double association, std::int64_t tubes, confusion const& classes) {
+    double const aq = tubes == 0 ? 0 : association / static_cast<double>(tubes), iou = classes.mean_iou();
+    return {std::sqrt(aq * iou), aq, iou};
+  }
+  [[nodiscard]] bool is_thing(std::int64_t label) const { return std::ranges::find(things_, label / options_.divisor) != things_.end(); }
+  // The sum over true tubes, and their number.
+  [[nodiscard]] std::pair<double, std::int64_t> association(segment_overlaps const& overlaps) const {
+    std::map<std::int64_t, std::int64_t> truths, predictions;
+    auto const is_crowd = [&](std::int64_t label) { return label % options_.divisor == 0; };
+    for (auto const& [both, pixels] : overlaps) {
+      bool const thing = is_thing(both.truth);
+      if (thing && is_crowd(both.truth)) continue;
+      if (thing) truths[both.truth] += pixels;
+      if (is_thing(both.prediction)) predictions[both.prediction] += pixels;
+    }
+    double sum = 0;
+    for (auto const& [both, pixels] : overlaps) {
+      if (!is_thing(both.truth) || is_crowd(both.truth) || !is_thing(both.prediction)) continue;
+      auto const shared = static_cast<double>(pixels), truth = static_cast<double>(truths[both.truth]);
+      sum += shared * shared / (truth + static_cast<double>(predictions[both.prediction]) - shared) / truth;
+    }
+    return {sum, static_cast<std::int64_t>(truths.size())};
+  }
+
+  panoptic_options options_;
+  std::vector<std::int64_t> things_;
+  std::map<std::int64_t, segment_overlaps> videos_;
+};
+
+/// DSTQ of an STQ and the fractions of depth inliers at several ratios.
+[[nodiscard]] inline double depth_aware(double stq, std::vector<double> const& inlier_fractions) {
+  double product = 1;
+  for (double const each : inlier_fractions) product *= each;
+  double const dq = inlier_fractions.empty() ? 0 : std::pow(product, 1 / static_cast<double>(inlier_fractions.size()));
+  return std::cbrt(stq * stq * dq);
+}
+
+}  // namespace c2f::metrics

@@ -1,0 +1,120 @@
+// c2f/systems/vip_video.hpp: panoptic labels and depth of a video, frame by frame, by a trained ViP-DeepLab.
+//
+//   c2f::panoptic::fusion_options const options{.things = {3, 4}};
+//   c2f::systems::vip_video video(vip, options);
+//   for (at::Tensor const& frame : frames)                        // [3, H, W]
+//     if (auto const found = video.add(frame)) use(found->labels, found->depth);      // of the frame two before this one
+//   for (auto const& found : video.end()) use(found.labels);      // of the last two; the next frame begins another video
+//
+// An instance keeps its label, class * divisor + number, in all frames (inference/panoptic_fusion.hpp, stitcher.hpp). Classes of frame t + 1 are
+// those of the pass for it and the next frame; the last frame is its own next one. Memory: of two frames, whatever the length.
+// With tracking::by_overlap instances of a frame are joined to those of the frame before where these overlap, without the next-frame branch:
+// what the branch is compared with.
+//
+// Cost: one pass and one fusion a frame. Errors: those of the fusion and stitching; frames of other sizes than the first.
+#pragma once
+
+#include <c2f/core/errors.hpp>
+#include <c2f/core/pass.hpp>
+#include <c2f/inference/panoptic_fusion.hpp>
+#include <c2f/inference/stitcher.hpp>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace c2f::systems {
+
+enum class tracking { by_next_frame, by_overlap };
+
+/// What is found in a frame, [H, W].
+struct video_frame {
+  std::vector<std::int64_t> labels;
+  std::vector<float> depth;
+};
+
+template <class Model>
+class vip_video {
+ public:
+  /// The model must outlive this.
+  vip_video(Model const& model, panoptic::fusion_options options, tracking by = tracking::by_next_frame)
+      : model_(model), options_(std::move(options)), by_(by), stitcher_({.divisor = options_.divisor}) {}
+
+  /// frame: [3, H, W], as the network was trained on. Returns what was found in the frame two before this one, if there is one: its
+  /// instances are known in the next frame when the classes of that are.
+  std::optional<video_frame> add(at::Tensor const& frame) {
+    if (newest_.defined() && newest_.sizes() != frame.sizes())
+      throw input_error("a frame of " + c2f::detail::dims_of(frame) + " follows one of " + c2f::detail::dims_of(newest_) +
+                        " in a video; call end() before another video");
+    at::Tensor const before = std::exchange(newest_, frame);
+    return before.defined() ? joined(maps_of(before, frame)) : std::nullopt;
+  }
+  /// What was found in the frames that were not returned yet, at most two; the next frame is of another video.
+  std::vector<video_frame> end() {
+    std::vector<video_frame> found;
+    if (newest_.defined()) {
+      if (auto one = joined(maps_of(newest_, newest_))) found.push_back(std::move(*one));
+      found.push_back(finished(*waiting_, {}));
+    }
+    newest_.reset(), waiting_.reset();
+    stitcher_.end_sequence();
+    return found;
+  }
+
+ private:
+  struct maps {
+    std::vector<std::int64_t> classes;
+    std::vector<float> heat, offsets, next_offsets, depth;
+    std::int64_t height, width;
+    [[nodiscard]] panoptic::raw_maps raw() const { return {classes, heat, offsets, height, width}; }
+  };
+
+  maps maps_of(at::Tensor const& now, at::Tensor const& next) const {
+    at::NoGradGuard const no_gradients;
+    pass p{.mode = eval};
+    using kind           = typename Model::kind;
+    using parts          = typename kind::parts;
+    at::Tensor const raw = model_(at::cat({now, next}).unsqueeze(0), p);
+    auto const numbers   = []<class Value>(at::Tensor const& map, Value) {
+      at::Tensor const there = map.to(at::kCPU, c10::CppTypeToScalarType<Value>::value).contiguous();
+      auto const* const from = there.const_data_ptr<Value>();
+      return std::vector<Value>(from, from + there.numel());
+    };
+    return {.classes      = numbers(parts::semantic::kind::labels_of(kind::template raw_of<typename parts::semantic>(raw)), std::int64_t{}),
+            .heat         = numbers(kind::template raw_of<typename parts::centre>(raw), float{}),
+            .offsets      = numbers(kind::template raw_of<typename parts::offset>(raw), float{}),
+            .next_offsets = numbers(kind::template raw_of<typename parts::next_offset>(raw), float{}),
+            .depth        = numbers(parts::depth::kind::predict(kind::template raw_of<typename parts::depth>(raw)), float{}),
+            .height       = raw.size(2),
+            .width        = raw.size(3)};
+  }
+  // The pass before this one has waited for the classes of this frame.
+  std::optional<video_frame> joined(maps found) {
+    std::optional<video_frame> before;
+    if (waiting_) before = finished(*waiting_, found.classes);
+    waiting_ = std::move(found);
+    return before;
+  }
+  video_frame finished(maps const& of, std::vector<std::int64_t> const& next_classes) {
+    if (by_ == tracking::by_overlap || next_classes.empty()) {
+      auto const labels = panoptic::fused(of.raw(), options_);
+      return {stitcher_.add(labels, next_classes.empty() ? std::vector<std::int64_t>() : labels), of.depth};
+    }
+    auto const pair = panoptic::fused_pair(of.raw(), next_classes, of.next_offsets, options_);
+    return {stitcher_.add(pair.labels, pair.next_labels), of.depth};
+  }
+
+  Model const& model_;
+  panoptic::fusion_options options_;
+  tracking by_;
+  panoptic::stitcher stitcher_;
+  at::Tensor newest_{};
+  std::optional<maps> waiting_{};
+};
+
+}  // namespace c2f::systems
