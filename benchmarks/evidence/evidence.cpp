@@ -70,8 +70,8 @@ struct pt_paper : Base {
   using schedule                    = c2f::schedule::ramp<0.5, 98.0 / 164, c2f::by::fraction>;
 };
 template <class Base>
-using variants =
-    c2f::registry<tasks::bl<Base>, tasks::bl2<Base>, two<Base>, tasks::ind<Base>, tasks::jnt<Base>, tasks::pt<Base>, tasks::pt_borrow<Base>, pt_paper<Base>>;
+using variants = c2f::registry<tasks::bl<Base>, tasks::bl2<Base>, two<Base>, tasks::ind<Base>, tasks::jnt<Base>, tasks::pt<Base>,
+                               tasks::pt_borrow<Base>, pt_paper<Base>>;
 
 template <class Base>
 using baseline = c2f::registry<tasks::bl<Base>>;

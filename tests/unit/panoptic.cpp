@@ -334,7 +334,8 @@ TEST_CASE("wrong maps are refused in a sentence") {
   metrics::depth_errors errors;
   require_message(refusal([&] { errors.add(values(std::vector<double>{1, 1}), values(std::vector<double>{1, 0})); }),
                   {"depth is 0", "at pixel 1", "positive"});
-  require_message(refusal([&] { errors.add(values(std::vector<double>{1}), values(std::vector<double>{1, 0})); }), {"a depth map of 2 pixels"});
+  require_message(refusal([&] { errors.add(values(std::vector<double>{1}), values(std::vector<double>{1, 0})); }),
+                  {"a depth map of 2 pixels"});
   metrics::panoptic_counts three{.classes = std::vector<metrics::panoptic_counts::of_class>(3)};
   require_message(refusal([&] { three.add(score.counts()); }), {"counts of 2 classes", "those of 3"});
 }
