@@ -28,14 +28,14 @@ struct resnet18 {
   };
 };
 
-using compiled_for = numbers<1, 2, 3, 4, 5, 6, 7, 8>;
+using compiled_for = numbers<1, 2, 3, 4>;
 using tasks_here   = compiled_tasks<compiled_for, small, resnet18>;
 
 void train(program::options const& chosen, std::string const& network, found_data const& data) {
-  if (data.classes.size() > 8)
+  if (data.classes.size() > 4)
     throw c2f::input_error(
         "the data have boxes of " + std::to_string(data.classes.size()) +
-        " classes, and this program is compiled for 8 at most, with one box a class; choose some with --classes, or add the "
+        " classes, and this program is compiled for 4 at most, with one box a class; choose some with --classes, or add the "
         "number to examples/c2f/boxes.cpp");
   tasks_here::with("boxes-" + network + '-' + std::to_string(data.classes.size()) + '-' + chosen.variant,
                    [&]<class Task, class Net>(c2f::chosen<Task>, Net) {

@@ -28,7 +28,7 @@ struct resnet18 {
   };
 };
 
-using compiled_for = numbers<2, 4, 12, 32, 150>;
+using compiled_for = numbers<2, 12, 150>;
 using tasks_here   = compiled_tasks<compiled_for, small, resnet18>;
 
 void train(program::options const& chosen, std::string const& network, found_data const& data) {
