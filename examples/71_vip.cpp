@@ -108,7 +108,7 @@ class video_metrics {
 /// What a model finds in a video.
 template <class Model>
 std::vector<c2f::systems::video_frame> found_in(Model const& net, std::vector<c2f::data::road_frame>& frames, c2f::systems::tracking by) {
-  c2f::systems::vip_video video(net, fusion, by);
+  c2f::systems::vip_video video(net, fusion, {.by = by});
   std::vector<c2f::systems::video_frame> found;
   for (auto& frame : frames)
     if (auto one = video.add(input_of(frame))) found.push_back(std::move(*one));
