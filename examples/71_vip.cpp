@@ -171,10 +171,15 @@ void train(program::options const& chosen) {
   c2f::recipe::settings const recipe = program::machine_of(chosen)
                                            .epochs(chosen.epochs)
                                            .batch(chosen.batch)
+                                           .accumulate(chosen.accumulate)
                                            .learning_rate(chosen.learning_rate)
                                            .adam({})
+                                           .weight_decay(chosen.weight_decay)
                                            .decay(c2f::decay::polynomial{.power = .9})
                                            .clip(chosen.clip)
+                                           .ema(chosen.ema)
+                                           .threads(chosen.threads)
+                                           .strict(chosen.strict)
                                            .seed(chosen.seed);
   c2f::interrupt on_ctrl_c;
   c2f::print::progress_bar bar(c2f::print::progress_bar::elsewhere::lines);
@@ -195,10 +200,12 @@ int main(int argc, char** argv) {
   program::options const defaults{.variant = "cascade", .epochs = 1, .batch = 8, .learning_rate = 2e-3, .weight_decay = 0, .clip = 5};
   auto const chosen = program::read_options(
       argc, argv, "Trains ViP-DeepLab on drawn road videos and scores whole videos.", {"cascade", "one"}, defaults, [](CLI::App& app) {
-        app.get_option("--data")->required(false)->description("Not used: the videos are drawn");
+        app.get_option("--data")->required(false)->description("Refused: the videos are drawn");
+        app.get_option("--learning-rate")->description("Learning rate at the start; it falls to 0");
         app.get_option("--variant")->description("ASPP modules of the next-frame branch: a cascade of four, or one");
       });
   return program::run([&] {
+    program::refuse_typed(chosen, {"--data", "--limit", "--probe"}, "here, as the videos are drawn and no network is conditioned");
     program::check(chosen);
     if (chosen.variant == "one") return train<one_module>(chosen);
     return train<c2f::systems::vip_small>(chosen);

@@ -195,6 +195,8 @@ CASES = [
     ("41_dynamic_few_shot", "--data {}/lists --set mini_imagenet --out OUT", 2, "csv"),
     ("41_dynamic_few_shot", "--data {}/empty --variant jnt --out OUT", 2, "--variant"),
     ("41_dynamic_few_shot", "--data {}/empty --generator mean --out OUT", 2, "--generator"),
+    ("71_vip", "--data {}/empty --out OUT", 2, "--data has no effect"),
+    ("71_vip", "--variant pt --out OUT", 2, "--variant"),
     ("demo", "{}/file", 2, "the folder"),
     ("demo", "--epochs", 2, "no option"),
 ]
