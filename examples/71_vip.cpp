@@ -37,7 +37,7 @@ template <class With>
 using model = c2f::systems::vip_deeplab<kind, c2f::image<6, 48, 64>, With>;
 
 std::vector<std::int64_t> const things(roads::things.begin(), roads::things.end());
-c2f::panoptic::fusion_options const fusion{.things = things, .stuff_area = 30, .threshold = .2f, .window = 5};
+c2f::panoptic::fusion_options const fusion{.things = things, .stuff_area = 30, .threshold = .3f, .window = 7};
 constexpr std::int64_t windows[]{1, 2, 4};
 constexpr double limits[]{.5, .25, .1};
 
