@@ -37,7 +37,7 @@ template <class With>
 using model = c2f::systems::vip_deeplab<kind, c2f::image<6, 48, 64>, With>;
 
 std::vector<std::int64_t> const things(roads::things.begin(), roads::things.end());
-c2f::panoptic::fusion_options const fusion{.things = things, .stuff_area = 30, .threshold = .2f, .window = 5};
+c2f::panoptic::fusion_options const fusion{.things = things, .stuff_area = 30, .threshold = .3f, .window = 7};
 constexpr std::int64_t windows[]{1, 2, 4};
 constexpr double limits[]{.5, .25, .1};
 
@@ -108,7 +108,7 @@ class video_metrics {
 /// What a model finds in a video.
 template <class Model>
 std::vector<c2f::systems::video_frame> found_in(Model const& net, std::vector<c2f::data::road_frame>& frames, c2f::systems::tracking by) {
-  c2f::systems::vip_video video(net, fusion, by);
+  c2f::systems::vip_video video(net, fusion, {.by = by});
   std::vector<c2f::systems::video_frame> found;
   for (auto& frame : frames)
     if (auto one = video.add(input_of(frame))) found.push_back(std::move(*one));
@@ -171,10 +171,15 @@ void train(program::options const& chosen) {
   c2f::recipe::settings const recipe = program::machine_of(chosen)
                                            .epochs(chosen.epochs)
                                            .batch(chosen.batch)
+                                           .accumulate(chosen.accumulate)
                                            .learning_rate(chosen.learning_rate)
                                            .adam({})
+                                           .weight_decay(chosen.weight_decay)
                                            .decay(c2f::decay::polynomial{.power = .9})
                                            .clip(chosen.clip)
+                                           .ema(chosen.ema)
+                                           .threads(chosen.threads)
+                                           .strict(chosen.strict)
                                            .seed(chosen.seed);
   c2f::interrupt on_ctrl_c;
   c2f::print::progress_bar bar(c2f::print::progress_bar::elsewhere::lines);
@@ -195,10 +200,12 @@ int main(int argc, char** argv) {
   program::options const defaults{.variant = "cascade", .epochs = 1, .batch = 8, .learning_rate = 2e-3, .weight_decay = 0, .clip = 5};
   auto const chosen = program::read_options(
       argc, argv, "Trains ViP-DeepLab on drawn road videos and scores whole videos.", {"cascade", "one"}, defaults, [](CLI::App& app) {
-        app.get_option("--data")->required(false)->description("Not used: the videos are drawn");
+        app.get_option("--data")->required(false)->description("Refused: the videos are drawn");
+        app.get_option("--learning-rate")->description("Learning rate at the start; it falls to 0");
         app.get_option("--variant")->description("ASPP modules of the next-frame branch: a cascade of four, or one");
       });
   return program::run([&] {
+    program::refuse_typed(chosen, {"--data", "--limit", "--probe"}, "here, as the videos are drawn and no network is conditioned");
     program::check(chosen);
     if (chosen.variant == "one") return train<one_module>(chosen);
     return train<c2f::systems::vip_small>(chosen);

@@ -67,7 +67,7 @@ struct fixed_text {
     while (count > 0) text[length++] = digits[--count];
   }
 };
-/// "classes-resnet18-100-pt"
+/// "classes-resnet18-1000-pt"
 template <class Net, std::int64_t Classes, class Variant>
 inline constexpr auto task_name = [] {
   fixed_text<64> made;

@@ -203,7 +203,9 @@ TEST_CASE("malformed sequences of DVPS are refused") {
           "frame 6 of sequence 0 in 'DIR/train' has no picture (leftImg8bit); add the file, or remove the others of the frame");
   REQUIRE(refused([&](fs::path const& in) {
             for (char const* const each : {"depth.png", "gtFine_instanceTrainIds.png", "leftImg8bit.png"}) fs::remove(in / (start + each));
-          }) == "frame 7 of sequence 0 in 'DIR/train' follows frame 5; add the missing ones, or give the rest another number of sequence");
+          }) ==
+          "frame 7 of sequence 0 in 'DIR/train' follows frame 5; add the missing ones, or write .gaps = true, so that another video begins "
+          "there");
   REQUIRE(refused([&](fs::path const& in) { write_frame(in, 7, 0); }) ==
           "sequence 7 in 'DIR/train' has one frame; videos have two or more");
   REQUIRE(refused([&](fs::path const& in) { write_grey(in / (start + "depth.png"), std::vector<std::uint16_t>(15), 3, 5); }) ==
@@ -220,6 +222,12 @@ TEST_CASE("malformed sequences of DVPS are refused") {
   REQUIRE(refused([&](fs::path const& in) {
             std::ofstream(in / (start + "depth.png")) << "no picture";
           }).find("does not begin as a PNG file does") != std::string::npos);
+  sequences const gaps;
+  for (int const frame : {9, 10, 12}) write_frame(gaps.path / "train", 0, frame);
+  data const pieces(gaps.path, {.ignored = 32, .gaps = true});  // 5 6 7, 9 10, of another sequence 0 1; 12 is alone
+  REQUIRE(pieces.train.videos() == 3);
+  REQUIRE(pieces.train.size() == 4);
+  REQUIRE(pieces.train.name_of(2).starts_with("000000_000009"));
   sequences const made;
   fs::remove(made.path / "train" / (start + "depth.png"));
   REQUIRE(data(made.path, {.ignored = 32, .depth = false}).train.frame(0, 1).depth[3] == 0 + 0 * 1.f);

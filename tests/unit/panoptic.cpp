@@ -80,7 +80,7 @@ TEST_CASE("void pixels leave unions and excuse false positives, crowds only wher
   for (bool const excuses : {false, true}) {
     metrics::panoptic_quality score({.classes = 2, .ignored = 9, .crowd_excuses = excuses});
     score.add(all(truth), all(found));
-    REQUIRE(score.counts().classes[0] == metrics::panoptic_counts::of_class{1.0, 1, 0, 0});  // the void pixel is in no union
+    REQUIRE((score.counts().classes[0] == metrics::panoptic_counts::of_class{1.0, 1, 0, 0}));  // the void pixel is in no union
     REQUIRE(score.counts().classes[1].fp == (excuses ? 0 : 1));
   }
   // Exactly half of a segment on void is no excuse.
@@ -90,7 +90,7 @@ TEST_CASE("void pixels leave unions and excuse false positives, crowds only wher
   // An IoU of exactly one half is no match.
   metrics::panoptic_quality tie({.classes = 2, .ignored = 9});
   tie.add(all({0, 0}), all({0, 1001}));
-  REQUIRE(tie.counts().classes[0] == metrics::panoptic_counts::of_class{0, 0, 1, 1});
+  REQUIRE((tie.counts().classes[0] == metrics::panoptic_counts::of_class{0, 0, 1, 1}));
 }
 
 TEST_CASE("classes that never occur are left out, zero or not a number") {
@@ -145,7 +145,7 @@ TEST_CASE("VPQ of windows is the PQ of frames side by side; for one frame it is 
         naive.add(all(truth), all(found));
       }
     }
-    REQUIRE(video.counts().classes == naive.counts().classes);
+    REQUIRE((video.counts().classes == naive.counts().classes));
   }
 }
 

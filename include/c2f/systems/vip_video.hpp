@@ -9,7 +9,8 @@
 // An instance keeps its label, class * divisor + number, in all frames (inference/panoptic_fusion.hpp, stitcher.hpp). Classes of frame t + 1 are
 // those of the pass for it and the next frame; the last frame is its own next one. Memory: of two frames, whatever the length.
 // With tracking::by_overlap instances of a frame are joined to those of the frame before where these overlap, without the next-frame branch:
-// what the branch is compared with.
+// what the branch is compared with. With .flip the maps are means over the frames and their mirror images, in which offsets along x change
+// their sign: two passes a frame.
 //
 // Cost: one pass and one fusion a frame. Errors: those of the fusion and stitching; frames of other sizes than the first.
 #pragma once
@@ -32,6 +33,11 @@ namespace c2f::systems {
 
 enum class tracking { by_next_frame, by_overlap };
 
+struct vip_video_options {
+  tracking by = tracking::by_next_frame;
+  bool flip   = false;  ///< also predict the mirrored frames
+};
+
 /// What is found in a frame, [H, W].
 struct video_frame {
   std::vector<std::int64_t> labels;
@@ -42,8 +48,8 @@ template <class Model>
 class vip_video {
  public:
   /// The model must outlive this.
-  vip_video(Model const& model, panoptic::fusion_options options, tracking by = tracking::by_next_frame)
-      : model_(model), options_(std::move(options)), by_(by), stitcher_({.divisor = options_.divisor}) {}
+  vip_video(Model const& model, panoptic::fusion_options options, vip_video_options with = {})
+      : model_(model), options_(std::move(options)), with_(with), stitcher_({.divisor = options_.divisor}) {}
 
   /// frame: [3, H, W], as the network was trained on. Returns what was found in the frame two before this one, if there is one: its
   /// instances are known in the next frame when the classes of that are.
@@ -67,6 +73,9 @@ class vip_video {
   }
 
  private:
+  using kind  = typename Model::kind;
+  using parts = typename kind::parts;
+
   struct maps {
     std::vector<std::int64_t> classes;
     std::vector<float> heat, offsets, next_offsets, depth;
@@ -76,22 +85,31 @@ class vip_video {
 
   maps maps_of(at::Tensor const& now, at::Tensor const& next) const {
     at::NoGradGuard const no_gradients;
-    pass p{.mode = eval};
-    using kind           = typename Model::kind;
-    using parts          = typename kind::parts;
-    at::Tensor const raw = model_(at::cat({now, next}).unsqueeze(0), p);
-    auto const numbers   = []<class Value>(at::Tensor const& map, Value) {
+    at::Tensor const pair = at::cat({now, next}).unsqueeze(0);
+    at::Tensor found      = predicted(pair);
+    if (with_.flip) {
+      at::Tensor mirrored = predicted(pair.flip(3)).flip(3);
+      kind::template raw_of<typename parts::offset>(mirrored).select(1, 1).neg_();
+      kind::template raw_of<typename parts::next_offset>(mirrored).select(1, 1).neg_();
+      found = found.add(mirrored).div(2);
+    }
+    auto const numbers = []<class Value>(at::Tensor const& map, Value) {
       at::Tensor const there = map.to(at::kCPU, c10::CppTypeToScalarType<Value>::value).contiguous();
       auto const* const from = there.const_data_ptr<Value>();
       return std::vector<Value>(from, from + there.numel());
     };
-    return {.classes      = numbers(parts::semantic::kind::labels_of(kind::template raw_of<typename parts::semantic>(raw)), std::int64_t{}),
-            .heat         = numbers(kind::template raw_of<typename parts::centre>(raw), float{}),
-            .offsets      = numbers(kind::template raw_of<typename parts::offset>(raw), float{}),
-            .next_offsets = numbers(kind::template raw_of<typename parts::next_offset>(raw), float{}),
-            .depth        = numbers(parts::depth::kind::predict(kind::template raw_of<typename parts::depth>(raw)), float{}),
-            .height       = raw.size(2),
-            .width        = raw.size(3)};
+    return {.classes      = numbers(kind::template raw_of<typename parts::semantic>(found).argmax(1), std::int64_t{}),
+            .heat         = numbers(kind::template raw_of<typename parts::centre>(found), float{}),
+            .offsets      = numbers(kind::template raw_of<typename parts::offset>(found), float{}),
+            .next_offsets = numbers(kind::template raw_of<typename parts::next_offset>(found), float{}),
+            .depth        = numbers(kind::template raw_of<typename parts::depth>(found), float{}),
+            .height       = found.size(2),
+            .width        = found.size(3)};
+  }
+  // Probabilities, heat, offsets and depths, in the channels of the raw output.
+  at::Tensor predicted(at::Tensor const& pair) const {
+    pass p{.mode = eval};
+    return kind::predict(model_(pair, p));
   }
   // The pass before this one has waited for the classes of this frame.
   std::optional<video_frame> joined(maps found) {
@@ -101,7 +119,7 @@ class vip_video {
     return before;
   }
   video_frame finished(maps const& of, std::vector<std::int64_t> const& next_classes) {
-    if (by_ == tracking::by_overlap || next_classes.empty()) {
+    if (with_.by == tracking::by_overlap || next_classes.empty()) {
       auto const labels = panoptic::fused(of.raw(), options_);
       return {stitcher_.add(labels, next_classes.empty() ? std::vector<std::int64_t>() : labels), of.depth};
     }
@@ -111,7 +129,7 @@ class vip_video {
 
   Model const& model_;
   panoptic::fusion_options options_;
-  tracking by_;
+  vip_video_options with_;
   panoptic::stitcher stitcher_;
   at::Tensor newest_{};
   std::optional<maps> waiting_{};

@@ -1,7 +1,7 @@
 // c2f/data/datasets/dvps.hpp: videos with panoptic labels and depth in the layout of Cityscapes-DVPS and SemKITTI-DVPS.
 //
 //   c2f::data::dvps<513, 1025> const streets("/data/video_sequence", {.ignored = 32});          // Cityscapes-DVPS
-//   c2f::data::dvps<385, 1281> const roads("/data/video_sequence", {.ignored = 255});           // SemKITTI-DVPS
+//   c2f::data::dvps<385, 1281> const roads("/data/video_sequence", {.ignored = 255, .gaps = true});       // SemKITTI-DVPS
 //   c2f::data::dvps_frame const frame = streets.test.frame(3, 0);                               // of the fourth video, whole
 //   c2f::data::panoptic_pairs const train(streets.train, {.things = {11, 12, 13, 14, 15, 16, 17, 18}, .ignored = 32});
 //
@@ -20,7 +20,7 @@
 //
 // Costs: a read decodes up to eight files; nothing is kept. Needs libspng and libjpeg.
 // Errors: input_error while opening: a missing folder, no frames, a frame without picture, labels or depth, a frame that is missing within a
-// sequence, a sequence of one frame. While reading: damaged files, files of a frame or pair whose sizes differ, more than 999 instances of a
+// sequence (but for .gaps), a sequence of one frame. While reading: damaged files, files of a frame or pair whose sizes differ, more than 999 instances of a
 // class in a pair.
 #pragma once
 
@@ -45,8 +45,9 @@
 namespace c2f::data {
 
 struct dvps_options {
-  std::int64_t ignored = 255;   ///< the class of void pixels
-  bool depth           = true;  ///< false: there are no depth files (Cityscapes-VPS), and all depths are unknown
+  std::int64_t ignored = 255;    ///< the class of void pixels
+  bool depth           = true;   ///< false: there are no depth files (Cityscapes-VPS), and all depths are unknown
+  bool gaps            = false;  ///< true: a missing frame ends a video, and the next one begins another; false: it is refused
 };
 
 /// Row by row, [H, W].
@@ -117,15 +118,20 @@ inline std::vector<std::vector<dvps_files>> dvps_sequences(std::filesystem::path
                                   : options.depth && files.depth.empty() ? "depth"
                                                                          : "";
       if (!missing.empty()) throw input_error(which + " has no " + missing + "; add the file, or remove the others of the frame");
-      if (!listed.empty() && number != listed.back().number + 1)
-        throw input_error(which + " follows frame " + std::to_string(listed.back().number) +
-                          "; add the missing ones, or give the rest another number of sequence");
+      if (!listed.empty() && number != listed.back().number + 1) {
+        if (!options.gaps)
+          throw input_error(which + " follows frame " + std::to_string(listed.back().number) +
+                            "; add the missing ones, or write .gaps = true, so that another video begins there");
+        if (listed.size() > 1) all.push_back(listed);
+        listed.clear();
+      }
       listed.push_back(files);
     }
-    if (listed.size() < 2)
+    if (listed.size() < 2 && !options.gaps)
       throw input_error("sequence " + std::to_string(sequence) + " in " + where + " has one frame; videos have two or more");
-    all.push_back(std::move(listed));
+    if (listed.size() > 1) all.push_back(std::move(listed));
   }
+  if (all.empty()) throw input_error("no two frames follow each other in " + where + "; videos have two frames or more");
   return all;
 }
 
