@@ -222,7 +222,6 @@ CASES = [
     ("41_dynamic_few_shot", "--data {}/lists --set mini_imagenet --out OUT", 2, "csv"),
     ("41_dynamic_few_shot", "--data {}/empty --variant jnt --out OUT", 2, "--variant"),
     ("41_dynamic_few_shot", "--data {}/empty --generator mean --out OUT", 2, "--generator"),
-<<<<<<< HEAD
     ("50_casnet", "--data {}/nowhere --out OUT", 2, "nowhere"),
     ("50_casnet", "--data {}/streets_label --epochs 1 --batch 2 --out OUT", 2, "77"),
     ("50_casnet", "--data {}/streets --part test --out OUT", 2, "testannot"),
@@ -272,10 +271,8 @@ CASES = [
     ("c2f", "predict {}/model_cut {}/animals --draw", 2, "--draw"),
     ("c2f", "evaluate {}/model_cut --data {}/animals --out OUT", 2, "no JSON"),
     ("c2f", "explain {}/model_other", 2, "c2f model 9"),
-=======
     ("71_vip", "--data {}/empty --out OUT", 2, "--data has no effect"),
     ("71_vip", "--variant pt --out OUT", 2, "--variant"),
->>>>>>> vip
     ("demo", "{}/file", 2, "the folder"),
     ("demo", "--epochs", 2, "no option"),
 ]
