@@ -11,8 +11,8 @@
 #pragma once
 
 #include <c2f/core/static_check.hpp>
+#include <c2f/loss/pixel_cross_entropy.hpp>
 
-#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/topk.h>
 
 #include <algorithm>
@@ -40,7 +40,7 @@ struct hardest : c2f::detail::static_check<detail::check_hardest_fraction<Fracti
 
   static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth) {
     constexpr double fraction = Fraction;
-    at::Tensor const losses   = at::cross_entropy_loss(raw.to(at::kFloat), truth, {}, at::Reduction::None, Ignore).flatten();
+    at::Tensor const losses   = detail::pixel_cross_entropy(raw, truth, Ignore).flatten();
     at::Tensor const counted  = truth.ne(Ignore).flatten();
     // The number of pixels that count is known on the device only, so the k-th of the largest losses is looked up there. Ignored pixels have
     // loss 0, and are behind those that count.

@@ -9,8 +9,8 @@
 #pragma once
 
 #include <c2f/core/static_check.hpp>
+#include <c2f/loss/pixel_cross_entropy.hpp>
 
-#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/topk.h>
 
 #include <algorithm>
@@ -36,9 +36,7 @@ struct weighted_hardest : c2f::detail::static_check<detail::check_weighted_fract
   };
 
   static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth) {
-    at::Tensor const each = at::cross_entropy_loss(raw.to(at::kFloat), truth.select(1, 0).to(at::kLong), {}, at::Reduction::None, Ignore)
-                                .mul(truth.select(1, 1))
-                                .flatten();
+    at::Tensor const each    = detail::pixel_cross_entropy(raw, truth.select(1, 0).to(at::kLong), Ignore).mul(truth.select(1, 1)).flatten();
     auto const most          = std::max<std::int64_t>(1, static_cast<std::int64_t>(Fraction * static_cast<double>(each.numel())));
     at::Tensor const hardest = std::get<0>(each.topk(most));
     return hardest.sum().div(hardest.detach().gt(0).sum().clamp_min(1));
