@@ -148,7 +148,7 @@ extern std::vector<double> scores, accuracies;
 extern std::vector<std::int64_t> base_classes, novel_classes;
 extern at::Tensor coarse, fine;
 extern c2f::data::volume<std::uint8_t> prediction, target;
-extern std::span<std::int64_t const> true_labels, labels;
+extern std::span<std::int64_t const> true_labels, predicted_labels;
 extern std::span<float const> true_depth, depth;
 extern std::int64_t sequence;
 extern c2f::metrics::depth_inliers inliers;
