@@ -1,11 +1,11 @@
 // c2f/metrics/panoptic.hpp: panoptic quality of images (PQ) and of videos (VPQ), and with depth (DVPQ).
 //
 //   c2f::metrics::panoptic_quality score({.classes = 19, .ignored = 255, .divisor = 1000});
-//   score.add(true_labels, predicted_labels);                             // for every image: spans of class * divisor + instance
+//   score.add(true_labels, predicted_labels);                 // for every image: spans of class * divisor + instance
 //   score.counts().scores().pq;                               // 0 ... 1, the mean over classes
 //
 //   c2f::metrics::video_panoptic_quality video({.classes = 19}, 4);        // VPQ^4: windows of four frames
-//   video.add(true_labels, predicted_labels);                             // for every frame, in order
+//   video.add(true_labels, predicted_labels);                 // for every frame, in order
 //   video.end_sequence();                                     // what follows is another video
 //
 // A true and a predicted segment of one class match if their IoU is above .5. For a class, PQ = SQ RQ, SQ the mean IoU of the matches (TP) and

@@ -1,8 +1,8 @@
 // c2f/metrics/segments.hpp: how many pixels each pair of a true and a predicted segment shares.
 //
 //   c2f::metrics::segment_overlaps overlaps;
-//   overlaps.add(true_labels, predicted_labels);                       // two label maps of one image, of any integer type; again for the next image
-//   for (auto const& [pair, pixels] : overlaps) …          // pair.truth, pair.prediction; in order
+//   overlaps.add(true_labels, predicted_labels);             // two label maps of an image, of any integer type; again for the next one
+//   for (auto const& [pair, pixels] : overlaps) …                  // pair.truth, pair.prediction; in order
 //
 // What the panoptic metrics (metrics/panoptic.hpp, metrics/tracking.hpp) are computed from. Counts are integers, so the order of adding does
 // not matter and the overlaps of several files or processes can be added.

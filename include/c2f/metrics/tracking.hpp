@@ -1,7 +1,7 @@
 // c2f/metrics/tracking.hpp: segmentation and tracking quality of videos (STQ), and with depth (DSTQ).
 //
 //   c2f::metrics::segmentation_and_tracking_quality score({.classes = 19, .ignored = 255, .divisor = 1000}, {11, 12, 13});
-//   score.add(true_labels, predicted_labels, sequence);                   // every frame of every video, in any order
+//   score.add(true_labels, predicted_labels, sequence);       // every frame of every video, in any order
 //   score.scores().stq;                                       // sqrt(aq * iou)
 //   c2f::metrics::depth_aware(score.scores().stq, inliers.fractions());   // DSTQ; inliers: metrics/depth.hpp
 //
