@@ -9,25 +9,15 @@ A run that is in the CSV is not trained again, so the command may be stopped and
 95 % (Student's t) over the seeds, on one set of pictures: they do not cover the choice of these.
 """
 import argparse
-import concurrent.futures
-import csv
 import os
 import pathlib
 import subprocess
 import sys
-import threading
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "evidence"))
-from run import shown  # mean and interval of a list
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from _trainings import read, shown, train_all
 
 COLUMNS = ["variant", "seed", "epochs", "seconds", "stage", "miou", "pixel", "class"]
-
-
-def read(path):
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if row["class"] is not None]  # not a line that a stop cut off
 
 
 def table(rows):
@@ -58,31 +48,14 @@ def main():
         program = words.build / "benchmarks" / "bench_cascades"
         if not program.is_file():
             parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
-        done = {(row["variant"], row["seed"], row["epochs"]) for row in read(words.out)}
+        done = {(row["variant"], row["seed"], row["epochs"]) for row in read(words.out, COLUMNS)}
         wanted = [(variant, seed, words.epochs) for seed in words.seeds.split(",") for variant in words.variants.split(",")
                   if (variant, seed, words.epochs) not in done]
-        words.out.parent.mkdir(parents=True, exist_ok=True)
-        if not words.out.is_file():
-            words.out.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
-        lock, failed = threading.Lock(), []
-
-        def train(run):
-            found = subprocess.run([program, *run, words.data, words.part], capture_output=True, text=True,
-                                   env=os.environ | {"OMP_NUM_THREADS": "1"})
-            with lock:  # each run as soon as it is there
-                if found.returncode != 0:
-                    failed.append(run)
-                    print(*run, "failed:", found.stderr.strip(), file=sys.stderr)
-                    return
-                with words.out.open("a", encoding="utf-8") as file:
-                    file.write(found.stdout)
-                print(found.stdout.strip(), file=sys.stderr, flush=True)
-
-        with concurrent.futures.ThreadPoolExecutor(words.jobs) as pool:
-            list(pool.map(train, wanted))
-        if failed:
+        train = lambda run: subprocess.run([program, *run, words.data, words.part], capture_output=True, text=True,
+                                           env=os.environ | {"OMP_NUM_THREADS": "1"})
+        if not train_all(wanted, train, words.out, COLUMNS, words.jobs):
             return 1
-    table(read(words.out))
+    table(read(words.out, COLUMNS))
     return 0
 
 

@@ -1,7 +1,8 @@
 // What a training in several processes costs; benchmarks/dist/run.py starts it.
 //
-//   bench_dist step plain|world|several STEPS [BATCH]   seconds, and seconds of a processor, of each step of a coarse-to-fine ResNet-20 on 32x32 noise, and in several
-//                                                       processes of the sums of gradients: on their way, waited for, hidden
+//   bench_dist step plain|world|several STEPS [BATCH]   seconds, and seconds of a processor, of each step of a coarse-to-fine
+//                                                       ResNet-20 on 32x32 noise, and in several processes of the sums of
+//                                                       gradients: on their way, waited for, hidden
 //   bench_dist sum ROUNDS MIB...                        seconds of the sum of so many MiB, each round all sizes
 #include <c2f/c2f.hpp>
 #include <c2f/dist/world.hpp>

@@ -1,6 +1,7 @@
 // One training of the evidence table (docs/evidence.md), as a line of CSV on stdout; run.py calls it for all tasks, variants and seeds.
 //
-//   bench_evidence TASK VARIANT SEED DATA      tasks: glyphs classes scenes boxes pets streets organs; variants: bl bl2 two ind jnt pt pt_borrow pt_paper
+//   bench_evidence TASK VARIANT SEED DATA         tasks: glyphs classes scenes boxes pets streets organs
+//                                                 variants: bl bl2 two ind jnt pt pt_borrow pt_paper
 //   bench_evidence scenes_average bl SEED DATA    with the mean over positions as the localiser's head; boxes_average as well
 //   bench_evidence --list
 //

@@ -9,49 +9,23 @@ camvid_240x180, hippocampus and omniglot; glyphs and scenes are drawn. Each trai
 cover the choice of its images. Differences are paired by seed.
 """
 import argparse
-import concurrent.futures
-import csv
 import json
-import math
 import os
 import pathlib
 import subprocess
 import sys
-import threading
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from _trainings import read, shown, train_all
 
 COLUMNS = ["task", "variant", "seed", "metric", "seconds", "coarse", "fine", "both", "truth", "argmax", "shuffled", "nothing", "fixed", "broken"]
 # Few-shot: variants of the program 40_few_shot, with the variant of the base network; bl2 has twice the passes everywhere.
 FEW_SHOT = {"bl": ("bl", "bl", 1), "bl2": ("bl", "bl", 2), "jnt": ("bl", "jnt", 1), "pt": ("bl", "pt", 1), "pt_base": ("pt", "pt", 1)}
-# Two-sided 97.5 % quantiles of Student's t for 1 to 9 degrees of freedom.
-STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
-
-
-def interval(values):
-    """Mean and half of the 95 % interval; the half is nan for a single value."""
-    mean = sum(values) / len(values)
-    if len(values) < 2:
-        return mean, math.nan
-    deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1))
-    return mean, STUDENT[min(len(values) - 1, len(STUDENT)) - 1] * deviation / math.sqrt(len(values))
-
-
-def read(path):
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if row["broken"] is not None]  # not a line that a stop cut off
 
 
 def answer(row):
     """The score of the whole model: of the fine network, or of the only one."""
     return float(row["fine"] or row["coarse"])
-
-
-def shown(values):
-    if not values:
-        return "–"
-    mean, half = interval(values)
-    return f"{mean:.1f}" if math.isnan(half) else f"{mean:.1f} ± {half:.1f}"
 
 
 def table(rows):
@@ -113,36 +87,20 @@ def main():
         tasks, variants = (line.split() for line in subprocess.run([program, "--list"], check=True, capture_output=True, text=True).stdout.splitlines())
         tasks, variants = tasks + ["few_shot"], variants + ["pt_base"]
         chosen = lambda given, known: given.split(",") if given else known
-        done = {(row["task"], row["variant"], row["seed"]) for row in read(words.out)}
+        done = {(row["task"], row["variant"], row["seed"]) for row in read(words.out, COLUMNS)}
         wanted = [(task, variant, seed) for seed in words.seeds.split(",") for task in chosen(words.tasks, tasks)
                   for variant in chosen(words.variants, variants)
                   if (task, variant, seed) not in done and (variant == "bl" or not task.endswith("_average"))
                   and (task != "few_shot" or variant in FEW_SHOT) and (variant != "pt_base" or task == "few_shot")]
-        words.out.parent.mkdir(parents=True, exist_ok=True)
-        if not words.out.is_file():
-            words.out.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
-
-        lock, failed = threading.Lock(), []
 
         def train(run):
             if run[0] == "few_shot":
-                found = few_shot(words.build / "examples" / "40_few_shot", *run[1:], words.data, words.out.parent / "few_shot")
-            else:
-                found = subprocess.run([program, *run, words.data], capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-            with lock:  # each row as soon as it is there
-                if found.returncode != 0:
-                    failed.append(run)
-                    print(*run, "failed:", found.stderr.strip(), file=sys.stderr)
-                    return
-                with words.out.open("a", encoding="utf-8") as file:
-                    file.write(found.stdout)
-                print(found.stdout.strip(), file=sys.stderr, flush=True)
+                return few_shot(words.build / "examples" / "40_few_shot", *run[1:], words.data, words.out.parent / "few_shot")
+            return subprocess.run([program, *run, words.data], capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
-        with concurrent.futures.ThreadPoolExecutor(words.jobs) as pool:
-            list(pool.map(train, wanted))
-        if failed:
+        if not train_all(wanted, train, words.out, COLUMNS, words.jobs):
             return 1
-    table(read(words.out))
+    table(read(words.out, COLUMNS))
     return 0
 
 

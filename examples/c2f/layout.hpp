@@ -79,7 +79,8 @@ struct found_data {
 /// Recognises a folder; input_error that says what was looked for, or how to choose between two kinds.
 [[nodiscard]] found_data recognise(data_options const& chosen);
 
-/// A slice across z of a volume of intensities from 0 to 1 as a picture: its neighbours and itself as red, green and blue, as data/volumes/slices.hpp.
+/// A slice across z of a volume of intensities from 0 to 1 as a picture: its neighbours and itself as red, green and blue, as in
+/// data/volumes/slices.hpp.
 [[nodiscard]] c2f::data::picture_bytes slice_picture(c2f::data::volume<float> const& of, std::int64_t slice);
 [[nodiscard]] c2f::data::label_bytes slice_labels(c2f::data::volume<std::uint8_t> const& of, std::int64_t slice);
 

@@ -132,8 +132,8 @@ void print_report(c2f::training_report const& report);
 /// c2f::not_finite if the primary metrics of all stages in the last epoch are no numbers, as after a training that diverged.
 void check_scores(c2f::training_report const& report);
 
-/// Joins the other processes, if there are any, runs a program's body and returns the exit code: 0; 2 for an input_error, 1 for any other exception or a result that could not be
-/// printed, after one line on stderr.
+/// Joins the other processes, if there are any, runs a program's body and returns the exit code: 0; 2 for an input_error, 1 for any other
+/// exception or a result that could not be printed, after one line on stderr.
 int run(std::function<void()> const& body);
 
 }  // namespace program

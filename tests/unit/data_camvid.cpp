@@ -12,14 +12,13 @@
 #include <string>
 #include <vector>
 
-#include <spng.h>
-
 #include <c2f/data/datasets/camvid.hpp>
 #include <c2f/data/loader.hpp>
 #include <c2f/data/draw/overlay.hpp>
 #include <c2f/data/split.hpp>
 
 #include "catch.hpp"
+#include "png_file.hpp"
 #include "refusal.hpp"
 #include "scratch.hpp"
 
@@ -28,26 +27,13 @@ namespace {
 namespace fs = std::filesystem;
 using namespace c2f::data;
 using tests::refusal;
+using tests::write_png;
 using bytes = std::vector<std::uint8_t>;
 
 static_assert(split<street_scenes<180, 240>> && dataset<camvid<>>);
 
 constexpr std::int64_t height = 6, width = 8;
 using small = camvid<height, width>;
-
-void write_png(fs::path const& path, bytes const& pixels, std::uint32_t h, std::uint32_t w, std::uint8_t type) {
-  spng_ctx* const context = spng_ctx_new(SPNG_CTX_ENCODER);
-  spng_set_option(context, SPNG_ENCODE_TO_BUFFER, 1);
-  spng_ihdr header{w, h, 8, type, 0, 0, 0};
-  spng_set_ihdr(context, &header);
-  REQUIRE(spng_encode_image(context, pixels.data(), pixels.size(), SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE) == 0);
-  std::size_t size = 0;
-  int failed       = 0;
-  void* const png  = spng_get_png_buffer(context, &size, &failed);
-  std::ofstream(path, std::ios::binary).write(static_cast<char const*>(png), static_cast<std::streamsize>(size));
-  std::free(png);
-  spng_ctx_free(context);
-}
 
 // Blocks of 2 x 2 pixels. The label of a block determines its colour, so that picture and labels can be compared after augmentation.
 std::uint8_t number_at(std::int64_t y, std::int64_t x) { return static_cast<std::uint8_t>((y / 2 * 4 + x / 2) % 12); }

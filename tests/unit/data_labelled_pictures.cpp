@@ -10,8 +10,6 @@
 #include <string>
 #include <vector>
 
-#include <spng.h>
-
 #include <c2f/data/datasets/camvid.hpp>
 #include <c2f/data/datasets/siftflow.hpp>
 #include <c2f/data/datasets/stanford_background.hpp>
@@ -19,6 +17,7 @@
 #include <c2f/data/split.hpp>
 
 #include "catch.hpp"
+#include "png_file.hpp"
 #include "refusal.hpp"
 #include "scratch.hpp"
 
@@ -27,24 +26,11 @@ namespace {
 namespace fs = std::filesystem;
 using namespace c2f::data;
 using tests::refusal;
+using tests::write_png;
 using bytes = std::vector<std::uint8_t>;
 
 static_assert(split<labelled_pictures<233, 233>> && dataset<siftflow<>> && dataset<stanford_background<>>);
 
-void write_png(fs::path const& path, bytes const& pixels, std::int64_t h, std::int64_t w, std::uint8_t type) {
-  fs::create_directories(path.parent_path());
-  spng_ctx* const context = spng_ctx_new(SPNG_CTX_ENCODER);
-  spng_set_option(context, SPNG_ENCODE_TO_BUFFER, 1);
-  spng_ihdr header{static_cast<std::uint32_t>(w), static_cast<std::uint32_t>(h), 8, type, 0, 0, 0};
-  spng_set_ihdr(context, &header);
-  REQUIRE(spng_encode_image(context, pixels.data(), pixels.size(), SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE) == 0);
-  std::size_t size = 0;
-  int failed       = 0;
-  void* const png  = spng_get_png_buffer(context, &size, &failed);
-  std::ofstream(path, std::ios::binary).write(static_cast<char const*>(png), static_cast<std::streamsize>(size));
-  std::free(png);
-  spng_ctx_free(context);
-}
 void write_text(fs::path const& path, std::string const& text) {
   fs::create_directories(path.parent_path());
   std::ofstream(path, std::ios::binary) << text;

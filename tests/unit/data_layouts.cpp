@@ -8,6 +8,7 @@
 #include <set>
 
 #include "catch.hpp"
+#include "png_file.hpp"
 #include "refusal.hpp"
 #include "scratch.hpp"
 
@@ -28,18 +29,7 @@ void put_picture(fs::path const& file, int width, int height, colour tint) {
 }
 /// A grey PNG with these bytes, rows from the top.
 void put_mask(fs::path const& file, int width, int height, std::vector<std::uint8_t> const& bytes) {
-  fs::create_directories(file.parent_path());
-  std::unique_ptr<spng_ctx, decltype(&spng_ctx_free)> const context(spng_ctx_new(SPNG_CTX_ENCODER), &spng_ctx_free);
-  spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1);
-  spng_ihdr header{};
-  header.width = static_cast<std::uint32_t>(width), header.height = static_cast<std::uint32_t>(height), header.bit_depth = 8;
-  header.color_type = SPNG_COLOR_TYPE_GRAYSCALE;
-  spng_set_ihdr(context.get(), &header);
-  REQUIRE(spng_encode_image(context.get(), bytes.data(), bytes.size(), SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE) == 0);
-  std::size_t size = 0;
-  int failed       = 0;
-  std::unique_ptr<void, c2f::data::detail::freed> const png(spng_get_png_buffer(context.get(), &size, &failed));
-  std::ofstream(file, std::ios::binary).write(static_cast<char const*>(png.get()), static_cast<std::streamsize>(size));
+  tests::write_png(file, bytes, height, width, SPNG_COLOR_TYPE_GRAYSCALE);
 }
 std::set<std::string> names(std::vector<classified_name> const& of) {
   std::set<std::string> made;

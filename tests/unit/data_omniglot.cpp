@@ -22,6 +22,7 @@
 #include <c2f/data/datasets/omniglot.hpp>
 
 #include "catch.hpp"
+#include "png_file.hpp"
 #include "refusal.hpp"
 #include "scratch.hpp"
 
@@ -43,18 +44,7 @@ bytes drawing(Inked const& inked, std::uint32_t side = 105) {
   for (std::uint32_t y = 0; y < side; ++y)
     for (std::uint32_t x = 0; x < side; ++x)
       if (!inked(y, x)) packed[y * row + x / 8] |= static_cast<std::uint8_t>(0x80u >> (x % 8));
-  spng_ctx* const context = spng_ctx_new(SPNG_CTX_ENCODER);
-  spng_set_option(context, SPNG_ENCODE_TO_BUFFER, 1);
-  spng_ihdr header{side, side, 1, SPNG_COLOR_TYPE_GRAYSCALE, 0, 0, 0};
-  spng_set_ihdr(context, &header);
-  REQUIRE(spng_encode_image(context, packed.data(), packed.size(), SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE) == 0);
-  std::size_t size = 0;
-  int failed       = 0;
-  auto* const png  = static_cast<std::uint8_t*>(spng_get_png_buffer(context, &size, &failed));
-  bytes made(png, png + size);
-  std::free(png);
-  spng_ctx_free(context);
-  return made;
+  return tests::png_of(packed, side, side, SPNG_COLOR_TYPE_GRAYSCALE, 1);
 }
 
 struct folder : tests::scratch {

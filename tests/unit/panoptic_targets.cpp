@@ -38,7 +38,7 @@ TEST_CASE("targets of a map of 2 x 5, by hand") {
 
 TEST_CASE("offsets of the next frame go to the centres of this one") {
   labels const now{1001, 1001, 1001, 0, 1002, 0}, next{0, 1001, 1001, 1001, 1003, 1002};
-  auto const found = c2f::data::next_offsets_of(now, next, 1, 6, options);
+  auto const found = c2f::data::next_offsets_of(c2f::data::targets_of(now, 1, 6, options), next, 1, 6);
   REQUIRE(found.offsets == std::vector<float>{0, 0, 0, 0, 0, 0, /*x*/ 0, 0, -1, -2, 0, -1});
   REQUIRE(found.weights == std::vector<float>{0, 0, 1, 1, 0, 1});  // 1003 is new
 }
@@ -64,5 +64,6 @@ TEST_CASE("wrong label maps have no targets") {
   using tests::require_message;
   require_message(refusal([] { (void)c2f::data::targets_of(labels(5), 2, 3, options); }), {"2 x 3 pixels has 5 labels"});
   require_message(refusal([] { (void)c2f::data::targets_of(labels{0, -2}, 1, 2, options); }), {"the label -2"});
-  require_message(refusal([] { (void)c2f::data::next_offsets_of(labels(4), labels(6), 2, 2, options); }), {"2 x 2 pixels has 6 labels"});
+  require_message(refusal([] { (void)c2f::data::next_offsets_of(c2f::data::targets_of(labels(4), 2, 2, options), labels(6), 2, 2); }),
+                  {"2 x 2 pixels has 6 labels"});
 }

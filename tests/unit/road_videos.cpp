@@ -159,7 +159,7 @@ TEST_CASE("pairs as what a network is trained on") {
   REQUIRE(pixels == plain.pixels);
   auto const now = roads.train.frame(0, 4), next = roads.train.frame(0, 5);
   auto const targets = c2f::data::targets_of(now.labels, 48, 64, options);
-  auto const further = c2f::data::next_offsets_of(now.labels, next.labels, 48, 64, options);
+  auto const further = c2f::data::next_offsets_of(targets, next.labels, 48, 64);
   for (std::size_t i = 0; i < plane; ++i) {
     REQUIRE(truth[i] == static_cast<float>(now.labels[i] / 1000));
     REQUIRE(truth[plane + i] == targets.class_weights[i]);

@@ -37,7 +37,7 @@ struct oracle {
     auto const number = [&](std::int64_t c) { return static_cast<std::int64_t>(frames[0][c][0][0].item<float>()); };
     auto const now = made.test.frame(number(0) / 100, number(0) % 100), next = made.test.frame(number(3) / 100, number(3) % 100);
     auto targets   = c2f::data::targets_of(now.labels, 48, 64, target_options);
-    auto further   = c2f::data::next_offsets_of(now.labels, next.labels, 48, 64, target_options);
+    auto further   = c2f::data::next_offsets_of(targets, next.labels, 48, 64);
     auto const map = [](std::vector<float>& values, std::int64_t channels) {
       return at::from_blob(values.data(), {1, channels, 48, 64}).clone();
     };

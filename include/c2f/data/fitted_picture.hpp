@@ -88,4 +88,12 @@ inline void normalise(std::span<std::uint8_t const> rgb, normalisation const& by
   for (std::size_t i = 0; i < rgb.size(); ++i) out[i] = (static_cast<float>(rgb[i]) / 255.0f - by.mean[i % 3]) / by.deviation[i % 3];
 }
 
+namespace detail {
+/// The numbers of a view (resample), 0 ... 255, to gain * (number / 255 - mean) / deviation of ImageNet, in place.
+inline void normalise_view(view const& seen, std::span<float> pixels) {
+  for (std::size_t i = 0; i < pixels.size(); ++i)
+    pixels[i] = seen.gain[i % 3] * (pixels[i] / 255.0f - imagenet_mean[i % 3]) / imagenet_deviation[i % 3];
+}
+}  // namespace detail
+
 }  // namespace c2f::data

@@ -53,7 +53,7 @@ class panoptic_pairs : public detail::made_of<S> {
     whole_.read(id, augment, pixels, given.data());
     std::vector<std::int64_t> const labels = whole_numbers(given.data()), next_labels = whole_numbers(given.data() + plane);
     panoptic_targets const now = targets_of(labels, height, width, options_);
-    next_offsets const next    = next_offsets_of(labels, next_labels, height, width, options_);
+    next_offsets const next    = next_offsets_of(now, next_labels, height, width);
     auto const append          = [&](auto const& values) {
       for (auto const value : values) *truth++ = static_cast<float>(value);
     };

@@ -2,17 +2,18 @@
 //
 //   c2f::data::panoptic_target_options const options{.things = {11, 12}};
 //   c2f::data::panoptic_targets const targets = c2f::data::targets_of(labels, height, width, options);
-//   auto const next = c2f::data::next_offsets_of(labels, next_labels, height, width, options);          // video: offsets of frame t + 1
+//   auto const next = c2f::data::next_offsets_of(targets, next_labels, height, width);          // video: offsets of frame t + 1
 //
 // A label is class * divisor + instance. The centre of an instance is the mean of its pixels, rounded to a pixel (half to even). The heat is
 // the largest of the Gaussians around all centres, each cut off at 3 σ + 1 pixels. An offset goes from a pixel to its centre. A thing with
 // instance 0 is a crowd: no centre, no offset, no loss of either. Pixels of instances below `small_area` weigh more in the loss of the classes
-// (Cheng et al. 2020, Panoptic-DeepLab; Qiao et al. 2021, ViP-DeepLab). inference/panoptic_fusion.hpp is the way back.
+// (Cheng et al. 2020, Panoptic-DeepLab; Qiao et al. 2021, ViP-DeepLab). inference/panoptic_fusion.hpp is the inverse.
 //
 // Cost: two passes and a Gaussian for each instance. Errors: input_error for maps of other sizes and for negative labels.
 #pragma once
 
 #include <c2f/core/errors.hpp>
+#include <c2f/metrics/segments.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -35,27 +36,27 @@ struct panoptic_target_options {
   float small_weight      = 3;       ///< of the pixels of small instances
 };
 
+/// The centre of an instance, in pixels, and its area.
+struct instance_centre {
+  std::int64_t y = 0, x = 0, pixels = 0;
+};
+
 /// Row by row, [H, W] unless said otherwise.
 struct panoptic_targets {
   std::vector<std::int64_t> classes;                                 ///< `ignored` for void
   std::vector<float> heat, offsets;                                  ///< offsets [2, H, W], y and x, in pixels
   std::vector<float> class_weights, centre_weights, offset_weights;  ///< of the losses
+  std::map<std::int64_t, instance_centre> centres;                   ///< of the instances, by label
 };
 
 namespace detail {
-/// The centres of the instances of a label map by their labels, {y, x, pixels}.
-struct instance_centre {
-  std::int64_t y = 0, x = 0, pixels = 0;
-};
 inline void check_labels(std::span<std::int64_t const> labels, std::int64_t height, std::int64_t width) {
   if (height < 1 || width < 1 || labels.size() != static_cast<std::size_t>(height * width))
     throw input_error("a label map of " + std::to_string(height) + " x " + std::to_string(width) + " pixels has " +
                       std::to_string(labels.size()) + " labels; give one a pixel");
-  for (std::int64_t const label : labels)
-    if (label < 0)
-      throw input_error("a label map has the label " + std::to_string(label) +
-                        "; labels are 0 or more, a class times the divisor plus an instance");
+  for (std::int64_t const label : labels) metrics::detail::check_label(label);
 }
+/// Of the instances of a label map, by label.
 inline std::map<std::int64_t, instance_centre> instance_centres(std::span<std::int64_t const> labels, std::int64_t width,
                                                                 panoptic_target_options const& options) {
   std::map<std::int64_t, instance_centre> sums;
@@ -78,14 +79,15 @@ inline std::map<std::int64_t, instance_centre> instance_centres(std::span<std::i
 [[nodiscard]] inline panoptic_targets targets_of(std::span<std::int64_t const> labels, std::int64_t height, std::int64_t width,
                                                  panoptic_target_options const& options) {
   detail::check_labels(labels, height, width);
-  auto const centres       = detail::instance_centres(labels, width, options);
   std::size_t const pixels = labels.size();
   panoptic_targets found{.classes        = std::vector<std::int64_t>(pixels),
                          .heat           = std::vector<float>(pixels),
                          .offsets        = std::vector<float>(2 * pixels),
                          .class_weights  = std::vector<float>(pixels, 1),
                          .centre_weights = std::vector<float>(pixels),
-                         .offset_weights = std::vector<float>(pixels)};
+                         .offset_weights = std::vector<float>(pixels),
+                         .centres        = detail::instance_centres(labels, width, options)};
+  auto const& centres = found.centres;
   for (std::size_t i = 0; i < pixels; ++i) {
     std::int64_t const c = labels[i] / options.divisor;
     bool const thing = std::ranges::find(options.things, c) != options.things.end(), crowd = thing && labels[i] % options.divisor == 0;
@@ -115,11 +117,12 @@ inline std::map<std::int64_t, instance_centre> instance_centres(std::span<std::i
 struct next_offsets {
   std::vector<float> offsets, weights;
 };
-[[nodiscard]] inline next_offsets next_offsets_of(std::span<std::int64_t const> labels, std::span<std::int64_t const> next_labels,
-                                                  std::int64_t height, std::int64_t width, panoptic_target_options const& options) {
-  detail::check_labels(labels, height, width), detail::check_labels(next_labels, height, width);
-  auto const centres       = detail::instance_centres(labels, width, options);
-  std::size_t const pixels = labels.size();
+/// now: the targets of frame t.
+[[nodiscard]] inline next_offsets next_offsets_of(panoptic_targets const& now, std::span<std::int64_t const> next_labels,
+                                                  std::int64_t height, std::int64_t width) {
+  detail::check_labels(next_labels, height, width);
+  auto const& centres      = now.centres;
+  std::size_t const pixels = next_labels.size();
   next_offsets found{std::vector<float>(2 * pixels), std::vector<float>(pixels)};
   for (std::size_t i = 0; i < pixels; ++i) {
     auto const at = centres.find(next_labels[i]);

@@ -23,6 +23,14 @@
 
 namespace c2f::metrics {
 
+namespace detail {
+inline void check_label(std::int64_t label) {
+  if (label < 0)
+    throw input_error("a label map has the label " + std::to_string(label) +
+                      "; labels are 0 or more, a class times the divisor plus an instance");
+}
+}  // namespace detail
+
 /// Counts of pixels by pair of labels.
 class segment_overlaps {
  public:
@@ -41,9 +49,7 @@ class segment_overlaps {
       while (++i < truth.size() && truth[i] == truth[begin] && prediction[i] == prediction[begin]) {
       }
       pair const found{static_cast<std::int64_t>(truth[begin]), static_cast<std::int64_t>(prediction[begin])};
-      if (found.truth < 0 || found.prediction < 0)
-        throw input_error("a label map has the label " + std::to_string(found.truth < 0 ? found.truth : found.prediction) +
-                          "; labels are 0 or more, a class times the divisor plus an instance");
+      detail::check_label(found.truth), detail::check_label(found.prediction);
       counts_[found] += static_cast<std::int64_t>(i - begin);
     }
   }

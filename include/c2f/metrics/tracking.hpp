@@ -32,7 +32,7 @@ struct tracking_scores {
   double stq = 0, aq = 0, iou = 0;  ///< 0 ... 1
 };
 
-/// STQ over videos that are told apart by a number.
+/// STQ over several videos, each identified by a number.
 class segmentation_and_tracking_quality {
  public:
   segmentation_and_tracking_quality(panoptic_options const& options, std::vector<std::int64_t> things)

@@ -28,9 +28,9 @@
 // Cost: memory for the parameters, their gradients and the optimiser state, for the activations of one batch, and for the prefetched
 // batches (data/loader.hpp). Errors: c2f::not_finite after recipe.stop_after_skips() skipped steps in a row; it names epoch, step and the
 // first non-finite parameter, running statistic or gradient; and at the end if more than half of all steps were skipped.
-// c2f::input_error for processes that do not agree about the training, for a split without samples, for labels that the kind does not have (data/loader.hpp), and, before the first step, for a
-// score of the recipe or of an observer that does not exist. Errors of the observers are passed on, those of the split's read as
-// data/loader.hpp says; what LibTorch refuses is a c2f::libtorch_error. Data whose images or classes do not fit the task are a compile error.
+// c2f::input_error for processes that do not agree about the training, for a split without samples, for labels that the kind does not have
+// (data/loader.hpp), and, before the first step, for a score of the recipe or of an observer that does not exist. Errors of the observers
+// are passed on, those of the split's read as data/loader.hpp says; what LibTorch refuses is a c2f::libtorch_error. Data whose images or classes do not fit the task are a compile error.
 #pragma once
 
 #include <c2f/data/loader.hpp>

@@ -191,8 +191,8 @@ class settings {
   [[nodiscard]] std::int64_t stop_after_skips() const { return stop_after_skips_; }
   [[nodiscard]] bool deterministic() const { return deterministic_; }
 
-  /// All settings that affect the results of one process, except the seed, by the names that checkpoints store (setting_of). The multiplier rule is a
-  /// function and not included.
+  /// All settings that affect the results of one process, except the seed, by the names that checkpoints store (setting_of). The
+  /// multiplier rule is a function and not included.
   [[nodiscard]] named_values values() const {
     named_values all{{"epochs", static_cast<double>(epochs_)},
                      {"batch", static_cast<double>(batch_)},

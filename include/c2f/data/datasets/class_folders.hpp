@@ -10,8 +10,8 @@
 // names have the smallest random numbers (seed, purpose::partition, hash of the name), so it does not depend on the order of a listing, and
 // adding a picture moves at most one other of its class.
 //
-// A sample's pixels: Side x Side RGB, turned by EXIF's orientation, resized by the rule `resize` (fitted_picture.hpp), rounded to bytes and normalised by ImageNet's mean
-// and deviation. Augmentation: letterbox.hpp's views; what a view uncovers has the mean colour.
+// A sample's pixels: Side x Side RGB, turned by EXIF's orientation, resized by the rule `resize` (fitted_picture.hpp), rounded to bytes and
+// normalised by ImageNet's mean and deviation. Augmentation: letterbox.hpp's views; what a view uncovers has the mean colour.
 //
 // Costs: construction lists the folders. A picture is decoded on its first read and cached as Side * Side * 3 bytes until cache_bytes are
 // used. Needs libjpeg and libspng.
@@ -30,6 +30,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -233,8 +234,7 @@ class classified_pictures {
     if (augment == nullptr) return normalise(*square, {}, pixels);
     view const seen = draw_view(*augment, held_->augment, {}, static_cast<double>(Side));
     resample(*square, Side, Side, seen.across, seen.down, Side, padding_colour, pixels);
-    for (std::size_t i = 0; i < square->size(); ++i)
-      pixels[i] = seen.gain[i % 3] * (pixels[i] / 255.0f - imagenet_mean[i % 3]) / imagenet_deviation[i % 3];
+    detail::normalise_view(seen, {pixels, square->size()});
   }
 
   /// The bytes of the resized picture: Side * Side * 3, rows from the top, channels innermost.

@@ -20,8 +20,8 @@
 //
 // Costs: a read decodes up to eight files; nothing is kept. Needs libspng and libjpeg.
 // Errors: input_error while opening: a missing folder, no frames, a frame without picture, labels or depth, a frame that is missing within a
-// sequence (but for .gaps), a sequence of one frame. While reading: damaged files, files of a frame or pair whose sizes differ, more than 999 instances of a
-// class in a pair.
+// sequence (but for .gaps), a sequence of one frame. While reading: damaged files, files of a frame or pair whose sizes differ, more than
+// 999 instances of a class in a pair.
 #pragma once
 
 #include <c2f/core/errors.hpp>

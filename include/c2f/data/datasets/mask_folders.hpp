@@ -246,8 +246,7 @@ class masked_pictures {
     }
     view const seen = draw_view(*augment, held_->augment, {}, static_cast<double>(Side));
     resample({rgb, 3 * area}, Side, Side, seen.across, seen.down, Side, padding_colour, pixels);
-    for (std::size_t i = 0; i < 3 * area; ++i)
-      pixels[i] = seen.gain[i % 3] * (pixels[i] / 255.0f - imagenet_mean[i % 3]) / imagenet_deviation[i % 3];
+    detail::normalise_view(seen, {pixels, 3 * area});
     auto const columns = nearest(Side, Side, seen.across), rows = nearest(Side, Side, seen.down);
     for (std::int64_t const row : rows)
       for (std::int64_t const column : columns) *truth++ = row < 0 || column < 0 ? ignored : numbers[row * Side + column];

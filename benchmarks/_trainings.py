@@ -1,0 +1,59 @@
+"""Trainings over seeds whose rows are kept in a CSV: a run that is in it is not trained again, so a command may be stopped and repeated."""
+import concurrent.futures
+import csv
+import math
+import subprocess
+import sys
+import threading
+
+# Two-sided 97.5 % quantiles of Student's t for 1 to 9 degrees of freedom.
+STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
+
+
+def interval(values):
+    """Mean and half of the 95 % interval; the half is nan for a single value."""
+    mean = sum(values) / len(values)
+    if len(values) < 2:
+        return mean, math.nan
+    deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1))
+    return mean, STUDENT[min(len(values) - 1, len(STUDENT)) - 1] * deviation / math.sqrt(len(values))
+
+
+def shown(values):
+    """Mean and half of the interval, for a table."""
+    if not values:
+        return "–"
+    mean, half = interval(values)
+    return f"{mean:.1f}" if math.isnan(half) else f"{mean:.1f} ± {half:.1f}"
+
+
+def read(path, columns):
+    """The rows of the file, without a last one that a stop cut off."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if row[columns[-1]] is not None]
+
+
+def train_all(wanted, train, path, columns, jobs):
+    """Trains runs side by side and appends what each prints to the file as soon as it is there. train(run): a CompletedProcess whose output
+    is the run's rows. Returns whether all succeeded; those that failed are named on stderr."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_file():
+        path.write_text(",".join(columns) + "\n", encoding="utf-8")
+    lock, failed = threading.Lock(), []
+
+    def one(run):
+        found = train(run)
+        with lock:
+            if found.returncode != 0:
+                failed.append(run)
+                print(*run, "failed:", found.stderr.strip(), file=sys.stderr)
+                return
+            with path.open("a", encoding="utf-8") as file:
+                file.write(found.stdout)
+            print(found.stdout.strip(), file=sys.stderr, flush=True)
+
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(one, wanted))
+    return not failed
