@@ -47,9 +47,20 @@ class pictures {
 
   /// `bytes` is a sequence of records whose labels are below Classes (not checked); `classes` is empty or has a name for each class.
   pictures(std::string name, std::vector<std::uint8_t> bytes, picture_format const& format, std::vector<std::string> classes)
-      : held_(std::make_shared<contents const>(std::move(name), std::move(bytes), format, std::move(classes), look_up_table(format))) {}
+      : held_(std::make_shared<contents const>(std::move(name), std::make_shared<std::vector<std::uint8_t> const>(std::move(bytes)), format,
+                                               std::move(classes), look_up_table(format))) {}
 
-  [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(held_->bytes.size() / held_->format.record_bytes); }
+  /// The same pictures with another normalisation and padding of the random crop; shares the bytes. With mean 0 and deviation 1 pixels are
+  /// 0 ... 1.
+  [[nodiscard]] pictures seen_with(std::array<float, 3> mean, std::array<float, 3> deviation, int pad) const {
+    picture_format changed = held_->format;
+    changed.mean = mean, changed.deviation = deviation, changed.pad = pad;
+    pictures other = *this;
+    other.held_    = std::make_shared<contents const>(held_->name, held_->bytes, changed, held_->classes, look_up_table(changed));
+    return other;
+  }
+
+  [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(held_->bytes->size() / held_->format.record_bytes); }
   [[nodiscard]] std::string const& name() const { return held_->name; }
   /// The names of the classes; empty if unknown.
   [[nodiscard]] std::vector<std::string> const& classes() const { return held_->classes; }
@@ -91,12 +102,13 @@ class pictures {
   static constexpr std::size_t plane = side * side;
   struct contents {
     std::string name;
-    std::vector<std::uint8_t> bytes;
+    std::shared_ptr<std::vector<std::uint8_t> const> bytes;
     picture_format format;
     std::vector<std::string> classes;
     table normalised;  // [channel][byte]
     // Explicit because make_shared cannot use aggregate initialisation with every supported compiler.
-    contents(std::string n, std::vector<std::uint8_t> b, picture_format const& f, std::vector<std::string> c, table const& t)
+    contents(std::string n, std::shared_ptr<std::vector<std::uint8_t> const> b, picture_format const& f, std::vector<std::string> c,
+             table const& t)
         : name(std::move(n)), bytes(std::move(b)), format(f), classes(std::move(c)), normalised(t) {}
   };
   // The crop's offset, and whether its content is mirrored.
@@ -115,7 +127,7 @@ class pictures {
 
   [[nodiscard]] std::uint8_t const* record(std::int64_t id) const {
     assert(id >= 0 && id < size());
-    return held_->bytes.data() + static_cast<std::size_t>(id) * held_->format.record_bytes;
+    return held_->bytes->data() + static_cast<std::size_t>(id) * held_->format.record_bytes;
   }
 
   void copy(std::uint8_t const* from, window const& where, float* pixels) const {

@@ -4,6 +4,7 @@
 //   using schedule = c2f::schedule::ramp<0.0, 80'000, c2f::by::iteration, 40'000>;     // 0 until 40K, 1 from 80K on
 //   using schedule = c2f::schedule::ramp<0.5, 0.6, c2f::by::fraction>;                 // 1 after .6 of the training
 //   using schedule = c2f::schedule::steps<c2f::by::epoch, c2f::step<0, 0.5>, c2f::step<30, 1.0>>;
+//   using schedule = c2f::schedule::gaussian_ramp<80>;  // the warm-up of a semi-supervised loss
 //   using schedule = c2f::schedule::always_truth;       // IND, t = 0
 //   using schedule = c2f::schedule::always_prediction;  // JNT, t = 1
 //
@@ -48,6 +49,14 @@ template <schedule_of_t S>
 }
 
 namespace detail {
+/// exp(x) for -10 <= x <= 0, constexpr: a Taylor series at x / 64, to the 64th power. To 1e-14.
+constexpr double exp_of_negative(double x) {
+  double sum = 1, term = 1;
+  for (int i = 1; i <= 10; ++i) sum += term *= x / 64 / i;
+  for (int i = 0; i < 6; ++i) sum *= sum;
+  return sum;
+}
+
 template <auto End, auto Begin>
 consteval bool check_ramp() {
   static_assert(End > Begin, "c2f::schedule::ramp needs an end after its beginning; write ramp<t0, end, unit, begin>");
@@ -79,6 +88,18 @@ struct ramp : detail::static_check<detail::check_ramp<End, Begin>()> {
   static constexpr double at(double x) {
     constexpr double t0 = T0, begin = Begin;
     return x >= end ? 1.0 : x <= begin ? t0 : t0 + (1 - t0) * (x - begin) / (end - begin);
+  }
+};
+
+/// exp(-5 (1 - x)^2) at the fraction x of `End`, then 1: from .0067 to 1. In epochs x counts the one that runs, x = (epoch + 1) / End. The
+/// warm-up of semi-supervised losses (Laine and Aila, ICLR 2017; Qiao et al., ECCV 2018, section 4.1, with End = 80).
+template <auto End, by Unit = by::epoch>
+struct gaussian_ramp {
+  static constexpr by unit    = Unit;
+  static constexpr double end = Unit == by::epoch ? End - 1 : End;
+  static constexpr double at(double x) {
+    double const left = 1 - (Unit == by::epoch ? x + 1 : x) / static_cast<double>(End);
+    return x >= end ? 1.0 : detail::exp_of_negative(-5 * left * left);
   }
 };
 

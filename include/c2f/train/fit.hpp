@@ -89,6 +89,14 @@ std::uint64_t type_hash() {
   else
     return hash_of(typeid(M).name());
 }
+/// Identifies a model in checkpoints: its type, and the settings that it has at run time.
+template <class Model>
+std::uint64_t model_hash(Model const& model) {
+  if constexpr (requires { model.fingerprint(); })
+    return data::detail::hash_after(type_hash<Model>(), model.fingerprint());
+  else
+    return type_hash<Model>();
+}
 
 template <class Loader>
 void count_faulty(faulty_samples& into, Loader const& loader) {
@@ -149,7 +157,7 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
                         .labels  = labels_of_kind<typename Model::kind>}};
 
   training_state state;
-  state.type   = type_hash<Model>();
+  state.type   = model_hash(model);
   state.seed   = recipe.seed();
   state.recipe = recipe.values();
   if ((all.several() || ... || state_keeper<Observers>)) {
