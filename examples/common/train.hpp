@@ -32,11 +32,17 @@ struct each_epoch {
   }
 };
 
-/// Trains `model` by `recipe` and writes the files of --out. `title` is the title of the curve.
-template <class Task, class Data>
-c2f::training_report train(c2f::stack<Task>& model, Data const& data, options const& chosen, std::string const& title,
+/// Whether a model is a stack with a fine network.
+template <class Model>
+inline constexpr bool has_fine_network = false;
+template <class Task>
+inline constexpr bool has_fine_network<c2f::stack<Task>> = c2f::stack<Task>::has_fine;
+
+/// Trains `model`, a stack or another model, by `recipe` and writes the files of --out. `title` is the title of the curve.
+template <class Model, class Data>
+c2f::training_report train(Model& model, Data const& data, options const& chosen, std::string const& title,
                            c2f::recipe::settings const& recipe) {
-  constexpr bool has_fine = c2f::complete<Task>::refine::rounds > 0;
+  constexpr bool has_fine = has_fine_network<Model>;
   if ((chosen.probe || chosen.probe_every > 0) && !has_fine)
     throw c2f::input_error("--probe asks what the fine network reads, and --variant " + chosen.variant + " has none; leave it out");
   c2f::interrupt on_ctrl_c;
@@ -68,8 +74,8 @@ c2f::training_report train(c2f::stack<Task>& model, Data const& data, options co
   report.stopped = report.stopped || on_ctrl_c.stop();  // the caller does not begin what would follow
   return report;
 }
-template <class Task, class Data>
-c2f::training_report train(c2f::stack<Task>& model, Data const& data, options const& chosen, std::string const& title) {
+template <class Model, class Data>
+c2f::training_report train(Model& model, Data const& data, options const& chosen, std::string const& title) {
   return train(model, data, chosen, title, recipe_of(chosen));
 }
 

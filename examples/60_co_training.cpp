@@ -1,0 +1,140 @@
+// Image classification from few labels: deep co-training, its ablations, and one network on the labelled pictures alone or on all of them
+// (docs/semi-supervised.md).
+//
+//   60_co_training --data DIR --set cifar100_coarse --labels 1000 --variant co_training --epochs 30 --out runs/co
+#include "common/train.hpp"
+
+#include <c2f/c2f.hpp>
+#include <c2f/data/datasets/cifar.hpp>
+#include <c2f/networks/cnn13.hpp>
+#include <c2f/systems/deep_co_training.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <cmath>
+#include <cstdio>
+
+namespace {
+
+struct settings {
+  std::string set = "cifar100_coarse", network = "resnet8";
+  std::int64_t labels = 1000, views = 2, rows = 0;
+  double lambda_cot = 10, lambda_dif = 0.5, epsilon = 0.02;
+};
+
+template <class Network>
+struct classifier {
+  static constexpr char const* name = "supervised";
+  using input                       = c2f::image<3, 32, 32>;
+  using network                     = Network;
+  using refine                      = c2f::refine::no_fine_network;
+};
+/// The warm-up of 80 of 600 epochs, as a fraction of a training of any length.
+template <class Network>
+struct view : classifier<Network> {
+  using schedule = c2f::schedule::gaussian_ramp<80.0 / 600, c2f::by::fraction>;
+};
+
+/// Published settings (Qiao et al. 2018, section 4.1): SGD, learning rate falling by a half cosine.
+c2f::recipe::settings recipe_of(program::options const& chosen, std::int64_t batch) {
+  return program::recipe_of(chosen).batch(batch).decay(c2f::decay::cosine{});
+}
+
+/// The scores of the views: their mean, which published tables report, and the ensemble.
+void print_views(c2f::training_report const& report) {
+  if (report.epochs.empty() || !program::first_process()) return;
+  double sum = 0, count = 0;
+  for (auto const& each : report.epochs.back().scores)
+    if (each.stage.starts_with("view")) sum += each.values.front().second, ++count;
+  if (count > 0) std::printf("mean of %.0f views: top1 %.2f %%\n", count, 100 * sum / count);
+}
+
+template <std::size_t Views, class Network, class Data>
+void co_train(Data const& data, program::options const& chosen, settings const& with, std::string const& title) {
+  std::int64_t const batch = chosen.batch, size = data.train.size();
+  std::int64_t const labelled =
+      with.rows > 0 ? with.rows
+                    : std::max<std::int64_t>(1, std::llround(static_cast<double>(batch * with.labels) / static_cast<double>(size)));
+  bool const cot = chosen.variant != "without_cot", dif = chosen.variant != "without_dif";
+  c2f::systems::deep_co_training<view<Network>, Views> model({.labelled   = labelled,
+                                                              .unlabelled = batch - labelled,
+                                                              .lambda_cot = cot ? with.lambda_cot : 0,
+                                                              .lambda_dif = dif ? with.lambda_dif : 0,
+                                                              .epsilon    = with.epsilon},
+                                                             chosen.seed);
+  auto const few = c2f::systems::co_training_data(model, data, with.labels, chosen.seed);
+  print_views(program::train(model, few, chosen, title, recipe_of(chosen, model.rows())));
+}
+
+template <class Network, class Data>
+void train(Data const& data, program::options const& chosen, settings const& with) {
+  std::string const title = with.set + ", " + std::to_string(with.labels) + " labels, " + chosen.variant;
+  if (chosen.variant == "supervised" || chosen.variant == "all_labels") {
+    // As many steps as co-training: epochs of as many batches, drawn from the labelled pictures.
+    std::int64_t const steps = std::max<std::int64_t>(1, data.train.size() / chosen.batch);
+    c2f::stack<classifier<Network>> model(chosen.seed);
+    auto const run = [&](auto const& samples) {
+      c2f::data::streams train{c2f::data::stream{samples, chosen.batch}};
+      c2f::systems::partly_labelled_data const parts{train.batches_an_epoch(steps), data.test};
+      program::train(model, parts, chosen, title, recipe_of(chosen, chosen.batch));
+    };
+    std::vector<std::int64_t> all(static_cast<std::size_t>(data.train.size()));
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);
+    run(chosen.variant == "all_labels" ? c2f::data::subset(data.train, std::move(all))
+                                       : c2f::data::few_labels(data.train, with.labels, chosen.seed).labelled);
+  } else if (with.views == 4) {
+    co_train<4, Network>(data, chosen, with, title);
+  } else {
+    co_train<2, Network>(data, chosen, with, title);
+  }
+}
+
+/// CIFAR with pixels of 0 ... 1, crops with a padding of two pixels, and the first --limit training pictures.
+template <class Data>
+auto semi_supervised(Data const& whole, program::options const& chosen) {
+  auto const seen = [](auto const& samples) { return samples.seen_with({0, 0, 0}, {1, 1, 1}, 2); };
+  std::int64_t const n = whole.train.size();
+  return c2f::systems::partly_labelled_data{c2f::data::take(seen(whole.train), chosen.limit == 0 ? n : chosen.limit), seen(whole.test)};
+}
+
+template <std::int64_t Classes, class Data>
+void with_network(Data const& whole, program::options const& chosen, settings const& with) {
+  auto const data = semi_supervised(whole, chosen);
+  if (with.network == "cnn13")
+    train<c2f::cnn13<c2f::class_vector<Classes>>>(data, chosen, with);
+  else
+    train<c2f::resnet_cifar<8, c2f::class_vector<Classes>>>(data, chosen, with);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  settings with;
+  auto const chosen = program::read_options(
+      argc, argv, "Trains networks on few labels and many pictures without one, and scores them on the test pictures.",
+      {"co_training", "without_dif", "without_cot", "supervised", "all_labels"}, {.variant = "co_training", .epochs = 600, .batch = 100},
+      [&](CLI::App& app) {
+        app.add_option("--set", with.set, "Pictures: CIFAR-10, CIFAR-100, or the 20 coarse classes of CIFAR-100")
+            ->check(CLI::IsMember({"cifar10", "cifar100", "cifar100_coarse"}));
+        app.add_option("--network", with.network, "Network of a view")->check(CLI::IsMember({"resnet8", "cnn13"}));
+        app.add_option("--labels", with.labels, "Pictures that keep their label")->check(CLI::Range(1, 50'000));
+        app.add_option("--labelled-rows", with.rows, "Labelled pictures of a view in a batch; 0: as many as their part of all")
+            ->check(CLI::Range(0, 10'000));
+        app.add_option("--views", with.views, "Networks that learn from each other")->check(CLI::IsMember({2, 4}));
+        app.add_option("--lambda-cot", with.lambda_cot, "Weight of the divergence of views")->check(program::in_range(0, 1000));
+        app.add_option("--lambda-dif", with.lambda_dif, "Weight of the loss on adversarial examples")->check(program::in_range(0, 1000));
+        app.add_option("--epsilon", with.epsilon, "Change of a pixel of 0 to 1 in an adversarial example")->check(program::in_range(0, 1));
+      });
+  return program::run([&] {
+    program::check(chosen);
+    if (with.rows >= chosen.batch)
+      throw c2f::input_error("--labelled-rows " + std::to_string(with.rows) + " leaves no unlabelled pictures in a batch of " +
+                             std::to_string(chosen.batch) + "; write fewer, or a larger --batch");
+    if (with.set == "cifar10")
+      with_network<10>(c2f::data::cifar10(chosen.data), chosen, with);
+    else if (with.set == "cifar100")
+      with_network<100>(c2f::data::cifar100(chosen.data), chosen, with);
+    else
+      with_network<20>(c2f::data::cifar100_coarse(chosen.data), chosen, with);
+  });
+}
