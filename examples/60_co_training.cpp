@@ -92,7 +92,7 @@ void train(Data const& data, program::options const& chosen, settings const& wit
 /// CIFAR with pixels of 0 ... 1, crops with a padding of two pixels, and the first --limit training pictures.
 template <class Data>
 auto semi_supervised(Data const& whole, program::options const& chosen) {
-  auto const seen = [](auto const& samples) { return samples.seen_with({0, 0, 0}, {1, 1, 1}, 2); };
+  auto const seen      = [](auto const& samples) { return samples.seen_with({0, 0, 0}, {1, 1, 1}, 2); };
   std::int64_t const n = whole.train.size();
   return c2f::systems::partly_labelled_data{c2f::data::take(seen(whole.train), chosen.limit == 0 ? n : chosen.limit), seen(whole.test)};
 }

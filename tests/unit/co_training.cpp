@@ -2,6 +2,7 @@
 #include <c2f/c2f.hpp>
 #include <c2f/networks/cnn13.hpp>
 #include <c2f/systems/deep_co_training.hpp>
+#include <c2f/systems/mean_teacher.hpp>
 #include <c2f/train/checkpoint.hpp>
 
 #include <ATen/ops/allclose.h>
@@ -9,6 +10,7 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/gather.h>
 #include <ATen/ops/rand.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
@@ -161,7 +163,7 @@ bool same(std::vector<at::Tensor> const& a, std::vector<at::Tensor> const& b) {
 }  // namespace
 
 TEST_CASE("the labelled samples are chosen by the seed, as many of each class") {
-  auto const whole = few_glyphs().train;
+  auto const whole  = few_glyphs().train;
   auto const ids_of = [&](std::int64_t labels, std::uint64_t seed) {
     auto const parts = c2f::data::few_labels(whole, labels, seed);
     std::set<std::int64_t> ids;
@@ -199,7 +201,7 @@ TEST_CASE("a step of co-training has the losses of algorithm 1") {
   REQUIRE(p.losses[0].name == "view1");
   REQUIRE(p.losses[3].name == "dif");
 
-  auto const rows = [&](at::Tensor const& of, std::int64_t first) { return at::cat({of.narrow(0, first, 3), of.narrow(0, 6, 5)}); };
+  auto const rows     = [&](at::Tensor const& of, std::int64_t first) { return at::cat({of.narrow(0, first, 3), of.narrow(0, 6, 5)}); };
   at::Tensor const x1 = rows(images, 0), x2 = rows(images, 3);
   at::Tensor const z1 = copy.views[0](x1, c2f::train), z2 = copy.views[1](x2, c2f::train);
   at::Tensor const p1 = z1.softmax(1), p2 = z2.softmax(1);
@@ -272,8 +274,9 @@ TEST_CASE("co-training of four views resumes bit for bit inside the warm-up") {
   tests::scratch const scratch;
   train(c2f::checkpoints(scratch.path / "kept"), tiny::stops{.at = 5});
   model<4> other({.labelled = 1, .unlabelled = 4, .lambda_dif = 1}, 6);
-  REQUIRE_THROWS_AS(c2f::fit(other, c2f::systems::co_training_data(other, whole, 8, 1), recipe(other), c2f::checkpoints(scratch.path / "kept")),
-                    c2f::input_error);
+  REQUIRE_THROWS_AS(
+      c2f::fit(other, c2f::systems::co_training_data(other, whole, 8, 1), recipe(other), c2f::checkpoints(scratch.path / "kept")),
+      c2f::input_error);
 }
 
 namespace {
@@ -289,7 +292,7 @@ TEST_CASE("views of co-training are scored one by one and together, and may be s
   auto const report = c2f::fit(views, c2f::systems::co_training_data(views, whole, 12, 1), recipe(views).epochs(1));
   std::vector<std::string> stages;
   for (auto const& each : report.epochs.back().scores) stages.push_back(each.stage);
-  REQUIRE(stages == std::vector<std::string>{"view1", "view2", "ensemble"});
+  REQUIRE(stages == std::vector<std::string>{"view1.coarse", "view1", "view2.coarse", "view2", "ensemble"});
 
   at::Tensor const images = at::rand({3, 3, 32, 32});
   c2f::pass p;
@@ -304,5 +307,41 @@ TEST_CASE("mistakes in a co-training are said") {
   REQUIRE_THROWS_WITH(model<>({.lambda_cot = -1}), Contains("no number below 0"));
   model<> const views({.labelled = 2, .unlabelled = 4});
   c2f::pass p{.mode = c2f::train, .truth = at::zeros({7}, at::kLong)};
-  REQUIRE_THROWS_WITH(views(at::zeros({7, 3, 32, 32}), p), Contains("which needs 8: 2 labelled rows for each of 2 views and 4 for all"));
+  REQUIRE_THROWS_WITH(views(at::zeros({7, 3, 32, 32}), p), Contains("whose labelled and unlabelled rows are 8"));
+}
+
+TEST_CASE("a mean teacher is the average of its student, which learns to be consistent with it") {
+  using teacher = c2f::systems::mean_teacher<small>;
+  teacher model({.labelled = 3, .unlabelled = 5, .weight = 100, .decay = .9}, 3);
+  auto const weight = [](auto& net) { return net.fc.weight.tensor().detach(); };
+  REQUIRE(at::equal(weight(model.student), weight(model.teacher)));
+  at::Tensor const before = weight(model.student).clone();
+  {
+    at::NoGradGuard const no_gradients;
+    model.student.fc.weight.tensor().add_(1);
+  }
+  teacher copy       = model;
+  at::Tensor const x = at::rand({8, 3, 32, 32}), truth = at::tensor(std::vector<std::int64_t>{0, 1, 2, -100, -100, -100, -100, -100});
+  c2f::pass p{.mode = c2f::train, .truth = truth, .t = .5, .seed = 4, .epoch = 2};
+  model(x, p);
+  REQUIRE(at::allclose(weight(model.teacher), before.add(.1), 1e-5, 1e-6));
+
+  std::vector<at::Tensor> seen;
+  at::Tensor const mirrored = p.uniform(c2f::purpose::noise, x);
+  std::set<bool> both;
+  for (std::int64_t i = 0; i < 8; ++i) {
+    bool const flip = number(mirrored[i]) <= .5;
+    both.insert(flip);
+    seen.push_back(flip ? x[i].flip(2) : x[i]);
+  }
+  REQUIRE(both.size() == 2);
+  at::Tensor const z = copy.student(x, c2f::train).softmax(1), q = model.teacher(at::stack(seen), c2f::eval).softmax(1);
+  REQUIRE(p.losses[1].name == "consistency");
+  REQUIRE(number(p.losses[1].value) == Approx(.5 * 100 * number(z.sub(q).square().sum()) / 32).epsilon(1e-4));
+
+  data const whole  = few_glyphs();
+  auto const report = c2f::fit(model, c2f::systems::co_training_data(model, whole, 12, 1), recipe(model));
+  REQUIRE(report.epochs.back().scores.size() == 2);
+  REQUIRE(report.epochs.back().scores.back().stage == "teacher");
+  REQUIRE_THROWS_WITH(teacher({.decay = 1}), Catch::Contains("a decay from 0 to below 1"));
 }

@@ -62,9 +62,9 @@ namespace detail {
 template <class Kind, std::size_t Views>
 consteval bool check_co_training() {
   static_assert(Views >= 2 && Views % 2 == 0, "co-training takes its views in pairs; write 2, 4 or 8 of them");
-  static_assert(requires { requires Kind::distribution && vector_shape<typename Kind::template output<image<1, 8, 8>>>; } ||
-                    mismatch<got<Kind>>,
-                "co-training compares class probabilities; use a network of a c2f::class_vector");
+  static_assert(
+      requires { requires Kind::distribution && vector_shape<typename Kind::template output<image<1, 8, 8>>>; } || mismatch<got<Kind>>,
+      "co-training compares class probabilities; use a network of a c2f::class_vector");
   return true;
 }
 template <class Task>
@@ -85,6 +85,12 @@ inline at::Tensor disagreement(at::Tensor const& one, at::Tensor const& other) {
   at::Tensor const log_p = one.to(at::kFloat).log_softmax(1), log_q = other.to(at::kFloat).log_softmax(1), p = log_p.exp(), q = log_q.exp(),
                    mean = p.add(q).div(2).clamp_min(1e-30).log();
   return p.mul(log_p.sub(mean)).add(q.mul(log_q.sub(mean))).sum(1).mean().div(2);
+}
+inline void check_rows(char const* model, at::Tensor const& images, std::int64_t rows) {
+  if (images.size(0) != rows)
+    throw input_error("a batch of " + std::to_string(images.size(0)) + " images was given to " + model +
+                      ", whose labelled and unlabelled " + "rows are " + std::to_string(rows) +
+                      "; train on co_training_data(...) in one process, with batches of rows()");
 }
 }  // namespace detail
 
@@ -108,13 +114,14 @@ struct deep_co_training : c2f::detail::static_check<detail::check_co_training<ty
   using kind                        = typename Task::network::kind;
   using schedule                    = typename detail::warm_up_of<Task>::type;
 
-  static constexpr bool view_is_stack = requires { typename network::completed; };
+  static constexpr std::size_t labelled_streams = Views;
+  static constexpr bool view_is_stack           = requires { typename network::completed; };
 
   std::array<network, Views> views;
 
   explicit deep_co_training(co_training_options const& options, std::uint64_t seed = 0) : options_(options) {
     auto const& [labelled, unlabelled, cot, dif, epsilon] = options;
-    auto const above = [](double value) { return value >= 0 && std::isfinite(value); };
+    auto const above                                      = [](double value) { return value >= 0 && std::isfinite(value); };
     if (labelled < 1 || unlabelled < 1 || !above(cot) || !above(dif) || !above(epsilon))
       throw input_error("co-training cannot have " + std::to_string(labelled) + " labelled and " + std::to_string(unlabelled) +
                         " unlabelled rows, lambda_cot " + std::to_string(cot) + ", lambda_dif " + std::to_string(dif) + " and epsilon " +
@@ -141,8 +148,12 @@ struct deep_co_training : c2f::detail::static_check<detail::check_co_training<ty
     if (p.training()) return train_views(images, p), at::Tensor();
     at::Tensor sum;
     for (std::size_t i = 0; i < Views; ++i) {
-      at::Tensor const raw = run_network(views[i], images, p);
-      p.add_scored_output("view" + std::to_string(i + 1), raw);
+      std::string const view = "view" + std::to_string(i + 1);
+      at::Tensor const raw   = [&] {
+        stage_scope const names(p, view);
+        return at::Tensor(run_network(views[i], images, p));
+      }();
+      p.add_scored_output(view, raw);
       at::Tensor const predicted = kind::predict(raw.to(at::kFloat));
       sum                        = sum.defined() ? sum.add(predicted) : predicted;
     }
@@ -171,7 +182,7 @@ struct deep_co_training : c2f::detail::static_check<detail::check_co_training<ty
   };
   [[nodiscard]] rows_of_view rows_of(std::size_t stream, at::Tensor const& images, pass const& p) const {
     std::int64_t const first = static_cast<std::int64_t>(stream) * options_.labelled, rest = rows() - options_.unlabelled;
-    auto const both          = [&](at::Tensor const& of) {
+    auto const both = [&](at::Tensor const& of) {
       return at::cat({of.narrow(0, first, options_.labelled), of.narrow(0, rest, options_.unlabelled)});
     };
     rows_of_view found{both(images), both(p.truth), {}};
@@ -193,11 +204,7 @@ struct deep_co_training : c2f::detail::static_check<detail::check_co_training<ty
   }
 
   void train_views(at::Tensor const& images, pass& p) const {
-    if (images.size(0) != rows())
-      throw input_error("a batch of " + std::to_string(images.size(0)) + " images was given to co-training, which needs " +
-                        std::to_string(rows()) + ": " + std::to_string(options_.labelled) + " labelled rows for each of " +
-                        std::to_string(Views) + " views and " + std::to_string(options_.unlabelled) +
-                        " for all; train on co_training_data(...) in one process, with batches of rows()");
+    detail::check_rows("co-training", images, rows());
     auto const order = order_of(p);
     std::array<at::Tensor, Views> supervised;
     at::Tensor cot, dif;
@@ -218,8 +225,8 @@ struct deep_co_training : c2f::detail::static_check<detail::check_co_training<ty
       auto const unlabelled = [&](at::Tensor const& of) { return of.narrow(0, options_.labelled, options_.unlabelled); };
       if (options_.lambda_cot > 0) add(cot, detail::disagreement(unlabelled(raw[0]), unlabelled(raw[1])));
       for (std::size_t k = 0; k < 2 && options_.lambda_dif > 0; ++k) {
-        std::size_t const other = order[first + 1 - k];
-        at::Tensor const labels = at::where(in[k].truth.ge(0), in[k].truth, raw[k].detach().argmax(1)),
+        std::size_t const other  = order[first + 1 - k];
+        at::Tensor const labels  = at::where(in[k].truth.ge(0), in[k].truth, raw[k].detach().argmax(1)),
                          fooling = adversarial(views[order[first + k]], in[k].images, labels, options_.epsilon);
         pass own                 = pass_of_view(other, in[k], p);
         add(dif, detail::cross_entropy(raw[k], run_network(views[other], fooling, own)));
@@ -240,19 +247,24 @@ struct partly_labelled_data {
   Test test;
 };
 
-/// The data of a co-training: `labels` samples of data.train keep their label, chosen by the seed (data/few_labels.hpp); an epoch is one pass over
-/// the rest. Errors: input_error as few_labels().
-template <class Task, std::size_t Views, data::dataset D>
-[[nodiscard]] auto co_training_data(deep_co_training<Task, Views> const& model, D const& data, std::int64_t labels, std::uint64_t seed) {
+/// Batches of `streams` times `labelled` rows, in orders of their own, and `unlabelled` ones. `labels` samples of data.train keep their label,
+/// chosen by the seed (data/few_labels.hpp); an epoch is one pass over the rest. Errors: input_error as few_labels().
+template <std::size_t Streams, data::dataset D>
+[[nodiscard]] auto partly_labelled_streams(D const& data, std::int64_t labels, std::uint64_t seed, std::int64_t labelled,
+                                           std::int64_t unlabelled) {
   auto const parts = data::few_labels(data.train, labels, seed);
-  auto const& with = model.options();
-  using test       = std::remove_cvref_t<decltype(data.test)>;
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
-    auto const labelled = [&](std::size_t) { return data::stream{parts.labelled, with.labelled}; };
-    data::streams train{labelled(I)..., data::stream{parts.rest, with.unlabelled}};
-    auto const batches = std::max<std::int64_t>(1, parts.rest.size() / with.unlabelled);
+    auto const stream = [&](std::size_t) { return data::stream{parts.labelled, labelled}; };
+    data::streams train{stream(I)..., data::stream{parts.rest, unlabelled}};
+    auto const batches = std::max<std::int64_t>(1, parts.rest.size() / unlabelled);
+    using test         = std::remove_cvref_t<decltype(data.test)>;
     return partly_labelled_data<decltype(train), test>{train.batches_an_epoch(batches), data.test};
-  }(std::make_index_sequence<Views>());
+  }(std::make_index_sequence<Streams>());
+}
+/// The data of a model that learns from few labels, such as deep_co_training and mean_teacher.
+template <class Model, data::dataset D>
+[[nodiscard]] auto co_training_data(Model const& model, D const& data, std::int64_t labels, std::uint64_t seed) {
+  return partly_labelled_streams<Model::labelled_streams>(data, labels, seed, model.options().labelled, model.options().unlabelled);
 }
 
 /// The published settings for CIFAR: 600 epochs, SGD with momentum .9 and weight decay 1e-4, learning rate .1 falling by a half cosine.

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""The table of docs/semi-supervised.md: trains the variants of 60_co_training over seeds and prints their scores.
+
+  run.py --build build/release --data DIR [--out build/co_training.csv] [--labels 100,400] [--seeds 1,2,3,4,5] [--jobs 2]
+  run.py --out build/co_training.csv --table            only prints what is there
+
+A row that is in the CSV is not trained again, so the command may be stopped and repeated. Each training uses one core. "single" is the mean
+over views, "ensemble" that of their predictions. Intervals are of 95 % (Student's t) over the seeds, on one test set; differences are paired
+by seed: a seed chooses the labelled pictures, the initial values and all random choices.
+"""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from _trainings import read, shown, train_all
+
+COLUMNS = ["set", "limit", "labels", "epochs", "variant", "seed", "seconds", "single", "ensemble"]
+# Name of a row: (--variant, its epochs as a multiple of --epochs, more options). supervised_long has the time of co-training.
+VARIANTS = {"supervised": ("supervised", 1, []), "supervised_long": ("supervised", 5, []), "all_labels": ("all_labels", 1, []),
+            "without_dif": ("without_dif", 1, []), "without_cot": ("without_cot", 1, []), "co_training": ("co_training", 1, []),
+            "four_views": ("co_training", 1, ["--views", "4"])}
+
+
+def table(rows):
+    for key in dict.fromkeys((row["set"], row["limit"], row["labels"], row["epochs"]) for row in rows):
+        of = [row for row in rows if (row["set"], row["limit"], row["labels"], row["epochs"]) == key]
+        long = {row["seed"]: float(row["single"]) for row in of if row["variant"] == "supervised_long"}
+        print(f"\n{key[0]}, {key[2]} labels of {key[1]} pictures, {key[3]} epochs, top-1 in %\n")
+        print("| variant | single | ensemble | less supervised_long | s | seeds |\n|---|---:|---:|---:|---:|---:|")
+        for variant in (name for name in VARIANTS if any(row["variant"] == name for row in of)):
+            mine = [row for row in of if row["variant"] == variant]
+            less = [float(row["single"]) - long[row["seed"]] for row in mine if row["seed"] in long]
+            seconds = sum(float(row["seconds"]) for row in mine) / len(mine)
+            print(f"| {variant} | {shown([float(row['single']) for row in mine])} | {shown([float(row['ensemble']) for row in mine if row['ensemble']])} | "
+                  f"{shown(less) if variant != 'supervised_long' else '–'} | {seconds:.0f} | {len(mine)} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
+    parser.add_argument("--data", type=pathlib.Path, required="--table" not in sys.argv, help="folder of CIFAR-10 or CIFAR-100")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/co_training.csv"))
+    parser.add_argument("--set", default="cifar100_coarse")
+    parser.add_argument("--limit", default="3000", help="training pictures; 0: all")
+    parser.add_argument("--labels", default="100,400")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--network", default="resnet8")
+    parser.add_argument("--variants", default=",".join(VARIANTS))
+    parser.add_argument("--seeds", default="1,2,3,4,5")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--table", action="store_true", help="train nothing")
+    words = parser.parse_args()
+
+    if not words.table:
+        program = words.build / "examples" / "60_co_training"
+        if not program.is_file():
+            parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
+        done = {(row["set"], row["limit"], row["labels"], row["epochs"], row["variant"], row["seed"]) for row in read(words.out, COLUMNS)}
+        wanted = [run for seed in words.seeds.split(",") for labels in words.labels.split(",") for variant in words.variants.split(",")
+                  if (run := (words.set, words.limit, labels, str(words.epochs), variant, seed)) not in done]
+
+        def train(run):
+            _, _, labels, _, variant, seed = run
+            chosen, times, more = VARIANTS[variant]
+            folder = words.out.parent / "co_training" / "_".join(run)
+            command = [program, "--data", words.data, "--set", words.set, "--limit", words.limit, "--labels", labels, "--seed", seed,
+                       "--variant", chosen, "--epochs", str(words.epochs * times), "--network", words.network, "--threads", "0",
+                       "--out", folder, *more]
+            process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                       env=os.environ | {"OMP_NUM_THREADS": "1"})
+            said = process.stderr.read()
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode != 0:
+                return subprocess.CompletedProcess(command, process.returncode, "", said[-500:])
+            scores = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["scores"]
+            single = [100 * values["top1"] for stage, values in scores.items() if stage != "ensemble"]
+            ensemble = f"{100 * scores['ensemble']['top1']:.2f}" if "ensemble" in scores else ""
+            row = [*run, f"{used.ru_utime + used.ru_stime:.1f}", f"{sum(single) / len(single):.2f}", ensemble]
+            return subprocess.CompletedProcess(command, 0, ",".join(row) + "\n", "")
+
+        if not train_all(wanted, train, words.out, COLUMNS, words.jobs):
+            return 1
+    table(read(words.out, COLUMNS))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
