@@ -75,7 +75,7 @@ void train(Data const& data, program::options const& chosen, settings const& wit
     c2f::stack<classifier<Network>> model(chosen.seed);
     auto const run = [&](auto const& samples) {
       c2f::data::streams train{c2f::data::stream{samples, chosen.batch}};
-      c2f::systems::partly_labelled_data const parts{train.batches_an_epoch(steps), data.test};
+      c2f::data::partly_labelled_data const parts{train.batches_an_epoch(steps), data.test};
       program::train(model, parts, chosen, title, recipe_of(chosen, chosen.batch));
     };
     std::vector<std::int64_t> all(static_cast<std::size_t>(data.train.size()));
@@ -94,7 +94,7 @@ template <class Data>
 auto semi_supervised(Data const& whole, program::options const& chosen) {
   auto const seen      = [](auto const& samples) { return samples.seen_with({0, 0, 0}, {1, 1, 1}, 2); };
   std::int64_t const n = whole.train.size();
-  return c2f::systems::partly_labelled_data{c2f::data::take(seen(whole.train), chosen.limit == 0 ? n : chosen.limit), seen(whole.test)};
+  return c2f::data::partly_labelled_data{c2f::data::take(seen(whole.train), chosen.limit == 0 ? n : chosen.limit), seen(whole.test)};
 }
 
 template <std::int64_t Classes, class Data>

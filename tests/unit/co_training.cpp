@@ -55,12 +55,11 @@ at::Tensor logits_of(std::vector<double> const& probabilities) {
 }  // namespace
 
 TEST_CASE("losses, warm-up and learning rate of deep co-training have the published values") {
-  namespace d = c2f::systems::detail;
-  REQUIRE(number(d::disagreement(logits_of({.5, .5}), logits_of({.9, .1}))) == Approx(.1017492251).epsilon(1e-6));
-  REQUIRE(number(d::disagreement(logits_of({.3, .7}), logits_of({.3, .7}))) == Approx(0).margin(1e-7));
-  REQUIRE(number(d::disagreement(numbers({200, -200}, {1, 2}), numbers({-200, 200}, {1, 2}))) == Approx(std::log(2)).epsilon(1e-6));
-  REQUIRE(number(d::cross_entropy(logits_of({.5, .5}), logits_of({.8, .2}))) == Approx(.9162907319).epsilon(1e-6));
-  REQUIRE(number(d::cross_entropy(logits_of({.9, .1}), logits_of({.6, .4}))) == Approx(.5513721346).epsilon(1e-6));
+  REQUIRE(number(c2f::loss::disagreement(logits_of({.5, .5}), logits_of({.9, .1}))) == Approx(.1017492251).epsilon(1e-6));
+  REQUIRE(number(c2f::loss::disagreement(logits_of({.3, .7}), logits_of({.3, .7}))) == Approx(0).margin(1e-7));
+  REQUIRE(number(c2f::loss::disagreement(numbers({200, -200}, {1, 2}), numbers({-200, 200}, {1, 2}))) == Approx(std::log(2)).epsilon(1e-6));
+  REQUIRE(number(c2f::loss::soft_cross_entropy(logits_of({.5, .5}), logits_of({.8, .2}))) == Approx(.9162907319).epsilon(1e-6));
+  REQUIRE(number(c2f::loss::soft_cross_entropy(logits_of({.9, .1}), logits_of({.6, .4}))) == Approx(.5513721346).epsilon(1e-6));
 
   using warm_up     = c2f::schedule::gaussian_ramp<80>;
   auto const factor = [](std::int64_t epoch) { return c2f::t_at<warm_up>({.epoch = epoch - 1}); };
@@ -101,7 +100,7 @@ TEST_CASE("an adversarial example moves each pixel by epsilon, and changes nothi
     net.weight.tensor().copy_(numbers({1, -2, -1, .5}, {2, 2}));
   }
   at::Tensor const x = numbers({.3, .6}, {1, 2, 1, 1}), label = at::tensor(std::vector<std::int64_t>{1});
-  at::Tensor const found = c2f::systems::adversarial(net, x, label, .02);
+  at::Tensor const found = c2f::adversarial(net, x, label, .02);
   REQUIRE(at::allclose(found, numbers({.32, .58}, {1, 2, 1, 1}), 0, 1e-7));
   REQUIRE(!net.weight.tensor().grad().defined());
   REQUIRE(at::equal(x, numbers({.3, .6}, {1, 2, 1, 1})));
@@ -112,7 +111,7 @@ TEST_CASE("an adversarial example moves each pixel by epsilon, and changes nothi
   std::vector<at::Tensor> before;
   c2f::for_each_tensor(whole, [&](auto const&, auto const& each, auto const&) { before.push_back(each.tensor().detach().clone()); });
   at::Tensor const images = at::rand({4, 3, 32, 32});
-  at::Tensor const moved  = c2f::systems::adversarial(whole, images, at::tensor(std::vector<std::int64_t>{0, 1, 2, 3}), .02);
+  at::Tensor const moved  = c2f::adversarial(whole, images, at::tensor(std::vector<std::int64_t>{0, 1, 2, 3}), .02);
   REQUIRE(number(moved.sub(images).abs().max()) == Approx(.02).epsilon(1e-4));
   std::size_t i = 0;
   c2f::for_each_tensor(whole, [&](auto const&, auto const& each, auto const& traits) {

@@ -65,4 +65,26 @@ template <labelled_split S>
           unlabelled<chosen<S>>(chosen<S>(whole, name + " without labels", std::move(without)))};
 }
 
+/// Labelled and unlabelled samples to train on, and the test split.
+template <class Train, class Test>
+struct partly_labelled_data {
+  Train train;
+  Test test;
+};
+
+/// Batches of `streams` times `labelled` rows, in orders of their own, and `unlabelled` ones. `labels` samples of data.train keep their label,
+/// chosen by the seed; an epoch is one pass over the rest. Errors: input_error as few_labels().
+template <std::size_t Streams, dataset D>
+[[nodiscard]] auto partly_labelled_streams(D const& data, std::int64_t labels, std::uint64_t seed, std::int64_t labelled,
+                                           std::int64_t unlabelled) {
+  auto const parts = few_labels(data.train, labels, seed);
+  return [&]<std::size_t... I>(std::index_sequence<I...>) {
+    auto const with_label = [&](std::size_t) { return stream{parts.labelled, labelled}; };
+    c2f::data::streams train{with_label(I)..., stream{parts.rest, unlabelled}};
+    auto const batches = std::max<std::int64_t>(1, parts.rest.size() / unlabelled);
+    using test         = std::remove_cvref_t<decltype(data.test)>;
+    return partly_labelled_data<decltype(train), test>{train.batches_an_epoch(batches), data.test};
+  }(std::make_index_sequence<Streams>());
+}
+
 }  // namespace c2f::data

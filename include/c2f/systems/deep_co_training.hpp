@@ -31,12 +31,12 @@
 
 #include <c2f/data/few_labels.hpp>
 #include <c2f/kinds/class_vector.hpp>
+#include <c2f/loss/disagreement.hpp>
 #include <c2f/task/model.hpp>
+#include <c2f/train/adversarial.hpp>
 #include <c2f/train/recipe.hpp>
 
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/where.h>
 
 #include <algorithm>
@@ -76,34 +76,13 @@ template <class Task>
 struct warm_up_of<Task> {
   using type = typename Task::schedule;
 };
-/// -sum p log q, the mean over rows.
-inline at::Tensor cross_entropy(at::Tensor const& logits, at::Tensor const& other) {
-  return logits.to(at::kFloat).softmax(1).mul(other.to(at::kFloat).log_softmax(1)).sum(1).mean().neg();
-}
-/// The mean over rows of the Jensen-Shannon divergence of two softmax distributions, from logits: differentiable at certainty, too.
-inline at::Tensor disagreement(at::Tensor const& one, at::Tensor const& other) {
-  at::Tensor const log_p = one.to(at::kFloat).log_softmax(1), log_q = other.to(at::kFloat).log_softmax(1), p = log_p.exp(), q = log_q.exp(),
-                   mean = p.add(q).div(2).clamp_min(1e-30).log();
-  return p.mul(log_p.sub(mean)).add(q.mul(log_q.sub(mean))).sum(1).mean().div(2);
-}
 inline void check_rows(char const* model, at::Tensor const& images, std::int64_t rows) {
   if (images.size(0) != rows)
     throw input_error("a batch of " + std::to_string(images.size(0)) + " images was given to " + model +
-                      ", whose labelled and unlabelled " + "rows are " + std::to_string(rows) +
+                      ", whose labelled and unlabelled rows are " + std::to_string(rows) +
                       "; train on co_training_data(...) in one process, with batches of rows()");
 }
 }  // namespace detail
-
-/// x + epsilon * sign(gradient of the cross-entropy of the network at `labels`), by a pass at inference; [N, C, H, W], labels [N].
-template <class Network>
-[[nodiscard]] at::Tensor adversarial(Network const& network, at::Tensor const& x, at::Tensor const& labels, double epsilon) {
-  at::AutoGradMode const gradients(true);
-  at::Tensor const pixels = x.detach().clone().set_requires_grad(true);
-  pass p;
-  at::cross_entropy_loss(at::Tensor(run_network(network, pixels, p)).to(at::kFloat), labels)
-      .backward({}, std::nullopt, false, at::TensorList(pixels));
-  return x.detach().to(at::kFloat).add(pixels.grad().sign(), epsilon).to(x.scalar_type());
-}
 
 /// `Views` networks that learn from each other; a model (task/model.hpp).
 template <class Task, std::size_t Views = 2>
@@ -223,13 +202,13 @@ struct deep_co_training : c2f::detail::static_check<detail::check_co_training<ty
           supervised[view] = kind::default_loss::of(raw[k], in[k].truth);
       }
       auto const unlabelled = [&](at::Tensor const& of) { return of.narrow(0, options_.labelled, options_.unlabelled); };
-      if (options_.lambda_cot > 0) add(cot, detail::disagreement(unlabelled(raw[0]), unlabelled(raw[1])));
+      if (options_.lambda_cot > 0) add(cot, loss::disagreement(unlabelled(raw[0]), unlabelled(raw[1])));
       for (std::size_t k = 0; k < 2 && options_.lambda_dif > 0; ++k) {
         std::size_t const other  = order[first + 1 - k];
         at::Tensor const labels  = at::where(in[k].truth.ge(0), in[k].truth, raw[k].detach().argmax(1)),
                          fooling = adversarial(views[order[first + k]], in[k].images, labels, options_.epsilon);
         pass own                 = pass_of_view(other, in[k], p);
-        add(dif, detail::cross_entropy(raw[k], run_network(views[other], fooling, own)));
+        add(dif, loss::soft_cross_entropy(raw[k], run_network(views[other], fooling, own)));
       }
     }
     for (std::size_t i = 0; i < Views; ++i) p.add("view" + std::to_string(i + 1), supervised[i]);
@@ -240,31 +219,10 @@ struct deep_co_training : c2f::detail::static_check<detail::check_co_training<ty
   co_training_options options_;
 };
 
-/// Labelled and unlabelled samples to train on, and the test split.
-template <class Train, class Test>
-struct partly_labelled_data {
-  Train train;
-  Test test;
-};
-
-/// Batches of `streams` times `labelled` rows, in orders of their own, and `unlabelled` ones. `labels` samples of data.train keep their label,
-/// chosen by the seed (data/few_labels.hpp); an epoch is one pass over the rest. Errors: input_error as few_labels().
-template <std::size_t Streams, data::dataset D>
-[[nodiscard]] auto partly_labelled_streams(D const& data, std::int64_t labels, std::uint64_t seed, std::int64_t labelled,
-                                           std::int64_t unlabelled) {
-  auto const parts = data::few_labels(data.train, labels, seed);
-  return [&]<std::size_t... I>(std::index_sequence<I...>) {
-    auto const stream = [&](std::size_t) { return data::stream{parts.labelled, labelled}; };
-    data::streams train{stream(I)..., data::stream{parts.rest, unlabelled}};
-    auto const batches = std::max<std::int64_t>(1, parts.rest.size() / unlabelled);
-    using test         = std::remove_cvref_t<decltype(data.test)>;
-    return partly_labelled_data<decltype(train), test>{train.batches_an_epoch(batches), data.test};
-  }(std::make_index_sequence<Streams>());
-}
 /// The data of a model that learns from few labels, such as deep_co_training and mean_teacher.
 template <class Model, data::dataset D>
 [[nodiscard]] auto co_training_data(Model const& model, D const& data, std::int64_t labels, std::uint64_t seed) {
-  return partly_labelled_streams<Model::labelled_streams>(data, labels, seed, model.options().labelled, model.options().unlabelled);
+  return data::partly_labelled_streams<Model::labelled_streams>(data, labels, seed, model.options().labelled, model.options().unlabelled);
 }
 
 /// The published settings for CIFAR: 600 epochs, SGD with momentum .9 and weight decay 1e-4, learning rate .1 falling by a half cosine.
