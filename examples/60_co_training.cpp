@@ -7,7 +7,7 @@
 #include <c2f/c2f.hpp>
 #include <c2f/data/datasets/cifar.hpp>
 #include <c2f/networks/cnn13.hpp>
-#include <c2f/systems/deep_co_training.hpp>
+#include <c2f/systems/mean_teacher.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -40,6 +40,12 @@ c2f::recipe::settings recipe_of(program::options const& chosen, std::int64_t bat
   return program::recipe_of(chosen).batch(batch).decay(c2f::decay::cosine{});
 }
 
+/// Labelled rows of a view in a batch: as many as their part of all pictures, and at least one.
+std::int64_t labelled_rows(std::int64_t pictures, program::options const& chosen, settings const& with) {
+  if (with.rows > 0) return with.rows;
+  return std::max<std::int64_t>(1, std::llround(static_cast<double>(chosen.batch * with.labels) / static_cast<double>(pictures)));
+}
+
 /// The scores of the views: their mean, which published tables report, and the ensemble.
 void print_views(c2f::training_report const& report) {
   if (report.epochs.empty() || !program::first_process()) return;
@@ -51,13 +57,10 @@ void print_views(c2f::training_report const& report) {
 
 template <std::size_t Views, class Network, class Data>
 void co_train(Data const& data, program::options const& chosen, settings const& with, std::string const& title) {
-  std::int64_t const batch = chosen.batch, size = data.train.size();
-  std::int64_t const labelled =
-      with.rows > 0 ? with.rows
-                    : std::max<std::int64_t>(1, std::llround(static_cast<double>(batch * with.labels) / static_cast<double>(size)));
+  std::int64_t const labelled = labelled_rows(data.train.size(), chosen, with);
   bool const cot = chosen.variant != "without_cot", dif = chosen.variant != "without_dif";
   c2f::systems::deep_co_training<view<Network>, Views> model({.labelled   = labelled,
-                                                              .unlabelled = batch - labelled,
+                                                              .unlabelled = chosen.batch - labelled,
                                                               .lambda_cot = cot ? with.lambda_cot : 0,
                                                               .lambda_dif = dif ? with.lambda_dif : 0,
                                                               .epsilon    = with.epsilon},
@@ -82,6 +85,11 @@ void train(Data const& data, program::options const& chosen, settings const& wit
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);
     run(chosen.variant == "all_labels" ? c2f::data::subset(data.train, std::move(all))
                                        : c2f::data::few_labels(data.train, with.labels, chosen.seed).labelled);
+  } else if (chosen.variant == "mean_teacher") {
+    std::int64_t const labelled = labelled_rows(data.train.size(), chosen, with);
+    c2f::systems::mean_teacher<view<Network>> model({.labelled = labelled, .unlabelled = chosen.batch - labelled}, chosen.seed);
+    auto const few = c2f::systems::co_training_data(model, data, with.labels, chosen.seed);
+    program::train(model, few, chosen, title, recipe_of(chosen, model.rows()));
   } else if (with.views == 4) {
     co_train<4, Network>(data, chosen, with, title);
   } else {
@@ -112,8 +120,8 @@ int main(int argc, char** argv) {
   settings with;
   auto const chosen = program::read_options(
       argc, argv, "Trains networks on few labels and many pictures without one, and scores them on the test pictures.",
-      {"co_training", "without_dif", "without_cot", "supervised", "all_labels"}, {.variant = "co_training", .epochs = 600, .batch = 100},
-      [&](CLI::App& app) {
+      {"co_training", "without_dif", "without_cot", "mean_teacher", "supervised", "all_labels"},
+      {.variant = "co_training", .epochs = 600, .batch = 100}, [&](CLI::App& app) {
         app.add_option("--set", with.set, "Pictures: CIFAR-10, CIFAR-100, or the 20 coarse classes of CIFAR-100")
             ->check(CLI::IsMember({"cifar10", "cifar100", "cifar100_coarse"}));
         app.add_option("--network", with.network, "Network of a view")->check(CLI::IsMember({"resnet8", "cnn13"}));

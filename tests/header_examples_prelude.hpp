@@ -24,6 +24,7 @@
 #include <c2f/metrics/detection.hpp>
 #include <c2f/networks/deep_voting.hpp>
 #include <c2f/systems/dynamic_few_shot.hpp>
+#include <c2f/systems/mean_teacher.hpp>
 #include <c2f/systems/vip_deeplab.hpp>
 #include <c2f/systems/vip_video.hpp>
 #if __has_include(<cuda_runtime_api.h>)
@@ -160,6 +161,11 @@ extern std::vector<c2f::part_size> sizes;
 }  // namespace in_networks
 
 namespace in_systems {
+struct photographs {
+  using input   = c2f::image<3, 32, 32>;
+  using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;
+};
+extern c2f::data::cifar10 cifar10;
 struct base {
   using input   = c2f::image<3, 32, 32>;
   using network = c2f::dynamic_few_shot::network<features, 64, 5>;

@@ -19,9 +19,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from _trainings import read, shown, train_all
 
 COLUMNS = ["set", "limit", "labels", "epochs", "variant", "seed", "seconds", "single", "ensemble"]
-# Name of a row: (--variant, its epochs as a multiple of --epochs, more options). supervised_long has the time of co-training.
+# Name of a row: (--variant, its epochs as a multiple of --epochs, more options). supervised_long and mean_teacher have the time of co-training.
 VARIANTS = {"supervised": ("supervised", 1, []), "supervised_long": ("supervised", 5, []), "all_labels": ("all_labels", 1, []),
             "without_dif": ("without_dif", 1, []), "without_cot": ("without_cot", 1, []), "co_training": ("co_training", 1, []),
+            "mean_teacher": ("mean_teacher", 3, []),
             "four_views": ("co_training", 1, ["--views", "4"])}
 
 
@@ -78,7 +79,7 @@ def main():
             if process.returncode != 0:
                 return subprocess.CompletedProcess(command, process.returncode, "", said[-500:])
             scores = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["scores"]
-            single = [100 * values["top1"] for stage, values in scores.items() if stage != "ensemble"]
+            single = [100 * values["top1"] for stage, values in scores.items() if stage not in ("ensemble", "student")]
             ensemble = f"{100 * scores['ensemble']['top1']:.2f}" if "ensemble" in scores else ""
             row = [*run, f"{used.ru_utime + used.ru_stime:.1f}", f"{sum(single) / len(single):.2f}", ensemble]
             return subprocess.CompletedProcess(command, 0, ",".join(row) + "\n", "")

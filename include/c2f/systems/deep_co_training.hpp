@@ -1,9 +1,6 @@
 // c2f/systems/deep_co_training.hpp: networks that learn from few labels and from each other.
 //
-//   struct photographs {
-//     using input   = c2f::image<3, 32, 32>;
-//     using network = c2f::cnn13<c2f::class_vector<10>>;
-//   };
+//   // struct photographs { using input = c2f::image<3, 32, 32>; using network = c2f::cnn13<c2f::class_vector<10>>; };
 //   c2f::systems::deep_co_training<photographs> model({.labelled = 8, .unlabelled = 92}, seed);     // two views
 //   auto const data = c2f::systems::co_training_data(model, cifar10, 4000, seed);                   // 4,000 labels
 //   c2f::fit(model, data, c2f::systems::co_training_recipe(model));
