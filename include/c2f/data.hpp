@@ -27,7 +27,9 @@
 #include <c2f/data/resident.hpp>
 #include <c2f/data/streams.hpp>
 #include <c2f/data/validation.hpp>
+#include <c2f/data/augment.hpp>
 #include <c2f/data/letterbox.hpp>
+#include <c2f/data/run_lengths.hpp>
 #include <c2f/data/datasets/cifar.hpp>
 #include <c2f/data/datasets/cifar_few_shot.hpp>
 #include <c2f/data/synthetic/glyphs.hpp>

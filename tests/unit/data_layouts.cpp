@@ -226,8 +226,8 @@ TEST_CASE("COCO's instances", "[layouts]") {
   REQUIRE(list.pictures[2].width == 100);
   REQUIRE(list.pictures[2].height == 80);
   REQUIRE(list.pictures[2].objects.size() == 2);
-  REQUIRE(list.pictures[2].objects[0].first == 2);
-  REQUIRE((list.pictures[2].objects[0].second == c2f::metrics::box{10, 20, 40.5, 60}));
+  REQUIRE(list.pictures[2].objects[0].label == 2);
+  REQUIRE((list.pictures[2].objects[0].where == c2f::metrics::box{10, 20, 40.5, 60}));
   REQUIRE(list.crowds == 1);
 
   tests::scratch const dir;

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <vector>
 
+#include <c2f/data/augment.hpp>
 #include <c2f/data/letterbox.hpp>
 
 #include "catch.hpp"

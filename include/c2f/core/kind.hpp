@@ -30,6 +30,7 @@ namespace c2f {
 /// Required by some parts only:
 ///   K::log_predict(raw)     the logarithm of the prediction, finite where the prediction is rounded to 0 (mixtures)
 ///   K::distribution         true: predictions are probabilities along dimension 1 (tile, average, gate, logits)
+///   K::elementwise          true: a prediction is made of its number in the raw output alone, and has its shape (tile)
 ///   K::truth_dims<In>       the dimensions of one truth, std::array<std::int64_t, R> (fit checks the data against it)
 ///   K::labels, K::ignore    integer truths are 0 ... labels - 1, or `ignore` (-100 if it is not given); the loader checks them
 ///   K::agreement(a, b)      how far two raw outputs agree, [N] in [0, 1] (refine::until)
@@ -82,6 +83,10 @@ Raw sized_as(Raw const& raw, at::Tensor const& x) {
 /// A kind whose predictions are probabilities along dimension 1.
 template <class K>
 concept distribution = output_kind<K> && requires { requires K::distribution; };
+
+/// A kind whose predictions have the shape of its raw outputs.
+template <class K>
+concept shaped_as_raw = distribution<K> || (output_kind<K> && requires { requires K::elementwise; });
 
 namespace detail {
 /// The element type of logarithms: double if x is, else float.

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include <c2f/data/io/picture_file.hpp>
+#include <c2f/data/augment.hpp>
 #include <c2f/data/letterbox.hpp>
 #include <c2f/metrics/detection.hpp>
 
@@ -60,7 +61,7 @@ struct picture_place {
 };
 
 /// 255 times ImageNet's mean, the colour of padding.
-inline constexpr std::array<std::uint8_t, 3> padding_colour{124, 116, 104};
+inline constexpr std::array<std::uint8_t, 3> padding_colour = detail::mean_colour;
 
 /// A picture on a canvas: height * width * 3 RGB bytes, and the size and place of what it was.
 struct fitted_picture {
@@ -88,12 +89,12 @@ inline void normalise(std::span<std::uint8_t const> rgb, normalisation const& by
   for (std::size_t i = 0; i < rgb.size(); ++i) out[i] = (static_cast<float>(rgb[i]) / 255.0f - by.mean[i % 3]) / by.deviation[i % 3];
 }
 
-namespace detail {
-/// The numbers of a view (resample), 0 ... 255, to gain * (number / 255 - mean) / deviation of ImageNet, in place.
-inline void normalise_view(view const& seen, std::span<float> pixels) {
-  for (std::size_t i = 0; i < pixels.size(); ++i)
+/// A square of side * side * 3 bytes as the network reads it, through a view: gain * (number / 255 - mean) / deviation of ImageNet.
+inline void seen_picture(view const& seen, std::span<std::uint8_t const> rgb, std::int64_t side, float* pixels) {
+  seen.picture(rgb, side, pixels);
+  for (std::size_t i = 0; i < rgb.size(); ++i)
     pixels[i] = seen.gain[i % 3] * (pixels[i] / 255.0f - imagenet_mean[i % 3]) / imagenet_deviation[i % 3];
+  seen.erase(side, pixels);
 }
-}  // namespace detail
 
 }  // namespace c2f::data

@@ -12,9 +12,6 @@
 // resample is PIL's BILINEAR (and torch's interpolate with antialias=True): a triangle filter that widens with the downscaling factor,
 // truncated and renormalised at the borders, applied along rows and then along columns, without rounding in between.
 //
-// Augmentation is a view of the square: optional mirroring, scale, shift, and a gain for each channel. It is redrawn if less than a quarter
-// of a box would stay visible.
-//
 // Costs: resample buffers 12 * side bytes for each picture row that contributes to one output row, about 2 * height / side rows, and takes
 // about 2 * (height * side + side * side) * 3 * taps operations.
 // Errors: none; sizes must be 1 or more.
@@ -29,7 +26,6 @@
 #include <utility>
 #include <vector>
 
-#include <c2f/core/random.hpp>
 #include <c2f/metrics/detection.hpp>
 
 namespace c2f::data {
@@ -153,48 +149,6 @@ inline void resample(std::span<std::uint8_t const> rgb, std::int64_t height, std
 inline void resample(std::span<std::uint8_t const> rgb, std::int64_t height, std::int64_t width, axis const& across, axis const& down,
                      std::int64_t side, std::array<std::uint8_t, 3> const& pad, float* out) {
   resample(rgb, height, width, across, down, side, side, pad, out);
-}
-
-/// The ranges of augmentation. Zeros and false disable it.
-struct augmentation {
-  bool flip    = true;  ///< mirror every second picture
-  double scale = .2;    ///< a scale in 1 - .2 ... 1 + .2, about the centre
-  double shift = .1;    ///< a shift along each axis of up to this fraction of the side
-  double gain  = .1;    ///< a factor in 1 - .1 ... 1 + .1 for each channel's difference from the mean colour
-};
-
-/// One drawn augmentation: the maps of both axes and a gain for each of R, G and B.
-struct view {
-  axis across{}, down{};
-  std::array<float, 3> gain{1, 1, 1};
-
-  /// The transformed box, in pixels of the square; it may extend beyond the border.
-  [[nodiscard]] metrics::box operator()(metrics::box const& b, double side) const {
-    double const left = across.mirrored ? side - b.x1 : b.x0, right = across.mirrored ? side - b.x0 : b.x1;
-    return {across.scale * left + across.shift, down.scale * b.y0 + down.shift, across.scale * right + across.shift,
-            down.scale * b.y1 + down.shift};
-  }
-};
-
-/// Draws a view in which at least a quarter of the area of every box is visible; after ten attempts one without scale and shift.
-[[nodiscard]] inline view draw_view(random_stream& draw, augmentation const& how, std::span<metrics::box const> boxes, double side) {
-  auto const about = [&](double centre, double most) { return centre + most * (2 * draw.uniform() - 1); };
-  view seen;
-  seen.across.mirrored = how.flip && draw.below(2) == 1;
-  for (float& g : seen.gain) g = static_cast<float>(about(1, how.gain));
-  for (int tries = 0; tries < 10; ++tries) {
-    seen.across.scale = seen.down.scale = about(1, how.scale);
-    seen.across.shift                   = side * about((1 - seen.across.scale) / 2, how.shift);
-    seen.down.shift                     = side * about((1 - seen.down.scale) / 2, how.shift);
-    if (std::all_of(boxes.begin(), boxes.end(), [&](metrics::box const& b) {
-          metrics::box const moved = seen(b, side);
-          return moved.clipped(side).area() >= .25 * moved.area();
-        }))
-      return seen;
-  }
-  seen.across.scale = seen.down.scale = 1;
-  seen.across.shift = seen.down.shift = 0;
-  return seen;
 }
 
 }  // namespace c2f::data

@@ -38,24 +38,30 @@ struct described_score {
   std::vector<std::pair<std::string, double>> values;
 };
 
+/// How a number of a regression is trained: (number - mean) / deviation.
+struct described_unit {
+  double mean = 0, deviation = 1;
+};
+
 /// What a model folder says about its weights.
 struct model_description {
   std::string task{};                                        ///< the task's name
   std::vector<std::pair<std::string, std::string>> parts{};  ///< the task's parts by name, as types
   std::string kind{};                                        ///< "class_vector", "boxes" or "dense", or one of your own
-  std::vector<std::string> classes{};                        ///< in the order of the network's outputs
-  std::int64_t channels = 3, height = 0, width = 0;          ///< of the input
-  data::normalisation normalised{};                          ///< how bytes become the network's input
-  data::resizing resize = data::resizing::stretch;           ///< how a picture of another size becomes one of this size
-  std::vector<data::colour> palette{};                       ///< for masks: a colour a class
-  std::vector<std::uint8_t> mask_values{};                   ///< for masks: the byte of each class in files; empty: its number
-  std::vector<described_score> scores{};                     ///< on the data's test split, or whatever was scored last
-  std::string data{};                                        ///< where it was trained: name of the data
-  std::int64_t samples = 0;                                  ///< the number of samples it was trained on
-  std::string fingerprint{};                                 ///< a hash of which samples these were
-  int version = 0;                                           ///< C2F_VERSION of the program that wrote it
-  std::string compiler{};                                    ///< that compiled it: `parts` are spelled its way
-  std::string weights_sha256{};                              ///< of weights.safetensors
+  std::vector<std::string> classes{};                ///< in the order of the network's outputs; of a regression the names of its numbers
+  std::int64_t channels = 3, height = 0, width = 0;  ///< of the input
+  data::normalisation normalised{};                  ///< how bytes become the network's input
+  data::resizing resize = data::resizing::stretch;   ///< how a picture of another size becomes one of this size
+  std::vector<data::colour> palette{};               ///< for masks: a colour a class
+  std::vector<std::uint8_t> mask_values{};           ///< for masks: the byte of each class in files; empty: its number
+  std::vector<described_unit> units{};               ///< of a regression: of each number; empty: 0 and 1
+  std::vector<described_score> scores{};             ///< on the data's test split, or whatever was scored last
+  std::string data{};                                ///< where it was trained: name of the data
+  std::int64_t samples = 0;                          ///< the number of samples it was trained on
+  std::string fingerprint{};                         ///< a hash of which samples these were
+  int version = 0;                                   ///< C2F_VERSION of the program that wrote it
+  std::string compiler{};                            ///< that compiled it: `parts` are spelled its way
+  std::string weights_sha256{};                      ///< of weights.safetensors
 };
 
 inline constexpr char model_format[]                 = "c2f model 1";
@@ -156,26 +162,29 @@ class description_reader {
       if (std::isfinite(value)) values[utf8(name)] = value;
   }
   for (auto const& name : about.classes) classes.push_back(text::printable(name));
+  json units = json::array();
+  for (auto const& each : about.units) units.push_back({each.mean, each.deviation});
   for (auto const& each : about.palette) palette.push_back({each.red, each.green, each.blue});
   char const* resize = "stretch";
   for (auto const& [how, name] : detail::resizing_names)
     if (how == about.resize) resize = name;
-  json const all{{"format", model_format},
-                 {"version", about.version},
-                 {"compiler", utf8(about.compiler)},
-                 {"task", text::printable(about.task)},
-                 {"kind", utf8(about.kind)},
-                 {"parts", parts},
-                 {"classes", classes},
-                 {"input", {{"channels", about.channels}, {"height", about.height}, {"width", about.width}}},
-                 {"normalisation",
-                  {{"mean", detail::numbers_of(about.normalised.mean)}, {"deviation", detail::numbers_of(about.normalised.deviation)}}},
-                 {"resizing", resize},
-                 {"palette", palette},
-                 {"mask_values", about.mask_values},
-                 {"data", {{"name", text::printable(about.data)}, {"samples", about.samples}, {"fingerprint", utf8(about.fingerprint)}}},
-                 {"scores", scores},
-                 {"weights_sha256", utf8(about.weights_sha256)}};
+  json all{{"format", model_format},
+           {"version", about.version},
+           {"compiler", utf8(about.compiler)},
+           {"task", text::printable(about.task)},
+           {"kind", utf8(about.kind)},
+           {"parts", parts},
+           {"classes", classes},
+           {"input", {{"channels", about.channels}, {"height", about.height}, {"width", about.width}}},
+           {"normalisation",
+            {{"mean", detail::numbers_of(about.normalised.mean)}, {"deviation", detail::numbers_of(about.normalised.deviation)}}},
+           {"resizing", resize},
+           {"palette", palette},
+           {"mask_values", about.mask_values},
+           {"data", {{"name", text::printable(about.data)}, {"samples", about.samples}, {"fingerprint", utf8(about.fingerprint)}}},
+           {"scores", scores},
+           {"weights_sha256", utf8(about.weights_sha256)}};
+  if (!about.units.empty()) all["units"] = units;
   return all.dump(2) + '\n';
 }
 
@@ -215,6 +224,12 @@ class description_reader {
   }
   for (json const& each : from.list("mask_values", 256))
     made.mask_values.push_back(static_cast<std::uint8_t>(from.whole(each, "mask_values", 0, 255)));
+  if (whole.contains("units"))
+    for (json const& each : from.list("units", largest_described_class_count)) {
+      if (!each.is_array() || each.size() != 2) from.fail("has a member 'units' that is no list of pairs of numbers");
+      auto& unit = made.units.emplace_back(described_unit{from.number(each[0], "units"), from.number(each[1], "units")});
+      if (!(unit.deviation > 0)) from.fail("has a member 'units' with a deviation that is not above 0");
+    }
   auto const data    = from.object("data");
   made.data          = data.text("name");
   made.samples       = data.whole("samples", 0, std::int64_t{1} << 53);

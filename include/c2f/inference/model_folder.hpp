@@ -11,8 +11,8 @@
 // (model_description.hpp). Neither can hold code or the name of another file. The folder is complete or absent: it is written under another
 // name beside its own and renamed; an older model of that name is replaced in one step.
 //
-// predict takes a picture of any size and answers in its terms: the names of classes with their probabilities, boxes in its pixels, or a mask
-// of its size. It holds a c2f::predictor. To decode and resize in other threads, or many pictures at once, use fitted() and predict of a list.
+// predict takes a picture of any size and answers in its terms: the names of classes or attributes with their probabilities, numbers in the
+// units of the data, boxes in its pixels, or a mask of its size. It holds a c2f::predictor. To decode and resize in other threads, or many pictures at once, use fitted() and predict of a list.
 //
 // Costs: saving holds one tensor at a time; loading holds the model twice while its norms are folded. A prediction costs resizing (a few ms
 // for a photograph) and one pass. Needs nlohmann/json, libjpeg, libspng and OpenSSL (-lcrypto).
@@ -83,6 +83,8 @@ constexpr std::int64_t class_names_of() {
     return Kind::labels;
   else if constexpr (requires { Kind::classes; })
     return Kind::classes;
+  else if constexpr (requires { Kind::dimensions; })
+    return Kind::dimensions;
   else
     return 0;
 }
@@ -195,11 +197,18 @@ struct named_box {
   double probability = 1;
   metrics::box where{};
 };
+/// A predicted number by its name, in the units of the data.
+struct named_number {
+  std::string name;
+  double value = 0;
+};
 /// The answer for one picture; of its members those that the kind predicts are set.
 struct picture_answer {
-  std::vector<class_probability> classes{};  ///< class_vector: all, the most likely first
-  std::vector<named_box> boxes{};            ///< boxes: of the classes that are predicted as present
-  data::label_bytes mask{};                  ///< dense: the label of each pixel
+  std::vector<class_probability> classes{};     ///< class_vector: all, the most likely first
+  std::vector<class_probability> attributes{};  ///< multi_label: all, in order, each with the probability that it applies
+  std::vector<named_number> numbers{};          ///< regression: all, in order
+  std::vector<named_box> boxes{};               ///< boxes: of the classes that are predicted as present
+  data::label_bytes mask{};                     ///< dense: the label of each pixel
 };
 /// The answers of both networks: `answer` is that of the stack, `coarse` that of its coarse network alone.
 struct picture_prediction {
@@ -266,6 +275,20 @@ std::vector<picture_answer> answers_of(at::Tensor const& raw, std::span<data::fi
                        [](auto const& a, auto const& b) { return a.probability > b.probability; });
       values += all.size(1);
     }
+  } else if constexpr (requires { Kind::attributes; } || requires { Kind::dimensions; }) {
+    at::Tensor const all = Kind::predict(raw.to(at::kFloat)).to(at::kCPU).contiguous();
+    float const* values  = all.const_data_ptr<float>();
+    for (auto& each : made) {
+      for (std::size_t k = 0; k < about.classes.size(); ++k) {
+        auto const value = static_cast<double>(values[k]);
+        if constexpr (requires { Kind::attributes; })
+          each.attributes.push_back({about.classes[k], value});
+        else
+          each.numbers.push_back(
+              {about.classes[k], k < about.units.size() ? about.units[k].mean + about.units[k].deviation * value : value});
+      }
+      values += all.size(1);
+    }
   } else if constexpr (requires { requires Kind::has_boxes; }) {
     at::Tensor const found = Kind::boxes_of(raw.to(at::kFloat)).to(at::kCPU).contiguous();
     at::Tensor presence;
@@ -290,8 +313,9 @@ std::vector<picture_answer> answers_of(at::Tensor const& raw, std::span<data::fi
 }
 
 template <class Kind>
-concept answers_pictures = requires { requires Kind::one_hot; } || requires { requires Kind::has_boxes; } ||
-                           requires { Kind::labels_of(std::declval<at::Tensor const&>()), Kind::ignore; };
+concept answers_pictures = requires { requires Kind::one_hot; } || requires { requires Kind::has_boxes; } || requires {
+  Kind::attributes;
+} || requires { Kind::dimensions; } || requires { Kind::labels_of(std::declval<at::Tensor const&>()), Kind::ignore; };
 
 }  // namespace detail
 

@@ -1,4 +1,4 @@
-// c2f/parts/encode_tile.hpp: the encoder g for class vectors.
+// c2f/parts/encode_tile.hpp: the encoder g for class vectors, and other predictions that are a vector for an image.
 //
 //   using encoder = c2f::encode::tile<>;                                  // two 3x3 convolutions, compact evaluation
 //   using encoder = c2f::encode::tile<c2f::encode::naive>;                // the definition
@@ -15,7 +15,7 @@
 //
 // Cost: two convolutions on [N, K, 5, 5] and two copies of z, for any K and image size. With a fused operation
 // (execution/fused_operations.hpp), and if z is concatenated with x, broadcast and concatenation are one copy.
-// Errors: an even kernel is a compile error; so is a kind that is not a class vector (task/check.hpp).
+// Errors: an even kernel is a compile error; so is a kind that predicts no vector (task/check.hpp).
 #pragma once
 
 #include <c2f/execution/broadcast_map.hpp>
@@ -32,12 +32,12 @@ struct compact {};
 /// Evaluate g by its definition, on the full tiled map.
 struct naive {};
 
-/// The encoder for class vectors; see the top of this file.
+/// The encoder for vectors; see the top of this file.
 template <class Evaluation, std::int64_t Hidden, std::int64_t... Kernels>
 struct tile {
   using projection = project<Hidden, Kernels...>;
 
-  template <distribution Kind, image_shape Like>
+  template <shaped_as_raw Kind, image_shape Like>
     requires vector_shape<typename Kind::template output<Like>>
   struct on {
     using output                          = Like;

@@ -9,7 +9,7 @@
 // the whole training if the accelerator has graph capture, and a split of small pictures is kept in device memory.
 //
 // If several processes train together (recipe.on), every process calls it, and they divide the batches if the score is mergeable: an
-// aggregate of numbers with add(other). Otherwise each process scores the whole split. All get the same scores.
+// aggregate of numbers with add(other), or one with add(other), put and take (core/packed.hpp). Otherwise each process scores the whole split. All get the same scores.
 //
 // Cost: one pass per batch of recipe.batch() samples. Errors: those of the split's read and of the stack; data that do not fit the task are
 // a compile error.
@@ -64,9 +64,13 @@ data::device_reader reader_on_device([[maybe_unused]] Split const& samples, [[ma
   return {};
 }
 
-/// A score that processes can divide between them: its counts are plain numbers, and add(other) adds those of other samples.
+/// A score that says itself how it is sent: put(packer&) const, take(unpacker&).
 template <class Score>
-concept mergeable_score = std::is_trivially_copyable_v<Score> && requires { static_cast<void (Score::*)(Score const&)>(&Score::add); };
+concept packable_score = requires(Score const& from, Score& to, packer& out, unpacker& in) { from.put(out), to.take(in); };
+/// A score that processes can divide between them: add(other) adds what was counted of other samples, and it can be sent.
+template <class Score>
+concept mergeable_score =
+    (std::is_trivially_copyable_v<Score> || packable_score<Score>) && requires { static_cast<void (Score::*)(Score const&)>(&Score::add); };
 
 /// The metrics of several stages, batch by batch. The stages of a batch are added in the same order every time; a later batch may have fewer.
 template <class Score>
@@ -98,15 +102,25 @@ class stage_metrics {
     requires mergeable_score<Score>
   {
     to(static_cast<std::uint64_t>(stages_.size()));
-    for (auto const& [stage, found] : stages_) to(stage, std::string(reinterpret_cast<char const*>(&found), sizeof found));
+    for (auto const& [stage, found] : stages_) {
+      to(stage);
+      if constexpr (packable_score<Score>)
+        found.put(to);
+      else
+        to(std::string(reinterpret_cast<char const*>(&found), sizeof found));
+    }
   }
   void take(unpacker& from)
     requires mergeable_score<Score>
   {
     for (auto count = from.get<std::uint64_t>(); count > 0; --count) {
-      auto stage       = from.get<std::string>();
-      auto const bytes = from.get<std::string>();
-      std::memcpy(static_cast<void*>(&stages_.emplace_back(std::move(stage), Score{}).second), bytes.data(), sizeof(Score));
+      Score& found = stages_.emplace_back(from.get<std::string>(), Score{}).second;
+      if constexpr (packable_score<Score>) {
+        found.take(from);
+      } else {
+        auto const bytes = from.get<std::string>();
+        std::memcpy(static_cast<void*>(&found), bytes.data(), sizeof(Score));
+      }
     }
   }
   /// Whether the batch has a stage so far.

@@ -11,7 +11,7 @@
 // adding a picture moves at most one other of its class.
 //
 // A sample's pixels: Side x Side RGB, turned by EXIF's orientation, resized by the rule `resize` (fitted_picture.hpp), rounded to bytes and
-// normalised by ImageNet's mean and deviation. Augmentation: letterbox.hpp's views; what a view uncovers has the mean colour.
+// normalised by ImageNet's mean and deviation. Augmentation: augment.hpp; what a view uncovers has the mean colour.
 //
 // Costs: construction lists the folders. A picture is decoded on its first read and cached as Side * Side * 3 bytes until cache_bytes are
 // used. Needs libjpeg and libspng.
@@ -232,9 +232,7 @@ class classified_pictures {
     auto const square = square_of(id);
     *truth            = label(id);
     if (augment == nullptr) return normalise(*square, {}, pixels);
-    view const seen = draw_view(*augment, held_->augment, {}, static_cast<double>(Side));
-    resample(*square, Side, Side, seen.across, seen.down, Side, padding_colour, pixels);
-    detail::normalise_view(seen, {pixels, square->size()});
+    seen_picture(draw_view(*augment, held_->augment, {}, static_cast<double>(Side)), *square, Side, pixels);
   }
 
   /// The bytes of the resized picture: Side * Side * 3, rows from the top, channels innermost.

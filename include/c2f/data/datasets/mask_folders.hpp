@@ -14,7 +14,7 @@
 // no folder of its own is taken from the training pairs by (seed, purpose::partition, hash of the name).
 //
 // Picture and mask are brought to Side x Side by letterbox, the mask by nearest neighbour; what is outside of the picture is ignored. The
-// truth is std::int64_t, {Side, Side}: 0 ... K - 1, or 255. Augmentation (letterbox.hpp's views) moves both alike.
+// truth is std::int64_t, {Side, Side}: 0 ... K - 1, or 255. Augmentation (augment.hpp) moves both alike.
 //
 // Costs: construction lists the folders. A pair is decoded on its first read and cached as Side * Side * 4 bytes until cache_bytes are used.
 // Needs libjpeg and libspng.
@@ -245,11 +245,8 @@ class masked_pictures {
       return;
     }
     view const seen = draw_view(*augment, held_->augment, {}, static_cast<double>(Side));
-    resample({rgb, 3 * area}, Side, Side, seen.across, seen.down, Side, padding_colour, pixels);
-    detail::normalise_view(seen, {pixels, 3 * area});
-    auto const columns = nearest(Side, Side, seen.across), rows = nearest(Side, Side, seen.down);
-    for (std::int64_t const row : rows)
-      for (std::int64_t const column : columns) *truth++ = row < 0 || column < 0 ? ignored : numbers[row * Side + column];
+    seen_picture(seen, {rgb, 3 * area}, Side, pixels);
+    seen.labels(numbers, Side, std::int64_t{ignored}, truth);
   }
 
   /// The bytes of the resized picture, Side * Side * 3, and its labels, Side * Side.
@@ -286,31 +283,18 @@ class masked_pictures {
     return made;
   }
 
-  // For each of `out` pixels of a canvas the pixel of `size` below its centre, or -1.
-  static std::vector<std::int64_t> nearest(std::int64_t size, std::int64_t out, axis const& map) {
-    std::vector<std::int64_t> made;
-    for (std::int64_t i = 0; i < out; ++i) {
-      double at = (static_cast<double>(i) + .5 - map.shift) / map.scale;
-      if (map.mirrored) at = static_cast<double>(size) - at;
-      made.push_back(at >= 0 && at < static_cast<double>(size) ? static_cast<std::int64_t>(at) : -1);
-    }
-    return made;
-  }
-
   [[nodiscard]] std::shared_ptr<std::vector<std::uint8_t> const> square_of(std::int64_t id) const {
     auto const i = static_cast<std::size_t>(id);
     return held_->squares.of(i, [&] { return on_square(held_->decode(i), held_->names[i]); });
   }
   [[nodiscard]] std::vector<std::uint8_t> on_square(masked_picture const& from, std::string const& name) const {
-    picture_bytes const& photo   = from.picture;
-    std::vector<std::uint8_t> to = held_->table.labels_of(from.mask.labels, name);
-    fitted_picture square        = fitted(photo, resizing::letterbox, Side, Side);
-    auto const columns = nearest(photo.width, Side, square.place.across), rows = nearest(photo.height, Side, square.place.down);
+    picture_bytes const& photo     = from.picture;
+    std::vector<std::uint8_t> to   = held_->table.labels_of(from.mask.labels, name);
+    fitted_picture square          = fitted(photo, resizing::letterbox, Side, Side);
     std::vector<std::uint8_t> made = std::move(square.rgb);
-    made.reserve(4 * area);
-    for (std::int64_t const row : rows)
-      for (std::int64_t const column : columns)
-        made.push_back(row < 0 || column < 0 ? ignored : to[static_cast<std::size_t>(row * photo.width + column)]);
+    made.resize(4 * area);
+    detail::nearest_labels(to.data(), photo.height, photo.width, square.place.across, square.place.down, Side, Side, ignored,
+                           made.data() + 3 * area);
     return made;
   }
 

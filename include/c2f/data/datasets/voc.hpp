@@ -57,6 +57,7 @@
 #include <c2f/core/random.hpp>
 #include <c2f/core/shapes.hpp>
 #include <c2f/data/decoded_pictures.hpp>
+#include <c2f/data/augment.hpp>
 #include <c2f/data/letterbox.hpp>
 #include <c2f/data/numbers.hpp>
 #include <c2f/data/io/names.hpp>
@@ -105,6 +106,17 @@ struct annotation {
 };
 
 inline constexpr char voc_remedy[] = "; correct the file, or take the sample out of the data";
+
+/// A picture of the size that its annotation says.
+inline picture_bytes read_annotated(std::filesystem::path const& picture, std::int64_t height, std::int64_t width,
+                                    std::filesystem::path const& annotation) {
+  picture_bytes photo = read_picture_of_size(picture, height, width);
+  if (photo.width != width || photo.height != height)
+    throw input_error("'" + picture.string() + "' is " + std::to_string(photo.width) + " x " + std::to_string(photo.height) +
+                      " pixels, but '" + annotation.string() + "' says " + std::to_string(width) + " x " + std::to_string(height) +
+                      voc_remedy);
+  return photo;
+}
 
 inline double number_of(pugi::xml_node const& parent, char const* tag, std::string const& where) {
   std::string_view const text = trimmed(parent.child_value(tag));
@@ -495,8 +507,9 @@ class voc_split {
     for (auto const& box : moved)
       if (box) present.push_back(*box);
     view const seen = draw_view(*augment, held_->augment, present, side);
-    resample(*square, Side, Side, seen.across, seen.down, Side, pad, pixels);
+    seen.picture(*square, Side, pixels);
     for (std::size_t i = 0; i < bytes; ++i) pixels[i] = seen.gain[i % 3] * normalised(pixels[i], i % 3);
+    seen.erase(Side, pixels);
     for (auto& box : moved)
       if (box) box = seen(*box, side).clipped(side);
     write(moved, to);
@@ -545,12 +558,8 @@ class voc_split {
   }
 
   static square_bytes decode(detail::voc_sample const& from) {
-    picture_bytes const photo = read_picture_of_size(from.picture, from.height, from.width);
-    if (photo.width != from.width || photo.height != from.height)
-      throw input_error("'" + from.picture.string() + "' is " + std::to_string(photo.width) + " x " + std::to_string(photo.height) +
-                        " pixels, but '" + from.xml.string() + "' says " + std::to_string(from.width) + " x " +
-                        std::to_string(from.height) + detail::voc_remedy);
-    auto const where = letterbox::of(photo.height, photo.width, Side);
+    picture_bytes const photo = detail::read_annotated(from.picture, from.height, from.width, from.xml);
+    auto const where          = letterbox::of(photo.height, photo.width, Side);
     std::vector<float> values(bytes);
     resample(photo.rgb, photo.height, photo.width, where.across(), where.down(), Side, pad, values.data());
     square_bytes made(bytes);

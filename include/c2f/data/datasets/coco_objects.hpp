@@ -1,0 +1,278 @@
+// c2f/data/datasets/coco_objects.hpp: all objects of COCO's instances JSON: boxes with crowd flags, and masks.
+//
+//   c2f::data::coco_objects<100, 192> const data{{.root = "/data/coco", .classes = {"cat", "dog"}}};   // at most 100 objects a picture
+//   std::vector<float> pixels(3 * 192 * 192), truth(100 * 7);
+//   data.train.read(7, nullptr, pixels.data(), truth.data());
+//   auto const masks = data.train.masks(7);                                       // of the objects, in pixels of the picture's file
+//
+//   c2f::data::coco_masks<192> const segments{{.root = "/data/coco"}};            // a class a pixel, for c2f::dense
+//
+// coco_objects: the truth is float {Most, 7}, a row an object in the order of the file (data/objects.hpp): class, centre x, centre y, width,
+// height as fractions of the square, 1 if it is the region of a crowd, and 1; then rows of zeros. Pictures without objects are samples, too.
+// A box is clipped to the picture; one of which nothing is left is no object (`left_out`). With augmentation, an object of which less than a
+// quarter stays on the square is left out of the truth; the view is not drawn again for it.
+//
+// coco_masks: a split of masked_pictures (mask_folders.hpp) with the labels 0, the background, and 1 ... K: polygons and runs drawn from the
+// largest to the smallest area, so that what lies in front of something larger is seen. Crowds have the label of their class.
+//
+// Layouts and the division of one file are those of coco.hpp; pictures are brought onto the square by letterbox.hpp and augmented by augment.hpp.
+// Costs: construction reads the JSON and keeps its polygons. Errors: those of coco.hpp; more than Most objects, a picture that is missing,
+// damaged or of another size than the JSON says, an object without segmentation (coco_masks) make a faulty sample.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <c2f/core/errors.hpp>
+#include <c2f/core/random.hpp>
+#include <c2f/core/shapes.hpp>
+#include <c2f/data/augment.hpp>
+#include <c2f/data/datasets/coco.hpp>
+#include <c2f/data/datasets/mask_folders.hpp>
+#include <c2f/data/decoded_pictures.hpp>
+#include <c2f/data/fitted_picture.hpp>
+#include <c2f/data/objects.hpp>
+#include <c2f/data/run_lengths.hpp>
+
+namespace c2f::data {
+
+/// The root folder, the choice of classes, augmentation, the division of a single file, and the cache.
+struct coco_objects_options {
+  std::filesystem::path root;
+  std::vector<std::string> classes = {};  ///< the wanted ones, in order; empty: all that have an object
+  augmentation augment             = {};
+  double test_fraction             = .2;  ///< of a single file
+  std::uint64_t seed               = 1;
+  std::int64_t cache_bytes         = std::int64_t{1} << 30;  ///< for train and test together
+};
+
+/// A picture with its objects; boxes are clipped to it.
+struct coco_sample {
+  std::string name;
+  std::filesystem::path picture, annotations;
+  std::int64_t height = 0, width = 0;
+  std::vector<coco_object> objects{};
+};
+struct coco_samples {
+  std::vector<std::string> classes;
+  std::vector<coco_sample> train, test;
+  std::int64_t left_out = 0;  ///< objects whose boxes have no area within their picture
+};
+
+/// Lists the samples of a root.
+[[nodiscard]] inline coco_samples list_coco_objects(coco_objects_options const& options, bool segmentations) {
+  auto const files = detail::find_coco_files(options.root);
+  if (!files) detail::refuse_without_coco(options.root);
+  coco_samples made{options.classes, {}, {}, 0};
+  struct listed {
+    std::filesystem::path file;
+    coco_list list;
+    std::vector<coco_sample>* into;
+  };
+  std::vector<listed> lists;
+  auto const& tested = files->test.empty() ? files->validation : files->test;
+  for (auto const& file : files->train) lists.push_back({file, read_coco(file, {segmentations, true}), &made.train});
+  for (auto const& file : tested) lists.push_back({file, read_coco(file, {segmentations, true}), &made.test});
+  if (options.classes.empty())
+    for (auto const& [file, list, into] : lists) {
+      std::set<std::int64_t> used;
+      for (auto const& picture : list.pictures)
+        for (auto const& object : picture.objects) used.insert(object.label);
+      for (std::int64_t const label : used)
+        if (auto const& name = list.classes[static_cast<std::size_t>(label)];
+            std::find(made.classes.begin(), made.classes.end(), name) == made.classes.end())
+          made.classes.push_back(name);
+    }
+  for (auto const& name : options.classes)
+    if (std::none_of(lists.begin(), lists.end(), [&](auto const& each) {
+          return std::find(each.list.classes.begin(), each.list.classes.end(), name) != each.list.classes.end();
+        }))
+      throw input_error("'" + options.root.string() + "' has no objects of the class '" + detail::printable(name) +
+                        "'; write a name that its 'categories' have");
+  for (auto& [file, list, into] : lists) {
+    std::vector<std::int64_t> numbers;
+    for (auto const& name : list.classes) {
+      auto const found = std::find(made.classes.begin(), made.classes.end(), name);
+      numbers.push_back(found == made.classes.end() ? -1 : found - made.classes.begin());
+    }
+    auto const folder = detail::coco_pictures(options.root, file, list.pictures.front().file);
+    for (auto& each : list.pictures) {
+      coco_sample& to = into->emplace_back(coco_sample{each.file, folder / each.file, file, each.height, each.width, {}});
+      auto const w = static_cast<double>(each.width), h = static_cast<double>(each.height);
+      for (auto& object : each.objects) {
+        object.label   = numbers[static_cast<std::size_t>(object.label)];
+        auto const& b  = object.where;
+        object.where   = {std::clamp(b.x0, 0.0, w), std::clamp(b.y0, 0.0, h), std::clamp(b.x1, 0.0, w), std::clamp(b.y1, 0.0, h)};
+        bool const any = object.where.area() > 0;
+        if (object.label >= 0 && any) to.objects.push_back(std::move(object));
+        if (object.label >= 0 && !any) ++made.left_out;
+      }
+    }
+  }
+  if (made.test.empty())
+    detail::take_fraction(
+        made.train, made.test, options.test_fraction, options.seed, 0, [](auto const& each) { return each.name; },
+        [](auto const&) { return 0; });
+  for (auto const* part : {&made.train, &made.test})
+    if (part->empty())
+      throw input_error("'" + options.root.string() + "' leaves no picture to " + (part == &made.train ? "train" : "test") +
+                        " on; add some, or hold out another fraction");
+  return made;
+}
+
+/// A split of square pictures with all of their objects; see the top of this file.
+template <std::int64_t Most, std::int64_t Side>
+class coco_objects_split {
+ public:
+  using image                        = c2f::image<3, Side, Side>;
+  using truth_value                  = float;
+  static constexpr std::int64_t most = Most, numbers = 7;
+  static constexpr std::array<std::int64_t, 2> truth_dims{Most, numbers};
+
+  coco_objects_split(std::string name, std::vector<coco_sample> samples, std::vector<std::string> classes, augmentation const& augment,
+                     std::shared_ptr<std::atomic<std::int64_t>> budget)
+      : held_(std::make_shared<contents>(std::move(name), std::move(samples), std::move(classes), augment, std::move(budget))) {}
+
+  [[nodiscard]] std::int64_t size() const { return std::ssize(held_->samples); }
+  [[nodiscard]] std::string const& name() const { return held_->name; }
+  [[nodiscard]] std::vector<std::string> const& classes() const { return held_->classes; }
+  [[nodiscard]] std::string const& name_of(std::int64_t id) const { return sample(id).name; }
+  [[nodiscard]] coco_sample const& sample(std::int64_t id) const { return held_->samples[static_cast<std::size_t>(id)]; }
+  /// Where the picture is on the square.
+  [[nodiscard]] picture_place placed(std::int64_t id) const {
+    return picture_place::of(resizing::letterbox, sample(id).height, sample(id).width, Side, Side);
+  }
+  /// The masks of the objects, in pixels of the picture's file; input_error for one without.
+  [[nodiscard]] std::vector<run_lengths> masks(std::int64_t id) const {
+    std::vector<run_lengths> made;
+    for (auto const& each : sample(id).objects) made.push_back(each.mask(sample(id).height, sample(id).width));
+    return made;
+  }
+  /// The bytes of the square.
+  [[nodiscard]] std::vector<std::uint8_t> picture(std::int64_t id) const { return *square_of(id); }
+
+  void read(std::int64_t id, random_stream* augment, float* pixels, float* truth) const {
+    auto const square         = square_of(id);
+    picture_place const place = placed(id);
+    view seen;
+    if (augment != nullptr) {
+      seen = draw_view(*augment, held_->augment, {}, side);
+      seen_picture(seen, *square, Side, pixels);
+    } else {
+      normalise(*square, {}, pixels);
+    }
+    std::vector<std::array<float, 6>> rows;
+    for (auto const& each : sample(id).objects) {
+      metrics::box const moved = seen(place.there(each.where), side), shown = moved.clipped(side);
+      if (shown.area() < .25 * moved.area()) continue;
+      auto const in_side = [](double number) { return static_cast<float>(number / side); };
+      rows.push_back({static_cast<float>(each.label), in_side(shown.centre_x()), in_side(shown.centre_y()), in_side(shown.width()),
+                      in_side(shown.height()), each.crowd ? 1.f : 0.f});
+    }
+    write_objects(rows, Most, truth);
+  }
+
+ private:
+  static constexpr double side = static_cast<double>(Side);
+  struct contents {
+    std::string name;
+    std::vector<coco_sample> samples;
+    std::vector<std::string> classes;
+    augmentation augment;
+    detail::decoded_pictures squares;
+    contents(std::string n, std::vector<coco_sample> s, std::vector<std::string> c, augmentation const& a,
+             std::shared_ptr<std::atomic<std::int64_t>> budget)
+        : name(std::move(n)), samples(std::move(s)), classes(std::move(c)), augment(a), squares(samples.size(), std::move(budget)) {}
+  };
+  [[nodiscard]] std::shared_ptr<std::vector<std::uint8_t> const> square_of(std::int64_t id) const {
+    return held_->squares.of(static_cast<std::size_t>(id), [&] {
+      auto const& of = sample(id);
+      return fitted(detail::read_annotated(of.picture, of.height, of.width, of.annotations), resizing::letterbox, Side, Side).rgb;
+    });
+  }
+  std::shared_ptr<contents> held_;
+};
+
+/// A data set of pictures with at most Most objects each.
+template <std::int64_t Most, std::int64_t Side>
+struct coco_objects {
+  coco_objects_split<Most, Side> train, test;
+  std::int64_t left_out;
+
+  explicit coco_objects(coco_objects_options const& options)
+      : coco_objects(options, list_coco_objects(options, /*segmentations=*/true),
+                     std::make_shared<std::atomic<std::int64_t>>(options.cache_bytes)) {}
+
+ private:
+  coco_objects(coco_objects_options const& options, coco_samples lists, std::shared_ptr<std::atomic<std::int64_t>> const& budget)
+      : train("coco train", std::move(lists.train), lists.classes, options.augment, budget),
+        test("coco test", std::move(lists.test), lists.classes, options.augment, budget),
+        left_out(lists.left_out) {}
+};
+
+/// The label of each pixel of a picture: 0, or 1 and the class of the smallest object there.
+[[nodiscard]] inline label_bytes label_map(coco_sample const& of) {
+  std::vector<std::pair<std::int64_t, std::pair<run_lengths, std::int64_t>>> masks;
+  for (auto const& each : of.objects) {
+    run_lengths mask        = each.mask(of.height, of.width);
+    std::int64_t const area = mask.area();
+    masks.push_back({area, {std::move(mask), each.label + 1}});
+  }
+  std::ranges::stable_sort(masks, [](auto const& a, auto const& b) { return a.first > b.first; });
+  label_bytes made{of.height, of.width, std::vector<std::uint8_t>(static_cast<std::size_t>(of.height * of.width))};
+  for (auto const& [area, drawn] : masks) {
+    std::int64_t at = 0;
+    for (std::size_t i = 0; i < drawn.first.counts.size(); ++i) {
+      std::int64_t const end = at + drawn.first.counts[i];
+      if (i % 2 == 1)
+        for (; at < end; ++at)
+          made.labels[static_cast<std::size_t>(at % of.height * of.width + at / of.height)] = static_cast<std::uint8_t>(drawn.second);
+      at = end;
+    }
+  }
+  return made;
+}
+
+/// A data set of pictures with a label a pixel.
+template <std::int64_t Side>
+struct coco_masks {
+  masked_pictures<Side> train, test;
+
+  explicit coco_masks(coco_objects_options const& options)
+      : coco_masks(options, list_coco_objects(options, /*segmentations=*/true),
+                   std::make_shared<std::atomic<std::int64_t>>(options.cache_bytes)) {}
+
+ private:
+  coco_masks(coco_objects_options const& options, coco_samples lists, std::shared_ptr<std::atomic<std::int64_t>> const& budget)
+      : train(split_of("coco train", std::move(lists.train), lists.classes, options, budget)),
+        test(split_of("coco test", std::move(lists.test), lists.classes, options, budget)) {}
+
+  static masked_pictures<Side> split_of(char const* name, std::vector<coco_sample> samples, std::vector<std::string> classes,
+                                        coco_objects_options const& options, std::shared_ptr<std::atomic<std::int64_t>> const& budget) {
+    classes.insert(classes.begin(), "background");
+    std::vector<std::string> names;
+    for (auto const& each : samples) names.push_back(each.name);
+    auto const held = std::make_shared<std::vector<coco_sample> const>(std::move(samples));
+    return {name,
+            std::move(names),
+            [held](std::size_t i) {
+              auto const& of = (*held)[i];
+              return masked_picture{detail::read_annotated(of.picture, of.height, of.width, of.annotations), label_map(of)};
+            },
+            mask_table::numbered(classes),
+            options.augment,
+            budget};
+  }
+};
+
+}  // namespace c2f::data
