@@ -71,6 +71,22 @@ void explain(std::filesystem::path const& named) {
               c2f::text::printable(about.compiler).c_str());
 }
 
+void add_view_options(CLI::App& app, view_words& chosen) {
+  app.add_option("--tta", chosen.tta, "Answer by the mean over views of a picture: flip: mirrored, too; scales: .8, 1 and 1.25; or both")
+      ->check(CLI::IsMember({"flip", "scales"}))
+      ->delimiter(',');
+  app.add_option("--windows", chosen.windows,
+                 "Of masks: answer by sliding windows over the picture at this scale, 1: its own size; 0: the whole picture at once")
+      ->check(program::in_range(0, 16));
+}
+c2f::view_options views_of_words(view_words const& chosen) {
+  auto const has = [&](char const* word) { return std::find(chosen.tta.begin(), chosen.tta.end(), word) != chosen.tta.end(); };
+  c2f::view_options made{.flip = has("flip"), .windows = chosen.windows};
+  if (has("scales")) made.scales = {.8, 1, 1.25};
+  made.check();
+  return made;
+}
+
 namespace {
 
 /// The settings that suit a kind, for what was not typed.
@@ -154,6 +170,7 @@ int others(int argc, char** argv) {
       ->check(CLI::Range(0, 256));
   predict_app->add_option("--top", predicted.top, "Classes in a line, the most likely ones")->check(CLI::Range(1, 1000));
   predict_app->add_option("--device", predicted.device, "Device")->check(CLI::IsMember({"cpu", "cuda"}));
+  add_view_options(*predict_app, predicted.views);
 
   evaluate_options evaluated;
   auto* const evaluate_app = app.add_subcommand("evaluate", "Score a model: intervals, figures of classes, a confusion matrix");
@@ -164,6 +181,7 @@ int others(int argc, char** argv) {
   evaluate_app->add_option("--batch", evaluated.batch, "Pictures at once")->check(CLI::Range(1, 4096));
   evaluate_app->add_option("--resamples", evaluated.resamples, "Resamples of the bootstrap")->check(CLI::Range(1, 1'000'000));
   evaluate_app->add_option("--device", evaluated.device, "Device")->check(CLI::IsMember({"cpu", "cuda"}));
+  add_view_options(*evaluate_app, evaluated.views);
   add_data_options(*evaluate_app, evaluated.data);
 
   data_options shown;

@@ -131,11 +131,16 @@ class model_of final : public model {
       : held_(c2f::load_model<Task>(folder, {.on = machine.accelerator(), .bf16 = machine.bf16()})) {}
   [[nodiscard]] c2f::model_description const& description() const override { return held_.description(); }
   [[nodiscard]] c2f::data::fitted_picture fitted(c2f::data::picture_bytes const& picture) const override { return held_.fitted(picture); }
-  [[nodiscard]] std::vector<c2f::picture_prediction> predict(std::span<c2f::data::fitted_picture const> pictures) override {
-    return held_.predict(pictures);
-  }
-  void pass(at::Tensor const& images) override { static_cast<void>(held_(images)); }
   [[nodiscard]] at::Tensor images(std::span<c2f::data::fitted_picture const> pictures) const override { return held_.images_of(pictures); }
+  [[nodiscard]] c2f::outputs pass(at::Tensor const& images) override { return held_(images); }
+  [[nodiscard]] std::vector<c2f::picture_prediction> answers(c2f::outputs const& found,
+                                                             std::span<c2f::data::fitted_picture const> pictures) const override {
+    return held_.answers(found, pictures);
+  }
+  [[nodiscard]] c2f::picture_prediction predict(c2f::data::picture_bytes const& picture, c2f::view_options const& how,
+                                                std::int64_t batch) override {
+    return held_.predict(picture, how, batch);
+  }
 
  private:
   c2f::loaded_model<Task> held_;
