@@ -53,7 +53,7 @@ std::unique_ptr<model> load(std::filesystem::path const& named, std::string cons
 void explain(std::filesystem::path const& named) {
   auto const folder = model_folder(named);
   auto const about  = c2f::describe_model(folder);
-  std::printf("%s\n", kind_with(about, folder).explain(about.task).c_str());
+  std::printf("%s\n", kind_with(about, folder).explain(about.task, folder).c_str());
   std::string names;
   for (std::size_t k = 0; k < about.classes.size() && k < 20; ++k) names += (k > 0 ? ", " : "") + c2f::text::printable(about.classes[k]);
   constexpr std::array<char const*, 3> rules{"stretched to", "fitted into, with a border,", "cut to"};
@@ -62,6 +62,12 @@ void explain(std::filesystem::path const& named) {
               static_cast<long>(about.height));
   std::printf("  %-12s %s, %ld samples, fingerprint %s\n", "trained on", c2f::text::printable(about.data).c_str(),
               static_cast<long>(about.samples), about.fingerprint.c_str());
+  if (!about.training.empty()) {
+    std::string how;
+    for (auto const& [name, value] : about.training)
+      how += (how.empty() ? "" : ", ") + c2f::text::printable(name) + ' ' + c2f::text::printable(value);
+    std::printf("  %-12s %s\n", "trained by", how.c_str());
+  }
   for (auto const& [stage, values] : about.scores) {
     std::printf("  %-12s %s", "scores", c2f::text::printable(stage).c_str());
     for (auto const& [name, value] : values) std::printf("  %s %.2f %%", c2f::text::printable(name).c_str(), 100 * value);
@@ -139,6 +145,8 @@ int train(int argc, char** argv) {
       auto const first = data.kind == kind::classes ? data.read(0, 0).picture : c2f::data::picture_bytes{};
       network          = first.width == 32 && first.height == 32 ? "cifar" : "small";
     }
+    for (auto& [name, value] : chosen.given)
+      if (name == "network") value = network;
     if (std::find(kind.networks.begin(), kind.networks.end(), network) == kind.networks.end())
       throw c2f::input_error("--network " + network + " is not compiled for " + name_of(data.kind) + "; write small or resnet18");
     program::say("network " + network + ", variant " + chosen.variant + ", " + std::to_string(chosen.epochs) + " epochs of batches of " +

@@ -152,10 +152,10 @@ answered_samples answer_samples(model& with, found_data const& data, std::size_t
 
 struct scored {
   std::int64_t samples = 0, faults = 0;
-  std::vector<figure> figures;                         // of the answer, the primary one first
-  std::vector<std::pair<std::string, double>> coarse;  // the same of the coarse network
-  std::vector<std::pair<std::string, std::vector<std::pair<std::string, double>>>> by_class;
-  std::optional<confusion> matrix;
+  std::vector<figure> figures{};                         // of the answer, the primary one first
+  std::vector<std::pair<std::string, double>> coarse{};  // the same of the coarse network
+  std::vector<std::pair<std::string, std::vector<std::pair<std::string, double>>>> by_class{};
+  std::optional<confusion> matrix{};
 };
 
 /// The figures of a kind, with intervals, and those of each class.

@@ -41,7 +41,7 @@ class model {
 struct compiled_kind {
   std::vector<std::string> tasks, networks;  ///< the names of the compiled tasks, and of the networks in them
   std::unique_ptr<model> (*load)(std::string const& task, std::filesystem::path const& folder, std::string const& device);
-  std::string (*explain)(std::string const& task);
+  std::string (*explain)(std::string const& task, std::filesystem::path const& folder);
   /// Trains task `network`-`variant` for as many classes as the data have.
   void (*train)(program::options const& chosen, std::string const& network, found_data const& data);
 };

@@ -196,7 +196,7 @@ TEST_CASE("A model answers by the mean of the probabilities of its views", "[vie
     REQUIRE(std::abs(loaded.predict(seen, how, 1).answer.classes[k].probability -
                      loaded.predict(seen, how, 4).answer.classes[k].probability) < 1e-5);
   tests::require_message(tests::refusal([&] { static_cast<void>(loaded.predict(seen, {.windows = 1})); }),
-                         {"sliding windows are for models that predict a class a pixel", "predicts a class"});
+                         {"sliding windows are for models that predict a class a pixel", "is class_vector"});
 }
 
 TEST_CASE("Boxes of views are brought back, and count by their probability", "[views]") {

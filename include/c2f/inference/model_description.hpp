@@ -40,22 +40,23 @@ struct described_score {
 
 /// What a model folder says about its weights.
 struct model_description {
-  std::string task{};                                        ///< the task's name
-  std::vector<std::pair<std::string, std::string>> parts{};  ///< the task's parts by name, as types
-  std::string kind{};                                        ///< "class_vector", "boxes" or "dense", or one of your own
-  std::vector<std::string> classes{};                        ///< in the order of the network's outputs
-  std::int64_t channels = 3, height = 0, width = 0;          ///< of the input
-  data::normalisation normalised{};                          ///< how bytes become the network's input
-  data::resizing resize = data::resizing::stretch;           ///< how a picture of another size becomes one of this size
-  std::vector<data::colour> palette{};                       ///< for masks: a colour a class
-  std::vector<std::uint8_t> mask_values{};                   ///< for masks: the byte of each class in files; empty: its number
-  std::vector<described_score> scores{};                     ///< on the data's test split, or whatever was scored last
-  std::string data{};                                        ///< where it was trained: name of the data
-  std::int64_t samples = 0;                                  ///< the number of samples it was trained on
-  std::string fingerprint{};                                 ///< a hash of which samples these were
-  int version = 0;                                           ///< C2F_VERSION of the program that wrote it
-  std::string compiler{};                                    ///< that compiled it: `parts` are spelled its way
-  std::string weights_sha256{};                              ///< of weights.safetensors
+  std::string task{};                                           ///< the task's name
+  std::vector<std::pair<std::string, std::string>> parts{};     ///< the task's parts by name, as types
+  std::string kind{};                                           ///< "class_vector", "boxes" or "dense", or one of your own
+  std::vector<std::string> classes{};                           ///< in the order of the network's outputs
+  std::int64_t channels = 3, height = 0, width = 0;             ///< of the input
+  data::normalisation normalised{};                             ///< how bytes become the network's input
+  data::resizing resize = data::resizing::stretch;              ///< how a picture of another size becomes one of this size
+  std::vector<data::colour> palette{};                          ///< for masks: a colour a class
+  std::vector<std::uint8_t> mask_values{};                      ///< for masks: the byte of each class in files; empty: its number
+  std::vector<described_score> scores{};                        ///< on the data's test split, or whatever was scored last
+  std::string data{};                                           ///< where it was trained: name of the data
+  std::int64_t samples = 0;                                     ///< the number of samples it was trained on
+  std::string fingerprint{};                                    ///< a hash of which samples these were
+  std::vector<std::pair<std::string, std::string>> training{};  ///< how it was trained: settings by name
+  int version = 0;                                              ///< C2F_VERSION of the program that wrote it
+  std::string compiler{};                                       ///< that compiled it: `parts` are spelled its way
+  std::string weights_sha256{};                                 ///< of weights.safetensors
 };
 
 inline constexpr char model_format[]                 = "c2f model 1";
@@ -160,22 +161,26 @@ class description_reader {
   char const* resize = "stretch";
   for (auto const& [how, name] : detail::resizing_names)
     if (how == about.resize) resize = name;
-  json const all{{"format", model_format},
-                 {"version", about.version},
-                 {"compiler", utf8(about.compiler)},
-                 {"task", text::printable(about.task)},
-                 {"kind", utf8(about.kind)},
-                 {"parts", parts},
-                 {"classes", classes},
-                 {"input", {{"channels", about.channels}, {"height", about.height}, {"width", about.width}}},
-                 {"normalisation",
-                  {{"mean", detail::numbers_of(about.normalised.mean)}, {"deviation", detail::numbers_of(about.normalised.deviation)}}},
-                 {"resizing", resize},
-                 {"palette", palette},
-                 {"mask_values", about.mask_values},
-                 {"data", {{"name", text::printable(about.data)}, {"samples", about.samples}, {"fingerprint", utf8(about.fingerprint)}}},
-                 {"scores", scores},
-                 {"weights_sha256", utf8(about.weights_sha256)}};
+  json all{{"format", model_format},
+           {"version", about.version},
+           {"compiler", utf8(about.compiler)},
+           {"task", text::printable(about.task)},
+           {"kind", utf8(about.kind)},
+           {"parts", parts},
+           {"classes", classes},
+           {"input", {{"channels", about.channels}, {"height", about.height}, {"width", about.width}}},
+           {"normalisation",
+            {{"mean", detail::numbers_of(about.normalised.mean)}, {"deviation", detail::numbers_of(about.normalised.deviation)}}},
+           {"resizing", resize},
+           {"palette", palette},
+           {"mask_values", about.mask_values},
+           {"data", {{"name", text::printable(about.data)}, {"samples", about.samples}, {"fingerprint", utf8(about.fingerprint)}}},
+           {"scores", scores},
+           {"weights_sha256", utf8(about.weights_sha256)}};
+  if (!about.training.empty()) {
+    json& settings = all["training"] = json::object();
+    for (auto const& [name, value] : about.training) settings[utf8(name)] = utf8(value);
+  }
   return all.dump(2) + '\n';
 }
 
@@ -227,6 +232,11 @@ class description_reader {
     for (auto const& [name, value] : values.items()) into.values.emplace_back(name, from.number(value, "scores"));
   }
   made.weights_sha256 = from.text("weights_sha256");
+  if (whole.contains("training")) {  // not in folders of older versions
+    json const& settings = from.member("training");
+    if (!settings.is_object() || settings.size() > 256) from.fail("has a member 'training' that is no object of up to 256 texts");
+    for (auto const& [name, value] : settings.items()) made.training.emplace_back(name, from.text(value, "training"));
+  }
   return made;
 }
 

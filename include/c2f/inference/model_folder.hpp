@@ -421,8 +421,8 @@ class loaded_model {
       if (!both) made.coarse = made.answer;
     } else {
       if (how.windows != 0)
-        throw input_error("sliding windows are for models that predict a class a pixel, and '" + text::printable(about_.task, 60) +
-                          "' predicts " + (about_.kind == "boxes" ? "boxes" : "a class") + " of the whole picture; leave them out");
+        throw input_error("sliding windows are for models that predict a class a pixel, and the kind of '" +
+                          text::printable(about_.task, 60) + "' is " + text::printable(about_.kind, 60) + "; leave them out");
       std::vector<std::vector<double>> answers, coarse;
       for (std::size_t first = 0; first < views.size(); first += static_cast<std::size_t>(batch)) {
         std::vector<data::fitted_picture> seen;

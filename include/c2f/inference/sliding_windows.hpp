@@ -50,10 +50,9 @@ class sliding_windows {
   C2F_MEMBERS();
 
   template <class Model>
-    requires(!std::same_as<Model, sliding_windows>)
+    requires(!std::same_as<Model, sliding_windows> && std::same_as<typename Model::kind, Kind>)
   sliding_windows(Model const& model, window_options const& how)
       : run_([&model](at::Tensor const& images, pass& p) { return detail::run_model(model, images, p); }), how_(how) {
-    static_assert(std::same_as<typename Model::kind, Kind>, "these sliding windows are of another kind than the model; write its kind");
     if (how.height < 1 || how.width < 1 || how.batch < 1)
       throw input_error("windows of " + std::to_string(how.height) + " x " + std::to_string(how.width) + " pixels, " +
                         std::to_string(how.batch) + " in a pass, show nothing; write numbers of 1 or more");
