@@ -2,6 +2,7 @@
 //
 //   20_boxes --data VOC_ROOT --classes cat,dog,bird --variant pt --out runs/pt
 //   20_boxes --data scenes --variant pt --epochs 20 --out runs/scenes
+#include "common/box_options.hpp"
 #include "common/box_sheet.hpp"
 #include "common/tasks.hpp"
 #include "common/train.hpp"
@@ -37,7 +38,8 @@ struct localisation {
 };
 
 struct arguments {
-  std::string backbone = "small", class_from = "object", objects = "single", train_set = "train", test_set = "test";
+  program::box_options boxes{.objects = "single"};
+  std::string backbone = "small", train_set = "train", test_set = "test";
   std::vector<std::string> classes;
   int images = 1000;
 };
@@ -54,18 +56,11 @@ void train(program::options const& chosen, Data const& whole, std::string const&
 
 template <class Model, std::int64_t Classes>
 void train_on_files(program::options const& chosen, arguments const& more) {
-  using c2f::data::class_source, c2f::data::object_choice;
-  c2f::data::voc<Classes, Model::side> const data{{.root       = chosen.data,
-                                                   .classes    = more.classes,
-                                                   .class_from = more.class_from == "any"    ? class_source::any
-                                                                 : more.class_from == "file" ? class_source::file_prefix
-                                                                                             : class_source::object_name,
-                                                   .objects    = more.objects == "largest"  ? object_choice::largest
-                                                                 : more.objects == "single" ? object_choice::single
-                                                                                            : object_choice::one_a_class,
-                                                   .train_set  = more.train_set,
-                                                   .test_set   = more.test_set,
-                                                   .seed       = 1}};
+  auto options      = program::voc_options_of(more.boxes, chosen.data, more.classes);
+  options.train_set = more.train_set;
+  options.test_set  = more.test_set;
+  options.seed      = 1;
+  c2f::data::voc<Classes, Model::side> const data(options);
   program::say(data.train.summary());
   program::say(data.test.summary());
   train<Model, Classes>(chosen, data, std::filesystem::absolute(chosen.data / ".").lexically_normal().parent_path().filename().string());
@@ -73,7 +68,7 @@ void train_on_files(program::options const& chosen, arguments const& more) {
 
 template <class Model>
 void train_with(program::options const& chosen, arguments const& more) {
-  std::size_t const classes = more.class_from == "any" ? 1 : more.classes.size();
+  std::size_t const classes = more.boxes.class_from == "any" ? 1 : more.classes.size();
   if (classes == 1) return train_on_files<Model, 1>(chosen, more);
   if (classes == 3) return train_on_files<Model, 3>(chosen, more);
   throw c2f::input_error("--classes names " + std::to_string(classes) +
@@ -93,12 +88,7 @@ int main(int argc, char** argv) {
         app.add_option("--backbone", more.backbone, "small: 96x96 pictures; resnet18, resnet50: 192x192")
             ->check(CLI::IsMember({"small", "resnet18", "resnet50"}));
         app.add_option("--classes", more.classes, "Names of the classes, separated by commas")->delimiter(',');
-        app.add_option("--class-from", more.class_from,
-                       "object: its <name>; file: the file's name up to the last '_'; any: one class for all")
-            ->check(CLI::IsMember({"object", "file", "any"}));
-        app.add_option("--objects", more.objects,
-                       "single: pictures with one object; one_a_class: classes with one object; largest: the largest of each class")
-            ->check(CLI::IsMember({"single", "one_a_class", "largest"}));
+        program::add_box_options(app, more.boxes);
         app.add_option("--train-set", more.train_set, "List of ImageSets/Main to train on");
         app.add_option("--test-set", more.test_set, "List of ImageSets/Main to test on");
         app.add_option("--images", more.images, "Training scenes; half as many test scenes")->check(CLI::Range(2, 1'000'000));
@@ -112,7 +102,7 @@ int main(int argc, char** argv) {
       return train<small, 3, 64>(chosen, data, "scenes");
     }
     program::refuse_typed(chosen, {"--images"}, "without --data scenes");
-    if (more.class_from == "any") program::refuse_typed(chosen, {"--classes"}, "with --class-from any");
+    if (more.boxes.class_from == "any") program::refuse_typed(chosen, {"--classes"}, "with --class-from any");
     if (more.backbone == "small") return train_with<small>(chosen, more);
     if (more.backbone == "resnet18") return train_with<resnet18>(chosen, more);
     return train_with<resnet50>(chosen, more);

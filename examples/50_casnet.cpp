@@ -6,7 +6,8 @@
 //
 // From random weights: batch 4, learning rate .05, which falls to 0 by (1 - fraction)^.9. The published training begins with ImageNet's
 // weights (--init), has the learning rate 1e-4 and divides it by 10 twice, when the score does not improve (--decay plateau).
-// SIFT Flow and Stanford Background are seen through crops of 233 x 233 at scales of .5 to 2, and tested on whole pictures.
+// SIFT Flow and Stanford Background are seen through crops of 233 x 233 at scales of .5 to 2, and tested on whole pictures, with --windows
+// also through windows.
 #include "common/cascade_sheet.hpp"
 #include "common/program.hpp"
 #include "common/train.hpp"
@@ -16,6 +17,8 @@
 #include <c2f/data/datasets/stanford_background.hpp>
 #include <c2f/data/io/output_names.hpp>
 #include <c2f/data/io/weights.hpp>
+#include <c2f/inference/sliding_windows.hpp>
+#include <c2f/print/observers.hpp>
 #include <c2f/systems/casnet.hpp>
 
 #include <CLI/CLI.hpp>
@@ -32,7 +35,7 @@ namespace systems = c2f::systems;
 
 struct arguments {
   std::string set = "camvid", backbone = "small", part = "val", decay = "poly";
-  std::int64_t fold = 0, shown = 4;
+  std::int64_t fold = 0, shown = 4, windows = 0;
   std::filesystem::path init;
   std::vector<std::filesystem::path> predict, outputs;  // outputs: of `predict`
 };
@@ -97,6 +100,12 @@ void run(program::options const& chosen, arguments const& more, Data const& data
           .score = c2f::stack<Task>::has_fine ? "answer pixel" : "coarse pixel", .factor = 0.1, .patience = 5, .floor = 0.01});
     std::string const title = data.test.name() + ", " + chosen.variant + ", " + more.backbone;
     auto const report       = program::train(model, program::limited(data, chosen), chosen, title, recipe);
+    if (more.windows > 0 && !report.stopped) {
+      using kind = typename c2f::stack<Task>::kind;
+      c2f::sliding_windows<kind> const windows(model, {.height = more.windows, .width = more.windows});
+      std::printf("by windows of %ld pixels: %s\n", static_cast<long>(more.windows),
+                  c2f::print::score_line(c2f::evaluate(windows, data.test, c2f::recipe::settings{}.batch(chosen.batch))).c_str());
+    }
     if (report.stopped || chosen.out.empty()) return;
     program::write_cascade_sheet(model, data.test, title, chosen.out / "cascade.png", more.shown);
     predict(model, data.test.classes(), more);
@@ -163,6 +172,9 @@ int main(int argc, char** argv) {
             ->check(CLI::IsMember({"val", "test"}));
         app.add_option("--fold", more.fold, "The fold of Stanford Background that is tested")->check(CLI::Range(0, 4));
         app.add_option("--shown", more.shown, "Pictures on the sheet cascade.png")->check(CLI::Range(1, 40));
+        app.add_option("--windows", more.windows,
+                       "Score the test pictures by sliding windows of this side, too, as 233, the crops of training; 0: whole alone")
+            ->check(CLI::Range(0, 4096));
         app.add_option("--predict", more.predict,
                        "Pictures, or folders of them, to segment afterwards; written as segmented_NAME.png into --out")
             ->check(CLI::ExistingPath);

@@ -53,7 +53,7 @@ std::unique_ptr<model> load(std::filesystem::path const& named, std::string cons
 void explain(std::filesystem::path const& named) {
   auto const folder = model_folder(named);
   auto const about  = c2f::describe_model(folder);
-  std::printf("%s\n", kind_with(about, folder).explain(about.task).c_str());
+  std::printf("%s\n", kind_with(about, folder).explain(about.task, folder).c_str());
   std::string names;
   for (std::size_t k = 0; k < about.classes.size() && k < 20; ++k) names += (k > 0 ? ", " : "") + c2f::text::printable(about.classes[k]);
   constexpr std::array<char const*, 3> rules{"stretched to", "fitted into, with a border,", "cut to"};
@@ -62,6 +62,12 @@ void explain(std::filesystem::path const& named) {
               static_cast<long>(about.height));
   std::printf("  %-12s %s, %ld samples, fingerprint %s\n", "trained on", c2f::text::printable(about.data).c_str(),
               static_cast<long>(about.samples), about.fingerprint.c_str());
+  if (!about.training.empty()) {
+    std::string how;
+    for (auto const& [name, value] : about.training)
+      how += (how.empty() ? "" : ", ") + c2f::text::printable(name) + ' ' + c2f::text::printable(value);
+    std::printf("  %-12s %s\n", "trained by", how.c_str());
+  }
   for (auto const& [stage, values] : about.scores) {
     std::printf("  %-12s %s", "scores", c2f::text::printable(stage).c_str());
     for (auto const& [name, value] : values) std::printf("  %s %.2f %%", c2f::text::printable(name).c_str(), 100 * value);
@@ -69,6 +75,22 @@ void explain(std::filesystem::path const& named) {
   }
   std::printf("  %-12s c2f %d.%d.%d, %s\n", "written by", about.version / 10000, about.version / 100 % 100, about.version % 100,
               c2f::text::printable(about.compiler).c_str());
+}
+
+void add_view_options(CLI::App& app, view_words& chosen) {
+  app.add_option("--tta", chosen.tta, "Answer by the mean over views of a picture: flip: mirrored, too; scales: .8, 1 and 1.25; or both")
+      ->check(CLI::IsMember({"flip", "scales"}))
+      ->delimiter(',');
+  app.add_option("--windows", chosen.windows,
+                 "Of masks: answer by sliding windows over the picture at this scale, 1: its own size; 0: the whole picture at once")
+      ->check(program::in_range(0, 16));
+}
+c2f::view_options views_of_words(view_words const& chosen) {
+  auto const has = [&](char const* word) { return std::find(chosen.tta.begin(), chosen.tta.end(), word) != chosen.tta.end(); };
+  c2f::view_options made{.flip = has("flip"), .windows = chosen.windows};
+  if (has("scales")) made.scales = {.8, 1, 1.25};
+  made.check();
+  return made;
 }
 
 namespace {
@@ -123,6 +145,8 @@ int train(int argc, char** argv) {
       auto const first = data.kind == kind::classes ? data.read(0, 0).picture : c2f::data::picture_bytes{};
       network          = first.width == 32 && first.height == 32 ? "cifar" : "small";
     }
+    for (auto& [name, value] : chosen.given)
+      if (name == "network") value = network;
     if (std::find(kind.networks.begin(), kind.networks.end(), network) == kind.networks.end())
       throw c2f::input_error("--network " + network + " is not compiled for " + name_of(data.kind) + "; write small or resnet18");
     program::say("network " + network + ", variant " + chosen.variant + ", " + std::to_string(chosen.epochs) + " epochs of batches of " +
@@ -154,6 +178,7 @@ int others(int argc, char** argv) {
       ->check(CLI::Range(0, 256));
   predict_app->add_option("--top", predicted.top, "Classes in a line, the most likely ones")->check(CLI::Range(1, 1000));
   predict_app->add_option("--device", predicted.device, "Device")->check(CLI::IsMember({"cpu", "cuda"}));
+  add_view_options(*predict_app, predicted.views);
 
   evaluate_options evaluated;
   auto* const evaluate_app = app.add_subcommand("evaluate", "Score a model: intervals, figures of classes, a confusion matrix");
@@ -164,6 +189,7 @@ int others(int argc, char** argv) {
   evaluate_app->add_option("--batch", evaluated.batch, "Pictures at once")->check(CLI::Range(1, 4096));
   evaluate_app->add_option("--resamples", evaluated.resamples, "Resamples of the bootstrap")->check(CLI::Range(1, 1'000'000));
   evaluate_app->add_option("--device", evaluated.device, "Device")->check(CLI::IsMember({"cpu", "cuda"}));
+  add_view_options(*evaluate_app, evaluated.views);
   add_data_options(*evaluate_app, evaluated.data);
 
   data_options shown;

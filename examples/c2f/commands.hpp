@@ -10,6 +10,14 @@
 
 namespace tool {
 
+/// The options about views of a picture, of predict and evaluate.
+struct view_words {
+  std::vector<std::string> tta{};
+  double windows = 0;
+};
+void add_view_options(CLI::App& app, view_words& chosen);
+[[nodiscard]] c2f::view_options views_of_words(view_words const& chosen);
+
 struct predict_options {
   std::filesystem::path model{}, out{};
   std::vector<std::filesystem::path> inputs{};
@@ -17,9 +25,14 @@ struct predict_options {
   std::int64_t batch = 16;
   int threads = 2, top = 5;
   bool draw = false, resume = false, time = false;
+  view_words views{};
 };
 /// Answers for files and folders: a JSON line for each on stdout, or in --out with masks and pictures.
 void predict(predict_options const& chosen);
+
+/// The answers for pictures, whole or by several views.
+[[nodiscard]] std::vector<c2f::picture_prediction> predict_pictures(model& with, std::vector<c2f::data::picture_bytes> const& pictures,
+                                                                    c2f::view_options const& views, std::int64_t batch);
 
 struct evaluate_options {
   std::filesystem::path model{}, out{};
@@ -27,6 +40,7 @@ struct evaluate_options {
   std::string part = "test", device = "cpu";
   std::int64_t batch = 16;
   int resamples      = 1000;
+  view_words views{};
 };
 void evaluate(evaluate_options const& chosen);
 

@@ -81,146 +81,150 @@ void draw_confusion(confusion const& matrix, std::vector<std::string> const& nam
   page.write_png(file);
 }
 
-struct scored {
-  std::int64_t samples = 0, faults = 0;
+/// Of a sample, for one network: what the figures are made of.
+struct of_sample {
+  std::int64_t truth = 0, predicted = 0;
+  std::vector<double> probabilities{};
+  std::vector<std::pair<std::int64_t, double>> ious{};  // class, IoU
+  std::vector<std::array<std::int64_t, 3>> pixels{};    // truth, predicted, count
+};
+struct answered_samples {
+  std::vector<of_sample> answer, coarse;
+  std::int64_t faults = 0;
   std::string first_fault;
-  std::vector<figure> figures;                         // of the answer, the primary one first
-  std::vector<std::pair<std::string, double>> coarse;  // the same of the coarse network
-  std::vector<std::pair<std::string, std::vector<std::pair<std::string, double>>>> by_class;
-  std::optional<confusion> matrix;
 };
 
-}  // namespace
-
-void evaluate(evaluate_options const& chosen) {
-  program::check_folder(chosen.out);
-  auto const with      = load(chosen.model, chosen.device);
-  auto const& about    = with->description();
-  data_options options = chosen.data;
-  if (about.kind == "dense" && options.mask_values.empty() && !about.mask_values.empty())
-    for (std::size_t k = 0; k < about.mask_values.size(); ++k)
-      options.mask_values.push_back(std::to_string(about.mask_values[k]) + '=' + about.classes[k]);
-  if (options.kind.empty()) options.kind = about.kind == "class_vector" ? "classes" : about.kind == "boxes" ? "boxes" : "masks";
-  if (about.kind == "boxes" && options.classes.empty() && options.class_from == "object") options.classes = about.classes;
-  found_data const data  = recognise(options);
-  auto const in_model    = classes_in_model(data, about.classes);
-  std::size_t const part = static_cast<std::size_t>(std::find(part_names.begin(), part_names.end(), chosen.part) - part_names.begin());
-
-  scored found;
-  auto const classes = std::ssize(about.classes);
-  // Of each sample, for both networks: what the figures are made of.
-  struct of_sample {
-    std::int64_t truth = 0, predicted = 0;
-    std::vector<double> probabilities{};
-    std::vector<std::pair<std::int64_t, double>> ious{};  // class, IoU
-    std::vector<std::array<std::int64_t, 3>> pixels{};    // truth, predicted, count
-  };
-  std::array<std::vector<of_sample>, 2> samples;
-  for (std::int64_t first = 0; first < data.size(part); first += chosen.batch) {
-    std::vector<tool::sample> batch;
-    std::vector<c2f::data::fitted_picture> fitted;
-    for (std::int64_t id = first; id < std::min(first + chosen.batch, data.size(part)); ++id) try {
-        batch.push_back(data.read(part, id));
-        fitted.push_back(with->fitted(batch.back().picture));
-        batch.back().picture = {};
-      } catch (c2f::input_error const& error) {
-        if (found.faults++ == 0) found.first_fault = error.what();
-      }
-    auto const answers = with->predict(fitted);
-    for (std::size_t i = 0; i < batch.size(); ++i)
-      for (std::size_t network : {0u, 1u}) {
-        auto const& answer = network == 0 ? answers[i].answer : answers[i].coarse;
-        auto const& truth  = batch[i].truth;
-        of_sample& one     = samples[network].emplace_back();
-        if (data.kind == kind::classes) {
-          one.truth = in_model[static_cast<std::size_t>(truth.label)];
-          one.probabilities.resize(static_cast<std::size_t>(classes));
-          for (auto const& [name, probability] : answer.classes)
-            one.probabilities[static_cast<std::size_t>(std::find(about.classes.begin(), about.classes.end(), name) -
-                                                       about.classes.begin())] = probability;
-          one.predicted = std::max_element(one.probabilities.begin(), one.probabilities.end()) - one.probabilities.begin();
-        } else if (data.kind == kind::boxes) {
-          for (std::size_t k = 0; k < truth.boxes.size(); ++k) {
-            if (!truth.boxes[k]) continue;
-            double iou = 0;
-            for (auto const& box : answer.boxes)
-              if (box.name == about.classes[static_cast<std::size_t>(in_model[k])]) iou = c2f::metrics::iou(box.where, *truth.boxes[k]);
-            one.ious.emplace_back(in_model[k], iou);
-          }
-        } else {
-          confusion of_picture(classes);
-          for (std::size_t at = 0; at < truth.mask.labels.size(); ++at)
-            if (truth.mask.labels[at] != 255) of_picture.add(in_model[truth.mask.labels[at]], answer.mask.labels[at]);
-          for (std::int64_t t = 0; t < classes; ++t)
-            for (std::int64_t p = 0; p < classes; ++p)
-              if (of_picture.count(t, p) > 0) one.pixels.push_back({t, p, of_picture.count(t, p)});
-        }
-      }
+of_sample compared(truth const& truth, c2f::picture_answer const& answer, kind which, std::vector<std::int64_t> const& in_model,
+                   std::vector<std::string> const& names) {
+  of_sample made;
+  auto const classes = std::ssize(names);
+  if (which == kind::classes) {
+    made.truth = in_model[static_cast<std::size_t>(truth.label)];
+    made.probabilities.resize(names.size());
+    for (auto const& [name, probability] : answer.classes)
+      made.probabilities[static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin())] = probability;
+    made.predicted = std::max_element(made.probabilities.begin(), made.probabilities.end()) - made.probabilities.begin();
+  } else if (which == kind::boxes) {
+    for (std::size_t k = 0; k < truth.boxes.size(); ++k) {
+      if (!truth.boxes[k]) continue;
+      double iou = 0;
+      for (auto const& box : answer.boxes)
+        if (box.name == names[static_cast<std::size_t>(in_model[k])]) iou = c2f::metrics::iou(box.where, *truth.boxes[k]);
+      made.ious.emplace_back(in_model[k], iou);
+    }
+  } else {
+    confusion of_picture(classes);
+    for (std::size_t at = 0; at < truth.mask.labels.size(); ++at)
+      if (truth.mask.labels[at] != 255) of_picture.add(in_model[truth.mask.labels[at]], answer.mask.labels[at]);
+    for (std::int64_t t = 0; t < classes; ++t)
+      for (std::int64_t p = 0; p < classes; ++p)
+        if (of_picture.count(t, p) > 0) made.pixels.push_back({t, p, of_picture.count(t, p)});
   }
-  found.samples = std::ssize(samples[0]);
-  if (found.samples == 0)
-    throw c2f::input_error("no sample of '" + chosen.data.data.string() + "' can be read; the first: " + found.first_fault);
+  return made;
+}
 
-  // A confusion matrix of chosen samples, or the mean of an IoU over boxes.
-  std::vector<std::size_t> every(samples[0].size());
-  for (std::size_t i = 0; i < every.size(); ++i) every[i] = i;
-  auto const matrix_of = [&](std::vector<of_sample> const& of, std::vector<std::size_t> const& chosen_samples) {
+/// Answers for every sample of a part.
+answered_samples answer_samples(model& with, found_data const& data, std::size_t part, evaluate_options const& chosen) {
+  answered_samples made;
+  auto const& names   = with.description().classes;
+  auto const in_model = classes_in_model(data, names);
+  auto const views    = views_of_words(chosen.views);
+  for (std::int64_t first = 0; first < data.size(part); first += chosen.batch) {
+    std::vector<truth> truths;
+    std::vector<c2f::data::picture_bytes> pictures;
+    for (std::int64_t id = first; id < std::min(first + chosen.batch, data.size(part)); ++id) try {
+        auto one = data.read(part, id);
+        truths.push_back(std::move(one.truth));
+        pictures.push_back(std::move(one.picture));
+      } catch (c2f::input_error const& error) {
+        if (made.faults++ == 0) made.first_fault = error.what();
+      }
+    auto const answers = predict_pictures(with, pictures, views, chosen.batch);
+    for (std::size_t i = 0; i < truths.size(); ++i) {
+      made.answer.push_back(compared(truths[i], answers[i].answer, data.kind, in_model, names));
+      made.coarse.push_back(compared(truths[i], answers[i].coarse, data.kind, in_model, names));
+    }
+  }
+  if (made.answer.empty())
+    throw c2f::input_error("no sample of '" + chosen.data.data.string() + "' can be read; the first: " + made.first_fault);
+  return made;
+}
+
+struct scored {
+  std::int64_t samples = 0, faults = 0;
+  std::vector<figure> figures{};                         // of the answer, the primary one first
+  std::vector<std::pair<std::string, double>> coarse{};  // the same of the coarse network
+  std::vector<std::pair<std::string, std::vector<std::pair<std::string, double>>>> by_class{};
+  std::optional<confusion> matrix{};
+};
+
+/// The figures of a kind, with intervals, and those of each class.
+scored scores_of(answered_samples const& samples, kind which, std::vector<std::string> const& names, int resamples) {
+  using chosen_samples = std::vector<std::size_t>;
+  using statistic      = std::function<double(std::vector<of_sample> const&, chosen_samples const&)>;
+  auto const classes   = std::ssize(names);
+  auto const matrix_of = [&](std::vector<of_sample> const& of, chosen_samples const& which_ones) {
     confusion matrix(classes);
-    for (std::size_t const i : chosen_samples) {
-      if (data.kind == kind::classes) matrix.add(of[i].truth, of[i].predicted);
+    for (std::size_t const i : which_ones) {
+      if (which == kind::classes) matrix.add(of[i].truth, of[i].predicted);
       for (auto const& [t, p, count] : of[i].pixels) matrix.add(t, p, count);
     }
     return matrix;
   };
-  auto const over_boxes = [&](std::vector<of_sample> const& of, std::vector<std::size_t> const& chosen_samples, std::int64_t of_class,
-                              auto const& value) {
+  // The mean over boxes, of one class or of all (-1).
+  auto const over_boxes = [&](std::vector<of_sample> const& of, chosen_samples const& which_ones, std::int64_t of_class,
+                              double (*value)(double)) {
     double sum = 0, count = 0;
-    for (std::size_t const i : chosen_samples)
+    for (std::size_t const i : which_ones)
       for (auto const& [k, iou] : of[i].ious)
         if (of_class < 0 || k == of_class) sum += value(iou), ++count;
     return count > 0 ? sum / count : std::numeric_limits<double>::quiet_NaN();
   };
-  auto const itself = [](double iou) { return iou; };
-  auto const half   = [](double iou) { return iou >= .5 ? 1.0 : 0.0; };
-  using statistic   = std::function<double(std::vector<of_sample> const&, std::vector<std::size_t> const&)>;
+  double (*const itself)(double) = [](double iou) { return iou; };
+  double (*const half)(double)   = [](double iou) { return iou >= .5 ? 1.0 : 0.0; };
   std::vector<std::pair<std::string, statistic>> statistics;
-  if (data.kind == kind::classes) {
+  if (which == kind::classes)
     statistics = {{"accuracy", [&](auto const& of, auto const& s) { return matrix_of(of, s).accuracy(); }},
                   {"macro F1", [&](auto const& of, auto const& s) { return matrix_of(of, s).macro_f1(); }}};
-  } else if (data.kind == kind::boxes) {
+  else if (which == kind::boxes)
     statistics = {{"mean IoU", [&](auto const& of, auto const& s) { return over_boxes(of, s, -1, itself); }},
                   {"IoU of at least .5", [&](auto const& of, auto const& s) { return over_boxes(of, s, -1, half); }}};
-  } else {
+  else
     statistics = {{"mean IoU", [&](auto const& of, auto const& s) { return matrix_of(of, s).mean_iou(); }},
                   {"pixel accuracy", [&](auto const& of, auto const& s) { return matrix_of(of, s).accuracy(); }}};
-  }
+
+  scored found{.samples = std::ssize(samples.answer), .faults = samples.faults};
+  chosen_samples every(samples.answer.size());
+  for (std::size_t i = 0; i < every.size(); ++i) every[i] = i;
   for (auto const& [name, of] : statistics) {
-    found.figures.push_back({name, of(samples[0], every),
-                             c2f::metrics::bootstrap(every.size(), [&](auto const& s) { return of(samples[0], s); }, chosen.resamples)});
-    found.coarse.emplace_back(name, of(samples[1], every));
+    found.figures.push_back({name, of(samples.answer, every),
+                             c2f::metrics::bootstrap(every.size(), [&](auto const& s) { return of(samples.answer, s); }, resamples)});
+    found.coarse.emplace_back(name, of(samples.coarse, every));
   }
-  if (data.kind != kind::boxes) found.matrix = matrix_of(samples[0], every);
+  if (which != kind::boxes) found.matrix = matrix_of(samples.answer, every);
   for (std::int64_t k = 0; k < classes; ++k) {
-    auto& values =
-        found.by_class.emplace_back(about.classes[static_cast<std::size_t>(k)], std::vector<std::pair<std::string, double>>{}).second;
-    if (found.matrix) {
+    auto& values = found.by_class.emplace_back(names[static_cast<std::size_t>(k)], std::vector<std::pair<std::string, double>>{}).second;
+    if (found.matrix)
       values = {{"precision", found.matrix->precision(k)}, {"recall", found.matrix->recall(k)}, {"F1", found.matrix->f1(k)}};
-      if (data.kind == kind::masks) values.emplace_back("IoU", found.matrix->iou(k));
-    }
-    if (data.kind == kind::classes) {
+    if (which == kind::masks) values.emplace_back("IoU", found.matrix->iou(k));
+    if (which == kind::classes) {
       std::vector<double> scores;
       std::vector<bool> positive;
-      for (auto const& each : samples[0]) {
+      for (auto const& each : samples.answer) {
         scores.push_back(each.probabilities[static_cast<std::size_t>(k)]);
         positive.push_back(each.truth == k);
       }
       values.emplace_back("AUC", c2f::metrics::roc_area(scores, positive));
     }
-    if (data.kind == kind::boxes)
-      values = {{"mean IoU", over_boxes(samples[0], every, k, itself)}, {"IoU of at least .5", over_boxes(samples[0], every, k, half)}};
+    if (which == kind::boxes)
+      values = {{"mean IoU", over_boxes(samples.answer, every, k, itself)},
+                {"IoU of at least .5", over_boxes(samples.answer, every, k, half)}};
   }
+  return found;
+}
 
-  std::printf("%s of %s: %ld samples%s\n", chosen.part.c_str(), c2f::text::printable(data.layout).c_str(), static_cast<long>(found.samples),
+void print_scores(scored const& found, std::string const& title) {
+  std::printf("%s: %ld samples%s\n", title.c_str(), static_cast<long>(found.samples),
               found.faults > 0 ? (", " + std::to_string(found.faults) + " could not be read").c_str() : "");
   for (std::size_t i = 0; i < found.figures.size(); ++i) {
     auto const& [name, value, within] = found.figures[i];
@@ -236,24 +240,29 @@ void evaluate(evaluate_options const& chosen) {
     for (auto const& [metric, value] : values) std::printf("%20s", percent(value).c_str());
     std::printf("\n");
   }
-  if (found.matrix && classes <= 12) {
-    std::printf("\n  rows: truth; columns: answer\n  %-24s", "");
-    for (std::int64_t p = 0; p < classes; ++p)
-      std::printf(" %11s", c2f::text::printable(about.classes[static_cast<std::size_t>(p)], 11).c_str());
-    for (std::int64_t t = 0; t < classes; ++t) {
-      std::printf("\n  %-24s", c2f::text::printable(about.classes[static_cast<std::size_t>(t)], 24).c_str());
-      for (std::int64_t p = 0; p < classes; ++p) std::printf(" %11ld", static_cast<long>(found.matrix->count(t, p)));
-    }
-    std::printf("\n");
+  auto const classes = std::ssize(found.by_class);
+  if (!found.matrix || classes > 12) return;
+  auto const name = [&](std::int64_t k, std::size_t longest) {
+    return c2f::text::printable(found.by_class[static_cast<std::size_t>(k)].first, longest);
+  };
+  std::printf("\n  rows: truth; columns: answer\n  %-24s", "");
+  for (std::int64_t p = 0; p < classes; ++p) std::printf(" %11s", name(p, 11).c_str());
+  for (std::int64_t t = 0; t < classes; ++t) {
+    std::printf("\n  %-24s", name(t, 24).c_str());
+    for (std::int64_t p = 0; p < classes; ++p) std::printf(" %11ld", static_cast<long>(found.matrix->count(t, p)));
   }
-  if (found.faults > 0) program::say(std::to_string(found.faults) + " samples could not be read; the first: " + found.first_fault);
-  if (chosen.out.empty()) return;
+  std::printf("\n");
+}
+
+void write_scores(scored const& found, evaluate_options const& chosen, std::vector<std::string> const& names) {
   program::prepare_folder(chosen.out);
   json all{{"model", chosen.model.string()},
            {"data", chosen.data.data.string()},
            {"part", chosen.part},
            {"samples", found.samples},
            {"faults", found.faults}};
+  if (!chosen.views.tta.empty()) all["tta"] = chosen.views.tta;
+  if (chosen.views.windows != 0) all["windows"] = chosen.views.windows;
   for (std::size_t i = 0; i < found.figures.size(); ++i) {
     auto const& [name, value, within] = found.figures[i];
     all["figures"][name]              = {{"value", value}, {"low", within.low}, {"high", within.high}, {"coarse", found.coarse[i].second}};
@@ -262,15 +271,37 @@ void evaluate(evaluate_options const& chosen) {
     for (auto const& [metric, value] : values) all["classes"][name][metric] = value;
   if (found.matrix) {
     json rows = json::array();
-    for (std::int64_t t = 0; t < classes; ++t) {
+    for (std::int64_t t = 0; t < found.matrix->classes(); ++t) {
       json row = json::array();
-      for (std::int64_t p = 0; p < classes; ++p) row.push_back(found.matrix->count(t, p));
+      for (std::int64_t p = 0; p < found.matrix->classes(); ++p) row.push_back(found.matrix->count(t, p));
       rows.push_back(row);
     }
     all["confusion"] = rows;
-    if (classes <= 500) draw_confusion(*found.matrix, about.classes, chosen.out / "confusion.png");
+    if (names.size() <= 500) draw_confusion(*found.matrix, names, chosen.out / "confusion.png");
   }
   program::write_json(chosen.out / "evaluation.json", all);
+}
+
+}  // namespace
+
+void evaluate(evaluate_options const& chosen) {
+  program::check_folder(chosen.out);
+  auto const with      = load(chosen.model, chosen.device);
+  auto const& about    = with->description();
+  data_options options = chosen.data;
+  if (about.kind == "dense" && options.mask_values.empty() && !about.mask_values.empty())
+    for (std::size_t k = 0; k < about.mask_values.size(); ++k)
+      options.mask_values.push_back(std::to_string(about.mask_values[k]) + '=' + about.classes[k]);
+  if (options.kind.empty()) options.kind = about.kind == "class_vector" ? "classes" : about.kind == "boxes" ? "boxes" : "masks";
+  if (about.kind == "boxes" && options.classes.empty() && options.boxes.class_from == "object") options.classes = about.classes;
+  found_data const data  = recognise(options);
+  std::size_t const part = static_cast<std::size_t>(std::find(part_names.begin(), part_names.end(), chosen.part) - part_names.begin());
+
+  auto const samples = answer_samples(*with, data, part, chosen);
+  scored const found = scores_of(samples, data.kind, about.classes, chosen.resamples);
+  print_scores(found, chosen.part + " of " + c2f::text::printable(data.layout));
+  if (found.faults > 0) program::say(std::to_string(found.faults) + " samples could not be read; the first: " + samples.first_fault);
+  if (!chosen.out.empty()) write_scores(found, chosen, about.classes);
 }
 
 }  // namespace tool

@@ -93,17 +93,10 @@ found_data of_class_folders(data_options const& chosen) {
 // ---- boxes ----
 
 c2f::data::voc_options voc_options_of(data_options const& chosen) {
-  using namespace c2f::data;
-  return {.root          = chosen.data,
-          .classes       = chosen.classes,
-          .class_from    = chosen.class_from == "any"    ? class_source::any
-                           : chosen.class_from == "file" ? class_source::file_prefix
-                                                         : class_source::object_name,
-          .objects       = chosen.objects == "single"        ? object_choice::single
-                           : chosen.objects == "one_a_class" ? object_choice::one_a_class
-                                                             : object_choice::largest,
-          .test_fraction = chosen.test,
-          .seed          = chosen.split_seed};
+  auto made          = program::voc_options_of(chosen.boxes, chosen.data, chosen.classes);
+  made.test_fraction = chosen.test;
+  made.seed          = chosen.split_seed;
+  return made;
 }
 void take_validation(found_data& made, data_options const& chosen) {
   auto& whole = made.boxes[0].samples;
@@ -310,11 +303,7 @@ void add_data_options(CLI::App& app, data_options& chosen) {
                  "Names of the classes, separated by commas: those of boxes to use, or those of masks by number")
       ->delimiter(',');
   app.add_option("--mask-values", chosen.mask_values, "Bytes of masks and their classes: 0=background,255=cell,128=ignore")->delimiter(',');
-  app.add_option("--objects", chosen.objects,
-                 "Of boxes: largest: the largest of each class; one_a_class: classes with one; single: pictures with one")
-      ->check(CLI::IsMember({"largest", "one_a_class", "single"}));
-  app.add_option("--class-from", chosen.class_from, "Of boxes: object: its name; file: the file's name up to the last '_'; any: one class")
-      ->check(CLI::IsMember({"object", "file", "any"}));
+  program::add_box_options(app, chosen.boxes);
   app.add_option("--validation", chosen.validation, "Fraction of the training data held out for validation, where no folder or list is")
       ->check(program::in_range(0.01, .9));
   app.add_option("--test", chosen.test, "Fraction held out for the test at the end, where no folder or list is")

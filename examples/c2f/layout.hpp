@@ -1,6 +1,8 @@
 // Which data a folder has: recognises the layout, and gives samples as pictures with truths, for training, scores and contact sheets.
 #pragma once
 
+#include "common/box_options.hpp"
+
 #include <c2f/data/datasets/class_folders.hpp>
 #include <c2f/data/datasets/mask_folders.hpp>
 #include <c2f/data/datasets/voc.hpp>
@@ -27,7 +29,8 @@ enum class kind { classes, boxes, masks };
 /// The options about data; the same for every command.
 struct data_options {
   std::filesystem::path data{};
-  std::string kind{}, objects = "largest", class_from = "object";
+  std::string kind{};
+  program::box_options boxes{};
   std::vector<std::string> classes{}, mask_values{};
   double validation = .1, test = .2;
   std::uint64_t split_seed = 1;

@@ -20,23 +20,28 @@ namespace tool {
 /// A loaded model.
 class model {
  public:
-  model()                                                                                                                 = default;
-  model(model const&)                                                                                                     = delete;
-  model& operator=(model const&)                                                                                          = delete;
-  virtual ~model()                                                                                                        = default;
-  [[nodiscard]] virtual c2f::model_description const& description() const                                                 = 0;
-  [[nodiscard]] virtual c2f::data::fitted_picture fitted(c2f::data::picture_bytes const& picture) const                   = 0;
-  [[nodiscard]] virtual std::vector<c2f::picture_prediction> predict(std::span<c2f::data::fitted_picture const> pictures) = 0;
-  /// The raw outputs of images alone, for measurements.
-  virtual void pass(at::Tensor const& images)                                                                             = 0;
-  [[nodiscard]] virtual at::Tensor images(std::span<c2f::data::fitted_picture const> pictures) const                      = 0;
+  model()                                                                                                                       = default;
+  model(model const&)                                                                                                           = delete;
+  model& operator=(model const&)                                                                                                = delete;
+  virtual ~model()                                                                                                              = default;
+  [[nodiscard]] virtual c2f::model_description const& description() const                                                       = 0;
+  [[nodiscard]] virtual c2f::data::fitted_picture fitted(c2f::data::picture_bytes const& picture) const                         = 0;
+  [[nodiscard]] virtual at::Tensor images(std::span<c2f::data::fitted_picture const> pictures) const                            = 0;
+  /// The raw outputs of images.
+  [[nodiscard]] virtual c2f::outputs pass(at::Tensor const& images)                                                             = 0;
+  /// The answers in raw outputs; may be called while another thread runs a pass.
+  [[nodiscard]] virtual std::vector<c2f::picture_prediction> answers(c2f::outputs const& found,
+                                                                     std::span<c2f::data::fitted_picture const> pictures) const = 0;
+  /// The answer by several views of a picture.
+  [[nodiscard]] virtual c2f::picture_prediction predict(c2f::data::picture_bytes const& picture, c2f::view_options const& how,
+                                                        std::int64_t batch)                                                     = 0;
 };
 
 /// What the commands need of a kind.
 struct compiled_kind {
   std::vector<std::string> tasks, networks;  ///< the names of the compiled tasks, and of the networks in them
   std::unique_ptr<model> (*load)(std::string const& task, std::filesystem::path const& folder, std::string const& device);
-  std::string (*explain)(std::string const& task);
+  std::string (*explain)(std::string const& task, std::filesystem::path const& folder);
   /// Trains task `network`-`variant` for as many classes as the data have.
   void (*train)(program::options const& chosen, std::string const& network, found_data const& data);
 };

@@ -19,7 +19,11 @@
 #include <cmath>
 #include <condition_variable>
 #include <cstdio>
+#include <ctime>
+#include <deque>
+#include <exception>
 #include <fstream>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -78,17 +82,23 @@ void write_renamed(fs::path const& path, void const* bytes, std::size_t size) {
   }
 }
 
-/// Reads files in threads and gives them in order. At most `ahead` files are in memory.
+/// A file that was read, or why it was not.
+struct read_file {
+  picture_bytes picture{};  // for drawing, and for several views
+  c2f::data::fitted_picture fitted{};
+  std::string error{};
+  bool ready = false;
+
+  [[nodiscard]] std::size_t bytes() const { return picture.rgb.size() + fitted.rgb.size(); }
+};
+/// Pictures that wait for a thread take at most about so many bytes.
+constexpr std::size_t most_waiting = std::size_t{1} << 26;
+
+/// Reads files in threads and gives them in order. At most `ahead` files are in memory, and no more once they have most_waiting bytes.
 class reader {
  public:
-  struct result {
-    picture_bytes picture{};  // for drawing
-    c2f::data::fitted_picture fitted{};
-    std::string error{};
-    bool ready = false;
-  };
-  reader(std::vector<input_file> const& files, model const& with, int threads, std::size_t ahead, bool keep_pictures)
-      : files_(files), model_(with), keep_(keep_pictures), ring_(ahead) {
+  reader(std::vector<input_file> const& files, model const& with, int threads, std::size_t ahead, bool fit, bool keep_pictures)
+      : files_(files), model_(with), fit_(fit), keep_(keep_pictures), ring_(ahead) {
     for (int i = 0; i < threads; ++i) workers_.emplace_back([this](std::stop_token const& stop) { work(stop); });
   }
   reader(reader const&)            = delete;
@@ -97,22 +107,23 @@ class reader {
     for (auto& each : workers_) each.request_stop();
     free_.notify_all();
   }
-  result next() {
+  read_file next() {
     if (workers_.empty()) return read(taken_++);
     std::unique_lock lock(mutex_);
     ready_.wait(lock, [&] { return ring_[taken_ % ring_.size()].ready; });
-    result made = std::exchange(ring_[taken_ % ring_.size()], {});
+    read_file made = std::exchange(ring_[taken_ % ring_.size()], {});
     ++taken_;
-    free_.notify_one();
+    bytes_ -= made.bytes();
+    free_.notify_all();
     return made;
   }
 
  private:
-  result read(std::size_t i) const {
-    result made;
+  read_file read(std::size_t i) const {
+    read_file made;
     try {
       picture_bytes picture = c2f::data::read_picture(files_[i].path, c2f::data::exif::apply);
-      made.fitted           = model_.fitted(picture);
+      if (fit_) made.fitted = model_.fitted(picture);
       if (keep_) made.picture = std::move(picture);
     } catch (std::exception const& error) {
       made.error = error.what();
@@ -125,25 +136,88 @@ class reader {
       std::size_t i = 0;
       {
         std::unique_lock lock(mutex_);
-        if (!free_.wait(lock, stop, [&] { return claimed_ == files_.size() || claimed_ < taken_ + ring_.size(); })) return;
+        // The file that is taken next is always read.
+        auto const may = [&] {
+          return claimed_ == files_.size() || claimed_ == taken_ || (claimed_ < taken_ + ring_.size() && bytes_ < most_waiting);
+        };
+        if (!free_.wait(lock, stop, may)) return;
         if (claimed_ == files_.size()) return;
         i = claimed_++;
       }
-      result made = read(i);
+      read_file made = read(i);
       std::lock_guard lock(mutex_);
+      bytes_ += made.bytes();
       ring_[i % ring_.size()] = std::move(made);
       ready_.notify_one();
     }
   }
   std::vector<input_file> const& files_;
   model const& model_;
-  bool keep_;
+  bool fit_, keep_;
   std::mutex mutex_;
   std::condition_variable ready_;
   std::condition_variable_any free_;
-  std::vector<result> ring_;
-  std::size_t claimed_ = 0, taken_ = 0;
+  std::vector<read_file> ring_;
+  std::size_t claimed_ = 0, taken_ = 0, bytes_ = 0;
   std::vector<std::jthread> workers_;  // declared last: they use the others
+};
+
+/// Hands values from one thread to another, which uses them in order: at most two wait. An exception of `use` comes out of the next call.
+template <class Value>
+class in_background {
+ public:
+  explicit in_background(std::function<void(Value)> use) : use_(std::move(use)), worker_([this] { work(); }) {}
+  in_background(in_background const&)            = delete;
+  in_background& operator=(in_background const&) = delete;
+  ~in_background() { end(); }
+  void operator()(Value value) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return waiting_.size() < 2 || failed_; });
+    if (failed_) std::rethrow_exception(failed_);
+    waiting_.push_back(std::move(value));
+    changed_.notify_all();
+  }
+  /// Waits until everything is used.
+  void finish() {
+    end();
+    if (failed_) std::rethrow_exception(failed_);
+  }
+
+ private:
+  void end() {
+    {
+      std::lock_guard lock(mutex_);
+      ended_ = true;
+      changed_.notify_all();
+    }
+    if (worker_.joinable()) worker_.join();
+  }
+  void work() {
+    for (;;) {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return !waiting_.empty() || ended_; });
+      if (waiting_.empty()) return;
+      Value value = std::move(waiting_.front());
+      waiting_.pop_front();
+      changed_.notify_all();
+      lock.unlock();
+      try {
+        use_(std::move(value));
+      } catch (...) {
+        lock.lock();
+        failed_ = std::current_exception();
+        changed_.notify_all();
+        return;
+      }
+    }
+  }
+  std::function<void(Value)> use_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Value> waiting_;
+  bool ended_ = false;
+  std::exception_ptr failed_;
+  std::thread worker_;  // declared last: it uses the others
 };
 
 double rounded(double value, double by = 1e4) { return std::round(value * by) / by; }
@@ -306,7 +380,7 @@ class progress {
 };
 
 /// Segments a volume slice by slice and writes the mask on the same affine.
-void predict_volume(model& with, input_file const& file, predict_options const& chosen, writer& out) {
+void predict_volume(model& with, input_file const& file, predict_options const& chosen, c2f::view_options const& views, writer& out) {
   if (chosen.out.empty()) throw c2f::input_error("the mask of a volume is a file; give a folder with --out");
   auto const raw         = c2f::data::read_nifti<float>(file.path);
   auto const [low, high] = c2f::data::percentiles(raw, .5, 99.5);
@@ -315,10 +389,10 @@ void predict_volume(model& with, input_file const& file, predict_options const& 
   c2f::data::label_bytes all;
   auto const [height, width] = c2f::data::slice_size(intensities.dims, 2);
   for (std::int64_t first = 0; first < intensities.dims[2]; first += chosen.batch) {
-    std::vector<c2f::data::fitted_picture> slices;
+    std::vector<picture_bytes> slices;
     for (std::int64_t s = first; s < std::min(first + chosen.batch, intensities.dims[2]); ++s)
-      slices.push_back(with.fitted(slice_picture(intensities, s)));
-    auto const found = with.predict(slices);
+      slices.push_back(slice_picture(intensities, s));
+    auto const found = predict_pictures(with, slices, views, chosen.batch);
     for (std::size_t i = 0; i < found.size(); ++i) {
       auto const& labels = found[i].answer.mask.labels;
       if (labels.empty()) throw c2f::input_error("a model of masks answers for volumes, and this one is of another kind; give it pictures");
@@ -335,24 +409,54 @@ void predict_volume(model& with, input_file const& file, predict_options const& 
   out.volume(file.name, name.string(), out.pixels_of(all));
 }
 
-/// The pictures a second so far, and those of the network alone on ready tensors.
-void print_time(model& with, std::vector<c2f::data::fitted_picture> const& batch, std::size_t pictures,
-                std::chrono::steady_clock::time_point begin) {
-  auto const since        = [](auto from) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count(); };
-  double const whole      = static_cast<double>(pictures) / since(begin);
-  at::Tensor const images = with.images(batch);
-  std::size_t passes      = 0;
-  auto const alone        = std::chrono::steady_clock::now();
-  do with.pass(images);
-  while (++passes * batch.size() < pictures && since(alone) < 60);
-  double const network = static_cast<double>(passes * batch.size()) / since(alone);
-  std::fprintf(stderr, "%.1f pictures a second, %.2f of the network alone on ready tensors (%.1f)\n", whole, whole / network, network);
+double thread_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
+/// What --time measures: pictures a second, and the share of the network in the CPU time of the thread that runs it.
+struct timing {
+  std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
+  double begin_cpu = thread_seconds(), seconds = 0, cpu = 0, passes_cpu = 0;
+  void stop() {
+    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    cpu     = thread_seconds() - begin_cpu;
+  }
+  /// Prints it beside the network alone on ready tensors, which is measured now.
+  void print(model& with, std::vector<c2f::data::fitted_picture> const& batch, std::size_t pictures) const {
+    at::Tensor const images = with.images(batch);
+    std::size_t passes      = 0;
+    timing alone;
+    do static_cast<void>(with.pass(images));
+    while (alone.stop(), ++passes * batch.size() < pictures && alone.seconds < 60);
+    double const whole = static_cast<double>(pictures) / seconds, network = static_cast<double>(passes * batch.size()) / alone.seconds;
+    std::fprintf(
+        stderr,
+        "%.1f pictures a second, %.2f of the network alone on ready tensors (%.1f); of the CPU time of its thread %.1f %% were the "
+        "network's\n",
+        whole, whole / network, network, 100 * passes_cpu / cpu);
+  }
+};
 
 }  // namespace
 
+std::vector<c2f::picture_prediction> predict_pictures(model& with, std::vector<picture_bytes> const& pictures,
+                                                      c2f::view_options const& views, std::int64_t batch) {
+  std::vector<c2f::picture_prediction> made;
+  if (pictures.empty()) return made;
+  if (!views.one()) {
+    for (auto const& each : pictures) made.push_back(with.predict(each, views, batch));
+    return made;
+  }
+  std::vector<c2f::data::fitted_picture> fitted;
+  for (auto const& each : pictures) fitted.push_back(with.fitted(each));
+  return with.answers(with.pass(with.images(fitted)), fitted);
+}
+
 void predict(predict_options const& chosen) {
   program::check_folder(chosen.out);
+  if (chosen.time && !views_of_words(chosen.views).one())
+    throw c2f::input_error("--time compares with one pass a picture, and --tta and --windows have several; leave one of them out");
   if (chosen.draw && chosen.out.empty()) throw c2f::input_error("--draw writes pictures; give a folder with --out");
   auto const all  = inputs_of(chosen);
   auto const with = load(chosen.model, chosen.device);
@@ -367,39 +471,61 @@ void predict(predict_options const& chosen) {
   std::size_t faults = 0, done = 0;
   std::string first_fault;
   progress show_progress(all.size());
-  auto const begin = std::chrono::steady_clock::now();
-  std::vector<c2f::data::fitted_picture> last;
   auto const fault = [&](std::string const& name, std::string const& error) {
     if (faults++ == 0) first_fault = error;
     out.fault(name, error);
   };
+  auto const views = views_of_words(chosen.views);
+  struct answered {
+    std::size_t first = 0;  // its first picture
+    std::vector<read_file> files{};
+    std::vector<c2f::data::fitted_picture> fitted{};
+    c2f::outputs outputs{};
+    std::vector<c2f::picture_prediction> answers{};  // of several views
+  };
+  timing time;
+  std::vector<c2f::data::fitted_picture> last;
   {
-    std::size_t const batch = static_cast<std::size_t>(chosen.batch);
+    // Three stages, each in threads of its own: files are decoded, the network runs, answers are written.
+    auto const batch = views.one() ? static_cast<std::size_t>(chosen.batch) : std::size_t{1};
     reader read(pictures, *with, chosen.threads, std::max<std::size_t>(2 * batch, static_cast<std::size_t>(2 * chosen.threads)),
-                chosen.draw);
-    for (std::size_t first = 0; first < pictures.size() && !on_ctrl_c.stop(); first += batch) {
-      std::vector<c2f::data::fitted_picture> fitted;
-      std::vector<reader::result> results;
-      for (std::size_t i = first; i < std::min(first + batch, pictures.size()); ++i) {
-        results.push_back(read.next());
-        if (results.back().error.empty()) fitted.push_back(std::move(results.back().fitted));
-      }
-      auto const answers = with->predict(fitted);
-      if (chosen.time && fitted.size() > last.size()) last = std::move(fitted);
-      for (std::size_t i = 0, answer = 0; i < results.size(); ++i) {
-        if (results[i].error.empty())
-          out.answer(pictures[first + i].name, answers[answer++], results[i].picture);
+                views.one(), chosen.draw || !views.one());
+    in_background<answered> write([&](answered found) {
+      if (views.one() && !found.fitted.empty()) found.answers = with->answers(found.outputs, found.fitted);
+      for (std::size_t i = 0, answer = 0; i < found.files.size(); ++i) {
+        if (found.files[i].error.empty())
+          out.answer(pictures[found.first + i].name, found.answers[answer++], found.files[i].picture);
         else
-          fault(pictures[first + i].name, results[i].error);
+          fault(pictures[found.first + i].name, found.files[i].error);
         show_progress(++done + out.done_before());
       }
+    });
+    for (std::size_t next = 0; next < pictures.size() && !on_ctrl_c.stop();) {
+      answered found{.first = next};
+      for (std::size_t bytes = 0; next < pictures.size() && found.files.size() < batch && bytes < most_waiting; ++next) {
+        found.files.push_back(read.next());
+        bytes += found.files.back().bytes();
+        if (views.one() && found.files.back().error.empty()) found.fitted.push_back(std::move(found.files.back().fitted));
+      }
+      if (!found.fitted.empty()) {
+        at::Tensor const images = with->images(found.fitted);
+        double const before     = thread_seconds();
+        found.outputs           = with->pass(images);
+        time.passes_cpu += thread_seconds() - before;
+      } else if (!views.one() && found.files.front().error.empty()) {
+        found.answers.push_back(with->predict(found.files.front().picture, views, chosen.batch));
+      }
+      if (chosen.time && found.fitted.size() > last.size()) last = found.fitted;
+      write(std::move(found));
     }
+    write.finish();
   }
-  if (chosen.time && !last.empty()) print_time(*with, last, pictures.size(), begin);
+  time.stop();
+  if (chosen.time && !last.empty()) time.print(*with, last, pictures.size());
   for (auto const& each : volumes) {
     if (on_ctrl_c.stop()) break;
     try {
-      predict_volume(*with, each, chosen, out);
+      predict_volume(*with, each, chosen, views, out);
     } catch (c2f::input_error const& error) {
       if (chosen.out.empty()) throw;
       fault(each.name, error.what());

@@ -13,7 +13,10 @@
 
 #include <c2f/c2f.hpp>
 #include <c2f/data/split_identity.hpp>
+#include <c2f/inference/pass_costs.hpp>
 #include <c2f/print.hpp>
+
+#include <ATen/ops/rand.h>
 
 #include <array>
 #include <string>
@@ -131,15 +134,48 @@ class model_of final : public model {
       : held_(c2f::load_model<Task>(folder, {.on = machine.accelerator(), .bf16 = machine.bf16()})) {}
   [[nodiscard]] c2f::model_description const& description() const override { return held_.description(); }
   [[nodiscard]] c2f::data::fitted_picture fitted(c2f::data::picture_bytes const& picture) const override { return held_.fitted(picture); }
-  [[nodiscard]] std::vector<c2f::picture_prediction> predict(std::span<c2f::data::fitted_picture const> pictures) override {
-    return held_.predict(pictures);
-  }
-  void pass(at::Tensor const& images) override { static_cast<void>(held_(images)); }
   [[nodiscard]] at::Tensor images(std::span<c2f::data::fitted_picture const> pictures) const override { return held_.images_of(pictures); }
+  [[nodiscard]] c2f::outputs pass(at::Tensor const& images) override { return held_(images); }
+  [[nodiscard]] std::vector<c2f::picture_prediction> answers(c2f::outputs const& found,
+                                                             std::span<c2f::data::fitted_picture const> pictures) const override {
+    return held_.answers(found, pictures);
+  }
+  [[nodiscard]] c2f::picture_prediction predict(c2f::data::picture_bytes const& picture, c2f::view_options const& how,
+                                                std::int64_t batch) override {
+    return held_.predict(picture, how, batch);
+  }
 
  private:
   c2f::loaded_model<Task> held_;
 };
+
+/// Multiply-adds and receptive field of a saved model, as lines of explain.
+template <class Task>
+std::string costs_of(std::filesystem::path const& folder) {
+  using input = typename c2f::complete<Task>::input;
+  c2f::stack<Task> model;
+  static_cast<void>(c2f::load_model_into(model, folder));
+  at::Tensor const image = at::rand({1, 3, input::height, input::width});
+  auto const millions    = [](std::int64_t count) { return static_cast<double>(count) / 1e6; };
+  std::int64_t const all = c2f::multiply_adds([&] { model(image, c2f::eval); });
+  std::string text = fmt::format("  {:<12} {:.1f} million multiply-adds a picture, of convolutions and matrices", "costs", millions(all));
+  if constexpr (c2f::stack<Task>::has_fine)
+    text += fmt::format("; the coarse network {:.1f}", millions(c2f::multiply_adds([&] { model.coarse(image, c2f::eval); })));
+  text += '\n';
+  if constexpr (c2f::detail::answers_maps<typename c2f::complete<Task>::kind>) {
+    auto const field = [&](char const* of, auto const& answer) {
+      auto const seen = c2f::receptive_field_of(
+          [&](at::Tensor const& x) { return answer(x).select(3, input::width / 2).select(2, input::height / 2); }, image);
+      text += fmt::format("  {:<12} a pixel of the {} depends on {} x {} pixels, to 95 % on the {} x {} around it\n", "sees", of,
+                          seen.width, seen.height, seen.core, seen.core);
+    };
+    field("answer", [&](at::Tensor const& x) { return model(x, c2f::eval).answer; });
+    if constexpr (c2f::stack<Task>::has_fine) field("coarse mask", [&](at::Tensor const& x) { return model.coarse(x, c2f::eval); });
+  } else {
+    text += fmt::format("  {:<12} the whole picture for each answer\n", "sees");
+  }
+  return text;
+}
 
 /// The tasks of a kind: every network for every number of classes.
 template <class Counts, class... Nets>
@@ -158,9 +194,9 @@ struct compiled_tasks {
               });
               return loaded;
             },
-            [](std::string const& task) {
+            [](std::string const& task, std::filesystem::path const& folder) {
               std::string text;
-              with(task, [&]<class Task>(c2f::chosen<Task>, auto) { text = c2f::explain<Task>(); });
+              with(task, [&]<class Task>(c2f::chosen<Task>, auto) { text = c2f::explain<Task>() + costs_of<Task>(folder); });
               return text;
             },
             train};
@@ -180,12 +216,16 @@ void train_task(program::options const& chosen, found_data const& found, std::ar
   std::string const title = found.root.lexically_normal().string() + ", " + c2f::complete<Task>::name;
   auto const report       = program::train(model, data, chosen, title);
   if (chosen.out.empty() || report.stopped) return;
-  about.classes      = found.classes;
-  about.data         = found.layout;
+  about.classes = found.classes;
+  about.data    = found.root.lexically_normal().filename().string() + ", " + found.layout;
+  for (auto const& [name, value] : chosen.given)
+    for (char const* told :
+         {"network", "variant", "epochs", "batch", "learning-rate", "weight-decay", "patience", "seed", "kind", "classes"})
+      if (name == told && !value.empty()) about.training.emplace_back(name, value);
   about.samples      = data.train.size();
   about.fingerprint  = std::to_string(c2f::data::identity_of(data.train).samples);
   about.palette      = found.palette;
-  auto const& scores = report.test.empty() && !report.epochs.empty() ? report.epochs.back().scores : report.test;
+  auto const& scores = report.test.empty() && !report.epochs.empty() ? program::kept_epoch(report).scores : report.test;
   for (auto const& [stage, values] : scores) about.scores.push_back({stage, values});
   c2f::save_model(model, chosen.out / "model", about);
   if (!report.test.empty()) std::printf("test: %s\n", c2f::print::score_line(report.test).c_str());

@@ -68,6 +68,10 @@ c2f::dist::world* world = nullptr;  // never destroyed: see c2f/dist/world.hpp
 
 }  // namespace
 
+c2f::epoch_record const& kept_epoch(c2f::training_report const& report) {
+  return report.best >= 0 ? report.epochs[static_cast<std::size_t>(report.best)] : report.epochs.back();
+}
+
 bool exists(std::filesystem::path const& path) {
   std::error_code failed;
   return std::filesystem::exists(path, failed);
@@ -90,7 +94,7 @@ struct kept_files::files {
   files& operator=(files const&) = delete;
   ~files() {
     if (stepped) return;
-    log.reset();
+    logs.reset();
     for (auto const& path : created) std::remove(path.c_str());  // a file, or a folder that is empty
   }
   /// Creates the folder, and remembers what did not exist before.
@@ -99,7 +103,7 @@ struct kept_files::files {
     auto const is_new = [&](std::filesystem::path const& path) {
       return !std::filesystem::exists(std::filesystem::symlink_status(path, failed));
     };
-    for (char const* name : {"log.jsonl", "checkpoints"})
+    for (char const* name : {"log.jsonl", "log.csv", "events.out.tfevents.c2f", "checkpoints"})
       if (is_new(folder / name)) created.push_back(folder / name);
     for (auto each = std::filesystem::absolute(folder, failed); is_new(each); each = each.parent_path())
       if (each.has_filename()) created.push_back(each);
@@ -110,7 +114,18 @@ struct kept_files::files {
   std::vector<std::filesystem::path> created;  // the inner ones first
   bool stepped = false;
   c2f::checkpoints checkpoints;
-  std::optional<c2f::print::json_lines> log;  // from on_start on
+  struct all_logs {
+    c2f::print::json_lines lines;
+    c2f::print::csv_lines table;
+    c2f::print::tensorboard_events events;
+    explicit all_logs(std::filesystem::path const& in)
+        : lines(in / "log.jsonl"), table(in / "log.csv"), events(in / "events.out.tfevents.c2f") {}
+    template <class Use>
+    void each(Use const& use) {
+      use(lines), use(table), use(events);
+    }
+  };
+  std::optional<all_logs> logs;  // from on_start on
 };
 kept_files::kept_files(options const& chosen) {
   if (!chosen.out.empty() && first_process()) files_ = std::make_unique<files>(chosen);
@@ -130,18 +145,18 @@ void kept_files::keep(c2f::training_state const& state, c2f::moment when) {
   files_->checkpoints.keep(state, when);
 }
 void kept_files::on_start(c2f::training_start const& start) {
-  if (files_) files_->log.emplace(files_->folder / "log.jsonl").on_start(start);
+  if (files_) files_->logs.emplace(files_->folder).each([&](auto& log) { log.on_start(start); });
 }
 void kept_files::on_resume(c2f::training_report const& before) {
   if (!files_) return;
   files_->stepped = true;  // before, if not in this run
-  files_->log->on_resume(before);
+  files_->logs->each([&](auto& log) { log.on_resume(before); });
 }
 void kept_files::on_epoch(c2f::epoch_record const& epoch) {
-  if (files_) files_->log->on_epoch(epoch);
+  if (files_) files_->logs->each([&](auto& log) { log.on_epoch(epoch); });
 }
 void kept_files::on_end(c2f::training_report const& report) {
-  if (files_) files_->log->on_end(report);
+  if (files_) files_->logs->lines.on_end(report);
 }
 
 nlohmann::ordered_json json_of_word(std::string const& word) {
@@ -186,6 +201,10 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
       ->check(in_range(0, 0.9999999));
   app.add_option("--clip", chosen.clip, "Largest norm of the gradient (clipping); 0: no limit")->check(in_range(0, 1e9));
   app.add_option("--accumulate", chosen.accumulate, "Batches a step")->check(CLI::Range(1, 1'000'000));
+  app.add_option("--patience", chosen.patience,
+                 "End after so many epochs without a better score, and keep the best weights; by the primary metric of the last stage; 0: "
+                 "after --epochs")
+      ->check(CLI::Range(0, 1'000'000));
   app.add_flag("--probe", chosen.probe,
                "At the end also score the fine network conditioned on the truth, a shuffled prediction and others: docs/evidence.md");
   CLI::Option* const probe_every =
@@ -256,8 +275,9 @@ c2f::recipe::settings machine_of(options const& chosen) {
 }
 
 c2f::recipe::settings recipe_of(options const& chosen) {
-  return in_all_processes(c2f::recipe::cifar{}
-                              .on(accelerator_of(chosen.device))
+  c2f::recipe::settings recipe = c2f::recipe::cifar{};
+  if (chosen.patience > 0) recipe.stop_early({.patience = chosen.patience});
+  return in_all_processes(recipe.on(accelerator_of(chosen.device))
                               .epochs(chosen.epochs)
                               .batch(chosen.batch)
                               .learning_rate(chosen.learning_rate)
@@ -332,8 +352,9 @@ void write_summary(std::filesystem::path const& folder, options const& chosen, c
   summary["train_seconds"] = train_seconds;
   summary["faulty"]        = {{"samples", report.faulty.samples}, {"replaced", report.faulty.replaced}, {"reasons", report.faulty.reasons}};
   if (!report.epochs.empty()) {
-    summary["loss"] = json_of(report.epochs.back().losses);
-    for (auto const& stage : report.epochs.back().scores) summary["scores"][stage.stage] = json_of(stage.values);
+    if (report.best >= 0) summary["best_epoch"] = report.best + 1;
+    summary["loss"] = json_of(kept_epoch(report).losses);
+    for (auto const& stage : kept_epoch(report).scores) summary["scores"][stage.stage] = json_of(stage.values);
   }
   if (probe != nullptr) summary["probe"] = json_of(*probe);
   write_json(folder / "summary.json", summary);
@@ -380,7 +401,7 @@ void write_curve(std::filesystem::path const& folder, std::string const& title, 
 
 void check_scores(c2f::training_report const& report) {
   if (report.stopped || report.epochs.empty()) return;
-  auto const& scores = report.epochs.back().scores;
+  auto const& scores = kept_epoch(report).scores;
   for (auto const& stage : scores)
     if (!stage.values.empty() && std::isnan(stage.values.front().second))
       throw c2f::not_finite("the " + stage.stage + ' ' + stage.values.front().first +
@@ -391,8 +412,9 @@ void check_scores(c2f::training_report const& report) {
 void print_report(c2f::training_report const& report) {
   if (report.start.done == report.start.epochs * report.start.steps_an_epoch && !report.epochs.empty())
     std::printf("this training was already finished; nothing was trained\n");
+  if (report.best >= 0) std::printf("the best epoch of %zu, whose weights are kept:\n", report.epochs.size());
   if (report.stopped) std::printf("stopped after %zu of %ld epochs\n", report.epochs.size(), static_cast<long>(report.start.epochs));
-  if (!report.epochs.empty()) std::printf("%s\n", c2f::print::epoch_line(report.epochs.back(), report.start.epochs).c_str());
+  if (!report.epochs.empty()) std::printf("%s\n", c2f::print::epoch_line(kept_epoch(report), report.start.epochs).c_str());
   if (report.skipped > 0)
     std::printf("%ld steps were skipped because a loss or gradient was not finite\n", static_cast<long>(report.skipped));
   if (!report.not_captured.empty())

@@ -33,7 +33,7 @@ struct options {
   int threads          = 1;
   double learning_rate = 0.1, weight_decay = 1e-4;
   bool bf16 = false, strict = false, resume = false, deterministic = false, probe = false;
-  std::int64_t checkpoint_every = 0, accumulate = 1, probe_every = 0;
+  std::int64_t checkpoint_every = 0, accumulate = 1, probe_every = 0, patience = 0;
   double ema = 0, clip = 0;
   std::vector<std::pair<std::string, std::string>> given = {};  ///< every option with its value, for the summary
   std::vector<std::string> typed                         = {};  ///< the options that were on the command line, such as "--epochs"
@@ -87,7 +87,7 @@ void say(std::string const& line);
 /// A word of the command line as a JSON number, boolean or string.
 nlohmann::ordered_json json_of_word(std::string const& word);
 
-/// The observer that writes log.jsonl and checkpoints/ to --out during a training, and restores the newest checkpoint with --resume. Nothing
+/// The observer that writes log.jsonl, log.csv, events for TensorBoard and checkpoints/ to --out during a training, and restores the newest checkpoint with --resume. Nothing
 /// is written before fit has accepted model and data, and if the training ends before its first step, as with data that cannot be read, what
 /// was created is removed. Without --out it does nothing.
 class kept_files {
@@ -125,6 +125,9 @@ void write_probe_curve(std::filesystem::path const& folder, std::string const& t
 
 /// Writes curve.png: the primary metric of every stage by epoch.
 void write_curve(std::filesystem::path const& folder, std::string const& title, c2f::training_report const& report);
+
+/// The epoch whose weights the model has: with early stopping the best one, else the last.
+c2f::epoch_record const& kept_epoch(c2f::training_report const& report);
 
 /// Prints the end of a training to stdout: its last epoch, whether it was stopped, and the samples that could not be read.
 void print_report(c2f::training_report const& report);

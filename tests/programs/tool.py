@@ -76,9 +76,10 @@ def classes(top, draw):
     require("3 classes (blue sky, brick, grass)" in out and "train: 66 pictures" in out and "1 file is no picture" in out, out)
     require((top / "shown/contact_sheet.png").exists(), "no contact sheet")
     run = top / "run classes"
-    out, said = c2f("train", "--data", data, "--out", run, "--epochs", 6, "--variant", "bl", "--network", "cifar", "--batch", 16)
+    out, said = c2f("train", "--data", data, "--out", run, "--epochs", 6, "--variant", "bl", "--network", "cifar", "--batch", 16,
+                    "--patience", 5)
     require("3 classes" in said and "the model is in" in out, out + said)
-    for file in ("model/model.json", "model/weights.safetensors", "log.jsonl", "summary.json", "curve.png"):
+    for file in ("model/model.json", "model/weights.safetensors", "log.jsonl", "log.csv", "events.out.tfevents.c2f", "summary.json", "curve.png"):
         require((run / file).exists(), f"no {file}")
     about = json.loads((run / "model/model.json").read_text())
     require(about["classes"] == ["blue sky", "brick", "grass"] and about["task"] == "classes-cifar-10-bl", str(about))
@@ -89,7 +90,15 @@ def classes(top, draw):
     # What the training has scored at its end is what the model answers.
     scored = json.loads((run / "model/model.json").read_text())["scores"]["coarse"]["top1"]
     require(abs(scored - found["figures"]["accuracy"]["value"]) < 1e-9, f"{scored} in training, {found['figures']['accuracy']} after loading")
-    require("blue sky, brick, grass" in c2f("explain", run)[0], "explain")
+    explained = c2f("explain", run)[0]
+    for words in ("blue sky, brick, grass", "million multiply-adds", "the whole picture", "network cifar, ", "patience 5"):
+        require(words in explained, explained)
+    table = (run / "log.csv").read_text().splitlines()
+    require(table[0].startswith("epoch,t,learning rate,loss coarse,coarse top1") and len(table) > 1, str(table))
+    check_events((run / "events.out.tfevents.c2f").read_bytes(), len(table))
+    out, _ = c2f("evaluate", run, "--data", data, "--tta", "flip,scales")
+    require("accuracy" in out, out)
+    require("the kind of 'classes-cifar-10-bl' is class_vector" in c2f("predict", run, data, "--windows", 1, code=2)[1], "windows of classes")
 
     put(top / "mine/a.png", png(300, 40, lambda x, y: (40, 60, 220)))
     put(top / "mine/cut.png", png(30, 40, lambda x, y: (40, 60, 220))[:60])
@@ -100,6 +109,26 @@ def classes(top, draw):
     require(abs(sum(found["a.png"]["probabilities"].values()) - 1) < 1e-3, "probabilities")
     c2f("predict", run, top / "mine/cut.png", code=2)
     return run
+
+
+def check_events(file, count):
+    """Records of a TFRecord file: lengths and checksums, by another implementation of CRC-32C."""
+    def masked(data):
+        crc = 0xffffffff
+        for byte in data:
+            crc ^= byte
+            for _ in range(8):
+                crc = (crc >> 1) ^ (0x82f63b78 if crc & 1 else 0)
+        crc ^= 0xffffffff
+        return ((crc >> 15 | crc << 17) + 0xa282ead8) & 0xffffffff
+    at, records = 0, 0
+    while at < len(file):
+        length, = struct.unpack("<Q", file[at:at + 8])
+        event = file[at + 12:at + 12 + length]
+        require(struct.unpack("<I", file[at + 8:at + 12])[0] == masked(file[at:at + 8]), "the checksum of a length of the event file")
+        require(struct.unpack("<I", file[at + 12 + length:at + 16 + length])[0] == masked(event), "the checksum of an event")
+        at, records = at + 16 + length, records + 1
+    require(records == count, f"{records} events")
 
 
 def killed(top, run):
@@ -177,7 +206,17 @@ def masks(top, draw):
     out, _ = c2f("evaluate", run, "--data", data, "--out", run)
     found = json.loads((run / "evaluation.json").read_text())
     require(found["figures"]["mean IoU"]["value"] > .6 and set(found["classes"]) == {"ground", "cell"}, out)
+    require("a pixel of the answer depends on" in c2f("explain", run)[0], "explain")
+    out, _ = c2f("evaluate", run, "--data", data, "--out", run, "--windows", 1.5, "--tta", "flip")
+    require(json.loads((run / "evaluation.json").read_text())["figures"]["mean IoU"]["value"] > .5, out)
     c2f("predict", run, data / "images", "--out", top / "answers", "--draw")
+    # A large picture, by windows of its own scale.
+    inside, _ = disc(draw, 500, 300, None)
+    put(top / "large.png", png(500, 300, lambda x, y: (230, 60, 30) if inside(x, y) else (90, 90, 90)))
+    out, _ = c2f("predict", run, top / "large.png", "--windows", .3, "--tta", "flip", "--out", top / "by windows")
+    found = lines_of((top / "by windows/predictions.jsonl").read_text())[0]["pixels"]
+    area = sum(inside(x, y) for x in range(500) for y in range(300))
+    require(abs(found.get("cell", 0) - area) < .5 * area, f"{found}, {area} pixels are the disc")
     for line in lines_of((top / "answers/predictions.jsonl").read_text()):
         mask = (top / "answers" / line["mask"]).read_bytes()
         picture = (data / "images" / line["file"]).read_bytes()

@@ -176,9 +176,7 @@ class labelled_pictures {
       throw input_error("'" + picture_file.string() + "' is " + size(picture.height, picture.width) +
                         ", and this set is tested on whole pictures of up to " + size(Height, Width) + "; rescale picture and labels");
     label_bytes const labels = how.read_labels(label_file);
-    if (labels.height != picture.height || labels.width != picture.width)
-      throw input_error("'" + label_file.string() + "' has labels of " + size(labels.height, labels.width) + ", and its picture is " +
-                        size(picture.height, picture.width) + "; give both the same size");
+    check_label_size(label_file, labels, picture);
     bool any = false;
     for (std::uint8_t const label : labels.labels) {
       if (label != void_label && label >= how.classes.size())

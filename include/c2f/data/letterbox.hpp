@@ -33,7 +33,8 @@ namespace c2f::data {
 /// The affine map of one axis from picture to square: scale * x + shift, or scale * (size - x) + shift if mirrored. In pixels.
 struct axis {
   double scale = 1, shift = 0;
-  bool mirrored = false;
+  bool mirrored                                    = false;
+  friend bool operator==(axis const&, axis const&) = default;
 };
 
 /// The position of a picture on a square canvas: the scale, and the left and top padding in pixels of the square.

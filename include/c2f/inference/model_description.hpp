@@ -59,9 +59,10 @@ struct model_description {
   std::string data{};                                ///< where it was trained: name of the data
   std::int64_t samples = 0;                          ///< the number of samples it was trained on
   std::string fingerprint{};                         ///< a hash of which samples these were
-  int version = 0;                                   ///< C2F_VERSION of the program that wrote it
-  std::string compiler{};                            ///< that compiled it: `parts` are spelled its way
-  std::string weights_sha256{};                      ///< of weights.safetensors
+  std::vector<std::pair<std::string, std::string>> training{};  ///< how it was trained: settings by name
+  int version = 0;                                              ///< C2F_VERSION of the program that wrote it
+  std::string compiler{};                                       ///< that compiled it: `parts` are spelled its way
+  std::string weights_sha256{};                                 ///< of weights.safetensors
 };
 
 inline constexpr char model_format[]                 = "c2f model 1";
@@ -185,6 +186,10 @@ class description_reader {
            {"scores", scores},
            {"weights_sha256", utf8(about.weights_sha256)}};
   if (!about.units.empty()) all["units"] = units;
+  if (!about.training.empty()) {
+    json& settings = all["training"] = json::object();
+    for (auto const& [name, value] : about.training) settings[utf8(name)] = utf8(value);
+  }
   return all.dump(2) + '\n';
 }
 
@@ -242,6 +247,11 @@ class description_reader {
     for (auto const& [name, value] : values.items()) into.values.emplace_back(name, from.number(value, "scores"));
   }
   made.weights_sha256 = from.text("weights_sha256");
+  if (whole.contains("training")) {  // not in folders of older versions
+    json const& settings = from.member("training");
+    if (!settings.is_object() || settings.size() > 256) from.fail("has a member 'training' that is no object of up to 256 texts");
+    for (auto const& [name, value] : settings.items()) made.training.emplace_back(name, from.text(value, "training"));
+  }
   return made;
 }
 

@@ -12,7 +12,9 @@
 // name beside its own and renamed; an older model of that name is replaced in one step.
 //
 // predict takes a picture of any size and answers in its terms: the names of classes or attributes with their probabilities, numbers in the
-// units of the data, boxes in its pixels, or a mask of its size. It holds a c2f::predictor. To decode and resize in other threads, or many pictures at once, use fitted() and predict of a list.
+// units of the data, boxes in its pixels, or a mask of its size. It holds a c2f::predictor. To decode and resize in other threads, or many
+// pictures at once, use fitted() and predict of a list.
+// predict(picture, {.flip = true}) answers by several views, predict(picture, {.windows = 1}) by sliding windows (picture_views.hpp).
 //
 // Costs: saving holds one tensor at a time; loading holds the model twice while its norms are folded. A prediction costs resizing (a few ms
 // for a photograph) and one pass. Needs nlohmann/json, libjpeg, libspng and OpenSSL (-lcrypto).
@@ -30,12 +32,14 @@
 #include <c2f/data/io/weights.hpp>
 #include <c2f/data/io/whole_file.hpp>
 #include <c2f/inference/model_description.hpp>
+#include <c2f/inference/picture_views.hpp>
 #include <c2f/inference/predictor.hpp>
 #include <c2f/metrics/detection.hpp>
 #include <c2f/task/stack.hpp>
 #include <c2f/version.hpp>
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 
 #include <fcntl.h>
@@ -217,79 +221,57 @@ struct picture_prediction {
 
 namespace detail {
 
-/// The most likely label of each pixel of a picture from logits [K, H, W] on its canvas: bilinear between the canvas's pixels.
-inline data::label_bytes labels_in_picture(at::Tensor const& logits, std::int64_t used, data::fitted_picture const& of) {
-  at::Tensor const dense           = logits.to(at::kCPU, at::kFloat).contiguous();
-  std::int64_t const canvas_height = dense.size(1), canvas_width = dense.size(2), count = dense.size(0) == 1 ? 1 : used;
-  float const* const values = dense.const_data_ptr<float>();
-  struct tap {
-    std::int64_t first, second;
-    float weight;
-  };
-  auto const taps = [](std::int64_t size, std::int64_t canvas, data::axis const& map) {
-    std::vector<tap> made;
-    for (std::int64_t i = 0; i < size; ++i) {
-      double const at  = std::clamp(map.scale * (static_cast<double>(i) + .5) + map.shift - .5, 0.0, static_cast<double>(canvas - 1));
-      auto const first = static_cast<std::int64_t>(at);
-      made.push_back({first, std::min(first + 1, canvas - 1), static_cast<float>(at - static_cast<double>(first))});
-    }
-    return made;
-  };
-  auto const rows = taps(of.height, canvas_height, of.place.down), columns = taps(of.width, canvas_width, of.place.across);
-  data::label_bytes made{of.height, of.width, std::vector<std::uint8_t>(static_cast<std::size_t>(of.height * of.width))};
-  std::vector<float> line(static_cast<std::size_t>(canvas_width)), best(static_cast<std::size_t>(of.width));
-  for (std::int64_t y = 0; y < of.height; ++y) {
-    tap const& row         = rows[static_cast<std::size_t>(y)];
-    std::uint8_t* const to = made.labels.data() + y * of.width;
-    for (std::int64_t k = 0; k < count; ++k) {
-      float const *upper = values + (k * canvas_height + row.first) * canvas_width,
-                  *lower = values + (k * canvas_height + row.second) * canvas_width;
-      for (std::size_t x = 0; x < line.size(); ++x) line[x] = upper[x] + row.weight * (lower[x] - upper[x]);
-      for (std::size_t x = 0; x < best.size(); ++x) {
-        tap const& column = columns[x];
-        float const a = line[static_cast<std::size_t>(column.first)], b = line[static_cast<std::size_t>(column.second)];
-        float const value = a + column.weight * (b - a);
-        if (count == 1) {
-          to[x] = value >= 0 ? 1 : 0;
-        } else if (k == 0 || value > best[x]) {
-          best[x] = value;
-          to[x]   = static_cast<std::uint8_t>(k);
-        }
-      }
-    }
+/// The most likely label of each pixel of a row, from sums [K, width] over views of their logits or probabilities; of one class, whether the
+/// weighted mean is at least `threshold`.
+inline void label_row(float const* sums, float const* weights, std::int64_t classes, std::int64_t width, float threshold,
+                      std::vector<float>& best, std::uint8_t* to) {
+  if (classes == 1) {
+    for (std::int64_t x = 0; x < width; ++x) to[x] = sums[x] >= threshold * weights[x] ? 1 : 0;
+    return;
   }
+  best.assign(sums, sums + width);
+  std::fill(to, to + width, std::uint8_t{0});
+  for (std::int64_t k = 1; k < classes; ++k)
+    for (std::int64_t x = 0; x < width; ++x)
+      if (float const value = sums[k * width + x]; value > best[static_cast<std::size_t>(x)]) {
+        best[static_cast<std::size_t>(x)] = value;
+        to[x]                             = static_cast<std::uint8_t>(k);
+      }
+}
+
+/// The most likely label of each pixel of a picture from logits [K, H, W] on its canvas.
+inline data::label_bytes labels_in_picture(at::Tensor const& logits, std::int64_t used, data::fitted_picture const& of) {
+  at::Tensor const maps    = logits.to(at::kCPU, at::kFloat).unsqueeze(0);
+  std::int64_t const count = maps.size(1) == 1 ? 1 : used;
+  data::label_bytes made{of.height, of.width, std::vector<std::uint8_t>(static_cast<std::size_t>(of.height * of.width))};
+  std::vector<float> best;
+  mean_over_views(
+      {{of.place}}, of.height, of.width, maps.size(2), maps.size(3), 1, [&](auto, auto) { return maps.narrow(1, 0, count); },
+      [&](std::int64_t y, float const* sums, float const* weights) {
+        label_row(sums, weights, count, of.width, 0, best, made.labels.data() + y * of.width);
+      });
   return made;
 }
 
-/// The answers in a raw output [N, ...], one for each picture.
+/// A kind whose prediction is a number for each name: probabilities of classes or attributes, or the numbers of a regression.
 template <class Kind>
-std::vector<picture_answer> answers_of(at::Tensor const& raw, std::span<data::fitted_picture const> of, model_description const& about) {
-  std::vector<picture_answer> made(of.size());
+concept predicts_numbers = requires { requires Kind::one_hot; } || requires { Kind::attributes; } || requires { Kind::dimensions; };
+
+/// What a raw output says of each picture: the predicted number of each name; of boxes four edges, in pixels of the picture, and a
+/// probability for each class. Means over views are of these.
+template <class Kind>
+std::vector<std::vector<double>> numbers_of(at::Tensor const& raw, std::span<data::fitted_picture const> of,
+                                            model_description const& about) {
+  std::vector<std::vector<double>> made(of.size());
   auto const used = std::ssize(about.classes);
-  if constexpr (requires { requires Kind::one_hot; }) {
+  if constexpr (predicts_numbers<Kind>) {
     at::Tensor const all = Kind::predict(raw.to(at::kFloat)).to(at::kCPU).contiguous();
     float const* values  = all.const_data_ptr<float>();
     for (auto& each : made) {
-      for (std::int64_t k = 0; k < used; ++k) each.classes.push_back({about.classes[static_cast<std::size_t>(k)], values[k]});
-      std::stable_sort(each.classes.begin(), each.classes.end(),
-                       [](auto const& a, auto const& b) { return a.probability > b.probability; });
+      each.assign(values, values + used);
       values += all.size(1);
     }
-  } else if constexpr (requires { Kind::attributes; } || requires { Kind::dimensions; }) {
-    at::Tensor const all = Kind::predict(raw.to(at::kFloat)).to(at::kCPU).contiguous();
-    float const* values  = all.const_data_ptr<float>();
-    for (auto& each : made) {
-      for (std::size_t k = 0; k < about.classes.size(); ++k) {
-        auto const value = static_cast<double>(values[k]);
-        if constexpr (requires { Kind::attributes; })
-          each.attributes.push_back({about.classes[k], value});
-        else
-          each.numbers.push_back(
-              {about.classes[k], k < about.units.size() ? about.units[k].mean + about.units[k].deviation * value : value});
-      }
-      values += all.size(1);
-    }
-  } else if constexpr (requires { requires Kind::has_boxes; }) {
+  } else {
     at::Tensor const found = Kind::boxes_of(raw.to(at::kFloat)).to(at::kCPU).contiguous();
     at::Tensor presence;
     if constexpr (Kind::has_presence)
@@ -297,25 +279,74 @@ std::vector<picture_answer> answers_of(at::Tensor const& raw, std::span<data::fi
     auto const height = static_cast<double>(about.height), width = static_cast<double>(about.width);
     for (std::size_t i = 0; i < of.size(); ++i)
       for (std::int64_t k = 0; k < used; ++k) {
-        float const* const b = found.const_data_ptr<float>() + (static_cast<std::int64_t>(i) * Kind::classes + k) * 4;
-        double const probability =
-            presence.defined() ? presence.const_data_ptr<float>()[static_cast<std::int64_t>(i) * Kind::classes + k] : 1;
-        if (presence.defined() && !(probability > .5)) continue;
-        auto where   = of[i].place.back(metrics::box::around(b[0] * width, b[1] * height, b[2] * width, b[3] * height));
-        auto const h = static_cast<double>(of[i].height), w = static_cast<double>(of[i].width);
-        where = {std::clamp(where.x0, 0.0, w), std::clamp(where.y0, 0.0, h), std::clamp(where.x1, 0.0, w), std::clamp(where.y1, 0.0, h)};
-        made[i].boxes.push_back({about.classes[static_cast<std::size_t>(k)], probability, where});
+        std::int64_t const at = static_cast<std::int64_t>(i) * Kind::classes + k;
+        float const* const b  = found.const_data_ptr<float>() + at * 4;
+        auto const where      = of[i].back(metrics::box::around(b[0] * width, b[1] * height, b[2] * width, b[3] * height));
+        made[i].insert(made[i].end(),
+                       {where.x0, where.y0, where.x1, where.y1, presence.defined() ? presence.const_data_ptr<float>()[at] : 1});
       }
+  }
+  return made;
+}
+/// The mean of such numbers over views; edges of boxes count by their probability.
+template <class Kind>
+std::vector<double> mean_of_numbers(std::vector<std::vector<double>> const& views) {
+  auto const count         = static_cast<double>(views.size());
+  std::vector<double> mean = views.front();
+  if (views.size() == 1) return mean;
+  std::fill(mean.begin(), mean.end(), 0.0);
+  constexpr bool boxes = !predicts_numbers<Kind>;
+  for (auto const& view : views)
+    for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += (boxes && i % 5 < 4 ? view[i / 5 * 5 + 4] : 1) * view[i];
+  for (std::size_t i = 0; i < mean.size(); ++i) mean[i] /= boxes && i % 5 < 4 ? std::max(mean[i / 5 * 5 + 4], 1e-30) : count;
+  return mean;
+}
+/// The answer that such numbers are, for a picture of this size.
+template <class Kind>
+picture_answer answer_of_numbers(std::vector<double> const& numbers, std::int64_t height, std::int64_t width,
+                                 model_description const& about) {
+  picture_answer made;
+  for (std::size_t k = 0; k < about.classes.size(); ++k) {
+    if constexpr (requires { requires Kind::one_hot; }) {
+      made.classes.push_back({about.classes[k], numbers[k]});
+    } else if constexpr (requires { Kind::attributes; }) {
+      made.attributes.push_back({about.classes[k], numbers[k]});
+    } else if constexpr (requires { Kind::dimensions; }) {
+      double const number = numbers[k];
+      made.numbers.push_back({about.classes[k], k < about.units.size() ? about.units[k].mean + about.units[k].deviation * number : number});
+    } else {
+      double const* const b = numbers.data() + 5 * k;
+      if (Kind::has_presence && !(b[4] > .5)) continue;
+      auto const h = static_cast<double>(height), w = static_cast<double>(width);
+      made.boxes.push_back({about.classes[k],
+                            b[4],
+                            {std::clamp(b[0], 0.0, w), std::clamp(b[1], 0.0, h), std::clamp(b[2], 0.0, w), std::clamp(b[3], 0.0, h)}});
+    }
+  }
+  std::stable_sort(made.classes.begin(), made.classes.end(), [](auto const& a, auto const& b) { return a.probability > b.probability; });
+  return made;
+}
+
+template <class Kind>
+inline constexpr bool answers_maps = !predicts_numbers<Kind> && !requires { requires Kind::has_boxes; };
+
+/// The answers in a raw output [N, ...], one for each picture.
+template <class Kind>
+std::vector<picture_answer> answers_of(at::Tensor const& raw, std::span<data::fitted_picture const> of, model_description const& about) {
+  std::vector<picture_answer> made(of.size());
+  if constexpr (answers_maps<Kind>) {
+    for (std::size_t i = 0; i < of.size(); ++i)
+      made[i].mask = labels_in_picture(raw[static_cast<std::int64_t>(i)], std::ssize(about.classes), of[i]);
   } else {
-    for (std::size_t i = 0; i < of.size(); ++i) made[i].mask = labels_in_picture(raw[static_cast<std::int64_t>(i)], used, of[i]);
+    auto const numbers = numbers_of<Kind>(raw, of, about);
+    for (std::size_t i = 0; i < of.size(); ++i) made[i] = answer_of_numbers<Kind>(numbers[i], of[i].height, of[i].width, about);
   }
   return made;
 }
 
 template <class Kind>
-concept answers_pictures = requires { requires Kind::one_hot; } || requires { requires Kind::has_boxes; } || requires {
-  Kind::attributes;
-} || requires { Kind::dimensions; } || requires { Kind::labels_of(std::declval<at::Tensor const&>()), Kind::ignore; };
+concept answers_pictures = predicts_numbers<Kind> || requires { requires Kind::has_boxes; } ||
+                           requires { Kind::labels_of(std::declval<at::Tensor const&>()), Kind::ignore; };
 
 }  // namespace detail
 
@@ -352,13 +383,75 @@ class loaded_model {
   [[nodiscard]] std::vector<picture_prediction> predict(std::span<data::fitted_picture const> pictures)
     requires(detail::answers_pictures<kind> && complete<Task>::input::channels == 3)
   {
+    if (pictures.empty()) return {};
+    return answers(predict_(images_of(pictures)), pictures);
+  }
+  /// The answers in the raw outputs of such pictures. Thread-safe, so that one thread can answer while another one runs the network.
+  [[nodiscard]] std::vector<picture_prediction> answers(outputs const& found, std::span<data::fitted_picture const> pictures) const
+    requires(detail::answers_pictures<kind> && complete<Task>::input::channels == 3)
+  {
     std::vector<picture_prediction> made(pictures.size());
-    if (pictures.empty()) return made;
-    outputs const found = predict_(images_of(pictures));
-    auto answers        = detail::answers_of<kind>(found.answer, pictures, about_);
-    bool const one      = found.coarse.is_same(found.answer);
-    auto coarse         = one ? answers : detail::answers_of<kind>(found.coarse, pictures, about_);
+    auto answers   = detail::answers_of<kind>(found.answer, pictures, about_);
+    bool const one = found.coarse.is_same(found.answer);
+    auto coarse    = one ? answers : detail::answers_of<kind>(found.coarse, pictures, about_);
     for (std::size_t i = 0; i < made.size(); ++i) made[i] = {std::move(answers[i]), std::move(coarse[i])};
+    return made;
+  }
+  /// The mean over several views of a picture (picture_views.hpp), at most `batch` in a pass. input_error for windows of another kind than
+  /// dense.
+  [[nodiscard]] picture_prediction predict(data::picture_bytes const& picture, view_options const& how, std::int64_t batch = 16)
+    requires(detail::answers_pictures<kind> && complete<Task>::input::channels == 3)
+  {
+    if (how.one()) return predict(picture);
+    auto const views  = views_of(how, picture.height, picture.width, about_.resize, about_.height, about_.width);
+    auto const passed = [&](std::size_t first, std::size_t count, std::vector<data::fitted_picture>& seen) {
+      for (std::size_t i = first; i < first + count; ++i)
+        seen.push_back(data::fitted(picture, views[i].place, about_.height, about_.width));
+      return predict_(images_of(seen));
+    };
+    picture_prediction made;
+    if constexpr (detail::answers_maps<kind>) {
+      auto const used  = std::ssize(about_.classes);
+      bool both        = false;
+      auto const alike = [&](at::Tensor const& raw) {
+        return kind::predict((raw.size(1) == 1 ? raw : raw.narrow(1, 0, used)).to(at::kFloat));
+      };
+      made.answer.mask = made.coarse.mask = {picture.height, picture.width,
+                                             std::vector<std::uint8_t>(static_cast<std::size_t>(picture.height * picture.width))};
+      std::int64_t channels               = 1;
+      std::vector<float> best;
+      mean_over_views(
+          views, picture.height, picture.width, about_.height, about_.width, batch,
+          [&](std::size_t first, std::size_t count) {
+            std::vector<data::fitted_picture> seen;
+            outputs const found     = passed(first, count, seen);
+            at::Tensor const answer = alike(found.answer);
+            both                    = !found.coarse.is_same(found.answer);
+            channels                = answer.size(1);
+            return both ? at::cat({answer, alike(found.coarse)}, 1) : answer;
+          },
+          [&](std::int64_t y, float const* sums, float const* weights) {
+            auto const label = [&](float const* from, data::label_bytes& to) {
+              detail::label_row(from, weights, channels, picture.width, .5f, best, to.labels.data() + y * picture.width);
+            };
+            label(sums, made.answer.mask);
+            if (both) label(sums + channels * picture.width, made.coarse.mask);
+          });
+      if (!both) made.coarse = made.answer;
+    } else {
+      if (how.windows != 0)
+        throw input_error("sliding windows are for models that predict a class a pixel, and the kind of '" +
+                          text::printable(about_.task, 60) + "' is " + text::printable(about_.kind, 60) + "; leave them out");
+      std::vector<std::vector<double>> answers, coarse;
+      for (std::size_t first = 0; first < views.size(); first += static_cast<std::size_t>(batch)) {
+        std::vector<data::fitted_picture> seen;
+        outputs const found = passed(first, std::min(static_cast<std::size_t>(batch), views.size() - first), seen);
+        for (auto const& [raw, into] : {std::pair{found.answer, &answers}, {found.coarse, &coarse}})
+          for (auto& each : detail::numbers_of<kind>(raw, seen, about_)) into->push_back(std::move(each));
+      }
+      for (auto const& [numbers, into] : {std::pair{&answers, &made.answer}, {&coarse, &made.coarse}})
+        *into = detail::answer_of_numbers<kind>(detail::mean_of_numbers<kind>(*numbers), picture.height, picture.width, about_);
+    }
     return made;
   }
   [[nodiscard]] picture_prediction predict(data::picture_bytes const& picture)

@@ -1,21 +1,21 @@
-// c2f/print/observers.hpp: a progress bar, JSON lines and a one-line summary of an epoch.
+// c2f/print/observers.hpp: the epochs of a training in files: JSON lines, comma-separated values, events for TensorBoard.
 //
-//   c2f::print::progress_bar bar;                           // on stderr; silent where stderr is not a terminal
-//   c2f::print::json_lines log{out / "log.jsonl"};          // one line per epoch
-//   auto report = c2f::fit(model, data, recipe, bar, log);
-//   std::fputs(c2f::print::epoch_line(report.epochs.back()).c_str(), stdout);
+//   c2f::print::json_lines log{out / "log.jsonl"};                              // one line per epoch
+//   c2f::print::csv_lines table{out / "log.csv"};
+//   c2f::print::tensorboard_events events{out / "events.out.tfevents.c2f"};     // tensorboard --logdir out
+//   auto report = c2f::fit(model, data, recipe, c2f::progress_bar{}, log, table, events);
 //
-// When a training resumes from a checkpoint, the log is truncated to the epochs of that checkpoint.
-// Cost: the bar is redrawn at most ten times a second. Error: a file that cannot be written is a c2f::input_error.
+// When a training resumes from a checkpoint, the files are truncated to the epochs of that checkpoint. The progress bar is in
+// train/progress_bar.hpp. Error: a file that cannot be written is a c2f::input_error.
 #pragma once
 
 #include <c2f/core/errors.hpp>
 #include <c2f/core/text.hpp>
 #include <c2f/data/io/whole_file.hpp>
 #include <c2f/print.hpp>
+#include <c2f/print/event_records.hpp>
 #include <c2f/train/observer.hpp>
-
-#include <unistd.h>
+#include <c2f/train/progress_bar.hpp>
 
 #include <chrono>
 #include <cmath>
@@ -25,107 +25,72 @@
 
 namespace c2f::print {
 
-/// "coarse top1 61.2 %  fine top1 63.0 %": the primary metric of every stage.
-[[nodiscard]] inline std::string score_line(std::vector<stage_score> const& scores) {
-  std::string text;
-  for (auto const& each : scores)
-    if (!each.values.empty())
-      text += fmt::format("{}{} {} {:.2f} %", text.empty() ? "" : "   ", text::printable(each.stage),
-                          text::printable(each.values.front().first), 100 * each.values.front().second);
-  return text;
-}
+/// train/progress_bar.hpp.
+using c2f::progress_bar;
 
-/// One line that summarises an epoch; `of`: the number of epochs, 0: not shown.
-[[nodiscard]] inline std::string epoch_line(epoch_record const& epoch, std::int64_t of = 0) {
-  std::string losses;
-  for (auto const& [name, value] : epoch.losses) losses += fmt::format(" {} {:.3f}", text::printable(name), value);
-  if (epoch.skipped > 0) losses += fmt::format(" ({} steps skipped)", epoch.skipped);
-  return fmt::format("epoch {:>3}{}   t {:.2f}   lr {:.4g}   loss{}   {}   {:.1f} steps/s", epoch.epoch + 1,
-                     of > 0 ? fmt::format("/{}", of) : "", epoch.t, epoch.learning_rate, losses, score_line(epoch.scores),
-                     epoch.steps_a_second);
-}
-
-/// A bar for the steps of an epoch and a line for every epoch, on stderr. Where stderr is not a terminal, only the lines are
-/// written, and only with elsewhere::lines.
-class progress_bar {
+/// A text file that grows by a line an epoch; a training that resumes truncates it to the epochs of its checkpoint.
+class epoch_file {
  public:
-  enum class elsewhere { silent, lines };
-  explicit progress_bar(elsewhere without_terminal = elsewhere::silent)
-      : terminal_(isatty(STDERR_FILENO) == 1), lines_(terminal_ || without_terminal == elsewhere::lines) {}
+  explicit epoch_file(std::filesystem::path const& file) : file_(file), path_(file), out_(file, std::ios::app | std::ios::binary) {
+    check();
+  }
 
-  void on_stage(std::string const& name) { stage_ = ", " + text::printable(name); }
-  void on_start(training_start const& start) {
-    start_      = start;
-    start_.task = text::printable(start.task) + stage_;
-    if (!lines_ || start.done > 0) return;
-    for (auto const& remark : start.remarks) std::fputs((start_.task + "  note: " + remark + '\n').c_str(), stderr);
+  /// log.jsonl becomes log-NAME.jsonl.
+  void open_stage(std::string const& name) {
+    bool const unused = path_ == file_ && std::filesystem::file_size(path_) == 0;
+    out_.close();
+    if (unused) std::filesystem::remove(path_);
+    path_ = file_.parent_path() / (file_.stem().string() + '-' + name + file_.extension().string());
+    out_.open(path_, std::ios::app | std::ios::binary);
+    check();
   }
-  void on_step(step_record const& step) {
-    if (!terminal_) return;
-    auto const now  = std::chrono::steady_clock::now();
-    bool const last = step.step + 1 == start_.steps_an_epoch;
-    if (!last && now - drawn_ < std::chrono::milliseconds(100)) return;
-    drawn_              = now;
-    constexpr int width = 24;
-    auto const done     = static_cast<int>(width * (step.step + 1) / start_.steps_an_epoch);
-    std::string losses;
-    for (auto const& [name, value] : step.losses) losses += fmt::format("  {} {:.3f}", text::printable(name), value);
-    std::string const text = fmt::format("\r\x1b[K{}  epoch {}/{}  [{:=<{}}{:<{}}] {}/{}  t {:.2f}{}", start_.task, step.epoch + 1,
-                                         start_.epochs, "", done, "", width - done, step.step + 1, start_.steps_an_epoch, step.t, losses);
-    std::fputs(text.c_str(), stderr);
-    std::fflush(stderr);
+  void begin(std::string const& content) {
+    out_.close();
+    out_.open(path_, std::ios::trunc | std::ios::binary);
+    write(content);
   }
-  void on_epoch(epoch_record const& epoch) {
-    if (!lines_) return;
-    std::string const text = (terminal_ ? "\r\x1b[K" : "") + start_.task + "  " + epoch_line(epoch, start_.epochs) + '\n';
-    std::fputs(text.c_str(), stderr);
+  void replace(std::string const& content) {
+    out_.close();
+    data::whole_file truncated(path_);
+    truncated.write(content);
+    truncated.commit();
+    out_.open(path_, std::ios::app | std::ios::binary);
+    check();
   }
-  void on_end(training_report const& report) {
-    if (terminal_ && report.stopped) std::fputs("\r\x1b[Kstopped\n", stderr);
-    if (lines_ && !report.test.empty()) std::fputs((start_.task + "  test   " + score_line(report.test) + '\n').c_str(), stderr);
+  void write(std::string const& content) {
+    out_ << content << std::flush;
+    check();
   }
 
  private:
-  bool terminal_, lines_;
-  training_start start_;
-  std::string stage_;
-  std::chrono::steady_clock::time_point drawn_{};
+  void check() const {
+    if (!out_) throw input_error("cannot write '" + path_.string() + "'; choose a folder that can be written and has room");
+  }
+  std::filesystem::path file_, path_;  ///< path_: file_, or the file of a stage beside it
+  std::ofstream out_;
 };
 
 /// Writes one JSON object per line: at the start of the training, after every epoch and at the end.
 class json_lines {
  public:
-  explicit json_lines(std::filesystem::path const& file) : file_(file), path_(file), out_(file, std::ios::app) { check(); }
+  explicit json_lines(std::filesystem::path const& file) : out_(file) {}
 
   /// Called by fit before a stage of a training in stages: log.jsonl becomes log-NAME.jsonl.
-  void on_stage(std::string const& name) {
-    bool const unused = path_ == file_ && std::filesystem::file_size(path_) == 0;
-    out_.close();
-    if (unused) std::filesystem::remove(path_);
-    path_ = file_.parent_path() / (file_.stem().string() + '-' + name + file_.extension().string());
-    out_.open(path_, std::ios::app);
-    check();
-  }
-
+  void on_stage(std::string const& name) { out_.open_stage(name); }
   void on_start(training_start const& start) {
-    if (start.done > 0) return;  // on_resume follows and rewrites the log
-    out_.close();
-    out_.open(path_, std::ios::trunc);
-    write(line_of(start));
+    if (start.done == 0) out_.begin(line_of(start));  // else on_resume follows and rewrites the log
   }
   void on_resume(training_report const& before) {
-    out_.close();
-    data::whole_file truncated(path_);
-    truncated.write(line_of(before.start));
-    for (auto const& epoch : before.epochs) truncated.write(line_of(epoch));
-    truncated.commit();
-    out_.open(path_, std::ios::app);
-    check();
+    std::string all = line_of(before.start);
+    for (auto const& epoch : before.epochs) all += line_of(epoch);
+    out_.replace(all);
   }
-  void on_epoch(epoch_record const& epoch) { write(line_of(epoch)); }
+  void on_epoch(epoch_record const& epoch) { out_.write(line_of(epoch)); }
   void on_end(training_report const& report) {
-    std::string const test = report.test.empty() ? "" : ", \"test\": {" + scores_of(report.test) + '}';
-    write(fmt::format("{{\"event\": \"end\", \"epochs\": {}, \"stopped\": {}{}}}\n", report.epochs.size(), report.stopped, test));
+    std::string const test = report.test.empty() ? "" : ", \"test\": {" + scores_of(report.test) + '}',
+                      best = report.best < 0 ? "" : fmt::format(", \"best\": {}", report.best);
+    out_.write(
+        fmt::format("{{\"event\": \"end\", \"epochs\": {}, \"stopped\": {}{}{}}}\n", report.epochs.size(), report.stopped, best, test));
   }
 
  private:
@@ -151,15 +116,78 @@ class json_lines {
     for (auto const& [name, value] : values) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", text::json(name), number(value));
     return '{' + text + '}';
   }
-  void write(std::string const& line) {
-    out_ << line << std::flush;
-    check();
+  epoch_file out_;
+};
+
+/// Writes a table of the epochs as comma-separated values: epoch (from 1), t, learning rate, losses, scores, seconds.
+class csv_lines {
+ public:
+  explicit csv_lines(std::filesystem::path const& file) : out_(file) {}
+  void on_stage(std::string const& name) { out_.open_stage(name); }
+  void on_start(training_start const& start) {
+    if (start.done == 0) out_.begin("");
   }
-  void check() const {
-    if (!out_) throw input_error("cannot write '" + path_.string() + "'; choose a folder that can be written and has room");
+  void on_resume(training_report const& before) {
+    std::string all = before.epochs.empty() ? "" : names_of(before.epochs.front());
+    for (auto const& epoch : before.epochs) all += line_of(epoch);
+    out_.replace(all);
   }
-  std::filesystem::path file_, path_;  ///< path_: file_, or the file of a stage beside it
-  std::ofstream out_;
+  void on_epoch(epoch_record const& epoch) { out_.write((epoch.epoch == 0 ? names_of(epoch) : "") + line_of(epoch)); }
+
+ private:
+  static std::string cell(std::string const& text) {
+    if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+    std::string quoted = "\"";
+    for (char const c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+    return quoted + '"';
+  }
+  static std::string names_of(epoch_record const& epoch) {
+    std::string line = "epoch,t,learning rate";
+    for (auto const& [name, value] : epoch.losses) line += ',' + cell("loss " + name);
+    for (auto const& each : epoch.scores)
+      for (auto const& [name, value] : each.values) line += ',' + cell(each.stage + ' ' + name);
+    return line + ",skipped,train seconds,test seconds\n";
+  }
+  static std::string line_of(epoch_record const& epoch) {
+    std::string line = fmt::format("{},{},{}", epoch.epoch + 1, epoch.t, epoch.learning_rate);
+    for (auto const& [name, value] : epoch.losses) line += fmt::format(",{}", value);
+    for (auto const& each : epoch.scores)
+      for (auto const& [name, value] : each.values) line += fmt::format(",{}", value);
+    return line + fmt::format(",{},{:.3f},{:.3f}\n", epoch.skipped, epoch.train_seconds, epoch.test_seconds);
+  }
+  epoch_file out_;
+};
+
+/// Writes the losses, scores, t and learning rate of the epochs as an event file of TensorBoard, so that `tensorboard --logdir` of the folder,
+/// or of one above it, shows them. TensorBoard takes a file whose name has "tfevents" in it.
+class tensorboard_events {
+ public:
+  explicit tensorboard_events(std::filesystem::path const& file) : out_(file) {}
+  void on_stage(std::string const& name) { out_.open_stage(name); }
+  void on_start(training_start const& start) {
+    if (start.done == 0) out_.begin(events::file_version(now()));
+  }
+  /// The epochs before are written as if they had ended as long ago as they took.
+  void on_resume(training_report const& before) {
+    double time = now();
+    for (auto const& epoch : before.epochs) time -= epoch.train_seconds + epoch.test_seconds;
+    std::string all = events::file_version(time);
+    for (auto const& epoch : before.epochs) all += record_of(epoch, time += epoch.train_seconds + epoch.test_seconds);
+    out_.replace(all);
+  }
+  void on_epoch(epoch_record const& epoch) { out_.write(record_of(epoch, now())); }
+
+ private:
+  static double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
+  static std::string record_of(epoch_record const& epoch, double time) {
+    named_values all{{"t", epoch.t}, {"learning rate", epoch.learning_rate}};
+    for (auto const& [name, value] : epoch.losses) all.emplace_back("loss/" + name, value);
+    for (auto const& each : epoch.scores)
+      for (auto const& [name, value] : each.values) all.emplace_back(name + '/' + each.stage, value);  // a chart a metric
+    for (auto& [name, value] : all) name = text::utf8(name);
+    return events::scalars(time, epoch.epoch + 1, all);
+  }
+  epoch_file out_;
 };
 
 }  // namespace c2f::print

@@ -5,7 +5,8 @@
 //   auto report = c2f::fit(model, data, recipe, kept, on_ctrl_c);        // the same call again resumes from the newest one
 //
 // A checkpoint is a folder named epoch-EEEEE-step-SSSSSSS: the number of completed epochs, and of completed steps of the next one. It holds
-//   model.safetensors      parameters and buffers by their paths; average.safetensors the moving average of recipe.ema(), if any
+//   model.safetensors      parameters and buffers by their paths; average.safetensors the moving average of recipe.ema(), if any;
+//                          best.safetensors those of the best epoch with recipe.stop_early()
 //   training.safetensors   optimiser state as "momentum.PATH", LibTorch's generators as "generator.cpu" and "generator.cuda:0"
 //   state.json             task, recipe, seed, epoch and step, and the report so far (train/checkpoint_codec.hpp)
 //   SHA256SUMS             the SHA-256 of these files, in the format of `sha256sum --check`
@@ -252,6 +253,7 @@ class checkpoints {
         put(file, [&](auto const& sink) { sink(text.data(), text.size()); });
       };
       if (!state.averages.empty()) put_tensors("average.safetensors", detail::file_of(state.averages));
+      if (!state.best.empty()) put_tensors("best.safetensors", detail::file_of(state.best));
       put_tensors("model.safetensors", detail::file_of(state.model));
       put_text("state.json", detail::json_of(state).dump(1, ' ', false, detail::json::error_handler_t::replace) + '\n');
       auto training = detail::file_of(state.optimizer_state, "momentum.");
@@ -311,6 +313,8 @@ class checkpoints {
     std::string const sums = text_of(folder / "SHA256SUMS");
     std::vector<std::string> files{"model.safetensors", "state.json", "training.safetensors"};
     bool const averaged = sums.find("  average.safetensors\n") != std::string::npos;
+    bool const has_best = sums.find("  best.safetensors\n") != std::string::npos;
+    if (has_best) files.insert(files.begin(), "best.safetensors");
     if (averaged) files.insert(files.begin(), "average.safetensors");
     std::string found;
     for (auto const& file : files) {
@@ -324,6 +328,7 @@ class checkpoints {
     read.model    = data::read_safetensors(folder / "model.safetensors");
     read.training = data::read_safetensors(folder / "training.safetensors");
     if (averaged) read.average = data::read_safetensors(folder / "average.safetensors");
+    if (has_best) read.best = data::read_safetensors(folder / "best.safetensors");
     detail::read_state(text_of(folder / "state.json"), folder / "state.json", read);
     return read;
   }
@@ -352,10 +357,12 @@ class checkpoints {
     compare("the number of steps an epoch", there.report.start.steps_an_epoch, state.report.start.steps_an_epoch, folder);
     check_tensors(read.training, state.optimizer_state, "momentum.", folder);
     check_tensors(read.average, state.averages, "", folder);
+    check_tensors(read.best, state.best, "", folder);
 
     copy(read.model, state.model, "");
     copy(read.training, state.optimizer_state, "momentum.");
     copy(read.average, state.averages, "");
+    copy(read.best, state.best, "");
     state.generators.clear();
     for (auto const& [name, tensor] : read.training.tensors)
       if (name.starts_with("generator.")) state.generators.emplace_back(name.substr(std::string_view("generator.").size()), tensor);

@@ -133,7 +133,7 @@ inline json json_of(training_state const& state) {
 struct read_checkpoint {
   training_state state;  ///< without its tensors
   int intra_op_threads = 0;
-  data::safetensors model, training, average;
+  data::safetensors model, training, average, best;
 };
 
 inline void read_state(json const& from, read_checkpoint& into) {

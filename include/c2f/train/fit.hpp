@@ -23,6 +23,9 @@
 // observers, restores and keeps; stop() is called in all, and any true one stops all. The state of rank 0 is copied to the others before the
 // first step. All return the same report, up to times.
 //
+// Without observers, fit shows its progress on a terminal (train/progress_bar.hpp); recipe.quiet() turns that off. With recipe.stop_early()
+// the training ends when a score has stopped improving, and the model has the best weights (train/early_stopping.hpp).
+//
 // With c2f::checkpoints (train/checkpoint.hpp) as an observer, the same call resumes where the last one ended.
 //
 // Cost: memory for the parameters, their gradients and the optimiser state, for the activations of one batch, and for the prefetched
@@ -40,6 +43,7 @@
 #include <c2f/train/evaluate.hpp>
 #include <c2f/train/observer.hpp>
 #include <c2f/train/processes.hpp>
+#include <c2f/train/progress_bar.hpp>
 #include <c2f/train/recipe.hpp>
 #include <c2f/train/state.hpp>
 #include <c2f/train/step_loop.hpp>
@@ -174,6 +178,15 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
     for_each_tensor(*training.averaged(), [&](std::string const& path, state_tensor const& each, state_traits const&) {
       state.averages.emplace_back(path, each.tensor());
     });
+  // What is scored; with early stopping, the best of it so far.
+  auto const& scored_tensors = state.averages.empty() ? state.model : state.averages;
+  auto const& stops          = recipe.early_stopping();
+  if (stops)
+    for (auto const& [path, each] : scored_tensors) state.best.emplace_back(path, each.detach().clone());
+  auto const copy_all = [](named_tensors const& from, named_tensors const& to) {
+    at::NoGradGuard const no_gradients;
+    for (std::size_t i = 0; i < from.size(); ++i) to[i].second.copy_(from[i].second);
+  };
   auto const& scored = data::scored_split(data);
   evaluator<Model, std::remove_cvref_t<decltype(scored)>> tests(training.averaged() != nullptr ? *training.averaged() : model, scored,
                                                                 recipe, /*often=*/true);
@@ -249,7 +262,7 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
   bool stop_next        = false;
   auto const stops_here = [&] { return all.several() ? stop_next : asked_to_stop(); };
 
-  while (now.epoch < recipe.epochs() && !report.stopped) {
+  while (now.epoch < recipe.epochs() && !report.stopped && !(stops && stops->stops_after(report.epochs))) {
     state.epoch.epoch = now.epoch;
     seconds_before    = state.epoch.train_seconds;
     train_time        = {};
@@ -281,10 +294,12 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
     ++now.epoch;
     notify(done);
     report.epochs.push_back(std::move(done));
+    if (stops && stops->best_of(report.epochs) == now.epoch - 1) copy_all(scored_tensors, state.best);
     keep(moment::epoch);
   }
   if (report.stopped) keep(moment::stop);
   training.leave_average();
+  if (stops && !report.stopped && (report.best = stops->best_of(report.epochs)) >= 0) copy_all(state.best, state.model);
   if (!report.stopped) refuse_skipped(report.skipped, now.iteration);
   report.not_captured = training.why_not_captured();
   count_faulty(report.faulty, batches);
@@ -311,7 +326,14 @@ training_report fit(Model& model, Data const& data, recipe::settings const& reci
   } else if constexpr (!detail::check_dataset<Model, Data>()) {
     return {};
   } else {
-    return deterministically(recipe.deterministic(), [&] { return detail::train_on(model, data, recipe, observers...); });
+    return deterministically(recipe.deterministic(), [&] {
+      if constexpr (sizeof...(Observers) == 0) {
+        progress_bar bar(progress_bar::elsewhere::silent, !recipe.quiet());
+        return detail::train_on(model, data, recipe, bar);
+      } else {
+        return detail::train_on(model, data, recipe, observers...);
+      }
+    });
   }
 }
 

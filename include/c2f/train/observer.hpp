@@ -12,7 +12,7 @@
 // stage of a training in stages (train/training_stages.hpp). All run in the training thread, in the
 // order in which the observers are passed; exceptions end the training.
 //
-// Observers of c2f: a progress bar and JSON lines (print/observers.hpp), Ctrl-C (train/interrupt.hpp), checkpoints (train/checkpoint.hpp).
+// Observers of c2f: a progress bar (train/progress_bar.hpp), JSON lines, CSV and events of TensorBoard (print/observers.hpp), Ctrl-C (train/interrupt.hpp), checkpoints (train/checkpoint.hpp).
 #pragma once
 
 #include <c2f/core/errors.hpp>
@@ -77,6 +77,7 @@ struct training_report {
   bool stopped         = false;      ///< by an observer, before the end
   faulty_samples faulty;
   std::vector<stage_score> test{};  ///< on the test split, at the end, if the data has a validation split and the training was not stopped
+  std::int64_t best = -1;           ///< with recipe.stop_early the epoch, from 0, whose weights are in the model; else -1
   std::string not_captured{};       ///< why steps were not captured, if the recipe's accelerator has graph capture
 };
 

@@ -142,7 +142,7 @@ class processes {
       }
       for (auto* seen : {&state.train, &state.test}) from(seen->ids, seen->total, seen->reasons);
     }
-    for (auto const* tensors : {&state.model, &state.optimizer_state, &state.averages})
+    for (auto const* tensors : {&state.model, &state.optimizer_state, &state.averages, &state.best})
       for (auto const& [path, tensor] : *tensors) world_->broadcast(tensor.detach());
   }
 

@@ -25,12 +25,14 @@
 #include <c2f/core/progress.hpp>
 #include <c2f/train/observer.hpp>
 #include <c2f/train/adam.hpp>
+#include <c2f/train/early_stopping.hpp>
 #include <c2f/train/learning_rate.hpp>
 #include <c2f/train/sgd.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -107,6 +109,17 @@ class settings {
     check(schedule.threshold, schedule.threshold >= 0 && std::isfinite(schedule.threshold), "plateau's threshold", "0 or more");
     return follow({.plateau = schedule});
   }
+  /// Ends the training when a score has stopped improving, and keeps the best weights (train/early_stopping.hpp).
+  settings& stop_early(c2f::early_stopping const& when) {
+    check(when.patience, when.patience >= 1, "early stopping's patience", "1 or more");
+    check(when.threshold, when.threshold >= 0 && std::isfinite(when.threshold), "early stopping's threshold", "0 or more");
+    early_stopping_ = when;
+    return *this;
+  }
+  [[nodiscard]] std::optional<c2f::early_stopping> const& early_stopping() const { return early_stopping_; }
+  /// No progress bar where fit would show one by itself: on a terminal, without an observer.
+  settings& quiet(bool on = true) { return set(quiet_, on, true, "", ""); }
+  [[nodiscard]] bool quiet() const { return quiet_; }
   /// Multiplies learning rate and weight decay of the parameters below a path, such as "encoder".
   settings& multiply(std::string const& path, parameter_multipliers const& by) {
     auto const fits = [](double value) { return value >= 0 && std::isfinite(value); };
@@ -232,6 +245,10 @@ class settings {
       all.emplace_back("plateau's threshold", plateau->threshold);
       all.emplace_back("plateau's floor", plateau->floor);
     }
+    if (early_stopping_) {
+      all.emplace_back("early stopping's patience for '" + early_stopping_->score + "'", static_cast<double>(early_stopping_->patience));
+      all.emplace_back("early stopping's threshold", early_stopping_->threshold);
+    }
     for (auto const& [path, by] : multipliers_) {
       all.emplace_back("multiplier of the learning rate of '" + path + "'", by.learning_rate);
       all.emplace_back("multiplier of the weight decay of '" + path + "'", by.weight_decay);
@@ -258,10 +275,11 @@ class settings {
     return now.iteration < warm_up_ ? learning_rate * static_cast<double>(now.iteration + 1) / static_cast<double>(warm_up_)
                                     : learning_rate;
   }
-  /// Whether the learning rate depends on scores; input_error if it depends on one that this epoch does not have.
-  [[nodiscard]] bool decides_by_scores() const { return decay_.plateau.has_value(); }
+  /// Whether the learning rate or the end depends on scores; input_error if it depends on one that this epoch does not have.
+  [[nodiscard]] bool decides_by_scores() const { return decay_.plateau.has_value() || early_stopping_.has_value(); }
   void check_scores(epoch_record const& epoch) const {
     if (auto const& plateau = decay_.plateau; plateau) (void)plateau->score_of(epoch);
+    if (early_stopping_) (void)early_stopping_->score_of(epoch);
   }
 
  private:
@@ -326,13 +344,14 @@ class settings {
   ema_options ema_;
   std::vector<scaling> milestones_;
   c2f::decay::any decay_;
+  std::optional<c2f::early_stopping> early_stopping_;
   std::vector<std::pair<std::string, parameter_multipliers>> multipliers_;  // by path, in its order
   sgd_options sgd_;
   adam_options adam_;
   std::uint64_t seed_ = 1;
   int threads_        = 1;
   bool strict_ = false, augment_ = true, bf16_ = false, channels_last_ = true, deterministic_ = false, uses_adam_ = false,
-       synchronised_norms_ = false;
+       synchronised_norms_ = false, quiet_ = false;
   c2f::accelerator accelerator_;
   c2f::communicator* world_ = nullptr;
 };

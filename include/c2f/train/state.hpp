@@ -35,6 +35,7 @@ struct training_state {
   named_tensors model, parameters;  ///< all parameters and buffers; the trained parameters
   named_tensors optimizer_state;    ///< the optimiser state: momenta of SGD, or moments and update count of Adam
   named_tensors averages;           ///< the moving average of the whole model; empty without recipe.ema
+  named_tensors best;               ///< the model, or its average, of the best epoch; empty without recipe.stop_early
   named_tensors generators;         ///< the states of LibTorch's generators, which torch::nn modules draw from; copies, not shared
 
   // Its progress.

@@ -177,9 +177,8 @@ inline class_lists sort_into_classes(std::vector<std::string> paths, partition_o
 inline std::vector<std::string> files_below(std::filesystem::path const& root) {
   std::vector<std::string> paths;
   std::vector<std::filesystem::path> holding;
-  std::error_code failed;
   auto const walk = [&](auto const& self, std::filesystem::path const& folder, std::string const& before) -> void {
-    std::error_code ignored;
+    std::error_code failed, ignored;
     auto const place = std::filesystem::canonical(folder, ignored);
     if (std::find(holding.begin(), holding.end(), place) != holding.end() || holding.size() == 32) return;
     holding.push_back(place);
@@ -190,12 +189,11 @@ inline std::vector<std::string> files_below(std::filesystem::path const& root) {
         self(self, at->path(), before + name + '/');
       else if (at->is_regular_file(ignored))
         paths.push_back(before + name);
-      if (failed) return;
     }
+    if (failed) throw input_error("cannot list the folder '" + folder.string() + "': " + failed.message() + "; check its name");
     holding.pop_back();
   };
   walk(walk, root, "");
-  if (failed) throw input_error("cannot list the folder '" + root.string() + "': " + failed.message() + "; check its name");
   return paths;
 }
 

@@ -130,10 +130,7 @@ struct masked_picture {
   }
   masked_picture made{{}, read_label_picture(from.mask)};
   made.picture = read_picture_of_size(from.picture, made.mask.height, made.mask.width);
-  if (made.picture.height != made.mask.height || made.picture.width != made.mask.width)
-    throw input_error("'" + from.mask.string() + "' is " + std::to_string(made.mask.width) + " x " + std::to_string(made.mask.height) +
-                      " pixels, and its picture " + std::to_string(made.picture.width) + " x " + std::to_string(made.picture.height) +
-                      "; make them of one size");
+  check_label_size(from.mask, made.mask, made.picture);
   return made;
 }
 

@@ -367,6 +367,14 @@ enum class exif { ignore, apply };
   return orientation >= 5 ? detail::turned(made, orientation) : made;
 }
 
+/// input_error if the labels of a file are not of the size of its picture.
+inline void check_label_size(std::filesystem::path const& file, label_bytes const& labels, picture_bytes const& picture) {
+  auto const size = [](auto const& of) { return std::to_string(of.width) + " x " + std::to_string(of.height) + " pixels"; };
+  if (labels.height != picture.height || labels.width != picture.width)
+    throw input_error("'" + file.string() + "' has labels of " + size(labels) + ", and its picture is " + size(picture) +
+                      "; give both the same size");
+}
+
 /// Decodes the labels in the bytes of a PNG file: grey values or palette indices of 1, 2, 4 or 8 bits, unscaled.
 [[nodiscard]] inline label_bytes decode_label_picture(std::span<std::uint8_t const> bytes, std::string const& name) {
   if (!detail::is_png(bytes)) throw input_error("'" + name + "' does not begin as a PNG file does; labels are kept in PNG files");
