@@ -2,7 +2,7 @@
 // one core, and prints the metrics of whole videos, with the next-frame branch and with tracking by overlap in its place.
 //
 //   71_vip --out runs/vip
-//   71_vip --variant one --seed 2        (one ASPP module in the next-frame branch instead of a cascade of four)
+//   71_vip --variant one --seed 2        (one ASPP module in the next-frame branch instead of a cascade of four; --help has the others)
 //   71_vip --out runs/vip --resume --predict frames/        (labels a video of your own: the pictures of a folder, in the order of their names)
 #include "common/program.hpp"
 #include "common/video_strip.hpp"
@@ -35,12 +35,19 @@ using roads = c2f::data::road_videos<48, 64>;
 struct labels : c2f::systems::vip_labels<roads::classes, 88> {
   static constexpr double centre = 20, offset = .1, next_offset = .1, depth = .5;  // offsets of small frames are small
 };
-using kind = c2f::systems::vip_kind<labels>;
+struct labels_without_depth : labels {
+  static constexpr double depth = 0;
+};
 struct one_module : c2f::systems::vip_small {
   using cascade = c2f::dense_cascade<1, context>;
 };
-template <class With>
-using model = c2f::systems::vip_deeplab<kind, c2f::image<6, 48, 64>, With>;
+struct seen_centres : c2f::systems::vip_small {
+  using source   = c2f::source::sample;
+  using encoder  = c2f::encode::dense<>;
+  using schedule = c2f::schedule::ramp<0.0, 0.6, c2f::by::fraction>;
+};
+template <class With, class Labels = labels>
+using model = c2f::systems::vip_deeplab<c2f::systems::vip_kind<Labels>, c2f::image<6, 48, 64>, With>;
 
 std::vector<std::int64_t> const things(roads::things.begin(), roads::things.end());
 c2f::panoptic::fusion_options const fusion{.things = things, .stuff_area = 30, .threshold = .3f, .window = 7};
@@ -198,7 +205,7 @@ void predict(Model const& net, arguments const& more) {
   }
   for (auto const& found : video.end()) write(found);
   c2f::data::write_animation(more.animation, pages, 200);
-  std::printf("%zu frames with %zu objects: %s\n", written, objects.size(), c2f::text::printable(more.animation.string()).c_str());
+  std::printf("%s: frames %zu, objects %zu\n", c2f::text::printable(more.animation.string()).c_str(), written, objects.size());
 }
 /// The pictures of the folder, in the order of their names. All are decoded, so that none is refused after the training.
 void check_predictions(program::options const& chosen, std::filesystem::path const& folder, arguments& more) {
@@ -221,7 +228,7 @@ void check_predictions(program::options const& chosen, std::filesystem::path con
   more.animation = chosen.out / "predicted.png";
 }
 
-template <class With>
+template <class Model>
 void train(program::options const& chosen, arguments const& more) {
   roads const videos;
   c2f::data::panoptic_target_options const targets{.things = things, .sigma = 2, .small_area = 30};
@@ -229,7 +236,7 @@ void train(program::options const& chosen, arguments const& more) {
     c2f::data::panoptic_pairs<decltype(videos.train)> train, test;
   } const data{{videos.train, targets}, {videos.test, targets}};
 
-  model<With> net(chosen.seed);
+  Model net(chosen.seed);
   c2f::recipe::settings const recipe = program::machine_of(chosen)
                                            .epochs(chosen.epochs)
                                            .batch(chosen.batch)
@@ -263,19 +270,25 @@ int main(int argc, char** argv) {
   program::options const defaults{.variant = "cascade", .epochs = 1, .batch = 8, .learning_rate = 2e-3, .weight_decay = 0, .clip = 5};
   std::filesystem::path folder;
   auto const chosen = program::read_options(
-      argc, argv, "Trains ViP-DeepLab on drawn road videos and scores whole videos.", {"cascade", "one"}, defaults, [&](CLI::App& app) {
+      argc, argv, "Trains ViP-DeepLab on drawn road videos and scores whole videos.", {"cascade", "one", "no_depth", "centres"}, defaults,
+      [&](CLI::App& app) {
         app.get_option("--data")->required(false)->description("Refused: the videos are drawn");
         app.get_option("--learning-rate")->description("Learning rate at the start; it falls to 0");
         app.add_option("--predict", folder, "Folder of frames, labelled afterwards in the order of their names, into --out")
             ->check(CLI::ExistingDirectory);
-        app.get_option("--variant")->description("ASPP modules of the next-frame branch: a cascade of four, or one");
+        app.get_option("--variant")
+            ->description(
+                "cascade: four ASPP modules in the next-frame branch; one: one module; no_depth: no loss of depth, as without its head; "
+                "centres: the branch sees centres, in training the true ones with probability 1 - t");
       });
   return program::run([&] {
     program::refuse_typed(chosen, {"--data", "--limit", "--probe"}, "here, as the videos are drawn and no network is conditioned");
     program::check(chosen);
     arguments more;
     check_predictions(chosen, folder, more);
-    if (chosen.variant == "one") return train<one_module>(chosen, more);
-    return train<c2f::systems::vip_small>(chosen, more);
+    if (chosen.variant == "one") return train<model<one_module>>(chosen, more);
+    if (chosen.variant == "no_depth") return train<model<c2f::systems::vip_small, labels_without_depth>>(chosen, more);
+    if (chosen.variant == "centres") return train<model<seen_centres>>(chosen, more);
+    return train<model<c2f::systems::vip_small>>(chosen, more);
   });
 }

@@ -1,6 +1,7 @@
 // c2f/data/draw/animation.hpp: pictures of one size as an animated PNG, which browsers play; other programs show its first picture.
 //
-//   c2f::data::write_animation("video.png", pages, 200);      // a std::vector<c2f::data::canvas>; 200 ms each, for ever
+//   std::vector<c2f::data::canvas> pages(3, c2f::data::canvas(64, 48));
+//   c2f::data::write_animation("video.png", pages, 200);                  // 200 ms each, over and over
 //
 // The format: a PNG of the first picture with a chunk acTL (how many pictures), and for each picture a chunk fcTL (its duration) and its
 // compressed pixels, which are IDAT in the first one and fdAT, with a number before them, in the others (PNG, third edition, 2025, 11.3.6).
