@@ -2,11 +2,16 @@
 // one core, and prints the metrics of whole videos, with the next-frame branch and with tracking by overlap in its place.
 //
 //   71_vip --out runs/vip
-//   71_vip --variant one --seed 2        (one ASPP module in the next-frame branch instead of a cascade of four)
+//   71_vip --variant one --seed 2        (one ASPP module in the next-frame branch instead of a cascade of four; --help has the others)
+//   71_vip --out runs/vip --resume --predict frames/        (labels a video of your own: the pictures of a folder, in the order of their names)
 #include "common/program.hpp"
 #include "common/video_strip.hpp"
 
 #include <c2f/c2f.hpp>
+#include <c2f/data/draw/animation.hpp>
+#include <c2f/data/io/names.hpp>
+#include <c2f/data/io/output_names.hpp>
+#include <c2f/data/io/picture_file.hpp>
 #include <c2f/data/panoptic_pairs.hpp>
 #include <c2f/data/synthetic/road_videos.hpp>
 #include <c2f/metrics/depth.hpp>
@@ -21,6 +26,7 @@
 #include <ATen/ops/from_blob.h>
 
 #include <cstdio>
+#include <set>
 
 namespace {
 
@@ -29,25 +35,37 @@ using roads = c2f::data::road_videos<48, 64>;
 struct labels : c2f::systems::vip_labels<roads::classes, 88> {
   static constexpr double centre = 20, offset = .1, next_offset = .1, depth = .5;  // offsets of small frames are small
 };
-using kind = c2f::systems::vip_kind<labels>;
+struct labels_without_depth : labels {
+  static constexpr double depth = 0;
+};
 struct one_module : c2f::systems::vip_small {
   using cascade = c2f::dense_cascade<1, context>;
 };
-template <class With>
-using model = c2f::systems::vip_deeplab<kind, c2f::image<6, 48, 64>, With>;
+struct seen_centres : c2f::systems::vip_small {
+  using source   = c2f::source::sample;
+  using encoder  = c2f::encode::dense<>;
+  using schedule = c2f::schedule::ramp<0.0, 0.6, c2f::by::fraction>;
+};
+template <class With, class Labels = labels>
+using model = c2f::systems::vip_deeplab<c2f::systems::vip_kind<Labels>, c2f::image<6, 48, 64>, With>;
 
 std::vector<std::int64_t> const things(roads::things.begin(), roads::things.end());
 c2f::panoptic::fusion_options const fusion{.things = things, .stuff_area = 30, .threshold = .3f, .window = 7};
 constexpr std::int64_t windows[]{1, 2, 4};
 constexpr double limits[]{.5, .25, .1};
 
+struct arguments {
+  std::vector<std::filesystem::path> predict, outputs;  // the frames of a video, and what is written of each
+  std::filesystem::path animation;
+};
+
 template <class T>
 std::span<T const> all(std::vector<T> const& values) {
   return values;
 }
 
-at::Tensor input_of(c2f::data::road_frame& frame) {
-  at::Tensor const bytes = at::from_blob(frame.picture.data(), {48, 64, 3}, at::TensorOptions(at::kByte));
+at::Tensor input_of(std::vector<std::uint8_t>& rgb, std::int64_t height = 48, std::int64_t width = 64) {
+  at::Tensor const bytes = at::from_blob(rgb.data(), {height, width, 3}, at::TensorOptions(at::kByte));
   return bytes.permute({2, 0, 1}).to(at::kFloat).div(127.5).sub(1);
 }
 
@@ -111,7 +129,7 @@ std::vector<c2f::systems::video_frame> found_in(Model const& net, std::vector<c2
   c2f::systems::vip_video video(net, fusion, {.by = by});
   std::vector<c2f::systems::video_frame> found;
   for (auto& frame : frames)
-    if (auto one = video.add(input_of(frame))) found.push_back(std::move(*one));
+    if (auto one = video.add(input_of(frame.picture))) found.push_back(std::move(*one));
   for (auto& one : video.end()) found.push_back(std::move(one));
   return found;
 }
@@ -138,8 +156,9 @@ void score(Model const& net, roads const& data) {
 }
 
 template <class Model>
-void draw(Model const& net, roads const& data, std::filesystem::path const& file) {
+void draw(Model const& net, roads const& data, std::filesystem::path const& folder) {
   program::strip page{48, 64};
+  std::vector<c2f::data::canvas> pages;
   for (std::int64_t v = 0; v < 3; ++v) {
     auto frames     = frames_of(data, v);
     auto const next = found_in(net, frames, c2f::systems::tracking::by_next_frame);
@@ -153,21 +172,71 @@ void draw(Model const& net, roads const& data, std::filesystem::path const& file
       rows[3].pictures.push_back(program::colours_of(over[t].labels, roads::divisor));
       rows[4].pictures.push_back(program::greys_of(frames[t].depth, 4, 80));
       rows[5].pictures.push_back(program::greys_of(next[t].depth, 4, 80));
+      pages.push_back(program::beside({rows[0].pictures[t], rows[1].pictures[t], rows[2].pictures[t], rows[5].pictures[t]}, 48, 64));
     }
     for (auto& row : rows) page.rows.push_back(std::move(row));
   }
-  page.write(file, "ViP-DeepLab on road videos");
+  page.write(folder / "strip.png", "ViP-DeepLab on road videos");
+  c2f::data::write_animation(folder / "video.png", pages, 400);
 }
 
-template <class With>
-void train(program::options const& chosen) {
+/// Labels the frames of a folder. Each is written beside its labels and depths, and the first ones as an animation.
+template <class Model>
+void predict(Model const& net, arguments const& more) {
+  if (more.predict.empty()) return;
+  constexpr std::size_t animated = 100;
+  c2f::systems::vip_video video(net, fusion);
+  std::vector<c2f::data::canvas> pages;
+  std::set<std::int64_t> objects;
+  std::size_t written = 0;
+  auto const write    = [&](c2f::systems::video_frame const& found) {
+    auto const picture = c2f::data::read_picture(more.predict[written]);
+    auto const page =
+        program::beside({picture.rgb, program::colours_of(found.labels, roads::divisor), program::greys_of(found.depth, 4, 80)},
+                           static_cast<int>(picture.height), static_cast<int>(picture.width));
+    page.write_png(more.outputs[written]);
+    if (written++ < animated) pages.push_back(page);
+    for (std::int64_t const label : found.labels)
+      if (label % roads::divisor != 0) objects.insert(label);
+  };
+  for (auto const& file : more.predict) {
+    auto picture = c2f::data::read_picture(file);
+    if (auto const found = video.add(input_of(picture.rgb, picture.height, picture.width))) write(*found);
+  }
+  for (auto const& found : video.end()) write(found);
+  c2f::data::write_animation(more.animation, pages, 200);
+  std::printf("%s: frames %zu, objects %zu\n", c2f::text::printable(more.animation.string()).c_str(), written, objects.size());
+}
+/// The pictures of the folder, in the order of their names. All are decoded, so that none is refused after the training.
+void check_predictions(program::options const& chosen, std::filesystem::path const& folder, arguments& more) {
+  if (folder.empty()) return;
+  if (chosen.out.empty()) throw c2f::input_error("--predict writes pictures, and there is no folder for them; give --out");
+  std::vector<std::filesystem::path> names;
+  std::int64_t height = 0, width = 0;
+  for (auto const& name : c2f::data::detail::files_in(folder, {".jpg", ".jpeg", ".png"})) {
+    auto const picture = c2f::data::read_picture(more.predict.emplace_back(folder / name));
+    if (height == 0) height = picture.height, width = picture.width;
+    if (picture.height != height || picture.width != width)
+      throw c2f::input_error("'" + more.predict.back().string() + "' is " + std::to_string(picture.height) + " x " +
+                             std::to_string(picture.width) + " pixels, and '" + more.predict.front().string() + "' is " +
+                             std::to_string(height) + " x " + std::to_string(width) + "; the frames of a video have one size");
+    names.push_back(folder / (more.predict.back().stem().string() + ".png"));
+  }
+  if (names.empty())
+    throw c2f::input_error("'" + folder.string() + "', which is to be predicted, has no .jpg, .jpeg or .png; name another folder");
+  more.outputs   = c2f::data::output_names(names, chosen.out, "labelled_");
+  more.animation = chosen.out / "predicted.png";
+}
+
+template <class Model>
+void train(program::options const& chosen, arguments const& more) {
   roads const videos;
   c2f::data::panoptic_target_options const targets{.things = things, .sigma = 2, .small_area = 30};
   struct {
     c2f::data::panoptic_pairs<decltype(videos.train)> train, test;
   } const data{{videos.train, targets}, {videos.test, targets}};
 
-  model<With> net(chosen.seed);
+  Model net(chosen.seed);
   c2f::recipe::settings const recipe = program::machine_of(chosen)
                                            .epochs(chosen.epochs)
                                            .batch(chosen.batch)
@@ -191,23 +260,35 @@ void train(program::options const& chosen) {
   if (report.stopped) return;
   c2f::move_to(net, at::kCPU);
   score(net, videos);
-  if (!chosen.out.empty()) draw(net, videos, chosen.out / "strip.png");
+  if (!chosen.out.empty()) draw(net, videos, chosen.out);
+  predict(net, more);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   program::options const defaults{.variant = "cascade", .epochs = 1, .batch = 8, .learning_rate = 2e-3, .weight_decay = 0, .clip = 5};
+  std::filesystem::path folder;
   auto const chosen = program::read_options(
-      argc, argv, "Trains ViP-DeepLab on drawn road videos and scores whole videos.", {"cascade", "one"}, defaults, [](CLI::App& app) {
+      argc, argv, "Trains ViP-DeepLab on drawn road videos and scores whole videos.", {"cascade", "one", "no_depth", "centres"}, defaults,
+      [&](CLI::App& app) {
         app.get_option("--data")->required(false)->description("Refused: the videos are drawn");
         app.get_option("--learning-rate")->description("Learning rate at the start; it falls to 0");
-        app.get_option("--variant")->description("ASPP modules of the next-frame branch: a cascade of four, or one");
+        app.add_option("--predict", folder, "Folder of frames, labelled afterwards in the order of their names, into --out")
+            ->check(CLI::ExistingDirectory);
+        app.get_option("--variant")
+            ->description(
+                "cascade: four ASPP modules in the next-frame branch; one: one module; no_depth: no loss of depth, as without its head; "
+                "centres: the branch sees centres, in training the true ones with probability 1 - t");
       });
   return program::run([&] {
     program::refuse_typed(chosen, {"--data", "--limit", "--probe"}, "here, as the videos are drawn and no network is conditioned");
     program::check(chosen);
-    if (chosen.variant == "one") return train<one_module>(chosen);
-    return train<c2f::systems::vip_small>(chosen);
+    arguments more;
+    check_predictions(chosen, folder, more);
+    if (chosen.variant == "one") return train<model<one_module>>(chosen, more);
+    if (chosen.variant == "no_depth") return train<model<c2f::systems::vip_small, labels_without_depth>>(chosen, more);
+    if (chosen.variant == "centres") return train<model<seen_centres>>(chosen, more);
+    return train<model<c2f::systems::vip_small>>(chosen, more);
   });
 }

@@ -8,6 +8,8 @@
 #include <c2f/data/datasets/camvid.hpp>
 #include <c2f/data/datasets/cifar_few_shot.hpp>
 #include <c2f/data/datasets/dvps.hpp>
+#include <c2f/data/datasets/kitti_depth.hpp>
+#include <c2f/data/draw/animation.hpp>
 #include <c2f/data/draw/canvas.hpp>
 #include <c2f/data/labelled_pictures.hpp>
 #include <c2f/data/io/picture_file.hpp>

@@ -40,6 +40,16 @@ inline std::vector<std::uint8_t> greys_of(std::vector<float> const& depth, doubl
   return rgb;
 }
 
+/// Pictures of one size beside each other, small ones enlarged: a page of an animation.
+inline c2f::data::canvas beside(std::vector<std::vector<std::uint8_t>> const& pictures, int height, int width) {
+  constexpr int gap = 4;
+  int const zoom    = std::max(1, 240 / width);
+  c2f::data::canvas page(static_cast<int>(pictures.size()) * (width * zoom + gap) - gap, height * zoom);
+  int x = 0;
+  for (auto const& picture : pictures) page.blit(picture, width, height, x, 0, zoom), x += width * zoom + gap;
+  return page;
+}
+
 /// Rows of pictures of one size, with a word beside each row.
 struct strip {
   struct row {

@@ -6,7 +6,7 @@
 // Headers that need another library are not included; include them one by one:
 //   data/draw/{canvas,plot,overlay}.hpp                     libspng
 //   data/io/picture_file.hpp, data/fitted_picture.hpp, data/labelled_pictures.hpp,
-//   data/datasets/{camvid,class_folders,dvps,image_folder,mask_folders,siftflow,stanford_background}.hpp    libjpeg and libspng
+//   data/datasets/{camvid,class_folders,dvps,image_folder,kitti_depth,mask_folders,siftflow,stanford_background}.hpp    libjpeg and libspng
 //   data/datasets/coco.hpp                                  libjpeg, libspng and nlohmann/json
 //   data/datasets/omniglot.hpp, data/datasets/voc.hpp       libjpeg and libspng, and libzip (omniglot) or pugixml (voc)
 //   data/io/nifti.hpp, data/datasets/organ_slices.hpp       libniftiio and zlib

@@ -77,6 +77,9 @@ def make_inputs(top):
     for part in ("val",):
         put(f"streets_half/{part}annot/0.png", png(240, 180, lambda x, y: 1))
 
+    for i, width in enumerate((64, 64, 60)):
+        put(f"frames/{i}.png", png(width, 48, lambda x, y: 7))
+
     album = "spatial_envelope_256x256_static_8outdoorcategories"
     for i in range(4):
         put(f"sift/Images/{album}/p{i}.jpg", png(256, 256, lambda x, y: (x + y) % 256))
@@ -273,6 +276,10 @@ CASES = [
     ("c2f", "explain {}/model_other", 2, "c2f model 9"),
     ("71_vip", "--data {}/empty --out OUT", 2, "--data has no effect"),
     ("71_vip", "--variant pt --out OUT", 2, "--variant"),
+    ("71_vip", "--predict {}/streets/val", 2, "give --out"),
+    ("71_vip", "--predict {}/nowhere --out OUT", 2, "--predict"),
+    ("71_vip", "--predict {}/empty --out OUT", 2, "has no .jpg, .jpeg or .png"),
+    ("71_vip", "--predict {}/frames --out OUT", 2, "the frames of a video have one size"),
     ("demo", "{}/file", 2, "the folder"),
     ("demo", "--epochs", 2, "no option"),
 ]

@@ -5,9 +5,11 @@
 #include <cstdio>
 #include <limits>
 
+#include <c2f/data/draw/animation.hpp>
 #include <c2f/data/draw/canvas.hpp>
 
 #include "catch.hpp"
+#include "refusal.hpp"
 #include "scratch.hpp"
 
 namespace {
@@ -187,4 +189,72 @@ TEST_CASE("a canvas of invalid size is refused") {
   REQUIRE_THROWS_AS(canvas(0, 5), c2f::input_error);
   REQUIRE_THROWS_AS(canvas(5, -1), c2f::input_error);
   REQUIRE_THROWS_AS(canvas(1 << 20, 1 << 20), c2f::input_error);
+}
+
+TEST_CASE("an animated PNG: its first picture for every decoder, and the others as their own data") {
+  folder const dir;
+  std::vector<canvas> pages;
+  for (int i = 0; i < 3; ++i) {
+    pages.emplace_back(7, 5);
+    pages.back().rectangle(i, 1, 2, 3, red);
+  }
+  write_animation(dir.path / "video.png", pages, 200);
+  REQUIRE(dir.files() == 1);
+  spng_ihdr header;
+  auto const first = decode(dir.path / "video.png", header);
+  REQUIRE((header.width == 7 && header.height == 5));
+  REQUIRE(std::ranges::equal(first, pages[0].bytes()));
+  // The chunks, read as the specification has them.
+  auto const file   = tests::contents(dir.path / "video.png");
+  auto const number = [&](std::size_t at, int size = 4) {
+    std::uint32_t value = 0;
+    for (int i = 0; i < size; ++i) value = value << 8 | file[at + static_cast<std::size_t>(i)];
+    return value;
+  };
+  std::string order;
+  std::uint32_t sequence = 0;
+  std::vector<std::vector<std::uint8_t>> pictures;  // as PNG files
+  for (std::size_t at = 8; at < file.size(); at += number(at) + 12) {
+    std::string const name(file.begin() + static_cast<std::ptrdiff_t>(at) + 4, file.begin() + static_cast<std::ptrdiff_t>(at) + 8);
+    if (order.find(name + ' ') == std::string::npos || name != "fdAT") order += name + ' ';
+    if (name == "acTL") REQUIRE((number(at + 8) == 3 && number(at + 12) == 0));
+    if (name == "fcTL") {
+      REQUIRE(number(at) == 26);
+      REQUIRE(number(at + 8) == sequence++);
+      REQUIRE((number(at + 12) == 7 && number(at + 16) == 5 && number(at + 20) == 0 && number(at + 24) == 0));
+      REQUIRE((number(at + 28, 2) == 200 && number(at + 30, 2) == 1000 && number(at + 32, 2) == 0));
+      pictures.emplace_back();
+    }
+    if (name == "fdAT") {
+      REQUIRE(number(at + 8) == sequence++);
+      c2f::data::detail::png_chunks alone;
+      alone.append("IHDR", std::span(file).subspan(16, 13));
+      alone.append("IDAT", std::span(file).subspan(at + 12, number(at) - 4));
+      alone.append("IEND", {});
+      pictures.back() = alone.file();
+    }
+  }
+  REQUIRE(order == "IHDR acTL fcTL IDAT fcTL fdAT fcTL IEND ");
+  REQUIRE(sequence == 5);
+  for (std::size_t i = 1; i < 3; ++i) {
+    std::ofstream(dir.path / "one.png", std::ios::binary)
+        .write(reinterpret_cast<char const*>(pictures[i].data()), static_cast<std::streamsize>(pictures[i].size()));
+    REQUIRE(std::ranges::equal(decode(dir.path / "one.png", header), pages[i].bytes()));
+  }
+  // The checksum of a chunk without content is that of its letters, "IEND": AE 42 60 82.
+  REQUIRE(number(file.size() - 4) == 0xae426082u);
+}
+
+TEST_CASE("an animation that cannot be made is refused") {
+  folder const dir;
+  auto const file    = dir.path / "video.png";
+  auto const refused = [&](std::vector<canvas> const& pages, int milliseconds) {
+    return tests::refusal([&] { write_animation(file, pages, milliseconds); });
+  };
+  std::vector<canvas> pages(2, canvas(4, 3));
+  REQUIRE(refused({}, 100) == "an animation of no pictures cannot be written to '" + file.string() + "'; give one or more");
+  REQUIRE(refused(pages, 0) == "a picture of an animation is shown for 0 ms; write 1 to 65535");
+  pages.emplace_back(4, 4);
+  REQUIRE(refused(pages, 100) == "a picture of 4 x 4 pixels follows one of 4 x 3 pixels in an animation; give pictures of one size");
+  REQUIRE(dir.files() == 0);
 }

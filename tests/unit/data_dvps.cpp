@@ -1,5 +1,6 @@
-// Cityscapes-DVPS and SemKITTI-DVPS: made sequences in exactly these layouts, pairs, augmentation, and malformed ones.
+// Cityscapes-DVPS, SemKITTI-DVPS and KITTI depth: made files in exactly these layouts, pairs, augmentation, and malformed ones.
 #include <c2f/data/datasets/dvps.hpp>
+#include <c2f/data/datasets/kitti_depth.hpp>
 #include <c2f/data/draw/canvas.hpp>
 #include <c2f/data/panoptic_pairs.hpp>
 
@@ -231,4 +232,119 @@ TEST_CASE("malformed sequences of DVPS are refused") {
   sequences const made;
   fs::remove(made.path / "train" / (start + "depth.png"));
   REQUIRE(data(made.path, {.ignored = 32, .depth = false}).train.frame(0, 1).depth[3] == 0 + 0 * 1.f);
+}
+
+TEST_CASE("a pair of more instances of a class than a label has room for is refused") {
+  sequences const made(true);
+  std::vector<std::uint16_t> many(1100);
+  for (std::size_t i = 0; i < many.size(); ++i) many[i] = static_cast<std::uint16_t>(i < 1000 ? i + 1 : 0);
+  std::vector<std::uint16_t> const classes(many.size(), 13), depth(many.size());
+  auto const write = [&](std::string const& start, std::vector<std::uint16_t> const& instances) {
+    write_rgb(made.path / "val" / (start + "leftImg8bit.png"), 11, 100, 0);
+    write_grey(made.path / "val" / (start + "gtFine_class.png"), classes, 11, 100, 8);
+    write_grey(made.path / "val" / (start + "gtFine_instance.png"), instances, 11, 100);
+    write_grey(made.path / "val" / (start + "depth_718.png"), depth, 11, 100);
+  };
+  write("000002_000000_", many), write("000002_000001_", many);
+  c2f::data::dvps<11, 100> const roads(made.path);
+  REQUIRE(refusal([&] { read(roads.test, 2); }) ==
+          "the pair '000002_000000_leftImg8bit.png' has more than 999 instances of class 13; leave it out");
+  many[999] = 0;
+  write("000002_000000_", many), write("000002_000001_", many);
+  REQUIRE(read(roads.test, 2).truth[998] == 13999);
+}
+
+namespace {
+// A drive with two photographs that have depth and one that has none, in both cameras.
+struct kitti_files : tests::scratch {
+  kitti_files() {
+    for (std::string const part : {"train", "val"})
+      for (std::string const camera : {"image_02", "image_03"}) {
+        std::string const trip = part == "train" ? "2011_09_26_drive_0001_sync" : "2011_09_28_drive_0002_sync";
+        auto const to          = path / part / trip / "proj_depth" / "groundtruth" / camera,
+                   pictures    = path / trip.substr(0, 10) / trip / camera / "data";
+        fs::create_directories(to), fs::create_directories(pictures);
+        for (int number : {4, 5, 6}) {
+          std::string const name = "000000000" + std::to_string(number) + ".png";
+          write_rgb(pictures / name, rows, columns, static_cast<std::uint8_t>(10 * number));
+          std::vector<std::uint16_t> depth;
+          for (int i = 0; i < rows * columns; ++i) depth.push_back(depth_at(number, i));
+          if (number > 4) write_grey(to / name, depth, rows, columns);
+        }
+      }
+  }
+  fs::path const drive = "2011_09_26_drive_0001_sync", depths = path / "train" / drive / "proj_depth" / "groundtruth" / "image_02",
+                 photographs = path / "2011_09_26" / drive / "image_02" / "data";
+};
+template <class Split>
+sample read_kitti(Split const& from, std::int64_t id, c2f::random_stream* augment = nullptr) {
+  constexpr auto pixels = Split::image::height * Split::image::width;
+  sample found{std::vector<float>(3 * pixels), std::vector<float>(pixels)};
+  from.read(id, augment, found.pixels.data(), found.truth.data());
+  return found;
+}
+}  // namespace
+
+TEST_CASE("KITTI depth: photographs of both cameras with the depth of their pixels") {
+  kitti_files const made;
+  c2f::data::kitti_depth<rows, columns> const kitti(made.path);
+  static_assert(c2f::data::split<decltype(kitti.train)>);
+  REQUIRE(kitti.train.size() == 4);
+  REQUIRE(kitti.train.name_of(3) == "2011_09_26_drive_0001_sync/image_03/0000000006.png");
+  REQUIRE(kitti.test.name_of(0) == "2011_09_28_drive_0002_sync/image_02/0000000005.png");
+  auto const found = read_kitti(kitti.train, 1);
+  REQUIRE(found.truth[0] == 0);                 // unknown
+  REQUIRE(found.truth[7] == 7 + 10 * 6 + .5f);  // (256 * 67 + 128) / 256
+  REQUIRE(found.pixels[3 * 7] == Approx(10 / 127.5 - 1).margin(1e-6));
+  REQUIRE(found.pixels[3 * 7 + 2] == Approx(60 / 127.5 - 1).margin(1e-6));
+  // The lower edge: the last two rows, and the two columns in the middle.
+  auto const lower = read_kitti(c2f::data::kitti_depth_split<2, 2>("lower", made.path, "train"), 1);
+  REQUIRE(lower.truth == std::vector<float>{14 + 60 + .5f, 15 + 60 + .5f, 20 + 60 + .5f, 21 + 60 + .5f});
+}
+
+TEST_CASE("KITTI depth: an enlarged photograph has its depth divided by the scale") {
+  kitti_files const made;
+  c2f::data::kitti_depth<rows, columns> const kitti(made.path);
+  std::set<double> scales;
+  for (std::uint64_t k = 0; k < 60; ++k) {
+    c2f::random_stream draw(1, c2f::purpose::augment, 0, k), same(1, c2f::purpose::augment, 0, k);
+    auto const changed = read_kitti(kitti.train, 0, &draw);
+    double const scale = .5 + .1 * same.below(16);  // the first number that is drawn
+    scales.insert(scale);
+    int known = 0;
+    for (float const depth : changed.truth) {
+      if (depth == 0) continue;
+      ++known;
+      double const before = depth * scale - .5;  // a whole number between 1 and 23, and 50
+      REQUIRE(before == Approx(std::round(before)).margin(1e-4));
+      REQUIRE((std::round(before) > 50 && std::round(before) < 50 + rows * columns));
+    }
+    REQUIRE(known > 0);
+  }
+  REQUIRE(scales.size() > 10);
+}
+
+TEST_CASE("malformed KITTI depth is refused") {
+  auto const refused = [](auto const& change) {
+    kitti_files const made;
+    change(made);
+    std::string text = refusal([&] { read_kitti(c2f::data::kitti_depth<rows, columns>(made.path).train, 0); });
+    for (std::size_t at = 0; (at = text.find(made.path.string())) != std::string::npos;) text.replace(at, made.path.string().size(), "DIR");
+    return text;
+  };
+  REQUIRE(refused([](auto const& made) { fs::remove_all(made.path / "train"); }) ==
+          "no folder 'DIR/train'; the KITTI depth data set has the folders train and val");
+  REQUIRE(refused([](auto const& made) { fs::remove_all(made.path / "train"), fs::create_directory(made.path / "train"); }) ==
+          "no depth maps in 'DIR/train'; they are named as DRIVE/proj_depth/groundtruth/image_02/0000000005.png");
+  REQUIRE(refused([](auto const& made) { fs::remove(made.photographs / "0000000005.png"); }) ==
+          "the depth map 'DIR/train/2011_09_26_drive_0001_sync/proj_depth/groundtruth/image_02/0000000005.png' has no photograph "
+          "0000000005.png "
+          "or .jpg in 'DIR/2011_09_26/2011_09_26_drive_0001_sync/image_02/data'; unpack the raw data of its drive there, or remove the "
+          "depth map");
+  REQUIRE(refused([](auto const& made) { write_grey(made.depths / "0000000005.png", std::vector<std::uint16_t>(15), 3, 5); }) ==
+          "the depth map 'DIR/train/2011_09_26_drive_0001_sync/proj_depth/groundtruth/image_02/0000000005.png' is 3 x 5 pixels, and its "
+          "photograph is 4 x 6; they have one size");
+  REQUIRE(refused([](auto const& made) {
+            std::ofstream(made.depths / "0000000005.png") << "no picture";
+          }).find("does not begin as a PNG file does") != std::string::npos);
 }

@@ -1,5 +1,6 @@
 // Fusion of classes, centres and offsets, and stitching of pairs: deeplab2's published cases, the definitions written down again, laws.
 #include <c2f/inference/panoptic_fusion.hpp>
+#include <c2f/inference/relocaliser.hpp>
 #include <c2f/inference/stitcher.hpp>
 
 #include <array>
@@ -229,4 +230,61 @@ TEST_CASE("wrong maps of the fusion and of the stitcher are refused in a sentenc
   require_message(refusal([&] { video.add(labels{3, 4}, labels{3}); }), {"2 and 1 pixels"});
   require_message(refusal([&] { video.add(labels{4, 5}, {}), video.add(labels{4, 5}, {}); }), {"more than 2 objects of class 1"});
   require_message(refusal([] { panoptic::stitcher({.divisor = 1}); }), {"divisor of labels is 1"});
+}
+
+TEST_CASE("the Kalman filter of an object's motion, by hand") {
+  // Noise 1, speed 3, no acceleration; seen at 0 and then at 11 along x, and at 2 and 2 along y.
+  c2f::panoptic::relocaliser_options const options{.noise = 1, .speed = 3, .acceleration = 0};
+  c2f::panoptic::kalman_state state({2, 0}, options);
+  state.predict(options);  // p = 1 + 9, c = 9, v = 9
+  REQUIRE((state.p == 10 && state.c == 9 && state.v == 9));
+  REQUIRE(state.distance({2, 11}, options) == Approx(11.));  // 11² / (10 + 1)
+  state.update({2, 11}, options);                            // by 10/11 and 9/11 of the error 11
+  REQUIRE(state.position[1] == Approx(10));
+  REQUIRE(state.velocity[1] == Approx(9));
+  REQUIRE((state.position[0] == 2 && state.velocity[0] == 0));
+  REQUIRE(state.p == Approx(10. / 11));
+  REQUIRE(state.c == Approx(9. / 11));
+  REQUIRE(state.v == Approx(9 - 81. / 11));
+  state.predict(options);
+  REQUIRE(state.position[1] == Approx(19));
+  REQUIRE(state.p == Approx(10. / 11 + 18. / 11 + 18. / 11));
+  c2f::panoptic::relocaliser_options const changing{.noise = 1, .speed = 3, .acceleration = 2};
+  c2f::panoptic::kalman_state other({0, 0}, changing);
+  other.predict(changing);  // 1 + 9 + 4/4, 0 + 9 + 4/2, 9 + 4
+  REQUIRE((other.p == 11 && other.c == 11 && other.v == 13));
+}
+
+TEST_CASE("an object that was hidden gets its number back") {
+  // One row; objects of two pixels of class 3, at 4, 8 and 12, then hidden, then at 20 with another number.
+  auto const frame = [](std::vector<std::pair<int, std::int64_t>> const& objects) {
+    std::vector<std::int64_t> labels(40);
+    for (auto const& [x, label] : objects) labels[static_cast<std::size_t>(x)] = labels[static_cast<std::size_t>(x) + 1] = label;
+    return labels;
+  };
+  auto const last = [&](std::vector<std::vector<std::pair<int, std::int64_t>>> const& frames,
+                        c2f::panoptic::relocaliser_options const& options = {}) {
+    c2f::panoptic::relocaliser again(options);
+    std::vector<std::int64_t> found;
+    for (auto const& each : frames) found = again.add(frame(each), 40);
+    return found;
+  };
+  REQUIRE(last({{{4, 3001}}, {{8, 3001}}, {{12, 3001}}, {}, {{20, 3002}}}) == frame({{20, 3001}}));
+  REQUIRE(last({{{4, 3001}}, {{8, 3001}}, {{12, 3001}}, {}, {{20, 3002}}, {{24, 3002}}}) == frame({{24, 3001}}));        // and keeps it
+  REQUIRE(last({{{4, 3001}}, {{8, 3001}}, {{12, 3001}}, {}, {{20, 4001}}}) == frame({{20, 4001}}));                      // another class
+  REQUIRE(last({{{4, 3001}}, {{8, 3001}}, {{12, 3001}}, {}, {{36, 3002}}}) == frame({{36, 3002}}));                      // too far
+  REQUIRE(last({{{4, 3001}}, {{8, 3001}}, {{12, 3001}}, {{16, 3001}, {17, 3002}}}) == frame({{16, 3001}, {17, 3002}}));  // not lost
+  // The nearest of two; the other one is new.
+  REQUIRE(last({{{4, 3001}}, {{8, 3001}}, {{12, 3001}}, {}, {{20, 3003}, {24, 3002}}}) == frame({{20, 3001}, {24, 3002}}));
+  // Forgotten.
+  std::vector<std::vector<std::pair<int, std::int64_t>>> const long_ago{{{4, 3001}}, {{4, 3001}}, {{4, 3001}}, {}, {}, {{4, 3002}}};
+  REQUIRE(last(long_ago, {.patience = 2}) == frame({{4, 3001}}));
+  REQUIRE(last(long_ago, {.patience = 1}) == frame({{4, 3002}}));
+  // Another video.
+  c2f::panoptic::relocaliser again;
+  again.add(frame({{4, 3001}}), 40), again.add(frame({}), 40);
+  again.end_sequence();
+  REQUIRE(again.add(frame({{4, 3002}}), 40) == frame({{4, 3002}}));
+  REQUIRE(tests::refusal([] { c2f::panoptic::relocaliser().add(std::vector<std::int64_t>(40), 7); }) ==
+          "a frame of 40 pixels has no rows of 7; give the width of its label map");
 }

@@ -81,6 +81,58 @@ TEST_CASE("ViP-DeepLab: five losses, and a gradient for every parameter") {
   }
 }
 
+namespace {
+struct with_centres : c2f::systems::vip_small {
+  using source   = c2f::source::sample;
+  using encoder  = c2f::encode::dense<>;
+  using schedule = c2f::schedule::ramp<0.0, 0.6, c2f::by::fraction>;
+};
+}  // namespace
+
+TEST_CASE("ViP-DeepLab: a next-frame branch that sees centres, true ones with probability 1 - t") {
+  using seeing = c2f::systems::vip_deeplab<kind, frame, with_centres>;
+  using parts  = kind::parts;
+  static_assert(c2f::model<seeing>);
+  static_assert(std::same_as<c2f::detail::schedule_of<seeing>, with_centres::schedule>);
+  static_assert(std::same_as<c2f::detail::schedule_of<model>, c2f::schedule::always_prediction>);
+  seeing const net(1);
+  at::Tensor const truth = some_truth();
+  std::vector<std::int64_t> const ids{5, 6};
+  // What the branch says of sample 1, in a training pass on a truth.
+  auto const next_of = [&](at::Tensor const& of, double t, std::uint64_t seed) {
+    c2f::pass p{.mode = c2f::train, .truth = of, .t = t, .seed = seed, .ids = ids};
+    return kind::raw_of<parts::next_offset>(net(frames, p)).detach();
+  };
+  at::Tensor other = truth.clone();
+  other.narrow(1, 2, 1).add_(5);                                      // the heat, of both samples
+  REQUIRE(at::allclose(next_of(truth, 1, 1), next_of(other, 1, 1)));  // always the prediction
+  REQUIRE(!at::allclose(next_of(truth, 0, 1), next_of(other, 0, 1), 1e-2, 1e-3));
+  // In between it is drawn for each sample: the same for the same seed, and as the source draws it.
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    c2f::pass const drawn{.seed = seed, .ids = ids};
+    bool truths = false;
+    for (std::int64_t i = 0; i < 2; ++i) truths = truths || drawn.draws(c2f::purpose::source, i).uniform() > .5;
+    REQUIRE(at::allclose(next_of(truth, .5, seed), next_of(other, .5, seed)) == !truths);
+    REQUIRE(at::allclose(next_of(truth, .5, seed), next_of(truth, .5, seed)));
+  }
+  // Nothing of the truth is seen in an evaluation, and only what is predicted moves the branch.
+  c2f::pass p{.mode = c2f::eval, .truth = truth}, without{.mode = c2f::eval};
+  REQUIRE(at::allclose(net(frames, p), net(frames, without)));
+  // A predicted centre gets a gradient from the loss of the branch alone, a true one gives none.
+  for (double const t : {0., 1.}) {
+    seeing const fresh(1);
+    c2f::pass step{.mode = c2f::train, .truth = truth, .t = t, .ids = ids};
+    fresh(frames, step);
+    for (auto const& each : step.losses)
+      if (each.name == "next") each.value.backward();
+    bool moved = false;
+    c2f::for_each_tensor(fresh.centre, [&](std::string const&, auto const& tensor, auto const&) {
+      if (tensor.tensor().grad().defined() && tensor.tensor().grad().abs().sum().template item<double>() > 0) moved = true;
+    });
+    REQUIRE(moved == (t == 1));
+  }
+}
+
 TEST_CASE("depthwise and separable convolutions beside their definitions") {
   auto const net     = c2f::make_network<c2f::depthwise_conv<5>, c2f::image<3, 8, 9>>(1);
   at::Tensor const x = at::rand({2, 3, 8, 9}), y = net(x, c2f::eval);

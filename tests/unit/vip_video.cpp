@@ -6,10 +6,17 @@
 #include <c2f/systems/vip_kind.hpp>
 #include <c2f/systems/vip_video.hpp>
 
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/exp.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/rsub.h>
+#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <cmath>
 
 #include "catch.hpp"
 #include "refusal.hpp"
@@ -104,4 +111,86 @@ TEST_CASE("videos of one and of two frames, and frames of another size") {
   c2f::systems::vip_video other(model, fusion);
   other.add(frame(0)), other.add(frame(1));
   REQUIRE(other.add(frame(2))->labels == first->labels);
+}
+
+namespace {
+// A scene of two objects that fill the frame, left and right of 5/8 of its width, and of a depth of 40 metres at 48 rows: what a perfect
+// network says of it at any size.
+struct oracle_of_sizes {
+  using kind = oracle::kind;
+  at::Tensor operator()(at::Tensor const& frames, c2f::pass&) const {
+    std::int64_t const height = frames.size(2), width = frames.size(3);
+    at::Tensor const rows    = at::arange(height, at::kFloat).add(.5).div(height).view({1, 1, height, 1}).expand({1, 1, height, width}),
+                     columns = at::arange(width, at::kFloat).add(.5).div(width).view({1, 1, 1, width}).expand({1, 1, height, width});
+    at::Tensor semantic      = at::zeros({1, 5, height, width});
+    semantic.select(1, 3).fill_(9);
+    at::Tensor const left = columns.lt(.625), centre = at::where(left, at::full({}, 20.5 / 64), at::full({}, 50.5 / 64));
+    at::Tensor const down = at::rsub(rows, 12.5 / 48).mul(height), across = centre.sub(columns).mul(width);
+    at::Tensor const heat = at::exp(down.div(height).square().add(across.div(width).square()).mul(-50));
+    double const metres   = 40. * 48 / static_cast<double>(height) / 88;
+    return at::cat({semantic, heat, down, across, down, across, at::full({1, 1, height, width}, std::log(metres / (1 - metres)))}, 1);
+  }
+};
+c2f::systems::video_frame at_scales(std::vector<double> scales, bool flip = false) {
+  oracle_of_sizes const model;
+  c2f::systems::vip_video video(model, {.things = {3}, .stuff_area = 1, .threshold = .5f, .window = 7},
+                                {.flip = flip, .scales = std::move(scales)});
+  video.add(at::zeros({3, 48, 64}));
+  return video.end().at(0);
+}
+}  // namespace
+
+TEST_CASE("maps of enlarged and reduced frames are brought back to the frame") {
+  auto const whole = at_scales({1});
+  for (std::int64_t i = 0; i < 48 * 64; ++i) REQUIRE(whole.labels[static_cast<std::size_t>(i)] == 3001 + (i % 64 >= 40));
+  for (std::vector<double> const& scales : {std::vector<double>{2}, {.5}, {1, 2}, {.5, 1, 1.75}}) {
+    auto const found = at_scales(scales);
+    REQUIRE(found.labels == whole.labels);
+    for (float const depth : found.depth) REQUIRE(depth == Approx(40).epsilon(1e-3));
+  }
+  REQUIRE(tests::refusal([] { at_scales({}); }) == "a video is predicted at no scale; write .scales = {1}, or leave it out");
+  REQUIRE(tests::refusal([] { at_scales({.001}); }) ==
+          "frames of 48 x 64 pixels have none at scale 0.001000; write a larger one in .scales");
+}
+
+namespace {
+// Says of frame t that an object is at column 8 t, and not there at all in frame 3.
+struct oracle_of_hiding {
+  using kind = oracle::kind;
+  at::Tensor operator()(at::Tensor const& frames, c2f::pass&) const {
+    at::Tensor raw = at::zeros({1, 11, 8, 64});
+    auto const t   = [&](std::int64_t c) { return frames[0][c][0][0].item<std::int64_t>(); };
+    auto const at  = [&](std::int64_t number) { return raw.narrow(2, 2, 3).narrow(3, 8 * number, 3); };  // a square of 3 x 3 pixels
+    if (t(0) == 3) return raw;
+    at(t(0)).select(1, 3).fill_(9);
+    raw[0][5][3][8 * t(0) + 1] = 1;
+    for (std::int64_t k = -1; k < 2; ++k) {
+      at(t(0)).select(1, 6).select(1, k + 1).fill_(-k), at(t(0)).select(1, 7).select(2, k + 1).fill_(-k);
+      at(t(3)).select(1, 8).select(1, k + 1).fill_(-k), at(t(3)).select(1, 9).select(2, k + 1).fill_(-k - 8 * (t(3) - t(0)));
+    }
+    return raw;
+  }
+};
+}  // namespace
+
+TEST_CASE("an object that is hidden for a frame keeps its number with a Kalman filter") {
+  oracle_of_hiding const model;
+  auto const numbers = [&](std::optional<c2f::panoptic::relocaliser_options> const& relocalise, int times = 1) {
+    c2f::systems::vip_video video(model, {.things = {3}, .stuff_area = 1, .threshold = .5f, .window = 3}, {.relocalise = relocalise});
+    std::vector<std::int64_t> of_frames;
+    for (; times > 0; --times) {
+      std::vector<c2f::systems::video_frame> found;
+      for (std::int64_t t = 0; t < 7; ++t)
+        if (auto one = video.add(at::full({3, 8, 64}, static_cast<float>(t)))) found.push_back(*one);
+      for (auto& one : video.end()) found.push_back(one);
+      of_frames.clear();
+      for (auto const& each : found) of_frames.push_back(*std::ranges::max_element(each.labels));
+    }
+    return of_frames;
+  };
+  using all = std::vector<std::int64_t>;
+  REQUIRE(numbers({}) == all{3001, 3001, 3001, 0, 3002, 3002, 3002});
+  c2f::panoptic::relocaliser_options const moving{.speed = 8};
+  REQUIRE(numbers(moving) == all{3001, 3001, 3001, 0, 3001, 3001, 3001});
+  REQUIRE(numbers(moving, 2) == numbers(moving));  // a second video
 }

@@ -88,9 +88,10 @@ inline std::map<std::int64_t, instance_centre> instance_centres(std::span<std::i
                          .offset_weights = std::vector<float>(pixels),
                          .centres        = detail::instance_centres(labels, width, options)};
   auto const& centres = found.centres;
+  metrics::thing_classes const is_thing(options.things);
   for (std::size_t i = 0; i < pixels; ++i) {
     std::int64_t const c = labels[i] / options.divisor;
-    bool const thing = std::ranges::find(options.things, c) != options.things.end(), crowd = thing && labels[i] % options.divisor == 0;
+    bool const thing = is_thing(c), crowd = thing && labels[i] % options.divisor == 0;
     found.classes[i]        = c;
     found.centre_weights[i] = c != options.ignored && !crowd ? 1.f : 0.f;
     found.offset_weights[i] = thing && !crowd ? 1.f : 0.f;

@@ -18,6 +18,7 @@
 #pragma once
 
 #include <c2f/core/errors.hpp>
+#include <c2f/metrics/segments.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -66,24 +67,6 @@ inline void check_maps(raw_maps const& maps, fusion_options const& options) {
   if (options.window < 1 || options.window % 2 == 0)
     throw input_error("the window of centres is " + std::to_string(options.window) + " pixels; write an odd number");
 }
-
-/// Which classes are things, for a look-up at each pixel.
-class thing_table {
- public:
-  explicit thing_table(fusion_options const& options) {
-    for (std::int64_t const c : options.things) {
-      if (c < 0) throw input_error("class " + std::to_string(c) + " is listed as a thing; classes are 0 or more");
-      if (c >= static_cast<std::int64_t>(is_thing_.size())) is_thing_.resize(static_cast<std::size_t>(c) + 1);
-      is_thing_[static_cast<std::size_t>(c)] = 1;
-    }
-  }
-  bool operator()(std::int64_t c) const {
-    return static_cast<std::uint64_t>(c) < is_thing_.size() && is_thing_[static_cast<std::size_t>(c)] != 0;
-  }
-
- private:
-  std::vector<std::uint8_t> is_thing_;
-};
 
 /// Finds the centre that is nearest to a point.
 class nearest_centre {
@@ -180,7 +163,7 @@ class nearest_centre {
   detail::check_maps(maps, options);
   std::vector<std::int32_t> found(maps.classes.size());
   if (centres.empty()) return found;
-  detail::thing_table const is_thing(options);
+  metrics::thing_classes const is_thing(options.things);
   detail::nearest_centre nearest(centres, maps.height, maps.width);
   auto const pixels = static_cast<std::size_t>(maps.height * maps.width);
   for (std::int64_t y = 0; y < maps.height; ++y)
@@ -199,7 +182,7 @@ class nearest_centre {
   if (classes.size() != instances.size())
     throw input_error("classes of " + std::to_string(classes.size()) + " pixels are merged with instances of " +
                       std::to_string(instances.size()) + "; give maps of the same size");
-  detail::thing_table const is_thing(options);
+  metrics::thing_classes const is_thing(options.things);
   std::map<std::int64_t, std::int64_t> areas;                          // of stuff
   std::map<std::int32_t, std::map<std::int64_t, std::int64_t>> votes;  // pixels of an instance by class
   std::vector<std::int32_t> order;                                     // of first pixels

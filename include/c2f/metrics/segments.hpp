@@ -20,6 +20,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace c2f::metrics {
 
@@ -30,6 +31,24 @@ inline void check_label(std::int64_t label) {
                       "; labels are 0 or more, a class times the divisor plus an instance");
 }
 }  // namespace detail
+
+/// Which classes are things: those that have instances. A look-up in a table, for use at each pixel. Errors: input_error for a negative class.
+class thing_classes {
+ public:
+  explicit thing_classes(std::span<std::int64_t const> things) {
+    for (std::int64_t const c : things) {
+      if (c < 0) throw input_error("class " + std::to_string(c) + " is listed as a thing; classes are 0 or more");
+      if (c >= static_cast<std::int64_t>(is_thing_.size())) is_thing_.resize(static_cast<std::size_t>(c) + 1);
+      is_thing_[static_cast<std::size_t>(c)] = 1;
+    }
+  }
+  bool operator()(std::int64_t c) const {
+    return static_cast<std::uint64_t>(c) < is_thing_.size() && is_thing_[static_cast<std::size_t>(c)] != 0;
+  }
+
+ private:
+  std::vector<std::uint8_t> is_thing_;
+};
 
 /// Counts of pixels by pair of labels.
 class segment_overlaps {

@@ -35,11 +35,11 @@ struct tracking_scores {
 /// STQ over several videos, each identified by a number.
 class segmentation_and_tracking_quality {
  public:
-  segmentation_and_tracking_quality(panoptic_options const& options, std::vector<std::int64_t> things)
-      : options_(options), things_(std::move(things)) {
+  segmentation_and_tracking_quality(panoptic_options const& options, std::vector<std::int64_t> const& things)
+      : options_(options), things_(things) {
     options.check();
-    for (std::int64_t const thing : things_)
-      if (thing < 0 || thing >= options.classes)
+    for (std::int64_t const thing : things)
+      if (thing >= options.classes)
         throw input_error("class " + std::to_string(thing) + " is listed as a thing, and there are " + std::to_string(options.classes) +
                           " classes, from 0");
   }
@@ -114,7 +114,7 @@ class segmentation_and_tracking_quality {
     double const aq = tubes == 0 ? 0 : association / static_cast<double>(tubes), iou = classes.mean_iou();
     return {std::sqrt(aq * iou), aq, iou};
   }
-  [[nodiscard]] bool is_thing(std::int64_t label) const { return std::ranges::find(things_, label / options_.divisor) != things_.end(); }
+  [[nodiscard]] bool is_thing(std::int64_t label) const { return things_(label / options_.divisor); }
   // The sum over true tubes, and their number.
   [[nodiscard]] std::pair<double, std::int64_t> association(segment_overlaps const& overlaps) const {
     std::map<std::int64_t, std::int64_t> truths, predictions;
@@ -135,7 +135,7 @@ class segmentation_and_tracking_quality {
   }
 
   panoptic_options options_;
-  std::vector<std::int64_t> things_;
+  thing_classes things_;
   std::map<std::int64_t, segment_overlaps> videos_;
 };
 

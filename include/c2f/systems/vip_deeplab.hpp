@@ -11,6 +11,14 @@
 // begin with ASPP, and take up the two finer maps of the backbone; heads are separable 5x5 convolutions and a 1x1; depth is read off the
 // semantic decoder at twice the size. systems/vip_video.hpp makes labels of videos from this.
 //
+// With a configuration that has a source, an encoder and a schedule, the next-frame branch also sees the centres of frame t, to which its
+// offsets go: the true ones with probability 1 - t, else those that the network predicts (progressive training, Ren et al. 2020):
+//   struct mine : c2f::systems::vip_small {
+//     using source   = c2f::source::sample;                                  // parts/source.hpp
+//     using encoder  = c2f::encode::dense<>;                                 // of the heat map, averaged to the size of the coarsest map
+//     using schedule = c2f::schedule::ramp<0.0, 0.6, c2f::by::fraction>;     // t from 0 to 1 in the first three fifths of the training
+//   };
+//
 // Differences: no recursive pyramid or switchable convolutions in the backbone, no dropout in ASPP, norms with PyTorch's momentum, the mean in
 // ASPP has no norm.
 //
@@ -20,6 +28,9 @@
 #include <c2f/layers/aspp.hpp>
 #include <c2f/layers/depthwise.hpp>
 #include <c2f/networks/levels.hpp>
+#include <c2f/parts/encode_dense.hpp>
+#include <c2f/parts/schedule.hpp>
+#include <c2f/parts/source.hpp>
 #include <c2f/systems/vip_kind.hpp>
 
 #include <ATen/ops/cat.h>
@@ -35,6 +46,28 @@ consteval bool check_pair_of_frames() {
                 "c2f::systems::vip_deeplab reads two frames of three channels; write c2f::image<6, height, width>");
   return true;
 }
+
+// The part of a vip_deeplab whose next-frame branch sees the centres of frame t, or none.
+template <class With, class Kind, class Deep>
+struct seen_centres {
+  static constexpr std::int64_t channels = 0;
+  C2F_MEMBERS();
+};
+template <class With, class Kind, class Deep>
+  requires requires { typename With::encoder; }
+struct seen_centres<With, Kind, Deep> {
+  static constexpr std::int64_t channels = Deep::channels;
+  typename With::source::template on<Kind> source;
+  typename With::encoder::template on<Kind, Deep> encoder;
+  C2F_MEMBERS(source, encoder);
+};
+template <class With>
+struct scheduled_as {};
+template <class With>
+  requires requires { typename With::schedule; }
+struct scheduled_as<With> {
+  using schedule = typename With::schedule;
+};
 }  // namespace c2f::detail
 
 namespace c2f::systems {
@@ -86,7 +119,7 @@ struct vip_decoder {
 
 /// The model; see the top of this file.
 template <class Kind, image_shape In, class With = vip_published>
-struct vip_deeplab : c2f::detail::static_check<c2f::detail::check_pair_of_frames<In>()> {
+struct vip_deeplab : c2f::detail::static_check<c2f::detail::check_pair_of_frames<In>()>, c2f::detail::scheduled_as<With> {
   static constexpr char const* name = "vip-deeplab";
   using input                       = In;
   using kind                        = Kind;
@@ -96,7 +129,8 @@ struct vip_deeplab : c2f::detail::static_check<c2f::detail::check_pair_of_frames
   using fine   = typename levels::output::template at<0>;
   using middle = typename levels::output::template at<1>;
   using deep   = typename levels::output::template at<2>;
-  using both   = with_channels<deep, 2 * deep::channels>;
+  using guide  = c2f::detail::seen_centres<With, typename parts::centre::kind, deep>;
+  using both   = with_channels<deep, 2 * deep::channels + guide::channels>;
   template <class Context, class From, class Widths>
   using decoder = vip_decoder<Widths, typename network_on<Context, From>::output, middle, fine>;
   template <std::int64_t Width, class Part, std::int64_t From>
@@ -114,8 +148,9 @@ struct vip_deeplab : c2f::detail::static_check<c2f::detail::check_pair_of_frames
   head<With::instance_head, typename parts::offset, With::instance::decoder> offset;
   head<With::instance_head, typename parts::next_offset, With::instance::decoder> next_offset;
   head<With::depth_head, typename parts::depth, With::semantic::decoder> depth;
+  guide centres;
   C2F_MEMBERS(backbone, semantic_context, instance_context, next_context, semantic_decoder, instance_decoder, next_decoder, semantic,
-              centre, offset, next_offset, depth);
+              centre, offset, next_offset, depth, centres);
 
   explicit vip_deeplab(std::uint64_t seed = 0) { initialize(*this, seed); }
 
@@ -128,14 +163,30 @@ struct vip_deeplab : c2f::detail::static_check<c2f::detail::check_pair_of_frames
     auto const next  = [&](std::size_t level) { return found[level].narrow(0, n, n); };
     at::Tensor const classes  = semantic_decoder(semantic_context(now(2), m), now(1), now(0), m);
     at::Tensor const instance = instance_decoder(instance_context(now(2), m), now(1), now(0), m);
-    at::Tensor const moved    = next_decoder(next_context(at::cat({now(2), next(2)}, 1), m), next(1), next(0), m);
     auto const full           = [&](at::Tensor const& raw) { return resize_bilinear(raw, height, width); };
+    at::Tensor const heat     = full(centre(instance, m));
+    at::Tensor const moved    = next_decoder(next_context(of_both(now(2), next(2), heat, p), m), next(1), next(0), m);
     at::Tensor const larger   = resize_bilinear(classes, 2 * classes.size(2), 2 * classes.size(3));
-    at::Tensor const raw      = at::cat({full(semantic(classes, m)), full(centre(instance, m)), full(offset(instance, m)),
-                                         full(next_offset(moved, m)), full(depth(larger, m))},
-                                        1);
+    at::Tensor const raw =
+        at::cat({full(semantic(classes, m)), heat, full(offset(instance, m)), full(next_offset(moved, m)), full(depth(larger, m))}, 1);
     if (p.training()) kind::add_losses(p, raw);
     return raw;
+  }
+
+ private:
+  // What the next-frame branch reads: the coarsest maps of both frames, and the centres of frame t if it sees them.
+  at::Tensor of_both(at::Tensor const& now, at::Tensor const& next, at::Tensor const& heat, pass& p) const {
+    if constexpr (guide::channels == 0) {
+      return at::cat({now, next}, 1);
+    } else {
+      using centre_kind          = typename parts::centre::kind;
+      at::Tensor const predicted = centre_kind::predict(heat);
+      auto const truth           = [&] {
+        return centre_kind::from_truth(kind::template truth_of<typename parts::centre>(p.truth)).to(predicted.scalar_type());
+      };
+      at::Tensor const seen = p.training() ? centres.source(predicted, truth(), p) : predicted;
+      return at::cat({now, next, centres.encoder(seen, now, p)}, 1);
+    }
   }
 };
 

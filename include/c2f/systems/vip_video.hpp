@@ -9,20 +9,27 @@
 // An instance keeps its label, class * divisor + number, in all frames (inference/panoptic_fusion.hpp, stitcher.hpp). Classes of frame t + 1 are
 // those of the pass for it and the next frame; the last frame is its own next one. Memory: of two frames, whatever the length.
 // With tracking::by_overlap instances of a frame are joined to those of the frame before where these overlap, without the next-frame branch:
-// what the branch is compared with. With .flip the maps are means over the frames and their mirror images, in which offsets along x change
-// their sign: two passes a frame.
+// what the branch is compared with. With .relocalise objects that were hidden get their number back (inference/relocaliser.hpp).
 //
-// Cost: one pass and one fusion a frame. Errors: those of the fusion and stitching; frames of other sizes than the first.
+// With .flip the maps are means over the frames and their mirror images, in which offsets along x change their sign. With .scales they are
+// means over frames of these sizes as well: maps are resized back, offsets divided by the scale, and depths multiplied by it, as in training
+// enlarged pictures have depths that are divided by it.
+//
+// Cost: one fusion a frame, and one pass for each scale, twice with .flip. Errors: those of the fusion and stitching; frames of other sizes
+// than the first; a scale that leaves no pixel, or no scale.
 #pragma once
 
 #include <c2f/core/errors.hpp>
 #include <c2f/core/pass.hpp>
+#include <c2f/execution/resize.hpp>
 #include <c2f/inference/panoptic_fusion.hpp>
+#include <c2f/inference/relocaliser.hpp>
 #include <c2f/inference/stitcher.hpp>
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -36,6 +43,8 @@ enum class tracking { by_next_frame, by_overlap };
 struct vip_video_options {
   tracking by = tracking::by_next_frame;
   bool flip   = false;  ///< also predict the mirrored frames
+  std::vector<double> scales{1};
+  std::optional<panoptic::relocaliser_options> relocalise{};  ///< its divisor is that of the fusion
 };
 
 /// What is found in a frame, [H, W].
@@ -49,7 +58,13 @@ class vip_video {
  public:
   /// The model must outlive this.
   vip_video(Model const& model, panoptic::fusion_options options, vip_video_options with = {})
-      : model_(model), options_(std::move(options)), with_(with), stitcher_({.divisor = options_.divisor}) {}
+      : model_(model), options_(std::move(options)), with_(std::move(with)), stitcher_({.divisor = options_.divisor}) {
+    if (with_.scales.empty()) throw input_error("a video is predicted at no scale; write .scales = {1}, or leave it out");
+    if (with_.relocalise) {
+      with_.relocalise->divisor = options_.divisor;
+      again_.emplace(*with_.relocalise);
+    }
+  }
 
   /// frame: [3, H, W], as the network was trained on. Returns what was found in the frame two before this one, if there is one: its
   /// instances are known in the next frame when the classes of that are.
@@ -69,6 +84,7 @@ class vip_video {
     }
     newest_.reset(), waiting_.reset();
     stitcher_.end_sequence();
+    if (again_) again_->end_sequence();
     return found;
   }
 
@@ -86,13 +102,17 @@ class vip_video {
   maps maps_of(at::Tensor const& now, at::Tensor const& next) const {
     at::NoGradGuard const no_gradients;
     at::Tensor const pair = at::cat({now, next}).unsqueeze(0);
-    at::Tensor found      = predicted(pair);
-    if (with_.flip) {
-      at::Tensor mirrored = predicted(pair.flip(3)).flip(3);
+    at::Tensor found;
+    for (double const scale : with_.scales) {
+      at::Tensor const one = predicted(pair, scale);
+      found                = found.defined() ? found.add(one) : one;
+      if (!with_.flip) continue;
+      at::Tensor const mirrored = predicted(pair.flip(3), scale).flip(3);
       kind::template raw_of<typename parts::offset>(mirrored).select(1, 1).neg_();
       kind::template raw_of<typename parts::next_offset>(mirrored).select(1, 1).neg_();
-      found = found.add(mirrored).div(2);
+      found = found.add(mirrored);
     }
+    found              = found.div(static_cast<double>(with_.scales.size() * (with_.flip ? 2 : 1)));
     auto const numbers = []<class Value>(at::Tensor const& map, Value) {
       at::Tensor const there = map.to(at::kCPU, c10::CppTypeToScalarType<Value>::value).contiguous();
       auto const* const from = there.const_data_ptr<Value>();
@@ -106,10 +126,24 @@ class vip_video {
             .height       = found.size(2),
             .width        = found.size(3)};
   }
-  // Probabilities, heat, offsets and depths, in the channels of the raw output.
-  at::Tensor predicted(at::Tensor const& pair) const {
+  // Probabilities, heat, offsets and depths of frames of another size, in the channels of the raw output and the size of the frames.
+  at::Tensor predicted(at::Tensor const& pair, double scale) const {
+    std::int64_t const rows = pair.size(2), columns = pair.size(3);
+    auto const scaled         = [&](std::int64_t side) { return static_cast<std::int64_t>(std::round(static_cast<double>(side) * scale)); };
+    std::int64_t const height = scaled(rows), width = scaled(columns);
+    if (height < 1 || width < 1)
+      throw input_error("frames of " + std::to_string(rows) + " x " + std::to_string(columns) + " pixels have none at scale " +
+                        std::to_string(scale) + "; write a larger one in .scales");
     pass p{.mode = eval};
-    return kind::predict(model_(pair, p));
+    if (height == rows && width == columns) return kind::predict(model_(pair, p));
+    at::Tensor const found = resize_bilinear(kind::predict(model_(resize_bilinear(pair, height, width), p)), rows, columns).contiguous();
+    double const down      = static_cast<double>(rows) / static_cast<double>(height),
+                 across    = static_cast<double>(columns) / static_cast<double>(width);
+    auto const lengthen    = [&](at::Tensor const& offsets) { offsets.select(1, 0).mul_(down), offsets.select(1, 1).mul_(across); };
+    lengthen(kind::template raw_of<typename parts::offset>(found));
+    lengthen(kind::template raw_of<typename parts::next_offset>(found));
+    kind::template raw_of<typename parts::depth>(found).mul_(scale);
+    return found;
   }
   // The pass before this one has waited for the classes of this frame.
   std::optional<video_frame> joined(maps found) {
@@ -121,16 +155,20 @@ class vip_video {
   video_frame finished(maps const& of, std::vector<std::int64_t> const& next_classes) {
     if (with_.by == tracking::by_overlap || next_classes.empty()) {
       auto const labels = panoptic::fused(of.raw(), options_);
-      return {stitcher_.add(labels, next_classes.empty() ? std::vector<std::int64_t>() : labels), of.depth};
+      return {lasting(stitcher_.add(labels, next_classes.empty() ? std::vector<std::int64_t>() : labels), of.width), of.depth};
     }
     auto const pair = panoptic::fused_pair(of.raw(), next_classes, of.next_offsets, options_);
-    return {stitcher_.add(pair.labels, pair.next_labels), of.depth};
+    return {lasting(stitcher_.add(pair.labels, pair.next_labels), of.width), of.depth};
+  }
+  std::vector<std::int64_t> lasting(std::vector<std::int64_t> labels, std::int64_t width) {
+    return again_ ? again_->add(labels, width) : labels;
   }
 
   Model const& model_;
   panoptic::fusion_options options_;
   vip_video_options with_;
   panoptic::stitcher stitcher_;
+  std::optional<panoptic::relocaliser> again_{};
   at::Tensor newest_{};
   std::optional<maps> waiting_{};
 };

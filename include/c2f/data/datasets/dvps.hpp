@@ -29,15 +29,16 @@
 #include <c2f/core/shapes.hpp>
 #include <c2f/data/io/names.hpp>
 #include <c2f/data/io/picture_file.hpp>
+#include <c2f/data/scaled_window.hpp>
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -79,12 +80,12 @@ inline std::int64_t take_number(std::string_view& name) {
   return number;
 }
 
-/// The sequences of a folder, each in the order of its frames.
-inline std::vector<std::vector<dvps_files>> dvps_sequences(std::filesystem::path const& folder, dvps_options const& options) {
+/// The sequences of a folder with files of these names, each in the order of its frames.
+inline std::vector<std::vector<dvps_files>> dvps_sequences(std::filesystem::path const& folder, std::set<std::string> const& names,
+                                                           dvps_options const& options) {
   std::string const where = "'" + folder.string() + "'";
-  if (!std::filesystem::is_directory(folder)) throw input_error("no folder " + where + "; a DVPS data set has the folders train and val");
   std::map<std::int64_t, std::map<std::int64_t, dvps_files>> found;
-  for (auto const& name : names_in(folder, [](auto const& entry) { return entry.is_regular_file(); })) {
+  for (auto const& name : names) {
     std::string_view rest = name;
     if (!has_ending(name, ".png")) continue;
     std::int64_t const sequence = take_number(rest), number = take_number(rest);
@@ -133,6 +134,12 @@ inline std::vector<std::vector<dvps_files>> dvps_sequences(std::filesystem::path
   }
   if (all.empty()) throw input_error("no two frames follow each other in " + where + "; videos have two frames or more");
   return all;
+}
+
+inline std::vector<std::vector<dvps_files>> dvps_sequences(std::filesystem::path const& folder, dvps_options const& options) {
+  if (!std::filesystem::is_directory(folder))
+    throw input_error("no folder '" + folder.string() + "'; a DVPS data set has the folders train and val");
+  return dvps_sequences(folder, names_in(folder, [](auto const& entry) { return entry.is_regular_file(); }), options);
 }
 
 inline dvps_frame read_dvps(dvps_files const& files) {
@@ -194,7 +201,8 @@ class dvps_split {
       throw input_error("'" + first(id)[1].picture.string() + "' is " + std::to_string(pair[1].height) + " x " +
                         std::to_string(pair[1].width) + " pixels, and the frame before it is " + std::to_string(pair[0].height) + " x " +
                         std::to_string(pair[0].width) + "; the frames of a sequence have one size");
-    window const where = augment == nullptr ? middle(pair[0]) : drawn(pair[0], *augment);
+    scaled_window const where = augment == nullptr ? scaled_window::middle(pair[0].height, pair[0].width, Height, Width)
+                                                   : scaled_window::drawn(pair[0].height, pair[0].width, Height, Width, *augment);
     std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> numbers;  // of (class, instance)
     std::map<std::int64_t, std::int64_t> largest;
     auto const label_of = [&](std::int64_t c, std::int64_t instance) {
@@ -207,13 +215,12 @@ class dvps_split {
     constexpr std::size_t plane = std::size_t{Height} * Width;
     for (std::int64_t y = 0; y < Height; ++y)
       for (std::int64_t x = 0; x < Width; ++x, ++truth) {
-        double const row    = (static_cast<double>(y + where.top) + .5) / where.scale,
-                     column = (static_cast<double>((where.mirrored ? Width - 1 - x : x) + where.left) + .5) / where.scale;
-        auto const near_y = static_cast<std::int64_t>(std::floor(row)), near_x = static_cast<std::int64_t>(std::floor(column));
-        bool const inside = near_y >= 0 && near_x >= 0 && near_y < pair[0].height && near_x < pair[0].width;
-        auto const at     = inside ? static_cast<std::size_t>(near_y * pair[0].width + near_x) : std::size_t{0};
+        auto const from   = where.at(y, x);
+        bool const inside = from.row() >= 0 && from.column() >= 0 && from.row() < pair[0].height && from.column() < pair[0].width;
+        auto const at     = inside ? static_cast<std::size_t>(from.row() * pair[0].width + from.column()) : std::size_t{0};
         for (std::size_t k = 0; k < 2; ++k) {
-          for (std::size_t c = 0; c < 3; ++c) *pixels++ = inside ? value(pair[k], row - .5, column - .5, c) / 127.5f - 1 : 0.f;
+          for (std::size_t c = 0; c < 3; ++c)
+            *pixels++ = inside ? interpolated(pair[k].picture, pair[k].height, pair[k].width, from, c) / 127.5f - 1 : 0.f;
           truth[k * plane] = static_cast<float>(inside ? label_of(pair[k].classes[at], pair[k].instances[at]) : options_.ignored * 1000);
         }
         truth[2 * plane] = inside ? static_cast<float>(pair[0].depth[at] / where.scale) : 0.f;
@@ -222,33 +229,6 @@ class dvps_split {
 
  private:
   using list = std::vector<std::vector<detail::dvps_files>>;
-  /// Of the enlarged picture.
-  struct window {
-    double scale     = 1;
-    std::int64_t top = 0, left = 0;
-    bool mirrored = false;
-  };
-  static window middle(dvps_frame const& of) { return {.top = (of.height - Height) / 2, .left = (of.width - Width) / 2}; }
-  static window drawn(dvps_frame const& of, random_stream& draw) {
-    window where{.scale = .5 + .1 * draw.below(16)};
-    auto const start = [&](std::int64_t size, std::int64_t wanted) {
-      auto const room = static_cast<std::int64_t>(static_cast<double>(size) * where.scale) - wanted;
-      return room <= 0 ? room / 2 : static_cast<std::int64_t>(draw.below(static_cast<std::uint32_t>(room + 1)));
-    };
-    where.top = start(of.height, Height), where.left = start(of.width, Width);
-    where.mirrored = draw.below(2) == 1;
-    return where;
-  }
-  static float value(dvps_frame const& of, double y, double x, std::size_t channel) {
-    auto const at = [&](std::int64_t row, std::int64_t column) {
-      row = std::clamp<std::int64_t>(row, 0, of.height - 1), column = std::clamp<std::int64_t>(column, 0, of.width - 1);
-      return static_cast<double>(of.picture[3 * static_cast<std::size_t>(row * of.width + column) + channel]);
-    };
-    auto const top = static_cast<std::int64_t>(std::floor(y)), left = static_cast<std::int64_t>(std::floor(x));
-    double const down = y - static_cast<double>(top), right = x - static_cast<double>(left);
-    return static_cast<float>((1 - down) * ((1 - right) * at(top, left) + right * at(top, left + 1)) +
-                              down * ((1 - right) * at(top + 1, left) + right * at(top + 1, left + 1)));
-  }
   [[nodiscard]] detail::dvps_files const* first(std::int64_t id) const {
     auto const [v, t] = pairs_[static_cast<std::size_t>(id)];
     return &(*videos_)[v][t];

@@ -411,11 +411,10 @@ inline void check_label_size(std::filesystem::path const& file, label_bytes cons
   return decode_label_picture(detail::bytes_of_file(path, detail::largest_picture_file), path.string());
 }
 
-/// Reads the numbers of a grey PNG file of 16 bits, or the labels of one of fewer.
-[[nodiscard]] inline number_map read_number_picture(std::filesystem::path const& path) {
-  auto const bytes = detail::bytes_of_file(path, detail::largest_picture_file);
+/// Decodes the numbers of a grey PNG of 16 bits, or the labels of one of fewer.
+[[nodiscard]] inline number_map decode_number_picture(std::span<std::uint8_t const> bytes, std::string const& name) {
   if (detail::is_png(bytes)) {
-    detail::png_reader reader(bytes, path.string());
+    detail::png_reader reader(bytes, name);
     auto const& header = reader.header();
     if (header.color_type == SPNG_COLOR_TYPE_GRAYSCALE && header.bit_depth == 16) {
       std::vector<std::uint8_t> const raw = reader.pixels(SPNG_FMT_RAW);  // the more significant byte first
@@ -424,8 +423,12 @@ inline void check_label_size(std::filesystem::path const& file, label_bytes cons
       return map;
     }
   }
-  label_bytes const small = decode_label_picture(bytes, path.string());
+  label_bytes const small = decode_label_picture(bytes, name);
   return {small.height, small.width, {small.labels.begin(), small.labels.end()}};
+}
+/// Reads them from a file.
+[[nodiscard]] inline number_map read_number_picture(std::filesystem::path const& path) {
+  return decode_number_picture(detail::bytes_of_file(path, detail::largest_picture_file), path.string());
 }
 
 }  // namespace c2f::data
