@@ -27,14 +27,15 @@
 
 namespace c2f::systems {
 
-/// `Up`: an architecture from one map to one map; `Lambda`: the weight of the centre loss.
+/// `Up`: an architecture from one map to one map; `Lambda`: the weight of the centre loss; `Scale`: the length of the pooled features.
 template <class Kind, class Backbone, class Input = image<3, dynamic, dynamic>, std::int64_t Maps = 8, class Up = upsampler<2>,
-          auto Lambda = 1.0>
+          auto Lambda = 1.0, std::int64_t Scale = 100>
 struct coarse2fine {
   static constexpr char const* name  = "coarse2fine";
   static constexpr std::int64_t maps = Maps;
   template <class Initial, class Penalty = no_penalty, auto Weight = Lambda>
-  using trunk    = c2f::share::backbone<sequential<Backbone, attention_pooling<Maps, Initial, Penalty>, centred<Kind, Weight>>>;
+  using trunk =
+      c2f::share::backbone<sequential<Backbone, attention_pooling<Maps, Initial, Penalty, Scale>, centred<Kind, Weight, 0.05, Scale>>>;
   using backbone = Backbone;
   using up       = Up;
 
@@ -87,6 +88,12 @@ struct coarse2fine_mean : C {
   static constexpr char const* name = "mean";
   using encoder                     = encode::attention<typename C::up, attend::mean>;
 };
+/// What is not attended to keeps half of its intensity.
+template <class C>
+struct coarse2fine_dimmed : C {
+  static constexpr char const* name = "dimmed";
+  using encoder                     = encode::attention<typename C::up, attend::random, attend::dimmed<0.5>>;
+};
 /// The attended part is enlarged instead of the rest being masked; a box has no gradient, so the up-sampler learns nothing and is bilinear.
 template <class C>
 struct coarse2fine_zoom : coarse2fine_bilinear<C> {
@@ -132,8 +139,8 @@ struct coarse2fine_beside : C {
 template <class C>
 using coarse2fine_variants =
     registry<coarse2fine_plain<C>, coarse2fine_coarse<C>, C, coarse2fine_fine<C>, coarse2fine_random<C>, coarse2fine_bilinear<C>,
-             coarse2fine_mean<C>, coarse2fine_zoom<C>, coarse2fine_uncentred<C>, coarse2fine_apart<C, 1>, coarse2fine_apart<C, 2>,
-             coarse2fine_truth<C>, coarse2fine_progressive<C>, coarse2fine_beside<C>>;
+             coarse2fine_mean<C>, coarse2fine_dimmed<C>, coarse2fine_zoom<C>, coarse2fine_uncentred<C>, coarse2fine_apart<C, 1>,
+             coarse2fine_apart<C, 2>, coarse2fine_truth<C>, coarse2fine_progressive<C>, coarse2fine_beside<C>>;
 
 /// The published training: 200 epochs of batches of 64, momentum .9, weight decay 1e-5. The learning rate is not published; 1e-3, times .9
 /// every second epoch, is that of WS-DAN's code, from weights of ImageNet.
@@ -143,9 +150,10 @@ struct coarse2fine_recipe : recipe::settings {
     for (int epoch = 2; epoch < 200; epoch += 2) milestone(epoch / 200.0, 0.9);
   }
 };
-/// A training of a small network from random weights: learning rate .01, because of features of length 100, which falls as a cosine.
+/// A training of a small network from random weights: learning rate .05, which falls as a cosine. It needs a `Scale` of 10: the step of a
+/// linear layer's output is proportional to the square of the features' length.
 struct coarse2fine_scratch_recipe : recipe::settings {
-  coarse2fine_scratch_recipe() { batch(64).learning_rate(0.01).momentum(0.9).weight_decay(5e-4).decay(c2f::decay::cosine{}); }
+  coarse2fine_scratch_recipe() { batch(64).learning_rate(0.05).momentum(0.9).weight_decay(5e-4).decay(c2f::decay::cosine{}); }
 };
 
 }  // namespace c2f::systems
