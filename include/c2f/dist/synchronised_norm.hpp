@@ -1,6 +1,6 @@
 // c2f/dist/synchronised_norm.hpp: batch normalisation with the statistics of the samples of several processes.
 //
-//   at::Tensor const y = world.batch_norm(x, at::ones({64}), at::zeros({64}), at::zeros({64}), at::ones({64}));
+//   at::Tensor const y = world.batch_norm(x, at::ones({64}), at::zeros({64}), at::zeros({64}), at::ones({64}), 1e-5);
 //
 // Per channel, forward sums number, sum and sum of squares of all values, in double, and backward the sums of dy and dy * x_hat: one exchange
 // each. The gradients of weight and bias are those of this process's samples; the sum of all gradients adds the others. x is [N, C, ...].
@@ -26,7 +26,8 @@ namespace c2f::dist::detail {
 
 struct synchronised_norm : torch::autograd::Function<synchronised_norm> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, at::Tensor const& x, at::Tensor const& weight,
-                            at::Tensor const& bias, at::Tensor const& running_mean, at::Tensor const& running_var, communicator* world) {
+                            at::Tensor const& bias, at::Tensor const& running_mean, at::Tensor const& running_var, double eps,
+                            communicator* world) {
     std::int64_t const channels          = x.size(1);
     std::vector<std::int64_t> const over = all_but_channels(x);
     at::Tensor const values = x.to(at::kFloat), middle = values.mean(over), centred = values.sub(in_channels(middle, x));
@@ -41,7 +42,7 @@ struct synchronised_norm : torch::autograd::Function<synchronised_norm> {
           "samples");
     at::Tensor const mean     = all.narrow(0, 0, channels).div(count);
     at::Tensor const variance = all.narrow(0, channels, channels).div(count).sub(mean.mul(mean)).clamp_min(0);
-    at::Tensor const invstd = variance.add(1e-5).rsqrt().to(at::kFloat), mean_of_all = mean.to(at::kFloat);
+    at::Tensor const invstd = variance.add(eps).rsqrt().to(at::kFloat), mean_of_all = mean.to(at::kFloat);
     running_mean.mul_(0.9).add_(mean_of_all, 0.1);
     running_var.mul_(0.9).add_(variance.mul(count).div(count.sub(1)).to(at::kFloat), 0.1);
     context->save_for_backward({x, weight, mean_of_all, invstd, count});
@@ -66,8 +67,13 @@ struct synchronised_norm : torch::autograd::Function<synchronised_norm> {
     at::Tensor const dx    = dy.sub(in_channels(means.narrow(0, 0, channels), x))
                               .sub_(normal.mul(in_channels(means.narrow(0, channels, channels), x)))
                               .mul_(in_channels(invstd.mul(weight), x));
-    return {
-        dx.to(x.scalar_type()), dweight.to(weight.scalar_type()), dbias.to(weight.scalar_type()), at::Tensor(), at::Tensor(), at::Tensor()};
+    return {dx.to(x.scalar_type()),
+            dweight.to(weight.scalar_type()),
+            dbias.to(weight.scalar_type()),
+            at::Tensor(),
+            at::Tensor(),
+            at::Tensor(),
+            at::Tensor()};
   }
 
  private:

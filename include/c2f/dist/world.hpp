@@ -164,8 +164,8 @@ class world : public communicator {
   }
 
   [[nodiscard]] at::Tensor batch_norm(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias, at::Tensor const& running_mean,
-                                      at::Tensor const& running_var) override {
-    return detail::synchronised_norm::apply(x, weight, bias, running_mean, running_var, static_cast<communicator*>(this));
+                                      at::Tensor const& running_var, double eps) override {
+    return detail::synchronised_norm::apply(x, weight, bias, running_mean, running_var, eps, static_cast<communicator*>(this));
   }
 
  private:

@@ -57,9 +57,9 @@ class communicator {
   /// seldom have a gradient of their own, such as those with a bfloat16 copy; they are summed after the others.
   [[nodiscard]] virtual std::unique_ptr<gradient_reduction> reduce(std::vector<at::Tensor> leaves, std::vector<at::Tensor> rare) = 0;
   /// Batch normalisation in training with the statistics of the samples of all processes (Ioffe and Szegedy 2015): x [N, C, ...], and per
-  /// channel weight, bias, running mean and running variance, which are updated with momentum .1.
+  /// channel weight, bias, running mean and running variance, which are updated with momentum .1; eps is added to the variance.
   [[nodiscard]] virtual at::Tensor batch_norm(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias,
-                                              at::Tensor const& running_mean, at::Tensor const& running_var)                     = 0;
+                                              at::Tensor const& running_mean, at::Tensor const& running_var, double eps)         = 0;
 };
 
 }  // namespace c2f

@@ -1,6 +1,7 @@
 // c2f/layers/norm.hpp: batch normalisation.
 //
-//   c2f::batch_norm      [N, C, H, W] -> [N, C, H, W], or [N, C] -> [N, C]
+//   c2f::batch_norm              [N, C, H, W] -> [N, C, H, W], or [N, C] -> [N, C]
+//   c2f::batch_norm_with<1e-3>   with another eps, as in Inception
 //
 //   bn(x, mode)   bn.then_relu(x, mode)   bn.plus_then_relu(x, shortcut, mode)
 //
@@ -39,9 +40,12 @@ struct call_counter : state_tensor {
 };
 }  // namespace detail
 
-struct batch_norm {
+/// Batch normalisation with an eps of its own; only that of PyTorch's default has a fused operation.
+template <auto Eps>
+struct batch_norm_with {
   template <shape In>
   struct on {
+    static constexpr double eps            = Eps;
     using output                           = In;
     static constexpr std::int64_t channels = In::channels;
 
@@ -70,21 +74,23 @@ struct batch_norm {
       if (m == train) {
         if (auto* const all = execution().norms; all != nullptr) {
           num_batches_tracked.increment();
-          return finished(all->batch_norm(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor()), shortcut, relu);
+          return finished(all->batch_norm(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor(), eps), shortcut,
+                          relu);
         }
         if (x.numel() < 2 * x.size(1)) throw input_error(too_few(x));
         num_batches_tracked.increment();
-        if (at::Tensor y =
-                try_fused::norm_relu(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor(), shortcut, relu);
-            y.defined())
-          return y;
+        if constexpr (eps == 1e-5)
+          if (at::Tensor y =
+                  try_fused::norm_relu(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor(), shortcut, relu);
+              y.defined())
+            return y;
       } else if (auto* const folds = execution().folding; folds != nullptr) {
-        at::Tensor const factor = weight.tensor().mul(running_var.tensor().add(1e-5).rsqrt());
+        at::Tensor const factor = weight.tensor().mul(running_var.tensor().add(eps).rsqrt());
         folds->observe_norm(x, factor, bias.tensor().sub(running_mean.tensor().mul(factor)), folded);
       }
       // Half-precision inputs with float statistics and parameters: ATen normalises in float.
       return finished(
-          at::batch_norm(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor(), m == train, 0.1, 1e-5, true),
+          at::batch_norm(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor(), m == train, 0.1, eps, true),
           shortcut, relu);
     }
     static at::Tensor finished(at::Tensor const& y, at::Tensor const& shortcut, bool relu) {
@@ -104,5 +110,7 @@ struct batch_norm {
     }
   };
 };
+
+struct batch_norm : batch_norm_with<1e-5> {};
 
 }  // namespace c2f

@@ -113,19 +113,6 @@ namespace detail {
 inline constexpr std::uintmax_t largest_coco_file = std::uintmax_t{1} << 31;
 inline constexpr std::size_t most_coco_classes    = 10000;
 
-/// A file name of a JSON: below the folder, without control characters.
-inline bool is_name_below(std::string_view name) {
-  if (name.empty() || name.front() == '/') return false;
-  for (char const c : name)
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f || c == '\\') return false;
-  for (std::size_t begin = 0; begin <= name.size();) {
-    std::size_t const end = std::min(name.find('/', begin), name.size());
-    if (name.substr(begin, end - begin) == "..") return false;
-    begin = end + 1;
-  }
-  return true;
-}
-
 /// Receives the events of the parser. Depth 1: the file's object; 2: a list of it; 3: an element; 4: a list or object in an element, such as
 /// runs; 5: a list in that, such as a polygon, or an object, a segment.
 class coco_reader : public nlohmann::json_sax<nlohmann::json> {

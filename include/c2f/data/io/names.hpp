@@ -70,6 +70,19 @@ using endings_list = std::initializer_list<std::string_view>;
   return false;
 }
 
+/// Whether a file name in a list stays below its folder and has no control characters and backslashes.
+[[nodiscard]] inline bool is_name_below(std::string_view name) {
+  if (name.empty() || name.front() == '/') return false;
+  for (char const c : name)
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f || c == '\\') return false;
+  for (std::size_t begin = 0; begin <= name.size();) {
+    std::size_t const end = std::min(name.find('/', begin), name.size());
+    if (name.substr(begin, end - begin) == "..") return false;
+    begin = end + 1;
+  }
+  return true;
+}
+
 /// Without blanks around it.
 [[nodiscard]] constexpr std::string_view trimmed(std::string_view text) {
   constexpr auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
