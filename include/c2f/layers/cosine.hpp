@@ -8,15 +8,11 @@
 
 #include <c2f/core/architecture.hpp>
 #include <c2f/layers/layer_check.hpp>
+#include <c2f/layers/plain.hpp>
 
 #include <ATen/ops/linear.h>
 
 namespace c2f {
-
-namespace detail {
-/// [N, C] -> [N, C], each row divided by its L2 norm, at least 1e-12.
-inline at::Tensor unit_rows(at::Tensor const& rows) { return rows.div(rows.norm(2, {1}, true).clamp_min(1e-12)); }
-}  // namespace detail
 
 template <std::int64_t Out>
 struct cosine {

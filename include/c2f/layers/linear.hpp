@@ -2,6 +2,7 @@
 //
 //   c2f::linear<100>                              [N, C] -> [N, 100]
 //   c2f::linear<64, c2f::initial::identity<>>     with the identity as initial weight
+//   c2f::identity_linear<64>                      the identity at first: that weight, and a bias of 0
 //
 // Weight [Out, C] and bias [Out], initially uniform in +-1/sqrt(C). Cost: one call. Error: a map as input is a compile error
 // (layers/layer_check.hpp).
@@ -22,6 +23,21 @@ struct linear {
 
     parameter<WeightInitial, Out, In::channels> weight;
     parameter<initial::uniform<In::channels>, Out> bias;
+    C2F_MEMBERS(weight, bias);
+
+    at::Tensor operator()(at::Tensor const& x, mode) const { return at::linear(x, weight.as(x), bias.as(x)); }
+  };
+};
+
+/// A layer [N, Size] -> [N, Size] that is the identity at first.
+template <std::int64_t Size>
+struct identity_linear {
+  template <shape In>
+  struct on : detail::static_check<detail::check_vector<identity_linear, In>(), detail::check_channels<identity_linear, In, Size>()> {
+    using output = detail::output_if<vector_shape<In> && !detail::is_wrong<In> && Size >= 1, vector<Size>>;
+
+    parameter<initial::identity<>, Size, In::channels> weight;
+    parameter<initial::zeros, Size> bias;
     C2F_MEMBERS(weight, bias);
 
     at::Tensor operator()(at::Tensor const& x, mode) const { return at::linear(x, weight.as(x), bias.as(x)); }

@@ -1,8 +1,9 @@
 // c2f/layers/plain.hpp: layers without parameters.
 //
-//   relu   leaky_relu<0.1>   identity   global_average_pool   flatten
+//   relu   leaky_relu<0.1>   identity   unit_length   global_average_pool   flatten
 //
-// relu, leaky_relu (the argument is the slope below 0) and identity keep the shape; global_average_pool maps [N, C, H, W] to the mean
+// relu, leaky_relu (the argument is the slope below 0), identity and unit_length, which divides each vector [C] of [N, C] by its L2 norm, keep
+// the shape; global_average_pool maps [N, C, H, W] to the mean
 // [N, C]; flatten maps it to [N, C*H*W]. Cost: one call each; identity none. Errors: compile errors of layers/layer_check.hpp.
 #pragma once
 
@@ -38,6 +39,20 @@ struct leaky_relu {
     using output = In;
     C2F_MEMBERS();
     at::Tensor operator()(at::Tensor const& x, mode) const { return at::leaky_relu(x, Slope); }
+  };
+};
+
+namespace detail {
+/// [N, C] -> [N, C], each row divided by its L2 norm, at least 1e-12.
+inline at::Tensor unit_rows(at::Tensor const& rows) { return rows.div(rows.norm(2, {1}, true).clamp_min(1e-12)); }
+}  // namespace detail
+
+struct unit_length {
+  template <shape In>
+  struct on : detail::static_check<detail::check_vector<unit_length, In>()> {
+    using output = detail::output_if<vector_shape<In>, In>;
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& x, mode) const { return detail::unit_rows(x); }
   };
 };
 

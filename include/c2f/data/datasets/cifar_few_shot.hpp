@@ -1,4 +1,4 @@
-// c2f/data/datasets/cifar_few_shot.hpp: CIFAR-FS and FC100: two class splits of CIFAR-100 for few-shot classification.
+// c2f/data/datasets/cifar_few_shot.hpp: CIFAR-FS, FC100 and 80 + 20: class splits of CIFAR-100 for few-shot classification.
 //
 //   c2f::data::cifar_fs data{"/data"};                 // the folder of train.bin and test.bin, or its parent
 //   data.base.size();                                  // 38,400: 64 classes of 600 pictures
@@ -6,6 +6,7 @@
 //
 // cifar_fs (Bertinetto et al., ICLR 2019): 64 base, 16 validation and 20 novel classes, chosen at random.
 // fc100 (Oreshkin et al., TADAM, NeurIPS 2018): 60, 20 and 20, such that no two splits share one of the 20 coarse classes; harder.
+// cifar_80_20: the 20 novel classes of cifar_fs and the 80 others as base, for classifiers of all 100.
 // A class has all its 600 pictures, those of train.bin before those of test.bin. Base has all classes that are not listed below.
 //
 // Sources of the lists, which agree: for cifar_fs torchmeta (datasets/assets/cifar100/cifar-fs) and three other programs that spell them
@@ -121,6 +122,18 @@ struct cifar_fs : detail::cifar_few_shot<64, 16, 20> {
 struct fc100 : detail::cifar_few_shot<60, 20, 20> {
   explicit fc100(std::filesystem::path const& dir, counts allowed = counts::official)
       : cifar_few_shot("FC100", {dir, allowed, detail::fc100_validation, detail::fc100_novel}) {}
+};
+
+/// 80 base classes with many samples, and the 20 novel ones of CIFAR-FS. data::hold_out(..., 100) makes CIFAR-100's own test pictures of it.
+struct cifar_80_20 {
+  pictures<80> base;
+  pictures<20> novel;
+  explicit cifar_80_20(std::filesystem::path const& dir, counts allowed = counts::official)
+      : cifar_80_20(detail::cifar_parts(dir, allowed, {}, detail::cifar_fs_novel)) {}
+
+ private:
+  explicit cifar_80_20(detail::cifar_parts parts)
+      : base(parts.take<80>(0, "CIFAR-100 base")), novel(parts.take<20>(2, "CIFAR-100 novel")) {}
 };
 
 }  // namespace c2f::data
