@@ -53,8 +53,8 @@ enum class purpose : std::uint32_t {
   episode       = 10,  ///< a few-shot episode, id = its number; epoch = 0: its classes and samples, 1: more queries in training
   dropout       = 11,  ///< which activations of a sample are dropped
   bootstrap     = 12,  ///< the samples of a resample (metrics/bootstrap.hpp), id = its number
-  pairing       = 20,  ///< which views of co-training are pairs in a step (systems/deep_co_training.hpp), id = the step
-  noise         = 21,  ///< which samples the teacher of systems/mean_teacher.hpp sees mirrored
+  pairing       = 14,  ///< which views of co-training are pairs in a step (systems/deep_co_training.hpp), id = the step
+  noise         = 15,  ///< which samples the teacher of systems/mean_teacher.hpp sees mirrored
 };
 /// Purposes for parts outside of c2f: number 0 ... 127.
 [[nodiscard]] constexpr purpose user_purpose(std::uint32_t number) { return static_cast<purpose>(128 + number % 128); }
