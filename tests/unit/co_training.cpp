@@ -8,6 +8,7 @@
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/gather.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/stack.h>
@@ -230,10 +231,43 @@ TEST_CASE("a step of co-training has the losses of algorithm 1") {
   double const dif = -number(p1.mul(q2.log()).sum(1).mean()) - number(p2.mul(q1.log()).sum(1).mean());
   REQUIRE(number(p.losses[3].value) == Approx(.25 * .5 * dif).epsilon(1e-3));
 
-  // Gradients reach both views by both terms: without one of them they are others.
-  p.loss().backward();
-  REQUIRE(number(views.views[0].fc.weight.tensor().grad().abs().sum()) > 0);
-  REQUIRE(number(views.views[1].fc.weight.tensor().grad().abs().sum()) > 0);
+  // Each of the terms has gradients of both views.
+  for (std::size_t const term : {std::size_t{2}, std::size_t{3}}) {
+    for (auto const& view : views.views) view.fc.weight.tensor().mutable_grad() = at::Tensor();
+    p.losses[term].value.backward({}, true);
+    for (auto const& view : views.views) REQUIRE(number(view.fc.weight.tensor().grad().abs().sum()) > 0);
+  }
+}
+
+TEST_CASE("four views are paired anew in every step") {
+  model<4> const views({.labelled = 1, .unlabelled = 5, .lambda_cot = 1, .lambda_dif = 0}, 4);
+  // The labelled row is the same for all, so that the outputs do not depend on the place of a view.
+  at::Tensor const one = at::rand({1, 3, 32, 32}), rest = at::rand({5, 3, 32, 32}), images = at::cat({one, one, one, one, rest});
+  at::Tensor const truth = at::tensor(std::vector<std::int64_t>{0, 0, 0, 0, -100, -100, -100, -100, -100});
+  std::vector<at::Tensor> raw;
+  for (auto const& view : views.views) raw.push_back(view(at::cat({one, rest}), c2f::train).narrow(0, 1, 5));
+  auto const js = [&](std::size_t a, std::size_t b) { return number(c2f::loss::disagreement(raw[a], raw[b])); };
+  std::array const sums{js(0, 1) + js(2, 3), js(0, 2) + js(1, 3), js(0, 3) + js(1, 2)};
+  std::array<int, 3> seen{};
+  for (std::int64_t step = 0; step < 60; ++step) {
+    c2f::pass p{.mode = c2f::train, .truth = truth, .seed = 1, .now = c2f::progress{.iteration = step}};
+    views(images, p);
+    auto const fits = [&](double sum) { return std::abs(sum - number(p.losses.back().value)) < 1e-4 * sum; };
+    REQUIRE(std::ranges::count_if(sums, fits) == 1);
+    ++seen[static_cast<std::size_t>(std::ranges::find_if(sums, fits) - sums.begin())];
+  }
+  for (int const count : seen) REQUIRE(count > 8);  // 20 expected, deviation 3.7
+}
+
+TEST_CASE("a step of co-training in bfloat16 is finite, and its adversarial examples move by epsilon") {
+  data const whole = few_glyphs();
+  model<> views({.labelled = 2, .unlabelled = 6}, 5);
+  auto const report = c2f::fit(views, c2f::systems::co_training_data(views, whole, 12, 3), recipe(views).bf16());
+  REQUIRE(report.skipped == 0);
+  for (auto const& [name, loss] : report.epochs.back().losses) REQUIRE(std::isfinite(loss));
+  at::Tensor const x     = at::rand({2, 3, 32, 32}).mul(2).to(at::kBFloat16);
+  at::Tensor const moved = c2f::adversarial(views.views[0], x, at::tensor(std::vector<std::int64_t>{0, 1}), .02);
+  REQUIRE(at::allclose(moved.sub(x.to(at::kFloat)).abs(), at::full({2, 3, 32, 32}, .02), 1e-4, 1e-6));
 }
 
 TEST_CASE("truths of samples without a label cannot be read by a training") {
