@@ -71,6 +71,9 @@ void co_train(Data const& data, program::options const& chosen, settings const& 
 
 template <class Network, class Data>
 void train(Data const& data, program::options const& chosen, settings const& with) {
+  if (with.labels >= data.train.size())
+    throw c2f::input_error("--labels " + std::to_string(with.labels) + " leaves none of " + std::to_string(data.train.size()) +
+                           " pictures without a label; write fewer");
   std::string const title = with.set + ", " + std::to_string(with.labels) + " labels, " + chosen.variant;
   if (chosen.variant == "supervised" || chosen.variant == "all_labels") {
     // As many steps as co-training: epochs of as many batches, drawn from the labelled pictures.

@@ -18,7 +18,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from _trainings import read, shown, train_all
 
-COLUMNS = ["set", "limit", "labels", "epochs", "variant", "seed", "seconds", "single", "ensemble"]
+COLUMNS = ["set", "network", "limit", "labels", "epochs", "variant", "seed", "seconds", "single", "ensemble"]
 # Name of a row: (--variant, its epochs as a multiple of --epochs, more options). supervised_long and mean_teacher have the time of co-training.
 VARIANTS = {"supervised": ("supervised", 1, []), "supervised_long": ("supervised", 5, []), "all_labels": ("all_labels", 1, []),
             "without_dif": ("without_dif", 1, []), "without_cot": ("without_cot", 1, []), "co_training": ("co_training", 1, []),
@@ -27,10 +27,10 @@ VARIANTS = {"supervised": ("supervised", 1, []), "supervised_long": ("supervised
 
 
 def table(rows):
-    for key in dict.fromkeys((row["set"], row["limit"], row["labels"], row["epochs"]) for row in rows):
-        of = [row for row in rows if (row["set"], row["limit"], row["labels"], row["epochs"]) == key]
+    for key in dict.fromkeys((row["set"], row["network"], row["limit"], row["labels"], row["epochs"]) for row in rows):
+        of = [row for row in rows if (row["set"], row["network"], row["limit"], row["labels"], row["epochs"]) == key]
         long = {row["seed"]: float(row["single"]) for row in of if row["variant"] == "supervised_long"}
-        print(f"\n{key[0]}, {key[2]} labels of {key[1]} pictures, {key[3]} epochs, top-1 in %\n")
+        print(f"\n{key[0]}, {key[1]}, {key[3]} labels of {key[2]} pictures, {key[4]} epochs, top-1 in %\n")
         print("| variant | single | ensemble | less supervised_long | s | seeds |\n|---|---:|---:|---:|---:|---:|")
         for variant in (name for name in VARIANTS if any(row["variant"] == name for row in of)):
             mine = [row for row in of if row["variant"] == variant]
@@ -60,12 +60,12 @@ def main():
         program = words.build / "examples" / "60_co_training"
         if not program.is_file():
             parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
-        done = {(row["set"], row["limit"], row["labels"], row["epochs"], row["variant"], row["seed"]) for row in read(words.out, COLUMNS)}
+        done = {(row["set"], row["network"], row["limit"], row["labels"], row["epochs"], row["variant"], row["seed"]) for row in read(words.out, COLUMNS)}
         wanted = [run for seed in words.seeds.split(",") for labels in words.labels.split(",") for variant in words.variants.split(",")
-                  if (run := (words.set, words.limit, labels, str(words.epochs), variant, seed)) not in done]
+                  if (run := (words.set, words.network, words.limit, labels, str(words.epochs), variant, seed)) not in done]
 
         def train(run):
-            _, _, labels, _, variant, seed = run
+            _, _, _, labels, _, variant, seed = run
             chosen, times, more = VARIANTS[variant]
             folder = words.out.parent / "co_training" / "_".join(run)
             command = [program, "--data", words.data, "--set", words.set, "--limit", words.limit, "--labels", labels, "--seed", seed,

@@ -1,4 +1,4 @@
-// expect-error: co-training compares class probabilities; use a network of a c2f::class_vector
+// expect-error: a model that learns from few labels compares class probabilities; use a network of a c2f::class_vector
 // expect-error: got<c2f::boxes<1>
 #include <c2f/c2f.hpp>
 #include <c2f/systems/deep_co_training.hpp>

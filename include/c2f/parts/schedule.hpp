@@ -91,7 +91,7 @@ struct ramp : detail::static_check<detail::check_ramp<End, Begin>()> {
   }
 };
 
-/// exp(-5 (1 - x)^2) at the fraction x of `End`, then 1: from .0067 to 1. In epochs x counts the one that runs, x = (epoch + 1) / End. The
+/// exp(-5 (1 - x)^2) at the fraction x of `End`, then 1: from .0067, or .0076 in the first of 80 epochs, to 1. In epochs x counts the one that runs, x = (epoch + 1) / End. The
 /// warm-up of semi-supervised losses (Laine and Aila, ICLR 2017; Qiao et al., ECCV 2018, section 4.1, with End = 80).
 template <auto End, by Unit = by::epoch>
 struct gaussian_ramp {

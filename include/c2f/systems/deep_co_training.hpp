@@ -12,7 +12,7 @@
 //   cot         lambda_cot * t * JS(p1(x), p2(x)), the Jensen-Shannon divergence on the unlabelled rows, in nats           (eq. 3.3)
 //   dif         lambda_dif * t * [H(p1(x), p2(g1(x))) + H(p2(x), p1(g2(x)))] on all rows of a view                         (eq. 3.4)
 // g1(x) is the adversarial example of x against view 1: x + epsilon * sign of the gradient of its loss (Goodfellow et al., ICLR 2015), at
-// the label or, without one, at its prediction; made in float by a pass at inference, which changes no statistics and computes no gradients of
+// the label or, without one, at its prediction; made by a pass at inference, which changes no statistics and computes no gradients of
 // parameters. epsilon is in units of the pixels that the network sees. Gradients flow into both distributions of a term.
 // More than two views are shuffled in every step and taken in pairs; cot and dif are sums over pairs (eq. 3.8).
 //
@@ -56,12 +56,16 @@ struct co_training_options {
 };
 
 namespace detail {
-template <class Kind, std::size_t Views>
-consteval bool check_co_training() {
-  static_assert(Views >= 2 && Views % 2 == 0, "co-training takes its views in pairs; write 2, 4 or 8 of them");
+template <class Kind>
+consteval bool check_probabilities() {
   static_assert(
       requires { requires Kind::distribution && vector_shape<typename Kind::template output<image<1, 8, 8>>>; } || mismatch<got<Kind>>,
-      "co-training compares class probabilities; use a network of a c2f::class_vector");
+      "a model that learns from few labels compares class probabilities; use a network of a c2f::class_vector");
+  return true;
+}
+template <std::size_t Views>
+consteval bool check_views() {
+  static_assert(Views >= 2 && Views % 2 == 0, "co-training takes its views in pairs; write 2, 4 or 8 of them");
   return true;
 }
 template <class Task>
@@ -83,7 +87,8 @@ inline void check_rows(char const* model, at::Tensor const& images, std::int64_t
 
 /// `Views` networks that learn from each other; a model (task/model.hpp).
 template <class Task, std::size_t Views = 2>
-struct deep_co_training : c2f::detail::static_check<detail::check_co_training<typename Task::network::kind, Views>()> {
+struct deep_co_training
+    : c2f::detail::static_check<detail::check_views<Views>(), detail::check_probabilities<typename Task::network::kind>()> {
   static constexpr char const* name = "deep co-training";
   using input                       = typename Task::input;
   using network                     = network_on<typename Task::network, input>;

@@ -12,11 +12,12 @@
 // default gaussian_ramp<80>. The answer is the teacher's; evaluations score "student" and "teacher".
 //
 // Cost: a pass and backward pass of the student, and a pass of the teacher. Errors: input_error for options out of range and for a batch of
-// another number of rows.
+// another number of rows; a stack as the network, and a kind that is no class_vector, are compile errors.
 #pragma once
 
 #include <c2f/layers/frozen.hpp>
 #include <c2f/systems/deep_co_training.hpp>
+#include <c2f/train/average.hpp>
 
 #include <ATen/ops/where.h>
 
@@ -25,12 +26,27 @@ namespace c2f::systems {
 struct mean_teacher_options {
   std::int64_t labelled = 8, unlabelled = 92;  ///< rows of a batch
   double weight = 100;
-  double decay  = 0.99;  ///< of the average, after every step
+  double decay  = 0.99;  ///< of the average, which moves before each batch
 };
+
+namespace detail {
+template <class Network>
+inline constexpr bool is_stack_network = false;
+template <class Task>
+inline constexpr bool is_stack_network<stack<Task>> = true;
+template <class Network>
+consteval bool check_one_network() {
+  static_assert(
+      !is_stack_network<Network> || mismatch<got<Network>>,
+      "the student of a mean teacher is one network; use a network that is no c2f::stack, or co-training, whose views may be stacks");
+  return true;
+}
+}  // namespace detail
 
 /// A model (task/model.hpp); see the top of this file.
 template <class Task>
-struct mean_teacher {
+struct mean_teacher : c2f::detail::static_check<detail::check_probabilities<typename Task::network::kind>(),
+                                                detail::check_one_network<typename Task::network>()> {
   static constexpr char const* name             = "mean teacher";
   using input                                   = typename Task::input;
   using kind                                    = typename Task::network::kind;
@@ -81,18 +97,17 @@ struct mean_teacher {
   }
   // teacher = decay * teacher + (1 - decay) * student
   void average(double decay) const {
-    at::NoGradGuard const no_gradients;
     std::vector<at::Tensor> from;
     for_each_tensor(student, [&](std::string const&, state_tensor const& each, state_traits const&) { from.push_back(each.tensor()); });
+    std::vector<std::pair<at::Tensor, at::Tensor>> pairs;
     std::size_t i = 0;
-    for_each_tensor(teacher, [&](std::string const&, state_tensor const& each, state_traits const&) {
-      at::Tensor const& to = each.tensor();
-      if (to.is_floating_point())
-        to.lerp_(from[i], 1 - decay);
+    for_each_tensor(teacher, [&](std::string const&, state_tensor const& each, state_traits const& traits) {
+      if (traits.on_host)
+        each.tensor().copy_(from[i++]);
       else
-        to.copy_(from[i]);
-      ++i;
+        pairs.emplace_back(from[i++], each.tensor());
     });
+    moving_average(std::move(pairs)).update(1 - decay);
   }
 
   mean_teacher_options options_;

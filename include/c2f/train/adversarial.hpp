@@ -5,7 +5,7 @@
 // The fast gradient sign method, x + epsilon * sign(gradient of the cross-entropy at x), of Goodfellow et al., "Explaining and harnessing
 // adversarial examples", ICLR 2015, eq. 1. epsilon is in units of the pixels that the network sees; nothing is clamped. The pass is one of
 // inference: norms use their running statistics and keep them. No gradient of a parameter is computed or changed, also within a training
-// step. The addition is in float, since bfloat16 would round epsilon.
+// step. The examples are float, also of images in bfloat16, which would round epsilon by a third: a network computes on them in float.
 // Cost: a pass, and a backward pass to the pixels.
 #pragma once
 
@@ -24,7 +24,7 @@ template <class Network>
   pass p;
   at::cross_entropy_loss(at::Tensor(run_network(network, pixels, p)).to(at::kFloat), labels)
       .backward({}, std::nullopt, false, at::TensorList(pixels));
-  return x.detach().to(at::kFloat).add(pixels.grad().sign(), epsilon).to(x.scalar_type());
+  return x.detach().to(at::kFloat).add(pixels.grad().sign(), epsilon);
 }
 
 }  // namespace c2f
