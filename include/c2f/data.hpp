@@ -21,6 +21,7 @@
 #include <c2f/data/loader.hpp>
 #include <c2f/data/check_split.hpp>
 #include <c2f/data/episodes.hpp>
+#include <c2f/data/mixed.hpp>
 #include <c2f/data/objects.hpp>
 #include <c2f/data/panoptic_pairs.hpp>
 #include <c2f/data/pictures.hpp>
