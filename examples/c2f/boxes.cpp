@@ -32,6 +32,9 @@ using compiled_for = numbers<1, 2, 3, 4>;
 using tasks_here   = compiled_tasks<compiled_for, small, resnet18>;
 
 void train(program::options const& chosen, std::string const& network, found_data const& data) {
+  if (data.training.any())
+    throw c2f::input_error(
+        "--mixup, --cutmix, --label-smoothing and --class-weights are for classes, and the data have boxes; leave them out");
   if (data.classes.size() > 4)
     throw c2f::input_error(
         "the data have boxes of " + std::to_string(data.classes.size()) +
@@ -42,8 +45,9 @@ void train(program::options const& chosen, std::string const& network, found_dat
                      constexpr std::int64_t classes = c2f::complete<Task>::kind::classes;
                      auto const budget              = std::make_shared<std::atomic<std::int64_t>>(std::int64_t{1} << 31);
                      using split                    = c2f::data::voc_split<classes, Net::side>;
-                     auto const part = [&](std::size_t i) { return split(part_names[i], data.boxes[i], data.classes, {}, budget); };
-                     train_task<Task>(chosen, data, std::array{part(0), part(1), part(2)}, {.resize = c2f::data::resizing::letterbox});
+                     auto const augment             = data.training.augmentation({}, Net::side);
+                     auto const part = [&](std::size_t i) { return split(part_names[i], data.boxes[i], data.classes, augment, budget); };
+                     train_task<Task>(chosen, data, part(0), part(1), part(2), {.resize = c2f::data::resizing::letterbox});
                    });
 }
 

@@ -28,10 +28,12 @@ std::filesystem::path model_folder(std::filesystem::path const& named) {
 
 namespace {
 compiled_kind const* kind_of(c2f::model_description const& about) {
-  return about.kind == "class_vector" ? &classes_kind()
-         : about.kind == "boxes"      ? &boxes_kind()
-         : about.kind == "dense"      ? &masks_kind()
-                                      : nullptr;
+  return about.kind == "class_vector"  ? &classes_kind()
+         : about.kind == "boxes"       ? &boxes_kind()
+         : about.kind == "dense"       ? &masks_kind()
+         : about.kind == "multi_label" ? &attributes_kind()
+         : about.kind == "regression"  ? &numbers_kind()
+                                       : nullptr;
 }
 compiled_kind const& kind_with(c2f::model_description const& about, std::filesystem::path const& folder) {
   compiled_kind const* const found = kind_of(about);
@@ -117,9 +119,10 @@ void complete(program::options& chosen, found_data const& data) {
 
 int train(int argc, char** argv) {
   data_options options;
+  training_options changes;
   std::string network;
   std::vector<std::string> networks;
-  for (auto const* each : {&classes_kind(), &boxes_kind(), &masks_kind()})
+  for (auto const* each : {&classes_kind(), &boxes_kind(), &masks_kind(), &attributes_kind(), &numbers_kind()})
     for (auto const& name : each->networks)
       if (std::find(networks.begin(), networks.end(), name) == networks.end()) networks.push_back(name);
   program::options const defaults{.epochs = 30, .batch = 32, .learning_rate = .05, .weight_decay = 5e-4};
@@ -131,11 +134,13 @@ int train(int argc, char** argv) {
         app.add_option("--network", network, "cifar: 32 x 32; small: about 100 x 100; resnet18: 192 to 256; default: by the data")
             ->check(CLI::IsMember(networks));
         add_data_options(app, options);
+        add_training_options(app, changes);
       });
   return program::run([&] {
     program::check(chosen);
     options.data           = chosen.data;
-    found_data const data  = recognise(options);
+    found_data data        = recognise(options);
+    data.training          = changes;
     std::string const text = data.summary();
     for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1)
       program::say(text.substr(at, end - at));

@@ -1,6 +1,8 @@
 // The compiled tasks for a class a picture.
 #include "c2f/tasks.hpp"
 
+#include <c2f/data/mixed.hpp>
+
 namespace tool {
 
 namespace {
@@ -53,14 +55,25 @@ void train(program::options const& chosen, std::string const& network, found_dat
                            " classes, and this program is compiled for 1000 at most; add the number to examples/c2f/classes.cpp");
   tasks_here::with(
       "classes-" + network + '-' + std::to_string(classes) + '-' + chosen.variant, [&]<class Task, class Net>(c2f::chosen<Task>, Net) {
-        auto const budget = std::make_shared<std::atomic<std::int64_t>>(std::int64_t{1} << 31);
-        c2f::data::augmentation const augment =
-            Net::side == 32 ? c2f::data::augmentation{.flip = true, .scale = 0, .shift = .125, .gain = 0} : c2f::data::augmentation{};
+        auto const budget                     = std::make_shared<std::atomic<std::int64_t>>(std::int64_t{1} << 31);
+        c2f::data::augmentation const augment = data.training.augmentation(
+            Net::side == 32 ? c2f::data::augmentation{.flip = true, .scale = 0, .shift = .125, .gain = 0} : c2f::data::augmentation{},
+            Net::side);
         using split     = c2f::data::classified_pictures<Net::side>;
         auto const part = [&](std::size_t i) {
           return split(part_names[i], data.classified[i], data.classes, data.decode_classified[i], Net::rule, augment, budget);
         };
-        train_task<Task>(chosen, data, std::array{part(0), part(1), part(2)}, {.resize = Net::rule});
+        if (!data.training.any()) return train_task<Task>(chosen, data, part(0), part(1), part(2), {.resize = Net::rule});
+        constexpr std::int64_t compiled = c2f::complete<Task>::kind::classes;
+        auto const& how                 = data.training;
+        split const plain               = part(0);
+        c2f::data::mixing const mix{
+            .mixup     = how.mixup,
+            .cutmix    = how.cutmix,
+            .smoothing = how.smoothing,
+            .classes   = std::ssize(data.classes),
+            .weights = how.class_weights == "none" ? std::vector<double>() : c2f::data::balanced_weights(plain, std::ssize(data.classes))};
+        train_task<Task>(chosen, data, c2f::data::mixed<compiled>(plain, mix), part(1), part(2), {.resize = Net::rule});
       });
 }
 

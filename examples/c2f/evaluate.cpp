@@ -292,6 +292,9 @@ void evaluate(evaluate_options const& chosen) {
   if (about.kind == "dense" && options.mask_values.empty() && !about.mask_values.empty())
     for (std::size_t k = 0; k < about.mask_values.size(); ++k)
       options.mask_values.push_back(std::to_string(about.mask_values[k]) + '=' + about.classes[k]);
+  if (about.kind == "multi_label" || about.kind == "regression")
+    throw c2f::input_error(
+        "c2f evaluate scores classes, boxes and masks; the scores of attributes and numbers are in summary.json of their training");
   if (options.kind.empty()) options.kind = about.kind == "class_vector" ? "classes" : about.kind == "boxes" ? "boxes" : "masks";
   if (about.kind == "boxes" && options.classes.empty() && options.boxes.class_from == "object") options.classes = about.classes;
   found_data const data  = recognise(options);

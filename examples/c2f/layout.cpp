@@ -90,6 +90,17 @@ found_data of_class_folders(data_options const& chosen) {
   return made;
 }
 
+// ---- attributes and numbers ----
+
+found_data of_table(c2f::data::table_lists lists) {
+  found_data made{.kind    = lists.attributes ? kind::attributes : kind::numbers,
+                  .layout  = lists.attributes ? "a table of pictures with attributes" : "a table of pictures with numbers",
+                  .classes = std::move(lists.columns)};
+  made.rows     = {std::move(lists.train), std::move(lists.validation), std::move(lists.test)};
+  made.pictures = std::move(lists.pictures);
+  return made;
+}
+
 // ---- boxes ----
 
 c2f::data::voc_options voc_options_of(data_options const& chosen) {
@@ -294,11 +305,14 @@ c2f::data::label_bytes slice_labels(c2f::data::volume<std::uint8_t> const& of, s
   return {height, width, c2f::data::slice_of(of, 2, slice)};
 }
 
-std::string name_of(kind which) { return which == kind::classes ? "classes" : which == kind::boxes ? "boxes" : "masks"; }
+std::string name_of(kind which) {
+  constexpr std::array names{"classes", "boxes", "masks", "attributes", "numbers"};
+  return names[static_cast<std::size_t>(which)];
+}
 
 void add_data_options(CLI::App& app, data_options& chosen) {
   app.add_option("--kind", chosen.kind, "What the data teach, where a folder has several")
-      ->check(CLI::IsMember({"classes", "boxes", "masks"}));
+      ->check(CLI::IsMember({"classes", "boxes", "masks", "attributes", "numbers"}));
   app.add_option("--classes", chosen.classes,
                  "Names of the classes, separated by commas: those of boxes to use, or those of masks by number")
       ->delimiter(',');
@@ -310,6 +324,29 @@ void add_data_options(CLI::App& app, data_options& chosen) {
       ->check(program::in_range(0.01, .9));
   app.add_option("--split-seed", chosen.split_seed, "Seed of what is held out; the same for every command on the same data")
       ->check(CLI::NonNegativeNumber);
+}
+
+void add_training_options(CLI::App& app, training_options& chosen) {
+  app.add_option(
+         "--augment", chosen.augment,
+         "Random changes: flip,crop=4,shift=.1,scale=.5:2,gain=.1,rotate=15,jitter=.4,hue=.1,rand=2:9,erase=.25, or none; default: by "
+         "the network")
+      ->check([](std::string const& text) {
+        try {
+          (void)c2f::data::read_augmentation(text, 32);
+          return std::string();
+        } catch (c2f::input_error const& error) {
+          return std::string(error.what());
+        }
+      });
+  app.add_option("--mixup", chosen.mixup, "For classes: mix pictures and their truths; alpha, such as .2")
+      ->check(program::in_range(0, 100));
+  app.add_option("--cutmix", chosen.cutmix, "For classes: put a piece of another picture into each; alpha, such as 1")
+      ->check(program::in_range(0, 100));
+  app.add_option("--label-smoothing", chosen.smoothing, "For classes: the share of the truth that all classes have, such as .1")
+      ->check(program::in_range(0, .9));
+  app.add_option("--class-weights", chosen.class_weights, "For classes: balanced: every class counts as much, however few pictures it has")
+      ->check(CLI::IsMember({"none", "balanced"}));
 }
 
 found_data recognise(data_options const& chosen) {
@@ -338,16 +375,27 @@ found_data recognise(data_options const& chosen) {
     found.push_back({kind::masks, "NIfTI volumes", [&] { return of_volumes(chosen); }});
   else if (c2f::data::list_mask_folders(root))
     found.push_back({kind::masks, "masks", [&] { return of_masks(chosen, true); }});
+  std::optional<c2f::data::table_lists> table;
+  std::string no_table;
+  if (!c2f::data::detail::find_tables(root)[0].empty()) try {
+      table = c2f::data::list_tables(root, {.validation = chosen.validation, .test = chosen.test, .seed = chosen.split_seed});
+    } catch (c2f::input_error const& error) {  // a .csv that is something else
+      no_table = error.what();
+    }
+  if (table && is_file(table->pictures / table->train.front().picture))
+    found.push_back({table->attributes ? kind::attributes : kind::numbers, "a table", [&] { return of_table(*table); }});
   if (found.empty()) {
     auto const folders = c2f::data::detail::names_in(root, [](auto const& entry) {
       std::error_code failed;
       return entry.is_directory(failed);
     });
+    if (folders.size() < 2 && !no_table.empty()) throw c2f::input_error(no_table);
     if (folders.size() < 2)
       throw c2f::input_error(
           "'" + root.string() +
           "' has no data that are known; there may be: a folder of pictures a class; JPEGImages and Annotations, or images and xmls (VOC); "
-          "annotations/instances_train.json (COCO); images and masks; images and labels with NIfTI files; the binary files of CIFAR");
+          "annotations/instances_train.json (COCO); images and masks; images and labels with NIfTI files; a table "
+          "in a .csv; the binary files of CIFAR");
     found.push_back({kind::classes, "folders of classes", [&] { return of_class_folders(chosen); }});
   }
   if (!chosen.kind.empty()) std::erase_if(found, [&](auto const& each) { return name_of(each.what) != chosen.kind; });
@@ -373,14 +421,16 @@ found_data recognise(data_options const& chosen) {
 std::int64_t found_data::size(std::size_t part) const {
   return kind == tool::kind::classes ? std::ssize(classified[part])
          : kind == tool::kind::boxes ? std::ssize(boxes[part].samples)
-                                     : std::ssize(mask_names[part]);
+         : kind == tool::kind::masks ? std::ssize(mask_names[part])
+                                     : std::ssize(rows[part]);
 }
 
 std::string found_data::name(std::size_t part, std::int64_t id) const {
   auto const i = static_cast<std::size_t>(id);
   return kind == tool::kind::classes ? classified[part][i].name
          : kind == tool::kind::boxes ? boxes[part].samples[i].name
-                                     : mask_names[part][i];
+         : kind == tool::kind::masks ? mask_names[part][i]
+                                     : rows[part][i].picture;
 }
 
 tool::sample found_data::read(std::size_t part, std::int64_t id) const {
@@ -393,6 +443,9 @@ tool::sample found_data::read(std::size_t part, std::int64_t id) const {
     auto both       = decode_masked[part](i);
     made.picture    = std::move(both.picture);
     made.truth.mask = {both.mask.height, both.mask.width, table.labels_of(both.mask.labels, made.name)};
+  } else if (kind != tool::kind::boxes) {
+    made.picture      = c2f::data::read_picture(pictures / made.name, c2f::data::exif::apply);
+    made.truth.values = rows[part][i].values;
   } else {
     auto const& from = boxes[part].samples[i];
     if (!from.fault.empty()) throw c2f::input_error(from.fault);
@@ -403,16 +456,25 @@ tool::sample found_data::read(std::size_t part, std::int64_t id) const {
 }
 
 std::string found_data::summary() const {
-  std::string text = layout + ", " +
-                     (kind == tool::kind::classes ? "a class a picture"
-                      : kind == tool::kind::boxes ? "a box a class"
-                                                  : "a class a pixel") +
-                     ": " + std::to_string(classes.size()) + (classes.size() == 1 ? " class (" : " classes (") + joined(classes) + ")\n";
+  bool const by_table = kind == tool::kind::attributes || kind == tool::kind::numbers;
+  std::string text    = layout +
+                     (kind == tool::kind::classes ? ", a class a picture"
+                      : kind == tool::kind::boxes ? ", a box a class"
+                      : kind == tool::kind::masks ? ", a class a pixel"
+                                                  : "") +
+                     ": " + std::to_string(classes.size()) +
+                     (by_table              ? (classes.size() == 1 ? " column (" : " columns (")
+                      : classes.size() == 1 ? " class ("
+                                            : " classes (") +
+                     joined(classes) + ")\n";
   for (std::size_t part = 0; part < 3; ++part) {
     std::vector<std::int64_t> counts(classes.size());
     std::int64_t faulty = 0;
     if (kind == tool::kind::classes)
       for (auto const& each : classified[part]) ++counts[static_cast<std::size_t>(each.label)];
+    for (auto const& each : rows[part])
+      for (std::size_t k = 0; k < counts.size(); ++k)
+        counts[k] += kind == tool::kind::attributes ? each.values[k] == 1 : !std::isnan(each.values[k]);
     if (kind == tool::kind::boxes)
       for (auto const& each : boxes[part].samples) {
         faulty += !each.fault.empty();

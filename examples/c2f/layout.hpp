@@ -5,6 +5,7 @@
 
 #include <c2f/data/datasets/class_folders.hpp>
 #include <c2f/data/datasets/mask_folders.hpp>
+#include <c2f/data/datasets/picture_table.hpp>
 #include <c2f/data/datasets/voc.hpp>
 #include <c2f/data/draw/canvas.hpp>
 #include <c2f/data/volumes/volume.hpp>
@@ -23,7 +24,7 @@ class App;
 
 namespace tool {
 
-enum class kind { classes, boxes, masks };
+enum class kind { classes, boxes, masks, attributes, numbers };
 [[nodiscard]] std::string name_of(kind which);
 
 /// The options about data; the same for every command.
@@ -38,11 +39,26 @@ struct data_options {
 /// Adds them but for --data.
 void add_data_options(CLI::App& app, data_options& chosen);
 
+/// How training samples are changed.
+struct training_options {
+  std::string augment = "default";  ///< as typed
+  double mixup = 0, cutmix = 0, smoothing = 0;
+  std::string class_weights = "none";
+  [[nodiscard]] bool any() const { return mixup > 0 || cutmix > 0 || smoothing > 0 || class_weights != "none"; }
+  /// What is typed, or else the network's own.
+  [[nodiscard]] c2f::data::augmentation augmentation(c2f::data::augmentation const& own, std::int64_t side) const {
+    return augment == "default" ? own : c2f::data::read_augmentation(augment, static_cast<double>(side));
+  }
+};
+/// Adds them; they are for training alone.
+void add_training_options(CLI::App& app, training_options& chosen);
+
 /// The truth of a sample; of its members those of the kind.
 struct truth {
   std::int64_t label = 0;
   std::vector<std::optional<c2f::metrics::box>> boxes{};  ///< by class, in pixels
   c2f::data::label_bytes mask{};                          ///< labels 0 ... K - 1 and 255
+  std::vector<float> values{};                            ///< of attributes and numbers, in the order of the classes
 };
 struct sample {
   std::string name;
@@ -60,6 +76,7 @@ struct found_data {
   std::vector<std::string> classes{};  ///< in order
   std::vector<std::string> remarks{};  ///< what a user should know before training
   std::filesystem::path root{};
+  training_options training{};
 
   // For classes and for masks: how the samples of a part are decoded.
   std::array<std::vector<c2f::data::classified_name>, 3> classified{};
@@ -68,6 +85,9 @@ struct found_data {
   std::array<std::function<c2f::data::masked_picture(std::size_t)>, 3> decode_masked{};
   c2f::data::mask_table table{};
   std::vector<c2f::data::colour> palette{};  ///< of the masks' bytes; empty if they are grey
+  // For attributes and numbers.
+  std::array<std::vector<c2f::data::table_rows::row>, 3> rows{};
+  std::filesystem::path pictures{};
   // For boxes.
   std::array<c2f::data::detail::voc_list, 3> boxes{};
 

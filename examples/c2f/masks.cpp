@@ -32,20 +32,23 @@ using compiled_for = numbers<2, 12, 150>;
 using tasks_here   = compiled_tasks<compiled_for, small, resnet18>;
 
 void train(program::options const& chosen, std::string const& network, found_data const& data) {
+  if (data.training.any())
+    throw c2f::input_error(
+        "--mixup, --cutmix, --label-smoothing and --class-weights are for classes, and the data have masks; leave them out");
   std::int64_t const classes = compiled_for::at_least(std::ssize(data.classes));
   if (classes == 0)
     throw c2f::input_error("the masks have " + std::to_string(data.classes.size()) +
                            " classes, and this program is compiled for 150 at most; add the number to examples/c2f/masks.cpp");
-  tasks_here::with("masks-" + network + '-' + std::to_string(classes) + '-' + chosen.variant,
-                   [&]<class Task, class Net>(c2f::chosen<Task>, Net) {
-                     auto const budget = std::make_shared<std::atomic<std::int64_t>>(std::int64_t{1} << 31);
-                     using split       = c2f::data::masked_pictures<Net::side>;
-                     auto const part   = [&](std::size_t i) {
-                       return split(part_names[i], data.mask_names[i], data.decode_masked[i], data.table, {}, budget);
-                     };
-                     train_task<Task>(chosen, data, std::array{part(0), part(1), part(2)},
-                                      {.resize = c2f::data::resizing::letterbox, .mask_values = data.table.values()});
-                   });
+  tasks_here::with("masks-" + network + '-' + std::to_string(classes) + '-' + chosen.variant, [&]<class Task, class Net>(c2f::chosen<Task>,
+                                                                                                                         Net) {
+    auto const budget = std::make_shared<std::atomic<std::int64_t>>(std::int64_t{1} << 31);
+    using split       = c2f::data::masked_pictures<Net::side>;
+    auto const part   = [&](std::size_t i) {
+      return split(part_names[i], data.mask_names[i], data.decode_masked[i], data.table, data.training.augmentation({}, Net::side), budget);
+    };
+    train_task<Task>(chosen, data, part(0), part(1), part(2),
+                     {.resize = c2f::data::resizing::letterbox, .mask_values = data.table.values()});
+  });
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <c2f/inference/model_folder.hpp>
 
+#include <array>
 #include <memory>
 #include <span>
 #include <string>
@@ -48,8 +49,11 @@ struct compiled_kind {
 [[nodiscard]] compiled_kind const& classes_kind();
 [[nodiscard]] compiled_kind const& boxes_kind();
 [[nodiscard]] compiled_kind const& masks_kind();
+[[nodiscard]] compiled_kind const& attributes_kind();
+[[nodiscard]] compiled_kind const& numbers_kind();
 [[nodiscard]] inline compiled_kind const& compiled(kind which) {
-  return which == kind::classes ? classes_kind() : which == kind::boxes ? boxes_kind() : masks_kind();
+  constexpr std::array all{&classes_kind, &boxes_kind, &masks_kind, &attributes_kind, &numbers_kind};
+  return all[static_cast<std::size_t>(which)]();
 }
 
 /// The folder of a model: as named, or `model` in the --out of a training.

@@ -232,7 +232,9 @@ json json_of(c2f::picture_answer const& answer, int top) {
       all[answer.classes[i].name] = rounded(answer.classes[i].probability);
     made["probabilities"] = all;
   }
-  if (answer.mask.labels.empty() && answer.classes.empty()) {
+  for (auto const& [name, probability] : answer.attributes) made["attributes"][name] = rounded(probability);
+  for (auto const& [name, value] : answer.numbers) made["numbers"][name] = value;
+  if (answer.mask.labels.empty() && answer.classes.empty() && answer.attributes.empty() && answer.numbers.empty()) {
     json boxes = json::array();
     for (auto const& each : answer.boxes)
       boxes.push_back(

@@ -18,7 +18,7 @@ void show(data_options const& options, std::filesystem::path const& out, std::in
   constexpr int side = 200, gap = 10, words = 34, columns = 6, top = 44;
   auto const rows       = static_cast<int>((std::min(count, data.size(part)) + columns - 1) / columns);
   auto const colours    = class_colours(data.palette, data.table.values(), data.classes.size());
-  bool const legend     = data.kind != kind::classes;
+  bool const legend     = data.kind == kind::boxes || data.kind == kind::masks;
   int const legend_rows = legend ? static_cast<int>((std::min<std::size_t>(data.classes.size(), 36) + columns - 1) / columns) : 0;
   c2f::data::canvas page(gap + columns * (side + gap), top + legend_rows * 26 + rows * (side + words));
   c2f::data::colour const ink{40, 40, 40};
@@ -40,6 +40,11 @@ void show(data_options const& options, std::filesystem::path const& out, std::in
       auto const square = c2f::data::fitted(one.picture, c2f::data::resizing::letterbox, side, side);
       page.blit(square.rgb, side, side, x, y);
       if (data.kind == kind::classes) below = data.classes[static_cast<std::size_t>(one.truth.label)];
+      if (!one.truth.values.empty()) below.clear();
+      for (std::size_t k = 0; k < one.truth.values.size(); ++k)  // the attributes, or the numbers
+        if (data.kind == kind::numbers ? !std::isnan(one.truth.values[k]) : one.truth.values[k] == 1)
+          below += (below.empty() ? "" : ", ") +
+                   (data.kind == kind::numbers ? c2f::data::detail::text_of(one.truth.values[k]) : data.classes[k]);
       for (std::size_t k = 0; k < one.truth.boxes.size(); ++k)
         if (one.truth.boxes[k]) draw_box(page, square.place.there(*one.truth.boxes[k]), colour_of(k), "", x, y);
       if (data.kind == kind::masks) {

@@ -25,7 +25,7 @@
 
 namespace tool {
 
-/// A network whose classes beyond those of the data are never answered.
+/// A network whose classes beyond those of the data are never answered; numbers beyond them are 0.
 template <class Network>
 struct of_used_classes {
   using kind = typename Network::kind;
@@ -40,8 +40,9 @@ struct of_used_classes {
     at::Tensor operator()(at::Tensor const& x, c2f::mode m) const {
       at::Tensor const raw = net(x, m);
       std::vector<std::int64_t> sizes(static_cast<std::size_t>(raw.dim()), 1);
-      sizes[1] = output::channels;
-      return raw.masked_fill(used.tensor().eq(0).view(sizes), -1e9);
+      sizes[1]                  = output::channels;
+      constexpr bool of_numbers = requires { kind::dimensions; };
+      return raw.masked_fill(used.tensor().eq(0).view(sizes), of_numbers ? 0 : -1e9);
     }
   };
 };
@@ -204,15 +205,15 @@ struct compiled_tasks {
 };
 
 /// Trains a task on train, validation and test, and saves the model into --out.
-template <class Task, class Split>
-void train_task(program::options const& chosen, found_data const& found, std::array<Split, 3> splits, c2f::model_description about) {
+template <class Task, class Train, class Split>
+void train_task(program::options const& chosen, found_data const& found, Train const& train, Split const& validation, Split const& test,
+                c2f::model_description about) {
   c2f::stack<Task> model(chosen.seed);
   use_classes(model, std::ssize(found.classes));
   struct {
-    c2f::data::taken<Split> train;
+    c2f::data::taken<Train> train;
     Split validation, test;
-  } const data{c2f::data::take(splits[0], chosen.limit == 0 ? splits[0].size() : std::min(chosen.limit, splits[0].size())), splits[1],
-               splits[2]};
+  } const data{c2f::data::take(train, chosen.limit == 0 ? train.size() : std::min(chosen.limit, train.size())), validation, test};
   std::string const title = found.root.lexically_normal().string() + ", " + c2f::complete<Task>::name;
   auto const report       = program::train(model, data, chosen, title);
   if (chosen.out.empty() || report.stopped) return;

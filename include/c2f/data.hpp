@@ -6,8 +6,8 @@
 // Headers that need another library are not included; include them one by one:
 //   data/draw/{canvas,plot,overlay}.hpp                     libspng
 //   data/io/picture_file.hpp, data/fitted_picture.hpp, data/labelled_pictures.hpp,
-//   data/datasets/{camvid,class_folders,dvps,image_folder,kitti_depth,mask_folders,siftflow,stanford_background}.hpp    libjpeg and libspng
-//   data/datasets/coco.hpp                                  libjpeg, libspng and nlohmann/json
+//   data/datasets/{camvid,class_folders,dvps,image_folder,kitti_depth,mask_folders,picture_table,siftflow,stanford_background}.hpp    libjpeg and libspng
+//   data/datasets/{coco,coco_objects,coco_panoptic}.hpp     libjpeg, libspng and nlohmann/json
 //   data/datasets/omniglot.hpp, data/datasets/voc.hpp       libjpeg and libspng, and libzip (omniglot) or pugixml (voc)
 //   data/io/nifti.hpp, data/datasets/organ_slices.hpp       libniftiio and zlib
 //   data/io/{safetensors,weights}.hpp                       nlohmann/json, header only
@@ -21,6 +21,7 @@
 #include <c2f/data/loader.hpp>
 #include <c2f/data/check_split.hpp>
 #include <c2f/data/episodes.hpp>
+#include <c2f/data/mixed.hpp>
 #include <c2f/data/objects.hpp>
 #include <c2f/data/panoptic_pairs.hpp>
 #include <c2f/data/pictures.hpp>

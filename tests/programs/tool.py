@@ -99,6 +99,12 @@ def classes(top, draw):
     out, _ = c2f("evaluate", run, "--data", data, "--tta", "flip,scales")
     require("accuracy" in out, out)
     require("the kind of 'classes-cifar-10-bl' is class_vector" in c2f("predict", run, data, "--windows", 1, code=2)[1], "windows of classes")
+    # Mixtures and more changes of the pictures: it still learns.
+    mixed = top / "run mixed"
+    c2f("train", "--data", data, "--out", mixed, "--epochs", 6, "--variant", "bl", "--network", "cifar", "--batch", 16, "--mixup", .2, "--cutmix", 1,
+        "--label-smoothing", .1, "--class-weights", "balanced", "--augment", "flip,crop=4,rotate=10,hue=.02,erase=.2")
+    scored = json.loads((mixed / "model/model.json").read_text())["scores"]["coarse"]["top1"]
+    require(scored > .7, f"{scored} with mixtures")
 
     put(top / "mine/a.png", png(300, 40, lambda x, y: (40, 60, 220)))
     put(top / "mine/cut.png", png(30, 40, lambda x, y: (40, 60, 220))[:60])
@@ -225,6 +231,31 @@ def masks(top, draw):
         require(sum(line["pixels"].values()) == struct.unpack(">I", mask[16:20])[0] * struct.unpack(">I", mask[20:24])[0], str(line))
 
 
+def tables(top, draw):
+    """Attributes and numbers: pictures with a red and a blue half or none, and how bright they are."""
+    for name, epochs in (("attributes", 12), ("numbers", 12)):
+        data, rows = top / f"table of {name}", []
+        for i in range(60):
+            red, blue, light = draw.random() < .5, draw.random() < .5, draw.randrange(40, 200)
+            left, right = ((230 if red else light), light, light), (light, light, (230 if blue else light))
+            put(data / f"images/{i}.png", png(48, 48, lambda x, y: left if x < 24 else right))
+            rows.append(f"{i}.png,{int(red)},{int(blue) if i % 7 else ''}" if name == "attributes" else f"{i}.png,{light / 10}")
+        put(data / "all.csv", ("picture,red,blue\n" if name == "attributes" else "picture,light\n") + "\n".join(rows) + "\n")
+        out, _ = c2f("show", "--data", data, "--out", top / f"shown {name}")
+        require(f"a table of pictures with {name}" in out and "train: 43 pictures" in out, out)
+        run = top / f"run {name}"
+        c2f("train", "--data", data, "--out", run, "--epochs", epochs, "--variant", "bl", "--batch", 8, "--augment",
+            "flip" if name == "numbers" else "shift=.05", "--learning-rate", .02)
+        about = json.loads((run / "model/model.json").read_text())
+        score = about["scores"]["coarse"]["map" if name == "attributes" else "r2"]
+        require(score > .7, f"{name}: {about['scores']}")
+        for line in lines_of(c2f("predict", run, data / "images")[0])[:3]:
+            require(set(line[name]) == ({"red", "blue"} if name == "attributes" else {"light"}), str(line))
+        if name == "numbers":
+            require(abs(about["units"][0][0] - 12) < 3 and 2 < about["units"][0][1] < 8, str(about["units"]))
+        require("scores classes, boxes and masks" in c2f("evaluate", run, "--data", data, code=2)[1], "evaluate")
+
+
 def main():
     draw = random.Random(1)
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
@@ -233,13 +264,14 @@ def main():
         killed(top, run)
         boxes(top, draw)
         masks(top, draw)
+        tables(top, draw)
         # A model that this program was compiled without.
         about = json.loads((run / "model/model.json").read_text())
         about["task"] = "theirs"
         shutil.copytree(run / "model", top / "theirs")
         (top / "theirs/model.json").write_text(json.dumps(about))
         require("'theirs', which this program was compiled without" in c2f("predict", top / "theirs", top / "mine", code=2)[1], "compiled without")
-    print("tool.py: classes, boxes, masks, kills: right")
+    print("tool.py: classes, boxes, masks, attributes, numbers, kills: right")
     return 0
 
 

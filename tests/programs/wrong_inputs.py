@@ -134,6 +134,7 @@ def make_inputs(top):
     put("coco/annotations/instances_train.json", "{")
     put("coco_out/annotations/instances_train.json", '{"categories": [{"id": 1, "name": "cat"}], "annotations": [], "images": '
         '[{"id": 1, "file_name": "../../secret.jpg", "width": 9, "height": 9}]}')
+    put("table/people.csv", "picture,age\na.png,3\nb.png,old\n")
     put("model_cut/model.json", '{"format": "c2f model 1"')
     put("model_other/model.json", '{"format": "c2f model 9"}')
     put("model_esc/model.json", '{"format": "\\u001b[31m"}')
@@ -262,6 +263,11 @@ CASES = [
     ("c2f", "train --data {}/cells --network cifar --mask-values 0=ground,255=cell --out OUT", 2, "not compiled for masks"),
     ("c2f", "train --data {}/coco --out OUT", 2, "is no JSON"),
     ("c2f", "train --data {}/coco_out --out OUT", 2, "../../secret.jpg"),
+    ("c2f", "train --data {}/table --out OUT", 2, "line 3 has 'old' in the column 'age'"),
+    ("c2f", "train --data {}/animals --augment flop --out OUT", 2, "an augmentation has the word 'flop'"),
+    ("c2f", "train --data {}/animals --label-smoothing 2 --out OUT", 2, "--label-smoothing"),
+    ("c2f", "train --data {}/animals --class-weights mine --out OUT", 2, "--class-weights"),
+    ("c2f", "train --data {}/cells --mask-values 0=ground,255=cell --mixup .2 --out OUT", 2, "--mixup"),
     ("c2f", "show --data {}/voc_xml --out OUT", 2, "voc_xml"),
     ("c2f", "show --data {}/animals --part all --out OUT", 2, "--part"),
     ("c2f", "predict {}/nowhere {}/animals --out OUT", 2, "no folder"),

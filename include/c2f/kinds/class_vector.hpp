@@ -4,7 +4,8 @@
 //
 //   raw         [N, K] logits
 //   prediction  [N, K], the softmax of raw; the truth one-hot
-//   truth       [N] int64 in 0 ... K-1; -100 for a sample without a class, which the loss ignores (one-hot: zeros)
+//   truth       [N] int64 in 0 ... K-1; -100 for a sample without a class, which the loss ignores (one-hot: zeros); or
+//               [N, K] float, how much each class counts: a mixture of samples, a smoothed or weighed label (data/mixed.hpp)
 // Ren et al. 2020, section 3.1: "y^C is a single value or class vector", encoded by tiling. Errors: fewer than two classes is a compile
 // error.
 #pragma once
@@ -44,18 +45,26 @@ struct class_vector : detail::static_check<detail::check_classes<Classes>()> {
   using default_loss    = loss::cross_entropy;
   template <image_shape In>
   static constexpr std::array<std::int64_t, 0> truth_dims{};
+  static constexpr bool weighed_truths = true;  ///< takes both forms of a truth
 
   static at::Tensor predict(at::Tensor const& raw) { return raw.softmax(1); }
   static at::Tensor log_predict(at::Tensor const& raw) { return detail::log_softmax(raw); }
   static at::Tensor from_truth(at::Tensor const& truth) {
+    if (truth.is_floating_point()) return truth.div(truth.sum(1, /*keepdim=*/true).clamp_min(1e-12));
     return truth.unsqueeze(1).eq(at::arange(Classes, truth.options())).to(at::kFloat);  // zeros for a sample without a class
   }
 
   /// The most likely class, [N].
   static at::Tensor labels_of(at::Tensor const& raw) { return raw.argmax(1); }
+  /// The class that counts most, [N] int64; -100 where none does.
+  static at::Tensor class_of(at::Tensor const& truth) {
+    if (!truth.is_floating_point()) return truth;
+    return truth.argmax(1).masked_fill(truth.sum(1).eq(0), loss::cross_entropy::no_class);
+  }
   /// {whether the most likely class is the true one, whether there is one}, [N] bool each.
   static std::pair<at::Tensor, at::Tensor> correct(at::Tensor const& raw, at::Tensor const& truth) {
-    return {labels_of(raw).eq(truth), truth.ge(0)};
+    at::Tensor const label = class_of(truth);
+    return {labels_of(raw).eq(label), label.ge(0)};
   }
 
   /// 1 where both have the same most likely class, else 0, [N].
@@ -64,7 +73,7 @@ struct class_vector : detail::static_check<detail::check_classes<Classes>()> {
   /// The truth; with probability `rate` another class, drawn uniformly.
   static constexpr double corrupt_rate = 0.1;
   static at::Tensor corrupt(at::Tensor const& truth, double rate, pass const& p) {
-    at::Tensor damaged        = truth.to(at::kCPU, at::kLong).clone();
+    at::Tensor damaged        = class_of(truth).to(at::kCPU, at::kLong).clone();
     std::int64_t* const label = damaged.mutable_data_ptr<std::int64_t>();
     for (std::int64_t i = 0; i < damaged.size(0); ++i) {
       random_stream random = p.draws(purpose::corrupt, i);
@@ -83,7 +92,7 @@ struct class_vector : detail::static_check<detail::check_classes<Classes>()> {
     std::int64_t samples = 0, top1 = 0, top5 = 0;
 
     void add(at::Tensor const& raw, at::Tensor const& truth) {
-      auto const best = std::get<1>(raw.topk(std::min<std::int64_t>(5, Classes), 1)).eq(truth.unsqueeze(1));
+      auto const best = std::get<1>(raw.topk(std::min<std::int64_t>(5, Classes), 1)).eq(class_of(truth).unsqueeze(1));
       samples += truth.size(0);
       top1 += best.select(1, 0).sum().template item<std::int64_t>();
       top5 += best.sum().template item<std::int64_t>();

@@ -3,7 +3,8 @@
 //   c2f::loss::cross_entropy::of(logits, truth);       // logits [N, K], truth [N] int64 -> a scalar, in nats
 //
 // For kinds whose raw output is a vector of class logits (`serves`); loss/masked_cross_entropy.hpp is for maps. A sample with truth -100 is
-// ignored; a batch of only such samples has loss 0 and gradient 0. Computed in float for every element type of the logits.
+// ignored; a batch of only such samples has loss 0 and gradient 0. A truth may be [N, K] float, how much each class of a sample counts: the
+// loss is the sum of -truth * log softmax, divided by the sum of the truths. Computed in float for every element type of the logits.
 #pragma once
 
 #include <c2f/execution/try_fused.hpp>
@@ -19,6 +20,7 @@ struct cross_entropy {
   template <class Kind>
   static constexpr bool serves = distribution<Kind> && vector_shape<typename Kind::template output<image<1, dynamic, dynamic>>>;
   static at::Tensor of(at::Tensor const& logits, at::Tensor const& truth) {
+    if (truth.is_floating_point()) return logits.to(at::kFloat).log_softmax(1).mul(truth).sum().div(truth.sum().clamp_min(1e-12)).neg();
     if (at::Tensor loss = try_fused::map_cross_entropy(logits, truth, no_class); loss.defined()) return loss;
     at::Tensor const loss = at::cross_entropy_loss(logits.to(at::kFloat), truth, {}, at::Reduction::Mean, no_class);
     return loss.masked_fill(truth.eq(no_class).all(), 0);  // the mean of no samples is NaN

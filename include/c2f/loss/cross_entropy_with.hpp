@@ -93,7 +93,12 @@ at::Tensor tensor_of([[maybe_unused]] at::Device device) {
 /// logits [N, K, ...] with K of 2 or more, truth [N, ...].
 template <auto Smoothing, auto Weights>
 at::Tensor smoothed_cross_entropy(at::Tensor const& logits, at::Tensor const& truth, std::int64_t ignore) {
-  at::Tensor const weights = tensor_of<Weights>(logits.device()), counted = truth.ne(ignore);
+  at::Tensor const weights = tensor_of<Weights>(logits.device());
+  if (truth.is_floating_point())  // how much each class counts (loss/cross_entropy.hpp)
+    return at::cross_entropy_loss(logits.to(at::kFloat), truth, weights.defined() ? std::optional(weights) : std::nullopt,
+                                  at::Reduction::Sum, /*ignore_index=*/-100, static_cast<double>(Smoothing))
+        .div(truth.sum().clamp_min(1e-12));
+  at::Tensor const counted = truth.ne(ignore);
   at::Tensor const sum     = at::cross_entropy_loss(logits.to(at::kFloat), truth, weights.defined() ? std::optional(weights) : std::nullopt,
                                                     at::Reduction::Sum, ignore, static_cast<double>(Smoothing));
   at::Tensor const total   = weights.defined() ? weights.take(truth.mul(counted)).mul(counted).sum() : counted.sum();

@@ -72,6 +72,7 @@ struct sample {
     at::Tensor fused(at::Tensor const& raw, pass& p) const
       requires requires { requires Kind::one_hot; }
     {
+      if (p.truth.is_floating_point()) return {};  // no labels
       at::Tensor const t = p.t_on_device(), drawn = on_device(p);
       return t.defined() && drawn.defined() ? try_fused::sample_source(raw, p.truth, drawn, t) : at::Tensor();
     }

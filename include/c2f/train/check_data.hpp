@@ -31,9 +31,18 @@ consteval bool check_data_image() {
                 "the data's images are not of the task's input shape; change 'using input', or choose data of that shape");
   return same_size<Got, Wanted>;
 }
+/// Whether a split's truths say how much each class counts, and the kind takes such ones.
+template <class Split, class Kind>
+consteval bool is_weighed_truth() {
+  if constexpr (std::same_as<typename Split::truth_value, float> && Split::truth_dims.size() == 1 && requires { Kind::weighed_truths; })
+    return Split::truth_dims[0] == Kind::classes;
+  return false;
+}
 template <class Split, class Kind>
 consteval bool truth_fits() {
-  if constexpr (!std::same_as<typename Split::truth_value, typename Kind::truth_value>)
+  if constexpr (is_weighed_truth<Split, Kind>())
+    return true;
+  else if constexpr (!std::same_as<typename Split::truth_value, typename Kind::truth_value>)
     return false;
   else if constexpr (requires { Kind::template truth_dims<typename Split::image>; })
     return std::ranges::equal(Split::truth_dims, Kind::template truth_dims<typename Split::image>);
