@@ -13,7 +13,8 @@
 
 #include <c2f/c2f.hpp>
 #include <c2f/data/split_identity.hpp>
-#include <c2f/inference/pass_costs.hpp>
+#include <c2f/execution/multiply_adds.hpp>
+#include <c2f/inference/receptive_field.hpp>
 #include <c2f/print.hpp>
 
 #include <ATen/ops/rand.h>
@@ -155,10 +156,12 @@ std::string costs_of(std::filesystem::path const& folder) {
   using input = typename c2f::complete<Task>::input;
   c2f::stack<Task> model;
   static_cast<void>(c2f::load_model_into(model, folder));
+  at::NoGradGuard const no_gradients;
   at::Tensor const image = at::rand({1, 3, input::height, input::width});
   auto const millions    = [](std::int64_t count) { return static_cast<double>(count) / 1e6; };
   std::int64_t const all = c2f::multiply_adds([&] { model(image, c2f::eval); });
-  std::string text = fmt::format("  {:<12} {:.1f} million multiply-adds a picture, of convolutions and matrices", "costs", millions(all));
+  std::string text =
+      fmt::format("  {:<12} {:.1f} million multiply-adds a picture, in convolutions and matrix products", "costs", millions(all));
   if constexpr (c2f::stack<Task>::has_fine)
     text += fmt::format("; the coarse network {:.1f}", millions(c2f::multiply_adds([&] { model.coarse(image, c2f::eval); })));
   text += '\n';

@@ -4,7 +4,8 @@
 //   c2f::view_options const large{.windows = 1};                           // windows over the picture's own pixels, of dense kinds
 //   auto const views = c2f::views_of(how, 480, 640, c2f::data::resizing::letterbox, 128, 128);
 //   auto const seen  = c2f::data::fitted(photo, views[0].place, 128, 128); // what the network sees of a photo of 480 x 640 pixels
-//   auto const answer = loaded.predict(photo, how).answer;                 // model_folder.hpp: all of it
+//
+// loaded.predict(photo, how) of a model folder (model_folder.hpp) does all of it.
 //
 // A view is a place: an affine map of both axes from the picture's pixels to those of the network's canvas, mirrored or not. Sliding windows
 // and test-time augmentation are lists of places, and the answer is a mean over them: of the probabilities of classes; of boxes, brought
