@@ -23,6 +23,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -115,9 +116,10 @@ inline double canvas_place(data::axis const& map, std::int64_t size, std::int64_
 /// The weighted mean of maps over views, row by row of the picture. `maps_of(first, count)` returns the maps of views first, first + 1, ... as
 /// [count, K, canvas_height, canvas_width], at most `batch` of them; `row(y, values, weights)` receives sums [K, width] and their weights [width],
 /// from the first row on. Maps are interpolated bilinearly between the middles of their pixels.
-template <class MapsOf, class Row>
-void mean_over_views(std::vector<picture_view> const& views, std::int64_t height, std::int64_t width, std::int64_t canvas_height,
-                     std::int64_t canvas_width, std::int64_t batch, MapsOf const& maps_of, Row const& row) {
+inline void mean_over_views(std::vector<picture_view> const& views, std::int64_t height, std::int64_t width, std::int64_t canvas_height,
+                            std::int64_t canvas_width, std::int64_t batch,
+                            std::function<at::Tensor(std::size_t first, std::size_t count)> const& maps_of,
+                            std::function<void(std::int64_t y, float const* values, float const* weights)> const& row) {
   constexpr float almost_nothing = 0x1p-20f;  // of a pixel that a view does not show: it counts where no other one shows it
   struct tap {
     std::int64_t to, first, second;
