@@ -91,7 +91,7 @@ def classes(top, draw):
     scored = json.loads((run / "model/model.json").read_text())["scores"]["coarse"]["top1"]
     require(abs(scored - found["figures"]["accuracy"]["value"]) < 1e-9, f"{scored} in training, {found['figures']['accuracy']} after loading")
     explained = c2f("explain", run)[0]
-    for words in ("blue sky, brick, grass", "million multiply-adds", "the whole picture", "network cifar, ", "patience 5"):
+    for words in ("blue sky, brick, grass", "million multiply-adds", "the whole picture", "network cifar", "patience 5"):
         require(words in explained, explained)
     table = (run / "log.csv").read_text().splitlines()
     require(table[0].startswith("epoch,t,learning rate,loss coarse,coarse top1") and len(table) > 1, str(table))
