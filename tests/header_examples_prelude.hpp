@@ -128,6 +128,13 @@ extern at::Tensor joined, tiny;
 }
 
 namespace in_inference {
+struct segmentation {
+  using input   = c2f::image<3, c2f::dynamic, c2f::dynamic>;
+  using network = c2f::fcn<c2f::resnet_features<18, 3>, c2f::dense<11, 11>>;
+};
+extern c2f::stack<segmentation> segmenter;
+extern c2f::data::camvid<> streets;
+extern c2f::data::picture_bytes photo;
 extern c2f::data::volume<float> ct;
 extern std::span<std::int64_t const> classes, next_classes, labels, next_labels;
 extern std::span<float const> heat, offsets, next_offsets;

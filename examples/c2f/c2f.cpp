@@ -9,7 +9,11 @@
 #include "common/program.hpp"
 
 #include <c2f/core/text.hpp>
+#include <c2f/execution/multiply_adds.hpp>
+#include <c2f/inference/receptive_field.hpp>
 #include <c2f/version.hpp>
+
+#include <ATen/ops/rand.h>
 
 #include <CLI/CLI.hpp>
 
@@ -50,6 +54,31 @@ std::unique_ptr<model> load(std::filesystem::path const& named, std::string cons
   auto const folder = model_folder(named);
   auto const about  = c2f::describe_model(folder);
   return kind_with(about, folder).load(about.task, folder, device);
+}
+
+std::string costs_of(explained_model const& of) {
+  at::NoGradGuard const no_gradients;
+  at::Tensor const image = at::rand({1, 3, of.height, of.width});
+  auto const millions    = [&](auto const& run) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.1f", static_cast<double>(c2f::multiply_adds([&] { run(image); })) / 1e6);
+    return std::string(text);
+  };
+  std::string text = "  costs        " + millions(of.answer) + " million multiply-adds a picture, in convolutions and matrix products";
+  if (of.pair) text += "; its coarse network " + millions(of.coarse);
+  if (!of.maps) return text + "\n  sees         the whole picture for each answer\n";
+  auto const field = [&](char const* name, auto const& raw) {
+    auto const seen =
+        c2f::receptive_field_of([&](at::Tensor const& x) { return raw(x).select(3, of.width / 2).select(2, of.height / 2); }, image);
+    char line[160];
+    std::snprintf(line, sizeof line, "\n  sees         a pixel of the %s depends on %ld x %ld pixels, to 95 %% on the %ld x %ld around it",
+                  name, static_cast<long>(seen.width), static_cast<long>(seen.height), static_cast<long>(seen.core),
+                  static_cast<long>(seen.core));
+    text += line;
+  };
+  field("answer", of.answer);
+  if (of.pair) field("coarse mask", of.coarse);
+  return text + '\n';
 }
 
 void explain(std::filesystem::path const& named) {

@@ -7,6 +7,7 @@
 #include <c2f/inference/model_folder.hpp>
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -37,6 +38,15 @@ class model {
   [[nodiscard]] virtual c2f::picture_prediction predict(c2f::data::picture_bytes const& picture, c2f::view_options const& how,
                                                         std::int64_t batch)                                                     = 0;
 };
+
+/// A model as explain looks at it: raw outputs with gradients.
+struct explained_model {
+  std::int64_t height, width;
+  bool maps, pair;
+  std::function<at::Tensor(at::Tensor const&)> answer, coarse;
+};
+/// Multiply-adds and receptive field, in lines of explain.
+[[nodiscard]] std::string costs_of(explained_model const& of);
 
 /// What the commands need of a kind.
 struct compiled_kind {

@@ -13,10 +13,7 @@
 
 #include <c2f/c2f.hpp>
 #include <c2f/data/split_identity.hpp>
-#include <c2f/inference/pass_costs.hpp>
 #include <c2f/print.hpp>
-
-#include <ATen/ops/rand.h>
 
 #include <array>
 #include <string>
@@ -150,34 +147,6 @@ class model_of final : public model {
   c2f::loaded_model<Task> held_;
 };
 
-/// Multiply-adds and receptive field of a saved model, as lines of explain.
-template <class Task>
-std::string costs_of(std::filesystem::path const& folder) {
-  using input = typename c2f::complete<Task>::input;
-  c2f::stack<Task> model;
-  static_cast<void>(c2f::load_model_into(model, folder));
-  at::Tensor const image = at::rand({1, 3, input::height, input::width});
-  auto const millions    = [](std::int64_t count) { return static_cast<double>(count) / 1e6; };
-  std::int64_t const all = c2f::multiply_adds([&] { model(image, c2f::eval); });
-  std::string text = fmt::format("  {:<12} {:.1f} million multiply-adds a picture, of convolutions and matrices", "costs", millions(all));
-  if constexpr (c2f::stack<Task>::has_fine)
-    text += fmt::format("; the coarse network {:.1f}", millions(c2f::multiply_adds([&] { model.coarse(image, c2f::eval); })));
-  text += '\n';
-  if constexpr (c2f::detail::answers_maps<typename c2f::complete<Task>::kind>) {
-    auto const field = [&](char const* of, auto const& answer) {
-      auto const seen = c2f::receptive_field_of(
-          [&](at::Tensor const& x) { return answer(x).select(3, input::width / 2).select(2, input::height / 2); }, image);
-      text += fmt::format("  {:<12} a pixel of the {} depends on {} x {} pixels, to 95 % on the {} x {} around it\n", "sees", of,
-                          seen.width, seen.height, seen.core, seen.core);
-    };
-    field("answer", [&](at::Tensor const& x) { return model(x, c2f::eval).answer; });
-    if constexpr (c2f::stack<Task>::has_fine) field("coarse mask", [&](at::Tensor const& x) { return model.coarse(x, c2f::eval); });
-  } else {
-    text += fmt::format("  {:<12} the whole picture for each answer\n", "sees");
-  }
-  return text;
-}
-
 /// The tasks of a kind: every network for every number of classes.
 template <class Counts, class... Nets>
 struct compiled_tasks {
@@ -197,7 +166,17 @@ struct compiled_tasks {
             },
             [](std::string const& task, std::filesystem::path const& folder) {
               std::string text;
-              with(task, [&]<class Task>(c2f::chosen<Task>, auto) { text = c2f::explain<Task>() + costs_of<Task>(folder); });
+              with(task, [&]<class Task>(c2f::chosen<Task>, auto) {
+                c2f::stack<Task> saved;
+                static_cast<void>(c2f::load_model_into(saved, folder));
+                using input = typename c2f::complete<Task>::input;
+                text        = c2f::explain<Task>() + costs_of({.height = input::height,
+                                                               .width  = input::width,
+                                                               .maps   = c2f::detail::answers_maps<typename c2f::complete<Task>::kind>,
+                                                               .pair   = c2f::stack<Task>::has_fine,
+                                                               .answer = [&](at::Tensor const& x) { return saved(x, c2f::eval).answer; },
+                                                               .coarse = [&](at::Tensor const& x) { return saved.coarse(x, c2f::eval); }});
+              });
               return text;
             },
             train};

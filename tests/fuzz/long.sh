@@ -28,7 +28,9 @@ for target in "${targets[@]}"; do
   [ -f "$here/$target.cpp" ] || fail "there is no target '$target'; $here has them"
 done
 seed=${C2F_SEED:-1}
-compiler=${CXX:-$(command -v clang++-19 || echo g++)}
+# Debian's clang++-19 alone has no libFuzzer (libclang-rt-19-dev).
+links_fuzzer() { echo 'extern "C" int LLVMFuzzerTestOneInput(char*, unsigned long) { return 0; }' | "$1" -x c++ - -fsanitize=fuzzer -o /dev/null; }
+compiler=${CXX:-$(links_fuzzer clang++-19 2>/dev/null && echo clang++-19 || echo g++)}
 
 python=$root/.deps/venv/bin/python
 [ -x "$python" ] || python=python3

@@ -91,11 +91,12 @@ def classes(top, draw):
     scored = json.loads((run / "model/model.json").read_text())["scores"]["coarse"]["top1"]
     require(abs(scored - found["figures"]["accuracy"]["value"]) < 1e-9, f"{scored} in training, {found['figures']['accuracy']} after loading")
     explained = c2f("explain", run)[0]
-    for words in ("blue sky, brick, grass", "million multiply-adds", "the whole picture", "network cifar, ", "patience 5"):
+    for words in ("blue sky, brick, grass", "million multiply-adds", "the whole picture", "network cifar", "patience 5"):
         require(words in explained, explained)
     table = (run / "log.csv").read_text().splitlines()
     require(table[0].startswith("epoch,t,learning rate,loss coarse,coarse top1") and len(table) > 1, str(table))
     check_events((run / "events.out.tfevents.c2f").read_bytes(), len(table))
+    check_with_tensorboard(run)
     out, _ = c2f("evaluate", run, "--data", data, "--tta", "flip,scales")
     require("accuracy" in out, out)
     require("the kind of 'classes-cifar-10-bl' is class_vector" in c2f("predict", run, data, "--windows", 1, code=2)[1], "windows of classes")
@@ -135,6 +136,22 @@ def check_events(file, count):
         require(struct.unpack("<I", file[at + 12 + length:at + 16 + length])[0] == masked(event), "the checksum of an event")
         at, records = at + 16 + length, records + 1
     require(records == count, f"{records} events")
+
+
+def check_with_tensorboard(run):
+    """What TensorBoard itself reads, where it is installed."""
+    try:
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    except ImportError:
+        print("tool.py: without TensorBoard; its reader was not tried")
+        return
+    events = EventAccumulator(str(run))
+    events.Reload()
+    epochs = [line for line in lines_of((run / "log.jsonl").read_text()) if line["event"] == "epoch"]
+    found = [(each.step, each.value) for each in events.Scalars("top1/coarse")]
+    wanted = [(line["epoch"] + 1, line["scores"]["coarse"]["top1"]) for line in epochs]
+    require(len(found) == len(wanted) and all(a[0] == b[0] and abs(a[1] - b[1]) < 1e-6 for a, b in zip(found, wanted)), f"{found} {wanted}")
+    print("tool.py: TensorBoard reads the events")
 
 
 def killed(top, run):

@@ -8,6 +8,7 @@
 // context per thread; each entry is a pointer that a scope sets and restores. Cost: one thread-local load.
 #pragma once
 
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 
@@ -22,6 +23,7 @@ struct execution_context {
   fused_operations const* fused               = nullptr;  ///< the table of fused operations (execution/fused_operations.hpp)
   c2f::folding* folding                       = nullptr;  ///< observes convolutions and norms (execution/folding.hpp)
   broadcast_concat_scope const* concatenation = nullptr;  ///< the concatenation that is being read (execution/broadcast_map.hpp)
+  std::int64_t* multiply_adds                 = nullptr;  ///< counts what layers compute (execution/multiply_adds.hpp)
   communicator* norms = nullptr;  ///< the processes whose batches norms normalise together (execution/communicator.hpp)
 };
 

@@ -51,6 +51,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -344,6 +345,62 @@ std::vector<picture_answer> answers_of(at::Tensor const& raw, std::span<data::fi
   return made;
 }
 
+/// The mean over views; run: the raw outputs of such pictures.
+template <class Kind>
+picture_prediction predict_by_views(data::picture_bytes const& picture, view_options const& how, std::int64_t batch,
+                                    model_description const& about,
+                                    std::function<outputs(std::vector<data::fitted_picture> const&)> const& run) {
+  auto const views  = views_of(how, picture.height, picture.width, about.resize, about.height, about.width);
+  auto const passed = [&](std::size_t first, std::size_t count, std::vector<data::fitted_picture>& seen) {
+    for (std::size_t i = first; i < first + count; ++i) seen.push_back(data::fitted(picture, views[i].place, about.height, about.width));
+    return run(seen);
+  };
+  picture_prediction made;
+  if constexpr (detail::answers_maps<Kind>) {
+    auto const used  = std::ssize(about.classes);
+    bool both        = false;
+    auto const alike = [&](at::Tensor const& raw) {
+      return Kind::predict((raw.size(1) == 1 ? raw : raw.narrow(1, 0, used)).to(at::kFloat));
+    };
+    made.answer.mask = made.coarse.mask = {picture.height, picture.width,
+                                           std::vector<std::uint8_t>(static_cast<std::size_t>(picture.height * picture.width))};
+    std::int64_t channels               = 1;
+    std::vector<float> best;
+    mean_over_views(
+        views, picture.height, picture.width, about.height, about.width, batch,
+        [&](std::size_t first, std::size_t count) {
+          std::vector<data::fitted_picture> seen;
+          outputs const found     = passed(first, count, seen);
+          at::Tensor const answer = alike(found.answer);
+          both                    = !found.coarse.is_same(found.answer);
+          channels                = answer.size(1);
+          return both ? at::cat({answer, alike(found.coarse)}, 1) : answer;
+        },
+        [&](std::int64_t y, float const* sums, float const* weights) {
+          auto const label = [&](float const* from, data::label_bytes& to) {
+            detail::label_row(from, weights, channels, picture.width, .5f, best, to.labels.data() + y * picture.width);
+          };
+          label(sums, made.answer.mask);
+          if (both) label(sums + channels * picture.width, made.coarse.mask);
+        });
+    if (!both) made.coarse = made.answer;
+  } else {
+    if (how.windows != 0)
+      throw input_error("sliding windows are for models that predict a class a pixel, and the kind of '" + text::printable(about.task, 60) +
+                        "' is " + text::printable(about.kind, 60) + "; leave them out");
+    std::vector<std::vector<double>> answers, coarse;
+    for (std::size_t first = 0; first < views.size(); first += static_cast<std::size_t>(batch)) {
+      std::vector<data::fitted_picture> seen;
+      outputs const found = passed(first, std::min(static_cast<std::size_t>(batch), views.size() - first), seen);
+      for (auto const& [raw, into] : {std::pair{found.answer, &answers}, {found.coarse, &coarse}})
+        for (auto& each : detail::numbers_of<Kind>(raw, seen, about)) into->push_back(std::move(each));
+    }
+    for (auto const& [numbers, into] : {std::pair{&answers, &made.answer}, {&coarse, &made.coarse}})
+      *into = detail::answer_of_numbers<Kind>(detail::mean_of_numbers<Kind>(*numbers), picture.height, picture.width, about);
+  }
+  return made;
+}
+
 template <class Kind>
 concept answers_pictures = predicts_numbers<Kind> || requires { requires Kind::has_boxes; } ||
                            requires { Kind::labels_of(std::declval<at::Tensor const&>()), Kind::ignore; };
@@ -403,56 +460,7 @@ class loaded_model {
     requires(detail::answers_pictures<kind> && complete<Task>::input::channels == 3)
   {
     if (how.one()) return predict(picture);
-    auto const views  = views_of(how, picture.height, picture.width, about_.resize, about_.height, about_.width);
-    auto const passed = [&](std::size_t first, std::size_t count, std::vector<data::fitted_picture>& seen) {
-      for (std::size_t i = first; i < first + count; ++i)
-        seen.push_back(data::fitted(picture, views[i].place, about_.height, about_.width));
-      return predict_(images_of(seen));
-    };
-    picture_prediction made;
-    if constexpr (detail::answers_maps<kind>) {
-      auto const used  = std::ssize(about_.classes);
-      bool both        = false;
-      auto const alike = [&](at::Tensor const& raw) {
-        return kind::predict((raw.size(1) == 1 ? raw : raw.narrow(1, 0, used)).to(at::kFloat));
-      };
-      made.answer.mask = made.coarse.mask = {picture.height, picture.width,
-                                             std::vector<std::uint8_t>(static_cast<std::size_t>(picture.height * picture.width))};
-      std::int64_t channels               = 1;
-      std::vector<float> best;
-      mean_over_views(
-          views, picture.height, picture.width, about_.height, about_.width, batch,
-          [&](std::size_t first, std::size_t count) {
-            std::vector<data::fitted_picture> seen;
-            outputs const found     = passed(first, count, seen);
-            at::Tensor const answer = alike(found.answer);
-            both                    = !found.coarse.is_same(found.answer);
-            channels                = answer.size(1);
-            return both ? at::cat({answer, alike(found.coarse)}, 1) : answer;
-          },
-          [&](std::int64_t y, float const* sums, float const* weights) {
-            auto const label = [&](float const* from, data::label_bytes& to) {
-              detail::label_row(from, weights, channels, picture.width, .5f, best, to.labels.data() + y * picture.width);
-            };
-            label(sums, made.answer.mask);
-            if (both) label(sums + channels * picture.width, made.coarse.mask);
-          });
-      if (!both) made.coarse = made.answer;
-    } else {
-      if (how.windows != 0)
-        throw input_error("sliding windows are for models that predict a class a pixel, and the kind of '" +
-                          text::printable(about_.task, 60) + "' is " + text::printable(about_.kind, 60) + "; leave them out");
-      std::vector<std::vector<double>> answers, coarse;
-      for (std::size_t first = 0; first < views.size(); first += static_cast<std::size_t>(batch)) {
-        std::vector<data::fitted_picture> seen;
-        outputs const found = passed(first, std::min(static_cast<std::size_t>(batch), views.size() - first), seen);
-        for (auto const& [raw, into] : {std::pair{found.answer, &answers}, {found.coarse, &coarse}})
-          for (auto& each : detail::numbers_of<kind>(raw, seen, about_)) into->push_back(std::move(each));
-      }
-      for (auto const& [numbers, into] : {std::pair{&answers, &made.answer}, {&coarse, &made.coarse}})
-        *into = detail::answer_of_numbers<kind>(detail::mean_of_numbers<kind>(*numbers), picture.height, picture.width, about_);
-    }
-    return made;
+    return detail::predict_by_views<kind>(picture, how, batch, about_, [this](auto const& seen) { return predict_(images_of(seen)); });
   }
   [[nodiscard]] picture_prediction predict(data::picture_bytes const& picture)
     requires(detail::answers_pictures<kind> && complete<Task>::input::channels == 3)

@@ -4,7 +4,8 @@
 //   c2f::view_options const large{.windows = 1};                           // windows over the picture's own pixels, of dense kinds
 //   auto const views = c2f::views_of(how, 480, 640, c2f::data::resizing::letterbox, 128, 128);
 //   auto const seen  = c2f::data::fitted(photo, views[0].place, 128, 128); // what the network sees of a photo of 480 x 640 pixels
-//   auto const answer = loaded.predict(photo, how).answer;                 // model_folder.hpp: all of it
+//
+// loaded.predict(photo, how) of a model folder (model_folder.hpp) does all of it.
 //
 // A view is a place: an affine map of both axes from the picture's pixels to those of the network's canvas, mirrored or not. Sliding windows
 // and test-time augmentation are lists of places, and the answer is a mean over them: of the probabilities of classes; of boxes, brought
@@ -22,6 +23,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -114,9 +116,10 @@ inline double canvas_place(data::axis const& map, std::int64_t size, std::int64_
 /// The weighted mean of maps over views, row by row of the picture. `maps_of(first, count)` returns the maps of views first, first + 1, ... as
 /// [count, K, canvas_height, canvas_width], at most `batch` of them; `row(y, values, weights)` receives sums [K, width] and their weights [width],
 /// from the first row on. Maps are interpolated bilinearly between the middles of their pixels.
-template <class MapsOf, class Row>
-void mean_over_views(std::vector<picture_view> const& views, std::int64_t height, std::int64_t width, std::int64_t canvas_height,
-                     std::int64_t canvas_width, std::int64_t batch, MapsOf const& maps_of, Row const& row) {
+inline void mean_over_views(std::vector<picture_view> const& views, std::int64_t height, std::int64_t width, std::int64_t canvas_height,
+                            std::int64_t canvas_width, std::int64_t batch,
+                            std::function<at::Tensor(std::size_t first, std::size_t count)> const& maps_of,
+                            std::function<void(std::int64_t y, float const* values, float const* weights)> const& row) {
   constexpr float almost_nothing = 0x1p-20f;  // of a pixel that a view does not show: it counts where no other one shows it
   struct tap {
     std::int64_t to, first, second;

@@ -1,9 +1,9 @@
 // c2f/inference/sliding_windows.hpp: a model of a dense kind that looks at images of any size through windows, to be evaluated or asked.
 //
-//   using kind = c2f::dense<2>;
-//   c2f::sliding_windows<kind> const windows(segmenter, {.height = 64, .width = 64});       // refers to the model
-//   auto const scores  = c2f::evaluate(windows, scenes.test);
-//   at::Tensor const p = kind::predict(windows(images, c2f::eval).answer);                  // the mean of probabilities, [N, 2, H, W]
+//   using kind = c2f::dense<11, 11>;
+//   c2f::sliding_windows<kind> const windows(segmenter, {.height = 96, .width = 96});       // refers to the model
+//   auto const scores  = c2f::evaluate(windows, streets.test);
+//   at::Tensor const p = kind::predict(windows(images, c2f::eval).answer);                  // the mean of probabilities, [N, 11, H, W]
 //
 // For a network that was trained on crops, or whose input has a fixed size. Each image is cut into windows at its own scale, which are those
 // of picture_views.hpp; every raw output of the model for the whole image (coarse, fine, answer, scored side outputs) is the logarithm of

@@ -12,6 +12,7 @@
 // Errors: an input that is not a map or smaller than the window is a compile error (layers/layer_check.hpp).
 #pragma once
 
+#include <c2f/execution/multiply_adds.hpp>
 #include <c2f/core/architecture.hpp>
 #include <c2f/execution/folding.hpp>
 #include <c2f/execution/try_fused.hpp>
@@ -74,7 +75,7 @@ struct conv {
       static constexpr std::array stride{Stride, Stride}, padding{Padding, Padding}, dilation{Dilation, Dilation};
       broadcast_concat const* const parts = Kernel > 3 ? broadcast_concat_scope::parts_of(x) : nullptr;
       return parts != nullptr ? detail::conv_broadcast_concat(*parts, weight.as(x), added, stride, padding, dilation)
-                              : at::conv2d(x, weight.as(x), added, stride, padding, dilation);
+                              : detail::counted_convolution(at::conv2d(x, weight.as(x), added, stride, padding, dilation), weight.tensor());
     }
   };
 };

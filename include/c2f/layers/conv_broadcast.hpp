@@ -9,6 +9,7 @@
 // (docs/benchmarks.md); with a 3x3 convolution at 32x32 there is no gain.
 #pragma once
 
+#include <c2f/execution/multiply_adds.hpp>
 #include <c2f/execution/broadcast_map.hpp>
 #include <c2f/execution/try_fused.hpp>
 
@@ -47,16 +48,18 @@ inline at::Tensor conv_broadcast_concat(broadcast_concat const& both, at::Tensor
   auto const side = [&](int i) { return kept_side(both.x.size(2 + i), both.tiny.size(2 + i), kernel, stride[0], padding[0], dilation[0]); };
   kept_side const rows = side(0), columns = side(1);
   if (rows.kept == 0 || columns.kept == 0 || both.x.scalar_type() != both.tiny.scalar_type())
-    return at::conv2d(both.joined, weight, bias, stride, padding, dilation);
+    return counted_convolution(at::conv2d(both.joined, weight, bias, stride, padding, dilation), weight);
   auto const format    = both.x.suggest_memory_format();
   auto const broadcast = [&](at::Tensor const& tiny, std::int64_t height, std::int64_t width, at::Tensor const& onto) {
     if (at::Tensor const made = try_fused::broadcast_interior(tiny, height, width, format, onto); made.defined()) return made;
     at::Tensor const large = broadcast_interior(tiny, height, width, format);
     return onto.defined() ? onto.add_(large) : large;  // in place: nothing else refers to it
   };
-  auto const parts       = weight.split_with_sizes({channels, weight.size(1) - channels}, 1);
-  at::Tensor const small = at::conv2d(broadcast(both.tiny, rows.size, columns.size, {}), parts[1], {}, stride, padding, dilation);
-  return broadcast(small, rows.outputs, columns.outputs, at::conv2d(both.x, parts[0], bias, stride, padding, dilation));
+  auto const parts = weight.split_with_sizes({channels, weight.size(1) - channels}, 1);
+  at::Tensor const small =
+      counted_convolution(at::conv2d(broadcast(both.tiny, rows.size, columns.size, {}), parts[1], {}, stride, padding, dilation), parts[1]);
+  return broadcast(small, rows.outputs, columns.outputs,
+                   counted_convolution(at::conv2d(both.x, parts[0], bias, stride, padding, dilation), parts[0]));
 }
 
 }  // namespace c2f::detail

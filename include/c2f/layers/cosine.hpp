@@ -6,6 +6,7 @@
 // with deviation sqrt(2 / C); one learnt scale [1], initially 10. Error: a map as input is a compile error (layers/layer_check.hpp).
 #pragma once
 
+#include <c2f/execution/multiply_adds.hpp>
 #include <c2f/core/architecture.hpp>
 #include <c2f/layers/layer_check.hpp>
 #include <c2f/layers/plain.hpp>
@@ -25,7 +26,7 @@ struct cosine {
     C2F_MEMBERS(weight, scale);
 
     at::Tensor operator()(at::Tensor const& x, mode) const {
-      return at::linear(detail::unit_rows(x), detail::unit_rows(weight.as(x))).mul(scale.as(x));
+      return detail::counted(at::linear(detail::unit_rows(x), detail::unit_rows(weight.as(x))), x.size(-1)).mul(scale.as(x));
     }
   };
 };

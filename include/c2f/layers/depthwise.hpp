@@ -8,6 +8,7 @@
 // Errors: an input that is not a map is a compile error.
 #pragma once
 
+#include <c2f/execution/multiply_adds.hpp>
 #include <c2f/layers/conv.hpp>
 #include <c2f/layers/norm.hpp>
 #include <c2f/layers/plain.hpp>
@@ -33,7 +34,7 @@ struct depthwise_conv {
 
     at::Tensor operator()(at::Tensor const& x, mode) const {
       static constexpr std::array stride{std::int64_t{1}, std::int64_t{1}}, padding{Kernel / 2, Kernel / 2};
-      return at::conv2d(x, weight.as(x), {}, stride, padding, stride, /*groups=*/x.size(1));
+      return detail::counted_convolution(at::conv2d(x, weight.as(x), {}, stride, padding, stride, /*groups=*/x.size(1)), weight.tensor());
     }
   };
 };

@@ -8,6 +8,7 @@
 // (layers/layer_check.hpp).
 #pragma once
 
+#include <c2f/execution/multiply_adds.hpp>
 #include <c2f/core/architecture.hpp>
 #include <c2f/layers/layer_check.hpp>
 
@@ -25,7 +26,7 @@ struct linear {
     parameter<initial::uniform<In::channels>, Out> bias;
     C2F_MEMBERS(weight, bias);
 
-    at::Tensor operator()(at::Tensor const& x, mode) const { return at::linear(x, weight.as(x), bias.as(x)); }
+    at::Tensor operator()(at::Tensor const& x, mode) const { return detail::counted(at::linear(x, weight.as(x), bias.as(x)), x.size(-1)); }
   };
 };
 

@@ -14,6 +14,7 @@
 // Cost: one call each. Errors: an input that is not a map is a compile error.
 #pragma once
 
+#include <c2f/execution/multiply_adds.hpp>
 #include <c2f/core/architecture.hpp>
 #include <c2f/layers/layer_check.hpp>
 
@@ -40,7 +41,9 @@ struct up_conv {
     parameter<initial::zeros, Out> bias;
     C2F_MEMBERS(weight, bias);
 
-    at::Tensor operator()(at::Tensor const& x, mode) const { return at::conv_transpose2d(x, weight.as(x), bias.as(x), {Stride, Stride}); }
+    at::Tensor operator()(at::Tensor const& x, mode) const {
+      return detail::counted_transposed(at::conv_transpose2d(x, weight.as(x), bias.as(x), {Stride, Stride}), x, weight.tensor());
+    }
   };
 };
 
