@@ -3,6 +3,7 @@
 //
 //   71_vip --out runs/vip
 //   71_vip --variant one --seed 2        (one ASPP module in the next-frame branch instead of a cascade of four; --help has the others)
+//   71_vip --videos 400 --held-out 100   (a short training, judged by videos of its own: what choices are made by)
 //   71_vip --out runs/vip --resume --predict frames/        (labels a video of your own: the pictures of a folder, in the order of their names)
 #include "common/program.hpp"
 #include "common/video_strip.hpp"
@@ -57,6 +58,7 @@ constexpr double limits[]{.5, .25, .1};
 struct arguments {
   std::vector<std::filesystem::path> predict, outputs;  // the frames of a video, and what is written of each
   std::filesystem::path animation;
+  std::int64_t videos = 1600, held_out = 0;
 };
 
 template <class T>
@@ -93,7 +95,7 @@ class video_metrics {
   }
   void print(char const* how) const {
     using enum c2f::metrics::absent_classes;
-    std::printf("%-12s VPQ of things, k = 1, 2, 4:", how);
+    std::printf("%-13s VPQ of things, k = 1, 2, 4:", how);
     for (auto const& each : vpq_) std::printf(" %.3f", each.counts().scores(left_out, roads::things[0]).pq);
     std::printf("  all classes:");
     for (auto const& each : vpq_) std::printf(" %.3f", each.counts().scores().pq);
@@ -111,7 +113,7 @@ class video_metrics {
   }
   void print_depth() const {
     auto const mean = depth_.mean();
-    std::printf("depth        absRel %.3f  sqRel %.3f  SILog %.2f  iRMSE %.4f  inliers %.3f\n", mean.absolute_relative,
+    std::printf("              absRel %.3f  sqRel %.3f  SILog %.2f  iRMSE %.4f  inliers %.3f\n", mean.absolute_relative,
                 mean.squared_relative, mean.silog, mean.inverse_rmse, mean.inliers);
   }
 
@@ -123,46 +125,67 @@ class video_metrics {
   c2f::metrics::depth_inliers inliers_{{1.25, 1.1}};
 };
 
+/// Ways to label a video, and what they are called.
+struct way {
+  char const* name;
+  c2f::systems::vip_video_options options;
+};
+std::vector<way> ways() {
+  using enum c2f::systems::tracking;
+  c2f::panoptic::relocaliser_options const kalman{.noise = 2, .speed = 8};
+  return {{"next frame", {.by = by_next_frame}},
+          {"overlap", {.by = by_overlap}},
+          {"Kalman", {.relocalise = kalman}},
+          {"flip", {.flip = true}},
+          {"flip, Kalman", {.flip = true, .relocalise = kalman}}};
+}
 /// What a model finds in a video.
 template <class Model>
-std::vector<c2f::systems::video_frame> found_in(Model const& net, std::vector<c2f::data::road_frame>& frames, c2f::systems::tracking by) {
-  c2f::systems::vip_video video(net, fusion, {.by = by});
+std::vector<c2f::systems::video_frame> found_in(Model const& net, std::vector<c2f::data::road_frame>& frames,
+                                                c2f::systems::vip_video_options const& options) {
+  c2f::systems::vip_video video(net, fusion, options);
   std::vector<c2f::systems::video_frame> found;
   for (auto& frame : frames)
     if (auto one = video.add(input_of(frame.picture))) found.push_back(std::move(*one));
   for (auto& one : video.end()) found.push_back(std::move(one));
   return found;
 }
-std::vector<c2f::data::road_frame> frames_of(roads const& data, std::int64_t video) {
-  std::vector<c2f::data::road_frame> frames;
-  for (std::int64_t t = 0; t < data.test.frames(); ++t) frames.push_back(data.test.frame(video, t));
-  return frames;
-}
+/// The videos that are scored: the test videos, or those behind the training videos.
+struct scored_videos {
+  roads data;
+  std::int64_t first, count;
+  bool test;
+  std::vector<c2f::data::road_frame> operator[](std::int64_t v) const {
+    auto const& from = test ? data.test : data.train;
+    std::vector<c2f::data::road_frame> frames;
+    for (std::int64_t t = 0; t < from.frames(); ++t) frames.push_back(from.frame(first + v, t));
+    return frames;
+  }
+};
 
 template <class Model>
-void score(Model const& net, roads const& data) {
-  for (auto const by : {c2f::systems::tracking::by_next_frame, c2f::systems::tracking::by_overlap}) {
+void score(Model const& net, scored_videos const& videos) {
+  for (auto const& [name, options] : ways()) {
     video_metrics metrics;
-    for (std::int64_t v = 0; v < data.test.videos(); ++v) {
-      auto frames      = frames_of(data, v);
-      auto const found = found_in(net, frames, by);
+    for (std::int64_t v = 0; v < videos.count; ++v) {
+      auto frames      = videos[v];
+      auto const found = found_in(net, frames, options);
       for (std::size_t t = 0; t < frames.size(); ++t) metrics.add(frames[t], found[t], v);
       metrics.end_sequence();
     }
-    bool const next = by == c2f::systems::tracking::by_next_frame;
-    metrics.print(next ? "next frame" : "overlap");
-    if (!next) metrics.print_depth();
+    metrics.print(name);
+    metrics.print_depth();
   }
 }
 
 template <class Model>
-void draw(Model const& net, roads const& data, std::filesystem::path const& folder) {
+void draw(Model const& net, scored_videos const& videos, std::filesystem::path const& folder) {
   program::strip page{48, 64};
   std::vector<c2f::data::canvas> pages;
-  for (std::int64_t v = 0; v < 3; ++v) {
-    auto frames     = frames_of(data, v);
-    auto const next = found_in(net, frames, c2f::systems::tracking::by_next_frame);
-    auto const over = found_in(net, frames, c2f::systems::tracking::by_overlap);
+  for (std::int64_t v = 0; v < std::min<std::int64_t>(3, videos.count); ++v) {
+    auto frames     = videos[v];
+    auto const next = found_in(net, frames, {});
+    auto const over = found_in(net, frames, {.by = c2f::systems::tracking::by_overlap});
     std::vector<program::strip::row> rows{{"frames", {}},  {"true ids", {}},   {"next frame", {}},
                                           {"overlap", {}}, {"true depth", {}}, {"depth", {}}};
     for (std::size_t t = 0; t < frames.size(); ++t) {
@@ -230,7 +253,7 @@ void check_predictions(program::options const& chosen, std::filesystem::path con
 
 template <class Model>
 void train(program::options const& chosen, arguments const& more) {
-  roads const videos;
+  roads const videos({.train = more.videos});
   c2f::data::panoptic_target_options const targets{.things = things, .sigma = 2, .small_area = 30};
   struct {
     c2f::data::panoptic_pairs<decltype(videos.train)> train, test;
@@ -259,8 +282,11 @@ void train(program::options const& chosen, arguments const& more) {
   program::check_scores(report);
   if (report.stopped) return;
   c2f::move_to(net, at::kCPU);
-  score(net, videos);
-  if (!chosen.out.empty()) draw(net, videos, chosen.out);
+  bool const test = more.held_out == 0;
+  scored_videos const scored{roads({.train = more.videos + more.held_out}), test ? 0 : more.videos,
+                             test ? videos.test.videos() : more.held_out, test};
+  score(net, scored);
+  if (!chosen.out.empty()) draw(net, scored, chosen.out);
   predict(net, more);
 }
 
@@ -269,11 +295,15 @@ void train(program::options const& chosen, arguments const& more) {
 int main(int argc, char** argv) {
   program::options const defaults{.variant = "cascade", .epochs = 1, .batch = 8, .learning_rate = 2e-3, .weight_decay = 0, .clip = 5};
   std::filesystem::path folder;
+  arguments more;
   auto const chosen = program::read_options(
       argc, argv, "Trains ViP-DeepLab on drawn road videos and scores whole videos.", {"cascade", "one", "no_depth", "centres"}, defaults,
       [&](CLI::App& app) {
         app.get_option("--data")->required(false)->description("Refused: the videos are drawn");
         app.get_option("--learning-rate")->description("Learning rate at the start; it falls to 0");
+        app.add_option("--videos", more.videos, "Videos that it is trained on")->check(CLI::Range(2, 1000000));
+        app.add_option("--held-out", more.held_out, "Score so many further training videos in place of the test videos, to choose by")
+            ->check(CLI::Range(0, 10000));
         app.add_option("--predict", folder, "Folder of frames, labelled afterwards in the order of their names, into --out")
             ->check(CLI::ExistingDirectory);
         app.get_option("--variant")
@@ -284,7 +314,6 @@ int main(int argc, char** argv) {
   return program::run([&] {
     program::refuse_typed(chosen, {"--data", "--limit", "--probe"}, "here, as the videos are drawn and no network is conditioned");
     program::check(chosen);
-    arguments more;
     check_predictions(chosen, folder, more);
     if (chosen.variant == "one") return train<model<one_module>>(chosen, more);
     if (chosen.variant == "no_depth") return train<model<c2f::systems::vip_small, labels_without_depth>>(chosen, more);
