@@ -109,6 +109,11 @@ void run(program::options const& chosen, arguments const& more, Data const& data
 
 template <class C, class Lists>
 void run_lists(program::options const& chosen, arguments const& more, Lists const& lists) {
+  constexpr std::size_t classes = C::network::kind::classes;
+  if (lists.classes.size() != classes)
+    throw c2f::input_error("'" + chosen.data.string() + "' has " + std::to_string(lists.classes.size()) +
+                           " classes, and this program is compiled for " + std::to_string(classes) +
+                           "; change the number in examples/51_coarse2fine.cpp");
   c2f::data::class_folders<C::input::width> const data({.root = lists.root, .resize = c2f::data::resizing::letterbox}, lists);
   auto const truth_of = [&](std::int64_t id) -> std::optional<c2f::metrics::box> {
     auto const found = lists.boxes.find(data.test.name_of(id));
