@@ -1,5 +1,6 @@
 // A training step that is captured and replayed, against one that is not captured: the same bytes.
 #include <c2f/layers/dropout.hpp>
+#include <c2f/systems/coarse2fine.hpp>
 #include <c2f/train/fine_tune.hpp>
 
 #include <ATen/ops/dropout.h>
@@ -84,6 +85,10 @@ struct at_dropout {
 struct drops_elsewhere : tiny::class_vector {
   using network = c2f::predicts<kind, tiny::layers, at_dropout, c2f::global_average_pool, c2f::linear<3>>;
 };
+/// A map of each sample is drawn, and centres move in both passes.
+struct attends : c2f::systems::coarse2fine<tiny::class_vector::kind, tiny::layers, c2f::image<3, 8, 8>, 2, c2f::upsampler<1>, 1.0, 10> {
+  using data = tiny::class_vector::data;
+};
 struct corrupted : tiny::class_vector {
   using source = c2f::source::corrupt<0.5>;
 };
@@ -99,6 +104,9 @@ TEST_CASE("a captured step gives the bytes of one that is not captured") {
   same_when_captured<tiny::casnet>(tiny::recipe(), 2);
   same_when_captured<c2f::systems::casnet_progressive<tiny::casnet>>(tiny::recipe(), 2);
   same_when_captured<c2f::systems::casnet_hardest<tiny::casnet>>(tiny::recipe(), 2);
+  same_when_captured<attends>(tiny::recipe(), 2);
+  same_when_captured<attends>(tiny::recipe().clip(0).bf16(), 2);
+  same_when_captured<c2f::systems::coarse2fine_zoom<attends>>(tiny::recipe(), 2);
   if (tests::on_gpu()) same_when_captured<drops>(tiny::recipe(), 2);  // with a kernel
   same_when_captured<tiny::class_vector>(tiny::recipe().adam({.decoupled = true}), 2);
   for (auto const& recipe : {tiny::recipe().accumulate(1).ema(0), tiny::recipe().clip(0).bf16()}) {

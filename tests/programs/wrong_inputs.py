@@ -120,6 +120,12 @@ def make_inputs(top):
                 for drawing in range(2):
                     few.writestr(f"images_background_small{n}/Greek/character0{character}/0{character}_0{drawing + 1}.png",
                                  png(105, 105, lambda x, y: 255 * (x > y)))
+    for i in range(10):
+        put(f"breeds_two/images/{'cat' if i % 2 else 'dog'}_{i}.png", png(40, 30, lambda x, y: x))
+        put(f"breeds_none/images/{i}.png", png(40, 30, lambda x, y: x))
+    put("birds/images.txt", "1 ../../secret.jpg\n")
+    for name, line in (("image_class_labels", "1 1"), ("classes", "1 wren"), ("train_test_split", "1 1")):
+        put(f"birds/{name}.txt", line + "\n")
     put("lists/train.csv", "filename,label\nno.jpg,cat\n")
     put("lists/test.csv", "filename;label\n")
     put("lists/val.csv", "filename,label\n")
@@ -243,6 +249,16 @@ CASES = [
     ("50_casnet", "--data {}/stanford --set stanford --epochs 1 --batch 2 --out OUT", 2, "line 1: 'x' is no whole number"),
     ("50_casnet", "--data {}/stanford_size --set stanford --epochs 1 --batch 2 --out OUT", 2, "has labels of 2 x 1 pixels"),
     ("50_casnet", "--data {}/stanford --set stanford --fold 5 --out OUT", 2, "--fold"),
+
+    ("51_coarse2fine", "--data {}/nowhere --out OUT", 2, "nowhere"),
+    ("51_coarse2fine", "--data {}/breeds_two --epochs 1 --out OUT", 2, "has 2 classes, and this program is compiled for 3"),
+    ("51_coarse2fine", "--data {}/breeds_none --epochs 1 --out OUT", 2, "has no breed in its name"),
+    ("51_coarse2fine", "--data {}/breeds_two --variant plain --pretrain 1 --out OUT", 2, "--pretrain has no effect"),
+    ("51_coarse2fine", "--data {}/breeds_two --init {}/weights.safetensors --out OUT", 2, "--init has no effect with --set pets"),
+    ("51_coarse2fine", "--data {}/breeds_two --predict {}/empty --out OUT", 2, "empty"),
+    ("51_coarse2fine", "--data {}/breeds_two --predict {}/breeds_two/images/dog_0.png", 2, "--out"),
+    ("51_coarse2fine", "--data {}/birds --set cub --out OUT", 2, "'../../secret.jpg', which is no picture below the folder"),
+    ("51_coarse2fine", "--data {}/breeds_two --threshold 1 --out OUT", 2, "--threshold"),
     ("c2f", "", 2, "--help"),
     ("c2f", "trane --data {}/animals", 2, "--help"),
     ("c2f", "train --data {}/nowhere --out OUT", 2, "nowhere"),

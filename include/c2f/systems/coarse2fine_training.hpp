@@ -10,8 +10,8 @@
 // "coarse"     the first pass alone: backbone, attention, centres and coarse head
 // "joint"      everything, from these values; the fine head begins as the coarse one. The published up-sampler "sits between two already
 //              pre-trained models"
-// Each stage is a call of c2f::fit_stage, so the same call with c2f::checkpoints resumes inside of any stage, bit for bit; a stage of 0 epochs
-// is left out.
+// Each stage is a call of c2f::fit_stage, so the same call with c2f::checkpoints resumes inside of any stage, bit for bit. The first
+// two may be left out.
 //
 // Costs and errors: those of c2f::fit; a pair of 8x8 and 32x32 pixels takes about 20 us to draw.
 #pragma once
@@ -26,6 +26,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -150,15 +151,15 @@ struct upsampler_model {
 
 /// The published 100 epochs; learning rate and batch are not published.
 struct upsampler_recipe : recipe::settings {
-  upsampler_recipe() { epochs(100).batch(100).learning_rate(0.01).momentum(0.9).weight_decay(0).decay(c2f::decay::cosine{}); }
+  upsampler_recipe() { epochs(100).batch(100).learning_rate(0.2).momentum(0.9).weight_decay(0).decay(c2f::decay::cosine{}); }
 };
 
-/// The recipes of the three stages. Those of 0 epochs are left out.
+/// The recipes of the three stages; of the first two either may be left out.
 struct coarse2fine_stages {
-  recipe::settings upsampler = upsampler_recipe{};
-  recipe::settings coarse    = coarse2fine_recipe{};
-  recipe::settings joint     = coarse2fine_recipe{};
-  std::int64_t pairs         = 60'000;  ///< of the up-sampler
+  std::optional<recipe::settings> upsampler = upsampler_recipe{};
+  std::optional<recipe::settings> coarse    = coarse2fine_recipe{};
+  recipe::settings joint                    = coarse2fine_recipe{};
+  std::int64_t pairs                        = 60'000;  ///< of the up-sampler
 };
 
 /// A task with two passes.
@@ -175,17 +176,17 @@ std::vector<training_report> fit_coarse2fine(stack<Task>& model, Data const& dat
     return !reports.back().stopped;
   };
   if constexpr (requires { requires parameter_count<decltype(model.encoder.up)> > 0; }) {
-    if (how.upsampler.epochs() > 0) {
-      upsampler_model<typename Task::up> first(how.upsampler.seed());
-      if (!trained("upsampler", first, enlarged_pair_sets<8, decltype(first)::factor>(how.pairs, how.upsampler.seed()), how.upsampler))
+    if (how.upsampler) {
+      upsampler_model<typename Task::up> first(how.upsampler->seed());
+      if (!trained("upsampler", first, enlarged_pair_sets<8, decltype(first)::factor>(how.pairs, how.upsampler->seed()), *how.upsampler))
         return reports;
       model.encoder.up = first.up;
     }
   }
-  if (how.coarse.epochs() > 0) {
+  if (how.coarse) {
     stack<coarse2fine_coarse<Task>> first;
     first.share = model.share, first.coarse = model.coarse;
-    if (!trained("coarse", first, data, how.coarse)) return reports;
+    if (!trained("coarse", first, data, *how.coarse)) return reports;
     model.share = first.share, model.coarse = first.coarse, model.fine = first.coarse;
   }
   trained("joint", model, data, how.joint);

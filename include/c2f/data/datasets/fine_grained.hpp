@@ -12,18 +12,13 @@
 //
 //   read_cub       CUB-200-2011     images.txt, image_class_labels.txt, classes.txt, train_test_split.txt, bounding_boxes.txt; images/
 //   read_aircraft  FGVC-Aircraft    data/variants.txt, images_variant_trainval.txt and _test.txt, images_box.txt; data/images/*.jpg
-//   read_cars      Stanford Cars    class_names.txt, cars_train.txt and cars_test.txt, made of the .mat files by the script below
+//   read_cars      Stanford Cars    class_names.txt, cars_train.txt and cars_test.txt, made of the .mat files by a script, below
 //   read_dogs      Stanford Dogs    train_list.txt and test_list.txt, likewise; Images/, Annotation/ (read if `boxes`)
 //   read_inat      iNaturalist-17   train2017.json and val2017.json; pictures as their file_name says
 //   read_pets      Oxford-IIIT Pet  images/BREED_12.jpg, no lists: a fraction `partition.test` of each breed is the test split; xmls/ (head boxes)
 //   read_celeba    CelebA           list_attr_celeba.txt, list_eval_partition.txt (or in Anno, Eval); img_align_celeba/ (or in Img)
 //
-// Cars and Dogs have their lists in MATLAB's format, which this Python script, with SciPy, writes as text (in the folder of the set):
-//   import scipy.io as s; g = lambda f: s.loadmat(f, squeeze_me=True)
-//   cars: open("class_names.txt", "w").write("\n".join(g("devkit/cars_meta.mat")["class_names"]))
-//         for p, f in ("train", "devkit/cars_train_annos.mat"), ("test", "cars_test_annos_withlabels.mat"): open(f"cars_{p}.txt", "w").writelines(
-//           f"cars_{p}/{a['fname']} {a['class']} {a['bbox_x1']} {a['bbox_y1']} {a['bbox_x2']} {a['bbox_y2']}\n" for a in g(f)["annotations"])
-//   dogs: for p in ("train", "test"): open(f"{p}_list.txt", "w").write("\n".join(g(f"{p}_list.mat")["file_list"]))
+// Cars and Dogs have their lists in MATLAB's format; examples/labels/fine_grained_lists.py writes them as text, once.
 //
 // Boxes are edges: a list that counts pixels from 1 and includes the last one (Aircraft, Cars) is brought to that.
 // Costs: the lists; 675,170 pictures of iNaturalist take about 100 MB. Needs libjpeg, libspng, pugixml and nlohmann/json.
@@ -432,7 +427,7 @@ inline std::filesystem::path one_of(std::filesystem::path const& root, std::init
   return finished(std::move(made), how, root);
 }
 
-/// Stanford Cars, of the lists that the script above writes.
+/// Stanford Cars, of the lists that fine_grained_lists.py writes.
 [[nodiscard]] inline picture_lists read_cars(std::filesystem::path const& root, partition_options const& how = {}) {
   using namespace detail;
   picture_lists made;
@@ -452,7 +447,7 @@ inline std::filesystem::path one_of(std::filesystem::path const& root, std::init
   return finished(std::move(made), how, root);
 }
 
-/// Stanford Dogs, of the lists that the script above writes. `boxes`: the annotation of each picture is read.
+/// Stanford Dogs, of the lists that fine_grained_lists.py writes. `boxes`: the annotation of each picture is read.
 [[nodiscard]] inline picture_lists read_dogs(std::filesystem::path const& root, partition_options const& how = {}, bool boxes = false) {
   using namespace detail;
   picture_lists made;
