@@ -1,7 +1,7 @@
 // c2f/layers/predicted_rows.hpp: a linear classifier without bias whose rows are predicted from statistics of the classes.
 //
 //   using classifier = c2f::predicted_rows<c2f::phi::two_layers, 100>;      // [N, C, 1, 1] or [N, C] -> [N, 100]
-//   step.add_output("statistics", classes);                                 // [R]: the first R rows of a batch are statistics of these classes
+//   step.add_output("statistics", labels);                                  // [R]: the first R rows of a batch are statistics of these classes
 //
 // Qiao et al., CVPR 2018, section 3: the response of class y to the activation a is φ(s_y) · a (eq. 5), s_y a statistic of the class: its
 // mean activation, or one activation. φ is the same for all classes. A class with several statistics has the largest of its responses, and
