@@ -20,6 +20,7 @@
 #include <CLI/CLI.hpp>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
@@ -33,19 +34,19 @@ namespace {
 namespace pp  = c2f::parameter_predictor;
 namespace few = c2f::dynamic_few_shot;
 
-constexpr std::int64_t channels = 64, new_classes = 20;
+constexpr std::int64_t channels = 64, new_classes = 20, most = 1024;  // most: the classes that a predictor can have
 
 struct arguments {
-  std::string set = "cifar_80_20", recipe = "text";
+  std::string set               = "cifar_80_20";
   std::filesystem::path network = {};
   std::int64_t queries = 15, episodes = 600, draws = 20, epochs = 40, batches = 250, predict = 0;
-  double p_mean = 0.9, learning_rate = 0.1;
+  double p_mean = 0.9, learning_rate = 0.01;
 };
 
-// The samples of each class of base and new classes that are held out for tests among all classes, and the most classes of a predictor.
+// held_out: the samples of each class that are held out for tests among all classes.
 struct cifar_80_20_set {
   using image                                = c2f::image<3, 32, 32>;
-  static constexpr std::int64_t base_classes = 80, held_out = 100, most = 100;
+  static constexpr std::int64_t base_classes = 80, held_out = 100;
   static auto open(std::filesystem::path const& folder) { return c2f::data::cifar_80_20(folder); }
 };
 struct cifar_fs_set : program::cifar_fs_set {
@@ -54,8 +55,16 @@ struct cifar_fs_set : program::cifar_fs_set {
 struct mini_imagenet_set : program::mini_imagenet_set {
   static constexpr std::int64_t held_out = 100, most = 100;
 };
-struct omniglot_set : program::omniglot_set {
-  static constexpr std::int64_t held_out = 5, most = 4096;
+/// The whole background set, or the small one in four rotations.
+struct omniglot_set {
+  using image                                = c2f::image<1, 28, 28>;
+  static constexpr std::int64_t base_classes = 964, held_out = 5;
+  static auto open(std::filesystem::path const& folder) {
+    bool const whole = program::exists(folder / "images_background.zip");
+    return c2f::data::omniglot<28>({.base      = {folder / (whole ? "images_background.zip" : "images_background_small1.zip")},
+                                    .novel     = {folder / (whole ? "images_evaluation.zip" : "images_background_small2.zip")},
+                                    .rotations = !whole});
+  }
 };
 
 template <class Set>
@@ -63,17 +72,17 @@ struct base_classes {
   using input   = typename Set::image;
   using network = c2f::resnet_cifar<8, c2f::class_vector<Set::base_classes>>;
 };
-template <std::int64_t Most>
 struct linear_task {
   static constexpr char const* name = "linear";
   using input                       = c2f::image<channels, 1, 1>;
-  using network                     = c2f::predicts<c2f::class_vector<Most>, c2f::flatten, c2f::linear<Most>>;
+  using network                     = c2f::predicts<c2f::class_vector<most>, c2f::flatten, c2f::linear<most>>;
   using refine                      = c2f::refine::no_fine_network;
 };
+constexpr std::int64_t few_base = 80;  // the most large categories for which weights are generated
 struct generated_task {
   static constexpr char const* name = "generated";
   using input                       = c2f::image<channels, 1, 1>;
-  using network                     = few::network<c2f::flatten, 80, new_classes>;
+  using network                     = few::network<c2f::flatten, few_base, new_classes>;
   using refine                      = c2f::refine::no_fine_network;
 };
 
@@ -95,9 +104,10 @@ using table = c2f::data::table<channels>;
 struct problem_data {
   c2f::data::held_out<table> large, few;  // of the new classes the first `new_classes`
   table novel;                            // all of them, for episodes
-  samples large_train, large_test, few_train, few_test, tests;
-  std::int64_t large_count;
-  at::Tensor weight, bias;  // of the network's classifier
+  samples large_train{}, large_test{}, few_train{}, few_test{};
+  at::Tensor tests{};  // the features of large_test and few_test
+  std::int64_t large_count = 0;
+  at::Tensor weight{}, bias{};  // of the network's classifier
 };
 
 /// Logits of queries [Q, C] for new classes, given supports [S, C] with labels; among all classes behind those of the large categories.
@@ -140,10 +150,11 @@ method cosine_prototypes(problem_data const& data) {
           }};
 }
 
-template <std::int64_t Most>
+/// Among all classes the network's classifier with rows of 0 for the new ones, trained for some epochs on all samples that there are; alone
+/// rows of 0, trained for 50 steps on the support.
 method fine_tuned(problem_data const& data, std::string name, std::int64_t epochs, c2f::recipe::settings const& machine) {
   return {std::move(name), [&data, epochs, machine](samples const& support, at::Tensor const& queries, bool among_all) {
-            c2f::stack<linear_task<Most>> model(1);
+            c2f::stack<linear_task> model(1);
             std::int64_t const large = among_all ? data.large_count : 0, classes = large + ways(support);
             {
               at::NoGradGuard const no_gradients;
@@ -155,7 +166,7 @@ method fine_tuned(problem_data const& data, std::string name, std::int64_t epoch
             at::Tensor const shown = support.features, numbers = support.labels.add(large);
             c2f::fine_tune(model, as_images(among_all ? at::cat({data.large_train.features, shown}) : shown),
                            among_all ? at::cat({data.large_train.labels, numbers}) : numbers,
-                           c2f::recipe::settings(machine).epochs(epochs).batch(128).learning_rate(0.02).no_milestones());
+                           c2f::recipe::settings(machine).epochs(among_all ? epochs : 50).batch(128).learning_rate(0.02).no_milestones());
             at::NoGradGuard const no_gradients;
             return model(as_images(queries), c2f::eval).answer.narrow(1, 0, classes);
           }};
@@ -193,33 +204,28 @@ method generated_weights(problem_data const& data, program::options const& chose
             at::NoGradGuard const no_gradients;
             c2f::pass shown;
             few::adapt(model, as_images(support.features), support.labels, shown);
-            at::Tensor const all = model(as_images(queries), c2f::eval).answer, own = all.narrow(1, 80, ways(support));
+            at::Tensor const all = model(as_images(queries), c2f::eval).answer, own = all.narrow(1, few_base, ways(support));
             return among_all ? at::cat({all.narrow(1, 0, data.large_count), own}, 1) : own;
           }};
 }
 
+/// The classifier of a model with the large categories by their means, and a new class by its samples or by their mean.
 template <class Task>
-std::vector<method> predicted(problem_data const& data, pp::model<Task> const& model, c2f::data::statistics const& means,
-                              std::string const& name) {
-  auto const of = [&](std::string stage, auto choose) {
-    return method{
-        std::move(stage), [held = model, means, choose, &data](samples const& support, at::Tensor const& queries, bool among_all) mutable {
-          at::NoGradGuard const no_gradients;
-          at::Tensor const numbers = support.labels.add(data.large_count);
-          if (among_all) {
-            held.classes(means);
-            held.add(support.features, numbers);
-          } else {
-            held.classes({support.features, numbers});
-          }
-          at::Tensor const found = choose(held(as_images(queries), c2f::eval));
-          return among_all ? found.narrow(1, 0, data.large_count + ways(support)) : found.narrow(1, data.large_count, ways(support));
-        }};
-  };
-  std::vector<method> all;
-  if constexpr (pp::model<Task>::has_fine) all.push_back(of(name + ", coarse", [](c2f::outputs const& both) { return both.coarse; }));
-  all.push_back(of(pp::model<Task>::has_fine ? name + ", fine" : name, [](c2f::outputs const& both) { return both.answer; }));
-  return all;
+method predicted(problem_data const& data, pp::model<Task> const& model, std::string const& name, bool by_mean = false,
+                 bool coarse = false) {
+  return {name, [held = model, means = model.known(), by_mean, coarse, &data](samples const& support, at::Tensor const& queries,
+                                                                              bool among_all) mutable {
+            at::NoGradGuard const no_gradients;
+            std::int64_t const way = ways(support);
+            at::Tensor const numbers =
+                                 by_mean ? at::arange(data.large_count, data.large_count + way) : support.labels.add(data.large_count),
+                             shown = by_mean ? means_of(support) : support.features;
+            held.classes(among_all ? means : c2f::data::statistics{shown, numbers});
+            if (among_all) held.add(shown, numbers);
+            auto const found         = held(as_images(queries), c2f::eval);
+            at::Tensor const& logits = coarse ? found.coarse : found.answer;
+            return among_all ? logits.narrow(1, 0, data.large_count + way) : logits.narrow(1, data.large_count, way);
+          }};
 }
 
 /// Fractions of the tests whose class has the highest, or one of the five highest logits.
@@ -248,7 +254,7 @@ void print(nlohmann::ordered_json& json, std::string const& protocol, std::strin
 
 /// Accuracies among all classes: of the tests of the large categories and of the new ones.
 void among_all(problem_data const& data, method const& with, samples const& support, scores& into) {
-  at::Tensor const logits     = with.logits(support, data.tests.features, true);
+  at::Tensor const logits     = with.logits(support, data.tests, true);
   std::int64_t const of_large = data.large_test.labels.numel(), of_new = data.few_test.labels.numel();
   auto const [large1, large5] = top(logits.narrow(0, 0, of_large), data.large_test.labels);
   auto const [few1, few5]     = top(logits.narrow(0, of_large, of_new), data.few_test.labels.add(data.large_count));
@@ -313,12 +319,7 @@ void diagnose(problem_data const& data, pp::model<Task> model, nlohmann::ordered
     to["similarity"][std::to_string(k)] = same;
     std::printf(" %.2f of %ld (random %.2f)", same, static_cast<long>(k), static_cast<double>(k) / channels);
   }
-  at::Tensor const one = means_of(data.few_train), numbers = at::tensor([] {
-                                                               std::vector<std::int64_t> all(new_classes);
-                                                               std::iota(all.begin(), all.end(), 0);
-                                                               return all;
-                                                             }())
-                                                                 .add(data.large_count);
+  at::Tensor const one = means_of(data.few_train), numbers = at::arange(data.large_count, data.large_count + new_classes);
   auto const begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 100; ++i) {
     auto adapted = model;
@@ -348,93 +349,86 @@ void predict(problem_data const& data, method const& with, std::int64_t count, s
   }
 }
 
+/// Trains the predictor of a task, and evaluates it.
+template <class Task>
+void train_and_evaluate(problem_data const& data, std::vector<std::string> const& names, arguments const& more,
+                        program::options const& chosen) {
+  c2f::interrupt on_ctrl_c;
+  c2f::recipe::settings const machine = program::machine_of(chosen);
+  struct {
+    c2f::data::statistic_batches<channels> train;
+    c2f::data::chosen<table> test;
+  } const split{{table("large categories", data.large_train.features, c2f::data::labels(data.large.train)),
+                 {.p_mean = more.p_mean, .batches = more.batches}},
+                data.large.test};
+  pp::model<Task> model(chosen.seed);
+  model.classes(split.train.means());
+  std::vector<method> methods{nearest_neighbour(data), cosine_prototypes(data)};
+  if constexpr (!pp::model<Task>::has_fine) methods.push_back(predicted(data, model, "phi untrained"));
+  c2f::checkpoints kept(chosen.out / "predictor", {.resume = chosen.resume, .warn = program::say});
+  auto const recipe = c2f::recipe::settings(machine)
+                          .epochs(more.epochs)
+                          .batch(split.train.rows())
+                          .learning_rate(more.learning_rate)
+                          .weight_decay(chosen.weight_decay)
+                          .no_milestones();
+  if (c2f::fit(model, split, recipe, kept, short_log{chosen.variant, more.epochs}, on_ctrl_c).stopped)
+    return program::say("the training of the predictor was stopped, so nothing is evaluated; type the same command with --resume");
+  if (pp::model<Task>::has_fine) methods.push_back(predicted(data, model, chosen.variant + ", coarse", false, true));
+  methods.push_back(predicted(data, model, chosen.variant + ", of the mean", true));
+  methods.push_back(predicted(data, model, chosen.variant));
+  if (more.predict > 0) return predict(data, methods.back(), more.predict, names);
+  methods.push_back(fine_tuned(data, "fine-tuned", 1, machine));
+  if (data.large_count <= few_base) methods.push_back(generated_weights(data, chosen, on_ctrl_c));
+  nlohmann::ordered_json json;
+  for (auto const& [name, value] : chosen.given) json["options"][name] = program::json_of_word(value);
+  diagnose(data, model, json);
+  evaluate(data, methods, {nearest_neighbour(data), cosine_prototypes(data), fine_tuned(data, "linear", 10, machine)}, more, chosen,
+           on_ctrl_c, json);
+  json["stopped"] = on_ctrl_c.stop();
+  if (program::first_process()) c2f::save_weights(model, chosen.out / "predictor.safetensors");
+  program::write_json(chosen.out / "predictor.json", json);
+}
+
+/// The activations of a set, by a network that is trained on its large categories.
 template <class Set>
 void run(arguments more, program::options const& chosen) {
   auto const whole = Set::open(chosen.data);
   if (more.network.empty()) more.network = chosen.out / "base.safetensors";
-  using base_task = tasks::bl<base_classes<Set>>;
-  if (!program::base_network<base_task>(c2f::data::hold_out(whole.base, Set::held_out).train, chosen, more.network)) return;
-
+  if (!program::base_network<tasks::bl<base_classes<Set>>>(c2f::data::hold_out(whole.base, Set::held_out).train, chosen, more.network))
+    return;
   using features = c2f::network_on<c2f::sequential<c2f::resnet_cifar_features<8>, c2f::global_average_pool>, typename Set::image>;
   features net;
   c2f::initialize(net, 1);
   c2f::load_weights(std::get<0>(net.layers), more.network, {.from = "coarse.", .without = {"fc."}});
-  auto const classifier = c2f::data::read_safetensors(more.network);
   program::prepare_folder(chosen.out);
   auto const beside = [&](char const* part) { return more.network.parent_path() / (more.network.stem().string() + part); };
   table const base  = c2f::kept_features(beside(".base_features.safetensors"), net, whole.base),
               novel = c2f::kept_features(beside(".novel_features.safetensors"), net, whole.novel);
-  std::vector<std::int64_t> first;
+
+  std::vector<std::int64_t> ids, labels;  // of the first new classes
   for (std::int64_t id = 0; id < novel.size(); ++id)
-    if (novel.label(id) < new_classes) first.push_back(id);
-  at::Tensor const chosen_ids = at::tensor(first);
-  std::vector<std::int64_t> labels;
-  for (auto const id : first) labels.push_back(novel.label(id));
-  table const shown(novel.name(), novel.features().index_select(0, chosen_ids), labels);
-  problem_data data{c2f::data::hold_out(base, Set::held_out),
-                    c2f::data::hold_out(shown, Set::held_out),
-                    novel,
-                    {},
-                    {},
-                    {},
-                    {},
-                    {},
-                    static_cast<std::int64_t>(base.classes().size()),
-                    classifier.tensors.at("coarse.fc.weight"),
-                    classifier.tensors.at("coarse.fc.bias")};
+    if (novel.label(id) < new_classes) ids.push_back(id), labels.push_back(novel.label(id));
+  table const first(novel.name(), novel.features().index_select(0, at::tensor(ids)), labels);
+  problem_data data{.large       = c2f::data::hold_out(base, Set::held_out),
+                    .few         = c2f::data::hold_out(first, Set::held_out),
+                    .novel       = novel,
+                    .large_count = static_cast<std::int64_t>(base.classes().size())};
   data.large_train = all_of(data.large.train), data.large_test = all_of(data.large.test);
   data.few_train = all_of(data.few.train), data.few_test = all_of(data.few.test);
-  data.tests  = {at::cat({data.large_test.features, data.few_test.features}), {}};
-  data.weight = data.weight.narrow(0, 0, data.large_count), data.bias = data.bias.narrow(0, 0, data.large_count);
+  data.tests            = at::cat({data.large_test.features, data.few_test.features});
+  auto const classifier = c2f::data::read_safetensors(more.network);
+  data.weight           = classifier.tensors.at("coarse.fc.weight").narrow(0, 0, data.large_count);
+  data.bias             = classifier.tensors.at("coarse.fc.bias").narrow(0, 0, data.large_count);
 
-  c2f::interrupt on_ctrl_c;
-  auto const with = [&]<class Task> {
-    struct {
-      c2f::data::statistic_batches<channels> train;
-      c2f::data::chosen<table> test;
-    } const split{{table("large categories", data.large_train.features, c2f::data::labels(data.large.train)),
-                   {.p_mean = more.p_mean, .batches = more.batches}},
-                  data.large.test};
-    pp::model<Task> model(chosen.seed);
-    model.classes(split.train.means());
-    auto methods = predicted(data, model, split.train.means(), "phi untrained");
-    c2f::checkpoints kept(chosen.out / "predictor", {.resume = chosen.resume, .warn = program::say});
-    auto const report = c2f::fit(model, split,
-                                 program::machine_of(chosen)
-                                     .epochs(more.epochs)
-                                     .batch(split.train.rows())
-                                     .learning_rate(more.learning_rate)
-                                     .weight_decay(chosen.weight_decay)
-                                     .no_milestones(),
-                                 kept, short_log{chosen.variant, more.epochs}, on_ctrl_c);
-    if (report.stopped)
-      return program::say("the training of the predictor was stopped, so nothing is evaluated; type the same command with --resume");
-    if (pp::model<Task>::has_fine) methods.clear();
-    for (auto& each : predicted(data, model, split.train.means(), chosen.variant)) methods.push_back(std::move(each));
-    if (more.predict > 0) {
-      std::vector<std::string> names = whole.base.classes();
-      for (auto const& each : whole.novel.classes()) names.push_back(each);
-      return predict(data, methods.back(), more.predict, names);
-    }
-    methods.insert(methods.begin(), {nearest_neighbour(data), cosine_prototypes(data)});
-    methods.push_back(fine_tuned<Set::most>(data, "fine-tuned", 1, program::machine_of(chosen)));
-    if constexpr (Set::most == 100) methods.push_back(generated_weights(data, chosen, on_ctrl_c));
-    nlohmann::ordered_json json;
-    for (auto const& [name, value] : chosen.given) json["options"][name] = program::json_of_word(value);
-    diagnose(data, model, json);
-    evaluate(data, methods,
-             {nearest_neighbour(data), cosine_prototypes(data), fine_tuned<Set::most>(data, "linear", 10, program::machine_of(chosen))},
-             more, chosen, on_ctrl_c, json);
-    json["stopped"] = on_ctrl_c.stop();
-    if (program::first_process()) c2f::save_weights(model, chosen.out / "predictor.safetensors");
-    program::write_json(chosen.out / "predictor.json", json);
-  };
-  if constexpr (Set::most == 100)
-    if (chosen.variant == "pair") return with.template operator()<pp::pair<channels, Set::most>>();
-  if (chosen.variant == "pair")
-    throw c2f::input_error("--variant pair is for sets of up to 100 classes; choose phi1 or phi2 for --set " + more.set);
-  chosen.variant == "phi1" ? with.template operator()<pp::alone<channels, Set::most, c2f::phi::one_layer>>()
-                           : with.template operator()<pp::alone<channels, Set::most>>();
+  std::vector<std::string> names = whole.base.classes();
+  for (auto const& each : whole.novel.classes()) names.push_back(each);
+  if (chosen.variant == "phi1")
+    train_and_evaluate<pp::alone<channels, most, c2f::phi::one_layer>>(data, names, more, chosen);
+  else if (chosen.variant == "phi2")
+    train_and_evaluate<pp::alone<channels, most>>(data, names, more, chosen);
+  else
+    train_and_evaluate<pp::pair<channels, most>>(data, names, more, chosen);
 }
 
 }  // namespace

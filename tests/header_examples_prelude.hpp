@@ -30,10 +30,12 @@
 #include <c2f/metrics/depth.hpp>
 #include <c2f/metrics/detection.hpp>
 #include <c2f/networks/deep_voting.hpp>
+#include <c2f/inference/features.hpp>
 #include <c2f/networks/inception_v3.hpp>
 #include <c2f/systems/coarse2fine_training.hpp>
 #include <c2f/systems/dynamic_few_shot.hpp>
 #include <c2f/systems/mean_teacher.hpp>
+#include <c2f/systems/parameter_predictor.hpp>
 #include <c2f/systems/vip_deeplab.hpp>
 #include <c2f/systems/vip_video.hpp>
 #if __has_include(<cuda_runtime_api.h>)
@@ -107,6 +109,7 @@ extern std::uint32_t what;
 }  // namespace in_cuda
 
 namespace in_data {
+extern c2f::data::table<64> activations;
 extern c2f::data::canvas page;
 extern c2f::data::picture_bytes photo;
 extern c2f::data::volume<float> ct, mr;
@@ -194,6 +197,8 @@ extern c2f::data::cifar_fs cifar_fs;
 extern c2f::systems::vip_deeplab<c2f::systems::vip_kind<c2f::systems::vip_labels<5, 88>>, c2f::image<6, 48, 64>, c2f::systems::vip_small>
     vip;
 extern std::vector<at::Tensor> frames;
+extern c2f::data::table<64> activations, held;
+extern at::Tensor support;
 }  // namespace in_systems
 
 namespace in_task {

@@ -108,6 +108,28 @@ TEST_CASE("the splits of CIFAR-100 contain each class once") {
   require_message(refusal([&] { cifar_fs(dir.path / "nowhere"); }), {"no folder"});
 }
 
+TEST_CASE("80 + 20 has the novel classes of CIFAR-FS and all others, and holds out the pictures of test.bin") {
+  folder const dir;
+  cifar_80_20 const data(dir.path, counts::any);
+  REQUIRE((data.base.classes().size() == 80 && data.base.size() == 240 && data.novel.size() == 60));
+  REQUIRE(data.novel.classes() == cifar_fs(dir.path, counts::any).novel.classes());
+  REQUIRE(refusal([&] { check_disjoint(data.base, data.novel); }).empty());
+  auto const held = hold_out(data.base, 1);
+  for (std::int64_t id = 0; id < held.test.size(); ++id) {
+    auto const in_whole = [&] {
+      std::vector<float> one(3072), other(3072);
+      std::int64_t truth = 0;
+      held.test.read(id, nullptr, one.data(), &truth);
+      for (std::int64_t each = 0; each < data.base.size(); ++each) {
+        data.base.read(each, nullptr, other.data(), &truth);
+        if (one == other) return each;
+      }
+      return std::int64_t{-1};
+    }();
+    REQUIRE(data.base.picture(in_whole)[3] == 2);  // the record of test.bin
+  }
+}
+
 TEST_CASE("splits that share a class are refused") {
   folder const dir;
   cifar_fs const a(dir.path, counts::any);

@@ -4,7 +4,7 @@
 //   c2f::data::statistics const known = train.means();              // the mean of each class
 //   c2f::fit(model, data, recipe.batch(train.rows()));              // data.train is train
 //
-// Qiao, Liu, Shen and Yuille, "Few-shot image recognition by predicting parameters from activations", CVPR 2018, section 3.3. Of R classes a
+// Qiao, Liu, Shen and Yuille, "Few-shot image recognition by predicting parameters from activations", CVPR 2018. Of R classes a
 // batch has 2R rows: row k is the statistic of the k-th class, row R + k one of its activations, drawn uniformly. The statistic is the mean
 // of the class with probability p_mean, else one activation, for each class independently. Truths are the classes, of statistics, too.
 // Batch b of an epoch is a function of (seed, epoch, b): random_stream(seed, purpose::order, epoch, b).

@@ -1,6 +1,6 @@
 // c2f/data/table.hpp: a split of feature vectors in memory.
 //
-//   c2f::data::table<64> const activations("activations", features, labels, names);     // [N, 64] float, a class for each row
+//   c2f::data::table<64> const activations("activations", x, {labels.begin(), labels.end()}, names);     // x [N, 64], a class for each row
 //   auto const [means, classes] = activations.means();                                   // [R, 64], [R]: of the classes that have samples
 //   auto const held = c2f::data::hold_out(activations, 10);                              // it is a few_shot_split
 //

@@ -1,9 +1,9 @@
 // c2f/layers/predicted_rows.hpp: a linear classifier without bias whose rows are predicted from statistics of the classes.
 //
 //   using classifier = c2f::predicted_rows<c2f::phi::two_layers, 100>;      // [N, C, 1, 1] or [N, C] -> [N, 100]
-//   step.add_output("statistics", classes);                                 // [R]: the first R rows of a batch are statistics of these classes
+//   step.add_output("statistics", labels);                                  // [R]: the first R rows of a batch are statistics of these classes
 //
-// Qiao et al., CVPR 2018, section 3: the response of class y to the activation a is φ(s_y) · a (eq. 5), s_y a statistic of the class: its
+// Qiao et al., CVPR 2018: the response of class y to the activation a is φ(s_y) · a, s_y a statistic of the class: its
 // mean activation, or one activation. φ is the same for all classes. A class with several statistics has the largest of its responses, and
 // one without has -infinity. The logits of a batch include those of the statistics.
 //
@@ -12,7 +12,7 @@
 //
 // The linear layers start as the identity with a bias of 0, as in the published code; then the responses are |a| times the cosine of s_y and
 // a, if activations are not negative, as after a ReLU. Cost: φ of R rows and a product [N, C] x [C, R]. Errors: c2f::error without
-// statistics. In training a class has one statistic.
+// statistics; a map as input is a compile error. In training a class has one statistic.
 #pragma once
 
 #include <c2f/core/pass.hpp>
@@ -39,12 +39,24 @@ struct two_layers {
 };
 }  // namespace phi
 
+namespace detail {
+/// A vector for an image of one pixel.
+template <class S>
+struct pixel_as_vector {
+  using type = S;
+};
+template <std::int64_t C>
+struct pixel_as_vector<image<C, 1, 1>> {
+  using type = vector<C>;
+};
+}  // namespace detail
+
 template <class Phi, std::int64_t Classes>
 struct predicted_rows {
   template <shape In>
-  struct on {
+  struct on : detail::static_check<detail::check_vector<predicted_rows, typename detail::pixel_as_vector<In>::type>()> {
     using vectors = vector<In::channels>;
-    using output  = vector<Classes>;
+    using output  = detail::output_if<vector_shape<typename detail::pixel_as_vector<In>::type>, vector<Classes>>;
 
     network_on<Phi, vectors> phi;
     C2F_MEMBERS(phi);

@@ -1,9 +1,9 @@
 // c2f/metrics/impact.hpp: which of its inputs a matrix uses.
 //
-//   at::Tensor const used = c2f::metrics::impact(weight);                      // [Out, C] -> [C]: sum over i of |w_ij|
-//   double const same = c2f::metrics::top_k_similarity(weight, other, 16);     // share of common inputs among the 16 of most impact
+//   at::Tensor const used = c2f::metrics::impact(coarse);                      // [Out, C] -> [C]: sum over i of |w_ij|
+//   double const same = c2f::metrics::top_k_similarity(coarse, fine, 16);       // share of common inputs among the 16 of most impact
 //
-// Qiao et al., CVPR 2018, section 4.1.4: the impact I_j of channel j, and OS(a, b, k) = |top-k(I(a)) ∩ top-k(I(b))| / k, by which they compare
+// Qiao et al., CVPR 2018: the impact I_j of channel j, and OS(a, b, k) = |top-k(I(a)) ∩ top-k(I(b))| / k, by which they compare
 // a linear predictor of parameters with the classifier of the network. Two random orders have k / C on average. Ties go to the lower index.
 //
 // Error: input_error for matrices of other widths, and for a k that is not 1 ... C.

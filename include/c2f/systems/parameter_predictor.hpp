@@ -1,10 +1,11 @@
 // c2f/systems/parameter_predictor.hpp: a classifier whose rows are predicted from the activations of a class, alone or coarse to fine.
 //
 //   namespace pp = c2f::parameter_predictor;
-//   c2f::data::statistic_batches<64> const train(activations);              // of the large categories (data/statistic_batches.hpp)
+//   struct large_categories { c2f::data::statistic_batches<64> train; c2f::data::table<64> test; };      // data/statistic_batches.hpp
+//   large_categories const data{activations, held};
 //   pp::model<pp::alone<64, 100>> model(seed);                              // 64 channels, up to 100 classes
-//   model.classes(train.means());                                           // what it predicts at inference
-//   c2f::fit(model, data, pp::recipe_of_paper().batch(train.rows()));       // data.train is train; trains φ
+//   model.classes(data.train.means());                                      // what it predicts at inference
+//   c2f::fit(model, data, pp::recipe_of_paper().batch(data.train.rows()));  // trains φ
 //   model.add(support, 80);                                                 // [n, 64]: class 80, from n samples
 //   at::Tensor const logits = model(images, c2f::eval).answer;              // [N, 100]; -infinity where there is no class
 //
