@@ -35,6 +35,22 @@ std::vector<std::int64_t> classes_in_model(found_data const& data, std::vector<s
   return numbers;
 }
 
+/// The words of --mask-values that a model was trained with.
+std::vector<std::string> mask_values_of(c2f::model_description const& about) {
+  std::vector<std::string> words;
+  for (auto const& [name, value] : about.training)
+    if (name == "mask-values")
+      for (std::size_t at = 0; at < value.size();) {
+        std::size_t const end = std::min(value.find(',', at), value.size());
+        words.push_back(value.substr(at, end - at));
+        at = end + 1;
+      }
+  if (words.empty())  // a model of an older version
+    for (std::size_t k = 0; k < about.mask_values.size(); ++k)
+      words.push_back(std::to_string(about.mask_values[k]) + '=' + about.classes[k]);
+  return words;
+}
+
 struct figure {
   std::string name;
   double value;
@@ -289,9 +305,7 @@ void evaluate(evaluate_options const& chosen) {
   auto const with      = load(chosen.model, chosen.device);
   auto const& about    = with->description();
   data_options options = chosen.data;
-  if (about.kind == "dense" && options.mask_values.empty() && !about.mask_values.empty())
-    for (std::size_t k = 0; k < about.mask_values.size(); ++k)
-      options.mask_values.push_back(std::to_string(about.mask_values[k]) + '=' + about.classes[k]);
+  if (about.kind == "dense" && options.mask_values.empty()) options.mask_values = mask_values_of(about);
   if (about.kind == "multi_label" || about.kind == "regression")
     throw c2f::input_error(
         "c2f evaluate scores classes, boxes and masks; the scores of attributes and numbers are in summary.json of their training");

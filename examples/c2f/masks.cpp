@@ -31,6 +31,16 @@ struct resnet18 {
 using compiled_for = numbers<2, 12, 150>;
 using tasks_here   = compiled_tasks<compiled_for, small, resnet18>;
 
+/// Every byte that a table has, as --mask-values says it.
+std::string words_of(c2f::data::mask_table const& table) {
+  std::string words;
+  for (int byte = 0; byte < 256; ++byte)
+    if (int const label = table.label(static_cast<std::uint8_t>(byte)); label >= 0)
+      words += (words.empty() ? "" : ",") + std::to_string(byte) + '=' +
+               (label == c2f::data::mask_table::ignored_label ? "ignore" : table.names()[static_cast<std::size_t>(label)]);
+  return words;
+}
+
 void train(program::options const& chosen, std::string const& network, found_data const& data) {
   if (data.training.any())
     throw c2f::input_error(
@@ -46,8 +56,10 @@ void train(program::options const& chosen, std::string const& network, found_dat
     auto const part   = [&](std::size_t i) {
       return split(part_names[i], data.mask_names[i], data.decode_masked[i], data.table, data.training.augmentation({}, Net::side), budget);
     };
-    train_task<Task>(chosen, data, part(0), part(1), part(2),
-                     {.resize = c2f::data::resizing::letterbox, .mask_values = data.table.values()});
+    train_task<Task>(chosen, data, std::array{part(0), part(1), part(2)},
+                     {.resize      = c2f::data::resizing::letterbox,
+                      .mask_values = data.table.values(),
+                      .training    = {{"mask-values", words_of(data.table)}}});
   });
 }
 
