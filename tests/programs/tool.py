@@ -250,7 +250,7 @@ def masks(top, draw):
 
 def tables(top, draw):
     """Attributes and numbers: pictures with a red and a blue half or none, and how bright they are."""
-    for name, epochs in (("attributes", 12), ("numbers", 12)):
+    for name, epochs in (("attributes", 12), ("numbers", 25)):
         data, rows = top / f"table of {name}", []
         for i in range(60):
             red, blue, light = draw.random() < .5, draw.random() < .5, draw.randrange(40, 200)

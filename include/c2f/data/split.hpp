@@ -11,7 +11,9 @@
 //   pixels   H * W * C floats, row by row from the top, channels innermost (the memory format channels_last); colour images in RGB order.
 //            They are normalised by the split: (value / 255 - mean) / deviation for photographs, 0...1 for volumes and Omniglot.
 //   truth    the product of truth_dims values of truth_value, row-major. What a task of a kind trains on:
-//              class_vector<K>   std::int64_t, {}:     the class, 0 ... K - 1
+//              class_vector<K>   std::int64_t, {}:     the class, 0 ... K - 1; or float, {K}: how much each class counts (data/mixed.hpp)
+//              multi_label<K>    float, {K}:           1, 0, or c2f::unknown
+//              regression<D>     float, {D}:           numbers, or c2f::unknown
 //              boxes<K>          float, {K, 5}:        a class: centre x, centre y, width, height as fractions of the image, and 1;
 //                                                      or .5, .5, 0, 0 and 0 if the class is not in the image
 //              dense<K, Ignore>  std::int64_t, {H, W}: a label a pixel, 0 ... K - 1 (0 and 1 if K is 1), or Ignore
