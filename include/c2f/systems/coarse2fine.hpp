@@ -1,14 +1,15 @@
 // c2f/systems/coarse2fine.hpp: Coarse2Fine, which classifies fine-grained classes by a second look at what the first one attended to.
 //
 //   using kind = c2f::class_vector<200>;
-//   using task = c2f::systems::coarse2fine<kind, c2f::inception_v3_features, c2f::image<3, 448, 448>>;     // the published network
+//   using task = c2f::systems::coarse2fine<kind, c2f::inception_v3_features<>, c2f::image<3, 448, 448>>;   // the published network
 //   using all  = c2f::systems::coarse2fine_variants<task>;                                                // with its ablations, by name
 //   c2f::fit(model, data, c2f::systems::coarse2fine_recipe{});
 //
-// Eshratifar et al. 2019 (Coarse2Fine): a backbone and bilinear attention pooling run on the image and again on the image times a mask, each
-// time with a head of its own; the mask is one of the attention maps of the first pass, up-sampled by learnt transposed convolutions, so that
-// the fine loss also trains where the coarse pass attends. At inference the mask is the mean of the maps, and the answer the mean of both
-// predictions. The loss is L(coarse) + L(fine) + Lambda L(centre) of both passes. The attention's weight begins with orthonormal rows.
+// Eshratifar et al. 2019 (Coarse2Fine): a backbone and bilinear attention pooling run on the image and again on the image times a mask,
+// each time with a head of its own; the mask is one of the attention maps of the first pass, up-sampled by learnt transposed convolutions,
+// so that the fine loss also trains where the coarse pass attends. At inference the mask is the mean of the maps, and the answer the mean
+// of both predictions. The loss is L(coarse) + L(fine) + Lambda L(centre) of both passes. The attention's weight begins with orthonormal
+// rows.
 //
 // Not published, chosen here: the mask is divided by its maximum, a map is drawn for each sample, the number of doublings of the up-sampler
 // (`Up`; two, then bilinear to the image), Beta (.05), one set of centres for both passes. Training in stages, with the up-sampler alone

@@ -1,12 +1,14 @@
 // c2f/systems/coarse2fine_training.hpp: the training of Coarse2Fine in three stages: the up-sampler, the coarse pass, both passes.
 //
-//   c2f::stack<task> model(seed);
+//   using task = c2f::systems::coarse2fine<c2f::class_vector<100>, c2f::resnet_cifar_features<8>, c2f::image<3, 32, 32>>;
+//   c2f::stack<task> both(seed);
 //   c2f::checkpoints kept(out / "checkpoints");
-//   auto reports = c2f::systems::fit_coarse2fine(model, data, {.coarse = first, .joint = second}, kept);
+//   auto reports = c2f::systems::fit_coarse2fine(both, data, {.coarse = recipe, .joint = recipe}, kept);
 //
 // "upsampler"  the up-sampler alone, on pairs of a map and the same map enlarged bilinearly, bicubically or to nearest neighbours, with the
-//              mean squared error (Eshratifar et al. 2019: 60,000 pairs, 100 epochs). A pair is a function of (seed, id), drawn when it is read.
-//              The targets differ, so what is learnt is near their mean. Left out where the encoder has no up-sampler with parameters.
+//              mean squared error (Eshratifar et al. 2019: 60,000 pairs, 100 epochs). A pair is a function of (seed, id), drawn when it is
+//              read. The targets differ, so what is learnt is near their mean. Left out where the encoder has no up-sampler with
+//              parameters.
 // "coarse"     the first pass alone: backbone, attention, centres and coarse head
 // "joint"      everything, from these values; the fine head begins as the coarse one. The published up-sampler "sits between two already
 //              pre-trained models"
@@ -166,7 +168,8 @@ struct coarse2fine_stages {
 template <class Task>
 concept two_passes = stack<Task>::has_fine;
 
-/// Trains a stack of coarse2fine, or of one of its ablations with two passes, in stages, and returns their reports up to one that was stopped.
+/// Trains a stack of coarse2fine, or of one of its ablations with two passes, in stages, and returns their reports up to one that was
+/// stopped.
 template <two_passes Task, class Data, observer... Observers>
 std::vector<training_report> fit_coarse2fine(stack<Task>& model, Data const& data, coarse2fine_stages const& how,
                                              Observers&&... observers) {
