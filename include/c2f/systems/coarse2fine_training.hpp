@@ -1,4 +1,4 @@
-// c2f/systems/coarse2fine_training.hpp: the training of Coarse2Fine in three stages: the up-sampler, the coarse pass, both passes.
+// c2f/systems/coarse2fine_training.hpp: recipes of Coarse2Fine, and its training in three stages: up-sampler, coarse pass, both passes.
 //
 //   using task = c2f::systems::coarse2fine<c2f::class_vector<100>, c2f::resnet_cifar_features<8>, c2f::image<3, 32, 32>>;
 //   c2f::stack<task> both(seed);
@@ -20,6 +20,7 @@
 
 #include <c2f/systems/coarse2fine.hpp>
 #include <c2f/task/model.hpp>
+#include <c2f/train/recipe.hpp>
 #include <c2f/train/training_stages.hpp>
 
 #include <ATen/ops/mse_loss.h>
@@ -149,6 +150,20 @@ struct upsampler_model {
     if (p.training()) p.add("loss", kind::default_loss::of(raw, p.truth));
     return raw;
   }
+};
+
+/// The published training: 200 epochs of batches of 64, momentum .9, weight decay 1e-5. The learning rate is not published; 1e-3, times .9
+/// every second epoch, is that of WS-DAN's code, from weights of ImageNet.
+struct coarse2fine_recipe : recipe::settings {
+  coarse2fine_recipe() {
+    epochs(200).batch(64).learning_rate(1e-3).momentum(0.9).weight_decay(1e-5);
+    for (int epoch = 2; epoch < 200; epoch += 2) milestone(epoch / 200.0, 0.9);
+  }
+};
+/// A training of a small network from random weights: learning rate .05, which falls as a cosine. It needs a `Scale` of 10: the step of a
+/// linear layer's output is proportional to the square of the features' length.
+struct coarse2fine_scratch_recipe : recipe::settings {
+  coarse2fine_scratch_recipe() { batch(64).learning_rate(0.05).momentum(0.9).weight_decay(5e-4).decay(c2f::decay::cosine{}); }
 };
 
 /// The published 100 epochs; learning rate and batch are not published.
