@@ -1,5 +1,7 @@
-// bench_coarse2fine_step: the CPU time of a training step and of an inference of Coarse2Fine against its first pass alone. In alternation, one
-// thread; prints the least of each and the ratio. With the argument 'coarse' or 'both' it runs some steps of that one with Inception-v3, and
+// bench_coarse2fine_step: the CPU time of a training step and of an inference of Coarse2Fine against its first pass alone. In alternation,
+// one
+// thread; prints the least of each and the ratio. With the argument 'coarse' or 'both' it runs some steps of that one with Inception-v3,
+// and
 // prints the largest memory of the process, to compare.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>

@@ -1,11 +1,13 @@
-// bench_fine_grained SET VARIANT SEED EPOCHS DATA [RATE]: trains one variant of Coarse2Fine from random weights and prints a line of CSV for
+// bench_fine_grained SET VARIANT SEED EPOCHS DATA [RATE]: trains one variant of Coarse2Fine from random weights and prints a line of CSV
+// for
 // each stage that is scored. run.py trains several and prints the tables of docs/fine-grained.md.
 //
 //   SET    pets (breeds, 96x96, a keyed fifth of each breed is tested; DATA: images and xmls), pets_held (a fifth of the rest is tested, to
 //          choose settings) or cifar (CIFAR-100, its first 20,000 pictures at 32x32; DATA: the binary version)
 //   RATE   the learning rate, 0.05 if it is not given
 //
-// Columns: set,variant,seed,epochs,seconds,stage,top1,top5,box_error,known_error,iou: for pets the error of the box on the pictures that have
+// Columns: set,variant,seed,epochs,seconds,stage,top1,top5,box_error,known_error,iou: for pets the error of the box on the pictures that
+// have
 // a head box (IoU of at most .5 or a wrong label; IoU alone) and the mean IoU, of the mask for `answer`, of the class activation map else.
 // The threshold of a box is chosen of .1, .2, ... .9 by the mean IoU on the training pictures, for each network alike.
 #include <c2f/c2f.hpp>

@@ -1,5 +1,5 @@
-// A sheet of what a network with attention looks at: a row for each picture, with the true box in green and that of the mask in red, the mask
-// and the first maps as heat over the picture, and what coarse, fine and joint output say.
+// A sheet of what a network with attention looks at: a row for each picture, with the true box in green and that of the mask in red, the
+// mask and the first maps as heat over the picture, and what coarse, fine and joint output say.
 #pragma once
 
 #include "common/cascade_sheet.hpp"
@@ -30,9 +30,11 @@ struct attention_sheet {
   static constexpr int maps = 4, gap = 8, words = 34, top = 44;
   attention_sheet(std::string t, std::vector<std::string> c, double cut) : title(std::move(t)), classes(std::move(c)), threshold(cut) {}
 
+  /// How often a pixel is repeated, so that words fit below a picture.
+  [[nodiscard]] static constexpr int zoom_of(std::int64_t side) { return std::max(1, static_cast<int>(200 / side)); }
   [[nodiscard]] std::string name_of(std::int64_t label) const {
     auto const i = static_cast<std::size_t>(label);
-    return i < classes.size() ? classes[i].substr(0, 24) : std::to_string(label);
+    return i < classes.size() ? classes[i].substr(0, 18) : std::to_string(label);
   }
 };
 
@@ -57,7 +59,7 @@ template <class Task>
 std::optional<c2f::metrics::box> draw_attention(attention_sheet const& sheet, c2f::data::canvas& page, c2f::stack<Task> const& model,
                                                 at::Tensor const& image, std::vector<std::uint8_t> const& rgb, std::string const& said,
                                                 int y, std::optional<c2f::metrics::box> const& truth) {
-  constexpr int side = static_cast<int>(Task::input::width), zoom = side < 96 ? 3 : 1, shown = side * zoom;
+  constexpr int side = static_cast<int>(Task::input::width), zoom = attention_sheet::zoom_of(side), shown = side * zoom;
   constexpr c2f::data::colour ink{40, 40, 40}, green{0, 150, 80}, red{210, 30, 40};
   auto const seen = model(image, c2f::eval);
   std::optional<c2f::metrics::box> found;
@@ -93,7 +95,7 @@ std::optional<c2f::metrics::box> draw_attention(attention_sheet const& sheet, c2
 }
 template <class Task>
 c2f::data::canvas attention_page(attention_sheet const& sheet, int rows) {
-  constexpr int side = static_cast<int>(Task::input::width), shown = side * (side < 96 ? 3 : 1);
+  constexpr int side = static_cast<int>(Task::input::width), shown = side * attention_sheet::zoom_of(side);
   c2f::data::canvas page(attention_sheet::gap + (2 + attention_sheet::maps) * (shown + attention_sheet::gap),
                          attention_sheet::top + rows * (shown + attention_sheet::words + attention_sheet::gap));
   page.text(attention_sheet::gap, 12, sheet.title, {40, 40, 40}, 2);
@@ -116,7 +118,7 @@ void write_attention_sheet(attention_sheet const& sheet, c2f::stack<Task> const&
     auto const label = sample.batch.truth[0].template item<std::int64_t>();
     draw_attention(sheet, page, model, sample.batch.images, sample.picture, "true: " + sheet.name_of(label), y,
                    truth_of(sample.batch.ids[0]));
-    y += static_cast<int>(side * (side < 96 ? 3 : 1)) + attention_sheet::words + attention_sheet::gap;
+    y += static_cast<int>(side) * attention_sheet::zoom_of(side) + attention_sheet::words + attention_sheet::gap;
   }
   page.write_png(file);
 }

@@ -35,10 +35,10 @@ def cars(root):
     if not tested:
         sys.exit(f"'{root}' has no cars_test_annos_withlabels.mat, the test pictures with their classes; copy it there")
     write(root / "class_names.txt", list(matrix(root / "devkit/cars_meta.mat", "class_names")))
+    numbers = ("class", "bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2")
     for part, path in (("train", root / "devkit/cars_train_annos.mat"), ("test", tested[0])):
-        write(root / f"cars_{part}.txt", [
-            " ".join(str(each) for each in (f"cars_{part}/{row['fname']}", *(int(row[name]) for name in ("class", "bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2"))))
-            for row in matrix(path, "annotations")])
+        write(root / f"cars_{part}.txt", [" ".join([f"cars_{part}/{row['fname']}", *(str(int(row[name])) for name in numbers)])
+                                          for row in matrix(path, "annotations")])
 
 
 def main():
@@ -51,7 +51,7 @@ def main():
         for part in ("train", "test"):
             write(root / f"{part}_list.txt", list(matrix(root / f"{part}_list.mat", "file_list")))
     else:
-        sys.exit(f"'{root}' has neither devkit/cars_meta.mat nor train_list.mat and test_list.mat; name the folder of Stanford Cars or Dogs")
+        sys.exit(f"'{root}' has neither devkit/cars_meta.mat nor train_list.mat and test_list.mat; name the folder of Cars or Dogs")
 
 
 if __name__ == "__main__":

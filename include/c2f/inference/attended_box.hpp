@@ -2,11 +2,11 @@
 //
 //   auto const seen = model(images, c2f::eval);
 //   c2f::metrics::box const box = c2f::attended_box(seen.output("mask")[0][0]);              // in pixels of the mask
-//   at::Tensor const cam = c2f::class_activation(features, weight, label);                    // [H, W], of a network that pools its features
+//   at::Tensor const cam = c2f::class_activation(x, raw, 7);        // [H, W]: features x [C, H, W], a classifier raw [K, C], class 7
 //
 // attended_box smooths a map with a mean filter, keeps the positions above a fraction of its range, and returns the bounding box of the
-// largest connected component, edges of positions (Coarse2Fine: "an averaging convolution followed by a threshold function"; kernel, threshold
-// and component are not published and chosen here). The whole map where it is constant.
+// largest connected component, edges of positions (Coarse2Fine: "an averaging convolution followed by a threshold function"; kernel,
+// threshold and component are not published and chosen here). The whole map where it is constant.
 // class_activation is the class activation map of Zhou et al. 2016: the sum of the features, weighted as the linear layer after the pooling
 // weighs them for the class.
 // Cost: a pooling and one visit a position, on the host. Errors: input_error for a map of other than two dimensions, an even kernel and a

@@ -9,14 +9,15 @@
 // length 1, and multiplied by `Scale`, 100 as in WS-DAN, so that a linear layer after it learns at usual learning rates. In float for any
 // type of x: the root has the gradient 5e5 at 1e-12.
 //
-// The maps are the side output "attention", [N, Maps, H, W]. Their weight [Maps, C, 1, 1] begins with orthonormal rows. Coarse2Fine takes the
-// rows of V^T of the singular value decomposition of a random matrix; initial::orthogonal takes the Q of its QR decomposition. Of a matrix of
-// normal random numbers both are uniformly distributed over all orthonormal rows, so this is the same initial value in distribution.
+// The maps are the side output "attention", [N, Maps, H, W]. Their weight [Maps, C, 1, 1] begins with orthonormal rows. Coarse2Fine takes
+// the rows of V^T of the singular value decomposition of a random matrix; initial::orthogonal takes the Q of its QR decomposition. Of a
+// matrix of normal random numbers both are uniformly distributed over all orthonormal rows, so this is the same initial value in
+// distribution.
 //
 // overlap_penalty adds a loss: the mean over all pairs of maps and all positions of |a_i a_j| (Norm 1) or (a_i a_j)^2 (Norm 2), times
 // `Weight`. Coarse2Fine reports that both "reduced the accuracy".
-// Cost: the convolution and one product of matrices, [Maps, H W] x [H W, C], for each image. Errors: an input that is not a map is a compile
-// error, as are a penalty of another norm and fewer than two maps with one.
+// Cost: the convolution and one product of matrices, [Maps, H W] x [H W, C], for each image. Errors: an input that is not a map is a
+// compile error, as are a penalty of another norm and fewer than two maps with one.
 #pragma once
 
 #include <c2f/core/pass.hpp>

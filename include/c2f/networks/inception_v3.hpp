@@ -3,8 +3,8 @@
 //   using backbone = c2f::inception_v3_features<>;       // 768 channels: 17x17 of 299x299 pixels, 26x26 of 448x448
 //   c2f::load_weights(net, "inception_v3.safetensors", {.without = {"Mixed_7", "AuxLogits", "fc."}});
 //
-// Szegedy et al., CVPR 2016; the backbone of Coarse2Fine and WS-DAN. torchvision's weights of ImageNet expect pixels in -1 ... 1 and not those
-// normalised by ImageNet's mean and deviation, which c2f's readers give; the network begins with that change, as torchvision's
+// Szegedy et al., CVPR 2016; the backbone of Coarse2Fine and WS-DAN. torchvision's weights of ImageNet expect pixels in -1 ... 1 and not
+// those normalised by ImageNet's mean and deviation, which c2f's readers give; the network begins with that change, as torchvision's
 // transform_input. `Transform` false leaves it out, for training from random weights. Norms have an eps of 1e-3.
 // 8,965,856 parameters. Sizes from 75x75. Errors: an input that is not a map of three channels is a compile error.
 #pragma once

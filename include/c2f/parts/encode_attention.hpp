@@ -14,8 +14,8 @@
 // Since Up works on each map alone, it makes no difference whether a map is selected before or after it. With maps equal to 1 the mask is 1
 // and the fine network sees the image.
 //
-// class_attention weighs the maps by softmax(ỹ W), W [K, M] being a parameter that begins with zeros, so that the mask begins as their mean.
-// ỹ is the truth or the prediction, as the task's source and schedule say: attention that progressive training applies to.
+// class_attention weighs the maps by softmax(ỹ W), W [K, M] being a parameter that begins with zeros, so that the mask begins as their
+// mean. ỹ is the truth or the prediction, as the task's source and schedule say: attention that progressive training applies to.
 // sum adds the maps of two encoders, of which one may have one channel.
 //
 // Cost: Up on maps of one channel and a few passes over them. Errors: input_error if the coarse network has no attention maps, or another

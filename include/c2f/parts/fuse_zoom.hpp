@@ -3,12 +3,12 @@
 //   using fuse = c2f::fuse::zoom<0.5>;        // the bounding box of mask > .5 of its maximum, and a margin of .1 of the image
 //   using fuse = c2f::fuse::zoom<0.5, 0.05>;
 //
-// x [N, C, H, W] and a mask z [N, 1, H, W] -> [N, C, H, W]: for each sample the bounding box of the pixels whose mask is above Threshold times
-// its maximum, enlarged by Margin on each side, cut at the border, and stretched to the size of x bilinearly (Hu et al. 2019). A box has no
-// gradient, so nothing of the fine loss reaches the mask. It is the side output "box", [N, 4]: left, top, right, bottom in units of the
-// image, edges. Nothing is read from the device. For what the networks predict of the whole image, such as a class.
-// Cost: two maxima over the mask and one resampling. Errors: a map of another size than the image, or of several channels, is a compile error
-// (task/check.hpp); so are a threshold and a margin outside of [0, 1).
+// x [N, C, H, W] and a mask z [N, 1, H, W] -> [N, C, H, W]: for each sample the bounding box of the pixels whose mask is above Threshold
+// times its maximum, enlarged by Margin on each side, cut at the border, and stretched to the size of x bilinearly (Hu et al. 2019). A box
+// has no gradient, so nothing of the fine loss reaches the mask. It is the side output "box", [N, 4]: left, top, right, bottom in units of
+// the image, edges. Nothing is read from the device. For what the networks predict of the whole image, such as a class.
+// Cost: two maxima over the mask and one resampling. Errors: a map of another size than the image, or of several channels, is a compile
+// error (task/check.hpp); so are a threshold and a margin outside of [0, 1).
 #pragma once
 
 #include <c2f/parts/fuse.hpp>

@@ -1,18 +1,18 @@
 // c2f/systems/coarse2fine.hpp: Coarse2Fine, which classifies fine-grained classes by a second look at what the first one attended to.
 //
 //   using kind = c2f::class_vector<200>;
-//   using task = c2f::systems::coarse2fine<kind, c2f::inception_v3_features, c2f::image<3, 448, 448>>;     // the published network
+//   using task = c2f::systems::coarse2fine<kind, c2f::inception_v3_features<>, c2f::image<3, 448, 448>>;   // the published network
 //   using all  = c2f::systems::coarse2fine_variants<task>;                                                // with its ablations, by name
-//   c2f::fit(model, data, c2f::systems::coarse2fine_recipe{});
 //
-// Eshratifar et al. 2019 (Coarse2Fine): a backbone and bilinear attention pooling run on the image and again on the image times a mask, each
-// time with a head of its own; the mask is one of the attention maps of the first pass, up-sampled by learnt transposed convolutions, so that
-// the fine loss also trains where the coarse pass attends. At inference the mask is the mean of the maps, and the answer the mean of both
-// predictions. The loss is L(coarse) + L(fine) + Lambda L(centre) of both passes. The attention's weight begins with orthonormal rows.
+// Eshratifar et al. 2019 (Coarse2Fine): a backbone and bilinear attention pooling run on the image and again on the image times a mask,
+// each time with a head of its own; the mask is one of the attention maps of the first pass, up-sampled by learnt transposed convolutions,
+// so that the fine loss also trains where the coarse pass attends. At inference the mask is the mean of the maps, and the answer the mean
+// of both predictions. The loss is L(coarse) + L(fine) + Lambda L(centre) of both passes. The attention's weight begins with orthonormal
+// rows.
 //
 // Not published, chosen here: the mask is divided by its maximum, a map is drawn for each sample, the number of doublings of the up-sampler
-// (`Up`; two, then bilinear to the image), Beta (.05), one set of centres for both passes. Training in stages, with the up-sampler alone
-// first: systems/coarse2fine_training.hpp. Costs and figures: docs/fine-grained.md. Errors: those of a task.
+// (`Up`; two, then bilinear to the image), Beta (.05), one set of centres for both passes. Recipes, and a training in stages with the
+// up-sampler alone first: systems/coarse2fine_training.hpp. Costs and figures: docs/fine-grained.md. Errors: those of a task.
 #pragma once
 
 #include <c2f/layers/attention_pooling.hpp>
@@ -23,7 +23,6 @@
 #include <c2f/parts/fuse_zoom.hpp>
 #include <c2f/task/complete.hpp>
 #include <c2f/task/registry.hpp>
-#include <c2f/train/recipe.hpp>
 
 namespace c2f::systems {
 
@@ -141,19 +140,5 @@ using coarse2fine_variants =
     registry<coarse2fine_plain<C>, coarse2fine_coarse<C>, C, coarse2fine_fine<C>, coarse2fine_random<C>, coarse2fine_bilinear<C>,
              coarse2fine_mean<C>, coarse2fine_dimmed<C>, coarse2fine_zoom<C>, coarse2fine_uncentred<C>, coarse2fine_apart<C, 1>,
              coarse2fine_apart<C, 2>, coarse2fine_truth<C>, coarse2fine_progressive<C>, coarse2fine_beside<C>>;
-
-/// The published training: 200 epochs of batches of 64, momentum .9, weight decay 1e-5. The learning rate is not published; 1e-3, times .9
-/// every second epoch, is that of WS-DAN's code, from weights of ImageNet.
-struct coarse2fine_recipe : recipe::settings {
-  coarse2fine_recipe() {
-    epochs(200).batch(64).learning_rate(1e-3).momentum(0.9).weight_decay(1e-5);
-    for (int epoch = 2; epoch < 200; epoch += 2) milestone(epoch / 200.0, 0.9);
-  }
-};
-/// A training of a small network from random weights: learning rate .05, which falls as a cosine. It needs a `Scale` of 10: the step of a
-/// linear layer's output is proportional to the square of the features' length.
-struct coarse2fine_scratch_recipe : recipe::settings {
-  coarse2fine_scratch_recipe() { batch(64).learning_rate(0.05).momentum(0.9).weight_decay(5e-4).decay(c2f::decay::cosine{}); }
-};
 
 }  // namespace c2f::systems

@@ -1,12 +1,14 @@
-// c2f/systems/coarse2fine_training.hpp: the training of Coarse2Fine in three stages: the up-sampler, the coarse pass, both passes.
+// c2f/systems/coarse2fine_training.hpp: recipes of Coarse2Fine, and its training in three stages: up-sampler, coarse pass, both passes.
 //
-//   c2f::stack<task> model(seed);
+//   using task = c2f::systems::coarse2fine<c2f::class_vector<100>, c2f::resnet_cifar_features<8>, c2f::image<3, 32, 32>>;
+//   c2f::stack<task> both(seed);
 //   c2f::checkpoints kept(out / "checkpoints");
-//   auto reports = c2f::systems::fit_coarse2fine(model, data, {.coarse = first, .joint = second}, kept);
+//   auto reports = c2f::systems::fit_coarse2fine(both, data, {.coarse = recipe, .joint = recipe}, kept);
 //
 // "upsampler"  the up-sampler alone, on pairs of a map and the same map enlarged bilinearly, bicubically or to nearest neighbours, with the
-//              mean squared error (Eshratifar et al. 2019: 60,000 pairs, 100 epochs). A pair is a function of (seed, id), drawn when it is read.
-//              The targets differ, so what is learnt is near their mean. Left out where the encoder has no up-sampler with parameters.
+//              mean squared error (Eshratifar et al. 2019: 60,000 pairs, 100 epochs). A pair is a function of (seed, id), drawn when it is
+//              read. The targets differ, so what is learnt is near their mean. Left out where the encoder has no up-sampler with
+//              parameters.
 // "coarse"     the first pass alone: backbone, attention, centres and coarse head
 // "joint"      everything, from these values; the fine head begins as the coarse one. The published up-sampler "sits between two already
 //              pre-trained models"
@@ -18,6 +20,7 @@
 
 #include <c2f/systems/coarse2fine.hpp>
 #include <c2f/task/model.hpp>
+#include <c2f/train/recipe.hpp>
 #include <c2f/train/training_stages.hpp>
 
 #include <ATen/ops/mse_loss.h>
@@ -149,6 +152,20 @@ struct upsampler_model {
   }
 };
 
+/// The published training: 200 epochs of batches of 64, momentum .9, weight decay 1e-5. The learning rate is not published; 1e-3, times .9
+/// every second epoch, is that of WS-DAN's code, from weights of ImageNet.
+struct coarse2fine_recipe : recipe::settings {
+  coarse2fine_recipe() {
+    epochs(200).batch(64).learning_rate(1e-3).momentum(0.9).weight_decay(1e-5);
+    for (int epoch = 2; epoch < 200; epoch += 2) milestone(epoch / 200.0, 0.9);
+  }
+};
+/// A training of a small network from random weights: learning rate .05, which falls as a cosine. It needs a `Scale` of 10: the step of a
+/// linear layer's output is proportional to the square of the features' length.
+struct coarse2fine_scratch_recipe : recipe::settings {
+  coarse2fine_scratch_recipe() { batch(64).learning_rate(0.05).momentum(0.9).weight_decay(5e-4).decay(c2f::decay::cosine{}); }
+};
+
 /// The published 100 epochs; learning rate and batch are not published.
 struct upsampler_recipe : recipe::settings {
   upsampler_recipe() { epochs(100).batch(100).learning_rate(0.2).momentum(0.9).weight_decay(0).decay(c2f::decay::cosine{}); }
@@ -166,7 +183,8 @@ struct coarse2fine_stages {
 template <class Task>
 concept two_passes = stack<Task>::has_fine;
 
-/// Trains a stack of coarse2fine, or of one of its ablations with two passes, in stages, and returns their reports up to one that was stopped.
+/// Trains a stack of coarse2fine, or of one of its ablations with two passes, in stages, and returns their reports up to one that was
+/// stopped.
 template <two_passes Task, class Data, observer... Observers>
 std::vector<training_report> fit_coarse2fine(stack<Task>& model, Data const& data, coarse2fine_stages const& how,
                                              Observers&&... observers) {

@@ -5,25 +5,25 @@
 //   birds.boxes.at(data.test.name_of(7));                                                  // in pixels of the picture
 //   auto const faces = c2f::data::read_celeba("/data/celeba", {"Male", "Smiling"});        // 0 or 1 for each attribute
 //
-// Each function reads the lists of one data set and returns the same: the classes, the names of the pictures below `root` with a class each,
-// and the boxes that the set has, by name. data/datasets/class_folders.hpp makes splits of it, so pictures, resizing, augmentation, cache and
-// costs are described there. A fraction of the training pictures of each class, `partition.validation`, becomes the validation split, by a
-// hash of seed and name; 0: none.
+// Each function reads the lists of one data set and returns the same: the classes, the names of the pictures below `root` with a class
+// each, and the boxes that the set has, by name. data/datasets/class_folders.hpp makes splits of it, so pictures, resizing, augmentation,
+// cache and costs are described there. A fraction of the training pictures of each class, `partition.validation`, becomes the validation
+// split, by a hash of seed and name; 0: none.
 //
 //   read_cub       CUB-200-2011     images.txt, image_class_labels.txt, classes.txt, train_test_split.txt, bounding_boxes.txt; images/
 //   read_aircraft  FGVC-Aircraft    data/variants.txt, images_variant_trainval.txt and _test.txt, images_box.txt; data/images/*.jpg
 //   read_cars      Stanford Cars    class_names.txt, cars_train.txt and cars_test.txt, made of the .mat files by a script, below
 //   read_dogs      Stanford Dogs    train_list.txt and test_list.txt, likewise; Images/, Annotation/ (read if `boxes`)
 //   read_inat      iNaturalist-17   train2017.json and val2017.json; pictures as their file_name says
-//   read_pets      Oxford-IIIT Pet  images/BREED_12.jpg, no lists: a fraction `partition.test` of each breed is the test split; xmls/ (head boxes)
+//   read_pets      Oxford-IIIT Pet  images/BREED_12.jpg, a fraction `partition.test` of each breed is the test split; xmls/ (head boxes)
 //   read_celeba    CelebA           list_attr_celeba.txt, list_eval_partition.txt (or in Anno, Eval); img_align_celeba/ (or in Img)
 //
 // Cars and Dogs have their lists in MATLAB's format; examples/labels/fine_grained_lists.py writes them as text, once.
 //
 // Boxes are edges: a list that counts pixels from 1 and includes the last one (Aircraft, Cars) is brought to that.
 // Costs: the lists; 675,170 pictures of iNaturalist take about 100 MB. Needs libjpeg, libspng, pugixml and nlohmann/json.
-// Errors: input_error with file and line, or element, for what is no such list: a malformed line, a picture that is listed twice or leads out
-// of the folder, a class or picture that another list does not have, a number out of range, an empty split.
+// Errors: input_error with file and line, or element, for what is no such list: a malformed line, a picture that is listed twice or leads
+// out of the folder, a class or picture that another list does not have, a number out of range, an empty split.
 #pragma once
 
 #include <algorithm>
@@ -602,8 +602,8 @@ class attributed_pictures {
   std::shared_ptr<std::vector<std::uint8_t> const> values_;
 };
 
-/// CelebA's splits with Labels of its attributes: the six of Coarse2Fine are Attractive, High_Cheekbones, Male, Mouth_Slightly_Open, Smiling
-/// and Wearing_Lipstick.
+/// CelebA's splits with Labels of its attributes: the six of Coarse2Fine are Attractive, High_Cheekbones, Male, Mouth_Slightly_Open,
+/// Smiling and Wearing_Lipstick.
 template <std::int64_t Side, std::int64_t Labels>
 struct celeba {
   attributed_pictures<Side, Labels> train, validation, test;
