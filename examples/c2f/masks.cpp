@@ -56,7 +56,7 @@ void train(program::options const& chosen, std::string const& network, found_dat
     auto const part   = [&](std::size_t i) {
       return split(part_names[i], data.mask_names[i], data.decode_masked[i], data.table, data.training.augmentation({}, Net::side), budget);
     };
-    train_task<Task>(chosen, data, std::array{part(0), part(1), part(2)},
+    train_task<Task>(chosen, data, part(0), part(1), part(2),
                      {.resize      = c2f::data::resizing::letterbox,
                       .mask_values = data.table.values(),
                       .training    = {{"mask-values", words_of(data.table)}}});
