@@ -23,7 +23,7 @@ struct predict_options {
   std::vector<std::filesystem::path> inputs{};
   std::string device = "cpu";
   std::int64_t batch = 16;
-  int threads = 2, top = 5;
+  int threads = 4, top = 5;
   bool draw = false, resume = false, time = false;
   view_words views{};
 };
