@@ -167,6 +167,7 @@ method fine_tuned(problem_data const& data, std::string name, std::int64_t epoch
             c2f::fine_tune(model, as_images(among_all ? at::cat({data.large_train.features, shown}) : shown),
                            among_all ? at::cat({data.large_train.labels, numbers}) : numbers,
                            c2f::recipe::settings(machine).epochs(among_all ? epochs : 50).batch(128).learning_rate(0.02).no_milestones());
+            c2f::move_to(model, at::kCPU);  // where queries are
             at::NoGradGuard const no_gradients;
             return model(as_images(queries), c2f::eval).answer.narrow(1, 0, classes);
           }};
@@ -200,6 +201,7 @@ method generated_weights(problem_data const& data, program::options const& chose
   } const second{{data.large.train, model.options(), 1000}, first_split(data.large.test)};
   c2f::fit(model, second, program::machine_of(chosen).epochs(6).batch(second.train.rows()).learning_rate(0.01).milestone(.6),
            short_log{"generators", 6}, on_ctrl_c);
+  c2f::move_to(model, at::kCPU);
   return {"generated weights", [model, &data](samples const& support, at::Tensor const& queries, bool among_all) mutable {
             at::NoGradGuard const no_gradients;
             c2f::pass shown;
@@ -374,6 +376,7 @@ void train_and_evaluate(problem_data const& data, std::vector<std::string> const
                           .no_milestones();
   if (c2f::fit(model, split, recipe, kept, short_log{chosen.variant, more.epochs}, on_ctrl_c).stopped)
     return program::say("the training of the predictor was stopped, so nothing is evaluated; type the same command with --resume");
+  c2f::move_to(model, at::kCPU);
   if (pp::model<Task>::has_fine) methods.push_back(predicted(data, model, chosen.variant + ", coarse", false, true));
   methods.push_back(predicted(data, model, chosen.variant + ", of the mean", true));
   methods.push_back(predicted(data, model, chosen.variant));

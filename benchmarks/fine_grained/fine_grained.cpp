@@ -183,7 +183,10 @@ int main(int argc, char** argv) {
     };
     auto const seed   = number(argv[3], "the seed");
     auto const epochs = static_cast<std::int64_t>(number(argv[4], "the number of epochs"));
-    double const rate = argc == 7 ? std::stod(argv[6]) : 0.05;
+    double rate       = 0.05;
+    if (argc == 7)
+      if (char* end = nullptr; (rate = std::strtod(argv[6], &end), *end != '\0' || !(rate > 0)))
+        throw c2f::input_error(std::string("the learning rate is '") + argv[6] + "'; write a number above 0");
     if (set == "cifar") {
       c2f::data::cifar100 const whole(argv[5]);
       struct {

@@ -59,6 +59,21 @@ struct augmentation {
   double erase     = 0;  ///< random erasing (Zhong et al. 2020): the probability that a rectangle gets the mean colour
 };
 
+/// The augmentation; input_error for a value out of range.
+[[nodiscard]] inline augmentation const& checked(augmentation const& how) {
+  auto const check = [](char const* member, double found, double least, double most) {
+    if (!(found >= least && found <= most))
+      throw input_error(std::string("the augmentation's ") + member + " is " + detail::text_of(found) + "; it must be from " +
+                        detail::text_of(least) + " to " + detail::text_of(most));
+  };
+  check("scale", how.scale, 0, .99), check("shift", how.shift, 0, 1), check("gain", how.gain, 0, 1);
+  check("rotate", how.rotate, 0, 180), check("hue", how.hue, 0, .5), check("erase", how.erase, 0, 1);
+  check("brightness", how.brightness, 0, 10), check("contrast", how.contrast, 0, 10), check("saturation", how.saturation, 0, 10);
+  check("operations", how.operations, 0, 14), check("magnitude", how.magnitude, 0, 30);
+  check("smaller scale", how.scales[0], 0, 100), check("larger scale", how.scales[1], how.scales[0], 100);
+  return how;
+}
+
 /// x' = xx x + xy y + x0, y' = yx x + yy y + y0, in pixels.
 struct affine {
   double xx = 1, xy = 0, x0 = 0, yx = 0, yy = 1, y0 = 0;

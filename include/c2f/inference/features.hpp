@@ -55,6 +55,12 @@ template <class Net, class S>
 std::string features_fingerprint(Net const& net, S const& samples) {
   std::uint64_t hash = data::detail::hash_after(data::detail::samples_hash(samples), std::string_view(samples.name()));
   hash               = data::detail::hash_after(hash, static_cast<std::uint64_t>(samples.size()));
+  // How a picture is seen (its size, resizing and normalisation) shows in the pixels of a few samples.
+  for (std::int64_t const id : {std::int64_t{0}, samples.size() / 2, samples.size() - 1})
+    if (id >= 0 && id < samples.size()) {
+      at::Tensor const pixels = data::read_samples(samples, {id}).contiguous();
+      hash = data::detail::hash_after(hash, std::string_view(static_cast<char const*>(pixels.const_data_ptr()), pixels.nbytes()));
+    }
   for_each_tensor(net, [&](std::string const& path, state_tensor const& each, state_traits const&) {
     at::Tensor const value = each.tensor().detach().to(at::kCPU).contiguous();
     hash                   = data::detail::hash_after(hash, std::string_view(path));

@@ -235,6 +235,8 @@ class description_reader {
       auto& unit = made.units.emplace_back(described_unit{from.number(each[0], "units"), from.number(each[1], "units")});
       if (!(unit.deviation > 0)) from.fail("has a member 'units' with a deviation that is not above 0");
     }
+  if (!made.units.empty() && made.units.size() != made.classes.size())
+    from.fail("has " + std::to_string(made.units.size()) + " 'units' for " + std::to_string(made.classes.size()) + " numbers");
   auto const data    = from.object("data");
   made.data          = data.text("name");
   made.samples       = data.whole("samples", 0, std::int64_t{1} << 53);

@@ -350,6 +350,11 @@ template <class Kind>
 picture_prediction predict_by_views(data::picture_bytes const& picture, view_options const& how, std::int64_t batch,
                                     model_description const& about,
                                     std::function<outputs(std::vector<data::fitted_picture> const&)> const& run) {
+  if (batch < 1) throw input_error("pictures cannot be predicted " + std::to_string(batch) + " at a time; write 1 or more");
+  if constexpr (requires { Kind::dimensions; })
+    if (how.flip)
+      throw input_error("the numbers of '" + text::printable(about.task, 60) +
+                        "' may change in a mirrored picture, so they are no mean over one; leave flip out");
   auto const views  = views_of(how, picture.height, picture.width, about.resize, about.height, about.width);
   auto const passed = [&](std::size_t first, std::size_t count, std::vector<data::fitted_picture>& seen) {
     for (std::size_t i = first; i < first + count; ++i) seen.push_back(data::fitted(picture, views[i].place, about.height, about.width));

@@ -70,7 +70,14 @@ struct kalman_state {
 
 class relocaliser {
  public:
-  explicit relocaliser(relocaliser_options const& options = {}) : options_(options) {}
+  explicit relocaliser(relocaliser_options const& options = {}) : options_(options) {
+    auto const& [divisor, patience, noise, speed, acceleration, gate] = options;
+    if (divisor < 1 || patience < 0 || !(noise > 0) || !(speed >= 0) || !(acceleration >= 0) || !(gate > 0))
+      throw input_error("a relocaliser cannot have divisor " + std::to_string(divisor) + ", patience " + std::to_string(patience) +
+                        ", noise " + std::to_string(noise) + ", speed " + std::to_string(speed) + ", acceleration " +
+                        std::to_string(acceleration) + " and gate " + std::to_string(gate) +
+                        "; divisor, noise and gate are above 0, the others 0 or more");
+  }
 
   /// labels: of the next frame, [H, width], with the numbers of the video, as of stitcher::add. Returns them with the numbers of the objects
   /// that are back.

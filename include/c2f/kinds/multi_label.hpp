@@ -87,6 +87,9 @@ struct multi_label : detail::static_check<detail::check_attributes<Attributes>()
     return at::where(truth.eq(other_truth), other, other.neg().add(1));
   }
 
+  /// The logit of a prediction, such as the mean of several.
+  static at::Tensor raw_of_prediction(at::Tensor const& prediction) { return prediction.logit(1e-7); }
+
   /// The truth; each attribute with probability `rate` the other answer.
   static constexpr double corrupt_rate = 0.1;
   static at::Tensor corrupt(at::Tensor const& truth, double rate, pass const& p) {

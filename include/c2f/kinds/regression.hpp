@@ -55,6 +55,7 @@ struct regression : detail::static_check<detail::check_dimensions<Dimensions>()>
   static constexpr std::array<std::int64_t, 1> truth_dims{dimensions};
 
   static at::Tensor predict(at::Tensor const& raw) { return raw; }
+  static at::Tensor raw_of_prediction(at::Tensor const& prediction) { return prediction; }
   static at::Tensor from_truth(at::Tensor const& truth) { return truth.nan_to_num(0); }
   /// A truth with the error of another prediction. All [N, D], as predictions.
   static at::Tensor with_error_of(at::Tensor const& other, at::Tensor const& other_truth, at::Tensor const& truth) {
@@ -88,7 +89,7 @@ struct regression : detail::static_check<detail::check_dimensions<Dimensions>()>
       for (auto const& each : of_) {
         count += each.count, squared += each.squared, absolute += each.absolute;
         if (each.count == 0) continue;
-        r2 += each.spread > 0 ? 1 - each.squared / each.spread : each.squared > 0 ? 0 : 1;
+        r2 += each.spread > 0 ? 1 - each.squared / each.spread : each.squared == 0 ? 1 : each.squared > 0 ? 0 : each.squared;  // NaN stays
         ++dims;
       }
       count = std::max(count, 1.0);

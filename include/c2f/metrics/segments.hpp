@@ -32,12 +32,13 @@ inline void check_label(std::int64_t label) {
 }
 }  // namespace detail
 
-/// Which classes are things: those that have instances. A look-up in a table, for use at each pixel. Errors: input_error for a negative class.
+/// Which classes are things: those that have instances. A look-up in a table, for use at each pixel. Errors: input_error for a class below 0
+/// or above 65535.
 class thing_classes {
  public:
   explicit thing_classes(std::span<std::int64_t const> things) {
     for (std::int64_t const c : things) {
-      if (c < 0) throw input_error("class " + std::to_string(c) + " is listed as a thing; classes are 0 or more");
+      if (c < 0 || c > 65535) throw input_error("class " + std::to_string(c) + " is listed as a thing; classes are 0 to 65535");
       if (c >= static_cast<std::int64_t>(is_thing_.size())) is_thing_.resize(static_cast<std::size_t>(c) + 1);
       is_thing_[static_cast<std::size_t>(c)] = 1;
     }

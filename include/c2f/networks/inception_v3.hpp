@@ -108,11 +108,11 @@ struct block_c {
 
 /// From pixels normalised by ImageNet's mean and deviation to pixels in -1 ... 1.
 inline at::Tensor transformed(at::Tensor const& x) {
-  auto const each = [&](std::array<float, 3> const& values) {
-    return at::tensor(at::ArrayRef<float>(values), x.options()).view({1, 3, 1, 1});
+  // A number for each channel, so that nothing is copied to the device, which a graph capture refuses.
+  auto const channel = [&](std::int64_t c, double mean, double deviation) {
+    return x.narrow(1, c, 1).mul(deviation / 0.5).add((mean - 0.5) / 0.5);
   };
-  return x.mul(each({0.229f / 0.5f, 0.224f / 0.5f, 0.225f / 0.5f}))
-      .add(each({(0.485f - 0.5f) / 0.5f, (0.456f - 0.5f) / 0.5f, (0.406f - 0.5f) / 0.5f}));
+  return at::cat({channel(0, 0.485, 0.229), channel(1, 0.456, 0.224), channel(2, 0.406, 0.225)}, 1).contiguous(x.suggest_memory_format());
 }
 
 template <class In>

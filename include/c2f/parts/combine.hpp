@@ -101,14 +101,20 @@ struct fine {
   };
 };
 
-/// At inference the mean of both predictions, in training the fine output. For kinds whose prediction is a distribution over dimension 1.
+/// At inference the mean of both predictions, in training the fine output. For kinds whose prediction is a distribution over dimension 1, and
+/// for those that can bring a prediction back to a raw output (K::raw_of_prediction).
 struct average {
-  template <distribution Kind, shape F>
+  template <class Kind, shape F>
+    requires(distribution<Kind> || requires(at::Tensor const& mean) { Kind::raw_of_prediction(mean); })
   struct on {
     C2F_MEMBERS();
     combined operator()(at::Tensor const&, at::Tensor const& coarse, at::Tensor const& fine, pass& p) const {
       if (p.training()) return {fine, fine};
-      return {Kind::predict(coarse).add(Kind::predict(fine)).mul(0.5).clamp_min(1e-12).log(), fine};
+      at::Tensor const mean = Kind::predict(coarse).add(Kind::predict(fine)).mul(0.5);
+      if constexpr (requires { Kind::raw_of_prediction(mean); })
+        return {Kind::raw_of_prediction(mean), fine};
+      else
+        return {mean.clamp_min(1e-12).log(), fine};
     }
   };
 };

@@ -51,7 +51,8 @@ struct zoom : c2f::detail::static_check<c2f::detail::check_zoom<Threshold, Margi
                        down   = lines(box.select(1, 1), box.select(1, 3), x.size(2));
       std::vector<std::int64_t> const sizes{x.size(0), x.size(2), x.size(3)};
       at::Tensor const grid = at::stack({across.unsqueeze(1).expand(sizes), down.unsqueeze(2).expand(sizes)}, 3);
-      return at::grid_sampler_2d(x, grid.to(x.scalar_type()), /*bilinear=*/0, /*border=*/1, /*align_corners=*/false);
+      // In float: bfloat16 would round a position by as much as a pixel.
+      return at::grid_sampler_2d(x.to(at::kFloat), grid, /*bilinear=*/0, /*border=*/1, /*align_corners=*/false).to(x.scalar_type());
     }
 
     /// [N, 4] of a mask [N, 1, H, W].

@@ -193,12 +193,19 @@ std::vector<training_report> fit_coarse2fine(stack<Task>& model, Data const& dat
     reports.push_back(fit_stage(name, stage, seen, recipe, observers...));
     return !reports.back().stopped;
   };
-  if constexpr (requires { requires parameter_count<decltype(model.encoder.up)> > 0; }) {
+  // The up-sampler of the encoder, also where the encoder is the sum of a mask and another map.
+  auto& masks = [&]() -> auto& {
+    if constexpr (requires { model.encoder.first.up; })
+      return model.encoder.first;
+    else
+      return model.encoder;
+  }();
+  if constexpr (requires { requires parameter_count<decltype(masks.up)> > 0; }) {
     if (how.upsampler) {
       upsampler_model<typename Task::up> first(how.upsampler->seed());
       if (!trained("upsampler", first, enlarged_pair_sets<8, decltype(first)::factor>(how.pairs, how.upsampler->seed()), *how.upsampler))
         return reports;
-      model.encoder.up = first.up;
+      masks.up = first.up;
     }
   }
   if (how.coarse) {

@@ -17,7 +17,7 @@
 // before the images. They pass through the whole stack, so a task with a fine network works, too. In `pair` both networks predict their rows,
 // the fine one from activations that are fused with the encoding of what the coarse one predicts. This composition is ours.
 //
-// Cost: a pass has R more rows, R the number of statistics. A batch is not divided between processes. Errors: c2f::input_error for
+// Cost: a pass has R more rows, R the number of statistics. Batches must not be divided: train it in one process. Errors: c2f::input_error for
 // statistics of another width, classes out of range, inference before classes(), and a training batch with an odd number of rows.
 #pragma once
 
@@ -136,7 +136,7 @@ class model : public stack<Task> {
 [[nodiscard]] inline recipe::settings recipe_of_paper() {
   return recipe::settings{}.epochs(300).learning_rate(1e-3).momentum(0.9).weight_decay(5e-4).no_milestones();
 }
-/// 50 epochs, with p_mean .3, as in the published code for mini-ImageNet.
+/// 50 epochs, as in the published code for mini-ImageNet, whose p_mean is .3 (data::statistic_options).
 [[nodiscard]] inline recipe::settings recipe_of_code() { return recipe_of_paper().epochs(50); }
 
 }  // namespace c2f::parameter_predictor

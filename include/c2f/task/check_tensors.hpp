@@ -84,6 +84,11 @@ void check_truth(char const* task, at::Tensor const& x, at::Tensor const& truth)
       static constexpr std::array<std::int64_t, 1> classes{Kind::classes};
       return check_truth(task, x, truth, at::kFloat, classes, {});
     }
+  if constexpr (requires { Kind::attributes; })
+    if (truth.defined() && truth.is_cpu() && truth.is_floating_point() && truth.lt(0).logical_or(truth.gt(1)).any().item<bool>())
+      throw input_error(of_task(task) + " is trained on attributes outside of 0 to 1, such as " +
+                        std::to_string(truth.masked_select(truth.lt(0).logical_or(truth.gt(1)))[0].item<double>()) +
+                        "; write 1 for yes, 0 for no, and NaN for unknown");
   if constexpr (requires { Kind::template truth_dims<In>; })
     check_truth(task, x, truth, type, dims_span(Kind::template truth_dims<In>), labels_of_kind<Kind>);
   else

@@ -7,7 +7,8 @@
 // After `patience` epochs in a row without an improvement by more than `threshold` the training ends. Whether it ends early or after its last
 // epoch, fit then puts the weights of the best epoch into the model (with recipe.ema(), their average), and scores the test split with them.
 // Which epoch is the best follows from the scores alone, and checkpoints hold its weights, so that a training can be resumed at any moment.
-// A score that is NaN is no improvement.
+// A score that is NaN is no improvement; where all are, the training is a c2f::not_finite and no success. Higher is better, or with
+// .lower_is_better lower; the primary metric of a kind that is an error says so itself (K::score::lower_is_better).
 //
 // Cost: a copy of the model. Errors: input_error before the first step for a score that does not exist.
 #pragma once
@@ -22,9 +23,10 @@
 namespace c2f {
 
 struct early_stopping {
-  std::string score{};         ///< "STAGE METRIC" of the report, such as "fine top1"; empty: the primary metric of the last stage
-  std::int64_t patience = 10;  ///< in epochs
-  double threshold      = 0;   ///< an improvement is by more than this
+  std::string score{};            ///< "STAGE METRIC" of the report, such as "fine top1"; empty: the primary metric of the last stage
+  std::int64_t patience = 10;     ///< in epochs
+  double threshold      = 0;      ///< an improvement is by more than this
+  bool lower_is_better  = false;  ///< the score is an error, such as "fine mae"; an empty score knows itself
 
   [[nodiscard]] double score_of(epoch_record const& epoch) const {
     if (score.empty() && !epoch.scores.empty() && !epoch.scores.back().values.empty()) return epoch.scores.back().values.front().second;
@@ -33,9 +35,10 @@ struct early_stopping {
   /// The best epoch, from 0; -1 if there is none.
   [[nodiscard]] std::int64_t best_of(std::span<epoch_record const> completed) const {
     double highest    = -std::numeric_limits<double>::infinity();
+    double const sign = lower_is_better ? -1 : 1;
     std::int64_t best = -1;
     for (std::size_t i = 0; i < completed.size(); ++i)
-      if (double const value = score_of(completed[i]); value > highest + (best < 0 ? 0 : threshold)) {
+      if (double const value = sign * score_of(completed[i]); value > highest + (best < 0 ? 0 : threshold)) {
         highest = value;
         best    = static_cast<std::int64_t>(i);
       }

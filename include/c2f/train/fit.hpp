@@ -180,7 +180,9 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
     });
   // What is scored; with early stopping, the best of it so far.
   auto const& scored_tensors = state.averages.empty() ? state.model : state.averages;
-  auto const& stops          = recipe.early_stopping();
+  auto stops                 = recipe.early_stopping();
+  if constexpr (requires { requires Model::kind::score::lower_is_better; })
+    if (stops && stops->score.empty()) stops->lower_is_better = true;
   if (stops)
     for (auto const& [path, each] : scored_tensors) state.best.emplace_back(path, each.detach().clone());
   auto const copy_all = [](named_tensors const& from, named_tensors const& to) {
@@ -300,6 +302,9 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
   if (report.stopped) keep(moment::stop);
   training.leave_average();
   if (stops && !report.stopped && (report.best = stops->best_of(report.epochs)) >= 0) copy_all(state.best, state.model);
+  if (stops && !report.stopped && !report.epochs.empty() && report.best < 0)
+    throw not_finite(
+        "no epoch of this training has a score that is a number, so none of its weights are the best; lower the learning rate");
   if (!report.stopped) refuse_skipped(report.skipped, now.iteration);
   report.not_captured = training.why_not_captured();
   count_faulty(report.faulty, batches);

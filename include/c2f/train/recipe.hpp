@@ -248,6 +248,7 @@ class settings {
     if (early_stopping_) {
       all.emplace_back("early stopping's patience for '" + early_stopping_->score + "'", static_cast<double>(early_stopping_->patience));
       all.emplace_back("early stopping's threshold", early_stopping_->threshold);
+      if (early_stopping_->lower_is_better) all.emplace_back("early stopping's lower_is_better", 1);
     }
     for (auto const& [path, by] : multipliers_) {
       all.emplace_back("multiplier of the learning rate of '" + path + "'", by.learning_rate);
@@ -260,7 +261,7 @@ class settings {
   [[nodiscard]] double learning_rate_at(progress const& now, std::span<epoch_record const> completed = {}) const {
     double learning_rate = learning_rate_;
     for (auto const& each : milestones_)
-      if (static_cast<double>(now.epoch) >= each.at * static_cast<double>(epochs_)) learning_rate *= each.factor;
+      if (static_cast<double>(now.epoch) >= each.at * static_cast<double>(epochs_) - 1e-9) learning_rate *= each.factor;
     if (auto const& cosine = decay_.cosine; cosine) {
       learning_rate *= cosine->factor_at(now.fraction);
     } else if (auto const& polynomial = decay_.polynomial; polynomial) {

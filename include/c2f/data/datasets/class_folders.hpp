@@ -252,7 +252,7 @@ class classified_pictures {
           classes(std::move(c)),
           decode(std::move(d)),
           resize(r),
-          augment(a),
+          augment(checked(a)),
           squares(samples.size(), std::move(budget)) {}
   };
   [[nodiscard]] classified_name const& sample(std::int64_t id) const { return held_->samples[static_cast<std::size_t>(id)]; }

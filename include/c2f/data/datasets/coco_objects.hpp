@@ -192,7 +192,11 @@ class coco_objects_split {
     detail::decoded_pictures squares;
     contents(std::string n, std::vector<coco_sample> s, std::vector<std::string> c, augmentation const& a,
              std::shared_ptr<std::atomic<std::int64_t>> budget)
-        : name(std::move(n)), samples(std::move(s)), classes(std::move(c)), augment(a), squares(samples.size(), std::move(budget)) {}
+        : name(std::move(n)),
+          samples(std::move(s)),
+          classes(std::move(c)),
+          augment(checked(a)),
+          squares(samples.size(), std::move(budget)) {}
   };
   [[nodiscard]] std::shared_ptr<std::vector<std::uint8_t> const> square_of(std::int64_t id) const {
     return held_->squares.of(static_cast<std::size_t>(id), [&] {

@@ -73,6 +73,9 @@ struct panoptic_map {
 /// The labels of the segments in a PNG. `things`: by class, as in the list; `name`: of the PNG, for messages.
 [[nodiscard]] inline panoptic_map panoptic_labels(coco_panoptic_list::picture const& of, picture_bytes const& segments,
                                                   std::vector<bool> const& things, std::int64_t ignored, std::string const& name) {
+  if (ignored < std::ssize(things))
+    throw input_error("'" + name + "' is read with label " + std::to_string(ignored) + " for void, which is one of " +
+                      std::to_string(things.size()) + " classes; give void another label");
   if (segments.height != of.height || segments.width != of.width)
     throw input_error("'" + name + "' is " + std::to_string(segments.width) + " x " + std::to_string(segments.height) +
                       " pixels, and its picture '" + detail::printable(of.file) + "' " + std::to_string(of.width) + " x " +

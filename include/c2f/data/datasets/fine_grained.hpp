@@ -154,6 +154,9 @@ inline std::vector<std::string> read_class_names(std::filesystem::path const& fi
   return names;
 }
 
+/// Of sets with published lists no picture is held out, unless the caller asks for validation pictures.
+inline constexpr partition_options whole_lists{.validation = 0, .test = 0};
+
 /// Holds out the validation pictures and checks that a list of pictures can be used.
 inline picture_lists finished(picture_lists made, partition_options const& how, std::filesystem::path const& source) {
   check_partition(how);
@@ -350,7 +353,7 @@ inline std::filesystem::path one_of(std::filesystem::path const& root, std::init
 }  // namespace detail
 
 /// Caltech-UCSD Birds 200-2011.
-[[nodiscard]] inline picture_lists read_cub(std::filesystem::path const& root, partition_options const& how = {}) {
+[[nodiscard]] inline picture_lists read_cub(std::filesystem::path const& root, partition_options const& how = detail::whole_lists) {
   using namespace detail;
   picture_lists made;
   made.root         = root;
@@ -396,7 +399,7 @@ inline std::filesystem::path one_of(std::filesystem::path const& root, std::init
 }
 
 /// FGVC-Aircraft, its 100 variants.
-[[nodiscard]] inline picture_lists read_aircraft(std::filesystem::path const& root, partition_options const& how = {}) {
+[[nodiscard]] inline picture_lists read_aircraft(std::filesystem::path const& root, partition_options const& how = detail::whole_lists) {
   using namespace detail;
   picture_lists made;
   made.root    = root;
@@ -428,7 +431,7 @@ inline std::filesystem::path one_of(std::filesystem::path const& root, std::init
 }
 
 /// Stanford Cars, of the lists that fine_grained_lists.py writes.
-[[nodiscard]] inline picture_lists read_cars(std::filesystem::path const& root, partition_options const& how = {}) {
+[[nodiscard]] inline picture_lists read_cars(std::filesystem::path const& root, partition_options const& how = detail::whole_lists) {
   using namespace detail;
   picture_lists made;
   made.root    = root;
@@ -448,7 +451,8 @@ inline std::filesystem::path one_of(std::filesystem::path const& root, std::init
 }
 
 /// Stanford Dogs, of the lists that fine_grained_lists.py writes. `boxes`: the annotation of each picture is read.
-[[nodiscard]] inline picture_lists read_dogs(std::filesystem::path const& root, partition_options const& how = {}, bool boxes = false) {
+[[nodiscard]] inline picture_lists read_dogs(std::filesystem::path const& root, partition_options const& how = detail::whole_lists,
+                                             bool boxes = false) {
   using namespace detail;
   picture_lists made;
   made.root = root;
@@ -476,7 +480,7 @@ inline std::filesystem::path one_of(std::filesystem::path const& root, std::init
 }
 
 /// iNaturalist 2017; its validation pictures are the test split.
-[[nodiscard]] inline picture_lists read_inat(std::filesystem::path const& root, partition_options const& how = {}) {
+[[nodiscard]] inline picture_lists read_inat(std::filesystem::path const& root, partition_options const& how = detail::whole_lists) {
   using namespace detail;
   picture_lists made;
   made.root       = root;
@@ -568,7 +572,12 @@ class attributed_pictures {
 
   [[nodiscard]] std::int64_t size() const { return pictures_.size(); }
   [[nodiscard]] std::string const& name() const { return pictures_.name(); }
-  [[nodiscard]] std::vector<std::string> const& attributes() const { return pictures_.classes(); }
+  /// The names of the attributes.
+  [[nodiscard]] std::vector<std::string> const& classes() const { return pictures_.classes(); }
+  [[nodiscard]] std::uint64_t fingerprint() const {
+    std::uint64_t const hash = detail::samples_hash(pictures_);
+    return detail::hash_after(hash, std::string_view(reinterpret_cast<char const*>(values_->data()), values_->size()));
+  }
   [[nodiscard]] std::string const& name_of(std::int64_t id) const { return pictures_.name_of(id); }
   [[nodiscard]] std::vector<std::uint8_t> picture(std::int64_t id) const { return pictures_.picture(id); }
   void read(std::int64_t id, random_stream* augment, float* pixels, float* truth) const {

@@ -271,7 +271,7 @@ class masked_pictures {
           names(std::move(m)),
           decode(std::move(d)),
           table(std::move(t)),
-          augment(a),
+          augment(checked(a)),
           squares(names.size(), std::move(budget)) {}
   };
   static std::vector<std::string> names_of(std::vector<mask_pair> const& pairs) {

@@ -358,7 +358,7 @@ class tabled_pictures {
           columns(std::move(c)),
           units(std::move(u)),
           resize(how),
-          augment(a),
+          augment(checked(a)),
           squares(rows.size(), std::move(budget)) {}
   };
   [[nodiscard]] table_rows::row const& row(std::int64_t id) const { return held_->rows[static_cast<std::size_t>(id)]; }
