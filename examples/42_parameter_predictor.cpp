@@ -192,14 +192,15 @@ method generated_weights(problem_data const& data, program::options const& chose
     first_split train, test;
   } const first{first_split(data.large.train), first_split(data.large.test)};
   c2f::stack<generated_task> rows(chosen.seed);
-  c2f::fit(rows, first, program::machine_of(chosen).epochs(4).batch(128).learning_rate(0.1).milestone(.75), short_log{"rows", 4},
-           on_ctrl_c);
+  c2f::fit(rows, first, program::machine_of(chosen).seed(chosen.seed).epochs(4).batch(128).learning_rate(0.1).milestone(.75),
+           short_log{"rows", 4}, on_ctrl_c);
   static_cast<c2f::stack<generated_task>&>(model) = rows;
   struct {
     c2f::data::episode_batches<c2f::data::chosen<table>> train;
     first_split test;
   } const second{{data.large.train, model.options(), 1000}, first_split(data.large.test)};
-  c2f::fit(model, second, program::machine_of(chosen).epochs(6).batch(second.train.rows()).learning_rate(0.01).milestone(.6),
+  c2f::fit(model, second,
+           program::machine_of(chosen).seed(chosen.seed).epochs(6).batch(second.train.rows()).learning_rate(0.01).milestone(.6),
            short_log{"generators", 6}, on_ctrl_c);
   c2f::move_to(model, at::kCPU);
   return {"generated weights", [model, &data](samples const& support, at::Tensor const& queries, bool among_all) mutable {
@@ -356,7 +357,7 @@ template <class Task>
 void train_and_evaluate(problem_data const& data, std::vector<std::string> const& names, arguments const& more,
                         program::options const& chosen) {
   c2f::interrupt on_ctrl_c;
-  c2f::recipe::settings const machine = program::machine_of(chosen);
+  c2f::recipe::settings const machine = program::machine_of(chosen).seed(chosen.seed);
   struct {
     c2f::data::statistic_batches<channels> train;
     c2f::data::chosen<table> test;
