@@ -187,7 +187,7 @@ TEST_CASE("pairs that are none, and tables that cannot be", "[layouts]") {
   auto const refusal = [&](std::int64_t id) { return tests::refusal([&] { data.train.read(id, nullptr, pixels.data(), truth.data()); }); };
   tests::require_message(refusal(0), {"the mask of 'a' has the byte 9"});
   tests::require_message(refusal(1), {"alone.png' has no mask"});
-  tests::require_message(refusal(2), {"other.png' is 4 x 2", "4 x 3"});
+  tests::require_message(refusal(2), {"other.png' has labels of 4 x 2", "4 x 3"});
   using entry = mask_table::entry;
   tests::require_message(tests::refusal([] { mask_table(std::vector<entry>{{"x", {0}}}); }), {"1 classes"});
   tests::require_message(tests::refusal([] { mask_table(std::vector<entry>{{"x", {0}}, {"y", {0}}}); }), {"the byte 0 twice"});
