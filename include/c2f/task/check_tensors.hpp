@@ -80,7 +80,7 @@ template <class Kind, class In>
 void check_truth(char const* task, at::Tensor const& x, at::Tensor const& truth) {
   constexpr at::ScalarType type = c10::CppTypeToScalarType<typename Kind::truth_value>::value;
   if constexpr (requires { Kind::weighed_truths; })  // the other form of its truths
-    if (truth.defined() && truth.is_floating_point()) {
+    if (truth.defined() && truth.is_floating_point() && truth.dim() == 2) {
       static constexpr std::array<std::int64_t, 1> classes{Kind::classes};
       return check_truth(task, x, truth, at::kFloat, classes, {});
     }
