@@ -7,9 +7,8 @@
 //   seen.labels(bytes.data(), 96, std::uint8_t{255}, object.data());                 // a mask, moved alike
 //   c2f::metrics::box const there = seen({10, 10, 50, 50}, 96);                      // and a box: around its moved corners
 //
-// Every split of square pictures takes an `augmentation`: class_folders, mask_folders, voc, coco, picture_table, and any split of pictures by
-// c2f::data::augmented(...). What is drawn is a function of the stream, that is, of (seed, epoch, sample id). A new member of 0 draws nothing,
-// so the others are drawn as without it.
+// Every split of square pictures takes an `augmentation`: class_folders, mask_folders, voc, coco, picture_table. What is drawn is a function of
+// the stream, that is, of (seed, epoch, sample id). A member of 0 draws nothing, so the others are drawn as without it.
 //
 // Order: mirror, scale and shift (along the axes), rotate, the moving operations of RandAugment; all of them are one map, and the picture is
 // resampled once. Then colour jitter in a random order and the colour operations of RandAugment (colour_operations.hpp), and the gain of each
@@ -17,8 +16,8 @@
 // A map along the axes resamples with PIL's filter, which widens where it shrinks; one with a rotation interpolates bilinearly. Masks take
 // the pixel below the centre. Erasing changes neither boxes nor masks.
 //
-// Costs (192 x 192): about .5 ms along the axes, 1 ms with a rotation, and .1 to 1 ms a colour operation. Errors: none; read_augmentation
-// throws input_error for a text that is none.
+// Costs (192 x 192): about .5 ms along the axes, 1 ms with a rotation, and .1 to 1 ms a colour operation. Errors: checked() and
+// read_augmentation() throw input_error for a value out of range and a text that is none.
 #pragma once
 
 #include <algorithm>
