@@ -199,9 +199,9 @@ void train_task(program::options const& chosen, found_data const& found, Train c
   about.classes = found.classes;
   about.data    = found.root.lexically_normal().filename().string() + ", " + found.layout;
   for (auto const& [name, value] : chosen.given)
-    for (char const* told :
+    for (char const* kept :
          {"network", "variant", "epochs", "batch", "learning-rate", "weight-decay", "patience", "seed", "kind", "classes"})
-      if (name == told && !value.empty()) about.training.emplace_back(name, value);
+      if (name == kept && !value.empty()) about.training.emplace_back(name, value);
   about.samples      = data.train.size();
   about.fingerprint  = std::to_string(c2f::data::identity_of(data.train).samples);
   about.palette      = found.palette;
