@@ -147,15 +147,19 @@ answered_samples answer_samples(model& with, found_data const& data, std::size_t
   auto const views    = views_of_words(chosen.views);
   for (std::int64_t first = 0; first < data.size(part); first += chosen.batch) {
     std::vector<truth> truths;
-    std::vector<c2f::data::picture_bytes> pictures;
+    std::vector<c2f::data::fitted_picture> fitted;  // not the pictures, which may be large
+    std::vector<c2f::picture_prediction> answers;
     for (std::int64_t id = first; id < std::min(first + chosen.batch, data.size(part)); ++id) try {
         auto one = data.read(part, id);
+        if (views.one())
+          fitted.push_back(with.fitted(one.picture));
+        else
+          answers.push_back(with.predict(one.picture, views, chosen.batch));
         truths.push_back(std::move(one.truth));
-        pictures.push_back(std::move(one.picture));
       } catch (c2f::input_error const& error) {
         if (made.faults++ == 0) made.first_fault = error.what();
       }
-    auto const answers = predict_pictures(with, pictures, views, chosen.batch);
+    if (!fitted.empty()) answers = with.answers(with.pass(with.images(fitted)), fitted);
     for (std::size_t i = 0; i < truths.size(); ++i) {
       made.answer.push_back(compared(truths[i], answers[i].answer, data.kind, in_model, names));
       made.coarse.push_back(compared(truths[i], answers[i].coarse, data.kind, in_model, names));

@@ -18,6 +18,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <c2f/core/dims.hpp>
 #include <c2f/core/errors.hpp>
 
 namespace c2f::metrics {
@@ -38,9 +39,8 @@ inline std::set<std::int64_t> most_used(at::Tensor const& weight, std::int64_t k
 /// OS(a, b, k) of two matrices with the same number of columns.
 [[nodiscard]] inline double top_k_similarity(at::Tensor const& a, at::Tensor const& b, std::int64_t k) {
   if (a.dim() != 2 || b.dim() != 2 || a.size(1) != b.size(1) || k < 1 || k > a.size(1))
-    throw input_error("the similarity of the " + std::to_string(k) +
-                      " inputs of most impact was asked of matrices that have not as many or not the same; give two matrices of one width "
-                      "and a k from 1 to that");
+    throw input_error("the " + std::to_string(k) + " inputs of most impact of two matrices were asked for, of " + c2f::detail::dims_of(a) +
+                      " and " + c2f::detail::dims_of(b) + "; give both one number of columns, and a k from 1 to it");
   auto const one = detail::most_used(a, k), other = detail::most_used(b, k);
   std::int64_t both = 0;
   for (auto const j : one) both += static_cast<std::int64_t>(other.count(j));

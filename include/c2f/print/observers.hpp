@@ -35,12 +35,14 @@ class epoch_file {
     check();
   }
 
-  /// log.jsonl becomes log-NAME.jsonl.
-  void open_stage(std::string const& name) {
+  /// log.jsonl becomes log-NAME.jsonl, or NAME/log.jsonl.
+  void open_stage(std::string const& name, bool in_folder = false) {
     bool const unused = path_ == file_ && std::filesystem::file_size(path_) == 0;
     out_.close();
     if (unused) std::filesystem::remove(path_);
-    path_ = file_.parent_path() / (file_.stem().string() + '-' + name + file_.extension().string());
+    path_ = in_folder ? file_.parent_path() / name / file_.filename()
+                      : file_.parent_path() / (file_.stem().string() + '-' + name + file_.extension().string());
+    std::filesystem::create_directories(path_.parent_path());
     out_.open(path_, std::ios::app | std::ios::binary);
     check();
   }
@@ -163,7 +165,8 @@ class csv_lines {
 class tensorboard_events {
  public:
   explicit tensorboard_events(std::filesystem::path const& file) : out_(file) {}
-  void on_stage(std::string const& name) { out_.open_stage(name); }
+  /// TensorBoard takes a folder for a run, and each stage counts its epochs from 1.
+  void on_stage(std::string const& name) { out_.open_stage(name, /*in_folder=*/true); }
   void on_start(training_start const& start) {
     if (start.done == 0) out_.begin(events::file_version(now()));
   }

@@ -509,6 +509,11 @@ inline std::vector<voc_entry> coco_entries(std::filesystem::path const& root, st
                     "' has no COCO annotations; put instances_train.json and instances_val.json into its folder annotations");
 }
 
+/// Whether a picture of a root without a list of test pictures is one: a function of (seed, name).
+inline bool coco_tests(std::string const& name, std::uint64_t seed, double fraction) {
+  return random_stream{seed, purpose::partition, 0, hash_of(name)}.uniform() <= fraction;
+}
+
 /// The index of a root: train and test; a validation file is the test split if there is no other.
 inline voc_index index_coco(voc_options options, std::size_t classes) {
   auto const files = find_coco_files(options.root);
@@ -520,10 +525,7 @@ inline voc_index index_coco(voc_options options, std::size_t classes) {
   if (both[1].empty()) {
     std::vector<voc_entry> whole = std::move(both[0]);
     both[0].clear();
-    for (auto& each : whole) {
-      random_stream draw{options.seed, purpose::partition, 0, hash_of(each.sample.name)};
-      both[draw.uniform() <= options.test_fraction ? 1 : 0].push_back(std::move(each));
-    }
+    for (auto& each : whole) both[coco_tests(each.sample.name, options.seed, options.test_fraction) ? 1 : 0].push_back(std::move(each));
   }
   if (options.classes.empty() && options.class_from == class_source::object_name) options.classes = names;
   return voc_indexer(options, classes, options.root).choose(std::move(both));

@@ -119,10 +119,12 @@ struct coco_samples {
       }
     }
   }
-  if (made.test.empty())
-    detail::take_fraction(
-        made.train, made.test, options.test_fraction, options.seed, 0, [](auto const& each) { return each.name; },
-        [](auto const&) { return 0; });
+  if (made.test.empty()) {
+    std::vector<coco_sample> whole = std::move(made.train);
+    made.train.clear();
+    for (auto& each : whole)
+      (detail::coco_tests(each.name, options.seed, options.test_fraction) ? made.test : made.train).push_back(std::move(each));
+  }
   for (auto const* part : {&made.train, &made.test})
     if (part->empty())
       throw input_error("'" + options.root.string() + "' leaves no picture to " + (part == &made.train ? "train" : "test") +
