@@ -39,6 +39,7 @@
 #include <c2f/core/text.hpp>
 #include <c2f/data/colour_operations.hpp>
 #include <c2f/data/letterbox.hpp>
+#include <c2f/data/numbers.hpp>
 #include <c2f/metrics/detection.hpp>
 
 namespace c2f::data {

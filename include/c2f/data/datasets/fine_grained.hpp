@@ -49,6 +49,7 @@
 #include <c2f/data/datasets/voc.hpp>
 #include <c2f/data/io/names.hpp>
 #include <c2f/data/io/picture_file.hpp>
+#include <c2f/data/split.hpp>
 #include <c2f/metrics/detection.hpp>
 
 namespace c2f::data {
