@@ -174,8 +174,11 @@ TEST_CASE("the map of a sample is a function of seed, epoch and id, and uniform 
   // Where u M is a whole number: u in (0, 1] belongs to the map below.
   c2f::device_requests wanted{.random = {{c2f::purpose::attention, 1}}};
   std::vector<std::int64_t> const four{0, 1, 2, 3};
-  c2f::device_numbers const given{
-      .uniform = at::tensor({.125, .5, 1.0, .1251}, at::kDouble), .ids = labels(four), .batch = 4, .requests = &wanted};
+  c2f::device_numbers given{};
+  given.uniform  = at::tensor({.125, .5, 1.0, .1251}, at::kDouble);
+  given.ids      = labels(four);
+  given.batch    = 4;
+  given.requests = &wanted;
   c2f::pass edge{.mode = c2f::train, .device = &given};
   at::Tensor const steps = at::arange(8, at::kFloat).view({1, 8, 1, 1}).expand({4, 8, 1, 1});
   REQUIRE(c2f::attend::random::of(steps, edge).flatten().equal(at::tensor({0.f, 3.f, 7.f, 1.f})));
