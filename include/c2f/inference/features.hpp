@@ -58,7 +58,7 @@ std::string features_fingerprint(Net const& net, S const& samples) {
   // How a picture is seen (its size, resizing and normalisation) shows in the pixels of a few samples.
   for (std::int64_t const id : {std::int64_t{0}, samples.size() / 2, samples.size() - 1})
     if (id >= 0 && id < samples.size()) {
-      at::Tensor const pixels = data::read_samples(samples, {id}).contiguous();
+      at::Tensor const pixels = data::read_samples(samples, std::vector<std::int64_t>{id}).contiguous();
       hash = data::detail::hash_after(hash, std::string_view(static_cast<char const*>(pixels.const_data_ptr()), pixels.nbytes()));
     }
   for_each_tensor(net, [&](std::string const& path, state_tensor const& each, state_traits const&) {
