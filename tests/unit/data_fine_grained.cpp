@@ -297,7 +297,7 @@ TEST_CASE("CelebA: chosen attributes as 0 and 1, and the published parts") {
   REQUIRE(data.train.size() == 6);
   REQUIRE(data.validation.size() == 2);
   REQUIRE(data.test.size() == 2);
-  REQUIRE(data.train.attributes() == lines{"Smiling", "Male"});
+  REQUIRE(data.train.classes() == lines{"Smiling", "Male"});
   std::vector<float> pixels(3 * 16 * 16);
   for (std::int64_t id = 0; id < 6; ++id) {
     float truth[2]{-1, -1};
