@@ -1,9 +1,8 @@
 // c2f/layers/conv_rectangle.hpp: a convolution with a window that is no square: 1x7, 7x1.
 //
-//   using factorised = c2f::sequential<c2f::conv_rectangle<128, 1, 7>, c2f::relu, c2f::conv_rectangle<128, 7, 1>>;     // Szegedy et al.
-//   2016
+//   using factorised = c2f::sequential<c2f::conv_rectangle<128, 1, 7>, c2f::relu, c2f::conv_rectangle<128, 7, 1>>;
 //
-// [N, C, H, W] -> [N, Out, H, W]: stride 1, and padding that keeps the size, so both sides are odd. No bias (a norm follows). Weight
+// As in Inception-v3 (Szegedy et al. 2016). [N, C, H, W] -> [N, Out, H, W]: stride 1, and padding that keeps the size, so both sides are odd. No bias (a norm follows). Weight
 // [Out, C, Height, Width], initially he_normal. Cost: one convolution call. Errors: an input that is not a map and an even side are compile
 // errors.
 #pragma once

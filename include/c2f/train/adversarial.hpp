@@ -1,6 +1,6 @@
 // c2f/train/adversarial.hpp: images that are changed a little, so that a network errs on them.
 //
-//   at::Tensor const fooling = c2f::adversarial(network, images, labels, 0.02);      // labels [N], as long as none is ignored
+//   at::Tensor const fooling = c2f::adversarial(net, images, labels, 0.02);      // labels [N], none of which is ignored
 //
 // The fast gradient sign method, x + epsilon * sign(gradient of the cross-entropy at x), of Goodfellow et al., "Explaining and harnessing
 // adversarial examples", ICLR 2015, eq. 1. epsilon is in units of the pixels that the network sees; nothing is clamped. The pass is one of

@@ -55,7 +55,7 @@
 namespace c2f::data {
 
 /// The rows of a table.
-struct table_rows {
+struct csv_table {
   struct row {
     std::string picture;
     std::vector<float> values{};  ///< c2f::unknown where the cell is empty
@@ -83,7 +83,7 @@ class table_parser {
  public:
   explicit table_parser(std::string const& name) : name_(name) {}
 
-  table_rows operator()(std::string_view text) && {
+  csv_table operator()(std::string_view text) && {
     bool first = true;
     for_each_line(text, [&](std::string_view line, std::size_t number) {
       number_                              = number;
@@ -152,7 +152,7 @@ class table_parser {
     if (!below) fail("has the picture '" + printable(picture) + "', which is no name below the folder", "write one");
     if (is_hidden(picture)) return;
     if (!pictures_.insert(picture).second) fail("has the picture '" + printable(picture) + "' again", "give each one line");
-    auto& row = made_.rows.emplace_back(table_rows::row{picture, {}});
+    auto& row = made_.rows.emplace_back(csv_table::row{picture, {}});
     if (made_.of_labels) {
       auto& own = labels_of_.emplace_back();
       for (std::size_t i = 1; i < cells.size(); ++i) {
@@ -199,7 +199,7 @@ class table_parser {
 
   std::string const& name_;
   std::size_t number_ = 1;
-  table_rows made_;
+  csv_table made_;
   std::set<std::string> pictures_;
   std::map<std::string, std::size_t> labels_;
   std::vector<std::vector<std::size_t>> labels_of_;
@@ -208,10 +208,10 @@ class table_parser {
 }  // namespace detail
 
 /// Parses the text of a table; `name` is used in messages.
-[[nodiscard]] inline table_rows parse_table(std::span<std::uint8_t const> bytes, std::string const& name) {
+[[nodiscard]] inline csv_table parse_table(std::span<std::uint8_t const> bytes, std::string const& name) {
   return detail::table_parser(name)({reinterpret_cast<char const*>(bytes.data()), bytes.size()});
 }
-[[nodiscard]] inline table_rows read_table(std::filesystem::path const& file) {
+[[nodiscard]] inline csv_table read_table(std::filesystem::path const& file) {
   return parse_table(detail::bytes_of_file(file, detail::largest_table), file.string());
 }
 
@@ -219,7 +219,7 @@ class table_parser {
 struct table_lists {
   std::vector<std::string> columns;
   bool attributes = false;  ///< whether every number is 0 or 1
-  std::vector<table_rows::row> train, validation, test;
+  std::vector<csv_table::row> train, validation, test;
   std::filesystem::path pictures;  ///< the folder of the pictures
 };
 
@@ -247,10 +247,10 @@ inline std::array<std::filesystem::path, 3> find_tables(std::filesystem::path co
     throw input_error("'" + root.string() + "' has no table of pictures; put one .csv into it, or train.csv, val.csv and test.csv");
   table_lists made;
   made.attributes = true;
-  std::array<std::vector<table_rows::row>*, 3> const parts{&made.train, &made.validation, &made.test};
+  std::array<std::vector<csv_table::row>*, 3> const parts{&made.train, &made.validation, &made.test};
   for (std::size_t i = 0; i < 3; ++i) {
     if (files[i].empty()) continue;
-    table_rows table = read_table(files[i]);
+    csv_table table = read_table(files[i]);
     if (i == 0) made.columns = table.columns;
     made.attributes = made.attributes && table.has_attributes();
     if (i > 0 && table.of_labels) {  // a part may lack some of the labels
@@ -270,8 +270,8 @@ inline std::array<std::filesystem::path, 3> find_tables(std::filesystem::path co
     }
     *parts[i] = std::move(table.rows);
   }
-  auto const key = [](table_rows::row const& each) { return each.picture; };
-  auto const one = [](table_rows::row const&) { return 0; };
+  auto const key = [](csv_table::row const& each) { return each.picture; };
+  auto const one = [](csv_table::row const&) { return 0; };
   if (made.test.empty()) detail::take_fraction(made.train, made.test, how.test, how.seed, 0, key, one);
   if (made.validation.empty()) detail::take_fraction(made.train, made.validation, how.validation, how.seed, 1, key, one);
   if (made.train.empty()) throw input_error("'" + root.string() + "' leaves no line of its table to train on; add some, or hold out fewer");
@@ -288,7 +288,7 @@ struct column_unit {
   float mean = 0, deviation = 1;
 };
 /// Mean and deviation of each column, over what is known; a deviation of 0 becomes 1.
-[[nodiscard]] inline std::vector<column_unit> units_of(std::vector<table_rows::row> const& rows, std::size_t columns) {
+[[nodiscard]] inline std::vector<column_unit> units_of(std::vector<csv_table::row> const& rows, std::size_t columns) {
   std::vector<column_unit> made;
   for (std::size_t k = 0; k < columns; ++k) {
     double sum = 0, squares = 0, count = 0;
@@ -312,7 +312,7 @@ class tabled_pictures {
   static constexpr std::array<std::int64_t, 1> truth_dims{Count};
 
   /// `units`: empty, or one for each column. `budget`: bytes that may still be cached.
-  tabled_pictures(std::string name, std::filesystem::path folder, std::vector<table_rows::row> rows, std::vector<std::string> columns,
+  tabled_pictures(std::string name, std::filesystem::path folder, std::vector<csv_table::row> rows, std::vector<std::string> columns,
                   std::vector<column_unit> units, resizing resize, augmentation const& augment,
                   std::shared_ptr<std::atomic<std::int64_t>> budget)
       : held_(std::make_shared<contents>(std::move(name), std::move(folder), std::move(rows), std::move(columns), std::move(units), resize,
@@ -344,13 +344,13 @@ class tabled_pictures {
   struct contents {
     std::string name;
     std::filesystem::path folder;
-    std::vector<table_rows::row> rows;
+    std::vector<csv_table::row> rows;
     std::vector<std::string> columns;
     std::vector<column_unit> units;
     resizing resize;
     augmentation augment;
     detail::decoded_pictures squares;
-    contents(std::string n, std::filesystem::path f, std::vector<table_rows::row> r, std::vector<std::string> c, std::vector<column_unit> u,
+    contents(std::string n, std::filesystem::path f, std::vector<csv_table::row> r, std::vector<std::string> c, std::vector<column_unit> u,
              resizing how, augmentation const& a, std::shared_ptr<std::atomic<std::int64_t>> budget)
         : name(std::move(n)),
           folder(std::move(f)),
@@ -361,7 +361,7 @@ class tabled_pictures {
           augment(checked(a)),
           squares(rows.size(), std::move(budget)) {}
   };
-  [[nodiscard]] table_rows::row const& row(std::int64_t id) const { return held_->rows[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] csv_table::row const& row(std::int64_t id) const { return held_->rows[static_cast<std::size_t>(id)]; }
   [[nodiscard]] std::shared_ptr<std::vector<std::uint8_t> const> square_of(std::int64_t id) const {
     return held_->squares.of(static_cast<std::size_t>(id), [&] {
       return fitted(read_picture(held_->folder / row(id).picture, exif::apply), held_->resize, Side, Side).rgb;
