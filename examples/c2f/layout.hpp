@@ -86,7 +86,7 @@ struct found_data {
   c2f::data::mask_table table{};
   std::vector<c2f::data::colour> palette{};  ///< of the masks' bytes; empty if they are grey
   // For attributes and numbers.
-  std::array<std::vector<c2f::data::table_rows::row>, 3> rows{};
+  std::array<std::vector<c2f::data::csv_table::row>, 3> rows{};
   std::filesystem::path pictures{};
   // For boxes.
   std::array<c2f::data::detail::voc_list, 3> boxes{};

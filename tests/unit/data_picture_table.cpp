@@ -24,7 +24,7 @@ void put_picture(fs::path const& file) {
   fs::create_directories(file.parent_path());
   canvas(8, 8, {200, 100, 50}).write_png(file);
 }
-table_rows parsed(std::string const& content) {
+csv_table parsed(std::string const& content) {
   return parse_table({reinterpret_cast<std::uint8_t const*>(content.data()), content.size()}, "t.csv");
 }
 
