@@ -9,13 +9,13 @@
 // SIFT Flow and Stanford Background are seen through crops of 233 x 233 at scales of .5 to 2, and tested on whole pictures, with --windows
 // also through windows.
 #include "common/cascade_sheet.hpp"
+#include "common/predictions.hpp"
 #include "common/program.hpp"
 #include "common/train.hpp"
 
 #include <c2f/data/datasets/camvid.hpp>
 #include <c2f/data/datasets/siftflow.hpp>
 #include <c2f/data/datasets/stanford_background.hpp>
-#include <c2f/data/io/output_names.hpp>
 #include <c2f/data/io/weights.hpp>
 #include <c2f/inference/sliding_windows.hpp>
 #include <c2f/print/observers.hpp>
@@ -122,29 +122,6 @@ void with_backbone(program::options const& chosen, arguments const& more, Data c
     run<few_variants, with_small<Kind>>(chosen, more, data);
 }
 
-/// Folders become their pictures. Everything is decoded, so that no picture is refused after hours of training.
-void check_predictions(program::options const& chosen, arguments& more) {
-  if (more.predict.empty()) return;
-  if (chosen.out.empty()) throw c2f::input_error("--predict writes pictures, and there is no folder for them; give --out");
-  std::vector<std::filesystem::path> files, names;
-  for (auto const& each : more.predict) {
-    if (!std::filesystem::is_directory(each)) {
-      files.push_back(each);
-      continue;
-    }
-    auto const found = c2f::data::detail::files_in(each, {".jpg", ".jpeg", ".png"});
-    if (found.empty())
-      throw c2f::input_error("'" + each.string() + "', which is to be predicted, has no .jpg, .jpeg or .png; name another folder");
-    for (auto const& name : found) files.push_back(each / name);
-  }
-  for (auto const& file : files) {
-    (void)c2f::data::read_picture(file);
-    names.push_back(file.parent_path() / (file.stem().string() + ".png"));
-  }
-  more.predict = files;
-  more.outputs = c2f::data::output_names(names, chosen.out, "segmented_");
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -185,7 +162,7 @@ int main(int argc, char** argv) {
                           "with --set " + more.set);
     program::refuse_typed(chosen, more.set == "stanford" ? std::vector<std::string>{} : std::vector<std::string>{"--fold"},
                           "with --set " + more.set);
-    check_predictions(chosen, more);
+    program::check_predictions(chosen, more.predict, more.outputs, "segmented_");
     if (more.set == "siftflow") return with_backbone<c2f::dense<33>>(chosen, more, c2f::data::siftflow<>(chosen.data));
     if (more.set == "stanford")
       return with_backbone<c2f::dense<8>>(chosen, more,

@@ -10,11 +10,11 @@
 // Written to --out besides log, checkpoints, summary and curve: attention.png, test pictures with the mask, the maps and the box of what is
 // looked at; for each picture of --predict its own sheet.
 #include "common/attention_sheet.hpp"
+#include "common/predictions.hpp"
 #include "common/program.hpp"
 #include "common/train.hpp"
 
 #include <c2f/data/datasets/fine_grained.hpp>
-#include <c2f/data/io/output_names.hpp>
 #include <c2f/data/io/weights.hpp>
 #include <c2f/networks/inception_v3.hpp>
 #include <c2f/systems/coarse2fine_training.hpp>
@@ -128,29 +128,6 @@ void run_lists(program::options const& chosen, arguments const& more, Lists cons
     run<one, C>(chosen, more, data, truth_of);
 }
 
-/// Folders become their pictures. Everything is decoded, so that no picture is refused after hours of training.
-void check_predictions(program::options const& chosen, arguments& more) {
-  if (more.predict.empty()) return;
-  if (chosen.out.empty()) throw c2f::input_error("--predict writes pictures, and there is no folder for them; give --out");
-  std::vector<std::filesystem::path> files, names;
-  for (auto const& each : more.predict) {
-    if (!std::filesystem::is_directory(each)) {
-      files.push_back(each);
-      continue;
-    }
-    auto const found = c2f::data::detail::files_in(each, {".jpg", ".jpeg", ".png"});
-    if (found.empty())
-      throw c2f::input_error("'" + each.string() + "', which is to be predicted, has no .jpg, .jpeg or .png; name another folder");
-    for (auto const& name : found) files.push_back(each / name);
-  }
-  for (auto const& file : files) {
-    (void)c2f::data::read_picture(file);
-    names.push_back(file.parent_path() / (file.stem().string() + ".png"));
-  }
-  more.predict = files;
-  more.outputs = c2f::data::output_names(names, chosen.out, "attended_");
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -184,7 +161,7 @@ int main(int argc, char** argv) {
                             "with --variant " + chosen.variant + "; the stages are those of coarse2fine");
     if (more.set != "cub")
       program::refuse_typed(chosen, {"--init"}, "with --set " + more.set + ", whose backbone has no published weights");
-    check_predictions(chosen, more);
+    program::check_predictions(chosen, more.predict, more.outputs, "attended_");
     if (more.set == "cifar100")
       return run<few, cifar>(chosen, more, c2f::data::cifar100(chosen.data), [](std::int64_t) { return std::nullopt; });
     if (more.set == "cub") return run_lists<cub>(chosen, more, c2f::data::read_cub(chosen.data, {.validation = 0}));

@@ -3,7 +3,7 @@
 //
 //   71_vip --out runs/vip
 //   71_vip --variant one --seed 2        (one ASPP module in the next-frame branch instead of a cascade of four; --help has the others)
-//   71_vip --videos 400 --held-out 100   (a short training, judged by videos of its own: what choices are made by)
+//   71_vip --videos 400 --held-out 100   (a short training, evaluated on held-out videos, to choose settings)
 //   71_vip --out runs/vip --resume --predict frames/   (labels the pictures of a folder, in the order of their names)
 #include "common/program.hpp"
 #include "common/video_strip.hpp"

@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from _trainings import read, shown, train_all
+from _trainings import read, shown, timed, train_all
 
 COLUMNS = ["set", "network", "limit", "labels", "epochs", "variant", "seed", "seconds", "single", "ensemble"]
 # Name of a row: (--variant, its epochs as a multiple of --epochs, more options). supervised_long and mean_teacher have the time of co-training.
@@ -71,17 +71,13 @@ def main():
             command = [program, "--data", words.data, "--set", words.set, "--limit", words.limit, "--labels", labels, "--seed", seed,
                        "--variant", chosen, "--epochs", str(words.epochs * times), "--network", words.network, "--threads", "0",
                        "--out", folder, *more]
-            process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                                       env=os.environ | {"OMP_NUM_THREADS": "1"})
-            said = process.stderr.read()
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode != 0:
-                return subprocess.CompletedProcess(command, process.returncode, "", said[-500:])
+            ended, seconds = timed(command)
+            if ended.returncode != 0:
+                return subprocess.CompletedProcess(command, ended.returncode, "", ended.stderr[-500:])
             scores = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["scores"]
             single = [100 * values["top1"] for stage, values in scores.items() if stage not in ("ensemble", "student")]
             ensemble = f"{100 * scores['ensemble']['top1']:.2f}" if "ensemble" in scores else ""
-            row = [*run, f"{used.ru_utime + used.ru_stime:.1f}", f"{sum(single) / len(single):.2f}", ensemble]
+            row = [*run, f"{seconds:.1f}", f"{sum(single) / len(single):.2f}", ensemble]
             return subprocess.CompletedProcess(command, 0, ",".join(row) + "\n", "")
 
         if not train_all(wanted, train, words.out, COLUMNS, words.jobs):

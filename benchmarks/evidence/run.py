@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from _trainings import read, shown, train_all
+from _trainings import read, shown, timed, train_all
 
 COLUMNS = ["task", "variant", "seed", "metric", "seconds", "coarse", "fine", "both", "truth", "argmax", "shuffled", "nothing", "fixed", "broken"]
 # Few-shot: variants of the program 40_few_shot, with the variant of the base network; bl2 has twice the passes everywhere.
@@ -55,16 +55,12 @@ def few_shot(program, variant, seed, data, folder):
                "--epochs", str(10 * passes), "--tune-epochs", str(40 * passes), "--variant", own, "--base-variant", base,
                "--base", folder / f"base_{base}_{passes}_{seed}.safetensors", "--out", folder / f"{variant}_{seed}"]
     for episodes in ("1", "100"):  # the first trains the base network, whose time does not count
-        process = subprocess.Popen([*map(str, command), "--episodes", episodes], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                                   env=os.environ | {"OMP_NUM_THREADS": "1"})
-        said = process.stderr.read()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
-            return subprocess.CompletedProcess(command, process.returncode, "", said)
+        ended, seconds = timed([*command, "--episodes", episodes])
+        if ended.returncode != 0:
+            return ended
     scores = json.loads((folder / f"{variant}_{seed}" / "few_shot.json").read_text(encoding="utf-8"))["scores"]
     cells = [f"{100 * scores[stage]['accuracy']:.2f}" if stage in scores else "" for stage in ("coarse", "fine")]
-    row = ",".join(["few_shot", variant, seed, "top1", f"{used.ru_utime + used.ru_stime:.1f}", *cells] + [""] * 8)
+    row = ",".join(["few_shot", variant, seed, "top1", f"{seconds:.1f}", *cells] + [""] * 8)
     return subprocess.CompletedProcess(command, 0, row + "\n", "")
 
 

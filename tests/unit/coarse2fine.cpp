@@ -295,7 +295,7 @@ TEST_CASE("the ablations: what each adds to the loss, scores and reads") {
     });
 }
 
-TEST_CASE("class attention: at first the mean of the maps, then the maps of the class that it is told") {
+TEST_CASE("class attention: at first the mean of the maps, then the maps of the class that it is conditioned on") {
   c2f::stack<coarse2fine_truth<small>> model(1);
   at::Tensor const x = noise({2, 3, 16, 20}, 1), truth = labels({0, 3});
   auto const mask = [&] {

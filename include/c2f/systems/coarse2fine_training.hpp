@@ -70,7 +70,7 @@ struct enlarged_map {
 enum class interpolation : std::uint32_t { nearest, bilinear, bicubic };
 
 namespace detail {
-/// Weights of `factor` output positions for each input position of a line of `size`: align_corners false, PyTorch's bicubic (a = -.75).
+/// A line of `size` numbers, each `step` after the one before, enlarged `factor` times: align_corners false, PyTorch's bicubic (a = -.75).
 inline void enlarge_line(float const* in, std::int64_t size, std::int64_t step, std::int64_t factor, interpolation how, float* out,
                          std::int64_t out_step) {
   auto const at = [&](std::int64_t i) { return in[std::clamp<std::int64_t>(i, 0, size - 1) * step]; };
