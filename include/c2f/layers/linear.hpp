@@ -14,35 +14,35 @@
 
 #include <ATen/ops/linear.h>
 
+#include <type_traits>
+
 namespace c2f {
+
+namespace detail {
+/// A layer [N, In] -> [N, Out]. Without a BiasInitial the bias is uniform in +-1/sqrt(In).
+template <class Layer, class In, std::int64_t Out, class WeightInitial, class BiasInitial = void>
+struct linear_on : static_check<check_vector<Layer, In>(), check_channels<Layer, In, Out>()> {
+  using output = output_if<vector_shape<In> && !is_wrong<In> && Out >= 1, vector<Out>>;
+
+  parameter<WeightInitial, Out, In::channels> weight;
+  parameter<std::conditional_t<std::is_void_v<BiasInitial>, initial::uniform<In::channels>, BiasInitial>, Out> bias;
+  C2F_MEMBERS(weight, bias);
+
+  at::Tensor operator()(at::Tensor const& x, mode) const { return counted(at::linear(x, weight.as(x), bias.as(x)), x.size(-1)); }
+};
+}  // namespace detail
 
 template <std::int64_t Out, class WeightInitial = initial::uniform<>>
 struct linear {
   template <shape In>
-  struct on : detail::static_check<detail::check_vector<linear, In>(), detail::check_channels<linear, In, Out>()> {
-    using output = detail::output_if<vector_shape<In> && !detail::is_wrong<In> && Out >= 1, vector<Out>>;
-
-    parameter<WeightInitial, Out, In::channels> weight;
-    parameter<initial::uniform<In::channels>, Out> bias;
-    C2F_MEMBERS(weight, bias);
-
-    at::Tensor operator()(at::Tensor const& x, mode) const { return detail::counted(at::linear(x, weight.as(x), bias.as(x)), x.size(-1)); }
-  };
+  using on = detail::linear_on<linear, In, Out, WeightInitial>;
 };
 
 /// A layer [N, Size] -> [N, Size] that is the identity at first.
 template <std::int64_t Size>
 struct identity_linear {
   template <shape In>
-  struct on : detail::static_check<detail::check_vector<identity_linear, In>(), detail::check_channels<identity_linear, In, Size>()> {
-    using output = detail::output_if<vector_shape<In> && !detail::is_wrong<In> && Size >= 1, vector<Size>>;
-
-    parameter<initial::identity<>, Size, In::channels> weight;
-    parameter<initial::zeros, Size> bias;
-    C2F_MEMBERS(weight, bias);
-
-    at::Tensor operator()(at::Tensor const& x, mode) const { return at::linear(x, weight.as(x), bias.as(x)); }
-  };
+  using on = detail::linear_on<identity_linear, In, Size, initial::identity<>, initial::zeros>;
 };
 
 }  // namespace c2f
