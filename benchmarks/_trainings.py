@@ -46,9 +46,11 @@ def timed(command):
     return subprocess.CompletedProcess(command, process.returncode, "", said), used.ru_utime + used.ru_stime
 
 
-def train_all(wanted, train, path, columns, jobs):
-    """Trains runs side by side and appends what each prints to the file as soon as it is there. train(run): a CompletedProcess whose output
-    is the run's rows. Returns whether all succeeded; those that failed are named on stderr."""
+def train_all(runs, train, path, columns, keys, jobs):
+    """Trains the runs that are not in the file yet, side by side, and appends what each prints as soon as it is there. A run is a tuple of
+    text: the values of the columns `keys` of its rows. train(run): a CompletedProcess whose output is the run's rows. Returns whether all
+    succeeded; those that failed are named on stderr."""
+    done = {tuple(row[key] for key in keys) for row in read(path, columns)}
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.is_file():
         path.write_text(",".join(columns) + "\n", encoding="utf-8")
@@ -66,5 +68,5 @@ def train_all(wanted, train, path, columns, jobs):
             print(found.stdout.strip(), file=sys.stderr, flush=True)
 
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(one, wanted))
+        list(pool.map(one, (run for run in runs if run not in done)))
     return not failed

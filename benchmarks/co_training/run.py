@@ -18,7 +18,8 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from _trainings import read, shown, timed, train_all
 
-COLUMNS = ["set", "network", "limit", "labels", "epochs", "variant", "seed", "seconds", "single", "ensemble"]
+KEYS = ["set", "network", "limit", "labels", "epochs", "variant", "seed"]
+COLUMNS = [*KEYS, "seconds", "single", "ensemble"]
 # Name of a row: (--variant, its epochs as a multiple of --epochs, more options). supervised_long and mean_teacher have the time of co-training.
 VARIANTS = {"supervised": ("supervised", 1, []), "supervised_long": ("supervised", 5, []), "all_labels": ("all_labels", 1, []),
             "without_dif": ("without_dif", 1, []), "without_cot": ("without_cot", 1, []), "co_training": ("co_training", 1, []),
@@ -60,9 +61,8 @@ def main():
         program = words.build / "examples" / "60_co_training"
         if not program.is_file():
             parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
-        done = {(row["set"], row["network"], row["limit"], row["labels"], row["epochs"], row["variant"], row["seed"]) for row in read(words.out, COLUMNS)}
-        wanted = [run for seed in words.seeds.split(",") for labels in words.labels.split(",") for variant in words.variants.split(",")
-                  if (run := (words.set, words.network, words.limit, labels, str(words.epochs), variant, seed)) not in done]
+        runs = [(words.set, words.network, words.limit, labels, str(words.epochs), variant, seed) for seed in words.seeds.split(",")
+                for labels in words.labels.split(",") for variant in words.variants.split(",")]
 
         def train(run):
             _, _, _, labels, _, variant, seed = run
@@ -80,7 +80,7 @@ def main():
             row = [*run, f"{seconds:.1f}", f"{sum(single) / len(single):.2f}", ensemble]
             return subprocess.CompletedProcess(command, 0, ",".join(row) + "\n", "")
 
-        if not train_all(wanted, train, words.out, COLUMNS, words.jobs):
+        if not train_all(runs, train, words.out, COLUMNS, KEYS, words.jobs):
             return 1
     table(read(words.out, COLUMNS))
     return 0

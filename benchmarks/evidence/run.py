@@ -83,18 +83,16 @@ def main():
         tasks, variants = (line.split() for line in subprocess.run([program, "--list"], check=True, capture_output=True, text=True).stdout.splitlines())
         tasks, variants = tasks + ["few_shot"], variants + ["pt_base"]
         chosen = lambda given, known: given.split(",") if given else known
-        done = {(row["task"], row["variant"], row["seed"]) for row in read(words.out, COLUMNS)}
-        wanted = [(task, variant, seed) for seed in words.seeds.split(",") for task in chosen(words.tasks, tasks)
-                  for variant in chosen(words.variants, variants)
-                  if (task, variant, seed) not in done and (variant == "bl" or not task.endswith("_average"))
-                  and (task != "few_shot" or variant in FEW_SHOT) and (variant != "pt_base" or task == "few_shot")]
+        runs = [(task, variant, seed) for seed in words.seeds.split(",") for task in chosen(words.tasks, tasks)
+                for variant in chosen(words.variants, variants) if (variant == "bl" or not task.endswith("_average"))
+                and (task != "few_shot" or variant in FEW_SHOT) and (variant != "pt_base" or task == "few_shot")]
 
         def train(run):
             if run[0] == "few_shot":
                 return few_shot(words.build / "examples" / "40_few_shot", *run[1:], words.data, words.out.parent / "few_shot")
             return subprocess.run([program, *run, words.data], capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
-        if not train_all(wanted, train, words.out, COLUMNS, words.jobs):
+        if not train_all(runs, train, words.out, COLUMNS, ["task", "variant", "seed"], words.jobs):
             return 1
     table(read(words.out, COLUMNS))
     return 0

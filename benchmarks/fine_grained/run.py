@@ -53,13 +53,11 @@ def main():
         if not program.is_file():
             parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
         epochs = words.epochs or EPOCHS[words.set]
-        done = {(row["set"], row["variant"], row["seed"], row["epochs"]) for row in read(words.out, COLUMNS)}
-        wanted = [(words.set, variant, seed, epochs) for seed in words.seeds.split(",") for variant in words.variants.split(",")
-                  if (words.set, variant, seed, epochs) not in done]
+        runs = [(words.set, variant, seed, epochs) for seed in words.seeds.split(",") for variant in words.variants.split(",")]
         rate = [words.rate] if words.rate else []
         train = lambda run: subprocess.run([program, *run, words.data, *rate], capture_output=True, text=True,
                                            env=os.environ | {"OMP_NUM_THREADS": "1"})
-        if not train_all(wanted, train, words.out, COLUMNS, words.jobs):
+        if not train_all(runs, train, words.out, COLUMNS, ["set", "variant", "seed", "epochs"], words.jobs):
             return 1
     table(read(words.out, COLUMNS))
     return 0
