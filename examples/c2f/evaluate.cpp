@@ -4,6 +4,7 @@
 #include "common/program.hpp"
 
 #include <c2f/core/text.hpp>
+#include <c2f/kinds/multi_label.hpp>
 #include <c2f/metrics/bootstrap.hpp>
 #include <c2f/metrics/confusion.hpp>
 
@@ -55,11 +56,19 @@ struct figure {
   std::string name;
   double value;
   c2f::metrics::bounds within;
+  bool in_percent = true;
 };
 
 std::string percent(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.2f", 100 * value);
+  return std::isnan(value) ? "-" : text;
+}
+
+std::string as_text(double value, bool in_percent) {
+  if (in_percent) return percent(value);
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
   return std::isnan(value) ? "-" : text;
 }
 
@@ -103,6 +112,7 @@ struct of_sample {
   std::vector<double> probabilities{};
   std::vector<std::pair<std::int64_t, double>> ious{};  // class, IoU
   std::vector<std::array<std::int64_t, 3>> pixels{};    // truth, predicted, count
+  std::vector<std::pair<double, double>> values{};      // of attributes and numbers: the truth, NaN if it is unknown, and the answer
 };
 struct answered_samples {
   std::vector<of_sample> answer, coarse;
@@ -127,6 +137,12 @@ of_sample compared(truth const& truth, c2f::picture_answer const& answer, kind w
       for (auto const& box : answer.boxes)
         if (box.name == names[static_cast<std::size_t>(in_model[k])]) iou = c2f::metrics::iou(box.where, *truth.boxes[k]);
       made.ious.emplace_back(in_model[k], iou);
+    }
+  } else if (which != kind::masks) {
+    made.values.resize(names.size(), {c2f::unknown, 0});
+    for (std::size_t k = 0; k < truth.values.size(); ++k) {
+      auto const at   = static_cast<std::size_t>(in_model[k]);
+      made.values[at] = {truth.values[k], which == kind::attributes ? answer.attributes[at].probability : answer.numbers[at].value};
     }
   } else {
     confusion of_picture(classes);
@@ -178,6 +194,47 @@ struct scored {
   std::optional<confusion> matrix{};
 };
 
+/// A column of attributes or numbers: (truth, answer) of the samples whose truth is known.
+using column = std::vector<std::pair<double, double>>;
+
+double attribute_accuracy(column const& of) {
+  double right = 0;
+  for (auto const& [truth, probability] : of) right += (truth >= .5) == (probability >= .5) ? 1 : 0;
+  return of.empty() ? std::numeric_limits<double>::quiet_NaN() : right / static_cast<double>(of.size());
+}
+double average_precision(column const& of) {
+  std::vector<std::pair<float, bool>> ranked;
+  std::int64_t positives = 0;
+  for (auto const& [truth, probability] : of) {
+    ranked.emplace_back(static_cast<float>(probability), truth >= .5);
+    positives += truth >= .5 ? 1 : 0;
+  }
+  return positives > 0 ? c2f::detail::average_precision(std::move(ranked), positives) : std::numeric_limits<double>::quiet_NaN();
+}
+double area_under_curve(column const& of) {
+  std::vector<double> scores;
+  std::vector<bool> positive;
+  for (auto const& [truth, probability] : of) scores.push_back(probability), positive.push_back(truth >= .5);
+  return c2f::metrics::roc_area(scores, positive);
+}
+double mean_absolute_error(column const& of) {
+  double sum = 0;
+  for (auto const& [truth, answer] : of) sum += std::abs(answer - truth);
+  return of.empty() ? std::numeric_limits<double>::quiet_NaN() : sum / static_cast<double>(of.size());
+}
+double root_mean_squared_error(column const& of) {
+  double sum = 0;
+  for (auto const& [truth, answer] : of) sum += (answer - truth) * (answer - truth);
+  return of.empty() ? std::numeric_limits<double>::quiet_NaN() : std::sqrt(sum / static_cast<double>(of.size()));
+}
+/// 1 - (sum of squared errors) / (sum of squared differences from the mean); not defined if all truths are equal.
+double r_squared(column const& of) {
+  double mean = 0, squared = 0, spread = 0;
+  for (auto const& each : of) mean += each.first / static_cast<double>(of.size());
+  for (auto const& [truth, answer] : of) squared += (answer - truth) * (answer - truth), spread += (truth - mean) * (truth - mean);
+  return spread > 0 ? 1 - squared / spread : std::numeric_limits<double>::quiet_NaN();
+}
+
 /// The figures of a kind, with intervals, and those of each class.
 scored scores_of(answered_samples const& samples, kind which, std::vector<std::string> const& names, int resamples) {
   using chosen_samples = std::vector<std::size_t>;
@@ -200,6 +257,21 @@ scored scores_of(answered_samples const& samples, kind which, std::vector<std::s
         if (of_class < 0 || k == of_class) sum += value(iou), ++count;
     return count > 0 ? sum / count : std::numeric_limits<double>::quiet_NaN();
   };
+  auto const column_of = [](std::vector<of_sample> const& of, chosen_samples const& which_ones, std::int64_t k) {
+    column made;
+    for (std::size_t const i : which_ones) {
+      auto const& each = of[i].values[static_cast<std::size_t>(k)];
+      if (!std::isnan(each.first)) made.push_back(each);
+    }
+    return made;
+  };
+  // The mean of a figure over the columns for which it is defined.
+  auto const over_columns = [&](std::vector<of_sample> const& of, chosen_samples const& which_ones, double (*value)(column const&)) {
+    double sum = 0, count = 0;
+    for (std::int64_t k = 0; k < classes; ++k)
+      if (double const one = value(column_of(of, which_ones, k)); !std::isnan(one)) sum += one, ++count;
+    return count > 0 ? sum / count : std::numeric_limits<double>::quiet_NaN();
+  };
   double (*const itself)(double) = [](double iou) { return iou; };
   double (*const half)(double)   = [](double iou) { return iou >= .5 ? 1.0 : 0.0; };
   std::vector<std::pair<std::string, statistic>> statistics;
@@ -209,7 +281,15 @@ scored scores_of(answered_samples const& samples, kind which, std::vector<std::s
   else if (which == kind::boxes)
     statistics = {{"mean IoU", [&](auto const& of, auto const& s) { return over_boxes(of, s, -1, itself); }},
                   {"IoU of at least .5", [&](auto const& of, auto const& s) { return over_boxes(of, s, -1, half); }}};
-  else
+  else if (which == kind::attributes)
+    statistics = {{"mean AP", [&](auto const& of, auto const& s) { return over_columns(of, s, average_precision); }},
+                  {"accuracy", [&](auto const& of, auto const& s) { return over_columns(of, s, attribute_accuracy); }}};
+  else if (which == kind::numbers) {
+    statistics = {{"R squared", [&](auto const& of, auto const& s) { return over_columns(of, s, r_squared); }}};
+    for (std::int64_t k = 0; k < classes; ++k)
+      statistics.emplace_back("error of " + c2f::text::printable(names[static_cast<std::size_t>(k)], 24),
+                              [&, k](auto const& of, auto const& s) { return mean_absolute_error(column_of(of, s, k)); });
+  } else
     statistics = {{"mean IoU", [&](auto const& of, auto const& s) { return matrix_of(of, s).mean_iou(); }},
                   {"pixel accuracy", [&](auto const& of, auto const& s) { return matrix_of(of, s).accuracy(); }}};
 
@@ -217,11 +297,12 @@ scored scores_of(answered_samples const& samples, kind which, std::vector<std::s
   chosen_samples every(samples.answer.size());
   for (std::size_t i = 0; i < every.size(); ++i) every[i] = i;
   for (auto const& [name, of] : statistics) {
-    found.figures.push_back({name, of(samples.answer, every),
-                             c2f::metrics::bootstrap(every.size(), [&](auto const& s) { return of(samples.answer, s); }, resamples)});
+    found.figures.push_back(
+        {name, of(samples.answer, every),
+         c2f::metrics::bootstrap(every.size(), [&](auto const& s) { return of(samples.answer, s); }, resamples), which != kind::numbers});
     found.coarse.emplace_back(name, of(samples.coarse, every));
   }
-  if (which != kind::boxes) found.matrix = matrix_of(samples.answer, every);
+  if (which == kind::classes || which == kind::masks) found.matrix = matrix_of(samples.answer, every);
   for (std::int64_t k = 0; k < classes; ++k) {
     auto& values = found.by_class.emplace_back(names[static_cast<std::size_t>(k)], std::vector<std::pair<std::string, double>>{}).second;
     if (found.matrix)
@@ -239,6 +320,16 @@ scored scores_of(answered_samples const& samples, kind which, std::vector<std::s
     if (which == kind::boxes)
       values = {{"mean IoU", over_boxes(samples.answer, every, k, itself)},
                 {"IoU of at least .5", over_boxes(samples.answer, every, k, half)}};
+    if (which == kind::attributes || which == kind::numbers) {
+      auto const known = column_of(samples.answer, every, k);
+      if (which == kind::attributes)
+        values = {
+            {"average precision", average_precision(known)}, {"AUC", area_under_curve(known)}, {"accuracy", attribute_accuracy(known)}};
+      else
+        values = {{"R squared", r_squared(known)},
+                  {"mean absolute error", mean_absolute_error(known)},
+                  {"root mean squared", root_mean_squared_error(known)}};
+    }
   }
   return found;
 }
@@ -247,17 +338,19 @@ void print_scores(scored const& found, std::string const& title) {
   std::printf("%s: %ld samples%s\n", title.c_str(), static_cast<long>(found.samples),
               found.faults > 0 ? (", " + std::to_string(found.faults) + " could not be read").c_str() : "");
   for (std::size_t i = 0; i < found.figures.size(); ++i) {
-    auto const& [name, value, within] = found.figures[i];
-    std::printf("  %-20s %7s %%   95 %% interval %s to %s %%", name.c_str(), percent(value).c_str(), percent(within.low).c_str(),
-                percent(within.high).c_str());
-    std::printf("   coarse network %s %%\n", percent(found.coarse[i].second).c_str());
+    auto const& [name, value, within, in_percent] = found.figures[i];
+    char const* const unit                        = in_percent ? " %" : "";
+    auto const text                               = [&](double of) { return as_text(of, in_percent); };
+    std::printf("  %-20s %7s%s   95 %% interval %s to %s%s", name.c_str(), text(value).c_str(), unit, text(within.low).c_str(),
+                text(within.high).c_str(), unit);
+    std::printf("   coarse network %s%s\n", text(found.coarse[i].second).c_str(), unit);
   }
   std::printf("\n  %-24s", "class");
   for (auto const& [name, value] : found.by_class.front().second) std::printf("%20s", name.c_str());
   std::printf("\n");
   for (auto const& [name, values] : found.by_class) {
     std::printf("  %-24s", c2f::text::printable(name, 24).c_str());
-    for (auto const& [metric, value] : values) std::printf("%20s", percent(value).c_str());
+    for (auto const& [metric, value] : values) std::printf("%20s", as_text(value, found.figures.front().in_percent).c_str());
     std::printf("\n");
   }
   auto const classes = std::ssize(found.by_class);
@@ -284,8 +377,8 @@ void write_scores(scored const& found, evaluate_options const& chosen, std::vect
   if (!chosen.views.tta.empty()) all["tta"] = chosen.views.tta;
   if (chosen.views.windows != 0) all["windows"] = chosen.views.windows;
   for (std::size_t i = 0; i < found.figures.size(); ++i) {
-    auto const& [name, value, within] = found.figures[i];
-    all["figures"][name]              = {{"value", value}, {"low", within.low}, {"high", within.high}, {"coarse", found.coarse[i].second}};
+    auto const& [name, value, within, in_percent] = found.figures[i];
+    all["figures"][name] = {{"value", value}, {"low", within.low}, {"high", within.high}, {"coarse", found.coarse[i].second}};
   }
   for (auto const& [name, values] : found.by_class)
     for (auto const& [metric, value] : values) all["classes"][name][metric] = value;
@@ -310,10 +403,10 @@ void evaluate(evaluate_options const& chosen) {
   auto const& about    = with->description();
   data_options options = chosen.data;
   if (about.kind == "dense" && options.mask_values.empty()) options.mask_values = mask_values_of(about);
-  if (about.kind == "multi_label" || about.kind == "regression")
-    throw c2f::input_error(
-        "c2f evaluate scores classes, boxes and masks; the scores of attributes and numbers are in summary.json of their training");
-  if (options.kind.empty()) options.kind = about.kind == "class_vector" ? "classes" : about.kind == "boxes" ? "boxes" : "masks";
+  if (options.kind.empty())
+    for (auto const& [of_model, of_data] : {std::pair("class_vector", "classes"), std::pair("boxes", "boxes"), std::pair("dense", "masks"),
+                                            std::pair("multi_label", "attributes"), std::pair("regression", "numbers")})
+      if (about.kind == of_model) options.kind = of_data;
   if (about.kind == "boxes" && options.classes.empty() && options.boxes.class_from == "object") options.classes = about.classes;
   found_data const data  = recognise(options);
   std::size_t const part = static_cast<std::size_t>(std::find(part_names.begin(), part_names.end(), chosen.part) - part_names.begin());
