@@ -212,6 +212,8 @@ TEST_CASE("malformed sequences of DVPS are refused") {
   REQUIRE(refused([&](fs::path const& in) { write_grey(in / (start + "depth.png"), std::vector<std::uint16_t>(15), 3, 5); }) ==
           "'DIR/train/" + start + "depth.png' is 3 x 5 pixels, and 'DIR/train/" + start +
               "leftImg8bit.png' is 4 x 6; the files of a frame have one size");
+  REQUIRE(refused([&](fs::path const& in) { write_grey(in / (start + "depth.png"), std::vector<std::uint16_t>(24), 4, 6, 8); }) ==
+          "the depth map 'DIR/train/" + start + "depth.png' has 8 bits a pixel; depths are metres * 256 in a grey PNG of 16 bits");
   REQUIRE(refused([&](fs::path const& in) {
             std::string const last = "000000_000007_munster_000168_000004_";
             write_rgb(in / (last + "leftImg8bit.png"), 3, 5, 0);
@@ -344,6 +346,9 @@ TEST_CASE("malformed KITTI depth is refused") {
   REQUIRE(refused([](auto const& made) { write_grey(made.depths / "0000000005.png", std::vector<std::uint16_t>(15), 3, 5); }) ==
           "the depth map 'DIR/train/2011_09_26_drive_0001_sync/proj_depth/groundtruth/image_02/0000000005.png' is 3 x 5 pixels, and its "
           "photograph is 4 x 6; they have one size");
+  REQUIRE(refused([](auto const& made) { write_grey(made.depths / "0000000005.png", std::vector<std::uint16_t>(24), 4, 6, 8); }) ==
+          "the depth map 'DIR/train/2011_09_26_drive_0001_sync/proj_depth/groundtruth/image_02/0000000005.png' has 8 bits a pixel; depths "
+          "are metres * 256 in a grey PNG of 16 bits");
   REQUIRE(refused([](auto const& made) {
             std::ofstream(made.depths / "0000000005.png") << "no picture";
           }).find("does not begin as a PNG file does") != std::string::npos);

@@ -168,6 +168,8 @@ TEST_CASE("CUB-200-2011: five lists and boxes in pixels") {
   REQUIRE(tests::has(set.with("bounding_boxes.txt", 1, "2 1 2 0 3"), "line 2 has a box without area"));
   REQUIRE(tests::has(set.with("bounding_boxes.txt", 1, "22 1 2 3 3"), "line 2 has a box of picture '22'; write a number of images.txt"));
   REQUIRE(tests::has(set.with("images.txt", 1, "2 a\x01.jpg"), "control characters"));
+  REQUIRE(tests::has(set.with("images.txt", 2, "3 001.Black_footed_Albatross/Bird_2.jpg"),
+                     "line 3 lists '001.Black_footed_Albatross/Bird_2.jpg' under a second number; take one of the lines out"));
   fs::remove(set.path / "bounding_boxes.txt");
   REQUIRE(read_cub(set.path).boxes.empty());
   fs::remove(set.path / "classes.txt");

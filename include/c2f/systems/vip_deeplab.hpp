@@ -22,7 +22,8 @@
 // Differences: no recursive pyramid or switchable convolutions in the backbone, no dropout in ASPP, norms with PyTorch's momentum, the mean in
 // ASPP has no norm.
 //
-// Costs: the backbone runs on two frames, the decoders on one. Errors: other inputs than two frames of three channels are compile errors.
+// Costs: the backbone runs on two frames, the decoders on one. Errors: other inputs than two frames of three channels, and a
+// configuration with some of source, encoder and schedule, are compile errors.
 #pragma once
 
 #include <c2f/layers/aspp.hpp>
@@ -44,6 +45,15 @@ template <class In>
 consteval bool check_pair_of_frames() {
   static_assert(In::channels == 6 || mismatch<got<In>>,
                 "c2f::systems::vip_deeplab reads two frames of three channels; write c2f::image<6, height, width>");
+  return true;
+}
+template <class With>
+consteval bool check_guide() {
+  constexpr int parts = requires { typename With::source; } + requires { typename With::encoder; } + requires { typename With::schedule; };
+  static_assert(
+      parts == 0 || parts == 3 || mismatch<got<With>>,
+      "the next-frame branch of c2f::systems::vip_deeplab sees centres if its configuration has source, encoder and schedule; write "
+      "all three or none");
   return true;
 }
 
@@ -119,7 +129,8 @@ struct vip_decoder {
 
 /// The model; see the top of this file.
 template <class Kind, image_shape In, class With = vip_published>
-struct vip_deeplab : c2f::detail::static_check<c2f::detail::check_pair_of_frames<In>()>, c2f::detail::scheduled_as<With> {
+struct vip_deeplab : c2f::detail::static_check<c2f::detail::check_pair_of_frames<In>(), c2f::detail::check_guide<With>()>,
+                     c2f::detail::scheduled_as<With> {
   static constexpr char const* name = "vip-deeplab";
   using input                       = In;
   using kind                        = Kind;

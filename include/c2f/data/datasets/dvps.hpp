@@ -146,8 +146,8 @@ inline dvps_frame read_dvps(dvps_files const& files) {
   picture_bytes picture = read_picture(files.picture);
   dvps_frame frame{
       .height = picture.height, .width = picture.width, .picture = std::move(picture.rgb), .classes = {}, .instances = {}, .depth = {}};
-  auto const numbers = [&](std::filesystem::path const& path) {
-    number_map map = read_number_picture(path);
+  auto const numbers = [&](std::filesystem::path const& path, number_map (*read)(std::filesystem::path const&) = read_number_picture) {
+    number_map map = read(path);
     if (map.height != frame.height || map.width != frame.width)
       throw input_error("'" + path.string() + "' is " + std::to_string(map.height) + " x " + std::to_string(map.width) + " pixels, and '" +
                         files.picture.string() + "' is " + std::to_string(frame.height) + " x " + std::to_string(frame.width) +
@@ -163,7 +163,7 @@ inline dvps_frame read_dvps(dvps_files const& files) {
   if (files.depth.empty())
     frame.depth.resize(frame.classes.size());
   else
-    for (std::uint16_t const each : numbers(files.depth)) frame.depth.push_back(static_cast<float>(each) / 256);
+    for (std::uint16_t const each : numbers(files.depth, read_depth_picture)) frame.depth.push_back(static_cast<float>(each) / 256);
   return frame;
 }
 

@@ -373,6 +373,7 @@ inline std::filesystem::path one_of(std::filesystem::path const& root, std::init
     class_of.emplace(line.word, found->second);
   }
   std::map<std::string_view, std::string> name_of;
+  std::set<std::string> seen;
   std::map<std::string_view, bool> is_train;
   for (auto const& line : parts.lines)
     is_train[line.word] = whole_of(parts, line, numbers_of<1>(parts, line, "write a picture's number and 0 or 1")[0], 0, 1, "part") == 1;
@@ -384,6 +385,7 @@ inline std::filesystem::path one_of(std::filesystem::path const& root, std::init
     if (part == is_train.end()) images.fail(line, "names a picture of no split", "add it to train_test_split.txt");
     (part->second ? made.train : made.test).push_back({"images/" + name, label->second});
     name_of.emplace(line.word, "images/" + name);
+    if (!seen.insert(name).second) images.fail(line, "lists '" + printable(name) + "' under a second number", "take one of the lines out");
   }
   std::error_code ignored;
   if (std::filesystem::exists(root / "bounding_boxes.txt", ignored)) {

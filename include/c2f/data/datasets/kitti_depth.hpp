@@ -94,7 +94,7 @@ class kitti_depth_split {
   void read(std::int64_t id, random_stream* augment, float* pixels, float* truth) const {
     auto const& files           = of(id);
     picture_bytes const picture = read_picture(files.photograph);
-    number_map const depth      = read_number_picture(files.depth);
+    number_map const depth      = read_depth_picture(files.depth);
     if (depth.height != picture.height || depth.width != picture.width)
       throw input_error("the depth map '" + files.depth.string() + "' is " + std::to_string(depth.height) + " x " +
                         std::to_string(depth.width) + " pixels, and its photograph is " + std::to_string(picture.height) + " x " +

@@ -65,6 +65,7 @@ struct label_bytes {
 struct number_map {
   std::int64_t height = 0, width = 0;
   std::vector<std::uint16_t> numbers;
+  int bits = 16;  ///< of a pixel in the file; 8 for fewer, too
 };
 
 inline constexpr std::int64_t largest_picture_side = 65500, largest_picture_pixels = 64000000, largest_picture_memory = 192000000;
@@ -424,11 +425,19 @@ inline void check_label_size(std::filesystem::path const& file, label_bytes cons
     }
   }
   label_bytes const small = decode_label_picture(bytes, name);
-  return {small.height, small.width, {small.labels.begin(), small.labels.end()}};
+  return {small.height, small.width, {small.labels.begin(), small.labels.end()}, 8};
 }
 /// Reads them from a file.
 [[nodiscard]] inline number_map read_number_picture(std::filesystem::path const& path) {
   return decode_number_picture(detail::bytes_of_file(path, detail::largest_picture_file), path.string());
+}
+/// Reads depths as KITTI keeps them, metres * 256; input_error for a file of 8 bits, in which they end at one metre.
+[[nodiscard]] inline number_map read_depth_picture(std::filesystem::path const& path) {
+  number_map depth = read_number_picture(path);
+  if (depth.bits != 16)
+    throw input_error("the depth map '" + path.string() + "' has " + std::to_string(depth.bits) +
+                      " bits a pixel; depths are metres * 256 in a grey PNG of 16 bits");
+  return depth;
 }
 
 }  // namespace c2f::data
