@@ -6,6 +6,7 @@
 
 #include <c2f/c2f.hpp>
 #include <c2f/data/datasets/cifar.hpp>
+#include <c2f/data/datasets/omniglot.hpp>
 #include <c2f/networks/cnn13.hpp>
 #include <c2f/systems/mean_teacher.hpp>
 
@@ -22,16 +23,16 @@ struct settings {
   double lambda_cot = 10, lambda_dif = 0.5, epsilon = 0.02;
 };
 
-template <class Network>
+template <class Network, class Data>
 struct classifier {
   static constexpr char const* name = "supervised";
-  using input                       = c2f::image<3, 32, 32>;
+  using input                       = typename decltype(Data::test)::image;
   using network                     = Network;
   using refine                      = c2f::refine::no_fine_network;
 };
 /// The warm-up of 80 of 600 epochs, as a fraction of a training of any length.
-template <class Network>
-struct view : classifier<Network> {
+template <class Network, class Data>
+struct view : classifier<Network, Data> {
   using schedule = c2f::schedule::gaussian_ramp<80.0 / 600, c2f::by::fraction>;
 };
 
@@ -59,12 +60,12 @@ template <std::size_t Views, class Network, class Data>
 void co_train(Data const& data, program::options const& chosen, settings const& with, std::string const& title) {
   std::int64_t const labelled = labelled_rows(data.train.size(), chosen, with);
   bool const cot = chosen.variant != "without_cot", dif = chosen.variant != "without_dif";
-  c2f::systems::deep_co_training<view<Network>, Views> model({.labelled   = labelled,
-                                                              .unlabelled = chosen.batch - labelled,
-                                                              .lambda_cot = cot ? with.lambda_cot : 0,
-                                                              .lambda_dif = dif ? with.lambda_dif : 0,
-                                                              .epsilon    = with.epsilon},
-                                                             chosen.seed);
+  c2f::systems::deep_co_training<view<Network, Data>, Views> model({.labelled   = labelled,
+                                                                    .unlabelled = chosen.batch - labelled,
+                                                                    .lambda_cot = cot ? with.lambda_cot : 0,
+                                                                    .lambda_dif = dif ? with.lambda_dif : 0,
+                                                                    .epsilon    = with.epsilon},
+                                                                   chosen.seed);
   auto const few = c2f::systems::co_training_data(model, data, with.labels, chosen.seed);
   print_views(program::train(model, few, chosen, title, recipe_of(chosen, model.rows())));
 }
@@ -78,7 +79,7 @@ void train(Data const& data, program::options const& chosen, settings const& wit
   if (chosen.variant == "supervised" || chosen.variant == "all_labels") {
     // As many steps as co-training: epochs of as many batches, drawn from the labelled pictures.
     std::int64_t const steps = std::max<std::int64_t>(1, data.train.size() / chosen.batch);
-    c2f::stack<classifier<Network>> model(chosen.seed);
+    c2f::stack<classifier<Network, Data>> model(chosen.seed);
     auto const run = [&](auto const& samples) {
       c2f::data::streams train{c2f::data::stream{samples, chosen.batch}};
       c2f::data::partly_labelled_data const parts{train.batches_an_epoch(steps), data.test};
@@ -90,7 +91,7 @@ void train(Data const& data, program::options const& chosen, settings const& wit
                                        : c2f::data::few_labels(data.train, with.labels, chosen.seed).labelled);
   } else if (chosen.variant == "mean_teacher") {
     std::int64_t const labelled = labelled_rows(data.train.size(), chosen, with);
-    c2f::systems::mean_teacher<view<Network>> model({.labelled = labelled, .unlabelled = chosen.batch - labelled}, chosen.seed);
+    c2f::systems::mean_teacher<view<Network, Data>> model({.labelled = labelled, .unlabelled = chosen.batch - labelled}, chosen.seed);
     auto const few = c2f::systems::co_training_data(model, data, with.labels, chosen.seed);
     program::train(model, few, chosen, title, recipe_of(chosen, model.rows()));
   } else if (with.views == 4) {
@@ -106,6 +107,20 @@ auto semi_supervised(Data const& whole, program::options const& chosen) {
   auto const seen      = [](auto const& samples) { return samples.seen_with({0, 0, 0}, {1, 1, 1}, 2); };
   std::int64_t const n = whole.train.size();
   return c2f::data::partly_labelled_data{c2f::data::take(seen(whole.train), chosen.limit == 0 ? n : chosen.limit), seen(whole.test)};
+}
+
+/// The drawings of 136 characters by fifteen people to train on, and by the other five to test.
+auto drawings_by_person(program::options const& chosen) {
+  constexpr std::int64_t people = 20, of_training = 15;
+  auto const file = chosen.data / "images_background_small1.zip";
+  c2f::data::omniglot_split<28> const whole("Omniglot", {file});
+  if (whole.classes().size() != 136 || whole.size() != 136 * people)
+    throw c2f::input_error("'" + file.string() + "' has " + std::to_string(whole.size()) + " drawings of " +
+                           std::to_string(whole.classes().size()) + " characters, and the published file has 2720 of 136; copy it again");
+  std::vector<std::int64_t> train, test;
+  for (std::int64_t id = 0; id < whole.size(); ++id) (id % people < of_training ? train : test).push_back(id);
+  if (chosen.limit > 0) train.resize(static_cast<std::size_t>(std::min<std::int64_t>(chosen.limit, std::ssize(train))));
+  return c2f::data::partly_labelled_data{c2f::data::subset(whole, std::move(train)), c2f::data::subset(whole, std::move(test))};
 }
 
 template <std::int64_t Classes, class Data>
@@ -125,8 +140,8 @@ int main(int argc, char** argv) {
       argc, argv, "Trains networks on few labels and many pictures without one, and scores them on the test pictures.",
       {"co_training", "without_dif", "without_cot", "mean_teacher", "supervised", "all_labels"},
       {.variant = "co_training", .epochs = 600, .batch = 100}, [&](CLI::App& app) {
-        app.add_option("--set", with.set, "Pictures: CIFAR-10, CIFAR-100, or the 20 coarse classes of CIFAR-100")
-            ->check(CLI::IsMember({"cifar10", "cifar100", "cifar100_coarse"}));
+        app.add_option("--set", with.set, "Pictures: CIFAR-10, CIFAR-100, its 20 coarse classes, or 136 characters of Omniglot")
+            ->check(CLI::IsMember({"cifar10", "cifar100", "cifar100_coarse", "omniglot"}));
         app.add_option("--network", with.network, "Network of a view")->check(CLI::IsMember({"resnet8", "cnn13"}));
         app.add_option("--labels", with.labels, "Pictures that keep their label")->check(CLI::Range(1, 50'000));
         app.add_option("--labelled-rows", with.rows, "Labelled pictures of a view in a batch; 0: as many as their part of all")
@@ -141,7 +156,10 @@ int main(int argc, char** argv) {
     if (with.rows >= chosen.batch)
       throw c2f::input_error("--labelled-rows " + std::to_string(with.rows) + " leaves no unlabelled pictures in a batch of " +
                              std::to_string(chosen.batch) + "; write fewer, or a larger --batch");
-    if (with.set == "cifar10")
+    if (with.set == "omniglot" && with.network == "cnn13") throw c2f::input_error("--network cnn13 is for CIFAR; write --network resnet8");
+    if (with.set == "omniglot")
+      train<c2f::resnet_cifar<8, c2f::class_vector<136>>>(drawings_by_person(chosen), chosen, with);
+    else if (with.set == "cifar10")
       with_network<10>(c2f::data::cifar10(chosen.data), chosen, with);
     else if (with.set == "cifar100")
       with_network<100>(c2f::data::cifar100(chosen.data), chosen, with);
