@@ -73,7 +73,7 @@ bool pretrain(c2f::stack<Task>& model, auto const& data, program::options const&
       if (more.pretrain > 0) {
         upsampler_model<typename Task::up> first(chosen.seed);
         if (!stage(
-                "upsampler", first, enlarged_pair_sets<8, decltype(first)::factor>(),
+                "upsampler", first, c2f::data::enlarged_maps<8, decltype(first)::factor>(),
                 program::machine_of(chosen).epochs(more.pretrain).batch(100).learning_rate(0.2).momentum(0.9).decay(c2f::decay::cosine{})))
           return false;
         model.encoder.up = first.up;

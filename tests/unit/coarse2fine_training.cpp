@@ -64,7 +64,7 @@ TEST_CASE("three stages: what each hands to the next, and a resume inside of eac
   c2f::stack<small> by_hand(7);
   auto const plan = stages();
   upsampler_model<c2f::upsampler<1>> up(plan.upsampler->seed());
-  c2f::fit(up, enlarged_pair_sets<8, 2>(40, plan.upsampler->seed()), *plan.upsampler);
+  c2f::fit(up, c2f::data::enlarged_maps<8, 2>(40, plan.upsampler->seed()), *plan.upsampler);
   by_hand.encoder.up = up.up;
   c2f::stack<coarse2fine_coarse<small>> first(7);
   c2f::fit(first, tiny::data_of<small>(), *plan.coarse);
@@ -101,15 +101,16 @@ TEST_CASE("the first stages may be left out, and so is the up-sampler where ther
 TEST_CASE("pairs are functions of seed and id, enlarged as PyTorch does, and an up-sampler learns from them") {
   at::Tensor const map = c2f::detail::sample_numbers({1, 1, 8, 8}, 3).to(at::kFloat).contiguous();
   at::Tensor found     = at::zeros({1, 1, 32, 32});
-  std::vector<std::pair<interpolation, at::Tensor>> const wanted{{interpolation::nearest, at::upsample_nearest2d(map, {32, 32})},
-                                                                 {interpolation::bilinear, at::upsample_bilinear2d(map, {32, 32}, false)},
-                                                                 {interpolation::bicubic, at::upsample_bicubic2d(map, {32, 32}, false)}};
+  std::vector<std::pair<c2f::data::interpolation, at::Tensor>> const wanted{
+      {c2f::data::interpolation::nearest, at::upsample_nearest2d(map, {32, 32})},
+      {c2f::data::interpolation::bilinear, at::upsample_bilinear2d(map, {32, 32}, false)},
+      {c2f::data::interpolation::bicubic, at::upsample_bicubic2d(map, {32, 32}, false)}};
   for (auto const& [how, large] : wanted) {
-    enlarge(map.const_data_ptr<float>(), 8, 4, how, found.mutable_data_ptr<float>());
+    c2f::data::enlarge(map.const_data_ptr<float>(), 8, 4, how, found.mutable_data_ptr<float>());
     REQUIRE(found.allclose(large, 1e-5, 1e-5));
   }
 
-  enlarged_pair_sets<8, 4> const sets(300, 3);
+  c2f::data::enlarged_maps<8, 4> const sets(300, 3);
   REQUIRE(sets.train.size() == 300);
   REQUIRE(sets.test.size() == 30);
   at::Tensor x = at::zeros({1, 1, 8, 8}), y = at::zeros({32, 32}), again = at::zeros({1, 1, 8, 8});
@@ -117,8 +118,8 @@ TEST_CASE("pairs are functions of seed and id, enlarged as PyTorch does, and an 
   for (std::int64_t id = 0; id < 60; ++id) {
     sets.train.read(id, nullptr, x.mutable_data_ptr<float>(), y.mutable_data_ptr<float>());
     int way = 0;
-    for (auto const how : {interpolation::nearest, interpolation::bilinear, interpolation::bicubic}) {
-      enlarge(x.const_data_ptr<float>(), 8, 4, how, found.mutable_data_ptr<float>());
+    for (auto const how : {c2f::data::interpolation::nearest, c2f::data::interpolation::bilinear, c2f::data::interpolation::bicubic}) {
+      c2f::data::enlarge(x.const_data_ptr<float>(), 8, 4, how, found.mutable_data_ptr<float>());
       ways[static_cast<std::size_t>(way++)] += found.view({32, 32}).equal(y);
     }
     REQUIRE(x.max().item<float>() > 0);
