@@ -35,7 +35,7 @@ static_assert(count<c2f::wide_gunn18<class_vector<1000>>, pictures> == 45'624'93
 static_assert(count<c2f::gunn<4>, image<48, 8, 8>> == 4 * (48 * 24 + 9 * 24 * 24 + 24 * 12 + 2 * (24 + 24 + 12)));
 // The second of two stacked units reads the channels of its group; each has a shortcut of its own, or both have one.
 template <class Shortcut>
-using two = c2f::gunn<4, c2f::gunn_unit<1, 2, Shortcut>>;
+using two                       = c2f::gunn<4, c2f::gunn_unit<1, 2, Shortcut>>;
 constexpr std::int64_t bare_two = 4 * ((48 + 12) * 12 + 2 * (9 * 12 * 12 + 12 * 12 + 6 * 12));
 static_assert(count<two<c2f::shortcut::none>, image<48, 8, 8>> == bare_two);
 static_assert(count<two<c2f::shortcut::per_stack>, image<48, 8, 8>> == bare_two + 4 * (48 * 12 + 24));

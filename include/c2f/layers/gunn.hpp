@@ -133,7 +133,9 @@ struct gunn_unit : detail::static_check<detail::check_gunn_unit<Expansion, Stack
   template <std::int64_t Width>
   using shortcut_to = sequential<conv<Width, 1>, batch_norm>;
   template <std::int64_t Width, class Added>
-  using stack = repeat<(Stacked < 1 ? 1 : Stacked), detail::gunn_update<(Expansion < 1 ? 1 : Expansion), Width, Added>>;
+  using one = detail::gunn_update<(Expansion < 1 ? 1 : Expansion), Width, Added>;
+  template <std::int64_t Width, class Added>
+  using stack = std::conditional_t<(Stacked > 1), repeat<(Stacked < 1 ? 1 : Stacked), one<Width, Added>>, one<Width, Added>>;
   template <std::int64_t Width>
   using of =
       std::conditional_t<std::is_same_v<Shortcut, shortcut::per_stack>, c2f::residual<stack<Width, identity>, shortcut_to<Width>, identity>,
