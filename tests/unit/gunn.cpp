@@ -391,6 +391,7 @@ void learns(at::Tensor const& truth, double learning_rate = 0.02) {
   for (int i = 0; i < 12; ++i) {
     c2f::pass p{.mode = train, .truth = truth, .t = 0.5, .seed = 1};
     model(x, p);
+    optimizer.zero_gradients();
     last = p.loss().item<double>();
     if (i == 0) first = last;
     p.loss().backward();
