@@ -41,7 +41,9 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function.h>
 
+#include <algorithm>
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -77,24 +79,44 @@ struct per_stack {};
 
 namespace detail {
 
-template <std::int64_t Expansion, std::int64_t Stacked>
+template <class T, class... Choices>
+inline constexpr bool one_of = (false || ... || std::is_same_v<T, Choices>);
+
+template <std::int64_t Expansion, std::int64_t Stacked, class Shortcut>
 consteval bool check_gunn_unit() {
-  static_assert(Expansion >= 1 && Stacked >= 1,
-                "c2f::gunn_unit needs an expansion and a number of stacked units of 1 or more; write c2f::gunn_unit<2>");
+  static_assert(
+      Expansion >= 1 && Stacked >= 1 && one_of<Shortcut, shortcut::none, shortcut::per_unit, shortcut::per_stack>,
+      "c2f::gunn_unit takes an expansion and a number of stacked units, both 1 or more, and one of c2f::shortcut::none, per_unit and "
+      "per_stack; write c2f::gunn_unit<2, 1, c2f::shortcut::none>");
+  return true;
+}
+template <class Unit>
+concept gunn_unit_type = requires { typename Unit::template of<1>; } && requires {
+  { Unit::residual } -> std::convertible_to<bool>;
+};
+template <class Unit, class Update, class Activations>
+inline constexpr bool are_gunn_options = gunn_unit_type<Unit> && one_of<Update, update::gradual, update::simultaneous> &&
+                                         one_of<Activations, activations::recomputed, activations::kept>;
+template <class Layer, class Unit, class Update, class Activations>
+consteval bool check_gunn_options() {
+  static_assert(
+      are_gunn_options<Unit, Update, Activations> || mismatch<in_layer<Layer>>,
+      "c2f::gunn takes a number of groups, a unit such as c2f::gunn_unit<2>, one of c2f::update::gradual and simultaneous, and one of "
+      "c2f::activations::recomputed and kept, in this order");
   return true;
 }
 template <class Layer, class In, std::int64_t Groups>
 consteval bool check_groups() {
-  static_assert(
-      (Groups >= 1 && as_map<In>::channels % (Groups < 1 ? 1 : Groups) == 0) || is_wrong<In> || mismatch<in_layer<Layer>, got<In>>,
-      "c2f::gunn updates groups of equally many channels; write a number of groups that divides the channels of its input, or "
-      "change these by a 1x1 c2f::conv before it");
+  constexpr bool divides = Groups >= 1 && as_map<In>::channels % (Groups < 1 ? 1 : Groups) == 0;
+  static_assert(divides || !image_shape<In> || is_wrong<In> || mismatch<in_layer<Layer>, got<In>>,
+                "c2f::gunn updates groups of equally many channels; write a number of groups that divides the channels of its input, or "
+                "change these by a 1x1 c2f::conv before it");
   return true;
 }
 template <class Layer, class Output, class Wanted>
 consteval bool check_unit() {
   static_assert(same_size<Output, Wanted> || mismatch<in_layer<Layer>, got<Output>, wanted<Wanted>>,
-                "a unit of c2f::gunn ends in the channels of its group, at the size of its input; correct its `of<Width>`");
+                "a unit of c2f::gunn ends in the channels of its group, at the size of its input; correct its of<Width>");
   return true;
 }
 
@@ -127,7 +149,7 @@ struct gunn_update {
 
 /// See the top of this file.
 template <std::int64_t Expansion = 2, std::int64_t Stacked = 1, class Shortcut = shortcut::none, bool Residual = true>
-struct gunn_unit : detail::static_check<detail::check_gunn_unit<Expansion, Stacked>()> {
+struct gunn_unit : detail::static_check<detail::check_gunn_unit<Expansion, Stacked, Shortcut>()> {
   static constexpr bool residual = Residual;
 
   template <std::int64_t Width>
@@ -216,15 +238,11 @@ class group_updates_backward : public torch::autograd::Node {
         execution_{.fused = execution().fused, .norms = execution().norms, .recomputing = true} {
     torch::autograd::edge_list edges{torch::autograd::impl::gradient_edge(x)};
     for (std::int64_t i = 0; i < by.groups; ++i) {
-      auto& own    = trained_.emplace_back();
-      auto collect = [&](std::string const&, state_tensor const& each, state_traits const&) {
-        for (at::Tensor const* const tensor : {&each.tensor(), &each.bf16_copy()})
-          if (tensor->defined() && tensor->requires_grad()) {
-            own.emplace_back(*tensor);
-            edges.push_back(torch::autograd::impl::gradient_edge(*tensor));
-          }
-      };
-      by.walk(by.units, i, tensor_visitor(collect));
+      auto& own = trained_.emplace_back();
+      for (at::Tensor const& each : tensors_of(i)) {
+        own.emplace_back(each);
+        edges.push_back(torch::autograd::impl::gradient_edge(each));
+      }
     }
     set_next_edges(std::move(edges));
   }
@@ -246,8 +264,10 @@ class group_updates_backward : public torch::autograd::Node {
     if (layer_.expired())
       throw error(
           "a network with c2f::gunn was destroyed, moved or assigned to before the backward pass, which runs its units again; keep it");
-    if (x_.changed() || y_.changed() || any_changed())
-      throw error("a map or parameter of c2f::gunn was changed in place between forward and backward pass, which computes with it again");
+    if (x_.changed() || y_.changed() || units_changed())
+      throw error(
+          "a map or parameter of c2f::gunn was changed between forward and backward pass, which computes with it again; change it after "
+          "that pass");
     std::vector<bool> wanted(found.size());  // asked here, since a backward pass within this one has answers of its own
     for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i] = task_should_compute_output(i);
 
@@ -294,10 +314,23 @@ class group_updates_backward : public torch::autograd::Node {
     explicit unchanged(at::Tensor const& now) : tensor(now), version(now._version()) {}
     [[nodiscard]] bool changed() const { return tensor._version() != version; }
   };
-  [[nodiscard]] bool any_changed() const {
-    for (auto const& own : trained_)
-      for (auto const& each : own)
-        if (each.changed()) return true;
+  /// The tensors of a unit that are trained.
+  [[nodiscard]] std::vector<at::Tensor> tensors_of(std::int64_t group) const {
+    std::vector<at::Tensor> found;
+    auto collect = [&](std::string const&, state_tensor const& each, state_traits const&) {
+      for (at::Tensor const* const tensor : {&each.tensor(), &each.bf16_copy()})
+        if (tensor->defined() && tensor->requires_grad()) found.push_back(*tensor);
+    };
+    by_.walk(by_.units, group, tensor_visitor(collect));
+    return found;
+  }
+  [[nodiscard]] bool units_changed() const {
+    for (std::int64_t i = 0; i < by_.groups; ++i) {
+      auto const& before  = trained_[static_cast<std::size_t>(i)];
+      auto const now      = tensors_of(i);
+      auto const is_still = [](unchanged const& a, at::Tensor const& b) { return a.tensor.is_same(b) && !a.changed(); };
+      if (!std::equal(before.begin(), before.end(), now.begin(), now.end(), is_still)) return true;
+    }
     return false;
   }
 
@@ -324,8 +357,14 @@ inline constexpr std::int64_t group_width =
     Groups >= 1 && as_map<In>::channels % (Groups < 1 ? 1 : Groups) == 0 ? as_map<In>::channels / (Groups < 1 ? 1 : Groups) : 1;
 template <class In, std::int64_t Groups>
 using grouped_map = output_if<image_shape<In> && !is_wrong<In> && group_width<In, Groups> * Groups == as_map<In>::channels, In>;
+template <class Unit, class In, std::int64_t Groups, bool = gunn_unit_type<Unit>>
+struct unit_of_group {
+  using type = network_on<typename Unit::template of<group_width<In, Groups>>, grouped_map<In, Groups>>;
+};
 template <class Unit, class In, std::int64_t Groups>
-using unit_on = network_on<typename Unit::template of<group_width<In, Groups>>, grouped_map<In, Groups>>;
+struct unit_of_group<Unit, In, Groups, false> {
+  using type = network_on<identity, wrong_shape>;
+};
 
 }  // namespace detail
 
@@ -333,11 +372,12 @@ using unit_on = network_on<typename Unit::template of<group_width<In, Groups>>, 
 template <std::int64_t Groups, class Unit = gunn_unit<>, class Update = update::gradual, class Activations = activations::recomputed>
 struct gunn {
   template <shape In>
-  struct on : detail::static_check<detail::check_map<gunn, In>(), detail::check_groups<gunn, In, Groups>(),
-                                   detail::check_unit<gunn, typename detail::unit_on<Unit, In, Groups>::output,
+  struct on : detail::static_check<detail::check_gunn_options<gunn, Unit, Update, Activations>(), detail::check_map<gunn, In>(),
+                                   detail::check_groups<gunn, In, Groups>(),
+                                   detail::check_unit<gunn, typename detail::unit_of_group<Unit, In, Groups>::type::output,
                                                       with_channels<detail::as_map<In>, detail::group_width<In, Groups>>>()> {
     using output = detail::grouped_map<In, Groups>;
-    using unit   = detail::unit_on<Unit, In, Groups>;
+    using unit   = typename detail::unit_of_group<Unit, In, Groups>::type;
 
     std::array<unit, static_cast<std::size_t>(Groups < 1 ? 1 : Groups)> units;
     detail::existence exists;
