@@ -1,8 +1,9 @@
 // c2f/layers/gunn.hpp: layers whose channels are updated gradually, group by group.
 //
-//   c2f::gunn<20>                                                            20 groups of channels, each updated once, in turn
-//   c2f::gunn<20, c2f::gunn_unit<3, 2, c2f::shortcut::per_stack>>            two units a group, their 3x3 convolution three groups wide
-//   c2f::gunn<20, c2f::gunn_unit<>, c2f::update::simultaneous>               the same units, all of which read the old channels (SUNN)
+//   using layer = c2f::gunn<20>;                                                  // 20 groups of channels, each updated once, in turn
+//   using deep  = c2f::gunn<20, c2f::gunn_unit<3, 2, c2f::shortcut::per_stack>>;  // two units a group, with 3x3 convolutions of 3 times its
+//                                                                                 // channels
+//   using sunn  = c2f::gunn<20, c2f::gunn_unit<>, c2f::update::simultaneous>;     // the same units, which all read the old channels
 //
 // Qiao et al., "Gradually updated neural networks for large-scale image recognition", ICML 2018, eq. 4.3 to 4.6 and algorithm 2 of Qiao's
 // dissertation. [N, C, H, W] -> [N, C, H, W]. For each group of C / Groups channels in turn, x_c <- x_c + unit_c(x), where x has the groups
