@@ -21,7 +21,7 @@ NAMES = {
     r"at::AutoDispatchBelow": ["ATen/core/LegacyTypeDispatch.h"],
     r"at::Generator": ["ATen/core/Generator.h", "ATen/CPUGeneratorImpl.h"],
     r"at::get_num_threads|at::parallel_for": ["ATen/Parallel.h"],
-    r"torch::autograd::": ["torch/csrc/autograd/custom_function.h"],
+    r"torch::autograd::": ["torch/csrc/autograd/"],
     r"torch::nn::": ["torch/nn/module.h"],
     r"nlohmann::": ["nlohmann/json.hpp"],
     r"boost::hana::": ["boost/hana/"],

@@ -10,10 +10,10 @@
 // Includes: tasks and stacks; every part (c2f/parts); class vectors, boxes and dense maps with their losses; the networks resnet,
 // resnet_cifar, fcn, unet, localiser and predicts with their layers; CIFAR and the synthetic glyphs; training (train/fit.hpp) and the
 // predictor. To be included separately: attributes, numbers, bundles, fields and depth maps with their losses (c2f/kinds/...);
-// loss/hardest.hpp; the networks vgg, deep_voting, dense_heads, few_shot_resnet and levels; the layers aspp, depthwise, dropout, frozen,
-// cosine, growing_cosine and pyramid_pooling; systems and metrics; the other data sets, files and drawing (c2f/data.hpp, c2f/data/...);
-// checkpoints and fine-tuning (c2f/train/...); c2f/conformance.hpp, c2f/print.hpp (fmt), c2f/torch/network.hpp (torch::nn), c2f/cuda/... and
-// c2f/dist/....
+// loss/hardest.hpp; the networks vgg, deep_voting, dense_heads, few_shot_resnet, gunn and levels; the layers aspp, average_pool, depthwise,
+// dropout, frozen, cosine, growing_cosine, gunn and pyramid_pooling; systems and metrics; the other data sets, files and drawing
+// (c2f/data.hpp, c2f/data/...); checkpoints and fine-tuning (c2f/train/...); c2f/conformance.hpp, c2f/print.hpp (fmt),
+// c2f/torch/network.hpp (torch::nn), c2f/cuda/... and c2f/dist/....
 #pragma once
 
 #include <c2f/core/compiler.hpp>  // first

@@ -1,7 +1,9 @@
-// Models that are no pair of networks: a plain network, two views, a stack with side outputs. Each trains through fit, is resumed bit for
+// Models that are no pair of networks: a plain network, two views, a stack with side outputs; and networks that recompute their activations
+// in the backward pass. Each trains through fit, is resumed bit for
 // bit, and gives the same bytes when its steps and passes are captured.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
+#include <c2f/networks/gunn.hpp>
 #include <c2f/train/checkpoint.hpp>
 
 #include "catch.hpp"
@@ -111,6 +113,16 @@ struct attends {
 };
 static_assert(c2f::task<attends>);
 
+/// Coarse and fine network compute the units of a gradually updated layer again in the backward pass; groups and units of 8 channels have
+/// fused norms.
+template <class Activations>
+using updated = c2f::gunn_stage<16, 2, 1, c2f::gunn_unit<1, 1, c2f::shortcut::per_unit>, c2f::update::gradual, Activations>;
+struct updates {
+  static constexpr char const* name = "updates";
+  using input                       = ::input;
+  using network = c2f::predicts<kind, tiny::layers, updated<c2f::activations::recomputed>, c2f::global_average_pool, c2f::linear<3>>;
+};
+
 struct steps {
   std::vector<c2f::step_record> all{};
   void on_step(c2f::step_record const& step) { all.push_back(step); }
@@ -170,12 +182,13 @@ void same_when_captured(c2f::recipe::settings const& how) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("models train through fit and are resumed bit for bit", "", plain, two_views, c2f::stack<attends>) {
+TEMPLATE_TEST_CASE("models train through fit and are resumed bit for bit", "", plain, two_views, c2f::stack<attends>, c2f::stack<updates>) {
   C2F_NEEDS_DEVICE();
   resumes<TestType>();
 }
 
-TEMPLATE_TEST_CASE("a captured step of a model gives the bytes of one that is not captured", "", plain, two_views, c2f::stack<attends>) {
+TEMPLATE_TEST_CASE("a captured step of a model gives the bytes of one that is not captured", "", plain, two_views, c2f::stack<attends>,
+                   c2f::stack<updates>) {
   C2F_NEEDS_DEVICE();
   same_when_captured<TestType>(tiny::recipe());
   same_when_captured<TestType>(tiny::recipe().bf16());
@@ -263,4 +276,34 @@ TEST_CASE("side outputs: names have their stage, and the predictor returns them 
   plain one(1);
   c2f::predictor answer(one);
   REQUIRE(answer(images.to(at::kCPU)).answer.allclose(one.net(images.to(at::kCPU), c2f::eval), 1e-4, 1e-5));
+}
+
+TEST_CASE("a layer that recomputes with fused norms has the values, statistics and gradients of one that keeps its activations") {
+  C2F_NEEDS_DEVICE();
+  using map = c2f::image<8, 6, 6>;
+  at::Tensor const x =
+      c2f::detail::sample_numbers({4, 8, 6, 6}, 1).to(at::kFloat).to(tests::device()).contiguous(at::MemoryFormat::ChannelsLast);
+  auto const run = [&]<class Activations>() {
+    auto net = c2f::make_network<updated<Activations>, map>(1);
+    c2f::move_to(net, tests::device());
+    c2f::to_channels_last(net);
+    at::Tensor const read = x.clone().set_requires_grad(true);
+    at::Tensor y;
+    {
+      c2f::with_fused const scope(&c2f::cuda::fused);
+      y = net(read, c2f::train);
+    }
+    y.square().sum().backward();  // outside of the scope, as in another thread
+    std::vector<at::Tensor> all{y.detach(), read.grad()};
+    for (auto const& each : c2f::parameters(net)) all.push_back(each.grad());
+    for (auto const& each : tiny::tensors_of(net)) all.push_back(each);
+    return all;
+  };
+  auto const a = run.operator()<c2f::activations::recomputed>(), b = run.operator()<c2f::activations::kept>();
+  REQUIRE(a.size() == b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    REQUIRE(a[i].defined());
+    double const scale = std::max(1.0, b[i].to(at::kDouble).abs().max().item<double>());
+    REQUIRE(a[i].to(at::kDouble).sub(b[i].to(at::kDouble)).abs().max().item<double>() <= 1e-5 * scale);
+  }
 }

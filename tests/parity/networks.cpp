@@ -4,6 +4,8 @@
 #include "state.hpp"
 
 #include <c2f/networks/fcn.hpp>
+#include <c2f/networks/gunn.hpp>
+#include <c2f/networks/predicts.hpp>
 #include <c2f/networks/resnet.hpp>
 #include <c2f/networks/resnet_cifar.hpp>
 
@@ -31,6 +33,13 @@ void compare(std::string const& in, std::string const& out) {
   parity::write(out, results);
 }
 
+/// Two units a group; all groups at once; without the identity.
+using small_gunn = c2f::predicts<c2f::class_vector<5>, c2f::conv<8, 3>, c2f::batch_norm, c2f::relu,
+                                 c2f::gunn_stage<12, 3, 1, c2f::gunn_unit<3, 2, c2f::shortcut::per_stack>>,
+                                 c2f::gunn_stage<12, 4, 2, c2f::gunn_unit<2>, c2f::update::simultaneous>,
+                                 c2f::gunn_stage<12, 2, 2, c2f::gunn_unit<1, 1, c2f::shortcut::per_unit, false>>, c2f::global_average_pool,
+                                 c2f::linear<5>>;
+
 }  // namespace
 
 int main(int count, char** words) try {
@@ -46,6 +55,10 @@ int main(int count, char** words) try {
     compare<c2f::resnet<50, c2f::class_vector<1000>>, c2f::image<3, 224, 224>>(words[2], words[3]);
   else if (name == "fcn_resnet_50")
     compare<c2f::fcn<c2f::resnet_features<50, 4, 8>, c2f::dense<11>>, c2f::image<3, 96, 96>>(words[2], words[3]);
+  else if (name == "gunn_15")
+    compare<c2f::gunn15<c2f::class_vector<10>>, c2f::image<3, 32, 32>>(words[2], words[3]);
+  else if (name == "gunn_small")
+    compare<small_gunn, c2f::image<3, 16, 16>>(words[2], words[3]);
   else
     throw std::runtime_error("no network '" + name + "'");
 } catch (std::exception const& wrong) {

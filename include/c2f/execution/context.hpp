@@ -25,6 +25,7 @@ struct execution_context {
   broadcast_concat_scope const* concatenation = nullptr;  ///< the concatenation that is being read (execution/broadcast_map.hpp)
   std::int64_t* multiply_adds                 = nullptr;  ///< counts what layers compute (execution/multiply_adds.hpp)
   communicator* norms = nullptr;  ///< the processes whose batches norms normalise together (execution/communicator.hpp)
+  bool recomputing    = false;    ///< layers run a second time, for the gradient: norms keep their running statistics
 };
 
 namespace detail {
@@ -49,6 +50,18 @@ class context_scope {
 
  private:
   value before_;
+};
+
+/// Sets the whole context of this thread for its lifetime: autograd may run a backward pass in another thread than the forward pass.
+class execution_scope {
+ public:
+  explicit execution_scope(execution_context const& now) : before_(std::exchange(this_execution, now)) {}
+  execution_scope(execution_scope const&)            = delete;
+  execution_scope& operator=(execution_scope const&) = delete;
+  ~execution_scope() { this_execution = before_; }
+
+ private:
+  execution_context before_;
 };
 
 }  // namespace detail

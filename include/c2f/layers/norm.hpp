@@ -15,6 +15,8 @@
 // Recipes that train in several processes may synchronise the statistics (recipe.synchronised_norms): mean and variance are then those of
 // the samples of all processes.
 //
+// A layer that runs a second time for its gradient (layers/gunn.hpp) leaves running statistics and counter as they are.
+//
 // Cost: one ATen call. In training the fused operation norm_relu is used if it supports x (execution/try_fused.hpp): norm, residual add and
 // ReLU in two launches forward and two backward.
 #pragma once
@@ -71,27 +73,24 @@ struct batch_norm_with {
     }
     at::Tensor normalised(at::Tensor const& x, at::Tensor const& shortcut, bool relu, mode m) const {
       if (folded.done) return shifted(x, shortcut, relu);
+      bool const again      = execution().recomputing;  // then the running statistics have seen x already
+      at::Tensor const mean = again ? running_mean.tensor().clone() : running_mean.tensor(),
+                       var  = again ? running_var.tensor().clone() : running_var.tensor();
       if (m == train) {
         if (auto* const all = execution().norms; all != nullptr) {
-          num_batches_tracked.increment();
-          return finished(all->batch_norm(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor(), eps), shortcut,
-                          relu);
+          if (!again) num_batches_tracked.increment();
+          return finished(all->batch_norm(x, weight.tensor(), bias.tensor(), mean, var, eps), shortcut, relu);
         }
         if (x.numel() < 2 * x.size(1)) throw input_error(too_few(x));
-        num_batches_tracked.increment();
+        if (!again) num_batches_tracked.increment();
         if constexpr (eps == 1e-5)
-          if (at::Tensor y =
-                  try_fused::norm_relu(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor(), shortcut, relu);
-              y.defined())
-            return y;
+          if (at::Tensor y = try_fused::norm_relu(x, weight.tensor(), bias.tensor(), mean, var, shortcut, relu); y.defined()) return y;
       } else if (auto* const folds = execution().folding; folds != nullptr) {
-        at::Tensor const factor = weight.tensor().mul(running_var.tensor().add(eps).rsqrt());
-        folds->observe_norm(x, factor, bias.tensor().sub(running_mean.tensor().mul(factor)), folded);
+        at::Tensor const factor = weight.tensor().mul(var.add(eps).rsqrt());
+        folds->observe_norm(x, factor, bias.tensor().sub(mean.mul(factor)), folded);
       }
       // Half-precision inputs with float statistics and parameters: ATen normalises in float.
-      return finished(
-          at::batch_norm(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor(), m == train, 0.1, eps, true),
-          shortcut, relu);
+      return finished(at::batch_norm(x, weight.tensor(), bias.tensor(), mean, var, m == train, 0.1, eps, true), shortcut, relu);
     }
     static at::Tensor finished(at::Tensor const& y, at::Tensor const& shortcut, bool relu) {
       if (shortcut.defined()) y.add_(shortcut);  // in place: nothing else refers to y

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""The tables of docs/gunn.md: memory and time of a training step by the number of groups, and 61_gunn's networks trained over seeds.
+
+  run.py --build build/release --memory [--chart docs/gunn-memory.svg]               bench_gunn, a step for each number of groups
+  run.py --build build/release --data CIFAR100 [--out build/gunn.csv] [--limit 10000] [--epochs 10] [--seeds 1,2,3] [--jobs 2]
+  run.py --out build/gunn.csv --table                                                only prints what is there
+
+A training that is in the CSV is not run again, so the command may be stopped and repeated. Each uses one core. resnet_long has five times the
+epochs, about the time of GUNN. Intervals are of 95 % (Student's t) over the seeds, on one test set; differences are paired by seed.
+"""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from _plot import bars
+from _report import conditions, print_conditions, print_table, print_targets
+from _trainings import read, shown, timed, train_all
+
+COLUMNS = ["set", "limit", "epochs", "variant", "seed", "seconds", "coarse", "fine"]
+# Name of a row: (--variant, its epochs as a multiple of --epochs).
+VARIANTS = {"gunn": ("gunn", 1), "sunn": ("sunn", 1), "no_residual": ("no_residual", 1), "resnet": ("resnet", 1),
+            "resnet_long": ("resnet", 5), "coarse_to_fine": ("coarse_to_fine", 1)}
+
+
+def table(rows):
+    for key in dict.fromkeys((row["set"], row["limit"], row["epochs"]) for row in rows):
+        of = [row for row in rows if (row["set"], row["limit"], row["epochs"]) == key]
+        error = lambda row: 100 - float(row["fine"] or row["coarse"])
+        gunn = {row["seed"]: error(row) for row in of if row["variant"] == "gunn"}
+        print(f"\n{key[0]}, {key[1]} pictures, {key[2]} epochs: error in %\n")
+        print("| variant | error | less gunn | CPU s | seeds |\n|---|---:|---:|---:|---:|")
+        for variant in (name for name in VARIANTS if any(row["variant"] == name for row in of)):
+            mine = [row for row in of if row["variant"] == variant]
+            less = [error(row) - gunn[row["seed"]] for row in mine if row["seed"] in gunn]
+            seconds = sum(float(row["seconds"]) for row in mine) / len(mine)
+            print(f"| {variant} | {shown([error(row) for row in mine])} | {shown(less) if variant != 'gunn' else '–'} | {seconds:.0f} | {len(mine)} |")
+
+
+def measured(program):
+    """What bench_gunn prints, a row for each number of groups and way: groups, way, kept, peak (bytes), seconds."""
+    found = subprocess.run([program], capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    if found.returncode != 0:
+        sys.exit(found.stderr)
+    rows = [line.split(",") for line in found.stdout.split()]
+    return [(int(groups), way, int(kept), int(peak), float(seconds)) for groups, way, kept, peak, seconds in rows]
+
+
+def memory(words):
+    print_conditions(conditions(str(words.build)))
+    rows = measured(words.build / "benchmarks" / "bench_gunn")
+    groups = list(dict.fromkeys(row[0] for row in rows))
+    of = {(row[0], row[1]): row[2:] for row in rows}
+    cells = lambda place, scale: [[f"{of[count, way][place] * scale:.3g}" for way in ("recomputed", "kept")] for count in groups]
+    print_table(["groups", "kept for the gradient, MB: recomputed", "kept", "peak of a step, MB: recomputed", "kept", "s a step: recomputed", "kept"],
+                [[count, *kept, *peak, *seconds] for count, kept, peak, seconds in zip(groups, cells(0, 1e-6), cells(1, 1e-6), cells(2, 1))])
+    held = [of[count, "recomputed"][0] for count in groups]
+    peaks = [of[count, "recomputed"][1] for count in groups]
+    print_targets([("kept for the gradient, largest to smallest", max(held) / min(held), 1.1, False),
+                   ("peak, largest to that of one group", max(peaks) / peaks[0], 1.1, False)])
+    if words.chart:
+        line = lambda count, way, place, scale: (f"{count} groups, {way}", *3 * (of[count, way][place] * scale,), way == "recomputed")
+        panel = lambda place, scale: [line(count, way, place, scale) for count in groups for way in ("recomputed", "kept")]
+        bars(words.chart, "A training step of one layer: activations recomputed and kept",
+             [("kept between forward and backward pass", "MB", panel(0, 1e-6)), ("peak", "MB", panel(1, 1e-6)), ("CPU time", "s", panel(2, 1))])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
+    parser.add_argument("--memory", action="store_true", help="measure memory and time and train nothing")
+    parser.add_argument("--chart", type=pathlib.Path, help="with --memory: the chart, SVG")
+    parser.add_argument("--data", type=pathlib.Path, required=not {"--table", "--memory"} & set(sys.argv), help="folder of CIFAR-10 or CIFAR-100")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/gunn.csv"))
+    parser.add_argument("--set", default="small")
+    parser.add_argument("--limit", default="10000", help="training pictures; 0: all")
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--variants", default=",".join(VARIANTS))
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--table", action="store_true", help="train nothing")
+    words = parser.parse_args()
+    if words.memory:
+        memory(words)
+        return 0
+
+    if not words.table:
+        program = words.build / "examples" / "61_gunn"
+        if not program.is_file():
+            parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
+        done = {tuple(row[name] for name in COLUMNS[:5]) for row in read(words.out, COLUMNS)}
+        wanted = [run for seed in words.seeds.split(",") for variant in words.variants.split(",")
+                  if (run := (words.set, words.limit, str(words.epochs), variant, seed)) not in done]
+
+        def train(run):
+            _, _, _, variant, seed = run
+            chosen, times = VARIANTS[variant]
+            folder = words.out.parent / "gunn" / "_".join(run)
+            command = [program, "--data", words.data, "--set", words.set, "--limit", words.limit, "--seed", seed, "--variant", chosen,
+                       "--epochs", str(words.epochs * times), "--threads", "0", "--out", folder]
+            ended, seconds = timed(command)
+            if ended.returncode != 0:
+                return subprocess.CompletedProcess(command, ended.returncode, "", ended.stderr[-500:])
+            scores = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["scores"]
+            top1 = [f"{100 * scores[stage]['top1']:.2f}" if stage in scores else "" for stage in ("coarse", "fine")]
+            return subprocess.CompletedProcess(command, 0, ",".join([*run, f"{seconds:.1f}", *top1]) + "\n", "")
+
+        if not train_all(wanted, train, words.out, COLUMNS, words.jobs):
+            return 1
+    table(read(words.out, COLUMNS))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
