@@ -8,6 +8,7 @@
 // Errors: an input that is not a map is a compile error.
 #pragma once
 
+#include <c2f/execution/layer_watcher.hpp>
 #include <c2f/execution/multiply_adds.hpp>
 #include <c2f/layers/conv.hpp>
 #include <c2f/layers/norm.hpp>
@@ -33,6 +34,13 @@ struct depthwise_conv {
     C2F_MEMBERS(weight);
 
     at::Tensor operator()(at::Tensor const& x, mode) const {
+      if (auto* const watcher = execution().watcher; watcher != nullptr)
+        return watcher->layer(x, convolved(x.detach()), {&weight, nullptr, Kernel > 1, /*depthwise=*/true});
+      return convolved(x);
+    }
+
+   private:
+    at::Tensor convolved(at::Tensor const& x) const {
       static constexpr std::array stride{std::int64_t{1}, std::int64_t{1}}, padding{Kernel / 2, Kernel / 2};
       return detail::counted_convolution(at::conv2d(x, weight.as(x), {}, stride, padding, stride, /*groups=*/x.size(1)), weight.tensor());
     }
