@@ -296,6 +296,24 @@ void initialize(Net& net, std::uint64_t seed, std::string const& path = {}) {
   detail::walk(net, path, visitor);
 }
 
+namespace detail {
+/// "PATH IN OUT 1\n", 1 with attention and 0 without.
+inline std::string line_of_blocks(std::string const& path, channel_blocks const& of) {
+  return path + ' ' + std::to_string(of.in) + ' ' + std::to_string(of.out) + (of.attention ? " 1\n" : " 0\n");
+}
+/// The blocks of all weights that have some, a line each. Empty for most networks.
+template <class Net>
+std::string text_of_blocks(Net const& net) {
+  std::string text;
+  for_each_tensor(net, [&](std::string const& path, state_tensor const& each, state_traits const&) {
+    if (each.blocks() != nullptr) text += line_of_blocks(path, *each.blocks());
+  });
+  return text;
+}
+/// The name of that text in the metadata of a file of tensors.
+inline constexpr char const* blocks_entry = "channel_blocks";
+}  // namespace detail
+
 /// The trained tensors, in the order of the members.
 template <class Net>
 [[nodiscard]] std::vector<at::Tensor> parameters(Net const& net) {

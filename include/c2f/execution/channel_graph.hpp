@@ -23,6 +23,7 @@
 #include <c2f/core/pass.hpp>
 #include <c2f/core/random.hpp>
 #include <c2f/core/visit.hpp>
+#include <c2f/execution/check_widths.hpp>
 #include <c2f/execution/layer_watcher.hpp>
 
 #include <ATen/core/grad_mode.h>
@@ -378,16 +379,6 @@ class channel_graph final : public layer_watcher {
   std::vector<layer_record> records_;
   std::vector<norm_record> norm_records_;
 };
-
-namespace detail {
-inline at::Tensor two_images(at::IntArrayRef dims, any_network net) {
-  at::TensorOptions options(at::kFloat);
-  for_each_tensor(net, [&](std::string const&, state_tensor& each, state_traits const& traits) {
-    if (!traits.on_host) options = options.device(each.tensor().device());
-  });
-  return at::arange(2 * dims[0] * dims[1] * dims[2], options).sin().view({2, dims[0], dims[1], dims[2]});
-}
-}  // namespace detail
 
 /// The channels of a model (task/model.hpp). side: of the images, where the input's size is not known while compiling.
 template <class Model>

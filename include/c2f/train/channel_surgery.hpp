@@ -26,6 +26,7 @@
 #include <c2f/core/errors.hpp>
 #include <c2f/core/visit.hpp>
 #include <c2f/execution/channel_graph.hpp>
+#include <c2f/layers/conv_blocks.hpp>
 #include <c2f/train/state.hpp>
 
 #include <ATen/core/grad_mode.h>
