@@ -15,7 +15,8 @@
 // A surgery is a function of the state at the end of a stage, so the same call with c2f::checkpoints resumes anywhere, bit for bit. Momentum
 // follows the channels that stay. To load the weights in another program: c2f::take_sizes (data/io/weights.hpp), or a model folder.
 //
-// An observer with on_channels(channel_record) is called after each epoch of a sparse stage and after each surgery.
+// An observer with on_channels(channel_record) is called after each epoch of a sparse stage and after each surgery; one with
+// on_surgery(model, surgery_report) after each surgery.
 //
 // Costs: those of c2f::fit; the penalty is one sum over the norms' weights. Errors: input_error for options out of range, a moving average
 // in a sparse stage (channels would be judged by other weights than are scored), and several processes.
@@ -148,6 +149,10 @@ template <class O>
 void notify(O& o, channel_record const& record) {
   if constexpr (requires { o.on_channels(record); }) o.on_channels(record);
 }
+template <class O, class Model>
+void notify_surgery(O& o, Model const& model, surgery_report const& report) {
+  if constexpr (requires { o.on_surgery(model, report); }) o.on_surgery(model, report);
+}
 /// Begins a training with the optimiser state of another one.
 struct carried_state {
   named_tensors from;
@@ -229,6 +234,7 @@ rejuvenation_report fit_rejuvenated(Model& model, Data const& data, rejuvenation
     for (auto const& [path, value] : stage.state) carried.from.emplace_back(path.starts_with("model.") ? path.substr(6) : path, value);
     how.surgery.number = static_cast<std::uint64_t>(i);
     report.surgeries.push_back(replace_channels(model, channels_of(model), how.surgery, &carried.from));
+    (detail::notify_surgery(observers, model, report.surgeries.back()), ...);
     tell({"surgery-" + std::to_string(i), 0, 0, report.surgeries.back().utilisation, report.surgeries.back().norms});
   }
   if (how.from_scratch) initialize_again(model, how.dense.seed()), carried.from.clear();

@@ -108,7 +108,9 @@ inline at::Tensor changed(at::Tensor const& from, tensor_change const& by, doubl
 
 class surgery {
  public:
-  surgery(any_network net, channel_graph const& graph, surgery_options const& how) : graph_(graph), how_(how) {
+  /// shrink: every free norm keeps the first channels, as many as the budget allows.
+  surgery(any_network net, channel_graph const& graph, surgery_options const& how, bool shrink = false)
+      : graph_(graph), how_(how), shrink_(shrink) {
     auto const& [dead, counted, budget, regrow, compensate, rescale, cross, weight, multiple, seed, number] = how;
     if (!(dead >= 0 && dead < 1) || !(budget >= 0) || !(weight > 0) || multiple < 1)
       throw input_error("channels cannot be replaced with dead " + std::to_string(dead) + ", budget " + std::to_string(budget) +
@@ -166,10 +168,11 @@ class surgery {
         if (norms[n].free && norms[n].decides == static_cast<std::int64_t>(n)) keep_constants(n, living[n]);
     for (std::size_t n = 0; n < norms.size(); ++n) kept_[n] = kept_[static_cast<std::size_t>(norms[n].decides)];
 
-    double low = 1, high = 1;
+    double low = shrink_ ? 0 : 1, high = 1;
+    double const least = shrink_ ? cost_at(0) : report_.cost_living;
     if (how_.regrow) {
-      if (report_.cost_living > report_.budget * (1 + 1e-12))
-        throw input_error("the channels that live cost " + std::to_string(std::llround(report_.cost_living)) + ", and the budget is " +
+      if (least > report_.budget * (1 + 1e-12))
+        throw input_error("the channels that live cost " + std::to_string(std::llround(least)) + ", and the budget is " +
                           std::to_string(std::llround(report_.budget)) +
                           "; give a larger budget, or take channels out at a lower utilisation");
       while (cost_at(high) <= report_.budget && high < 1e6) high *= 2;
@@ -179,6 +182,7 @@ class surgery {
     report_.cost_after = cost_at(low);
     for (std::size_t n = 0; n < norms.size(); ++n) {
       width_.push_back(width_at(n, low));
+      if (shrink_) kept_[n].resize(static_cast<std::size_t>(std::min(width_[n], std::ssize(kept_[n]))));
       report_.norms[n].kept  = std::ssize(kept_[n]);
       report_.norms[n].after = width_[n];
     }
@@ -232,7 +236,7 @@ class surgery {
     std::int64_t const kept = std::ssize(kept_[n]), m = how_.multiple;
     if (!graph_.norms()[n].free || !how_.regrow) return kept;
     std::int64_t const rounded = m * std::llround(growth * static_cast<double>(kept) / static_cast<double>(m));
-    return std::max(rounded, (kept + m - 1) / m * m);
+    return std::max(rounded, ((shrink_ ? 1 : kept) + m - 1) / m * m);
   }
   struct layer_widths {
     double rows, new_rows, columns, new_columns;
@@ -448,6 +452,7 @@ class surgery {
 
   channel_graph const& graph_;
   surgery_options how_;
+  bool shrink_ = false;
   std::map<state_tensor const*, std::pair<std::string, state_traits const*>> known_;
   std::vector<std::vector<std::int64_t>> kept_;  // of every norm
   std::vector<std::int64_t> carrier_, width_;    // the channel that carries the constants of dead ones, or -1
@@ -478,6 +483,17 @@ void initialize_again(Model& model, std::uint64_t seed) {
                     .contiguous(own.suggest_memory_format())
                     .set_requires_grad(traits.trained));
   });
+}
+
+/// Scales the widths of all free norms by one factor, so that the network costs at most `budget`, and sets initial values: a smaller network
+/// of the same kind, from scratch. Throws without a change.
+template <class Model>
+surgery_report scale_widths(Model& model, channel_graph const& graph, double budget, resource counted, std::uint64_t seed) {
+  auto const report =
+      detail::surgery(any_network(model), graph, {.dead = 0, .counted = counted, .budget = budget, .compensate = false}, true)
+          .operate(nullptr);
+  initialize_again(model, seed);
+  return report;
 }
 
 }  // namespace c2f
