@@ -150,6 +150,7 @@ void run(Data const& whole, program::options const& chosen, settings const& with
     if (chosen.variant == "half") c2f::scale_widths(model, c2f::channels_of(model), with.budget * full, counted, chosen.seed);
     report = program::train(model, data, chosen, title, recipe);
   } else {
+    program::refuse_typed(chosen, {"--probe", "--probe-every", "--patience", "--ema"}, "with a training in stages");
     bool const br    = chosen.variant == "br" || chosen.variant == "ca_br" || chosen.variant == "cr_br";
     auto const cross = chosen.variant.starts_with("cr")   ? c2f::cross_connections::none
                        : chosen.variant.starts_with("ca") ? c2f::cross_connections::attention
@@ -171,20 +172,24 @@ void run(Data const& whole, program::options const& chosen, settings const& with
     channel_files channels(chosen, title);
     nlohmann::ordered_json surgeries = nlohmann::ordered_json::array();
     struct {
-      std::function<void(c2f::stack<Task> const&, c2f::surgery_report const&)> call;
-      void on_surgery(c2f::stack<Task> const& of, c2f::surgery_report const& done) const { call(of, done); }
-      static void on_start(c2f::training_start const&) {}
-    } const after{[&](c2f::stack<Task> const& of, c2f::surgery_report const& done) {
-      auto const scores = c2f::evaluate(of, data.test, recipe);
-      double const top1 = scores.back().values.front().second;
-      std::printf("surgery: r %.3f, %.0f of %.0f live, growth %.3f, now %.0f; top1 %.2f %%\n", done.utilisation, done.cost_living,
-                  done.cost_before, done.growth, done.cost_after, 100 * top1);
+      std::function<void(c2f::stack<Task> const&, c2f::surgery_report const&, double)> call;
+      double before = 0;  // top-1 of the last epoch
+      void on_surgery(c2f::stack<Task> const& of, c2f::surgery_report const& done) const { call(of, done, before); }
+      void on_epoch(c2f::epoch_record const& epoch) { before = epoch.scores.back().values.front().second; }
+      void on_resume(c2f::training_report const& until) {
+        if (!until.epochs.empty()) on_epoch(until.epochs.back());
+      }
+    } after{[&](c2f::stack<Task> const& of, c2f::surgery_report const& done, double before) {
+      double const top1 = c2f::evaluate(of, data.test, recipe).back().values.front().second;
+      std::printf("surgery: r %.3f, %.0f of %.0f live, growth %.3f, now %.0f; top1 %.2f %%, before %.2f %%\n", done.utilisation,
+                  done.cost_living, done.cost_before, done.growth, done.cost_after, 100 * top1, 100 * before);
       surgeries.push_back({{"utilisation", done.utilisation},
                            {"growth", done.growth},
                            {"before", done.cost_before},
                            {"living", done.cost_living},
                            {"budget", done.budget},
                            {"after", done.cost_after},
+                           {"top1_before", before},
                            {"top1_after", top1}});
     }};
     auto all           = c2f::systems::fit_rejuvenated(model, data, how, bar, on_ctrl_c, files, channels, after);
