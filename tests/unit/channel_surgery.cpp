@@ -2,6 +2,8 @@
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 #include <c2f/layers/depthwise.hpp>
+#include <c2f/networks/densenet_cifar.hpp>
+#include <c2f/networks/mobilenet.hpp>
 #include <c2f/networks/vgg_norm.hpp>
 #include <c2f/train/channel_surgery.hpp>
 
@@ -164,6 +166,16 @@ static_assert(c2f::parameter_count<c2f::network_on<c2f::vgg19_cifar<c2f::class_v
 static_assert(c2f::parameter_count<c2f::network_on<c2f::vgg19_cifar<c2f::class_vector<100>>, image<3, 32, 32>>> == 20'081'188);
 static_assert(c2f::parameter_count<c2f::network_on<c2f::vgg16_convolutional<c2f::class_vector<1000>>, image<3, 224, 224>>> == 37'706'664);
 
+static_assert(c2f::parameter_count<c2f::network_on<c2f::densenet_cifar<100, 40, c2f::class_vector<10>>, image<3, 32, 32>>> == 8'269'050);
+static_assert(c2f::parameter_count<c2f::network_on<c2f::densenet_cifar<100, 40, c2f::class_vector<100>>, image<3, 32, 32>>> == 8'371'740);
+static_assert(c2f::parameter_count<c2f::network_on<c2f::mobilenet<c2f::class_vector<1000>>, image<3, 224, 224>>> == 4'231'976);
+static_assert(c2f::parameter_count<c2f::network_on<c2f::mobilenet<c2f::class_vector<1000>, 0.5>, image<3, 128, 128>>> == 1'331'592);
+static_assert(c2f::parameter_count<c2f::network_on<c2f::mobilenet<c2f::class_vector<1000>, 0.25>, image<3, 128, 128>>> == 470'072);
+static_assert(c2f::parameter_count<c2f::network_on<c2f::resnet_cifar<110, c2f::class_vector<10>, c2f::bottleneck>, image<3, 32, 32>>> ==
+              1'704'154);
+static_assert(c2f::parameter_count<c2f::network_on<c2f::resnet_cifar<110, c2f::class_vector<100>, c2f::bottleneck>, image<3, 32, 32>>> ==
+              1'727'284);
+
 TEST_CASE("the channels that may be replaced are seen in one pass") {
   auto vgg = network<small_vgg>(1);
   REQUIRE(free_norms(graph_of(vgg)) == std::vector<std::string>{"features.1", "features.4", "features.8", "features.11"});
@@ -224,6 +236,8 @@ TEST_CASE("no answer changes: flatten and convolutions without padding") {
 TEST_CASE("no answer changes: maps side by side, depthwise convolutions, residual networks") {
   laws<dense_block>(3);
   laws<odd_readers>();
+  laws<c2f::densenet_cifar<16, 4, kind>>(15);
+  laws<c2f::mobilenet<kind, 0.25>, 32>(27);
   laws<mobile>(5);
   laws<c2f::resnet_cifar<8, kind>>(3);
   laws<c2f::resnet_cifar<8, kind, c2f::bottleneck>>(6);
