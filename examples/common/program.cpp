@@ -88,7 +88,8 @@ void write_json(std::filesystem::path const& file, nlohmann::ordered_json const&
 
 struct kept_files::files {
   explicit files(options const& chosen)
-      : folder(chosen.out),
+      : root(chosen.out),
+        folder(chosen.out),
         checkpoints(chosen.out / "checkpoints", {.every = chosen.checkpoint_every, .resume = chosen.resume, .warn = say}) {}
   files(files const&)            = delete;
   files& operator=(files const&) = delete;
@@ -110,7 +111,7 @@ struct kept_files::files {
     prepare_folder(folder);
   }
 
-  std::filesystem::path folder;
+  std::filesystem::path root, folder;          // folder: root, or that of a stage in it
   std::vector<std::filesystem::path> created;  // the inner ones first
   bool stepped = false;
   c2f::checkpoints checkpoints;
@@ -137,6 +138,11 @@ bool kept_files::restore(c2f::training_state& state) {
   bool const restored = files_->checkpoints.restore(state);
   if (restored) say("resuming from " + files_->checkpoints.restored().string());
   return restored;
+}
+void kept_files::on_stage(std::string const& name) {
+  if (!files_) return;
+  files_->checkpoints.on_stage(name);
+  files_->folder = files_->root / name;
 }
 bool kept_files::keeps_step(c2f::progress const& now) const { return files_ && files_->checkpoints.keeps_step(now); }
 void kept_files::keep(c2f::training_state const& state, c2f::moment when) {

@@ -96,6 +96,8 @@ class kept_files {
   kept_files(kept_files const&)            = delete;
   kept_files& operator=(kept_files const&) = delete;
   ~kept_files();
+  /// Before a stage of a training in stages: its logs go to a folder of that name in --out, its checkpoints to one in checkpoints/.
+  void on_stage(std::string const& name);
   bool restore(c2f::training_state& state);
   [[nodiscard]] bool keeps_step(c2f::progress const& now) const;
   void keep(c2f::training_state const& state, c2f::moment when);

@@ -56,6 +56,8 @@ enum class purpose : std::uint32_t {
   attention     = 13,  ///< which attention map of a sample becomes the mask (parts/encode_attention.hpp)
   pairing       = 14,  ///< which views of co-training are pairs in a step (systems/deep_co_training.hpp), id = the step
   noise         = 15,  ///< which samples the teacher of systems/mean_teacher.hpp sees mirrored
+  new_channel =
+      20,  ///< the weights of new channels (train/channel_surgery.hpp), id = hash of the parameter's path, epoch = the surgery's number
 };
 /// Purposes for parts outside of c2f: number 0 ... 127.
 [[nodiscard]] constexpr purpose user_purpose(std::uint32_t number) { return static_cast<purpose>(128 + number % 128); }

@@ -14,6 +14,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -35,15 +36,22 @@ struct state_traits {
   }
 };
 
+/// Two groups of channels that a layer with a weight [out, in, ...] keeps apart: the first `in` and `out` channels, and the others.
+struct channel_blocks {
+  std::int64_t in = 0, out = 0;
+  bool attention = false;  ///< not apart, but joined by cross attention (layers/conv_blocks.hpp)
+  friend bool operator==(channel_blocks const&, channel_blocks const&) = default;
+};
+
 /// Base of parameters and buffers: a tensor that is copied with its owner.
 class state_tensor {
  public:
   state_tensor()                                   = default;
   state_tensor(state_tensor&&) noexcept            = default;
   state_tensor& operator=(state_tensor&&) noexcept = default;
-  state_tensor(state_tensor const& other) : tensor_(copy_of(other.tensor_)) {}
+  state_tensor(state_tensor const& other) : tensor_(copy_of(other.tensor_)), blocks_(other.blocks_) {}
   state_tensor& operator=(state_tensor const& other) {
-    if (this != &other) assign(copy_of(other.tensor_));
+    if (this != &other) assign(copy_of(other.tensor_)), blocks_ = other.blocks_;
     return *this;
   }
   ~state_tensor() = default;
@@ -70,6 +78,10 @@ class state_tensor {
   /// network do not have it.
   [[nodiscard]] at::Tensor const& bf16_copy() const { return low_; }
   void set_bf16_copy(at::Tensor copy) { low_ = std::move(copy); }
+  /// The blocks of a weight whose layer keeps channels apart; nullptr for all others. They are kept when another tensor is assigned.
+  [[nodiscard]] channel_blocks const* blocks() const { return blocks_.get(); }
+  void set_blocks(channel_blocks const& blocks) { blocks_ = std::make_shared<channel_blocks const>(blocks); }
+  void clear_blocks() { blocks_.reset(); }
   [[nodiscard]] bool defined() const { return tensor_.defined(); }
 
  private:
@@ -77,6 +89,7 @@ class state_tensor {
     return tensor.defined() ? tensor.detach().clone().set_requires_grad(tensor.requires_grad()) : at::Tensor();
   }
   at::Tensor tensor_, low_;
+  std::shared_ptr<channel_blocks const> blocks_;
 };
 
 namespace detail {

@@ -258,27 +258,61 @@ template <class Net>
 [[nodiscard]] std::int64_t count_parameters(Net const& net) {
   std::int64_t count = 0;
   for_each_tensor(net, [&](std::string const&, state_tensor const& each, state_traits const& traits) {
-    count += traits.trained ? each.tensor().numel() : 0;
+    if (!traits.trained) return;
+    count += each.tensor().numel();
+    // Weights between blocks that are kept apart have no part in the network.
+    if (channel_blocks const* const apart = each.blocks(); apart != nullptr && !apart->attention) {
+      std::int64_t const rows = each.tensor().size(0), columns = each.tensor().size(1), kernel = each.tensor().numel() / (rows * columns);
+      count -= kernel * (apart->out * (columns - apart->in) + (rows - apart->out) * apart->in);
+    }
   });
   return count;
 }
+
+namespace detail {
+/// The initial value of a tensor in these sizes, float in host memory.
+inline at::Tensor initial_value(std::string const& name, state_traits const& traits, c10::IntArrayRef sizes, std::uint64_t seed) {
+  at::Tensor value = at::empty(sizes, at::TensorOptions().dtype(at::kFloat));
+  random_stream random(seed, purpose::initial_value, 0, hash_of(name));
+  std::span<std::int64_t const> const dims(sizes.data(), sizes.size());
+  float* const numbers = value.mutable_data_ptr<float>();
+  for (std::int64_t i = 0; i < value.numel(); ++i) numbers[i] = static_cast<float>(traits.draw(random, dims, i));
+  if (traits.finish != nullptr) traits.finish(dims, numbers);
+  return value;
+}
+}  // namespace detail
 
 /// Sets every parameter and buffer to its initial value, a function of (seed, path).
 template <class Net>
 void initialize(Net& net, std::uint64_t seed, std::string const& path = {}) {
   auto set_initial_value = [&](std::string const& name, state_tensor& each, state_traits const& traits) {
     if (traits.draw == nullptr) return;  // its owner sets it: reset of a torch_network, or a constructor
-    at::Tensor value = at::empty(c10::IntArrayRef(traits.dims.data(), traits.dims.size()), at::TensorOptions().dtype(at::kFloat));
-    random_stream random(seed, purpose::initial_value, 0, hash_of(name));
-    float* const numbers = value.mutable_data_ptr<float>();
-    for (std::int64_t i = 0; i < value.numel(); ++i) numbers[i] = static_cast<float>(traits.draw(random, traits.dims, i));
-    if (traits.finish != nullptr) traits.finish(traits.dims, numbers);
+    at::Tensor const value = detail::initial_value(name, traits, {traits.dims.data(), traits.dims.size()}, seed);
+    each.clear_blocks();
     each.assign(value.to(traits.type).set_requires_grad(traits.trained));
   };
   detail::tensor_visitor visitor(set_initial_value);
   visitor.seed = &seed;
   detail::walk(net, path, visitor);
 }
+
+namespace detail {
+/// "PATH IN OUT 1\n", 1 with attention and 0 without.
+inline std::string line_of_blocks(std::string const& path, channel_blocks const& of) {
+  return path + ' ' + std::to_string(of.in) + ' ' + std::to_string(of.out) + (of.attention ? " 1\n" : " 0\n");
+}
+/// The blocks of all weights that have some, a line each. Empty for most networks.
+template <class Net>
+std::string text_of_blocks(Net const& net) {
+  std::string text;
+  for_each_tensor(net, [&](std::string const& path, state_tensor const& each, state_traits const&) {
+    if (each.blocks() != nullptr) text += line_of_blocks(path, *each.blocks());
+  });
+  return text;
+}
+/// The name of that text in the metadata of a file of tensors.
+inline constexpr char const* blocks_entry = "channel_blocks";
+}  // namespace detail
 
 /// The trained tensors, in the order of the members.
 template <class Net>

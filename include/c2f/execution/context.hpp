@@ -16,6 +16,7 @@ namespace c2f {
 
 struct fused_operations;
 class folding;
+class layer_watcher;
 class broadcast_concat_scope;
 class communicator;
 
@@ -24,6 +25,7 @@ struct execution_context {
   c2f::folding* folding                       = nullptr;  ///< observes convolutions and norms (execution/folding.hpp)
   broadcast_concat_scope const* concatenation = nullptr;  ///< the concatenation that is being read (execution/broadcast_map.hpp)
   std::int64_t* multiply_adds                 = nullptr;  ///< counts what layers compute (execution/multiply_adds.hpp)
+  layer_watcher* watcher                      = nullptr;  ///< answers in the place of layers (execution/layer_watcher.hpp)
   communicator* norms = nullptr;  ///< the processes whose batches norms normalise together (execution/communicator.hpp)
   bool recomputing    = false;    ///< layers run a second time, for the gradient: norms keep their running statistics
 };

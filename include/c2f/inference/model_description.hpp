@@ -63,6 +63,7 @@ struct model_description {
   int version = 0;                                              ///< C2F_VERSION of the program that wrote it
   std::string compiler{};                                       ///< that compiled it: `parts` are spelled its way
   std::string weights_sha256{};                                 ///< of weights.safetensors
+  std::vector<std::pair<std::string, std::vector<std::int64_t>>> widths{};  ///< sizes of tensors that are not those of the task's type
 };
 
 inline constexpr char model_format[]                 = "c2f model 1";
@@ -190,6 +191,10 @@ class description_reader {
     json& settings = all["training"] = json::object();
     for (auto const& [name, value] : about.training) settings[utf8(name)] = utf8(value);
   }
+  if (!about.widths.empty()) {
+    json& sizes = all["widths"] = json::object();
+    for (auto const& [path, dims] : about.widths) sizes[utf8(path)] = dims;
+  }
   return all.dump(2) + '\n';
 }
 
@@ -253,6 +258,15 @@ class description_reader {
     json const& settings = from.member("training");
     if (!settings.is_object() || settings.size() > 256) from.fail("has a member 'training' that is no object of up to 256 texts");
     for (auto const& [name, value] : settings.items()) made.training.emplace_back(name, from.text(value, "training"));
+  }
+  if (whole.contains("widths")) {  // of a network whose widths were changed
+    json const& sizes = from.member("widths");
+    if (!sizes.is_object() || sizes.size() > 65536) from.fail("has a member 'widths' that is no object of lists");
+    for (auto const& [path, dims] : sizes.items()) {
+      if (!dims.is_array() || dims.size() > 8) from.fail("has a member 'widths' that is no object of lists");
+      auto& into = made.widths.emplace_back(path, std::vector<std::int64_t>{}).second;
+      for (json const& each : dims) into.push_back(from.whole(each, "widths", 0, std::int64_t{1} << 31));
+    }
   }
   return made;
 }

@@ -31,6 +31,7 @@
 #include <c2f/data/io/sha256.hpp>
 #include <c2f/data/io/weights.hpp>
 #include <c2f/data/io/whole_file.hpp>
+#include <c2f/execution/check_widths.hpp>
 #include <c2f/inference/model_description.hpp>
 #include <c2f/inference/picture_views.hpp>
 #include <c2f/inference/predictor.hpp>
@@ -116,6 +117,18 @@ inline void put_folder(std::filesystem::path const& made, std::filesystem::path 
   if (replaces) std::filesystem::remove_all(made, failed);  // now the older model
 }
 
+/// The tensors whose sizes are not those of their types.
+template <class Net>
+std::vector<std::pair<std::string, std::vector<std::int64_t>>> changed_sizes(Net const& net) {
+  std::vector<std::pair<std::string, std::vector<std::int64_t>>> all;
+  for_each_tensor(net, [&](std::string const& path, state_tensor const& each, state_traits const& traits) {
+    auto const sizes = each.tensor().sizes();
+    if (!traits.dims.empty() && !std::equal(sizes.begin(), sizes.end(), traits.dims.begin(), traits.dims.end()))
+      all.emplace_back(path, sizes.vec());
+  });
+  return all;
+}
+
 inline constexpr char const* model_files[]{"model.json", "weights.safetensors"};
 
 /// Refuses a folder that has other files than a model: replacing it would remove them.
@@ -170,6 +183,7 @@ void save_model(stack<Task> const& model, std::filesystem::path const& folder, m
   try {
     save_weights(model, made / detail::model_files[1]);
     about                = describe_task<Task>(std::move(about));
+    about.widths         = detail::changed_sizes(model);
     about.weights_sha256 = data::sha256_of_file(made / detail::model_files[1]);
     data::whole_file out(made / detail::model_files[0]);
     out.write(text_of(about));
@@ -510,7 +524,9 @@ model_description load_model_into(stack<Task>& model, std::filesystem::path cons
   auto const weights = folder / detail::model_files[1];
   if (data::sha256_of_file(weights) != about.weights_sha256)
     throw input_error(name + " is not whole: weights.safetensors is not the file that model.json was written with; copy the folder again");
+  if (!about.widths.empty()) take_sizes(model, data::read_safetensors(weights));
   load_weights(model, weights);
+  if (!about.widths.empty()) check_widths(model);
   return about;
 }
 

@@ -15,9 +15,11 @@
 #include <c2f/execution/multiply_adds.hpp>
 #include <c2f/core/architecture.hpp>
 #include <c2f/execution/folding.hpp>
+#include <c2f/execution/layer_watcher.hpp>
 #include <c2f/execution/try_fused.hpp>
 #include <c2f/layers/layer_check.hpp>
 #include <c2f/layers/conv_broadcast.hpp>
+#include <c2f/layers/conv_blocks.hpp>
 
 #include <ATen/ops/conv2d.h>
 
@@ -58,21 +60,32 @@ struct conv {
     C2F_MEMBERS(weight, bias);
 
     at::Tensor operator()(at::Tensor const& x, mode) const {
+      if (auto* const watcher = execution().watcher; watcher != nullptr)
+        return watcher->layer(x, convolved(x.detach(), bias.as(x)), {&weight, own_bias(), Padding > 0});
       at::Tensor y = convolved(x, bias.as(x));
-      if (auto* const folds = execution().folding; folds != nullptr) folds->observe_convolution(y, weight, bias);
+      if (auto* const folds = execution().folding; folds != nullptr && !detail::attends(weight))
+        folds->observe_convolution(y, weight, bias);
       return y;
     }
     /// relu(conv(x))
     at::Tensor then_relu(at::Tensor const& x, mode m) const {
-      if constexpr (std::is_base_of_v<state_tensor, detail::bias_tensor<Bias, Out>>)
-        if (try_fused::takes_bias_relu(x, weight.tensor().size(0)))  // today's width, which may differ from Out
+      if constexpr (has_bias)
+        if (!detail::attends(weight) && try_fused::takes_bias_relu(x, weight.tensor().size(0)))  // today's width, which may differ from Out
           return try_fused::bias_relu(convolved(x, std::nullopt), bias.as(x), {}, /*relu=*/true);
       return (*this)(x, m).relu_();  // in place: nothing else refers to it
     }
 
    private:
+    static constexpr bool has_bias = std::is_base_of_v<state_tensor, detail::bias_tensor<Bias, Out>>;
+    [[nodiscard]] state_tensor const* own_bias() const {
+      if constexpr (has_bias)
+        return &bias;
+      else
+        return nullptr;
+    }
     at::Tensor convolved(at::Tensor const& x, std::optional<at::Tensor> const& added) const {
       static constexpr std::array stride{Stride, Stride}, padding{Padding, Padding}, dilation{Dilation, Dilation};
+      if (weight.blocks() != nullptr) return detail::conv_in_blocks(x, weight, added, stride, padding, dilation);
       broadcast_concat const* const parts = Kernel > 3 ? broadcast_concat_scope::parts_of(x) : nullptr;
       return parts != nullptr ? detail::conv_broadcast_concat(*parts, weight.as(x), added, stride, padding, dilation)
                               : detail::counted_convolution(at::conv2d(x, weight.as(x), added, stride, padding, dilation), weight.tensor());

@@ -8,6 +8,7 @@
 // (layers/layer_check.hpp).
 #pragma once
 
+#include <c2f/execution/layer_watcher.hpp>
 #include <c2f/execution/multiply_adds.hpp>
 #include <c2f/core/architecture.hpp>
 #include <c2f/layers/layer_check.hpp>
@@ -28,7 +29,11 @@ struct linear_on : static_check<check_vector<Layer, In>(), check_channels<Layer,
   parameter<std::conditional_t<std::is_void_v<BiasInitial>, initial::uniform<In::channels>, BiasInitial>, Out> bias;
   C2F_MEMBERS(weight, bias);
 
-  at::Tensor operator()(at::Tensor const& x, mode) const { return counted(at::linear(x, weight.as(x), bias.as(x)), x.size(-1)); }
+  at::Tensor operator()(at::Tensor const& x, mode) const {
+    if (auto* const watcher = execution().watcher; watcher != nullptr)
+      return watcher->layer(x, at::linear(x.detach(), weight.as(x), bias.as(x)), {&weight, &bias});
+    return counted(at::linear(x, weight.as(x), bias.as(x)), x.size(-1));
+  }
 };
 }  // namespace detail
 

@@ -98,7 +98,7 @@ class checkpoints {
   [[nodiscard]] std::filesystem::path const& restored() const { return restored_; }
 
   /// The newest intact checkpoint of the folder, from which a training would be resumed; empty if there is none. For a model whose widths
-  /// were changed: c2f::take_sizes(model, c2f::data::read_safetensors(kept.newest() / "model.safetensors").tensors).
+  /// were changed: c2f::take_sizes(model, c2f::data::read_safetensors(kept.newest() / "model.safetensors")).
   [[nodiscard]] std::filesystem::path newest() const {
     if (!std::filesystem::exists(folder_)) return {};
     for (auto const& name : newest_first()) {
@@ -254,7 +254,9 @@ class checkpoints {
       };
       if (!state.averages.empty()) put_tensors("average.safetensors", detail::file_of(state.averages));
       if (!state.best.empty()) put_tensors("best.safetensors", detail::file_of(state.best));
-      put_tensors("model.safetensors", detail::file_of(state.model));
+      data::safetensors model = detail::file_of(state.model);
+      if (!state.blocks.empty()) model.metadata[detail::blocks_entry] = state.blocks;
+      put_tensors("model.safetensors", model);
       put_text("state.json", detail::json_of(state).dump(1, ' ', false, detail::json::error_handler_t::replace) + '\n');
       auto training = detail::file_of(state.optimizer_state, "momentum.");
       training.tensors.merge(detail::file_of(state.generators, "generator.").tensors);
@@ -337,6 +339,9 @@ class checkpoints {
     training_state const& there = read.state;
     compare("the task", "'" + there.report.start.task + "'", "'" + state.report.start.task + "'", folder);
     check_tensors(read.model, state.model, "", folder);
+    auto const blocks = read.model.metadata.find(detail::blocks_entry);
+    if ((blocks == read.model.metadata.end() ? std::string() : blocks->second) != state.blocks)
+      refuse(folder, "its weights keep other channels apart");
     compare("the number of parameters", there.report.start.parameters, state.report.start.parameters, folder);  // some may be frozen
     if (there.type != state.type) refuse(folder, "the types of the task's parts differ");
     compare("the number of training samples", there.report.start.samples, state.report.start.samples, folder);

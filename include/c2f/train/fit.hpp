@@ -168,6 +168,7 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
     state.train_data  = data::identity_of(data.train);
     state.scored_data = data::identity_of(data::scored_split(data));
   }
+  state.blocks = text_of_blocks(model);
   for_each_tensor(model, [&](std::string const& path, state_tensor const& each, state_traits const& traits) {
     state.model.emplace_back(path, each.tensor());
     if (traits.trained) state.parameters.emplace_back(path, each.tensor());

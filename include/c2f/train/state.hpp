@@ -38,6 +38,8 @@ struct training_state {
   named_tensors best;               ///< the model, or its average, of the best epoch; empty without recipe.stop_early
   named_tensors generators;         ///< the states of LibTorch's generators, which torch::nn modules draw from; copies, not shared
 
+  std::string blocks;               ///< of the model's weights (channel_blocks), as text
+
   // Its progress.
   progress now;
   std::int64_t step             = 0;  ///< completed steps of this epoch

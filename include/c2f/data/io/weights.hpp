@@ -4,7 +4,7 @@
 //   c2f::load_weights(model.coarse, file, {.without = {"fc."}, .partial = true});        // what matches; the report lists what did not
 //   c2f::load_weights(model.fine, file, {.widen = c2f::widening::zero});                 // initialised from the coarse network
 //   c2f::save_weights(net, "mine.safetensors");                                          // readable by Python's load_file
-//   c2f::take_sizes(net, c2f::data::read_safetensors("pruned.safetensors").tensors);     // the file's widths, before load_weights
+//   c2f::take_sizes(net, c2f::data::read_safetensors("pruned.safetensors"));             // the file's widths, before load_weights
 //
 // Works for every network of c2f, also for one made of a torch::nn::Module. A tensor's name is its path in the network, which equals
 // torchvision's name for networks that torchvision has. Everything is checked before the first value changes, so after an error the network
@@ -18,9 +18,12 @@
 // data/io/safetensors.hpp.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -159,16 +162,45 @@ weights_report load_weights(Net& net, std::filesystem::path const& file, weights
 template <class Net>
 void save_weights(Net const& net, std::filesystem::path const& file, weights_options const& options = {}) {
   data::safetensors out{{}, {{"format", "pt"}}};
+  std::string blocks;
   for_each_tensor(net, [&](std::string const& path, state_tensor const& each, state_traits const&) {
-    if (std::string name = path; detail::takes_part(name, options.into, options))
-      out.tensors.emplace(options.from + name, each.tensor().detach());
+    std::string name = path;
+    if (!detail::takes_part(name, options.into, options)) return;
+    out.tensors.emplace(options.from + name, each.tensor().detach());
+    if (channel_blocks const* const of = each.blocks(); of != nullptr)
+      blocks += detail::line_of_blocks(options.from + name, *of);
   });
+  if (!blocks.empty()) out.metadata[detail::blocks_entry] = blocks;
   data::write_safetensors(file, out);
 }
 
+namespace detail {
+/// The blocks in a file's metadata, by path; input_error for another text.
+inline std::map<std::string, channel_blocks> blocks_of(data::safetensors const& file) {
+  std::map<std::string, channel_blocks> found;
+  auto const entry = file.metadata.find(blocks_entry);
+  if (entry == file.metadata.end()) return found;
+  std::istringstream lines(entry->second);
+  std::string line;
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    std::string path;
+    channel_blocks of;
+    auto const weight = words >> path >> of.in >> of.out >> of.attention ? file.tensors.find(path) : file.tensors.end();
+    if (weight == file.tensors.end() || weight->second.dim() != 4 || of.in < 1 || of.out < 1 || of.in >= weight->second.size(1) ||
+        of.out >= weight->second.size(0))
+      throw input_error("the metadata of the tensors name the channel blocks " + data::detail::shown(line) +
+                        ", and there is no convolution of such channels; give a file that c2f has written");
+    found[path] = of;
+  }
+  return found;
+}
+}  // namespace detail
+
 /// Gives the parameters and buffers the sizes of the tensors of the same names, for a network whose widths were changed after it was made:
 /// load_weights and checkpoints need equal sizes. A tensor whose sizes change is 0 until it is loaded; one that `sizes` does not have keeps
-/// its own. `options`: from, into and without. Throws, without a change, if a number of dimensions differs.
+/// its own. `options`: from, into and without. Throws, without a change, if a number of dimensions or the size of a kernel differs. Whether
+/// the widths fit each other is seen by a pass: c2f::check_widths (execution/check_widths.hpp).
 template <class Net>
 void take_sizes(Net& net, std::map<std::string, at::Tensor> const& sizes, weights_options const& options = {}) {
   std::map<std::string, at::Tensor> given, taken;
@@ -183,11 +215,27 @@ void take_sizes(Net& net, std::map<std::string, at::Tensor> const& sizes, weight
     if (found->second.dim() != own.dim())
       throw input_error("the network's '" + path + "' is " + detail::dims_of(own) + " and cannot become " + detail::dims_of(found->second) +
                         ": widths may differ, and not the number of dimensions; give the tensors of the same architecture");
+    if (found->second.sizes().slice(std::min<std::size_t>(2, own.sizes().size())) != own.sizes().slice(std::min<std::size_t>(2, own.sizes().size())))
+      throw input_error("the network's '" + path + "' is " + detail::dims_of(own) + " and cannot become " + detail::dims_of(found->second) +
+                        ": widths may differ, and not the size of a kernel; give the tensors of the same architecture");
     at::TensorOptions const like = own.options().requires_grad(false).memory_format(own.suggest_memory_format());
     taken.emplace(path, at::empty(found->second.sizes(), like).zero_().set_requires_grad(traits.trained));
   });
   for_each_tensor(net, [&](std::string const& path, state_tensor& each, state_traits const&) {
     if (auto const found = taken.find(path); found != taken.end()) each.assign(found->second);
+  });
+}
+
+/// The same from a file, with the channels that its convolutions keep apart (channel_blocks).
+template <class Net>
+void take_sizes(Net& net, data::safetensors const& file, weights_options const& options = {}) {
+  auto const blocks = detail::blocks_of(file);
+  take_sizes(net, file.tensors, options);
+  for_each_tensor(net, [&](std::string const& path, state_tensor& each, state_traits const&) {
+    std::string name = path;
+    if (!detail::takes_part(name, options.into, options)) return;
+    each.clear_blocks();
+    if (auto const found = blocks.find(options.from + name); found != blocks.end()) each.set_blocks(found->second);
   });
 }
 

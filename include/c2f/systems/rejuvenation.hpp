@@ -1,0 +1,247 @@
+// c2f/systems/rejuvenation.hpp: neural rejuvenation: a training that takes the dead channels out of a network and gives it new ones.
+//
+//   auto const report = c2f::systems::fit_rejuvenated(model, data, {.sparse = recipe, .dense = recipe}, kept, on_ctrl_c);
+//   std::printf("r %.2f, growth %.2f\n", report.surgeries[0].utilisation, report.surgeries[0].growth);
+//
+// Qiao, Lin, Zhang and Yuille, "Neural rejuvenation: improving deep network training by enhancing computational resource utilization", CVPR
+// 2019. `model` is any model whose convolutions are followed by norms, also a stack: one budget is then shared by all its networks. Stages
+// (train/training_stages.hpp):
+//   "sparse-1"      the loss plus lambda * sum |weight| over the norms that are free (execution/channel_graph.hpp), until the utilisation r
+//                   is below the target at the end of an epoch. lambda begins at 0 and rises by 5e-5 after each epoch in which r did not
+//                   fall by .01, or is fixed. lambda and r are buffers of the stage's model, and so part of its checkpoints.
+//   surgery         c2f::replace_channels (train/channel_surgery.hpp)
+//   "sparse-2", …   with times > 1
+//   "rejuvenated"   the model itself in its new widths: as fast as a network that always had them
+// A surgery is a function of the state at the end of a stage, so the same call with c2f::checkpoints resumes anywhere, bit for bit. Momentum
+// follows the channels that stay. To load the weights in another program: c2f::take_sizes (data/io/weights.hpp), or a model folder.
+//
+// An observer with on_channels(channel_record) is called after each epoch of a sparse stage and after each surgery; one with
+// on_surgery(model, surgery_report) after each surgery.
+//
+// Costs: those of c2f::fit; the penalty is one sum over the norms' weights. Errors: input_error for options out of range, a moving average
+// in a sparse stage (channels would be judged by other weights than are scored), and several processes.
+#pragma once
+
+#include <c2f/task/model.hpp>
+#include <c2f/train/channel_surgery.hpp>
+#include <c2f/train/recipe.hpp>
+#include <c2f/train/training_stages.hpp>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace c2f::systems {
+
+struct rejuvenation_options {
+  c2f::recipe::settings sparse = recipe::settings{}, dense = recipe::settings{};
+  double target = 0.5;             ///< a sparse stage ends when r is below
+  double budget = 1;               ///< of the widths after a surgery, as a part of the model's cost before the first one
+  std::optional<double> lambda{};  ///< fixed; none: searched
+  double lambda_step = 5e-5, fall = 0.01;
+  std::int64_t times = 1;      ///< how often channels are replaced
+  bool from_scratch  = false;  ///< the last stage begins with initial values in the widths that were found (NR-FS)
+  bool equal_epochs  = false;  ///< the epochs of sparse stages are taken from those of `dense`
+  surgery_options surgery{};   ///< its budget, seed and number are set by the training
+};
+/// The channels of a network at some moment of a training.
+struct channel_record {
+  std::string stage;
+  std::int64_t epoch = 0;  ///< completed ones of the stage
+  double lambda = 0, utilisation = 1;
+  std::vector<channel_count> norms;
+};
+struct rejuvenation_report {
+  std::vector<training_report> trainings;  ///< of the stages, up to one that was stopped
+  std::vector<surgery_report> surgeries;
+  bool stopped = false;
+};
+
+namespace detail {
+/// A graph that points into its owner: copies have none.
+struct own_graph {
+  std::unique_ptr<channel_graph> graph{};
+  own_graph() = default;
+  own_graph(own_graph const&) {}
+  own_graph& operator=(own_graph const&) { return graph.reset(), *this; }
+};
+}  // namespace detail
+
+/// The model of a sparse stage: `Model` with the penalty. A model (task/model.hpp).
+template <class Model>
+struct sparse_model {
+  static constexpr char const* name = Model::name;
+  using input                       = typename Model::input;
+  using kind                        = typename Model::kind;
+  using schedule                    = c2f::detail::schedule_of<Model>;
+
+  Model model;
+  buffer<initial::zeros> lambda;
+  buffer<initial::ones> utilisation;  ///< r at the end of the last epoch
+  C2F_MEMBERS(model, lambda, utilisation);
+
+  sparse_model(Model const& of, rejuvenation_options const& how) : model(of), how_(how) {
+    at::TensorOptions const scalar(at::kFloat);
+    lambda.assign(at::full({}, how.lambda.value_or(0), scalar)), utilisation.assign(at::ones({}, scalar));
+  }
+  [[nodiscard]] std::uint64_t fingerprint() const {
+    std::uint64_t hash = 0;
+    for (double const each :
+         {how_.target, how_.lambda_step, how_.fall, how_.surgery.dead, how_.lambda.value_or(-1), static_cast<double>(how_.surgery.counted)})
+      hash = data::detail::hash_after(hash, std::bit_cast<std::uint64_t>(each));
+    if constexpr (requires { model.fingerprint(); }) hash = data::detail::hash_after(hash, model.fingerprint());
+    return hash;
+  }
+  auto operator()(at::Tensor const& images, pass& p) const {
+    auto found = model(images, p);
+    if (p.training()) {
+      std::vector<at::Tensor> weights;
+      for (auto const& norm : graph().norms())
+        if (norm.free) weights.push_back(norm.weight->tensor());
+      p.add("sparsity", lambda.tensor().mul(at::cat(weights).abs().sum()));
+    }
+    return found;
+  }
+  /// Looks for the channels. Called before a training, as the pass of a training may not.
+  channel_graph const& look() {
+    own_.graph.reset(new channel_graph(channels_of(model)));
+    return *own_.graph;
+  }
+  [[nodiscard]] channel_graph const& graph() const {
+    if (own_.graph == nullptr) throw error("a sparse_model was trained before its look()");
+    return *own_.graph;
+  }
+  /// At the end of an epoch: measures r and adapts lambda.
+  channel_record adapt(std::int64_t epochs) {
+    channel_masks const living = graph().living(how_.surgery.dead);
+    double const before = utilisation.tensor().item<double>(), now = graph().utilisation(living, how_.surgery.counted);
+    at::NoGradGuard const no_gradients;
+    if (!how_.lambda && !(now < before - how_.fall)) lambda.tensor().add_(how_.lambda_step);
+    utilisation.tensor().fill_(now);
+    channel_record record{{}, epochs, lambda.tensor().item<double>(), now, {}};
+    for (std::size_t n = 0; n < living.size(); ++n) {
+      std::int64_t const all = std::ssize(living[n]), live = std::count(living[n].begin(), living[n].end(), true);
+      record.norms.push_back({graph().norms()[n].path, graph().norms()[n].free, all, live, live, all});
+    }
+    return record;
+  }
+  [[nodiscard]] bool reached() const { return utilisation.tensor().item<float>() < static_cast<float>(how_.target); }
+
+ private:
+  rejuvenation_options how_;
+  detail::own_graph own_;
+};
+
+namespace detail {
+template <class O>
+void notify(O& o, channel_record const& record) {
+  if constexpr (requires { o.on_channels(record); }) o.on_channels(record);
+}
+template <class O, class Model>
+void notify_surgery(O& o, Model const& model, surgery_report const& report) {
+  if constexpr (requires { o.on_surgery(model, report); }) o.on_surgery(model, report);
+}
+/// Begins a training with the optimiser state of another one.
+struct carried_state {
+  named_tensors from;
+  static bool keeps_step(progress const&) { return false; }
+  static void keep(training_state const&, moment) {}
+  bool restore(training_state& state) const {
+    at::NoGradGuard const no_gradients;
+    for (auto const& [name, value] : from)
+      for (auto const& [path, into] : state.optimizer_state)
+        if (path == name && into.sizes() == value.sizes()) into.copy_(value);
+    return false;
+  }
+};
+/// Ends a sparse stage, and remembers the optimiser's state.
+template <class Model>
+struct sparse_stage {
+  sparse_model<Model>& model;
+  std::function<void(channel_record const&)> tell;
+  named_tensors state{};
+  bool done = false;
+  static bool keeps_step(progress const&) { return false; }
+  static void keep(training_state const&, moment) {}
+  bool restore(training_state& begun) {  // after the observer that restored it
+    state = begun.optimizer_state;
+    done  = model.reached();
+    return false;
+  }
+  void on_epoch(epoch_record const& epoch) {
+    tell(model.adapt(epoch.epoch + 1));
+    done = model.reached();
+  }
+  [[nodiscard]] bool stop() const { return done; }
+};
+inline void check(rejuvenation_options const& how) {
+  bool const fits = how.target > 0 && how.target <= 1 && how.budget > 0 && how.lambda.value_or(0) >= 0 && how.lambda_step > 0 &&
+                    how.fall >= 0 && how.times >= 1;
+  if (!fits)
+    throw input_error(
+        "a rejuvenation has target " + std::to_string(how.target) + ", budget " + std::to_string(how.budget) + ", lambda " +
+        std::to_string(how.lambda.value_or(0)) + ", lambda_step " + std::to_string(how.lambda_step) + ", fall " + std::to_string(how.fall) +
+        " and times " + std::to_string(how.times) +
+        "; write a target from above 0 to 1, a budget and lambda_step above 0, no lambda and fall below 0, and times of 1 or more");
+  if (how.sparse.ema().on())
+    throw input_error(
+        "the sparse stage of a rejuvenation has a moving average, which is scored while channels are judged by the network itself; leave "
+        "ema "
+        "out of its recipe");
+  if (how.sparse.world() != nullptr)
+    throw input_error("a rejuvenation trains in one process, and its recipe has several; leave on(world) out");
+}
+}  // namespace detail
+
+/// Trains a model with rejuvenation. See the top of this file.
+template <class Model, class Data, observer... Observers>
+rejuvenation_report fit_rejuvenated(Model& model, Data const& data, rejuvenation_options how, Observers&&... observers) {
+  detail::check(how);
+  rejuvenation_report report;
+  detail::carried_state carried;
+  double const cost    = channels_of(model).cost(how.surgery.counted);
+  std::int64_t epochs  = how.dense.epochs();
+  how.surgery.seed     = how.dense.seed();
+  how.surgery.budget   = how.budget * cost;
+  auto const tell      = [&](channel_record const& record) { (detail::notify(observers, record), ...); };
+  auto const completed = [&](training_report one) {
+    report.trainings.push_back(std::move(one));
+    return std::ssize(report.trainings.back().epochs);
+  };
+  for (std::int64_t i = 1; i <= how.times; ++i) {
+    std::string const name = "sparse-" + std::to_string(i);
+    sparse_model<Model> sparse(model, how);
+    move_to(sparse, how.sparse.device());
+    sparse.look();
+    detail::sparse_stage<Model> stage{sparse, [&](channel_record record) { record.stage = name, tell(record); }};
+    for (auto& each : carried.from) each.first.insert(0, "model.");
+    epochs -= completed(fit_stage(name, sparse, data, how.sparse, carried, observers..., stage));
+    model = sparse.model;
+    if (report.trainings.back().stopped && !stage.done) return report.stopped = true, report;
+    carried.from.clear();
+    for (auto const& [path, value] : stage.state) carried.from.emplace_back(path.starts_with("model.") ? path.substr(6) : path, value);
+    how.surgery.number = static_cast<std::uint64_t>(i);
+    report.surgeries.push_back(replace_channels(model, channels_of(model), how.surgery, &carried.from));
+    (detail::notify_surgery(observers, model, report.surgeries.back()), ...);
+    tell({"surgery-" + std::to_string(i), 0, 0, report.surgeries.back().utilisation, report.surgeries.back().norms});
+  }
+  if (how.from_scratch) initialize_again(model, how.dense.seed()), carried.from.clear();
+  if (how.equal_epochs) how.dense.epochs(std::max<std::int64_t>(1, epochs));
+  completed(fit_stage("rejuvenated", model, data, how.dense, carried, observers...));
+  report.stopped = report.trainings.back().stopped;
+  return report;
+}
+
+}  // namespace c2f::systems

@@ -1,0 +1,244 @@
+// Which channels are found, what they cost, and that replacing them changes no answer.
+#include <c2f/c2f.hpp>
+#include <c2f/conformance.hpp>
+#include <c2f/layers/depthwise.hpp>
+#include <c2f/networks/densenet_cifar.hpp>
+#include <c2f/networks/mobilenet.hpp>
+#include <c2f/networks/vgg_norm.hpp>
+#include <c2f/train/channel_surgery.hpp>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/batch_norm.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/rand.h>
+
+#include "catch.hpp"
+#include "refusal.hpp"
+
+namespace {
+
+using c2f::eval;
+using c2f::image;
+using c2f::train;
+using kind = c2f::class_vector<5>;
+
+using small_vgg = c2f::norm_vgg<kind, c2f::vgg_layers<8, 12, c2f::pooled, 10, 6>>;
+// Three convolutions of 3 -> 4 -> 4 -> 2 channels.
+using by_hand = c2f::sequential<c2f::conv<4, 3>, c2f::batch_norm, c2f::relu, c2f::conv<4, 3>, c2f::batch_norm, c2f::relu, c2f::conv<2, 3>>;
+using flat    = c2f::sequential<c2f::conv<6, 3>, c2f::batch_norm, c2f::relu, c2f::max_pool<4>, c2f::flatten, c2f::linear<5>>;
+using pointwise = c2f::sequential<c2f::conv<6, 3>, c2f::batch_norm, c2f::leaky_relu<0.1>, c2f::conv<7, 1, 1, 0, c2f::bias>, c2f::batch_norm,
+                                  c2f::relu, c2f::conv<3, 1, 1, 0, c2f::bias>, c2f::global_average_pool, c2f::linear<5>>;
+using mobile    = c2f::sequential<c2f::conv<8, 3>, c2f::batch_norm, c2f::relu, c2f::separable_conv<10, 3>, c2f::separable_conv<6, 3>,
+                                  c2f::global_average_pool, c2f::linear<5>>;
+
+/// Two maps side by side, and a third that reads both.
+struct dense_block {
+  template <c2f::shape In>
+  struct on {
+    using layer  = c2f::sequential<c2f::conv<4, 3>, c2f::batch_norm, c2f::relu>;
+    using output = c2f::vector<5>;
+    c2f::network_on<layer, In> a;
+    c2f::network_on<layer, image<4, In::height, In::width>> b;
+    c2f::network_on<layer, image<8, In::height, In::width>> c;
+    c2f::network_on<c2f::linear<5>, c2f::vector<12>> fc;
+    C2F_MEMBERS(a, b, c, fc);
+    at::Tensor operator()(at::Tensor const& x, c2f::mode m) const {
+      at::Tensor const y = a(x, m), z = b(y, m), both = at::cat({y, z}, 1);
+      return fc(at::cat({both, c(both, m)}, 1).mean({2, 3}), m);
+    }
+  };
+};
+/// A sigmoid behind a norm, half of the channels of another one, and a norm that is read as a difference.
+struct odd_readers {
+  template <c2f::shape In>
+  struct on {
+    using layer  = c2f::sequential<c2f::conv<4, 3>, c2f::batch_norm>;
+    using output = c2f::vector<5>;
+    c2f::network_on<layer, In> gated, halved, one, other, good;
+    c2f::network_on<c2f::conv<4, 1, 1, 0, c2f::bias>, image<14, In::height, In::width>> reads;
+    c2f::network_on<c2f::linear<5>, c2f::vector<4>> fc;
+    C2F_MEMBERS(gated, halved, one, other, good, reads, fc);
+    at::Tensor operator()(at::Tensor const& x, c2f::mode m) const {
+      at::Tensor const all =
+          at::cat({gated(x, m).sigmoid(), halved(x, m).relu().narrow(1, 0, 2), one(x, m).relu().sub(other(x, m)), good(x, m).relu()}, 1);
+      return fc(reads(all, m).mean({2, 3}), m);
+    }
+  };
+};
+
+template <class Architecture, std::int64_t Side = 8>
+auto network(std::uint64_t seed, at::ScalarType type = at::kDouble) {
+  auto net = c2f::make_network<Architecture, image<3, Side, Side>>(seed);
+  // Every tensor gets numbers that no symmetry hides.
+  c2f::for_each_tensor(net, [&](std::string const& path, c2f::state_tensor& each, c2f::state_traits const& traits) {
+    if (traits.on_host) return;
+    at::Tensor numbers = c2f::detail::sample_numbers(each.tensor().sizes().vec(), c2f::hash_of(path)).to(at::kDouble);
+    if (path.ends_with("running_var")) numbers = numbers.abs().add(0.5);
+    if (each.tensor().dim() == 4) numbers = numbers.mul(0.3);
+    each.assign(numbers.to(type).set_requires_grad(traits.trained));
+  });
+  return net;
+}
+at::Tensor images(at::ScalarType type = at::kDouble, std::int64_t side = 8) {
+  return c2f::detail::sample_numbers({4, 3, side, side}, 77).to(type);
+}
+template <class Net>
+c2f::channel_graph graph_of(Net& net, std::int64_t side = 8) {
+  return c2f::channels_of(net, 3, side, side);
+}
+std::vector<std::string> free_norms(c2f::channel_graph const& graph) {
+  std::vector<std::string> all;
+  for (auto const& each : graph.norms())
+    if (each.free) all.push_back(each.path);
+  return all;
+}
+/// Sets every third channel of each free norm to 0, with biases of both signs.
+template <class Net>
+void kill_some(Net& net, std::int64_t side = 8) {
+  auto const graph = graph_of(net, side);
+  for (std::size_t n = 0; n < graph.norms().size(); ++n) {
+    auto const& norm = graph.norms()[n];
+    if (!norm.free) continue;
+    at::Tensor const weight = norm.weight->tensor().detach(), bias = norm.bias->tensor().detach();
+    for (std::int64_t k = 0; k < weight.numel(); ++k) {
+      if (k % 3 == 1)
+        weight[k].fill_(0), bias[k].fill_(k % 2 == 0 ? -0.7 : 0.4 + 0.1 * static_cast<double>(k));
+      else if (weight[k].abs().template item<double>() < 0.1)
+        weight[k].fill_(0.1);
+    }
+  }
+}
+double furthest(at::Tensor const& a, at::Tensor const& b) { return a.sub(b).abs().max().div(b.abs().max()).to(at::kDouble).item<double>(); }
+
+/// Laws (i) to (iii) on a network: nothing of these changes an answer.
+template <class Architecture, std::int64_t Side = 8>
+void laws(std::int64_t fewest = 1) {
+  for (auto const type : {at::kDouble, at::kFloat}) {
+    double const most  = type == at::kDouble ? 1e-10 : 1e-4;
+    at::Tensor const x = images(type, Side);
+    auto net           = network<Architecture, Side>(1, type);
+    REQUIRE(std::ssize(free_norms(graph_of(net, Side))) >= fewest);
+    // (i) rescaling
+    auto scaled     = net;
+    auto const same = c2f::replace_channels(scaled, graph_of(scaled, Side), {.dead = 0, .compensate = false, .rescale = true});
+    for (auto const& norm : same.norms) REQUIRE(norm.after == norm.before);
+    REQUIRE(furthest(scaled(x, eval), net(x, eval)) < most);
+    REQUIRE(furthest(scaled(x, train), network<Architecture, Side>(1, type)(x, train)) < most);
+    auto const graph = graph_of(scaled, Side);
+    for (auto const& norm : graph.norms())
+      if (norm.free) REQUIRE(norm.weight->tensor().abs().min().template item<double>() >= 0.5 - 1e-6);
+    // (ii) channels with weight 0 taken out, (iii) and others given
+    kill_some(net, Side);
+    at::Tensor const wanted   = net(x, eval);
+    std::int64_t const before = c2f::count_parameters(net);
+    auto pruned               = net;
+    auto const taken          = c2f::replace_channels(pruned, graph_of(pruned, Side), {.regrow = false});
+    REQUIRE(taken.utilisation < 1);
+    REQUIRE(taken.growth == 1);
+    REQUIRE(c2f::count_parameters(pruned) < before);
+    REQUIRE(furthest(pruned(x, eval), wanted) < most);
+    for (bool const rescale : {false, true})
+      for (auto const cross : {c2f::cross_connections::kept, c2f::cross_connections::none, c2f::cross_connections::attention}) {
+        auto grown       = net;
+        auto const given = c2f::replace_channels(grown, graph_of(grown, Side), {.rescale = rescale, .cross = cross});
+        REQUIRE(given.growth > 1);
+        REQUIRE(furthest(grown(x, eval), wanted) < most);
+        REQUIRE(given.cost_after <= given.budget);
+        REQUIRE(graph_of(grown, Side).cost(c2f::resource::parameters) == given.cost_after);
+        // The new channels take part in the training.
+        auto const copy      = grown;
+        at::Tensor const sum = copy(x, train).square().sum();
+        sum.backward();
+        c2f::for_each_tensor(copy, [&](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const& traits) {
+          if (traits.trained) {
+            INFO(path);
+            REQUIRE(each.tensor().grad().defined());
+          }
+        });
+      }
+  }
+}
+
+}  // namespace
+
+static_assert(c2f::parameter_count<c2f::network_on<c2f::vgg19_cifar<c2f::class_vector<10>>, image<3, 32, 32>>> == 20'035'018);
+static_assert(c2f::parameter_count<c2f::network_on<c2f::vgg19_cifar<c2f::class_vector<100>>, image<3, 32, 32>>> == 20'081'188);
+static_assert(c2f::parameter_count<c2f::network_on<c2f::vgg16_convolutional<c2f::class_vector<1000>>, image<3, 224, 224>>> == 37'706'664);
+
+static_assert(c2f::parameter_count<c2f::network_on<c2f::densenet_cifar<100, 40, c2f::class_vector<10>>, image<3, 32, 32>>> == 8'269'050);
+static_assert(c2f::parameter_count<c2f::network_on<c2f::densenet_cifar<100, 40, c2f::class_vector<100>>, image<3, 32, 32>>> == 8'371'740);
+static_assert(c2f::parameter_count<c2f::network_on<c2f::mobilenet<c2f::class_vector<1000>>, image<3, 224, 224>>> == 4'231'976);
+static_assert(c2f::parameter_count<c2f::network_on<c2f::mobilenet<c2f::class_vector<1000>, 0.5>, image<3, 128, 128>>> == 1'331'592);
+static_assert(c2f::parameter_count<c2f::network_on<c2f::mobilenet<c2f::class_vector<1000>, 0.25>, image<3, 128, 128>>> == 470'072);
+static_assert(c2f::parameter_count<c2f::network_on<c2f::resnet_cifar<110, c2f::class_vector<10>, c2f::bottleneck>, image<3, 32, 32>>> ==
+              1'704'154);
+static_assert(c2f::parameter_count<c2f::network_on<c2f::resnet_cifar<110, c2f::class_vector<100>, c2f::bottleneck>, image<3, 32, 32>>> ==
+              1'727'284);
+
+TEST_CASE("the channels that may be replaced are seen in one pass") {
+  auto vgg = network<small_vgg>(1);
+  REQUIRE(free_norms(graph_of(vgg)) == std::vector<std::string>{"features.1", "features.4", "features.8", "features.11"});
+  auto resnet = c2f::make_network<c2f::resnet<18, kind>, image<3, 64, 64>>(1);
+  REQUIRE(free_norms(graph_of(resnet, 64)) == std::vector<std::string>{"layer1.0.bn1", "layer1.1.bn1", "layer2.0.bn1", "layer2.1.bn1",
+                                                                       "layer3.0.bn1", "layer3.1.bn1", "layer4.0.bn1", "layer4.1.bn1"});
+  auto dense       = network<dense_block>(1);
+  auto const graph = graph_of(dense);
+  REQUIRE(free_norms(graph) == std::vector<std::string>{"a.1", "b.1", "c.1"});
+  REQUIRE(graph.layers()[2].blocks.size() == 2);
+  REQUIRE(graph.layers()[3].blocks.size() == 3);
+  auto odd = network<odd_readers>(1);
+  REQUIRE(free_norms(graph_of(odd)) == std::vector<std::string>{"good.1"});
+  auto separable    = network<mobile>(1);
+  auto const groups = graph_of(separable);
+  REQUIRE(free_norms(groups).size() == 5);
+  REQUIRE(groups.norms()[0].decides == 1);
+  REQUIRE(groups.norms()[2].decides == 3);
+  REQUIRE(groups.norms()[4].decides == 4);
+}
+
+TEST_CASE("costs, utilisation and widths are those computed by hand") {
+  auto net         = network<by_hand>(1);
+  auto const graph = graph_of(net);
+  auto const set   = [&](std::size_t norm, std::vector<float> const& values) {
+    graph.norms()[norm].weight->tensor().detach().copy_(at::tensor(values));
+  };
+  set(0, {1, 0.009f, -0.5f, -0.0099f});
+  set(1, {-2, 0.0201f, 0.0199f, 0.3f});
+  auto const living = graph.living(0.01);
+  REQUIRE(living[0] == std::vector<bool>{true, false, true, false});
+  REQUIRE(living[1] == std::vector<bool>{true, true, false, true});
+  REQUIRE(graph.cost(c2f::resource::parameters) == 324);
+  REQUIRE(graph.cost(living, c2f::resource::parameters) == 162);
+  REQUIRE(graph.cost(c2f::resource::multiply_adds) == 324 * 64);
+  REQUIRE(graph.utilisation(living, c2f::resource::multiply_adds) == 0.5);
+  auto const done = c2f::replace_channels(net, graph, {.compensate = false});
+  REQUIRE(done.norms[0].after == 3);
+  REQUIRE(done.norms[1].after == 5);
+  REQUIRE(done.cost_after == 306);
+  REQUIRE(std::abs(done.growth - 1.75) < 1e-6);
+  REQUIRE(graph_of(net).cost(c2f::resource::parameters) == 306);
+  auto other       = network<by_hand>(1);
+  auto const eight = c2f::replace_channels(other, graph_of(other), {.dead = 0, .budget = 8000, .multiple = 8});
+  REQUIRE(eight.norms[0].after % 8 == 0);
+  REQUIRE(eight.cost_after <= 8000);
+  // Multiply-adds are those of c2f::multiply_adds.
+  auto vgg = network<small_vgg>(1);
+  REQUIRE(graph_of(vgg).cost(c2f::resource::multiply_adds) ==
+          static_cast<double>(c2f::multiply_adds([&] { vgg(images().narrow(0, 0, 1), eval); })));
+}
+
+TEST_CASE("no answer changes: VGG") { laws<small_vgg>(4); }
+TEST_CASE("no answer changes: flatten and convolutions without padding") {
+  laws<flat>();
+  laws<pointwise>(2);
+}
+TEST_CASE("no answer changes: maps side by side, depthwise convolutions, residual networks") {
+  laws<dense_block>(3);
+  laws<odd_readers>();
+  laws<c2f::densenet_cifar<16, 4, kind>>(15);
+  laws<c2f::mobilenet<kind, 0.25>, 32>(27);
+  laws<mobile>(5);
+  laws<c2f::resnet_cifar<8, kind>>(3);
+  laws<c2f::resnet_cifar<8, kind, c2f::bottleneck>>(6);
+}
