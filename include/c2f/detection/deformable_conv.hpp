@@ -365,9 +365,9 @@ inline at::Tensor deformable_conv_of_gathers(at::Tensor const& x, at::Tensor con
 [[nodiscard]] inline at::Tensor deformable_conv(at::Tensor const& x, at::Tensor const& offset, at::Tensor const& mask,
                                                 at::Tensor const& weight, at::Tensor const& bias, deformable_options const& how = {}) {
   auto const refuse = [&] {
+    std::string const masks = mask.defined() ? "masks of " + c2f::detail::dims_of(mask) : std::string("no masks");
     throw input_error("a deformable convolution of " + c2f::detail::dims_of(weight) + " got a map of " + c2f::detail::dims_of(x) +
-                      ", offsets of " + c2f::detail::dims_of(offset) + " and " +
-                      (mask.defined() ? "masks of " + c2f::detail::dims_of(mask) : std::string("no masks")) +
+                      ", offsets of " + c2f::detail::dims_of(offset) + " and " + masks +
                       "; offsets have two channels and masks one for each element of the kernel, and the size of the answer");
   };
   if (x.dim() != 4 || offset.dim() != 4 || weight.dim() != 4 || how.groups < 1 || how.stride < 1 || how.dilation < 1) refuse();
