@@ -58,6 +58,7 @@ enum class purpose : std::uint32_t {
   noise         = 15,  ///< which samples the teacher of systems/mean_teacher.hpp sees mirrored
   new_channel =
       20,  ///< the weights of new channels (train/channel_surgery.hpp), id = hash of the parameter's path, epoch = the surgery's number
+  box_sampling = 24,  ///< which boxes of a picture a loss is computed of (detection/assign.hpp)
 };
 /// Purposes for parts outside of c2f: number 0 ... 127.
 [[nodiscard]] constexpr purpose user_purpose(std::uint32_t number) { return static_cast<purpose>(128 + number % 128); }
