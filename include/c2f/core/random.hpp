@@ -56,6 +56,7 @@ enum class purpose : std::uint32_t {
   attention     = 13,  ///< which attention map of a sample becomes the mask (parts/encode_attention.hpp)
   pairing       = 14,  ///< which views of co-training are pairs in a step (systems/deep_co_training.hpp), id = the step
   noise         = 15,  ///< which samples the teacher of systems/mean_teacher.hpp sees mirrored
+  box_sampling  = 24,  ///< which boxes of a picture a loss is computed of (detection/assign.hpp)
 };
 /// Purposes for parts outside of c2f: number 0 ... 127.
 [[nodiscard]] constexpr purpose user_purpose(std::uint32_t number) { return static_cast<purpose>(128 + number % 128); }

@@ -1,0 +1,446 @@
+// The operators of detectors against published vectors (mmcv's, mmdetection's and detectron2's tests), their definitions written down again,
+// finite differences, and boxes made by hand.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <set>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include "catch.hpp"
+
+#include <c2f/core/random.hpp>
+#include <c2f/detection/anchors.hpp>
+#include <c2f/detection/assign.hpp>
+#include <c2f/detection/box_losses.hpp>
+#include <c2f/detection/box_operations.hpp>
+#include <c2f/detection/nms.hpp>
+#include <c2f/detection/roi_align.hpp>
+
+using namespace c2f;
+using namespace c2f::detection;
+
+namespace {
+
+at::Tensor tensor(std::vector<double> const& values, at::IntArrayRef sizes) {
+  return at::tensor(values, at::TensorOptions(at::kDouble)).view(sizes);
+}
+at::Tensor floats(std::vector<double> const& values, at::IntArrayRef sizes) { return tensor(values, sizes).to(at::kFloat); }
+at::Tensor whole(std::vector<std::int64_t> const& values) { return at::tensor(values, at::TensorOptions(at::kLong)); }
+std::vector<std::int64_t> list(at::Tensor const& t) {
+  at::Tensor const flat = t.to(at::kLong).contiguous();
+  return {flat.const_data_ptr<std::int64_t>(), flat.const_data_ptr<std::int64_t>() + flat.numel()};
+}
+bool near(at::Tensor const& a, at::Tensor const& b, double most) {
+  return a.sizes() == b.sizes() && a.sub(b).abs().max().item<double>() <= most;
+}
+/// [count, 4] boxes within `side` pixels, of sides 0 ... half of it.
+at::Tensor random_boxes(std::int64_t count, double side, std::uint64_t seed, at::ScalarType type = at::kFloat) {
+  random_stream draw(seed, purpose::synthesis, 0, 0);
+  at::Tensor made = at::empty({count, 4}, at::TensorOptions(at::kDouble));
+  double* to      = made.mutable_data_ptr<double>();
+  for (std::int64_t i = 0; i < count; ++i, to += 4)
+    for (int axis = 0; axis < 2; ++axis) {
+      double const length = side / 2 * draw.uniform();
+      to[axis]            = (side - length) * draw.uniform();
+      to[axis + 2]        = to[axis] + length;
+    }
+  return made.to(type);
+}
+at::Tensor random_numbers(at::IntArrayRef sizes, std::uint64_t seed) {
+  random_stream draw(seed, purpose::synthesis, 1, 0);
+  at::Tensor made = at::empty(sizes, at::TensorOptions(at::kDouble));
+  double* to      = made.mutable_data_ptr<double>();
+  for (std::int64_t i = 0; i < made.numel(); ++i) to[i] = 2 * draw.uniform() - 1;
+  return made;
+}
+/// The largest difference of the gradient of sum(f(x) * w) to finite differences.
+template <class F>
+double gradient_error(at::Tensor const& at_, F const& f) {
+  at::Tensor x       = at_.clone().requires_grad_(true);
+  at::Tensor const y = f(x), w = random_numbers(y.sizes(), 77);
+  y.mul(w).sum().backward();
+  at::Tensor const found = x.grad();
+  double worst           = 0;
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    auto const moved = [&](double by) {
+      at::Tensor const other = at_.clone();
+      other.view({-1})[i].add_(by);
+      return f(other).mul(w).sum().template item<double>();
+    };
+    worst = std::max(worst, std::abs(found.reshape({-1})[i].template item<double>() - (moved(1e-5) - moved(-1e-5)) / 2e-5));
+  }
+  return worst;
+}
+
+/// RoIAlign point by point, as its paper and torchvision define it.
+at::Tensor naive_roi_align(at::Tensor const& map, at::Tensor const& boxes, at::Tensor const& picture, double scale, std::int64_t out,
+                           std::int64_t sampling, bool aligned) {
+  std::int64_t const height = map.size(2), width = map.size(3);
+  at::Tensor made = at::zeros({boxes.size(0), map.size(1), out, out}, map.options());
+  for (std::int64_t r = 0; r < boxes.size(0); ++r) {
+    std::array<double, 4> b;
+    for (std::int64_t k = 0; k < 4; ++k) b[static_cast<std::size_t>(k)] = boxes[r][k].item<double>() * scale - (aligned ? .5 : 0);
+    double w = b[2] - b[0], h = b[3] - b[1];
+    if (!aligned) w = std::max(w, 1.), h = std::max(h, 1.);
+    auto const points_x = sampling > 0 ? sampling : static_cast<std::int64_t>(std::ceil(w / static_cast<double>(out))),
+               points_y = sampling > 0 ? sampling : static_cast<std::int64_t>(std::ceil(h / static_cast<double>(out)));
+    at::Tensor const of = map[picture[r].item<std::int64_t>()];
+    auto const value    = [&](double y, double x) {
+      at::Tensor sum = at::zeros({map.size(1)}, map.options());
+      if (y < -1 || x < -1 || y > static_cast<double>(height) || x > static_cast<double>(width)) return sum;
+      y = std::clamp(y, 0., static_cast<double>(height - 1)), x = std::clamp(x, 0., static_cast<double>(width - 1));
+      for (std::int64_t j = 0; j < height; ++j)
+        for (std::int64_t i = 0; i < width; ++i) {
+          double const weight =
+              std::max(0., 1 - std::abs(y - static_cast<double>(j))) * std::max(0., 1 - std::abs(x - static_cast<double>(i)));
+          if (weight > 0) sum = sum.add(of.select(1, j).select(1, i).mul(weight));
+        }
+      return sum;
+    };
+    for (std::int64_t i = 0; i < out; ++i)
+      for (std::int64_t j = 0; j < out; ++j) {
+        at::Tensor sum = at::zeros({map.size(1)}, map.options());
+        for (std::int64_t v = 0; v < points_y; ++v)
+          for (std::int64_t u = 0; u < points_x; ++u)
+            sum = sum.add(value(b[1] + h / static_cast<double>(out) *
+                                           (static_cast<double>(i) + (static_cast<double>(v) + .5) / static_cast<double>(points_y)),
+                                b[0] + w / static_cast<double>(out) *
+                                           (static_cast<double>(j) + (static_cast<double>(u) + .5) / static_cast<double>(points_x))));
+        made[r].select(1, i).select(1, j).copy_(sum.div(static_cast<double>(std::max<std::int64_t>(points_x * points_y, 1))));
+      }
+  }
+  return made;
+}
+
+objects objects_by_hand(at::Tensor const& boxes, std::vector<std::int64_t> const& labels, std::vector<std::int64_t> const& ignored) {
+  return {boxes.unsqueeze(0), whole(labels).unsqueeze(0), whole(ignored).ne(0).unsqueeze(0)};
+}
+
+}  // namespace
+
+TEST_CASE("RoIAlign has the answers and gradients of mmcv's and detectron2's tests") {
+  at::Tensor const zero = whole({0});
+  at::Tensor small      = tensor({1, 2, 3, 4, 4, 3, 2, 1}, {1, 2, 2, 2}).requires_grad_(true);
+  at::Tensor const of   = roi_align(small, tensor({0, 0, 1, 1}, {1, 4}), zero, 1, 2, 2);
+  REQUIRE(near(of, tensor({1, 1.25, 1.5, 1.75, 4, 3.75, 3.5, 3.25}, {1, 2, 2, 2}), 1e-12));
+  of.sum().backward();
+  REQUIRE(near(small.grad(), tensor({3.0625, .4375, .4375, .0625, 3.0625, .4375, .4375, .0625}, {1, 2, 2, 2}), 1e-12));
+
+  at::Tensor map     = tensor({1, 2, 5, 6, 3, 4, 7, 8, 9, 10, 13, 14, 11, 12, 15, 16}, {1, 1, 4, 4}).requires_grad_(true);
+  at::Tensor const y = roi_align(map, tensor({0, 0, 3, 3}, {1, 4}), zero, 1, 2, 2);
+  REQUIRE(near(y, tensor({1.9375, 4.75, 7.5625, 10.375}, {1, 1, 2, 2}), 1e-12));
+  y.sum().backward();
+  REQUIRE(near(map.grad(),
+               tensor({.47265625, .4296875, .4296875, .04296875, .4296875, .390625, .390625, .0390625, .4296875, .390625, .390625, .0390625,
+                       .04296875, .0390625, .0390625, .00390625},
+                      {1, 1, 4, 4}),
+               1e-12));
+
+  // detectron2: a ramp.
+  at::Tensor const ramp = at::arange(25, at::TensorOptions(at::kFloat)).view({1, 1, 5, 5});
+  at::Tensor const box  = floats({1, 1, 3, 3}, {1, 4});
+  std::vector<double> before, after;
+  for (int i = 0; i < 4; ++i)
+    for (int j = 0; j < 4; ++j) before.push_back(7.5 + 2.5 * i + .5 * j), after.push_back(4.5 + 2.5 * i + .5 * j);
+  REQUIRE(near(roi_align(ramp, box, zero, 1, 4, 0, false), floats(before, {1, 1, 4, 4}), 1e-5));
+  REQUIRE(near(roi_align(ramp, box, zero, 1, 4, 0, true), floats(after, {1, 1, 4, 4}), 1e-5));
+  at::Tensor leaf        = ramp.clone().requires_grad_(true);
+  at::Tensor const empty = roi_align(leaf, floats({3, 3, 3, 3}, {1, 4}), zero, 1, 7, 0, true);
+  REQUIRE(empty.abs().max().item<float>() == 0);
+  empty.sum().backward();
+  REQUIRE(leaf.grad().abs().max().item<float>() == 0);
+}
+
+TEST_CASE("RoIAlign is its definition, by loops and by gathers") {
+  // 70 channels: blocks of vectors, and a rest. Boxes within, across the border, of one pixel, of none, far outside.
+  at::Tensor const map = random_numbers({2, 70, 9, 12}, 3);
+  at::Tensor const boxes =
+      at::cat({random_boxes(6, 36, 4, at::kDouble), tensor({-9, -7, 20, 60, 5, 5, 6, 6, 8, 8, 8, 8, 400, 400, 500, 500}, {4, 4})});
+  at::Tensor const whose = whole({0, 1, 0, 1, 1, 0, 1, 0, 1, 0});
+  for (bool const aligned : {false, true})
+    for (std::int64_t const sampling : {0, 1, 2, 3}) {
+      at::Tensor const wanted = naive_roi_align(map, boxes, whose, .25, 3, sampling, aligned);
+      REQUIRE(near(roi_align(map, boxes, whose, .25, 3, sampling, aligned), wanted, 1e-12));
+      if (sampling > 0)
+        REQUIRE(near(detection::detail::roi_align_of_gathers(map, boxes, whose, {.25, 3, sampling, aligned}), wanted, 1e-12));
+      at::Tensor const single = roi_align(map.to(at::kFloat), boxes.to(at::kFloat), whose, .25, 3, sampling, aligned);
+      REQUIRE(single.scalar_type() == at::kFloat);
+      REQUIRE(near(single.to(at::kDouble), wanted, 2e-6));
+    }
+  // The memory format of the map does not matter, nor does autograd: gradients of loops and of gathers are the same.
+  at::Tensor const last = roi_align(map.contiguous(at::MemoryFormat::ChannelsLast), boxes, whose, .25, 3);
+  REQUIRE(at::equal(last, roi_align(map, boxes, whose, .25, 3)));
+  at::Tensor a = map.clone().requires_grad_(true), b = map.clone().requires_grad_(true);
+  at::Tensor const w = random_numbers(last.sizes(), 9);
+  roi_align(a, boxes, whose, .25, 3).mul(w).sum().backward();
+  detection::detail::roi_align_of_gathers(b, boxes, whose, {.25, 3, 2, true}).mul(w).sum().backward();
+  REQUIRE(near(a.grad(), b.grad(), 1e-12));
+  REQUIRE(a.grad().abs().max().item<double>() > .1);
+
+  at::Tensor const tiny = random_numbers({2, 2, 4, 5}, 5), some = boxes.narrow(0, 0, 7), of = whose.narrow(0, 0, 7);
+  REQUIRE(gradient_error(tiny, [&](at::Tensor const& x) { return roi_align(x, some, of, 1. / 8, 2, 2, true); }) < 1e-9);
+  REQUIRE(gradient_error(tiny, [&](at::Tensor const& x) { return roi_align(x, some, of, 1. / 8, 2, 0, false); }) < 1e-9);
+}
+
+TEST_CASE("RoIAlign of no boxes, unknown pictures, narrow numbers, wrong shapes") {
+  at::Tensor map        = random_numbers({1, 3, 4, 4}, 1).to(at::kFloat).requires_grad_(true);
+  at::Tensor const none = roi_align(map, at::empty({0, 4}), at::empty({0}, at::TensorOptions(at::kLong)), 1, 7);
+  REQUIRE(none.sizes() == at::IntArrayRef({0, 3, 7, 7}));
+  none.sum().backward();
+  REQUIRE(map.grad().abs().max().item<float>() == 0);
+  at::Tensor const box = floats({0, 0, 3, 3, 0, 0, 3, 3, 0, 0, 3, 3}, {3, 4});
+  for (at::Tensor const& made : {roi_align(map, box, whole({-1, 0, 1}), 1, 2),
+                                 detection::detail::roi_align_of_gathers(map, box, whole({-1, 0, 1}), {1, 2, 2, true})}) {
+    REQUIRE(made[0].abs().max().item<float>() == 0);
+    REQUIRE(made[1].abs().max().item<float>() > 0);
+    REQUIRE(made[2].abs().max().item<float>() == 0);
+  }
+  double const nan = std::numeric_limits<double>::quiet_NaN(), huge = 1e30;
+  REQUIRE(
+      roi_align(map, floats({nan, nan, nan, nan, -huge, -huge, huge, huge}, {2, 4}), whole({0, 0}), 1, 2, 0).isfinite().all().item<bool>());
+  at::Tensor const half = roi_align(map.to(at::kBFloat16), box, whole({0, 0, 0}), 1, 2);
+  REQUIRE(half.scalar_type() == at::kBFloat16);
+  REQUIRE(near(half.to(at::kFloat), roi_align(map, box, whole({0, 0, 0}), 1, 2), .02));
+  REQUIRE_THROWS_AS(roi_align(map, box, whole({0}), 1, 2), input_error);
+  REQUIRE_THROWS_AS(roi_align(map[0], box, whole({0, 0, 0}), 1, 2), input_error);
+}
+
+TEST_CASE("overlaps, coding and clipping of boxes by hand") {
+  at::Tensor const a = tensor({0, 0, 4, 4, 0, 0, 1, 1, 3, 3, 3, 3}, {3, 4}), b = tensor({2, 0, 6, 4, 8, 8, 9, 9}, {2, 4});
+  REQUIRE(near(box_iou(a, b), tensor({1. / 3, 0, 0, 0, 0, 0}, {3, 2}), 1e-15));
+  REQUIRE(box_iou(a.unsqueeze(0), b.unsqueeze(0)).sizes() == at::IntArrayRef({1, 3, 2}));
+  // IoU 1/3, hull 6 x 4 = union; and IoU 0, hull 9 x 9, union 2: 2/81 - 1.
+  at::Tensor const pairs = tensor({0, 0, 4, 4, 0, 0, 1, 1}, {2, 4});
+  REQUIRE(near(box_giou(pairs, b), tensor({1. / 3, 2. / 81 - 1}, {2}), 1e-6));
+  REQUIRE(near(giou_loss(pairs, b), tensor({2. / 3, 2 - 2. / 81}, {2}), 1e-6));
+  REQUIRE(gradient_error(pairs, [&](at::Tensor const& x) { return giou_loss(x, b.add(.125)); }) < 1e-7);
+  REQUIRE(near(box_area(a), tensor({16, 1, 0}, {3}), 0));
+  // Centre 2, 2 and sides 4; truth's centre 4, 2 and sides 8, 2.
+  at::Tensor const box = tensor({0, 0, 4, 4}, {1, 4}), truth = tensor({0, 1, 8, 3}, {1, 4});
+  at::Tensor const coded = encode_boxes(truth, box);
+  REQUIRE(near(coded, tensor({5, 0, 5 * std::log(2.), -5 * std::log(2.)}, {1, 4}), 1e-12));
+  REQUIRE(near(decode_boxes(coded, box), truth, 1e-12));
+  at::Tensor const many = random_boxes(40, 100, 6, at::kDouble), others = random_boxes(40, 100, 7, at::kDouble);
+  REQUIRE(near(decode_boxes(encode_boxes(many, others, {1, 2, 3, 4}), others, {1, 2, 3, 4}), many, 1e-9));
+  // Two classes, and a size that would overflow.
+  at::Tensor const two = decode_boxes(tensor({0, 0, 0, 0, 10, 0, 1e9, 0}, {1, 8}), box);
+  REQUIRE(near(two, tensor({0, 0, 4, 4, 6 - 125, 0, 6 + 125, 4}, {1, 8}), 1e-9));
+  REQUIRE(near(clip_boxes(two.view({2, 4}), 3, 5), tensor({0, 0, 4, 3, 0, 0, 5, 3}, {2, 4}), 0));
+}
+
+TEST_CASE("the focal loss has the values and gradients of mmcv's tests") {
+  struct vector {
+    std::vector<double> x;
+    std::vector<std::int64_t> y;
+    double loss;
+    std::vector<double> gradient;
+  };
+  for (auto const& each :
+       {vector{{1, 0, 0, 1}, {0, 1}, .13562961, {-.00657264, .11185755, .11185755, -.00657264}},
+        vector{{1, 0, -1, 0, 1, 2}, {2, 1}, 1.10251057, {.28808805, .11185755, -.09602935, .11185755, -.00657264, .40376765}}}) {
+    std::int64_t const rows = std::ssize(each.y), classes = std::ssize(each.x) / rows;
+    at::Tensor x       = tensor(each.x, {rows, classes}).requires_grad_(true);
+    at::Tensor const y = at::one_hot(whole(each.y), classes), loss = sigmoid_focal_loss(x, y).sum().div(static_cast<double>(rows));
+    REQUIRE(std::abs(loss.item<double>() - each.loss) < 1e-6);
+    loss.backward();
+    REQUIRE(near(x.grad(), tensor(each.gradient, {rows, classes}), 1e-7));
+  }
+  at::Tensor const x = random_numbers({3, 4}, 2), y = x.gt(0);
+  REQUIRE(gradient_error(x, [&](at::Tensor const& z) { return sigmoid_focal_loss(z, y, .3, 1.5); }) < 1e-8);
+  REQUIRE(near(sigmoid_focal_loss(x, y, -1, 0), at::binary_cross_entropy_with_logits(x, y.to(at::kDouble), {}, {}, at::Reduction::None),
+               1e-12));
+  REQUIRE(near(smooth_l1(tensor({0, .05, 3}, {3}), tensor({0, 0, 1}, {3}), .1), tensor({0, .0125, 1.95}, {3}), 1e-12));
+}
+
+TEST_CASE("anchors in torchvision's order") {
+  at::Tensor const made = anchors({{1, 2, 4, {32}}, {1, 1, 8, {64, 128}}}, {.5, 1});
+  // 32 * sqrt(2) = 45.25 by 22.63: halves 22.63 and 11.31; 64: 45.25 and 22.63; 128: 90.51 and 45.25.
+  REQUIRE(near(made,
+               floats({-23, -11, 23, 11, -16, -16, 16, 16, -19, -11, 27, 11, -12, -16, 20, 16,  //
+                       -45, -23, 45, 23, -91, -45, 91, 45, -32, -32, 32, 32, -64, -64, 64, 64},
+                      {8, 4}),
+               0));
+}
+
+TEST_CASE("suppression has the answers of mmcv's tests") {
+  at::Tensor const boxes = floats({6, 3, 8, 7, 3, 6, 9, 11, 3, 7, 10, 12, 1, 4, 13, 7}, {4, 4}), scores = floats({.6, .9, .7, .2}, {4});
+  REQUIRE(list(nms(boxes, scores, .3)) == std::vector<std::int64_t>{1, 0, 3});
+  auto const linear = soft_nms(boxes, scores, {.threshold = .3, .least_score = .01});
+  REQUIRE(list(linear.index) == std::vector<std::int64_t>{1, 0, 2, 3});
+  REQUIRE(near(linear.scores, floats({.9, .6, .29024392, .2}, {4}), 1e-7));
+  auto const gaussian = soft_nms(boxes, scores, {.by = soft_nms_options::method::gaussian, .sigma = .5, .least_score = .01});
+  REQUIRE(list(gaussian.index) == std::vector<std::int64_t>{1, 0, 2, 3});
+  REQUIRE(near(gaussian.scores, floats({.9, .59630775, .35275510, .18650459}, {4}), 1e-7));
+  REQUIRE(list(soft_nms(boxes, scores, {.threshold = .3, .least_score = .25}).index) == std::vector<std::int64_t>{1, 0, 2});
+}
+
+TEST_CASE("suppression is its definition, keeps classes apart, and orders equal scores by index") {
+  for (std::int64_t const count : {0, 1, 31, 33, 300, 700}) {
+    at::Tensor const boxes   = random_boxes(count, 60, 11 + static_cast<std::uint64_t>(count));
+    at::Tensor const scores  = random_numbers({count}, 12).mul(8).floor().to(at::kFloat);  // many equal
+    at::Tensor const classes = random_numbers({count}, 13).mul(2).floor().to(at::kLong);
+    for (double const threshold : {.3, .7}) {
+      std::vector<std::int64_t> order(static_cast<std::size_t>(count)), kept, of_class;
+      for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int64_t>(i);
+      auto const* const score = scores.const_data_ptr<float>();
+      std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return score[a] > score[b]; });
+      at::Tensor const iou = box_iou(boxes, boxes);
+      auto const* const io = iou.const_data_ptr<float>();
+      auto const* const of = classes.const_data_ptr<std::int64_t>();
+      for (std::int64_t const i : order) {
+        auto const over = [&](std::int64_t k) { return io[i * count + k] > static_cast<float>(threshold); };
+        if (std::none_of(kept.begin(), kept.end(), over)) kept.push_back(i);
+        if (std::none_of(of_class.begin(), of_class.end(), [&](std::int64_t k) { return over(k) && of[k] == of[i]; }))
+          of_class.push_back(i);
+      }
+      REQUIRE(list(nms(boxes, scores, threshold)) == kept);
+      REQUIRE(list(class_nms(boxes, scores, classes, threshold)) == of_class);
+      auto const best = best_boxes(boxes.unsqueeze(0), scores.unsqueeze(0), classes, threshold, 40);
+      auto index      = list(best.index);
+      index.resize(static_cast<std::size_t>(best.valid.sum().item<std::int64_t>()));
+      of_class.resize(std::min<std::size_t>(of_class.size(), 40));
+      REQUIRE(index == of_class);
+      REQUIRE(best.index.sizes() == at::IntArrayRef({1, 40}));
+    }
+  }
+}
+
+TEST_CASE("suppression of odd boxes: identical ones, none, one pixel, scores that are no numbers") {
+  double const nan = std::numeric_limits<double>::quiet_NaN(), infinite = std::numeric_limits<double>::infinity();
+  at::Tensor const same = floats({1, 1, 5, 5, 1, 1, 5, 5, 1, 1, 5, 5}, {3, 4});
+  REQUIRE(list(nms(same, floats({.5, .5, .5}, {3}), .5)) == std::vector<std::int64_t>{0});
+  REQUIRE(list(nms(same, floats({nan, .1, .5}, {3}), .99)) == std::vector<std::int64_t>{2});
+  at::Tensor const flat = floats({1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1}, {3, 4});  // without an area, twice, and one pixel
+  REQUIRE(list(nms(flat, floats({.1, .2, .3}, {3}), .5)) == std::vector<std::int64_t>{2, 1, 0});
+  auto const best = best_boxes(at::stack({flat, same}), floats({.1, .2, .3, -infinite, nan, -5}, {2, 3}), {}, .5, 2);
+  REQUIRE(list(best.index) == std::vector<std::int64_t>{2, 0, 2, 0});
+  REQUIRE(list(best.valid) == std::vector<std::int64_t>{1, 0, 1, 0});
+  // At the threshold itself a box stays: IoU 1/2.
+  REQUIRE(nms(floats({0, 0, 2, 2, 0, 0, 2, 1}, {2, 4}), floats({.9, .8}, {2}), .5).numel() == 2);
+  REQUIRE(nms(floats({0, 0, 2, 2, 0, 0, 2, 1}, {2, 4}), floats({.9, .8}, {2}), .49).numel() == 1);
+  REQUIRE_THROWS_AS(nms(flat, floats({1}, {1}), .5), input_error);
+  REQUIRE_THROWS_AS(class_nms(flat, floats({1, 2, 3}, {3}), whole({0}), .5), input_error);
+}
+
+TEST_CASE("boxes are assigned as in mmdetection's tests") {
+  at::Tensor const boxes = floats({0, 0, 10, 10, 10, 10, 20, 20, 5, 5, 15, 15, 32, 32, 38, 42}, {4, 4});
+  auto const two         = objects_by_hand(floats({0, 0, 10, 9, 0, 10, 10, 19}, {2, 4}), {2, 3}, {0, 0});
+  assign_options const how{.low_quality = true};
+  REQUIRE(list(assign(boxes, two, how)) == std::vector<std::int64_t>{0, background, 1, background});
+  // A region to be ignored, beside a row without an object.
+  at::Tensor const others = floats({0, 0, 10, 10, 10, 10, 20, 20, 5, 5, 15, 15, 30, 32, 40, 42}, {4, 4});
+  auto const three =
+      objects_by_hand(floats({0, 0, 10, 9, 0, 10, 10, 19, 30, 30, 40, 40, 10, 10, 20, 20}, {4, 4}), {2, 3, 1, -1}, {0, 0, 1, 0});
+  REQUIRE(list(assign(others, three, how)) == std::vector<std::int64_t>{0, background, 1, left_out});
+  auto const none = objects_by_hand(floats({0, 0, 0, 0}, {1, 4}), {-1}, {0});
+  REQUIRE(list(assign(boxes, none, how)) == std::vector<std::int64_t>(4, background));
+  REQUIRE(assign(at::empty({0, 4}), two, how).sizes() == at::IntArrayRef({1, 0}));
+  REQUIRE(assign(at::empty({0, 4}), none, how).numel() == 0);
+}
+
+TEST_CASE("assignment by hand: thresholds, ties, low quality, all ignored; loops and tensors alike") {
+  // IoU with the object 0 ... 10: 1, .7, .5, .3, .2 and 0.
+  at::Tensor const boxes = floats({0, 0, 10, 1, 0, 0, 7, 1, 0, 0, 5, 1, 0, 0, 3, 1, 0, 0, 2, 1, 20, 0, 30, 1}, {6, 4});
+  auto const one         = objects_by_hand(floats({0, 0, 10, 1}, {1, 4}), {0}, {0});
+  REQUIRE(list(assign(boxes, one, {.low = .3, .high = .7})) == std::vector<std::int64_t>{0, 0, left_out, left_out, background, background});
+  REQUIRE(list(assign(boxes.narrow(0, 3, 3), one, {.low = .3, .high = .7, .low_quality = true})) ==
+          std::vector<std::int64_t>{0, background, background});
+  REQUIRE(list(assign(boxes.narrow(0, 5, 1), one, {.low_quality = true})) == std::vector<std::int64_t>{background});
+  // Two equal objects: the first. All ignored: what lies within is left out, the rest is background.
+  REQUIRE(list(assign(boxes, objects_by_hand(floats({0, 0, 10, 1, 0, 0, 10, 1}, {2, 4}), {4, 5}, {0, 0}), {})) ==
+          std::vector<std::int64_t>{0, 0, 0, background, background, background});
+  REQUIRE(list(assign(boxes, objects_by_hand(floats({0, 0, 10, 1, 0, 0, 10, 1}, {2, 4}), {4, 5}, {1, 1}), {.low_quality = true})) ==
+          std::vector<std::int64_t>{left_out, left_out, left_out, left_out, left_out, background});
+  // One that stands for an object is not left out, though it lies in a crowd.
+  REQUIRE(list(assign(boxes, objects_by_hand(floats({0, 0, 10, 1, 0, 0, 100, 100}, {2, 4}), {4, 5}, {0, 1}), {})) ==
+          std::vector<std::int64_t>{0, 0, 0, left_out, left_out, left_out});
+  // Low quality keeps the object with which the box overlaps more: the box 0 ... 4 is the best of 0 ... 10 (.4), and stands for 0 ... 3 (.75).
+  REQUIRE(list(assign(floats({0, 0, 4, 1}, {1, 4}), objects_by_hand(floats({0, 0, 10, 1, 0, 0, 3, 1}, {2, 4}), {0, 1}, {0, 0}),
+                      {.low = .3, .high = .9, .low_quality = true})) == std::vector<std::int64_t>{1});
+  // 300 objects, boxes of each picture, by both forms.
+  objects many{at::stack({random_boxes(300, 200, 1), random_boxes(300, 200, 2)}),
+               at::arange(600, at::TensorOptions(at::kLong)).view({2, 300}).remainder(7).sub(1),
+               at::arange(600, at::TensorOptions(at::kLong)).view({2, 300}).remainder(5).eq(0)};
+  at::Tensor const proposals = at::stack({random_boxes(500, 200, 3), random_boxes(500, 200, 4)});
+  for (auto const& how : {assign_options{}, assign_options{.low = .3, .high = .7, .low_quality = true},
+                          assign_options{.low = 0, .high = .6, .ignored = .1}}) {
+    at::Tensor const a = assign(proposals, many, how);
+    REQUIRE(at::equal(a, detection::detail::assign_of_tensors(proposals, many, how)));
+    REQUIRE(a.ge(0).any().item<bool>());
+    REQUIRE(a.eq(left_out).any().item<bool>());
+    REQUIRE(at::equal(
+        a[1], assign(proposals[1], {many.boxes.narrow(0, 1, 1), many.labels.narrow(0, 1, 1), many.ignored.narrow(0, 1, 1)}, how)[0]));
+  }
+  REQUIRE_THROWS_AS(assign(at::empty({3, 7, 4}), many), input_error);
+}
+
+TEST_CASE("sampling takes a quarter of positives at most, by keyed random numbers") {
+  at::Tensor const matched = whole({0, 1, background, left_out, background, 2, 3, background, background, left_out}).view({1, 10});
+  at::Tensor const uniform = tensor({.5, .2, .9, .01, .1, .8, .3, .4, .6, .02}, {1, 10});
+  for (bool const loops : {true, false}) {
+    auto const run = [&](sample_options const& how) {
+      return loops ? sample(matched, uniform, how) : detection::detail::sample_of_tensors(matched, uniform, how);
+    };
+    auto const some = run({.number = 6, .positive = .5});
+    REQUIRE(list(some.index) == std::vector<std::int64_t>{1, 6, 0, 4, 7, 8});
+    REQUIRE(list(some.matched) == std::vector<std::int64_t>{1, 3, 0, background, background, background});
+    REQUIRE(some.valid.all().item<bool>());
+    // More rows than boxes; fewer positives than may be taken.
+    auto const all = run({.number = 12, .positive = .5});
+    REQUIRE(list(all.valid) == std::vector<std::int64_t>{1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0});
+    REQUIRE(list(all.matched) == std::vector<std::int64_t>{1, 3, 0, 2, -1, -1, -1, -1, -2, -2, -2, -2});
+    // A quarter, rounded down.
+    REQUIRE(list(run({.number = 7, .positive = .25}).matched) == std::vector<std::int64_t>{1, -1, -1, -1, -1, -2, -2});
+  }
+  at::Tensor const large = random_numbers({3, 2000}, 8).mul(3).floor().to(at::kLong), drawn = random_numbers({3, 2000}, 9).add(1).div(2);
+  auto const a = sample(large, drawn), b = detection::detail::sample_of_tensors(large, drawn, {});
+  REQUIRE(at::equal(a.matched, b.matched));
+  REQUIRE(at::equal(a.index, b.index));
+  REQUIRE(at::equal(a.valid, b.valid));
+  REQUIRE(list(a.matched.ge(0).sum(1)) == std::vector<std::int64_t>(3, 128));
+  // Nothing to sample.
+  auto const none = sample(whole({left_out, left_out}).view({1, 2}), tensor({.1, .2}, {1, 2}), {.number = 2});
+  REQUIRE(list(none.valid) == std::vector<std::int64_t>{0, 0});
+  REQUIRE(sample(at::empty({2, 0}, at::TensorOptions(at::kLong)), at::empty({2, 0}, at::TensorOptions(at::kDouble)), {.number = 4})
+              .valid.sum()
+              .item<std::int64_t>() == 0);
+  // A function of the seed, the epoch and the sample, not of the batch it is in.
+  std::vector<std::int64_t> const ids{40, 41, 42}, later{42};
+  pass const first{.seed = 3, .epoch = 5, .ids = ids}, alone{.seed = 3, .epoch = 5, .ids = later}, next{.seed = 3, .epoch = 6, .ids = ids};
+  auto const c = sample(large, first), d = sample(large.narrow(0, 2, 1), alone);
+  REQUIRE(at::equal(c.index[2], d.index[0]));
+  REQUIRE(!at::equal(c.index, sample(large, next).index));
+  REQUIRE(!at::equal(c.index[0], c.index[1]));
+  at::Tensor const of_all = at::full({2000, 1000}, background, at::TensorOptions(at::kLong));
+  auto const counts =
+      sample(of_all, pass{.mode = train, .seed = 3}, {.number = 10}).index.view({-1}).bincount({}, 1000);  // 20 each are expected
+  REQUIRE(counts.min().item<std::int64_t>() > 2);
+  REQUIRE(counts.max().item<std::int64_t>() < 46);
+}
+
+TEST_CASE("objects of a truth, rows of them, and what a mask head should predict") {
+  at::Tensor const truth = floats({2, .5, .5, .5, .25, 0, 1, 1, .25, .25, .1, .1, 1, 1, 0, 0, 0, 0, 0, 0, 0}, {1, 3, 7});
+  auto const made        = objects_of(truth, 80, 40);
+  REQUIRE(near(made.boxes, floats({10, 30, 30, 50, 8, 16, 12, 24, 0, 0, 0, 0}, {1, 3, 4}), 1e-5));
+  REQUIRE(list(made.labels) == std::vector<std::int64_t>{2, 1, -1});
+  REQUIRE(list(made.ignored) == std::vector<std::int64_t>{0, 1, 0});
+  REQUIRE(!made.masks.defined());
+  REQUIRE(near(rows_of(made.boxes, whole({1, -1}).view({1, 2})), floats({8, 16, 12, 24, 10, 30, 30, 50}, {1, 2, 4}), 1e-5));
+  REQUIRE_THROWS_AS(objects_of(at::zeros({1, 3, 9}), 4, 4), input_error);
+  REQUIRE_THROWS_AS(mask_targets(made, made.boxes, whole({0, 1, 2}).view({1, 3}), 2), input_error);
+
+  // A mask of 2 x 2 cells, of which the upper left one is inside, of a box of 20 pixels from 10, 30.
+  at::Tensor const masked = floats({2, .5, .5, .5, .25, 0, 1, 0, 0, 0, 1}, {1, 1, 11});
+  auto const with         = objects_of(masked, 80, 40);
+  REQUIRE(near(with.masks, floats({1, 0, 0, 0}, {1, 1, 2, 2}), 0));
+  at::Tensor const boxes = floats({10, 30, 30, 50, 10, 30, 20, 40, 0, 30, 20, 50}, {1, 3, 4});
+  at::Tensor const found = mask_targets(with, boxes, whole({0, 0, 0}).view({1, 3}), 2);
+  // The same box; its upper left quarter; one that begins half a box to the left.
+  REQUIRE(near(found[0][0], floats({1, 0, 0, 0}, {2, 2}), 1e-6));
+  REQUIRE(near(found[0][1], floats({1, .75, .75, .5625}, {2, 2}), 1e-5));
+  REQUIRE(near(found[0][2], floats({0, 1, 0, 0}, {2, 2}), 1e-5));
+}
