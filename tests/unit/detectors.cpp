@@ -2,6 +2,7 @@
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 #include <c2f/data/objects.hpp>
+#include <c2f/systems/one_stage_detector.hpp>
 #include <c2f/systems/recursive_pyramid.hpp>
 #include <c2f/systems/region_detector.hpp>
 #include <c2f/train/checkpoint.hpp>
@@ -38,6 +39,14 @@ struct progressive : cascade {
 struct recursive : faster {
   using backbone = c2f::systems::recursive_pyramid<body, 12>;
 };
+struct retina : c2f::systems::retina_net {
+  using backbone                                           = faster::backbone;
+  static constexpr double stride                           = 4;
+  static constexpr std::array<double, 1> anchor_scales{4};
+  static constexpr std::size_t tower                       = 1;
+};
+using one_stage = c2f::systems::one_stage_detector<kind, image, retina>;
+static_assert(c2f::model<one_stage>);
 template <class With>
 using detector = c2f::systems::region_detector<kind, image, With>;
 static_assert(c2f::model<detector<faster>> && c2f::model<detector<cascade>> && c2f::model<detector<progressive>> &&
@@ -94,4 +103,9 @@ TEST_CASE("a detector learns squares, and its losses have the names of its stage
   CAPTURE(last.scores[0].values[1].second);
   REQUIRE(last.scores[0].values[1].first == std::string("ap50"));
   REQUIRE(last.scores[0].values[1].second > .5);
+
+  one_stage other(1);
+  auto const second = c2f::fit(other, data, c2f::recipe::settings{}.epochs(12).batch(8).learning_rate(2e-3).adam({}).threads(0));
+  std::printf("%.3f %.3f\n", last.scores[0].values[1].second, second.epochs.back().scores[0].values[1].second);
+  REQUIRE(second.epochs.back().scores[0].values[1].second > .3);
 }
