@@ -239,6 +239,62 @@ TEST_CASE("a split of all objects: rows with crowd flags, padded", "[coco]") {
   static_assert(split<decltype(data.train)>);
 }
 
+TEST_CASE("objects of rectangles, with masks, mirrored", "[coco]") {
+  tests::scratch const dir;
+  put_instances(dir.path);
+  coco_objects_options options{.root = dir.path, .augment = {.flip = true, .scale = 0, .shift = 0, .gain = 0}};
+  coco_objects<5, 20, 60, 4> const data{options};  // scale 2, 10 pixels of padding to the left and to the right
+  static_assert(split<decltype(data.train)>);
+  static_assert(std::same_as<decltype(data.train)::image, c2f::image<3, 20, 60>>);
+  constexpr std::size_t width = 7 + 16;
+  std::vector<float> pixels(3 * 20 * 60), truth(5 * width);
+  auto const is = [&](std::size_t row, std::vector<float> const& wanted) {
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      CAPTURE(row, i);
+      REQUIRE(std::abs(truth[row * width + i] - wanted[i]) < 1e-6f);
+    }
+  };
+  data.train.read(1, nullptr, pixels.data(), truth.data());
+  // Of its 8 x 8 pixels the cell has the upper half, and of the lower one the left half.
+  is(0, {1, 22.f / 60, 10.f / 20, 16.f / 60, 16.f / 20, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, 0, 1});
+  is(1, {1, 42.f / 60, 19.f / 20, 16.f / 60, 2.f / 20, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1});
+  is(2, {0, 19.f / 60, 8.f / 20, 6.f / 60, 8.f / 20, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1});
+  is(3, std::vector<float>(2 * width));
+  bool mirrored = false, plain = false;
+  for (std::uint64_t epoch = 0; epoch < 20; ++epoch) {
+    c2f::random_stream draw{1, c2f::purpose::augment, epoch, 1};
+    data.train.read(1, &draw, pixels.data(), truth.data());
+    bool const moved           = truth[1] > .5f;
+    (moved ? mirrored : plain) = true;
+    if (moved) is(0, {1, 38.f / 60, 10.f / 20, 16.f / 60, 16.f / 20, 0, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 1});
+  }
+  REQUIRE((mirrored && plain));
+  // With a scale and a shift: the cells are those of what is seen, and lie where the pixels are.
+  options.augment = {.flip = true, .scale = .3, .shift = .2, .gain = 0, .rotate = 10};
+  coco_objects<5, 40, 60, 8> const moving{options};
+  std::vector<float> canvas(3 * 40 * 60), rows(5 * (7 + 64));
+  for (std::uint64_t epoch = 0; epoch < 20; ++epoch) {
+    c2f::random_stream draw{1, c2f::purpose::augment, epoch, 1}, again{1, c2f::purpose::augment, epoch, 1};
+    moving.train.read(1, &draw, canvas.data(), rows.data());
+    view const seen = draw_view(again, options.augment, {}, 40, 60);
+    if (rows[0] != 1 || rows[5] != 0) continue;  // the cell is not seen
+    double const left = (rows[1] - rows[3] / 2) * 60, top = (rows[2] - rows[4] / 2) * 40, w = rows[3] * 60, h = rows[4] * 40;
+    for (std::size_t cell = 0; cell < 64; ++cell) {
+      auto const [x, y] = seen.map(40, 60).inverse()(left + w * (static_cast<double>(cell % 8) + .5) / 8,
+                                                     top + h * (static_cast<double>(cell / 8) + .5) / 8);
+      double const u = x / 3, v = (y - 5) / 3;
+      bool const inside = (v >= 1 && v < 5 && u >= 2 && u < 10) || (v >= 5 && v < 9 && u >= 2 && u < 6);
+      if (std::abs(rows[6 + cell] - .5f) > .4f) REQUIRE(inside == (rows[6 + cell] > .5f));
+    }
+  }
+  // An object without a segmentation makes a faulty sample where masks are asked for.
+  put(dir.path / "annotations/instances_train2017.json", replaced(instances(), R"(,
+     "segmentation": [[2, 1, 10, 1, 10, 5, 2, 5], [2, 5, 6, 5, 6, 9, 2, 9]])",
+                                                                  ""));
+  coco_objects<5, 20, 60, 4> const without{options};
+  tests::require_message(tests::refusal([&] { without.train.read(1, nullptr, pixels.data(), truth.data()); }), {"no segmentation"});
+}
+
 TEST_CASE("a class a pixel from instances: the smaller is in front", "[coco]") {
   tests::scratch const dir;
   put_instances(dir.path);

@@ -14,6 +14,7 @@
 #include <c2f/data/draw/canvas.hpp>
 #include <c2f/data/loader.hpp>
 #include <c2f/data/datasets/voc.hpp>
+#include <c2f/data/datasets/voc_objects.hpp>
 
 #include "catch.hpp"
 #include "refusal.hpp"
@@ -465,6 +466,59 @@ TEST_CASE("augmented boxes are where the pixels are") {
     REQUIRE(truth[4] == 1);
   }
   REQUIRE(seen.size() > 45);
+}
+
+TEST_CASE("all objects of VOC files on a rectangle, with those that are difficult") {
+  folder const set;
+  canvas(60, 40, black).write_png(set.root / "JPEGImages/a.png");
+  canvas(20, 40, black).write_png(set.root / "JPEGImages/b.png");
+  canvas(20, 20, black).write_png(set.root / "JPEGImages/c.png");
+  std::string hard     = object("dog", "0 0 60 40");
+  std::size_t const at = hard.find("</name>") + 7;
+  hard.insert(at, "<difficult>1</difficult>");
+  std::string easy = object("cat", "20 10 36 30");
+  easy.insert(at, "<difficult>0</difficult>");
+  set.xml("a", annotation_of(60, 40, easy + hard + object("bird", "1 1 2 2")));
+  set.xml("b", annotation_of(20, 40, ""));
+  set.xml("c", annotation_of(20, 20, object("cat", "5 5 5 9")));
+  set.lists("a\nb\nc", "a");
+  voc_objects<4, 30, 60> const data{{.root = set.root, .classes = {"cat", "dog"}}};
+  static_assert(split<decltype(data.train)>);
+  REQUIRE(data.train.size() == 3);
+  std::vector<float> pixels(3 * 30 * 60), truth(4 * 7);
+  data.train.read(0, nullptr, pixels.data(), truth.data());  // scale .75, 7.5 pixels of padding to the left
+  std::vector<float> const wanted{0, 28.5f / 60, 15.f / 30, 12.f / 60, 15.f / 30, 0, 1,
+                                  1, 30.f / 60,  15.f / 30, 45.f / 60, 30.f / 30, 1, 1};
+  for (std::size_t i = 0; i < truth.size(); ++i) {
+    CAPTURE(i);
+    REQUIRE(std::abs(truth[i] - (i < wanted.size() ? wanted[i] : 0)) < 1e-6f);
+  }
+  data.train.read(1, nullptr, pixels.data(), truth.data());
+  REQUIRE(std::all_of(truth.begin(), truth.end(), [](float each) { return each == 0; }));
+  REQUIRE_THROWS_AS(data.train.read(2, nullptr, pixels.data(), truth.data()), c2f::input_error);
+  REQUIRE(has(data.train.sample(2).fault, "has no area"));
+}
+
+// Counted by Python's xml.etree over the same files.
+TEST_CASE("BCCD: all boxes") {
+  auto const dir = tests::data("bccd");
+  if (!dir) C2F_SKIP("no BCCD here; set C2F_DATA");
+  voc_objects<30, 96, 128> const data{{.root = *dir / "BCCD", .classes = {"WBC", "RBC", "Platelets"}, .train_set = "trainval"}};
+  REQUIRE((data.train.size() == 292 && data.test.size() == 72));
+  std::array<std::int64_t, 3> counts{};
+  std::size_t most = 0, faulty = 0;
+  for (auto const* part : {&data.train, &data.test})
+    for (std::int64_t id = 0; id < part->size(); ++id) {
+      if (!part->sample(id).fault.empty()) {
+        ++faulty;
+        continue;
+      }
+      most = std::max(most, part->sample(id).objects.size());
+      for (auto const& each : part->sample(id).objects) ++counts[static_cast<std::size_t>(each.label)];
+    }
+  REQUIRE(faulty == 2);
+  REQUIRE(counts == std::array<std::int64_t, 3>{370, 4133, 359});
+  REQUIRE(most == 30);
 }
 
 // Counted by Python's xml.etree over the same files.

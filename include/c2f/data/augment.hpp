@@ -1,4 +1,4 @@
-// c2f/data/augment.hpp: augmentation of square pictures, with the boxes and masks on them.
+// c2f/data/augment.hpp: augmentation of pictures, with the boxes and masks on them.
 //
 //   c2f::data::augmentation const how{.rotate = 15, .brightness = .4, .contrast = .4, .erase = .25};      // and flip, scale, shift, gain
 //   c2f::random_stream draw{seed, c2f::purpose::augment, epoch, sample_id};
@@ -147,23 +147,23 @@ void nearest_labels(From const* from, std::int64_t height, std::int64_t width, a
     for (std::int64_t const column : columns) *to++ = row < 0 || column < 0 ? outside : static_cast<To>(from[row * width + column]);
 }
 
-/// A picture of side^2 pixels through a map, interpolated bilinearly; `pad` where a pixel's centre comes from outside of it.
-inline void warp(std::span<std::uint8_t const> rgb, std::int64_t side, affine const& map, std::array<std::uint8_t, 3> const& pad,
-                 float* out) {
+/// A picture through a map onto a canvas of its size, interpolated bilinearly; `pad` where a pixel's centre comes from outside of it.
+inline void warp(std::span<std::uint8_t const> rgb, std::int64_t height, std::int64_t width, affine const& map,
+                 std::array<std::uint8_t, 3> const& pad, float* out) {
   affine const back = map.inverse();
-  auto const length = static_cast<double>(side);
-  for (std::int64_t y = 0; y < side; ++y)
-    for (std::int64_t x = 0; x < side; ++x, out += 3) {
+  auto const across = static_cast<double>(width), down_to = static_cast<double>(height);
+  for (std::int64_t y = 0; y < height; ++y)
+    for (std::int64_t x = 0; x < width; ++x, out += 3) {
       auto const [u, v] = back(static_cast<double>(x) + .5, static_cast<double>(y) + .5);
-      if (!(u >= 0 && u < length && v >= 0 && v < length)) {
+      if (!(u >= 0 && u < across && v >= 0 && v < down_to)) {
         std::copy(pad.begin(), pad.end(), out);
         continue;
       }
-      double const left = std::clamp(u - .5, 0.0, length - 1), top = std::clamp(v - .5, 0.0, length - 1);
+      double const left = std::clamp(u - .5, 0.0, across - 1), top = std::clamp(v - .5, 0.0, down_to - 1);
       auto const column = static_cast<std::int64_t>(left), row = static_cast<std::int64_t>(top);
       auto const right = static_cast<float>(left - static_cast<double>(column)), down = static_cast<float>(top - static_cast<double>(row));
-      std::uint8_t const *const upper = rgb.data() + 3 * row * side, *const lower = rgb.data() + 3 * std::min(row + 1, side - 1) * side;
-      std::int64_t const first = 3 * column, second = 3 * std::min(column + 1, side - 1);
+      std::uint8_t const *const upper = rgb.data() + 3 * row * width, *const lower = rgb.data() + 3 * std::min(row + 1, height - 1) * width;
+      std::int64_t const first = 3 * column, second = 3 * std::min(column + 1, width - 1);
       for (int c = 0; c < 3; ++c) {
         auto const along = [&](std::uint8_t const* of) {
           return static_cast<float>(of[first + c]) * (1 - right) + static_cast<float>(of[second + c]) * right;
@@ -185,20 +185,21 @@ struct view {
   std::vector<colour_operation> colours{};              ///< in this order
   std::optional<std::array<std::int64_t, 4>> erased{};  ///< top, left, height, width
 
-  /// The whole map of a square.
-  [[nodiscard]] affine map(double side) const {
-    auto const of = [&](axis const& a) {
-      return std::pair{a.mirrored ? -a.scale : a.scale, a.mirrored ? a.scale * side + a.shift : a.shift};
+  /// The whole map of a picture.
+  [[nodiscard]] affine map(double height, double width) const {
+    auto const of = [&](axis const& a, double size) {
+      return std::pair{a.mirrored ? -a.scale : a.scale, a.mirrored ? a.scale * size + a.shift : a.shift};
     };
-    auto const [x, left] = of(across);
-    auto const [y, top]  = of(down);
+    auto const [x, left] = of(across, width);
+    auto const [y, top]  = of(down, height);
     affine const along_axes{x, 0, left, 0, y, top};
     return then ? then->after(along_axes) : along_axes;
   }
+  [[nodiscard]] affine map(double side) const { return map(side, side); }
 
-  /// The transformed box, in pixels of the square; it may extend beyond the border. Turned, it is the box around the corners.
-  [[nodiscard]] metrics::box operator()(metrics::box const& b, double side) const {
-    double const left = across.mirrored ? side - b.x1 : b.x0, right = across.mirrored ? side - b.x0 : b.x1;
+  /// The transformed box, in pixels of a picture of a width; it may extend beyond the border. Turned, it is the box around the corners.
+  [[nodiscard]] metrics::box operator()(metrics::box const& b, double width) const {
+    double const left = across.mirrored ? width - b.x1 : b.x0, right = across.mirrored ? width - b.x0 : b.x1;
     metrics::box const moved{across.scale * left + across.shift, down.scale * b.y0 + down.shift, across.scale * right + across.shift,
                              down.scale * b.y1 + down.shift};
     if (!then) return moved;
@@ -212,14 +213,15 @@ struct view {
     return around;
   }
 
-  /// The square of side * side * 3 bytes as it is seen: floats in 0 ... 255 with the colours changed, before gain and erasing.
-  void picture(std::span<std::uint8_t const> rgb, std::int64_t side, float* pixels) const {
+  /// The picture of height * width * 3 bytes as it is seen: floats in 0 ... 255 with the colours changed, before gain and erasing.
+  void picture(std::span<std::uint8_t const> rgb, std::int64_t height, std::int64_t width, float* pixels) const {
     if (then)
-      detail::warp(rgb, side, map(static_cast<double>(side)), detail::mean_colour, pixels);
+      detail::warp(rgb, height, width, map(static_cast<double>(height), static_cast<double>(width)), detail::mean_colour, pixels);
     else
-      resample(rgb, side, side, across, down, side, detail::mean_colour, pixels);
-    for (auto const& each : colours) each({pixels, static_cast<std::size_t>(3 * side * side)}, side, side);
+      resample(rgb, height, width, across, down, height, width, detail::mean_colour, pixels);
+    for (auto const& each : colours) each({pixels, static_cast<std::size_t>(3 * height * width)}, height, width);
   }
+  void picture(std::span<std::uint8_t const> rgb, std::int64_t side, float* pixels) const { picture(rgb, side, side, pixels); }
   /// Labels [side, side], moved as the picture is.
   template <class From, class To>
   void labels(From const* from, std::int64_t side, To outside, To* to) const {
@@ -233,20 +235,20 @@ struct view {
         *to++             = inside ? static_cast<To>(from[static_cast<std::int64_t>(v) * side + static_cast<std::int64_t>(u)]) : outside;
       }
   }
-  /// Sets the erased pixels of a normalised picture to 0, the mean colour.
-  void erase(std::int64_t side, float* pixels) const {
+  /// Sets the erased pixels of a normalised picture of a width to 0, the mean colour.
+  void erase(std::int64_t width, float* pixels) const {
     if (!erased) return;
-    auto const [top, left, height, width] = *erased;
-    for (std::int64_t y = top; y < top + height; ++y) std::fill_n(pixels + 3 * (y * side + left), 3 * width, 0.f);
+    auto const [top, left, rows, columns] = *erased;
+    for (std::int64_t y = top; y < top + rows; ++y) std::fill_n(pixels + 3 * (y * width + left), 3 * columns, 0.f);
   }
 };
 
 namespace detail {
 
-inline bool shows(view const& seen, std::span<metrics::box const> boxes, double side) {
+inline bool shows(view const& seen, std::span<metrics::box const> boxes, double height, double width) {
   return std::all_of(boxes.begin(), boxes.end(), [&](metrics::box const& b) {
-    metrics::box const moved = seen(b, side);
-    return moved.clipped(side).area() >= .25 * moved.area();
+    metrics::box const moved = seen(b, width);
+    return moved.clipped(height, width).area() >= .25 * moved.area();
   });
 }
 inline void then_also(view& seen, affine const& map) { seen.then = seen.then ? map.after(*seen.then) : map; }
@@ -268,7 +270,8 @@ inline void draw_jitter(random_stream& draw, augmentation const& how, view& seen
 }
 
 /// RandAugment with the operations and strengths of torchvision.
-inline void draw_operations(random_stream& draw, augmentation const& how, std::span<metrics::box const> boxes, double side, view& seen) {
+inline void draw_operations(random_stream& draw, augmentation const& how, std::span<metrics::box const> boxes, double height, double width,
+                            view& seen) {
   using enum colour_operation::what;
   double const part = std::clamp(how.magnitude, 0.0, 30.0) / 30;
   for (int n = 0; n < how.operations; ++n) {
@@ -277,7 +280,7 @@ inline void draw_operations(random_stream& draw, augmentation const& how, std::s
     auto const move           = [&](affine const& map) {
       view moved = seen;
       then_also(moved, map);
-      if (shows(moved, boxes, side)) seen = std::move(moved);
+      if (shows(moved, boxes, height, width)) seen = std::move(moved);
     };
     auto const colour = [&](colour_operation::what what, double strength) { seen.colours.push_back({what, static_cast<float>(strength)}); };
     switch (which) {
@@ -290,13 +293,13 @@ inline void draw_operations(random_stream& draw, augmentation const& how, std::s
         move({.yx = sign * .3 * part});
         break;
       case 3:
-        move({.x0 = std::trunc(sign * 150.0 / 331 * part * side)});
+        move({.x0 = std::trunc(sign * 150.0 / 331 * part * width)});
         break;
       case 4:
-        move({.y0 = std::trunc(sign * 150.0 / 331 * part * side)});
+        move({.y0 = std::trunc(sign * 150.0 / 331 * part * height)});
         break;
       case 5:
-        move(affine::rotation(sign * 30 * part, side / 2, side / 2));
+        move(affine::rotation(sign * 30 * part, width / 2, height / 2));
         break;
       case 6:
         colour(brightness, 1 + sign * .9 * part);
@@ -326,16 +329,16 @@ inline void draw_operations(random_stream& draw, augmentation const& how, std::s
 }
 
 /// torchvision's RandomErasing: .02 to .33 of the area, an aspect ratio of .3 to 3.3.
-inline void draw_erased(random_stream& draw, double probability, std::int64_t side, view& seen) {
+inline void draw_erased(random_stream& draw, double probability, std::int64_t height, std::int64_t width, view& seen) {
   if (draw.uniform() > probability) return;
   for (int tries = 0; tries < 10; ++tries) {
-    double const area         = static_cast<double>(side * side) * (.02 + .31 * draw.uniform());
-    double const aspect       = std::exp(std::log(.3) + (std::log(3.3) - std::log(.3)) * draw.uniform());
-    std::int64_t const height = std::llround(std::sqrt(area * aspect)), width = std::llround(std::sqrt(area / aspect));
-    if (height >= side || width >= side) continue;
-    std::int64_t const top  = draw.below(static_cast<std::uint32_t>(side - height + 1)),
-                       left = draw.below(static_cast<std::uint32_t>(side - width + 1));
-    seen.erased             = {top, left, height, width};
+    double const area       = static_cast<double>(height * width) * (.02 + .31 * draw.uniform());
+    double const aspect     = std::exp(std::log(.3) + (std::log(3.3) - std::log(.3)) * draw.uniform());
+    std::int64_t const rows = std::llround(std::sqrt(area * aspect)), columns = std::llround(std::sqrt(area / aspect));
+    if (rows >= height || columns >= width) continue;
+    std::int64_t const top  = draw.below(static_cast<std::uint32_t>(height - rows + 1)),
+                       left = draw.below(static_cast<std::uint32_t>(width - columns + 1));
+    seen.erased             = {top, left, rows, columns};
     return;
   }
 }
@@ -343,7 +346,8 @@ inline void draw_erased(random_stream& draw, double probability, std::int64_t si
 }  // namespace detail
 
 /// Draws a view in which at least a quarter of the area of every box is visible; after ten attempts one without scale, shift and rotation.
-[[nodiscard]] inline view draw_view(random_stream& draw, augmentation const& how, std::span<metrics::box const> boxes, double side) {
+[[nodiscard]] inline view draw_view(random_stream& draw, augmentation const& how, std::span<metrics::box const> boxes, double height,
+                                    double width) {
   auto const about = [&](double centre, double most) { return centre + most * (2 * draw.uniform() - 1); };
   view seen;
   seen.across.mirrored = how.flip && draw.below(2) == 1;
@@ -353,10 +357,10 @@ inline void draw_erased(random_stream& draw, double probability, std::int64_t si
     auto const [least, most] = how.scales;
     seen.across.scale        = seen.down.scale =
         least > 0 && most >= least ? std::exp(std::log(least) + (std::log(most) - std::log(least)) * draw.uniform()) : about(1, how.scale);
-    seen.across.shift = side * about((1 - seen.across.scale) / 2, how.shift);
-    seen.down.shift   = side * about((1 - seen.down.scale) / 2, how.shift);
-    if (how.rotate > 0) seen.then = affine::rotation(about(0, how.rotate), side / 2, side / 2);
-    found = detail::shows(seen, boxes, side);
+    seen.across.shift = width * about((1 - seen.across.scale) / 2, how.shift);
+    seen.down.shift   = height * about((1 - seen.down.scale) / 2, how.shift);
+    if (how.rotate > 0) seen.then = affine::rotation(about(0, how.rotate), width / 2, height / 2);
+    found = detail::shows(seen, boxes, height, width);
   }
   if (!found) {
     seen.across.scale = seen.down.scale = 1;
@@ -364,9 +368,13 @@ inline void draw_erased(random_stream& draw, double probability, std::int64_t si
     seen.then.reset();
   }
   if (how.brightness > 0 || how.contrast > 0 || how.saturation > 0 || how.hue > 0) detail::draw_jitter(draw, how, seen);
-  if (how.operations > 0) detail::draw_operations(draw, how, boxes, side, seen);
-  if (how.erase > 0) detail::draw_erased(draw, how.erase, std::llround(side), seen);
+  if (how.operations > 0) detail::draw_operations(draw, how, boxes, height, width, seen);
+  if (how.erase > 0) detail::draw_erased(draw, how.erase, std::llround(height), std::llround(width), seen);
   return seen;
+}
+/// Of a square.
+[[nodiscard]] inline view draw_view(random_stream& draw, augmentation const& how, std::span<metrics::box const> boxes, double side) {
+  return draw_view(draw, how, boxes, side, side);
 }
 
 /// Reads "flip,scale=.5:2,rotate=15,jitter=.4,rand=2:9,erase=.25": what is named, and nothing else; "none" is nothing, "default" what an

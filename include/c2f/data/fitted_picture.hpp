@@ -106,12 +106,16 @@ inline void normalise(std::span<std::uint8_t const> rgb, normalisation const& by
     for (std::size_t c = 0; c < 3; ++c) out[i + c] = values[rgb[i + c]][c];
 }
 
-/// A square of side * side * 3 bytes as the network reads it, through a view: gain * (number / 255 - mean) / deviation of ImageNet.
-inline void seen_picture(view const& seen, std::span<std::uint8_t const> rgb, std::int64_t side, float* pixels) {
-  seen.picture(rgb, side, pixels);
+/// A picture of height * width * 3 bytes as the network reads it, through a view: gain * (number / 255 - mean) / deviation of ImageNet.
+inline void seen_picture(view const& seen, std::span<std::uint8_t const> rgb, std::int64_t height, std::int64_t width, float* pixels) {
+  seen.picture(rgb, height, width, pixels);
   for (std::size_t i = 0; i < rgb.size(); ++i)
     pixels[i] = seen.gain[i % 3] * (pixels[i] / 255.0f - imagenet_mean[i % 3]) / imagenet_deviation[i % 3];
-  seen.erase(side, pixels);
+  seen.erase(width, pixels);
+}
+/// Of a square.
+inline void seen_picture(view const& seen, std::span<std::uint8_t const> rgb, std::int64_t side, float* pixels) {
+  seen_picture(seen, rgb, side, side, pixels);
 }
 
 }  // namespace c2f::data

@@ -44,10 +44,12 @@ struct box {
   [[nodiscard]] static constexpr box around(double x, double y, double width, double height) {
     return {x - width / 2, y - height / 2, x + width / 2, y + height / 2};
   }
-  /// The part inside the square [0, side] x [0, side].
-  [[nodiscard]] constexpr box clipped(double side) const {
-    return {std::clamp(x0, 0.0, side), std::clamp(y0, 0.0, side), std::clamp(x1, 0.0, side), std::clamp(y1, 0.0, side)};
+  /// The part inside of a picture.
+  [[nodiscard]] constexpr box clipped(double high, double wide) const {
+    return {std::clamp(x0, 0.0, wide), std::clamp(y0, 0.0, high), std::clamp(x1, 0.0, wide), std::clamp(y1, 0.0, high)};
   }
+  /// The part inside the square [0, side] x [0, side].
+  [[nodiscard]] constexpr box clipped(double side) const { return clipped(side, side); }
   friend bool operator==(box const&, box const&) = default;
 };
 

@@ -1,23 +1,26 @@
 // c2f/data/datasets/coco_objects.hpp: all objects of COCO's instances JSON: boxes with crowd flags, and masks.
 //
-//   c2f::data::coco_objects<100, 192> const data{{.root = "/data/coco", .classes = {"cat", "dog"}}};   // at most 100 objects a picture
-//   std::vector<float> pixels(3 * 192 * 192), truth(100 * 7);
+//   c2f::data::coco_objects<100, 192, 256> const data{{.root = "/data/coco", .classes = {"cat", "dog"}}};   // at most 100 objects a picture
+//   std::vector<float> pixels(3 * 192 * 256), truth(100 * 7);
 //   data.train.read(7, nullptr, pixels.data(), truth.data());
 //   auto const masks = data.train.masks(7);                                       // of the objects, in pixels of the picture's file
 //
 //   c2f::data::coco_masks<192> const segments{{.root = "/data/coco"}};            // a class a pixel, for c2f::dense
 //
-// coco_objects: the truth is float {Most, 7}, a row an object in the order of the file (data/objects.hpp): class, centre x, centre y, width,
-// height as fractions of the square, 1 if it is the region of a crowd, and 1; then rows of zeros. Pictures without objects are samples, too.
-// A box is clipped to the picture; one of which nothing is left is no object (`left_out`). With augmentation, an object of which less than a
-// quarter stays on the square is left out of the truth; the view is not drawn again for it.
+// coco_objects<Most, Height, Width = Height, Mask = 0>: the truth is float {Most, 7}, a row an object in the order of the file
+// (data/objects.hpp): class, centre x, centre y, width, height as fractions of the canvas, 1 if it is the region of a crowd, and 1; then rows of
+// zeros. With Mask, rows are 7 + Mask^2 long: before the last number come Mask x Mask cells of the box, row by row, each the part of it that the
+// object covers (of 4 x 4 points). c2f::detection::objects_of makes tensors of a batch of truths. Pictures without objects are samples, too. A
+// box is clipped to the picture; one of which nothing is left is no object (`left_out`). With augmentation, an object of which less than a
+// quarter stays on the canvas is left out of the truth; the view is not drawn again for it.
 //
 // coco_masks: a split of masked_pictures (mask_folders.hpp) with the labels 0, the background, and 1 ... K: polygons and runs drawn from the
 // largest to the smallest area, so that what lies in front of something larger is seen. Crowds have the label of their class.
 //
-// Layouts and the division of one file are those of coco.hpp; pictures are brought onto the square by letterbox.hpp and augmented by augment.hpp.
-// Costs: construction reads the JSON and keeps its polygons. Errors: those of coco.hpp; more than Most objects, a picture that is missing,
-// damaged or of another size than the JSON says, an object without segmentation (coco_masks) make a faulty sample.
+// Layouts and the division of one file are those of coco.hpp; pictures are brought onto the canvas by letterbox.hpp and augmented by augment.hpp.
+// Costs: construction reads the JSON and keeps its polygons; a mask of 28 x 28 takes about a millisecond a picture of ten objects.
+// Errors: those of coco.hpp; more than Most objects, a picture that is missing, damaged or of another size than the JSON says, an object without
+// segmentation (coco_masks, Mask) make a faulty sample.
 #pragma once
 
 #include <algorithm>
@@ -62,6 +65,7 @@ struct coco_sample {
   std::filesystem::path picture, annotations;
   std::int64_t height = 0, width = 0;
   std::vector<coco_object> objects{};
+  std::string fault{};  ///< why it cannot be read; empty: it can
 };
 struct coco_samples {
   std::vector<std::string> classes;
@@ -132,13 +136,51 @@ struct coco_samples {
   return made;
 }
 
-/// A split of square pictures with all of their objects; see the top of this file.
-template <std::int64_t Most, std::int64_t Side>
+namespace detail {
+
+/// The part of each of side x side cells of a box on a canvas that a mask of the picture covers; `back`: from the canvas to the picture.
+inline void write_cells(run_lengths const& mask, metrics::box const& box, affine const& back, std::int64_t side, float* to) {
+  std::vector<std::int64_t> ends;
+  std::int64_t sum = 0;
+  for (std::uint32_t const each : mask.counts) ends.push_back(sum += each);
+  auto const inside = [&](double x, double y) {
+    if (!(x >= 0 && y >= 0 && x < static_cast<double>(mask.width) && y < static_cast<double>(mask.height))) return false;
+    std::int64_t const at = static_cast<std::int64_t>(x) * mask.height + static_cast<std::int64_t>(y);
+    return (std::upper_bound(ends.begin(), ends.end(), at) - ends.begin()) % 2 == 1;
+  };
+  constexpr std::int64_t points = 4;
+  auto const along              = [&](double first, double length, std::int64_t at) {
+    return first + length * (static_cast<double>(at) + .5) / static_cast<double>(points * side);
+  };
+  for (std::int64_t cell = 0; cell < side * side; ++cell) {
+    int count = 0;
+    for (std::int64_t k = 0; k < points * points; ++k) {
+      auto const [x, y] = back(along(box.x0, box.width(), cell % side * points + k % points),
+                               along(box.y0, box.height(), cell / side * points + k / points));
+      count += inside(x, y);
+    }
+    *to++ = static_cast<float>(count) / (points * points);
+  }
+}
+
+template <std::int64_t Most, std::int64_t Height, std::int64_t Width, std::int64_t Mask>
+consteval bool check_coco_objects() {
+  static_assert(Most >= 1 && Height >= 1 && Width >= 1 && Mask >= 0,
+                "c2f::data::coco_objects needs one object or more, sides of one pixel or more, and masks of no negative side; write "
+                "coco_objects<objects, height, width>");
+  return true;
+}
+
+}  // namespace detail
+
+/// A split of pictures of one size with all of their objects; see the top of this file.
+template <std::int64_t Most, std::int64_t Height, std::int64_t Width = Height, std::int64_t Mask = 0>
 class coco_objects_split {
  public:
-  using image                        = c2f::image<3, Side, Side>;
+  static_assert(detail::check_coco_objects<Most, Height, Width, Mask>());
+  using image                        = c2f::image<3, Height, Width>;
   using truth_value                  = float;
-  static constexpr std::int64_t most = Most, numbers = 7;
+  static constexpr std::int64_t most = Most, mask_side = Mask, numbers = 7 + Mask * Mask;
   static constexpr std::array<std::int64_t, 2> truth_dims{Most, numbers};
 
   coco_objects_split(std::string name, std::vector<coco_sample> samples, std::vector<std::string> classes, augmentation const& augment,
@@ -150,9 +192,9 @@ class coco_objects_split {
   [[nodiscard]] std::vector<std::string> const& classes() const { return held_->classes; }
   [[nodiscard]] std::string const& name_of(std::int64_t id) const { return sample(id).name; }
   [[nodiscard]] coco_sample const& sample(std::int64_t id) const { return held_->samples[static_cast<std::size_t>(id)]; }
-  /// Where the picture is on the square.
+  /// Where the picture is on the canvas.
   [[nodiscard]] picture_place placed(std::int64_t id) const {
-    return picture_place::of(resizing::letterbox, sample(id).height, sample(id).width, Side, Side);
+    return picture_place::of(resizing::letterbox, sample(id).height, sample(id).width, Height, Width);
   }
   /// The masks of the objects, in pixels of the picture's file; input_error for one without.
   [[nodiscard]] std::vector<run_lengths> masks(std::int64_t id) const {
@@ -160,59 +202,67 @@ class coco_objects_split {
     for (auto const& each : sample(id).objects) made.push_back(each.mask(sample(id).height, sample(id).width));
     return made;
   }
-  /// The bytes of the square.
-  [[nodiscard]] std::vector<std::uint8_t> picture(std::int64_t id) const { return *square_of(id); }
+  /// The bytes of the canvas.
+  [[nodiscard]] std::vector<std::uint8_t> picture(std::int64_t id) const { return *canvas_of(id); }
 
   void read(std::int64_t id, random_stream* augment, float* pixels, float* truth) const {
-    auto const square         = square_of(id);
+    auto const canvas         = canvas_of(id);
     picture_place const place = placed(id);
     view seen;
     if (augment != nullptr) {
-      seen = draw_view(*augment, held_->augment, {}, side);
-      seen_picture(seen, *square, Side, pixels);
+      seen = draw_view(*augment, held_->augment, {}, high, wide);
+      seen_picture(seen, *canvas, Height, Width, pixels);
     } else {
-      normalise(*square, {}, pixels);
+      normalise(*canvas, {}, pixels);
     }
-    std::vector<std::array<float, 6>> rows;
+    std::vector<std::array<float, numbers - 1>> rows;
     for (auto const& each : sample(id).objects) {
-      metrics::box const moved = seen(place.there(each.where), side), shown = moved.clipped(side);
+      metrics::box const moved = seen(place.there(each.where), wide), shown = moved.clipped(high, wide);
       if (shown.area() < .25 * moved.area()) continue;
-      auto const in_side = [](double number) { return static_cast<float>(number / side); };
-      rows.push_back({static_cast<float>(each.label), in_side(shown.centre_x()), in_side(shown.centre_y()), in_side(shown.width()),
-                      in_side(shown.height()), each.crowd ? 1.f : 0.f});
+      auto& row = rows.emplace_back();
+      row[0]    = static_cast<float>(each.label);
+      row[1] = static_cast<float>(shown.centre_x() / wide), row[2] = static_cast<float>(shown.centre_y() / high);
+      row[3] = static_cast<float>(shown.width() / wide), row[4] = static_cast<float>(shown.height() / high);
+      row[5] = each.crowd ? 1.f : 0.f;
+      if constexpr (Mask > 0) {
+        affine const onto{place.across.scale, 0, place.across.shift, 0, place.down.scale, place.down.shift};
+        detail::write_cells(each.mask(sample(id).height, sample(id).width), shown, seen.map(high, wide).after(onto).inverse(), Mask,
+                            row.data() + 6);
+      }
     }
     write_objects(rows, Most, truth);
   }
 
  private:
-  static constexpr double side = static_cast<double>(Side);
+  static constexpr double high = static_cast<double>(Height), wide = static_cast<double>(Width);
   struct contents {
     std::string name;
     std::vector<coco_sample> samples;
     std::vector<std::string> classes;
     augmentation augment;
-    detail::decoded_pictures squares;
+    detail::decoded_pictures canvases;
     contents(std::string n, std::vector<coco_sample> s, std::vector<std::string> c, augmentation const& a,
              std::shared_ptr<std::atomic<std::int64_t>> budget)
         : name(std::move(n)),
           samples(std::move(s)),
           classes(std::move(c)),
           augment(checked(a)),
-          squares(samples.size(), std::move(budget)) {}
+          canvases(samples.size(), std::move(budget)) {}
   };
-  [[nodiscard]] std::shared_ptr<std::vector<std::uint8_t> const> square_of(std::int64_t id) const {
-    return held_->squares.of(static_cast<std::size_t>(id), [&] {
+  [[nodiscard]] std::shared_ptr<std::vector<std::uint8_t> const> canvas_of(std::int64_t id) const {
+    if (!sample(id).fault.empty()) throw input_error(sample(id).fault);
+    return held_->canvases.of(static_cast<std::size_t>(id), [&] {
       auto const& of = sample(id);
-      return fitted(detail::read_annotated(of.picture, of.height, of.width, of.annotations), resizing::letterbox, Side, Side).rgb;
+      return fitted(detail::read_annotated(of.picture, of.height, of.width, of.annotations), resizing::letterbox, Height, Width).rgb;
     });
   }
   std::shared_ptr<contents> held_;
 };
 
 /// A data set of pictures with at most Most objects each.
-template <std::int64_t Most, std::int64_t Side>
+template <std::int64_t Most, std::int64_t Height, std::int64_t Width = Height, std::int64_t Mask = 0>
 struct coco_objects {
-  coco_objects_split<Most, Side> train, test;
+  coco_objects_split<Most, Height, Width, Mask> train, test;
   std::int64_t left_out;
 
   explicit coco_objects(coco_objects_options const& options)

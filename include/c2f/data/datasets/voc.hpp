@@ -16,7 +16,8 @@
 // Layouts: JPEGImages, Annotations and ImageSets/Main/{train,test}.txt below the root, or `images` and `xmls`. Without lists the
 // samples are the annotation files sorted by name, and a hash of seed and name assigns them to train or test.
 // Coordinates are taken as edges: [xmin, xmax] x [ymin, ymax] in a picture from 0 to its width and height. (Pascal's own files count
-// pixels from 1 and include the last one; the difference is one pixel.) 'difficult' and 'truncated' are ignored. An edge that is outside by
+// pixels from 1 and include the last one; the difference is one pixel.) 'truncated' is ignored, and so is
+// 'difficult' here; voc_objects.hpp has it, and all objects. An edge that is outside by
 // rounding, up to 1/1000 pixel (data/numbers.hpp), is on the picture's edge. Names of files, lists and classes: data/io/names.hpp.
 //
 // A faulty sample keeps its id and its read throws: a file that is missing or damaged, a box that is empty or
@@ -99,6 +100,7 @@ namespace detail {
 struct annotated_object {
   std::string name;
   metrics::box where;
+  bool difficult = false;
 };
 struct annotation {
   std::int64_t width = 0, height = 0;
@@ -155,7 +157,8 @@ inline annotation parse_annotation(std::span<std::uint8_t const> bytes, std::str
     if (!box) throw input_error(where + " has no <bndbox>" + voc_remedy);
     found.objects.push_back(
         {std::string(label),
-         {number_of(box, "xmin", where), number_of(box, "ymin", where), number_of(box, "xmax", where), number_of(box, "ymax", where)}});
+         {number_of(box, "xmin", where), number_of(box, "ymin", where), number_of(box, "xmax", where), number_of(box, "ymax", where)},
+         trimmed(object.child_value("difficult")) == "1"});
   }
   return found;
 }
@@ -221,13 +224,18 @@ class voc_indexer {
                           "'; name the folder that holds JPEGImages and Annotations, or images and xmls, as voc_options.root");
   }
 
-  voc_index operator()() {
-    list_files();
-    auto [train, test] = names();
-    entry_lists both;
-    for (auto const& name : train) both[0].push_back(read(name));
-    for (auto const& name : test) both[1].push_back(read(name));
-    return choose(std::move(both));
+  voc_index operator()() { return choose(entries()); }
+
+  /// The classes, and all objects of train and test by the names of their classes.
+  std::pair<std::vector<std::string>, entry_lists> all() {
+    entry_lists both = entries();
+    for (std::size_t part : {0u, 1u})
+      if (both[part].empty()) refuse_empty(part, 0, {});
+    choose_classes(both);
+    for (auto& list : both)
+      for (voc_entry& e : list)
+        for (auto& object : e.found.objects) object.name = class_of(e.sample, object);
+    return {classes_, std::move(both)};
   }
 
   /// Chooses the objects of train and test.
@@ -261,6 +269,15 @@ class voc_indexer {
     check("augment.scale", options_.augment.scale, 1);
     check("augment.shift", options_.augment.shift, 1);
     check("augment.gain", options_.augment.gain, 1);
+  }
+
+  entry_lists entries() {
+    list_files();
+    auto [train, test] = names();
+    entry_lists both;
+    for (auto const& name : train) both[0].push_back(read(name));
+    for (auto const& name : test) both[1].push_back(read(name));
+    return both;
   }
 
   // Finds the files by their names without ending. Of several pictures of one name, .jpg comes before .jpeg and .png, and lower case first.
