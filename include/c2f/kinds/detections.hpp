@@ -16,13 +16,13 @@
 #include <c2f/core/kind.hpp>
 #include <c2f/core/static_check.hpp>
 #include <c2f/fwd.hpp>
+#include <c2f/metrics/coco_ap.hpp>
 #include <c2f/metrics/detection.hpp>
 
 #include <ATen/core/Tensor.h>
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -73,35 +73,31 @@ struct detections : detail::static_check<detail::check_detections<Classes, Most,
     return found;
   }
 
+  /// Of the network's input: areas are not those of COCO's small and large objects, which are in pixels of the pictures.
   struct score {
     std::int64_t samples = 0;
     void add(at::Tensor const& raw, at::Tensor const& truth) {
       at::Tensor const rows = truth.to(at::kCPU, at::kFloat).contiguous();
       for (std::int64_t n = 0; n < rows.size(0); ++n, ++samples) {
-        for (auto const& one : of_picture(raw, n)) found_[static_cast<std::size_t>(one.label)].push_back({samples, one.where, one.score});
+        std::vector<metrics::found_object> found;
+        for (auto const& one : of_picture(raw, n)) found.push_back({one.label, one.where, one.score});
+        std::vector<metrics::true_object> objects;
         for (std::int64_t m = 0; m < rows.size(1); ++m) {
           float const* row = rows.const_data_ptr<float>() + (n * rows.size(1) + m) * rows.size(2);
-          if (row[rows.size(2) - 1] == 0 || row[5] != 0) continue;
-          true_[static_cast<std::size_t>(row[0])].push_back({samples, metrics::box::around(row[1], row[2], row[3], row[4])});
+          if (row[rows.size(2) - 1] != 0)
+            objects.push_back(
+                {static_cast<std::int64_t>(row[0]), metrics::box::around(row[1], row[2], row[3], row[4]), -1, row[5] != 0, row[5] != 0});
         }
+        all_.add(found, objects);
       }
     }
     [[nodiscard]] std::array<std::pair<char const*, double>, 3> values() const {
-      double sum = 0, half = 0, high = 0;
-      for (int i = 0; i < 10; ++i) {
-        std::vector<std::optional<double>> each;
-        for (std::size_t k = 0; k < found_.size(); ++k) each.push_back(metrics::average_precision(found_[k], true_[k], .5 + .05 * i));
-        double const mean = metrics::mean_average_precision(each).value_or(0);
-        sum += mean / 10;
-        if (i == 0) half = mean;
-        if (i == 5) high = mean;
-      }
-      return {{{"ap", sum}, {"ap50", half}, {"ap75", high}}};
+      auto const scores = all_.scores();
+      return {{{"ap", scores.ap.value_or(0)}, {"ap50", scores.ap50.value_or(0)}, {"ap75", scores.ap75.value_or(0)}}};
     }
 
    private:
-    std::array<std::vector<metrics::detection>, Classes> found_{};
-    std::array<std::vector<metrics::annotation>, Classes> true_{};
+    metrics::coco_ap all_{Classes};
   };
 };
 
