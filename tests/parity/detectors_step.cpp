@@ -30,7 +30,7 @@ struct plain : small<c2f::systems::faster_rcnn> {
   static constexpr bool crop_aligned = false;  // as torchvision
 };
 struct both : plain {
-  using backbone = c2f::systems::recursive_pyramid<c2f::small_stages_with<c2f::block_layers, c2f::switchable_layers, 8, 8, 12, 16>, 12>;
+  using backbone = c2f::systems::recursive_pyramid<c2f::small_stages_with<c2f::block_layers, c2f::switchable<>, 8, 8, 12, 16>, 12>;
 };
 struct cascade : small<c2f::systems::cascade_rcnn> {
   static constexpr bool crop_aligned = false;

@@ -56,9 +56,9 @@ double distance(levels<N> const& a, levels<N> const& b) {
 // A nearest-neighbour enlargement by two, by repetition.
 at::Tensor doubled(at::Tensor const& x) { return x.repeat_interleave(2, 2).repeat_interleave(2, 3); }
 
-using body       = c2f::small_stages<6, 4, 8, 12>;
-using switchable = c2f::small_stages_with<c2f::block_layers, c2f::switchable_layers, 6, 4, 8, 12>;
-using plain      = c2f::pyramid_on<body, c2f::fpn<8>>;
+using body   = c2f::small_stages<6, 4, 8, 12>;
+using atrous = c2f::small_stages_with<c2f::block_layers, c2f::switchable<>, 6, 4, 8, 12>;
+using plain  = c2f::pyramid_on<body, c2f::fpn<8>>;
 
 }  // namespace
 
@@ -216,7 +216,7 @@ TEST_CASE("one backbone may serve both looks") {
 
 TEST_CASE("converting a network to switchable atrous convolutions changes no output") {
   auto net = c2f::make_network<plain, input>(1);
-  auto to  = c2f::make_network<c2f::pyramid_on<switchable, c2f::fpn<8>>, input>(2);
+  auto to  = c2f::make_network<c2f::pyramid_on<atrous, c2f::fpn<8>>, input>(2);
   c2f::convert_weights(net, to);
   for (auto const mode : {c2f::eval, c2f::train}) {
     auto const wanted = net(images, mode), found = to(images, mode);
@@ -225,7 +225,7 @@ TEST_CASE("converting a network to switchable atrous convolutions changes no out
   REQUIRE(c2f::fill_standardisation(to) == 4);  // two blocks of two
   REQUIRE(c2f::count_parameters(to) == c2f::parameter_count<decltype(to)>);
   // A recursive pyramid of such backbones, too.
-  auto both = c2f::make_network<c2f::systems::recursive_pyramid<switchable, 8>, input>(3);
+  auto both = c2f::make_network<c2f::systems::recursive_pyramid<atrous, 8>, input>(3);
   c2f::convert_weights(net.body, both.coarse);
   c2f::copy_tensors(net.fpn, both.end);
   c2f::begin_equal(both);
@@ -292,7 +292,7 @@ TEST_CASE("switchable atrous convolution by its definition") {
 }
 
 TEST_CASE("a frozen norm has no parameters and uses its statistics in training") {
-  using frozen       = c2f::resnet_stages<18, c2f::frozen_norm_layers>;
+  using frozen       = c2f::resnet_stages<18, c2f::frozen_norms<>>;
   auto net           = c2f::make_network<frozen, c2f::image<3, 64, 64>>(1);
   auto other         = c2f::make_network<c2f::resnet_stages<18>, c2f::image<3, 64, 64>>(1);
   at::Tensor const x = numbers({2, 3, 64, 64}, 3);

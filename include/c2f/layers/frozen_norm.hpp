@@ -1,6 +1,6 @@
 // c2f/layers/frozen_norm.hpp: a batch norm whose statistics and parameters are constant, for trained backbones under a detector.
 //
-//   using block = c2f::dilated_bottleneck<64, 1, 1, c2f::frozen_norm_layers>;
+//   using block = c2f::dilated_bottleneck<64, 1, 1, c2f::frozen_norms<>>;
 //
 // torchvision's FrozenBatchNorm2d, and its names: weight, bias, running_mean, running_var; all are buffers. eps 1e-5. Batches of one or two
 // images, as large images force them, have too few values to train norms. Cost: one call; a predictor folds it into the convolution before it.
@@ -16,9 +16,12 @@
 
 namespace c2f {
 
-struct frozen_norm {
+/// With an eps of its own: 0 for torchvision's detectors trained on COCO.
+template <auto Eps>
+struct frozen_norm_with {
   template <shape In>
   struct on {
+    static constexpr double eps            = Eps;
     using output                           = In;
     static constexpr std::int64_t channels = In::channels;
 
@@ -40,17 +43,20 @@ struct frozen_norm {
         return shift ? x.add(shift->view({-1, 1, 1})) : x;
       }
       if (auto* const folds = execution().folding; folds != nullptr) {
-        at::Tensor const factor = weight.tensor().mul(running_var.tensor().add(1e-5).rsqrt());
+        at::Tensor const factor = weight.tensor().mul(running_var.tensor().add(eps).rsqrt());
         folds->observe_norm(x, factor, bias.tensor().sub(running_mean.tensor().mul(factor)), folded);
       }
-      return at::batch_norm(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor(), false, 0.1, 1e-5, true);
+      return at::batch_norm(x, weight.tensor(), bias.tensor(), running_mean.tensor(), running_var.tensor(), false, 0.1, eps, true);
     }
   };
 };
 
+struct frozen_norm : frozen_norm_with<1e-5> {};
+
 /// The layers of a ResNet block (layers/residual.hpp) with frozen norms.
-struct frozen_norm_layers : block_layers {
-  using norm = frozen_norm;
+template <class Norm = frozen_norm>
+struct frozen_norms : block_layers {
+  using norm = Norm;
 };
 
 }  // namespace c2f

@@ -2,7 +2,7 @@
 //
 //   using layer  = c2f::switchable_atrous<64>;             // in the place of c2f::conv<64, 3>
 //   using strided_layer = c2f::switchable_atrous<64, 2>;
-//   using block  = c2f::dilated_basic_block<64, 1, 1, c2f::switchable_layers>;          // both convolutions of a residual block
+//   using block  = c2f::dilated_basic_block<64, 1, 1, c2f::switchable<>>;          // both convolutions of a residual block
 //   c2f::convert_weights(plain, switchable);               // a network with conv to one with switchable_atrous: the same outputs
 //
 // Qiao et al., DetectoRS, CVPR 2021, eq. 2 and figure 4:  y = S conv(x, w, dilation) + (1 - S) conv(x, w + dw, 3 dilation),  with
@@ -19,7 +19,7 @@
 #pragma once
 
 #include <c2f/layers/conv.hpp>
-#include <c2f/layers/norm.hpp>
+#include <c2f/layers/residual.hpp>
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/avg_pool2d.h>
@@ -125,11 +125,11 @@ struct switchable_atrous {
   };
 };
 
-/// The layers of a ResNet block (layers/residual.hpp) with switchable convolutions.
-struct switchable_layers {
+/// The layers of a ResNet block (layers/residual.hpp) with switchable convolutions, and the norms of `Layers`.
+template <class Layers = block_layers>
+struct switchable : Layers {
   template <std::int64_t Width, std::int64_t Stride, std::int64_t Dilation>
   using convolution = switchable_atrous<Width, Stride, Dilation>;
-  using norm        = batch_norm;
 };
 
 /// Sets weight_gamma and weight_beta of every switchable convolution so that it standardises its weight to itself: after weights of plain

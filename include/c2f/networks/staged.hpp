@@ -2,8 +2,8 @@
 //
 //   using body   = c2f::small_stages<16, 24, 48, 96>;          // a stem of 16 channels, three stages; strides 4, 8 and 16
 //   using resnet = c2f::resnet_stages<50>;                     // torchvision's names; strides 4, 8, 16 and 32
-//   using switchable = c2f::resnet_stages<50, c2f::block_layers, c2f::switchable_layers>;   // switchable convolutions in stages 2 to 4
-//   using frozen = c2f::resnet_stages<50, c2f::frozen_norm_layers>;
+//   using switchable = c2f::resnet_stages<50, c2f::block_layers, c2f::switchable<>>;   // switchable convolutions in stages 2 to 4
+//   using frozen = c2f::resnet_stages<50, c2f::frozen_norms<>>;
 //
 // An image -> c2f::maps of the stages. On an image with a map for each stage, c2f::maps<image, R...>, the first block of stage i adds a 1x1
 // convolution of R_i, initially zero, to its sum before the last ReLU: the feedback of the recursive feature pyramid (Qiao et al., DetectoRS,
