@@ -15,6 +15,7 @@
 #include <c2f/data/labelled_pictures.hpp>
 #include <c2f/data/io/picture_file.hpp>
 #include <c2f/data/panoptic_pairs.hpp>
+#include <c2f/data/run_lengths.hpp>
 #include <c2f/data/synthetic/road_videos.hpp>
 #include <c2f/data/volumes/volume.hpp>
 #include <c2f/inference/attended_box.hpp>
@@ -27,6 +28,7 @@
 #include <c2f/layers/centred.hpp>
 #include <c2f/layers/conv_rectangle.hpp>
 #include <c2f/layers/depthwise.hpp>
+#include <c2f/metrics/coco_ap.hpp>
 #include <c2f/metrics/depth.hpp>
 #include <c2f/metrics/detection.hpp>
 #include <c2f/networks/deep_voting.hpp>
@@ -133,6 +135,12 @@ extern std::vector<double> epochs, accuracy;
 }  // namespace in_draw
 }  // namespace in_data
 
+namespace in_detection {
+extern at::Tensor map, boxes, scores, classes, levels, picture, proposals, objectness, deltas, wanted, targets, offset, weight, anchors;
+extern c2f::pass p;
+extern double positives;
+}  // namespace in_detection
+
 namespace in_execution {
 extern at::Tensor joined, tiny;
 }
@@ -161,6 +169,12 @@ extern std::int64_t height, width;
 }  // namespace in_kinds
 
 namespace in_metrics {
+struct judged_picture {
+  std::vector<c2f::metrics::found_object> found;
+  std::vector<c2f::metrics::true_object> objects;
+};
+extern std::vector<judged_picture> pictures;
+extern std::vector<c2f::data::run_lengths> masks, of_objects;
 extern std::vector<c2f::metrics::box> boxes;
 extern std::vector<c2f::metrics::detection> found;
 extern std::vector<c2f::metrics::annotation> annotated;

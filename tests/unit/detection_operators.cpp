@@ -17,6 +17,7 @@
 #include <c2f/detection/assign.hpp>
 #include <c2f/detection/box_losses.hpp>
 #include <c2f/detection/box_operations.hpp>
+#include <c2f/detection/deformable_conv.hpp>
 #include <c2f/detection/nms.hpp>
 #include <c2f/detection/roi_align.hpp>
 
@@ -443,4 +444,85 @@ TEST_CASE("objects of a truth, rows of them, and what a mask head should predict
   REQUIRE(near(found[0][0], floats({1, 0, 0, 0}, {2, 2}), 1e-6));
   REQUIRE(near(found[0][1], floats({1, .75, .75, .5625}, {2, 2}), 1e-5));
   REQUIRE(near(found[0][2], floats({0, 1, 0, 0}, {2, 2}), 1e-5));
+}
+
+TEST_CASE("deformable convolutions have the answers and gradients of mmcv's tests") {
+  at::Tensor const x             = tensor({1, 2, 3, 0, 1, 2, 3, 5, 2}, {1, 1, 3, 3}).requires_grad_(true);
+  at::Tensor const offset_weight = tensor({.1, .4, .6, .1, .3, .2, .1, .3, .5, .5, .2, .8, .8, .3, .9, .1,
+                                           .3, .1, .2, .5, .3, .7, .5, .3, .6, .2, .5, .3, .4, .1, .8, .4},
+                                          {8, 1, 2, 2})
+                                       .requires_grad_(true);
+  at::Tensor const offset_bias = tensor({.7, .1, .8, .5, .6, .5, .4, .7}, {8}).requires_grad_(true);
+  at::Tensor const weight      = tensor({.4, .2, .1, .9}, {1, 1, 2, 2}).requires_grad_(true);
+  at::Tensor const y           = deformable_conv(x, at::conv2d(x, offset_weight, offset_bias), {}, weight, {});
+  REQUIRE(near(y, tensor({1.65, 0, 0, 0}, {1, 1, 2, 2}), 1e-3));
+  y.sum().backward();
+  REQUIRE(near(x.grad(), tensor({-.666, .204, 0, .03, -.416, .012, 0, .252, .129}, {1, 1, 3, 3}), 1e-3));
+  REQUIRE(near(weight.grad(), tensor({3.62, 0, .4, .18}, {1, 1, 2, 2}), 1e-3));
+  REQUIRE(near(offset_bias.grad(), tensor({1.44, -.72, 0, 0, -.1, -.08, -.54, -.54}, {8}), 1e-3));
+  REQUIRE(near(offset_weight.grad().select(0, 0), tensor({1.44, 2.88, 0, 1.44}, {1, 2, 2}), 1e-3));
+  REQUIRE(near(offset_weight.grad().select(0, 7), tensor({-.54, -1.08, 0, -.54}, {1, 2, 2}), 1e-3));
+
+  // With a mask of sigmoid(0).
+  at::Tensor const map   = tensor({1, 2, 3, 1, 2, 3, 1, 2, 3}, {1, 1, 3, 3}).requires_grad_(true);
+  at::Tensor const ones  = at::ones({1, 1, 2, 2}, map.options()).detach().requires_grad_(true);
+  at::Tensor const still = at::zeros({1, 8, 4, 4}, map.options()).requires_grad_(true),
+                   half  = at::zeros({1, 4, 4, 4}, map.options()).requires_grad_(true);
+  at::Tensor const z     = deformable_conv(map, still, half.sigmoid(), ones, {}, {.padding = 1});
+  REQUIRE(near(z, tensor({.5, 1.5, 2.5, 1.5, 1, 3, 5, 3, 1, 3, 5, 3, .5, 1.5, 2.5, 1.5}, {1, 1, 4, 4}), 1e-12));
+  z.sum().backward();
+  REQUIRE(near(map.grad(), at::full({1, 1, 3, 3}, 2., map.options()), 1e-12));
+  REQUIRE(near(ones.grad(), at::full({1, 1, 2, 2}, 9., map.options()), 1e-12));
+  REQUIRE(near(still.grad().sum({0, 2, 3}), tensor({-3, -1.5, -3, -1.5, -3, -1.5, -3, -1.5}, {8}), 1e-12));
+  REQUIRE(near(half.grad().sum({0, 2, 3}), tensor({4.5, 4.5, 4.5, 4.5}, {4}), 1e-12));
+}
+
+TEST_CASE("deformable convolutions: plain ones where nothing moves, gathers, groups, finite differences") {
+  at::Tensor const x = random_numbers({2, 8, 9, 7}, 1), weight = random_numbers({6, 8, 3, 3}, 2), bias = random_numbers({6}, 3);
+  at::Tensor const still = at::zeros({2, 18, 5, 4}, x.options());
+  REQUIRE(near(deformable_conv(x, still, {}, weight, bias, {.stride = 2, .padding = 1}), at::conv2d(x, weight, bias, 2, 1), 1e-12));
+  // 19 channels of 40 x 30 pixels: several blocks of positions, and rests of vectors.
+  struct form {
+    std::int64_t channels, out, height, width, moved;
+    deformable_options how;
+    bool masked;
+  };
+  for (form const& f :
+       {form{19, 5, 40, 30, 1, {.padding = 1}, true}, form{8, 4, 9, 8, 2, {.stride = 2, .padding = 3, .dilation = 2, .groups = 4}, true},
+        form{12, 6, 9, 8, 3, {.padding = 1, .groups = 2}, false}, form{6, 3, 7, 6, 1, {.padding = 3, .dilation = 3, .groups = 3}, true}}) {
+    at::Tensor const map    = random_numbers({2, f.channels, f.height, f.width}, 4),
+                     kernel = random_numbers({f.out, f.channels / f.how.groups, 3, 3}, 5);
+    auto const sizes        = at::conv2d(map, kernel, {}, f.how.stride, f.how.padding, f.how.dilation, f.how.groups).sizes().vec();
+    at::Tensor const offset = random_numbers({2, 18 * f.moved, sizes[2], sizes[3]}, 6).mul(3);
+    at::Tensor const mask   = f.masked ? random_numbers({2, 9 * f.moved, sizes[2], sizes[3]}, 7) : at::Tensor();
+    std::array<std::array<at::Tensor, 4>, 2> leaves;
+    std::array<at::Tensor, 2> answers;
+    at::Tensor const w = random_numbers(sizes, 8);
+    for (std::size_t i = 0; i < 2; ++i) {
+      std::size_t k = 0;
+      for (at::Tensor const& each : {map, offset, mask, kernel}) leaves[i][k++] = each.defined() ? each.clone().requires_grad_(true) : each;
+      answers[i] = i == 0 ? deformable_conv(leaves[i][0], leaves[i][1], leaves[i][2], leaves[i][3], {}, f.how)
+                          : detection::detail::deformable_conv_of_gathers(leaves[i][0], leaves[i][1], leaves[i][2], leaves[i][3], f.how);
+      answers[i].mul(w).sum().backward();
+    }
+    REQUIRE(near(answers[0], answers[1], 1e-11));
+    for (std::size_t k = 0; k < 4; ++k)
+      if (leaves[0][k].defined()) REQUIRE(near(leaves[0][k].grad(), leaves[1][k].grad(), 1e-10));
+    REQUIRE(near(deformable_conv(map.to(at::kFloat), offset.to(at::kFloat), mask.defined() ? mask.to(at::kFloat) : mask,
+                                 kernel.to(at::kFloat), {}, f.how)
+                     .to(at::kDouble),
+                 answers[0].detach(), 1e-4));
+  }
+  at::Tensor const small = random_numbers({1, 2, 4, 4}, 9), kernel = random_numbers({2, 2, 2, 2}, 10),
+                   mask   = random_numbers({1, 4, 3, 3}, 11);
+  at::Tensor const offset = random_numbers({1, 8, 3, 3}, 12);
+  REQUIRE(gradient_error(small, [&](at::Tensor const& v) { return deformable_conv(v, offset, mask, kernel, {}); }) < 1e-8);
+  REQUIRE(gradient_error(offset, [&](at::Tensor const& v) { return deformable_conv(small, v, mask, kernel, {}); }) < 1e-8);
+  REQUIRE(gradient_error(mask, [&](at::Tensor const& v) { return deformable_conv(small, offset, v, kernel, {}); }) < 1e-8);
+  REQUIRE(gradient_error(kernel, [&](at::Tensor const& v) { return deformable_conv(small, offset, mask, v, {}); }) < 1e-8);
+  at::Tensor const narrow = deformable_conv(small.to(at::kBFloat16), offset, mask, kernel, {});
+  REQUIRE(narrow.scalar_type() == at::kBFloat16);
+  REQUIRE_THROWS_AS(deformable_conv(small, offset.narrow(1, 0, 6), mask, kernel, {}), input_error);
+  REQUIRE_THROWS_AS(deformable_conv(small, offset, mask.narrow(2, 0, 2), kernel, {}), input_error);
+  REQUIRE_THROWS_AS(deformable_conv(small, offset, mask, kernel, {}, {.padding = 1}), input_error);
 }

@@ -3,7 +3,7 @@
 //   at::Tensor const kept = c2f::detection::nms(boxes, scores, .5);                          // [R, 4], [R] -> indices, best first
 //   at::Tensor const each = c2f::detection::class_nms(boxes, scores, classes, .5);           // boxes of other classes do not matter
 //   auto const [index, valid] = c2f::detection::best_boxes(proposals, objectness, levels, .7, 1000);   // [N, P, 4], [N, P] -> [N, 1000]
-//   auto const [index, lower] = c2f::detection::soft_nms(boxes, scores, {});                 // Bodla et al., ICCV 2017
+//   auto const soft = c2f::detection::soft_nms(boxes, scores, {.threshold = .3});             // Bodla et al., ICCV 2017
 //
 // Boxes are visited by descending score; one whose IoU with a kept one is above the threshold is left out. Of equal scores the one of lower
 // index comes first, a score that is NaN last. Boxes without an area overlap with nothing. IoU is computed in the boxes' number type as

@@ -5,7 +5,8 @@
 //   c2f::metrics::coco_scores const made = score.scores();
 //   made.ap, made.ap50, made.ap_small, made.ar100;                          // 0 ... 1; nullopt where no object is of that size
 //
-//   score.add(found, objects, [&](std::size_t i, std::size_t j) { return c2f::data::iou(masks[i], truth[j], objects[j].crowd); });   // masks
+//   auto const& [found, objects] = pictures[0];                             // of masks:
+//   score.add(found, objects, [&](std::size_t i, std::size_t j) { return c2f::data::iou(masks[i], of_objects[j], objects[j].crowd); });
 //
 // The twelve numbers of pycocotools (Lin et al., "Microsoft COCO", ECCV 2014; cocodataset.org): the mean over classes and IoUs of .5, .55 ... .95
 // of the precision at the recalls 0, .01 ... 1, where the precision at a recall is the largest at that recall or more; the recall with at most
