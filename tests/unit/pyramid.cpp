@@ -160,16 +160,14 @@ void disturb(Net const& net) {
 }
 two by_definition(c2f::stack<recursive> const& m, at::Tensor const& x, c2f::mode mode, int rounds = 1) {
   c2f::pass p{.mode = mode};
-  two const first = m.end(m.coarse(x, mode), mode);
-  two now         = first;
+  two answer = m.end(m.coarse(x, mode), mode);
   for (int i = 0; i < rounds; ++i) {
-    auto const z = m.encoder(now, x, p);
-    now          = m.end(m.fine({x, z[0], z[1]}, mode), mode);
-  }
-  two answer;
-  for (std::size_t i = 0; i < 2; ++i) {
-    at::Tensor const weight = m.combine.attention(now[i], mode).sigmoid();
-    answer[i]               = now[i].mul(weight).add(first[i].mul(weight.neg().add(1)));
+    auto const z  = m.encoder(answer, x, p);
+    two const now = m.end(m.fine({x, z[0], z[1]}, mode), mode);
+    for (std::size_t k = 0; k < 2; ++k) {
+      at::Tensor const weight = m.combine.attention(now[k], mode).sigmoid();
+      answer[k]               = now[k].mul(weight).add(answer[k].mul(weight.neg().add(1)));
+    }
   }
   return answer;
 }
@@ -209,6 +207,7 @@ TEST_CASE("the recursive pyramid by its definition") {
   disturb(same);
   REQUIRE(close(third, by_definition(same, images, c2f::eval, 2)));
   REQUIRE(!close(third, by_definition(same, images, c2f::eval)));
+  REQUIRE(close(more(images, p), by_definition(same, images, c2f::train, 2)));  // all rounds, in training, too
 }
 
 TEST_CASE("every parameter of a pyramid gets its derivative, also through the ending that both networks share") {

@@ -36,6 +36,12 @@ struct he_normal {
   }
 };
 
+/// Normal with this deviation; the heads of detectors.
+template <double Deviation>
+struct normal {
+  static double draw(random_stream& random, std::span<std::int64_t const>, std::int64_t) { return random.normal() * Deviation; }
+};
+
 /// Normal with deviation sqrt(2 / c_in), for the rows of a cosine classifier: the published code of Gidaris and Komodakis, CVPR 2018.
 struct he_normal_in {
   static double draw(random_stream& random, std::span<std::int64_t const> dims, std::int64_t) {

@@ -5,6 +5,7 @@
 //   c2f::initialize(net, seed);
 //   c2f::move_to(net, at::kCUDA);
 //   auto all = c2f::parameters(net);
+//   c2f::copy_tensors(model.coarse, model.fine);                                // those of the same paths
 //
 // A network lists its members with C2F_MEMBERS (a Hana Struct), or with these functions:
 //   template <class Self, class F> static void each_member(Self& self, F&& f);   // calls f(name, member) for each
@@ -12,6 +13,8 @@
 // The path of a tensor is the member names from the network down, joined by dots: "layer1.0.conv1.weight", as in torchvision.
 #pragma once
 
+#include <c2f/core/dims.hpp>
+#include <c2f/core/errors.hpp>
 #include <c2f/core/state_tensor.hpp>
 #include <c2f/core/device.hpp>
 #include <c2f/core/members.hpp>
@@ -20,9 +23,11 @@
 #include <ATen/ops/empty.h>
 
 #include <concepts>
+#include <map>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace c2f {
@@ -322,6 +327,23 @@ template <class Net>
     if (traits.trained) all.push_back(each.tensor());
   });
   return all;
+}
+
+/// Copies the values of every tensor of `from` into the one of the same path in `to`, which may have others in addition. Error: input_error, before
+/// any change, if `to` lacks one or has it in another shape.
+template <class From, class To>
+void copy_tensors(From const& from, To& to) {
+  std::map<std::string, at::Tensor> own;
+  std::vector<std::pair<at::Tensor, at::Tensor>> pairs;
+  for_each_tensor(to, [&](std::string const& path, state_tensor& each, state_traits const&) { own.emplace(path, each.tensor().detach()); });
+  for_each_tensor(from, [&](std::string const& path, state_tensor const& each, state_traits const&) {
+    auto const found = own.find(path);
+    if (found == own.end() || found->second.sizes() != each.tensor().sizes())
+      throw input_error("a network cannot take the tensors of another one: it has no '" + path + "' with the sizes " +
+                        detail::dims_of(each.tensor()) + "; give a network with the same layers");
+    pairs.emplace_back(found->second, each.tensor().detach());
+  });
+  for (auto const& [into, value] : pairs) into.copy_(value);
 }
 
 /// Moves every parameter and buffer to a device, except those marked on_host. Error: input_error if there is no such device.

@@ -2,8 +2,11 @@
 //
 //   using context = c2f::aspp<256, 3, 6, 9>;
 //   using cascade = c2f::dense_cascade<4, context>;
+//   using feedback = c2f::joined_aspp<256, 3, 6>;
 //
 // aspp: branches side by side, a 1x1 convolution, 3x3 ones with these dilations, and the mean of the map, joined by a 1x1 to 256 channels.
+// joined_aspp: the same branches side by side, each of an equal part of the 256 channels with a bias and ReLU; no norm and no convolution after
+// them (Qiao et al., DetectoRS, CVPR 2021: rates 3 and 6).
 // dense_cascade: several of them, each on the input beside the outputs of those before it.
 //
 // Chen et al. 2017, "Rethinking atrous convolution"; the cascade of densely connected modules: Qiao et al. 2021, ViP-DeepLab. [N, C, H, W] ->
@@ -62,6 +65,52 @@ struct aspp {
     static constexpr std::int64_t count_of_parameters() {
       return (parameter_count<decltype(local)> + ... + parameter_count<network_on<dilated<Rates>, In>>)+parameter_count<decltype(pooled)> +
              parameter_count<decltype(project)>;
+    }
+  };
+};
+
+namespace detail {
+template <std::int64_t Width, std::size_t Branches>
+consteval bool check_joined_width() {
+  static_assert(
+      Width % static_cast<std::int64_t>(Branches) == 0 || mismatch<got<vector<Width>>>,
+      "the channels of c2f::joined_aspp are shared equally by its branches, the dilations and two more; write a multiple of their "
+      "number");
+  return true;
+}
+}  // namespace detail
+
+/// Branches of Width / (2 + the number of rates) channels, side by side.
+template <std::int64_t Width, std::int64_t... Rates>
+struct joined_aspp : detail::static_check<detail::check_joined_width<Width, 2 + sizeof...(Rates)>()> {
+  template <shape In>
+  struct on {
+    static constexpr std::int64_t part = Width / (2 + static_cast<std::int64_t>(sizeof...(Rates)));
+    using map                          = detail::as_map<In>;
+    using point                        = sequential<conv<part, 1, 1, 0, bias>, relu>;
+    template <std::int64_t Rate>
+    using dilated = sequential<conv<part, 3, 1, Rate, bias, Rate>, relu>;
+    using output  = with_channels<typename network_on<point, In>::output, Width>;
+
+    network_on<point, In> local;
+    std::tuple<network_on<dilated<Rates>, In>...> rates;
+    network_on<point, with_channels<image<1, 1, 1>, map::channels>> pooled;
+
+    at::Tensor operator()(at::Tensor const& x, mode m) const {
+      std::vector<at::Tensor> all{local(x, m)};
+      std::apply([&](auto const&... rate) { (all.push_back(rate(x, m)), ...); }, rates);
+      all.push_back(pooled(x.mean({2, 3}, /*keepdim=*/true), m).expand({-1, -1, x.size(2), x.size(3)}));
+      return at::cat(all, 1);
+    }
+    template <class Self, class F>
+    static void each_member(Self& self, F&& f) {
+      f("local", self.local);
+      int index = 0;
+      std::apply([&](auto&... rate) { (f("rate" + std::to_string(index++), rate), ...); }, self.rates);
+      f("pooled", self.pooled);
+    }
+    static constexpr std::int64_t count_of_parameters() {
+      return (parameter_count<decltype(local)> + ... + parameter_count<network_on<dilated<Rates>, In>>)+parameter_count<decltype(pooled)>;
     }
   };
 };

@@ -47,35 +47,45 @@ struct residual {
 namespace detail {
 /// The shortcut of a ResNet block that ends in `Out` channels. `AfterStride`: the shape after the strided convolution; if it is
 /// wrong_shape, that layer has emitted the diagnostic, and none follows here.
-template <shape In, shape AfterStride, std::int64_t Out, std::int64_t Stride>
-using downsample =
-    network_on<std::conditional_t<Stride == 1 && In::channels == Out, identity, sequential<conv<Out, 1, Stride, 0>, batch_norm>>,
-               std::conditional_t<is_wrong<AfterStride>, wrong_shape, In>>;
+template <shape In, shape AfterStride, std::int64_t Out, std::int64_t Stride, class Norm = batch_norm>
+using downsample = network_on<std::conditional_t<Stride == 1 && In::channels == Out, identity, sequential<conv<Out, 1, Stride, 0>, Norm>>,
+                              std::conditional_t<is_wrong<AfterStride>, wrong_shape, In>>;
+inline at::Tensor sum_of(at::Tensor const& x, at::Tensor const& term) { return term.defined() ? x.add(term) : x; }
 
 }  // namespace detail
 
+/// The layers of a ResNet block: its 3x3 convolutions and its norms. Another struct with these members gives a block others.
+struct block_layers {
+  template <std::int64_t Width, std::int64_t Stride, std::int64_t Dilation>
+  using convolution = conv<Width, 3, Stride, Dilation, no_bias, Dilation>;
+  using norm        = batch_norm;
+};
+
 /// A basic block whose 3x3 convolutions have dilation `Dilation`.
-template <std::int64_t Width, std::int64_t Stride, std::int64_t Dilation>
+template <std::int64_t Width, std::int64_t Stride, std::int64_t Dilation, class Layers = block_layers>
 struct dilated_basic_block {
   static constexpr std::int64_t expansion = 1;
 
   template <shape In>
   struct on {
-    using first  = conv<Width, 3, Stride, Dilation, no_bias, Dilation>;
-    using second = conv<Width, 3, 1, Dilation, no_bias, Dilation>;
+    using first  = typename Layers::template convolution<Width, Stride, Dilation>;
+    using second = typename Layers::template convolution<Width, 1, Dilation>;
+    using norm   = typename Layers::norm;
     using middle = typename network_on<first, In>::output;
     using output = middle;
 
     network_on<first, In> conv1;
-    network_on<batch_norm, middle> bn1;
+    network_on<norm, middle> bn1;
     network_on<second, middle> conv2;
-    network_on<batch_norm, output> bn2;
-    detail::downsample<In, middle, Width, Stride> downsample;
+    network_on<norm, output> bn2;
+    detail::downsample<In, middle, Width, Stride, norm> downsample;
     C2F_MEMBERS(conv1, bn1, conv2, bn2, downsample);
 
-    at::Tensor operator()(at::Tensor const& x, mode m) const {
+    at::Tensor operator()(at::Tensor const& x, mode m) const { return plus(x, {}, m); }
+    /// With another term in the sum before the last ReLU; undefined: none.
+    at::Tensor plus(at::Tensor const& x, at::Tensor const& term, mode m) const {
       at::Tensor const y = bn1.then_relu(conv1(x, m), m), z = conv2(y, m);
-      return bn2.plus_then_relu(z, downsample(try_fused::gradient_fan_out(x), m), m);
+      return bn2.plus_then_relu(z, detail::sum_of(downsample(try_fused::gradient_fan_out(x), m), term), m);
     }
   };
 };
@@ -86,29 +96,32 @@ template <std::int64_t Width, std::int64_t Stride = 1>
 struct basic_block : dilated_basic_block<Width, Stride, 1> {};
 
 /// A bottleneck whose 3x3 convolution has dilation `Dilation`.
-template <std::int64_t Width, std::int64_t Stride, std::int64_t Dilation>
+template <std::int64_t Width, std::int64_t Stride, std::int64_t Dilation, class Layers = block_layers>
 struct dilated_bottleneck {
   static constexpr std::int64_t expansion = 4;
 
   template <shape In>
   struct on {
-    using wide   = conv<Width, 3, Stride, Dilation, no_bias, Dilation>;
+    using wide   = typename Layers::template convolution<Width, Stride, Dilation>;
+    using norm   = typename Layers::norm;
     using narrow = typename network_on<conv<Width, 1>, In>::output;
     using middle = typename network_on<wide, narrow>::output;
     using output = detail::output_if<!detail::is_wrong<middle>, with_channels<middle, 4 * Width>>;
 
     network_on<conv<Width, 1>, In> conv1;
-    network_on<batch_norm, narrow> bn1;
+    network_on<norm, narrow> bn1;
     network_on<wide, narrow> conv2;
-    network_on<batch_norm, middle> bn2;
+    network_on<norm, middle> bn2;
     network_on<conv<4 * Width, 1>, middle> conv3;
-    network_on<batch_norm, output> bn3;
-    detail::downsample<In, middle, 4 * Width, Stride> downsample;
+    network_on<norm, output> bn3;
+    detail::downsample<In, middle, 4 * Width, Stride, norm> downsample;
     C2F_MEMBERS(conv1, bn1, conv2, bn2, conv3, bn3, downsample);
 
-    at::Tensor operator()(at::Tensor const& x, mode m) const {
+    at::Tensor operator()(at::Tensor const& x, mode m) const { return plus(x, {}, m); }
+    /// With another term in the sum before the last ReLU; undefined: none.
+    at::Tensor plus(at::Tensor const& x, at::Tensor const& term, mode m) const {
       at::Tensor const y = bn1.then_relu(conv1(x, m), m), z = bn2.then_relu(conv2(y, m), m), last = conv3(z, m);
-      return bn3.plus_then_relu(last, downsample(try_fused::gradient_fan_out(x), m), m);
+      return bn3.plus_then_relu(last, detail::sum_of(downsample(try_fused::gradient_fan_out(x), m), term), m);
     }
   };
 };

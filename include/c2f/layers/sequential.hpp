@@ -143,13 +143,13 @@ struct repeat : detail::static_check<detail::check_times<Times>()> {
     first_block first;
     std::array<next_block, Times == 0 ? 0 : Times - 1> rest;
 
-    at::Tensor operator()(at::Tensor const& x, mode m) const {
+    at::Tensor operator()(value_of<In> const& x, mode m) const {
       at::Tensor y = first(x, m);
       for (auto const& block : rest) y = block(y, m);
       return y;
     }
-    at::Tensor operator()(at::Tensor const& x, pass& p) const
-      requires detail::wants_pass<first_block> || detail::wants_pass<next_block>
+    at::Tensor operator()(value_of<In> const& x, pass& p) const
+      requires detail::wants_pass<first_block, value_of<In>> || detail::wants_pass<next_block>
     {
       at::Tensor y = detail::run(first, x, p);
       for (auto const& block : rest) y = detail::run(block, y, p);

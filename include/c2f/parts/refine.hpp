@@ -7,7 +7,8 @@
 //
 // until: RSTN's stopping rule ("until convergence", Ren et al. 2020, section 3.2). The kind measures the agreement in [0, 1] of a
 // prediction with the previous one, at first the coarse one: Dice for masks, IoU for boxes, equality of the class for class vectors. Each
-// sample stops independently. In training the fine network runs once (with no_fine_network: not at all).
+// sample stops independently. In training the fine network runs once (with no_fine_network: not at all). Where nobody supervises the kind (the
+// levels of a pyramid), all rounds run in training, too; each is combined with the result of those before it, on which the next is conditioned.
 // Errors: a negative number of rounds, or an agreement outside of (0, 1], is a compile error.
 #pragma once
 

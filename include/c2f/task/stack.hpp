@@ -227,10 +227,15 @@ struct stack_on {
       }();
       std::size_t const second = p.losses.size();
       both.fine                = full_size<kind>(run_fine(seen, conditioning_of(both.coarse, p), p), x);
-      if constexpr (C::refine::rounds > 1)
+      if constexpr (C::refine::rounds > 1 && supervised_kind<kind>)
         if (!p.training()) refine(seen, both, x, p);
-      auto const joined = combine(f, both.coarse, both.fine, p);
-      both.answer       = joined.answer;
+      auto joined = combine(f, both.coarse, both.fine, p);
+      if constexpr (!supervised_kind<kind>)  // features: every round is combined with what the ones before it gave
+        for (int round = 1; round < C::refine::rounds; ++round) {
+          both.fine = full_size<kind>(run_fine(seen, joined.answer, p), x);
+          joined    = combine(f, joined.answer, both.fine, p);
+        }
+      both.answer = joined.answer;
       if (p.training()) {
         if (one_network || !is_same(joined.supervised, both.fine))
           supervise<typename C::loss, absent>(p, "fine", joined.supervised, C::loss_weights::fine, second);

@@ -3,6 +3,7 @@
 //   c2f::load_weights(net, "resnet50.safetensors");                                      // all of them, or an error
 //   c2f::load_weights(model.coarse, file, {.without = {"fc."}, .partial = true});        // what matches; the report lists what did not
 //   c2f::load_weights(model.fine, file, {.widen = c2f::widening::zero});                 // initialised from the coarse network
+//   c2f::load_weights(net, file, {.rename = {{"roi_heads.", "stages.0."}}});              // a table of the file's and the network's prefixes
 //   c2f::save_weights(net, "mine.safetensors");                                          // readable by Python's load_file
 //   c2f::take_sizes(net, c2f::data::read_safetensors("pruned.safetensors"));             // the file's widths, before load_weights
 //
@@ -41,13 +42,15 @@ namespace c2f {
 /// the weight times 1/2, so net(x, x) equals the file's network on x. `refuse`: it does not match.
 enum class widening { refuse, zero, copy };
 
-/// Which names are loaded, and how strictly. Saving uses only `from`, `into` and `without`.
+/// Which names are loaded, and how strictly. Saving uses only `from`, `into`, `without` and `rename`.
 struct weights_options {
   std::string from                 = {};     ///< only names of the file with this prefix, which is removed: "module." or "fine."
   std::string into                 = {};     ///< only tensors of the network whose path has this prefix, which is removed: "fine."
   std::vector<std::string> without = {};     ///< ignored prefixes, on both sides, after that removal: {"fc."}
   bool partial                     = false;  ///< load what matches; false: names and shapes of both sides must be equal
   widening widen                   = widening::refuse;
+  /// Prefixes of the file and what they are in the network, before the other rules; the first that fits. Saving writes the file's.
+  std::vector<std::pair<std::string, std::string>> rename = {};
 };
 
 /// The result of loading: names after removal of `from` and `into`.
@@ -69,6 +72,14 @@ inline bool takes_part(std::string& name, std::string const& prefix, weights_opt
   for (auto const& each : options.without)
     if (name.starts_with(each)) return false;
   return true;
+}
+
+/// The name in the network of a name in the file, or the other way round.
+inline std::string renamed(std::string name, weights_options const& options, bool into_network = true) {
+  for (auto const& [file, network] : options.rename)
+    if (auto const& old = into_network ? file : network; name.starts_with(old))
+      return (into_network ? network : file) + name.substr(old.size());
+  return name;
 }
 
 inline bool is_call_count(std::string_view name) {
@@ -98,7 +109,8 @@ weights_report load_weights(Net& net, std::filesystem::path const& file, weights
   auto const held = data::read_safetensors(file);
   std::map<std::string, at::Tensor> given;
   for (auto const& [name, tensor] : held.tensors)
-    if (std::string left = name; detail::takes_part(left, options.from, options)) given.emplace(std::move(left), tensor);
+    if (std::string left = detail::renamed(name, options); detail::takes_part(left, options.from, options))
+      given.emplace(std::move(left), tensor);
 
   weights_report report;
   std::map<std::string, at::Tensor> taken;
@@ -166,9 +178,9 @@ void save_weights(Net const& net, std::filesystem::path const& file, weights_opt
   for_each_tensor(net, [&](std::string const& path, state_tensor const& each, state_traits const&) {
     std::string name = path;
     if (!detail::takes_part(name, options.into, options)) return;
-    out.tensors.emplace(options.from + name, each.tensor().detach());
-    if (channel_blocks const* const of = each.blocks(); of != nullptr)
-      blocks += detail::line_of_blocks(options.from + name, *of);
+    name = detail::renamed(options.from + name, options, /*into_network=*/false);
+    out.tensors.emplace(name, each.tensor().detach());
+    if (channel_blocks const* const of = each.blocks(); of != nullptr) blocks += detail::line_of_blocks(name, *of);
   });
   if (!blocks.empty()) out.metadata[detail::blocks_entry] = blocks;
   data::write_safetensors(file, out);

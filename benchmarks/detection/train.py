@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""The table of docs/detection.md: trains the variants of 70_detectors over seeds and prints their average precision.
+
+  train.py --build build/release --data DIR [--out build/detection.csv] [--set bccd|pets] [--epochs 40] [--seeds 1,2,3] [--jobs 2]
+  train.py --out build/detection.csv --table            only prints what is there
+
+DIR is the folder of BCCD (JPEGImages, Annotations, ImageSets) or, for pets, that of images and xmls. A row that is in the CSV is not trained
+again, so the command may be stopped and repeated. Each training uses one core. Intervals are of 95 % (Student's t) over the seeds, on one test
+set; differences from the base are paired by seed: a seed chooses the initial values and all random choices. base_long has twice the epochs.
+"""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from _trainings import read, shown, timed, train_all
+
+COLUMNS = ["set", "epochs", "variant", "seed", "seconds", "ap", "ap50", "ap75"]
+# Name of a row: (--variant, its epochs as a multiple of --epochs, what it is compared with).
+VARIANTS = {"base": ("base", 1, None), "base_long": ("base", 2, "base"), "rfp": ("rfp", 1, "base"), "sac": ("sac", 1, "base"),
+            "detectors": ("detectors", 1, "base"), "cascade": ("cascade", 1, "base"), "cascade_pt": ("cascade_pt", 1, "cascade"),
+            "retina": ("retina", 1, "base")}
+SETS = {"bccd": ["--train-set", "trainval", "--test-set", "test"], "pets": ["--class-from", "any"]}
+
+
+def table(rows):
+    for key in dict.fromkeys((row["set"], row["epochs"]) for row in rows):
+        of = [row for row in rows if (row["set"], row["epochs"]) == key]
+        print(f"\n{key[0]}, {key[1]} epochs, in %\n")
+        print("| variant | AP | AP50 | AP75 | AP less | s | seeds |\n|---|---:|---:|---:|---:|---:|---:|")
+        for variant in (name for name in VARIANTS if any(row["variant"] == name for row in of)):
+            mine, other = [row for row in of if row["variant"] == variant], VARIANTS[variant][2]
+            base = {row["seed"]: float(row["ap"]) for row in of if row["variant"] == other}
+            less = [float(row["ap"]) - base[row["seed"]] for row in mine if row["seed"] in base]
+            seconds = sum(float(row["seconds"]) for row in mine) / len(mine)
+            scores = " | ".join(shown([float(row[name]) for row in mine]) for name in ("ap", "ap50", "ap75"))
+            print(f"| {variant} | {scores} | {f'{shown(less)} ({other})' if less else '–'} | {seconds:.0f} | {len(mine)} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
+    parser.add_argument("--data", type=pathlib.Path, required="--table" not in sys.argv, help="folder of the pictures and annotations")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/detection.csv"))
+    parser.add_argument("--set", default="bccd", choices=SETS)
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--variants", default=",".join(VARIANTS))
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--table", action="store_true", help="train nothing")
+    words = parser.parse_args()
+
+    if not words.table:
+        program = words.build / "examples" / "70_detectors"
+        if not program.is_file():
+            parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
+        done = {(row["set"], row["epochs"], row["variant"], row["seed"]) for row in read(words.out, COLUMNS)}
+        wanted = [run for seed in words.seeds.split(",") for variant in words.variants.split(",")
+                  if (run := (words.set, str(words.epochs), variant, seed)) not in done]
+
+        def train(run):
+            _, _, variant, seed = run
+            chosen, times, _ = VARIANTS[variant]
+            folder = words.out.parent / "detection" / "_".join(run)
+            command = [program, "--data", words.data, "--seed", seed, "--variant", chosen, "--epochs", str(words.epochs * times),
+                       "--threads", "0", "--out", folder, *SETS[words.set]]
+            ended, seconds = timed(command)
+            if ended.returncode != 0:
+                return subprocess.CompletedProcess(command, ended.returncode, "", ended.stderr[-500:])
+            scores = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["scores"]["answer"]
+            row = [*run, f"{seconds:.1f}", *(f"{100 * scores[name]:.2f}" for name in ("ap", "ap50", "ap75"))]
+            return subprocess.CompletedProcess(command, 0, ",".join(row) + "\n", "")
+
+        if not train_all(wanted, train, words.out, COLUMNS, words.jobs):
+            return 1
+    table(read(words.out, COLUMNS))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+// c2f/kinds/detections.hpp: the kind "boxes of as many objects as there are".
+//
+//   using kind = c2f::detections<3, 40>;          // three classes; at most 40 objects a picture in the truths
+//   auto const found = kind::of_picture(raw, 0, 192, 256);  // of the first picture of a batch, best first: class, score and box in pixels
+//
+//   raw     [N, Detections, 6] float: x0, y0, x1, y1 as fractions of the input, score 0 ... 1, class; best first, then rows of zeros
+//   truth   float [N, Most, 7], a row an object (data/objects.hpp): class, centre x, centre y, width and height as fractions of the input,
+//           1 if it is to be ignored, and 1; then rows of zeros. With masks of m x m cells (Mask = m), m * m numbers before the last one
+//
+// Models of this kind (systems/region_detector.hpp, systems/one_stage_detector.hpp) choose which boxes their losses are computed of, so they
+// add the losses themselves. Metrics: COCO's `ap`, the mean over IoU .5 ... .95, `ap50` and `ap75`.
+// Errors: fewer than one class or object is a compile error; a stack whose networks have this kind is an error at run time.
+#pragma once
+
+#include <c2f/core/errors.hpp>
+#include <c2f/core/kind.hpp>
+#include <c2f/core/static_check.hpp>
+#include <c2f/fwd.hpp>
+#include <c2f/metrics/coco_ap.hpp>
+#include <c2f/metrics/detection.hpp>
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace c2f {
+
+/// A detection.
+struct detected_box {
+  std::int64_t label;
+  double score;
+  metrics::box where;
+};
+
+namespace detail {
+template <std::int64_t Classes, std::int64_t Most, std::int64_t Detections>
+consteval bool check_detections() {
+  static_assert(Classes >= 1 && Most >= 1 && Detections >= 1,
+                "c2f::detections needs a class, an object in a picture and an answer or more; write c2f::detections<3, 40>");
+  return true;
+}
+}  // namespace detail
+
+template <std::int64_t Classes, std::int64_t Most, std::int64_t Detections = 100, std::int64_t Mask = 0>
+struct detections : detail::static_check<detail::check_detections<Classes, Most, Detections>()> {
+  static constexpr char const* name     = "detections";
+  static constexpr std::int64_t classes = Classes, most = Most, mask = Mask, answers = Detections, numbers = 6;
+  template <class In>
+  using output          = vector<(Detections < 1 ? 1 : Detections) * numbers>;
+  using truth_value     = float;
+  using default_encoder = encode::none;
+  template <class In>
+  static constexpr std::array<std::int64_t, 2> truth_dims{Most, 7 + Mask* Mask};
+
+  static at::Tensor predict(at::Tensor const& raw) { return raw; }
+  static at::Tensor from_truth(at::Tensor const& truth) { return truth.narrow(2, 1, 4); }
+  struct default_loss {
+    static at::Tensor of(at::Tensor const&, at::Tensor const&) {
+      throw error("detections have no loss of their own; a model such as c2f::systems::region_detector adds the losses of its heads");
+    }
+  };
+
+  /// What is found in picture n of a batch, best first; in pixels of a picture of this size, or fractions.
+  static std::vector<detected_box> of_picture(at::Tensor const& raw, std::int64_t n, double height = 1, double width = 1) {
+    at::Tensor const rows = raw.select(0, n).to(at::kCPU, at::kFloat).contiguous();
+    float const* row      = rows.const_data_ptr<float>();
+    std::vector<detected_box> found;
+    for (std::int64_t i = 0; i < rows.size(0) && row[4] > 0; ++i, row += numbers)
+      found.push_back({static_cast<std::int64_t>(row[5]), row[4], {row[0] * width, row[1] * height, row[2] * width, row[3] * height}});
+    return found;
+  }
+
+  /// Of the network's input: areas are not those of COCO's small and large objects, which are in pixels of the pictures.
+  struct score {
+    std::int64_t samples = 0;
+    void add(at::Tensor const& raw, at::Tensor const& truth) {
+      at::Tensor const rows = truth.to(at::kCPU, at::kFloat).contiguous();
+      for (std::int64_t n = 0; n < rows.size(0); ++n, ++samples) {
+        std::vector<metrics::found_object> found;
+        for (auto const& one : of_picture(raw, n)) found.push_back({one.label, one.where, one.score});
+        std::vector<metrics::true_object> objects;
+        for (std::int64_t m = 0; m < rows.size(1); ++m) {
+          float const* row = rows.const_data_ptr<float>() + (n * rows.size(1) + m) * rows.size(2);
+          if (row[rows.size(2) - 1] != 0)
+            objects.push_back(
+                {static_cast<std::int64_t>(row[0]), metrics::box::around(row[1], row[2], row[3], row[4]), -1, row[5] != 0, row[5] != 0});
+        }
+        all_.add(found, objects);
+      }
+    }
+    [[nodiscard]] std::array<std::pair<char const*, double>, 3> values() const {
+      auto const scores = all_.scores();
+      return {{{"ap", scores.ap.value_or(0)}, {"ap50", scores.ap50.value_or(0)}, {"ap75", scores.ap75.value_or(0)}}};
+    }
+
+   private:
+    metrics::coco_ap all_{Classes};
+  };
+};
+
+}  // namespace c2f

@@ -1,0 +1,41 @@
+// c2f/systems/torchvision_detectors.hpp: torchvision's Faster R-CNN with ResNet-50 and a feature pyramid, and the names of its weights.
+//
+//   using detector = c2f::systems::torchvision_faster_rcnn<90, c2f::image<3, c2f::dynamic, c2f::dynamic>>;          // COCO
+//   detector net;
+//   c2f::load_weights(net, file, c2f::systems::torchvision_names());      // of examples/weights/to_safetensors.py
+//
+// fasterrcnn_resnet50_fpn: class 0 of torchvision is the background, so that its class k is c2f's k - 1. Pictures are normalised by ImageNet's mean
+// and deviation; torchvision resizes them to 800 pixels on the shorter and at most 1,333 on the longer side, and pads sizes to multiples of 32.
+// The norms are frozen; eps is 0, as torchvision sets it for its weights trained on COCO. The table has the names of the published file, which are
+// older than the program's, too. Errors: those of load_weights.
+#pragma once
+
+#include <c2f/data/io/weights.hpp>
+#include <c2f/systems/detectors.hpp>
+
+#include <cstdint>
+#include <string>
+
+namespace c2f::systems {
+
+struct torchvision_settings : detectors_with<faster_rcnn, 50, parts_of_detectors::none, frozen_norm_with<0.0>> {
+  static constexpr bool crop_aligned = false;
+};
+template <std::int64_t Classes, image_shape In>
+using torchvision_faster_rcnn = region_detector<c2f::detections<Classes, 100>, In, torchvision_settings>;
+
+/// Names of torchvision's file and c2f's, for load_weights and, with the names of today, save_weights.
+[[nodiscard]] inline weights_options torchvision_names() {
+  weights_options names{.rename = {{"roi_heads.", "stages.0."}}};
+  for (std::string const tensor : {"weight", "bias"}) {
+    for (std::string const blocks : {"inner_blocks.", "layer_blocks."})
+      for (int level = 0; level < 4; ++level) {
+        std::string const path = "backbone.fpn." + blocks + std::to_string(level) + '.';
+        names.rename.emplace_back(path + tensor, path + "0." + tensor);
+      }
+    names.rename.emplace_back("rpn.head.conv." + tensor, "rpn.head.conv.0.0." + tensor);
+  }
+  return names;
+}
+
+}  // namespace c2f::systems
