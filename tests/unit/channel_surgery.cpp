@@ -2,6 +2,7 @@
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 #include <c2f/layers/depthwise.hpp>
+#include <c2f/layers/gunn.hpp>
 #include <c2f/networks/densenet_cifar.hpp>
 #include <c2f/networks/mobilenet.hpp>
 #include <c2f/networks/vgg_norm.hpp>
@@ -31,6 +32,10 @@ using pointwise = c2f::sequential<c2f::conv<6, 3>, c2f::batch_norm, c2f::leaky_r
                                   c2f::relu, c2f::conv<3, 1, 1, 0, c2f::bias>, c2f::global_average_pool, c2f::linear<5>>;
 using mobile    = c2f::sequential<c2f::conv<8, 3>, c2f::batch_norm, c2f::relu, c2f::separable_conv<10, 3>, c2f::separable_conv<6, 3>,
                                   c2f::global_average_pool, c2f::linear<5>>;
+
+template <class Unit, class Update = c2f::update::gradual>
+using gradual = c2f::sequential<c2f::conv<6, 3>, c2f::batch_norm, c2f::relu, c2f::gunn<3, Unit, Update>, c2f::conv<5, 1>, c2f::batch_norm,
+                                c2f::relu, c2f::global_average_pool, c2f::linear<5>>;
 
 /// Two maps side by side, and a third that reads both.
 struct dense_block {
@@ -241,4 +246,10 @@ TEST_CASE("no answer changes: maps side by side, depthwise convolutions, residua
   laws<mobile>(5);
   laws<c2f::resnet_cifar<8, kind>>(3);
   laws<c2f::resnet_cifar<8, kind, c2f::bottleneck>>(6);
+}
+TEST_CASE("no answer changes: gradually updated layers, whose groups keep their channels") {
+  laws<gradual<c2f::gunn_unit<>>>(3);
+  laws<gradual<c2f::gunn_unit<1, 2, c2f::shortcut::per_unit, false>, c2f::update::simultaneous>>(3);
+  auto net = network<gradual<c2f::gunn_unit<1, 1, c2f::shortcut::none, false>>>(1);
+  for (auto const& path : free_norms(graph_of(net))) REQUIRE((path.ends_with(".bn1") || path.ends_with(".bn2") || path == "5"));
 }
