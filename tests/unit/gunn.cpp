@@ -290,6 +290,9 @@ TEST_CASE("a graph of a layer that is gone, moved or changed is an error") {
   y = second(x, train);
   c2f::move_to(second, at::kCPU);  // other tensors of equal values
   REQUIRE(tests::has(message_of([&] { y.sum().backward(); }), "was changed between"));
+  at::Tensor const before = second(x, train);
+  (void)second(x, train);  // moves the running statistics, which do not matter to a pass in training
+  before.sum().backward();
   at::Tensor const map = x.clone();
   y                    = second(map, train);
   map.add_(1);
@@ -410,6 +413,18 @@ TEST_CASE("gradually updated networks as coarse and fine networks of every kind"
   learns<classes>(at::tensor({0, 1, 2, 4}, at::kLong));
   learns<objects>(at::tensor({0.5f, 0.5f, 0.4f, 0.3f, 1.0f}).view({1, 1, 5}).expand({4, 1, 5}).contiguous(), 0.005);
   learns<pixels>(numbers({4, 3, 16, 16}, 4).argmax(1));
+}
+
+TEST_CASE("gradually updated layers satisfy the laws of architectures") {
+  auto const keeps_its_laws = [](c2f::conformance_report const& report) {
+    std::string broken;
+    for (auto const& law : report.broken()) broken += law + '\n';
+    REQUIRE(broken == "");
+    REQUIRE(report.laws() > 0);
+  };
+  keeps_its_laws(c2f::conformance<c2f::gunn<3, c2f::gunn15_unit>, input>());
+  keeps_its_laws(c2f::conformance<c2f::gunn<2, c2f::gunn24_unit, update::simultaneous>, input>());
+  keeps_its_laws(c2f::conformance<c2f::average_pool<2>, input>());
 }
 
 TEST_CASE("a predictor folds the norms of gradually updated layers") {
