@@ -12,7 +12,8 @@
 #include <ATen/ops/batch_norm.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/rand.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/tensor.h>
 
 #include "catch.hpp"
 #include "refusal.hpp"
@@ -252,4 +253,152 @@ TEST_CASE("no answer changes: gradually updated layers, whose groups keep their 
   laws<gradual<c2f::gunn_unit<1, 2, c2f::shortcut::per_unit, false>, c2f::update::simultaneous>>(3);
   auto net = network<gradual<c2f::gunn_unit<1, 1, c2f::shortcut::none, false>>>(1);
   for (auto const& path : free_norms(graph_of(net))) REQUIRE((path.ends_with(".bn1") || path.ends_with(".bn2") || path == "5"));
+
+TEST_CASE("cross attention is the formula of the paper") {
+  auto net = c2f::make_network<c2f::conv<2, 1>, image<2, 1, 1>>(1);
+  net.weight.assign(at::tensor({1.0, 0.5, 0.25, -1.0}, at::kDouble).view({2, 2, 1, 1}));
+  net.weight.set_blocks({.in = 1, .out = 1, .attention = true});
+  at::Tensor const x = at::tensor({1.0, 2.0}, at::kDouble).view({1, 2, 1, 1});
+  REQUIRE(net(x, eval).view({2}).sub(at::tensor({2.46212, -1.94040}, at::kDouble)).abs().max().item<double>() < 5e-6);
+  net.weight.set_blocks({.in = 1, .out = 1});
+  REQUIRE(net(x, eval).view({2}).equal(at::tensor({1.0, -2.0}, at::kDouble)));
+  REQUIRE(c2f::multiply_adds([&] { net(x, eval); }) == 2);
+  REQUIRE(c2f::count_parameters(net) == 2);
+  auto const copy = net;
+  REQUIRE(copy.weight.blocks() != nullptr);
+  net.weight.clear_blocks();
+  REQUIRE(net(x, eval).view({2}).equal(at::tensor({2.0, -1.75}, at::kDouble)));
+}
+
+TEST_CASE("new weights: zero between old and new, initial values among the new") {
+  using wide      = c2f::norm_vgg<kind, c2f::vgg_layers<40, 40, 40>>;
+  auto const made = [](c2f::cross_connections cross, std::uint64_t seed, std::uint64_t number) {
+    auto net = network<wide>(1, at::kFloat);
+    for (auto* each : {&std::get<1>(net.features.layers).weight, &std::get<4>(net.features.layers).weight})
+      each->tensor().detach().narrow(0, 0, 20).zero_();
+    auto const done = c2f::replace_channels(net, graph_of(net), {.compensate = false, .cross = cross, .seed = seed, .number = number});
+    REQUIRE(done.norms[1].kept == 20);
+    return net;
+  };
+  auto const net         = made(c2f::cross_connections::kept, 3, 1);
+  at::Tensor const first = std::get<0>(net.features.layers).weight.tensor(), second = std::get<3>(net.features.layers).weight.tensor(),
+                   third = std::get<6>(net.features.layers).weight.tensor(), norm = std::get<4>(net.features.layers).weight.tensor();
+  std::int64_t const width = second.size(0), more = width - 20;
+  REQUIRE(more > 10);
+  REQUIRE(first.size(0) == width);
+  auto const old = network<wide>(1, at::kFloat);
+  REQUIRE(
+      second.narrow(0, 0, 20).narrow(1, 0, 20).equal(std::get<3>(old.features.layers).weight.tensor().narrow(0, 20, 20).narrow(1, 20, 20)));
+  REQUIRE(second.narrow(0, 0, 20).narrow(1, 20, more).eq(0).all().item<bool>());
+  REQUIRE(second.narrow(0, 20, more).narrow(1, 0, 20).eq(0).all().item<bool>());
+  at::Tensor const among = second.narrow(0, 20, more).narrow(1, 20, more);
+  REQUIRE(among.ne(0).all().item<bool>());
+  double const deviation = std::sqrt(2.0 / (9.0 * static_cast<double>(width)));
+  REQUIRE(std::abs(among.std().item<double>() / deviation - 1) < 0.05);
+  REQUIRE(std::abs(among.mean().item<double>()) < 0.05 * deviation);
+  REQUIRE(first.narrow(0, 20, more).ne(0).all().item<bool>());  // it reads the image
+  REQUIRE(third.size(0) > 20);
+  REQUIRE(norm.narrow(0, 20, more).eq(0.5).all().item<bool>());
+  at::Tensor const classes = net.fc.weight.tensor();
+  std::int64_t const last  = std::get<7>(old.features.layers).weight.tensor().size(0);
+  REQUIRE(classes.narrow(1, last, classes.size(1) - last).eq(0).all().item<bool>());
+  // Other numbers for another seed or surgery, the same for the same.
+  auto const among_of = [&](std::uint64_t seed, std::uint64_t number) {
+    return std::get<3>(made(c2f::cross_connections::kept, seed, number).features.layers).weight.tensor().detach();
+  };
+  REQUIRE(among_of(3, 1).equal(second));
+  REQUIRE(!among_of(4, 1).equal(second));
+  REQUIRE(!among_of(3, 2).equal(second));
+  // Without cross-connections these weights have no part: no multiply-adds, no gradient, and they are not counted.
+  auto const apart   = made(c2f::cross_connections::none, 3, 1);
+  auto graph         = c2f::channels_of(const_cast<std::remove_const_t<decltype(apart)>&>(apart), 3, 8, 8);
+  at::Tensor const x = images(at::kFloat).narrow(0, 0, 1);
+  REQUIRE(graph.cost(c2f::resource::multiply_adds) == static_cast<double>(c2f::multiply_adds([&] { apart(x, eval); })));
+  std::int64_t norms = 0, biases = 5;
+  for (std::size_t n = 0; n < graph.norms().size(); ++n) norms += 2 * graph.channels(n);
+  REQUIRE(c2f::count_parameters(apart) == static_cast<std::int64_t>(graph.cost(c2f::resource::parameters)) + norms + biases);
+  apart(images(at::kFloat), train).square().sum().backward();
+  at::Tensor const gradient = std::get<3>(apart.features.layers).weight.tensor().grad();
+  REQUIRE(gradient.narrow(0, 0, 20).narrow(1, 20, gradient.size(1) - 20).eq(0).all().item<bool>());
+  REQUIRE(gradient.narrow(0, 0, 20).narrow(1, 0, 20).ne(0).any().item<bool>());
+}
+
+namespace {
+template <class Architecture>
+void moves_with_gradients() {
+  auto net = network<Architecture>(1);
+  kill_some(net);
+  auto const graph = graph_of(net);
+  for (auto const& norm : graph.norms()) {  // dead channels that say nothing, living ones that say something
+    at::Tensor const weight = norm.weight->tensor().detach(), shift = norm.bias->tensor().detach();
+    shift.abs_().mul_(weight.ne(0).to(at::kDouble).mul(2).sub(1));
+  }
+  auto const now       = graph_of(net);
+  auto const gradients = [](auto const& of) {
+    c2f::named_tensors all;
+    c2f::for_each_tensor(of, [](auto const&, c2f::state_tensor const& each, auto const&) { each.tensor().mutable_grad().reset(); });
+    of(images(), eval).square().sum().backward();
+    c2f::for_each_tensor(of, [&](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const& traits) {
+      if (!traits.trained) return;
+      all.emplace_back(path, each.tensor().grad());
+      all.emplace_back(path + ".first_moment", each.tensor().grad());
+      all.emplace_back(path + ".second_moment", each.tensor().grad().square());
+    });
+    all.emplace_back("updates", at::ones({}));
+    return all;
+  };
+  auto carried = gradients(net);
+  c2f::replace_channels(net, now, {.rescale = true}, &carried);
+  auto const wanted = gradients(net);
+  REQUIRE(carried.size() == wanted.size());
+  for (std::size_t i = 0; i < carried.size(); ++i) {
+    at::Tensor const &found = carried[i].second, &is = wanted[i].second;
+    INFO(carried[i].first);
+    REQUIRE(found.sizes() == is.sizes());
+    at::Tensor const old = found.ne(0);  // new ones are 0
+    REQUIRE(old.any().item<bool>());
+    REQUIRE(found.sub(is).mul(old).abs().max().item<double>() < 1e-9 * is.abs().max().item<double>());
+    if (found.dim() == 4 && found.size(0) > 6) REQUIRE(old.logical_not().any().item<bool>());
+  }
+}
+
+}  // namespace
+TEST_CASE("the state of the optimiser follows the channels that stay, as gradients do") {
+  moves_with_gradients<small_vgg>();
+  moves_with_gradients<mobile>();
+  moves_with_gradients<dense_block>();
+}
+
+TEST_CASE("the found widths from scratch are a network of these widths") {
+  auto net        = network<small_vgg>(1, at::kFloat);
+  auto const done = c2f::scale_widths(net, graph_of(net), 2000, c2f::resource::parameters, 9);
+  REQUIRE(done.cost_after <= 2000);
+  REQUIRE(done.cost_after > 1500);
+  REQUIRE(done.norms[0].after == 7);
+  REQUIRE(done.norms[1].after == 10);
+  REQUIRE(done.norms[2].after == 8);
+  REQUIRE(done.norms[3].after == 5);
+  auto const of_type = c2f::make_network<c2f::norm_vgg<kind, c2f::vgg_layers<7, 10, c2f::pooled, 8, 5>>, image<3, 8, 8>>(9);
+  c2f::for_each_tensor(of_type, [&](std::string const& path, c2f::state_tensor const& each, auto const&) {
+    c2f::for_each_tensor(std::as_const(net), [&](std::string const& other, c2f::state_tensor const& own, auto const&) {
+      if (path == other && path != "fc.bias") REQUIRE(own.tensor().equal(each.tensor()));  // whose bound is that of its type
+    });
+  });
+  REQUIRE(tests::has(tests::refusal([&] { c2f::scale_widths(net, graph_of(net), 10, c2f::resource::parameters, 9); }), "the budget is 10"));
+}
+
+TEST_CASE("what cannot be replaced is refused, and nothing has changed") {
+  auto net                = network<small_vgg>(1);
+  at::Tensor const before = net(images(), eval);
+  for (c2f::surgery_options const& wrong : {c2f::surgery_options{.dead = 1}, c2f::surgery_options{.budget = -1},
+                                            c2f::surgery_options{.weight = 0}, c2f::surgery_options{.multiple = 0}})
+    REQUIRE(tests::has(tests::refusal([&] { c2f::replace_channels(net, graph_of(net), wrong); }), "channels cannot be replaced with dead"));
+  tests::require_message(tests::refusal([&] { c2f::replace_channels(net, graph_of(net), {.budget = 1000}); }),
+                         {"the channels that live cost 2", "and the budget is 1000"});
+  REQUIRE(net(images(), eval).equal(before));
+  kill_some(net);
+  c2f::replace_channels(net, graph_of(net), {.cross = c2f::cross_connections::attention});
+  REQUIRE(tests::has(tests::refusal([&] { c2f::replace_channels(net, graph_of(net)); }), "has cross attention"));
+  auto sum = network<c2f::residual<c2f::sequential<c2f::conv<3, 3>, c2f::batch_norm>>>(1);
+  REQUIRE(tests::has(tests::refusal([&] { c2f::replace_channels(sum, graph_of(sum)); }), "no norm of this network has channels"));
 }

@@ -463,7 +463,7 @@ class surgery {
 
 }  // namespace detail
 
-/// Replaces the dead channels of a model or network, whose graph this is. optimizer_state: by path, as in a training_state; it is changed with
+/// Replaces the dead channels of a model or network. graph: of it as it is now, since the constants of channels are in the graph. optimizer_state: by path, as in a training_state; it is changed with
 /// the parameters. Throws without a change.
 template <class Model>
 surgery_report replace_channels(Model& model, channel_graph const& graph, surgery_options const& how = {},
@@ -472,7 +472,7 @@ surgery_report replace_channels(Model& model, channel_graph const& graph, surger
 }
 
 /// Sets every parameter and buffer to an initial value, a function of (seed, path), in the sizes that it has today: the found architecture,
-/// from scratch.
+/// from scratch. The bias of a linear layer keeps the bound that its type gives it.
 template <class Model>
 void initialize_again(Model& model, std::uint64_t seed) {
   for_each_tensor(model, [&](std::string const& path, state_tensor& each, state_traits const& traits) {
