@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include "catch.hpp"
 
@@ -190,6 +191,18 @@ TEST_CASE("RoIAlign is its definition, by loops and by gathers") {
   REQUIRE(near(a.grad(), b.grad(), 1e-12));
   REQUIRE(a.grad().abs().max().item<double>() > .1);
 
+  // The number of threads does not matter to a byte.
+  int const threads = at::get_num_threads();
+  std::array<at::Tensor, 2> gradients;
+  for (int const n : {1, 2}) {
+    at::set_num_threads(n);
+    at::Tensor c = map.to(at::kFloat).requires_grad_(true);
+    roi_align(c, boxes, whose, .25, 3).mul(w.to(at::kFloat)).sum().backward();
+    gradients[static_cast<std::size_t>(n - 1)] = c.grad();
+  }
+  at::set_num_threads(threads);
+  REQUIRE(at::equal(gradients[0], gradients[1]));
+
   at::Tensor const tiny = random_numbers({2, 2, 4, 5}, 5), some = boxes.narrow(0, 0, 7), of = whose.narrow(0, 0, 7);
   REQUIRE(gradient_error(tiny, [&](at::Tensor const& x) { return roi_align(x, some, of, 1. / 8, 2, 2, true); }) < 1e-9);
   REQUIRE(gradient_error(tiny, [&](at::Tensor const& x) { return roi_align(x, some, of, 1. / 8, 2, 0, false); }) < 1e-9);
@@ -317,7 +330,7 @@ TEST_CASE("suppression is its definition, keeps classes apart, and orders equal 
       std::vector<std::int64_t> order(static_cast<std::size_t>(count)), kept, of_class;
       for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int64_t>(i);
       auto const* const score = scores.const_data_ptr<float>();
-      std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return score[a] > score[b]; });
+      std::ranges::stable_sort(order, [&](std::int64_t a, std::int64_t b) { return score[a] > score[b]; });
       at::Tensor const iou = box_iou(boxes, boxes);
       auto const* const io = iou.const_data_ptr<float>();
       auto const* const of = classes.const_data_ptr<std::int64_t>();
