@@ -23,6 +23,7 @@
 #include <c2f/kinds/depth_map.hpp>
 #include <c2f/kinds/field.hpp>
 #include <c2f/kinds/weighted_dense.hpp>
+#include <c2f/detection/deformable_reading.hpp>
 #include <c2f/layers/aspp.hpp>
 #include <c2f/layers/attention_pooling.hpp>
 #include <c2f/layers/centred.hpp>
@@ -34,7 +35,11 @@
 #include <c2f/networks/deep_voting.hpp>
 #include <c2f/inference/features.hpp>
 #include <c2f/networks/inception_v3.hpp>
+#include <c2f/layers/frozen_norm.hpp>
 #include <c2f/systems/coarse2fine_training.hpp>
+#include <c2f/systems/detectors.hpp>
+#include <c2f/systems/one_stage_detector.hpp>
+#include <c2f/systems/torchvision_detectors.hpp>
 #include <c2f/systems/dynamic_few_shot.hpp>
 #include <c2f/systems/mean_teacher.hpp>
 #include <c2f/systems/parameter_predictor.hpp>
