@@ -141,6 +141,11 @@ extern std::vector<double> epochs, accuracy;
 }  // namespace in_data
 
 namespace in_detection {
+using settings = c2f::systems::faster_rcnn;
+extern std::vector<at::Tensor> pyramid;
+extern at::Tensor valid;
+extern c2f::detection::objects truth_of_batch;
+extern c2f::detection::candidates boxes_with_scores;
 extern at::Tensor map, boxes, scores, classes, levels, picture, proposals, objectness, deltas, wanted, targets, offset, weight, anchors;
 extern c2f::pass p;
 extern double positives;
@@ -173,6 +178,10 @@ extern std::vector<std::int64_t> mask;
 extern std::int64_t height, width;
 }  // namespace in_kinds
 
+namespace in_layers {
+extern c2f::network_on<c2f::small_stages<16, 24, 48>, c2f::image<3, 64, 64>> plain_net;
+}  // namespace in_layers
+
 namespace in_metrics {
 struct judged_picture {
   std::vector<c2f::metrics::found_object> found;
@@ -199,6 +208,7 @@ extern std::vector<c2f::part_size> sizes;
 }  // namespace in_networks
 
 namespace in_systems {
+extern c2f::network_on<c2f::systems::small_pyramid<c2f::systems::parts_of_detectors::none>, c2f::image<3, 192, 256>> plain;
 struct photographs {
   using input   = c2f::image<3, 32, 32>;
   using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;

@@ -3,7 +3,7 @@
 //   using layer  = c2f::switchable_atrous<64>;             // in the place of c2f::conv<64, 3>
 //   using strided_layer = c2f::switchable_atrous<64, 2>;
 //   using block  = c2f::dilated_basic_block<64, 1, 1, c2f::switchable<>>;          // both convolutions of a residual block
-//   c2f::convert_weights(plain, switchable);               // a network with conv to one with switchable_atrous: the same outputs
+//   c2f::convert_weights(plain_net, net);                  // of one with conv to one with switchable_atrous: the same outputs
 //
 // Qiao et al., DetectoRS, CVPR 2021, eq. 2 and figure 4:  y = S conv(x, w, dilation) + (1 - S) conv(x, w + dw, 3 dilation),  with
 // S = conv1x1(the mean of 5x5 pixels). S is not clamped, as in the published code. Before and after it, context: x + conv1x1(the mean of x). w is
