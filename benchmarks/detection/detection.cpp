@@ -2,6 +2,7 @@
 //
 //   bench_detection FILE                  FILE: what detection/run.py has written
 // Prints "ready" and the number of threads; for each line "NAME K" on standard input K times in milliseconds and a checksum.
+#include <c2f/detection/assign.hpp>
 #include <c2f/detection/deformable_conv.hpp>
 #include <c2f/detection/nms.hpp>
 #include <c2f/detection/roi_align.hpp>
@@ -80,6 +81,9 @@ void run(char const* path) {
   at::Tensor const map = leaf(), rois = in.tensor(), picture = in.tensor().to(at::kLong);
   at::Tensor const boxes = in.tensor(), scores = in.tensor(), clustered = in.tensor(), clustered_scores = in.tensor();
   at::Tensor const x = leaf(), offset = leaf(), mask = leaf(), weight = leaf();
+  at::Tensor const anchors = in.tensor(), truth = in.tensor(), levels = in.tensor().to(at::kLong), proposals = in.tensor(),
+                   logits     = in.tensor();
+  at::Tensor const none       = at::zeros({truth.size(0), truth.size(1)}, levels.options());
   std::int64_t const pictures = in.whole(), classes = in.whole(), found_count = in.whole(), object_count = in.whole();
   auto const found   = in.numbers<double>(static_cast<std::size_t>(7 * found_count)),
              objects = in.numbers<double>(static_cast<std::size_t>(7 * object_count));
@@ -101,6 +105,12 @@ void run(char const* path) {
        {[&] { return detection::deformable_conv(x, offset, mask, weight, {}, {.padding = 1}); }, {x, offset, mask, weight}}},
       {"deformable_step_last",
        {[&] { return detection::deformable_conv(x_last, offset, mask, weight, {}, {.padding = 1}); }, {x_last, offset, mask, weight}}},
+      {"assign",
+       {[&] { return detection::assign(anchors, {truth, none, none.to(at::kBool)}, {.low = .3, .high = .7, .low_quality = true}); }}},
+      {"proposals", {[&] {
+         auto const best = detection::best_boxes(proposals, logits, levels, .7, 1000);
+         return best.index.masked_fill(best.valid.logical_not(), 0);
+       }}},
       {"coco_ap", {[&] {
          return at::empty({1}, at::TensorOptions(at::kDouble))
              .fill_(average_precision(found, objects, static_cast<std::size_t>(pictures), classes));

@@ -3,8 +3,9 @@
 
   run.py --build build/release [--rounds 7] [--pictures 10000] [--only roi_align]
 
-512 boxes on a map of 256 x 50 x 68, suppression of 2,000 boxes (of a picture at random; of proposals around 30 objects), a deformable 3 x 3
-convolution of 256 channels on 50 x 68 with a mask; "step": with the backward pass; "last": maps in channels_last. Medians of rounds in
+512 boxes on a map of 256 x 50 x 68, suppression of 2,000 boxes (of a picture at random; of proposals around 30 objects), 13,000 anchors to 30
+objects in each of 8 pictures, 1,000 of 4,000 proposals of 4 levels in each of 2 pictures, a deformable 3 x 3 convolution of 256 channels on 50 x 68
+with a mask; "step": with the backward pass; "last": maps in channels_last. Medians of rounds in
 alternation, one thread unless OMP_NUM_THREADS says otherwise. Answers are compared. pycocotools runs once. Needs torch and torchvision;
 without pycocotools its line is left out.
 """
@@ -23,6 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 from torchvision import ops
+from torchvision.models.detection._utils import Matcher
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import _report
@@ -91,6 +93,8 @@ def main():
     objects = random_boxes(30, draw)[draw.integers(0, 30, 2000)]
     clustered = objects + .1 * draw.standard_normal((2000, 4)).astype(np.float32) * np.tile(objects[:, 2:] - objects[:, :2], 2)
     x, offset, mask, weight = f32(1, 256, 50, 68), 2 * f32(1, 18, 50, 68), draw.random((1, 9, 50, 68)).astype(np.float32), f32(256, 256, 3, 3) * .02
+    anchors, true_boxes = random_boxes(13000, draw, largest=.8), np.stack([random_boxes(30, draw) for _ in range(8)])
+    levels, proposals, logits = np.arange(4000) % 4, np.stack([random_boxes(4000, draw) for _ in range(2)]), f32(2, 4000)
     classes = 3
     truth, found = coco_set(words.pictures, classes, draw)
 
@@ -101,15 +105,25 @@ def main():
     roi = lambda m, out: ops.roi_align(m, indexed, out, .125, 2, True)
     deformable = lambda d, o: ops.deform_conv2d(d["x"], o["offset"], o["weight"], padding=1, mask=o["mask"])
     nms = lambda b, s: ops.nms(torch.from_numpy(b.astype(np.float32)), torch.from_numpy(s.astype(np.float32)), .7)
+    match = Matcher(.7, .3, True)
+    def assigned():
+        return torch.stack([match(ops.box_iou(torch.from_numpy(of), torch.from_numpy(anchors))) for of in true_boxes])
+    def proposed():
+        made = torch.zeros(2, 1000, dtype=torch.long)
+        for n in range(2):
+            kept = ops.batched_nms(torch.from_numpy(proposals[n]), torch.from_numpy(logits[n]), torch.from_numpy(levels), .7)[:1000]
+            made[n, :len(kept)] = kept
+        return made
     peers = {
         "roi_align_7": lambda: roi(t["map"], 7), "roi_align_14": lambda: roi(t["map"], 14), "roi_align_7_last": lambda: roi(last["map"].detach(), 7),
         "roi_align_7_step": lambda: roi(leaves["map"], 7), "roi_align_7_step_last": lambda: roi(last["map"], 7),
         "nms_2000": lambda: nms(boxes, scores), "nms_2000_clustered": lambda: nms(clustered, scores),
+        "assign": assigned, "proposals": proposed,
         "deformable": lambda: deformable(t, t), "deformable_step": lambda: deformable(leaves, leaves), "deformable_step_last": lambda: deformable(last, leaves)}
     names = [name for name in [*peers, "coco_ap"] if words.only in name]
     ours, theirs = {name: [] for name in names}, {name: [] for name in names}
     with tempfile.NamedTemporaryFile() as file:
-        for value in (map_, rois, picture, boxes, scores, clustered, scores, x, offset, mask, weight):
+        for value in (map_, rois, picture, boxes, scores, clustered, scores, x, offset, mask, weight, anchors, true_boxes, levels, proposals, logits):
             write(file, value)
         np.array([words.pictures, classes, len(found), len(truth)], np.int64).tofile(file)
         found.tofile(file), truth.tofile(file)

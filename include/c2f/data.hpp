@@ -7,7 +7,7 @@
 //   data/draw/{canvas,plot,overlay}.hpp                     libspng
 //   data/io/picture_file.hpp, data/fitted_picture.hpp, data/labelled_pictures.hpp,
 //   data/datasets/{camvid,class_folders,dvps,image_folder,kitti_depth,mask_folders,picture_table,siftflow,stanford_background}.hpp    libjpeg and libspng
-//   data/datasets/{coco,coco_objects,coco_panoptic}.hpp     libjpeg, libspng and nlohmann/json
+//   data/datasets/{coco,coco_objects,coco_panoptic}.hpp     libjpeg, libspng and nlohmann/json; voc_objects.hpp: and pugixml
 //   data/datasets/omniglot.hpp, data/datasets/voc.hpp       libjpeg and libspng, and libzip (omniglot) or pugixml (voc)
 //   data/io/nifti.hpp, data/datasets/organ_slices.hpp       libniftiio and zlib
 //   data/io/{safetensors,weights}.hpp                       nlohmann/json, header only

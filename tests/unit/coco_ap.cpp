@@ -31,7 +31,7 @@ std::array<double, 2> by_definition(std::vector<picture> const& pictures, double
   auto const is_outside = [&](double area) { return area < low || area > high; };
   for (auto const& of : pictures) {
     std::vector<found_object> found = of.found;
-    std::stable_sort(found.begin(), found.end(), [](auto const& a, auto const& b) { return a.score > b.score; });
+    std::ranges::stable_sort(found, [](auto const& a, auto const& b) { return a.score > b.score; });
     if (found.size() > 100) found.resize(100);
     std::vector<std::pair<bool, true_object>> objects;
     for (int const wanted : {0, 1})
@@ -58,7 +58,7 @@ std::array<double, 2> by_definition(std::vector<picture> const& pictures, double
     }
   }
   if (count == 0) return {-1, -1};
-  std::stable_sort(hits.begin(), hits.end(), [](auto const& a, auto const& b) { return a.score > b.score; });
+  std::ranges::stable_sort(hits, [](auto const& a, auto const& b) { return a.score > b.score; });
   std::vector<double> recall, precision;
   double right = 0, wrong = 0;
   for (auto const& each : hits) {

@@ -172,6 +172,44 @@ TEST_CASE("What is off draws nothing: the default is drawn as it was", "[augment
   }
 }
 
+TEST_CASE("Rectangles are shifted and turned by their own sides", "[augment]") {
+  constexpr double high = 40, wide = 90;
+  for (std::uint64_t id = 0; id < 50; ++id) {
+    c2f::random_stream draw = stream(id), square = stream(id);
+    augmentation const how{.rotate = 30, .erase = 1};
+    view const seen = draw_view(draw, how, {}, high, wide), other = draw_view(square, how, {}, wide);
+    REQUIRE(seen.across == other.across);
+    REQUIRE(seen.down.shift == Approx(other.down.shift * high / wide));
+    auto const [x, y] = (*seen.then)(wide / 2, high / 2);
+    REQUIRE((x == Approx(wide / 2) && y == Approx(high / 2)));
+    if (!seen.erased) continue;
+    auto const [top, left, rows, columns] = *seen.erased;
+    REQUIRE((top >= 0 && left >= 0 && top + rows <= 40 && left + columns <= 90));
+  }
+  // A white square in a black rectangle is where its box goes.
+  constexpr std::int64_t rows = 40, columns = 90;
+  std::vector<std::uint8_t> rgb(3 * rows * columns);
+  box const at{50, 10, 70, 26};
+  for (std::int64_t y = 10; y < 26; ++y)
+    for (std::int64_t x = 50; x < 70; ++x) std::fill_n(rgb.data() + 3 * (y * columns + x), 3, std::uint8_t{255});
+  std::vector<float> pixels(rgb.size());
+  for (bool const turned : {false, true})
+    for (std::uint64_t id = 0; id < 20; ++id) {
+      c2f::random_stream draw = stream(id);
+      view const seen         = draw_view(draw, {.scale = .3, .shift = .05, .rotate = turned ? 20. : 0}, {&at, 1}, high, wide);
+      seen.picture(rgb, rows, columns, pixels.data());
+      double weight = 0, across = 0, down = 0;
+      for (std::int64_t y = 0; y < rows; ++y)
+        for (std::int64_t x = 0; x < columns; ++x)
+          if (float const value = pixels[static_cast<std::size_t>(3 * (y * columns + x))]; value > 150)
+            ++weight, across += static_cast<double>(x) + .5, down += static_cast<double>(y) + .5;
+      box const there = seen(at, wide);
+      if (there != there.clipped(high, wide)) continue;
+      REQUIRE(std::abs(across / weight - there.centre_x()) < 1);
+      REQUIRE(std::abs(down / weight - there.centre_y()) < 1);
+    }
+}
+
 TEST_CASE("What is drawn stays in its ranges and uses them", "[augment]") {
   using op = colour_operation::what;
   std::map<int, int> operations;

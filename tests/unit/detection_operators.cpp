@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include "catch.hpp"
 
@@ -117,6 +118,15 @@ at::Tensor naive_roi_align(at::Tensor const& map, at::Tensor const& boxes, at::T
   return made;
 }
 
+/// The form in gathers of ATen.
+at::Tensor roi_align_of_gathers(std::vector<at::Tensor> const& maps, at::Tensor const& boxes, at::Tensor const& picture,
+                                at::Tensor const& level, std::vector<double> const& scales, std::int64_t out, std::int64_t sampling,
+                                bool aligned) {
+  std::vector<detection::detail::roi_level> levels;
+  at::Tensor const pixels = detection::detail::roi_pixels(maps, scales, levels);
+  return detection::detail::roi_align_of_gathers(pixels, {boxes, picture, level, levels, {out, sampling, aligned}}).permute({0, 3, 1, 2});
+}
+
 objects objects_by_hand(at::Tensor const& boxes, std::vector<std::int64_t> const& labels, std::vector<std::int64_t> const& ignored) {
   return {boxes.unsqueeze(0), whole(labels).unsqueeze(0), whole(ignored).ne(0).unsqueeze(0)};
 }
@@ -166,8 +176,7 @@ TEST_CASE("RoIAlign is its definition, by loops and by gathers") {
     for (std::int64_t const sampling : {0, 1, 2, 3}) {
       at::Tensor const wanted = naive_roi_align(map, boxes, whose, .25, 3, sampling, aligned);
       REQUIRE(near(roi_align(map, boxes, whose, .25, 3, sampling, aligned), wanted, 1e-12));
-      if (sampling > 0)
-        REQUIRE(near(detection::detail::roi_align_of_gathers(map, boxes, whose, {.25, 3, sampling, aligned}), wanted, 1e-12));
+      if (sampling > 0) REQUIRE(near(roi_align_of_gathers({map}, boxes, whose, whose.mul(0), {.25}, 3, sampling, aligned), wanted, 1e-12));
       at::Tensor const single = roi_align(map.to(at::kFloat), boxes.to(at::kFloat), whose, .25, 3, sampling, aligned);
       REQUIRE(single.scalar_type() == at::kFloat);
       REQUIRE(near(single.to(at::kDouble), wanted, 2e-6));
@@ -178,13 +187,46 @@ TEST_CASE("RoIAlign is its definition, by loops and by gathers") {
   at::Tensor a = map.clone().requires_grad_(true), b = map.clone().requires_grad_(true);
   at::Tensor const w = random_numbers(last.sizes(), 9);
   roi_align(a, boxes, whose, .25, 3).mul(w).sum().backward();
-  detection::detail::roi_align_of_gathers(b, boxes, whose, {.25, 3, 2, true}).mul(w).sum().backward();
+  roi_align_of_gathers({b}, boxes, whose, whose.mul(0), {.25}, 3, 2, true).mul(w).sum().backward();
   REQUIRE(near(a.grad(), b.grad(), 1e-12));
   REQUIRE(a.grad().abs().max().item<double>() > .1);
+
+  // The number of threads does not matter to a byte.
+  int const threads = at::get_num_threads();
+  std::array<at::Tensor, 2> gradients;
+  for (int const n : {1, 2}) {
+    at::set_num_threads(n);
+    at::Tensor c = map.to(at::kFloat).requires_grad_(true);
+    roi_align(c, boxes, whose, .25, 3).mul(w.to(at::kFloat)).sum().backward();
+    gradients[static_cast<std::size_t>(n - 1)] = c.grad();
+  }
+  at::set_num_threads(threads);
+  REQUIRE(at::equal(gradients[0], gradients[1]));
 
   at::Tensor const tiny = random_numbers({2, 2, 4, 5}, 5), some = boxes.narrow(0, 0, 7), of = whose.narrow(0, 0, 7);
   REQUIRE(gradient_error(tiny, [&](at::Tensor const& x) { return roi_align(x, some, of, 1. / 8, 2, 2, true); }) < 1e-9);
   REQUIRE(gradient_error(tiny, [&](at::Tensor const& x) { return roi_align(x, some, of, 1. / 8, 2, 0, false); }) < 1e-9);
+}
+
+TEST_CASE("RoIAlign of a pyramid reads each box from its level") {
+  at::Tensor large = random_numbers({2, 5, 12, 16}, 1).requires_grad_(true), small = random_numbers({2, 5, 6, 8}, 2).requires_grad_(true);
+  at::Tensor const boxes = random_boxes(9, 48, 3, at::kDouble), picture = whole({0, 1, 0, 1, 0, 1, -1, 0, 2}),
+                   level = whole({0, 1, 1, 0, 1, 0, 0, 2, 1});
+  at::Tensor const made  = roi_align({large, small}, boxes, picture, level, {.25, .125}, 3);
+  at::Tensor const w     = random_numbers(made.sizes(), 4);
+  made.mul(w).sum().backward();
+  at::Tensor const of_large = large.grad(), of_small = small.grad();
+  REQUIRE(near(made, roi_align_of_gathers({large, small}, boxes, picture, level, {.25, .125}, 3, 2, true), 1e-12));
+  large.mutable_grad() = at::Tensor(), small.mutable_grad() = at::Tensor();
+  at::Tensor const first  = roi_align(large, boxes, picture.masked_fill(level.ne(0), -1), .25, 3),
+                   second = roi_align(small, boxes, picture.masked_fill(level.ne(1), -1), .125, 3);
+  REQUIRE(at::equal(made, first.add(second)));
+  first.add(second).mul(w).sum().backward();
+  REQUIRE(near(of_large, large.grad(), 1e-13));
+  REQUIRE(near(of_small, small.grad(), 1e-13));
+  REQUIRE(of_small.abs().max().item<double>() > .01);
+  REQUIRE(made.narrow(0, 6, 3).abs().max().item<double>() == 0);  // of no picture, of no level
+  REQUIRE_THROWS_AS(roi_align({large, small}, boxes, picture, level, {.25}, 3), input_error);
 }
 
 TEST_CASE("RoIAlign of no boxes, unknown pictures, narrow numbers, wrong shapes") {
@@ -195,7 +237,7 @@ TEST_CASE("RoIAlign of no boxes, unknown pictures, narrow numbers, wrong shapes"
   REQUIRE(map.grad().abs().max().item<float>() == 0);
   at::Tensor const box = floats({0, 0, 3, 3, 0, 0, 3, 3, 0, 0, 3, 3}, {3, 4});
   for (at::Tensor const& made : {roi_align(map, box, whole({-1, 0, 1}), 1, 2),
-                                 detection::detail::roi_align_of_gathers(map, box, whole({-1, 0, 1}), {1, 2, 2, true})}) {
+                                 roi_align_of_gathers({map}, box, whole({-1, 0, 1}), whole({0, 0, 0}), {1}, 2, 2, true)}) {
     REQUIRE(made[0].abs().max().item<float>() == 0);
     REQUIRE(made[1].abs().max().item<float>() > 0);
     REQUIRE(made[2].abs().max().item<float>() == 0);
@@ -288,7 +330,7 @@ TEST_CASE("suppression is its definition, keeps classes apart, and orders equal 
       std::vector<std::int64_t> order(static_cast<std::size_t>(count)), kept, of_class;
       for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int64_t>(i);
       auto const* const score = scores.const_data_ptr<float>();
-      std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return score[a] > score[b]; });
+      std::ranges::stable_sort(order, [&](std::int64_t a, std::int64_t b) { return score[a] > score[b]; });
       at::Tensor const iou = box_iou(boxes, boxes);
       auto const* const io = iou.const_data_ptr<float>();
       auto const* const of = classes.const_data_ptr<std::int64_t>();

@@ -14,7 +14,7 @@
 // part `positive` of `number`, then the background of the lowest numbers. The number of rows is always `number`; those beyond what there is are
 // not valid.
 //
-// Costs: on a CPU a loop over boxes and objects, one float of memory for each pair of one picture. Elsewhere ATen operations of the same
+// Costs: on a CPU a loop over boxes and objects, without memory for pairs. Elsewhere ATen operations of the same
 // results, without synchronisation. Errors: input_error for tensors of other shapes.
 #pragma once
 
@@ -24,6 +24,7 @@
 #include <c2f/core/random.hpp>
 #include <c2f/detection/box_operations.hpp>
 
+#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
@@ -35,6 +36,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -79,16 +81,48 @@ struct assign_options {
 
 namespace detail {
 
-inline float iou_of(float const* a, float const* b) {
-  float const w = std::min(a[2], b[2]) - std::max(a[0], b[0]), h = std::min(a[3], b[3]) - std::max(a[1], b[1]);
-  if (!(w > 0 && h > 0)) return 0;
-  float const common = w * h, all = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common;
-  return all > 0 ? common / all : 0;
-}
 inline float part_within(float const* box, float const* region) {
   float const w = std::min(box[2], region[2]) - std::max(box[0], region[0]), h = std::min(box[3], region[3]) - std::max(box[1], region[1]);
   float const area = (box[2] - box[0]) * (box[3] - box[1]);
   return w > 0 && h > 0 && area > 0 ? w * h / area : 0;
+}
+
+/// Boxes column by column, so that a loop over them is one of vector instructions.
+struct assigned_boxes {
+  std::vector<float> x0, y0, x1, y1, area;
+
+  assigned_boxes(float const* box, std::int64_t count) {
+    for (auto* each : {&x0, &y0, &x1, &y1, &area}) each->resize(static_cast<std::size_t>(count));
+    for (std::size_t i = 0; i < x0.size(); ++i, box += 4) {
+      x0[i] = box[0], y0[i] = box[1], x1[i] = box[2], y1[i] = box[3];
+      area[i] = (box[2] - box[0]) * (box[3] - box[1]);
+    }
+  }
+  /// iou[i] with one object, and where it is larger than best[i], that and the object's row.
+  void compare(float const* object, std::int32_t row, float* iou, float* best, std::int32_t* rows) const {
+    float const left = object[0], top = object[1], right = object[2], bottom = object[3], size = (right - left) * (bottom - top);
+    std::size_t const count = x0.size();
+    float const *const ax = x0.data(), *const ay = y0.data(), *const bx = x1.data(), *const by = y1.data(), *const of = area.data();
+    for (std::size_t i = 0; i < count; ++i) {
+      float const w      = (bx[i] < right ? bx[i] : right) - (ax[i] > left ? ax[i] : left),
+                  h      = (by[i] < bottom ? by[i] : bottom) - (ay[i] > top ? ay[i] : top);
+      float const common = (w > 0 ? w : 0.f) * (h > 0 ? h : 0.f), all = size + of[i] - common;
+      iou[i] = common / (all > 1e-30f ? all : 1e-30f);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      bool const more = iou[i] > best[i];
+      best[i]         = more ? iou[i] : best[i];
+      rows[i]         = more ? row : rows[i];
+    }
+  }
+};
+inline float largest(float const* of, std::size_t count) {
+  std::array<float, 16> most{};
+  std::size_t i = 0;
+  for (; i + most.size() <= count; i += most.size())
+    for (std::size_t k = 0; k < most.size(); ++k) most[k] = of[i + k] > most[k] ? of[i + k] : most[k];
+  for (; i < count; ++i) most[0] = std::max(most[0], of[i]);
+  return *std::max_element(most.begin(), most.end());
 }
 
 /// assign with loops. boxes [N or 1, P, 4] float.
@@ -98,40 +132,38 @@ inline at::Tensor assign_of_loops(at::Tensor const& boxes, objects const& truth,
                    ignored = truth.ignored.contiguous();
   at::Tensor made          = at::empty({pictures, count}, at::TensorOptions(at::kLong));
   auto const high = static_cast<float>(how.high), low = static_cast<float>(how.low), most_ignored = static_cast<float>(how.ignored);
-  std::vector<std::int64_t> real, regions;
-  std::vector<float> ious, best, best_of;  // [objects, P], [P], [objects]
-  std::vector<std::int64_t> row;           // [P]
-  for (std::int64_t n = 0; n < pictures; ++n) {
-    float const* const box  = boxes.const_data_ptr<float>() + (boxes.size(0) == 1 ? 0 : n) * count * 4;
-    float const* const of   = true_boxes.const_data_ptr<float>() + n * most * 4;
-    auto const* const label = labels.const_data_ptr<std::int64_t>() + n * most;
-    auto const* const skip  = ignored.const_data_ptr<bool>() + n * most;
-    auto* const to          = made.mutable_data_ptr<std::int64_t>() + n * count;
-    real.clear(), regions.clear();
-    for (std::int64_t m = 0; m < most; ++m)
-      if (label[m] >= 0) (skip[m] ? regions : real).push_back(m);
-    auto const p = static_cast<std::size_t>(count);
-    ious.assign(how.low_quality ? real.size() * p : p, 0);
-    best.assign(p, 0), row.assign(p, real.empty() ? background : real.front());
-    best_of.assign(real.size(), 0);
-    for (std::size_t g = 0; g < real.size(); ++g) {
-      float* const iou = ious.data() + (how.low_quality ? g * p : 0);
+  auto* const all_made = made.mutable_data_ptr<std::int64_t>();
+  at::parallel_for(0, pictures, 1, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<std::int32_t> real, regions, row;  // rows of the truth, and of each box
+    std::vector<float> ious, best;                 // [P]
+    std::vector<std::uint8_t> kept;                // whether a box is the best of an object
+    for (std::int64_t n = begin; n < end; ++n) {
+      float const* const box  = boxes.const_data_ptr<float>() + (boxes.size(0) == 1 ? 0 : n) * count * 4;
+      float const* const of   = true_boxes.const_data_ptr<float>() + n * most * 4;
+      auto const* const label = labels.const_data_ptr<std::int64_t>() + n * most;
+      auto const* const skip  = ignored.const_data_ptr<bool>() + n * most;
+      real.clear(), regions.clear();
+      for (std::int64_t m = 0; m < most; ++m)
+        if (label[m] >= 0) (skip[m] ? regions : real).push_back(static_cast<std::int32_t>(m));
+      auto const p = static_cast<std::size_t>(count);
+      ious.resize(p), best.assign(p, 0), row.assign(p, real.empty() ? 0 : real.front()), kept.assign(p, 0);
+      assigned_boxes const columns(box, count);
+      for (std::int32_t const g : real) {
+        columns.compare(of + 4 * g, g, ious.data(), best.data(), row.data());
+        if (!how.low_quality) continue;
+        float const best_of = largest(ious.data(), p);
+        if (best_of > 0)
+          for (std::size_t i = 0; i < p; ++i) kept[i] |= ious[i] == best_of ? 1 : 0;
+      }
       for (std::size_t i = 0; i < p; ++i) {
-        iou[i]     = iou_of(of + 4 * real[g], box + 4 * i);
-        best_of[g] = std::max(best_of[g], iou[i]);
-        if (iou[i] > best[i]) best[i] = iou[i], row[i] = real[g];
+        bool const matched = !real.empty() && (best[i] >= high || kept[i] != 0);
+        bool out           = best[i] >= low && !real.empty();
+        for (std::size_t k = 0; k < regions.size() && !matched && !out; ++k)
+          out = part_within(box + 4 * i, of + 4 * regions[k]) > most_ignored;
+        all_made[n * count + static_cast<std::int64_t>(i)] = matched ? row[i] : out ? left_out : background;
       }
     }
-    for (std::size_t i = 0; i < p; ++i) {
-      bool matched = !real.empty() && best[i] >= high;
-      if (how.low_quality)
-        for (std::size_t g = 0; g < real.size() && !matched; ++g) matched = best_of[g] > 0 && ious[g * p + i] == best_of[g];
-      bool out = best[i] >= low && !real.empty();
-      for (std::size_t k = 0; k < regions.size() && !matched && !out; ++k)
-        out = part_within(box + 4 * i, of + 4 * regions[k]) > most_ignored;
-      to[i] = matched ? row[i] : out ? left_out : background;
-    }
-  }
+  });
   return made;
 }
 

@@ -60,7 +60,7 @@ std::vector<std::int64_t> by_score(Number const* scores, std::int64_t count) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(count));
   std::iota(order.begin(), order.end(), 0);
   auto const rank = [&](std::int64_t i) { return std::isnan(scores[i]) ? -std::numeric_limits<Number>::infinity() : scores[i]; };
-  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return rank(a) > rank(b); });
+  std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return rank(a) != rank(b) ? rank(a) > rank(b) : a < b; });
   return order;
 }
 

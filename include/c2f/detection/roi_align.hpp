@@ -1,11 +1,13 @@
 // c2f/detection/roi_align.hpp: the features within boxes, resampled to one size (He et al., "Mask R-CNN", ICCV 2017).
 //
 //   at::Tensor const inside = c2f::detection::roi_align(map, boxes, picture, 1. / 16, 7);      // [N, C, H, W], [R, 4], [R] -> [R, C, 7, 7]
+//   at::Tensor const each   = c2f::detection::roi_align({map, small}, boxes, picture, level, {1. / 4, 1. / 8}, 7);     // each of its level
 //
 // Boxes are in pixels of the picture, `scale` is the map's size over the picture's, `picture` says of which of the N maps each box is; a box
 // of a picture outside of 0 ... N - 1 gives zeros. A cell is the mean of sampling x sampling points, interpolated bilinearly; 0: as many as
 // the cell is long in the map, 4,096 at most. aligned: the centre of pixel 0 is at .5, else at 0, as before 2019. Answers and gradients are those of
-// torchvision: points more than a pixel outside of the map are 0, and boxes get no gradient.
+// torchvision: points more than a pixel outside of the map are 0, and boxes get no gradient. With a pyramid, [R] int64 says the level of each
+// box; its maps are put one behind the other, which costs a copy and no more than one pass over the answer.
 //
 // On a CPU the weights of the points of a cell are added up for each pixel of the map first, row by row and column by column, and channels are
 // innermost: maps in channels_last are not copied, and so are the answers. The gradient of a pixel is a sum in the order of the boxes, by one
@@ -22,9 +24,10 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/minimum.h>
 #include <ATen/ops/stack.h>
-#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -40,9 +43,13 @@ namespace c2f::detection {
 namespace detail {
 
 struct roi_options {
-  double scale;
   std::int64_t out, sampling;
   bool aligned;
+};
+/// A map among others whose pixels are the rows of one tensor [pixels, C].
+struct roi_level {
+  std::int64_t pictures, height, width, first;  ///< first: its row
+  double scale;
 };
 
 inline constexpr std::int64_t most_roi_points = 4096;  // of a cell, along an axis
@@ -57,9 +64,9 @@ struct roi_axis {
   std::vector<tap> taps{};
   std::vector<std::size_t> ends{};  // of the taps of each cell
 
-  void place(Number first, Number last, std::int64_t size, roi_options const& how) {
+  void place(Number first, Number last, std::int64_t size, double scale_, roi_options const& how) {
     taps.clear(), ends.clear();
-    Number const offset = how.aligned ? Number(.5) : Number(0), scale = static_cast<Number>(how.scale);
+    Number const offset = how.aligned ? Number(.5) : Number(0), scale = static_cast<Number>(scale_);
     Number const start = first * scale - offset;
     Number length      = last * scale - offset - start;
     if (!how.aligned) length = std::max(length, Number(1));
@@ -131,50 +138,64 @@ void read_cell(std::vector<typename roi_axis<Number>::tap> const& taps, Number c
   }
 }
 
+/// Boxes [R, 4] of pictures and levels [R] int64.
+struct roi_boxes {
+  at::Tensor boxes, picture, level;
+  std::vector<roi_level> levels;
+  roi_options how;
+
+  /// The first row of the map that box r reads, after `rows` and `columns` are placed there; -1: it reads none.
+  template <class Number>
+  std::int64_t place(std::int64_t r, roi_axis<Number>& rows, roi_axis<Number>& columns) const {
+    std::int64_t const of = level.const_data_ptr<std::int64_t>()[r], n = picture.const_data_ptr<std::int64_t>()[r];
+    if (of < 0 || of >= std::ssize(levels) || n < 0 || n >= levels[static_cast<std::size_t>(of)].pictures) return -1;
+    roi_level const& map    = levels[static_cast<std::size_t>(of)];
+    Number const* const box = boxes.const_data_ptr<Number>() + 4 * r;
+    rows.place(box[1], box[3], map.height, map.scale, how);
+    columns.place(box[0], box[2], map.width, map.scale, how);
+    return map.first + n * map.height * map.width;
+  }
+  [[nodiscard]] std::int64_t width_of(std::int64_t r) const {
+    return levels[static_cast<std::size_t>(level.const_data_ptr<std::int64_t>()[r])].width;
+  }
+};
+
+/// pixels [P, C] -> out [R, cells, C].
 template <class Number>
-void roi_align_forward(at::Tensor const& map, at::Tensor const& boxes, at::Tensor const& picture, roi_options const& how,
-                       at::Tensor const& out) {
-  std::int64_t const n = map.size(0), channels = map.size(1), height = map.size(2), width = map.size(3), cells = how.out * how.out;
-  auto const* const from = map.const_data_ptr<Number>();
-  auto const* const box  = boxes.const_data_ptr<Number>();
-  auto const* const of   = picture.const_data_ptr<std::int64_t>();
+void roi_align_forward(at::Tensor const& pixels, roi_boxes const& of, at::Tensor const& out) {
+  std::int64_t const channels = pixels.size(1), cells = of.how.out * of.how.out;
+  auto const* const from = pixels.const_data_ptr<Number>();
   auto* const to         = out.mutable_data_ptr<Number>();
-  at::parallel_for(0, boxes.size(0), 8, [&](std::int64_t begin, std::int64_t end) {
+  at::parallel_for(0, of.boxes.size(0), 8, [&](std::int64_t begin, std::int64_t end) {
     roi_axis<Number> rows, columns;
     for (std::int64_t r = begin; r < end; ++r) {
-      Number* const made = to + r * cells * channels;
-      if (of[r] < 0 || of[r] >= n) {
+      Number* const made       = to + r * cells * channels;
+      std::int64_t const first = of.place(r, rows, columns);
+      if (first < 0) {
         std::fill_n(made, cells * channels, Number(0));
         continue;
       }
-      rows.place(box[4 * r + 1], box[4 * r + 3], height, how);
-      columns.place(box[4 * r], box[4 * r + 2], width, how);
-      Number const* const mine = from + of[r] * height * width * channels;
-      for_cells(rows, columns, width,
-                [&](std::int64_t cell, auto const& taps) { read_cell<Number>(taps, mine, channels, made + cell * channels); });
+      for_cells(rows, columns, of.width_of(r), [&](std::int64_t cell, auto const& taps) {
+        read_cell<Number>(taps, from + first * channels, channels, made + cell * channels);
+      });
     }
   });
 }
 
 template <class Number>
-void roi_align_backward(at::Tensor const& gradient, at::Tensor const& boxes, at::Tensor const& picture, roi_options const& how,
-                        at::Tensor const& of_map) {
-  std::int64_t const n = of_map.size(0), channels = of_map.size(1), height = of_map.size(2), width = of_map.size(3),
-                     cells = how.out * how.out;
-  auto const* const from   = gradient.const_data_ptr<Number>();
-  auto const* const box    = boxes.const_data_ptr<Number>();
-  auto const* const of     = picture.const_data_ptr<std::int64_t>();
-  auto* const to           = of_map.mutable_data_ptr<Number>();
+void roi_align_backward(at::Tensor const& gradient, roi_boxes const& of, at::Tensor const& of_pixels) {
+  std::int64_t const channels = of_pixels.size(1), cells = of.how.out * of.how.out;
+  auto const* const from = gradient.const_data_ptr<Number>();
+  auto* const to         = of_pixels.mutable_data_ptr<Number>();
   // A thread has some of the channels of all boxes, so no two write to one number.
   at::parallel_for(0, channels, 32, [&](std::int64_t begin, std::int64_t end) {
     roi_axis<Number> rows, columns;
-    for (std::int64_t r = 0; r < boxes.size(0); ++r) {
-      if (of[r] < 0 || of[r] >= n) continue;
-      rows.place(box[4 * r + 1], box[4 * r + 3], height, how);
-      columns.place(box[4 * r], box[4 * r + 2], width, how);
-      Number* const mine         = to + of[r] * height * width * channels;
+    for (std::int64_t r = 0; r < of.boxes.size(0); ++r) {
+      std::int64_t const first = of.place(r, rows, columns);
+      if (first < 0) continue;
+      Number* const mine         = to + first * channels;
       Number const* const of_box = from + r * cells * channels;
-      for_cells(rows, columns, width, [&](std::int64_t cell, auto const& taps) {
+      for_cells(rows, columns, of.width_of(r), [&](std::int64_t cell, auto const& taps) {
         Number const* const g = of_box + cell * channels;
         for (auto const& each : taps) {
           Number* const pixel = mine + each.pixel * channels;
@@ -187,89 +208,128 @@ void roi_align_backward(at::Tensor const& gradient, at::Tensor const& boxes, at:
 }
 
 struct roi_align_function : torch::autograd::Function<roi_align_function> {
-  static at::Tensor forward(torch::autograd::AutogradContext* context, at::Tensor const& map, at::Tensor const& boxes,
-                            at::Tensor const& picture, double scale, std::int64_t out, std::int64_t sampling, bool aligned) {
-    context->save_for_backward({boxes, picture});
-    context->saved_data["scale"]    = scale;
-    context->saved_data["sampling"] = sampling;
-    context->saved_data["aligned"]  = aligned;
-    context->saved_data["sizes"]    = map.sizes().vec();
-    at::Tensor made                 = at::empty({boxes.size(0), map.size(1), out, out}, map.options(), at::MemoryFormat::ChannelsLast);
-    at::Tensor const inner          = map.contiguous(at::MemoryFormat::ChannelsLast);
-    roi_options const how{scale, out, sampling, aligned};
-    if (map.scalar_type() == at::kDouble)
-      roi_align_forward<double>(inner, boxes, picture, how, made);
-    else
-      roi_align_forward<float>(inner, boxes, picture, how, made);
+  static at::Tensor forward(torch::autograd::AutogradContext* context, at::Tensor const& pixels, at::Tensor const& boxes,
+                            at::Tensor const& picture, at::Tensor const& level, std::vector<roi_level> const& levels, std::int64_t out,
+                            std::int64_t sampling, bool aligned) {
+    context->save_for_backward({boxes, picture, level});
+    std::vector<std::int64_t> sizes{pixels.size(0), out, sampling, aligned};
+    std::vector<double> scales;
+    for (auto const& each : levels) {
+      sizes.insert(sizes.end(), {each.pictures, each.height, each.width, each.first});
+      scales.push_back(each.scale);
+    }
+    context->saved_data["sizes"]  = sizes;
+    context->saved_data["scales"] = scales;
+    at::Tensor made               = at::empty({boxes.size(0), out, out, pixels.size(1)}, pixels.options());
+    roi_boxes const of{boxes, picture, level, levels, {out, sampling, aligned}};
+    pixels.scalar_type() == at::kDouble ? roi_align_forward<double>(pixels, of, made) : roi_align_forward<float>(pixels, of, made);
     return made;
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list const& gradients) {
-    auto const saved          = context->get_saved_variables();
-    at::Tensor const gradient = gradients[0].contiguous(at::MemoryFormat::ChannelsLast);
-    auto const sizes          = context->saved_data["sizes"].toIntVector();
-    at::Tensor of_map         = at::empty(sizes, gradient.options(), at::MemoryFormat::ChannelsLast).zero_();
-    roi_options const how{context->saved_data["scale"].toDouble(), gradient.size(2), context->saved_data["sampling"].toInt(),
-                          context->saved_data["aligned"].toBool()};
-    if (gradient.scalar_type() == at::kDouble)
-      roi_align_backward<double>(gradient, saved[0], saved[1], how, of_map);
-    else
-      roi_align_backward<float>(gradient, saved[0], saved[1], how, of_map);
-    return {of_map, {}, {}, {}, {}, {}, {}};
+    auto const saved  = context->get_saved_variables();
+    auto const sizes  = context->saved_data["sizes"].toIntVector();
+    auto const scales = context->saved_data["scales"].toDoubleVector();
+    std::vector<roi_level> levels;
+    for (std::size_t i = 0; i < scales.size(); ++i) {
+      auto const* const of = sizes.data() + 4 + 4 * i;
+      levels.push_back({of[0], of[1], of[2], of[3], scales[i]});
+    }
+    roi_boxes const of{saved[0], saved[1], saved[2], levels, {sizes[1], sizes[2], sizes[3] != 0}};
+    at::Tensor const gradient = gradients[0].contiguous(), of_pixels = at::zeros({sizes[0], gradient.size(3)}, gradient.options());
+    gradient.scalar_type() == at::kDouble ? roi_align_backward<double>(gradient, of, of_pixels)
+                                          : roi_align_backward<float>(gradient, of, of_pixels);
+    return {of_pixels, {}, {}, {}, {}, {}, {}, {}};
   }
 };
 
 /// The same by gathers of ATen, for sampling > 0.
-inline at::Tensor roi_align_of_gathers(at::Tensor const& map, at::Tensor const& boxes, at::Tensor const& picture, roi_options const& how) {
-  std::int64_t const n = map.size(0), channels = map.size(1), height = map.size(2), width = map.size(3), rois = boxes.size(0),
-                     points = how.out * how.sampling;
-  double const offset       = how.aligned ? .5 : 0;
+inline at::Tensor roi_align_of_gathers(at::Tensor const& pixels, roi_boxes const& of) {
+  roi_options const& how      = of.how;
+  std::int64_t const channels = pixels.size(1), rois = of.boxes.size(0), points = how.out * how.sampling;
+  double const offset = how.aligned ? .5 : 0;
+  // A number of the level of each box, [R]; made of scalars, as a copy from the host would wait for it.
+  auto const by_level = [&](auto number) {
+    at::Tensor made = at::zeros({rois}, of.boxes.options().dtype(at::kDouble));
+    for (std::size_t i = 0; i < of.levels.size(); ++i)
+      made = made.masked_fill(of.level.eq(static_cast<std::int64_t>(i)), static_cast<double>(number(of.levels[i])));
+    return made;
+  };
+  at::Tensor const height = by_level([](auto const& l) { return l.height; }), width = by_level([](auto const& l) { return l.width; }),
+                   pictures = by_level([](auto const& l) { return l.pictures; }), scale = by_level([](auto const& l) { return l.scale; });
   struct taps {
     at::Tensor pixel, weight;
   };  // [R, points, 2]
-  auto const along = [&](std::int64_t axis, std::int64_t size) {
-    at::Tensor const start = boxes.select(1, axis).mul(how.scale).sub(offset);
-    at::Tensor length      = boxes.select(1, axis + 2).mul(how.scale).sub(offset).sub(start);
+  auto const along = [&](std::int64_t axis, at::Tensor const& size) {
+    at::Tensor const by    = scale.to(of.boxes.scalar_type());
+    at::Tensor const start = of.boxes.select(1, axis).mul(by).sub(offset);
+    at::Tensor length      = of.boxes.select(1, axis + 2).mul(by).sub(offset).sub(start);
     if (!how.aligned) length = length.clamp_min(1);
-    at::Tensor const place  = at::arange(points, boxes.options()).add(.5).div(static_cast<double>(points));
-    at::Tensor const at     = start.unsqueeze(1).add(length.unsqueeze(1).mul(place));
-    at::Tensor const inside = at.ge(-1).logical_and(at.le(static_cast<double>(size))), clamped = at.clamp(0, static_cast<double>(size - 1));
-    at::Tensor const low = clamped.floor(), part = clamped.sub(low);
-    at::Tensor const high = low.add(1).clamp_max(static_cast<double>(size - 1));
+    at::Tensor const place = at::arange(points, of.boxes.options()).add(.5).div(static_cast<double>(points));
+    at::Tensor const at = start.unsqueeze(1).add(length.unsqueeze(1).mul(place)), most = size.to(at.scalar_type()).unsqueeze(1);
+    at::Tensor const inside  = at.ge(-1).logical_and(at.le(most));
+    at::Tensor const clamped = at::minimum(at.clamp_min(0).nan_to_num(0), most.sub(1).clamp_min(0));
+    at::Tensor const low = clamped.floor(), part = clamped.sub(low), high = at::minimum(low.add(1), most.sub(1).clamp_min(0));
     return taps{at::stack({low, high}, 2).to(at::kLong), at::stack({part.neg().add(1), part}, 2).mul(inside.unsqueeze(2))};
   };
   taps const rows = along(1, height), columns = along(0, width);
-  at::Tensor const known = picture.ge(0).logical_and(picture.lt(n)), of = picture.clamp(0, n - 1);
-  at::Tensor const row   = of.view({-1, 1, 1, 1, 1}).mul(height).add(rows.pixel.view({rois, points, 1, 2, 1})).mul(width);
-  at::Tensor const index = row.add(columns.pixel.view({rois, 1, points, 1, 2}));
+  at::Tensor const known = of.picture.ge(0).logical_and(of.picture.lt(pictures));
+  at::Tensor const first = by_level([](auto const& l) { return l.first; }).add(of.picture.mul(height).mul(width)).to(at::kLong).mul(known);
+  at::Tensor const row   = rows.pixel.view({rois, points, 1, 2, 1}).mul(width.to(at::kLong).view({-1, 1, 1, 1, 1}));
+  at::Tensor const index = first.view({-1, 1, 1, 1, 1}).add(row).add(columns.pixel.view({rois, 1, points, 1, 2}));
   at::Tensor const weight =
       rows.weight.view({rois, points, 1, 2, 1}).mul(columns.weight.view({rois, 1, points, 1, 2})).mul(known.view({-1, 1, 1, 1, 1}));
-  at::Tensor const pixels = map.permute({0, 2, 3, 1}).reshape({n * height * width, channels}).index_select(0, index.reshape({-1}));
-  at::Tensor const sums   = pixels.view({rois, points, points, 4, channels}).mul(weight.view({rois, points, points, 4, 1})).sum(3);
-  return sums.view({rois, how.out, how.sampling, how.out, how.sampling, channels}).mean({2, 4}).permute({0, 3, 1, 2});
+  at::Tensor const read = pixels.index_select(0, index.reshape({-1}));
+  at::Tensor const sums = read.view({rois, points, points, 4, channels}).mul(weight.view({rois, points, points, 4, 1})).sum(3);
+  return sums.view({rois, how.out, how.sampling, how.out, how.sampling, channels}).mean({2, 4});
+}
+
+/// The pixels of maps as rows [pixels, C], and where each map is among them.
+inline at::Tensor roi_pixels(std::vector<at::Tensor> const& maps, std::vector<double> const& scales, std::vector<roi_level>& levels) {
+  std::vector<at::Tensor> rows;
+  std::int64_t first = 0;
+  for (std::size_t i = 0; i < maps.size(); ++i) {
+    at::Tensor const& map = maps[i];
+    levels.push_back({map.size(0), map.size(2), map.size(3), first, scales[i]});
+    rows.push_back(map.permute({0, 2, 3, 1}).reshape({-1, map.size(1)}));
+    first += rows.back().size(0);
+  }
+  return rows.size() == 1 ? rows[0].contiguous() : at::cat(rows);
 }
 
 }  // namespace detail
 
-/// [N, C, H, W], [R, 4], [R] int64 -> [R, C, out, out]; see the top of this file.
+/// Of a pyramid: maps [N, C, H, W] each, [R, 4], [R] int64, [R] int64 -> [R, C, out, out]; see the top of this file.
+[[nodiscard]] inline at::Tensor roi_align(std::vector<at::Tensor> const& maps, at::Tensor const& boxes, at::Tensor const& picture,
+                                          at::Tensor const& level, std::vector<double> const& scales, std::int64_t out,
+                                          std::int64_t sampling = 2, bool aligned = true) {
+  bool fits = !maps.empty() && maps.size() == scales.size() && boxes.dim() == 2 && boxes.size(1) == 4 && picture.dim() == 1 &&
+              picture.size(0) == boxes.size(0) && level.sizes() == picture.sizes() && out >= 1;
+  for (auto const& each : maps)
+    fits = fits && each.dim() == 4 && each.size(1) == maps[0].size(1) && each.scalar_type() == maps[0].scalar_type();
+  if (!fits)
+    throw input_error("roi_align got maps of " + (maps.empty() ? std::string() : c2f::detail::dims_of(maps[0])) + ", boxes of " +
+                      c2f::detail::dims_of(boxes) + ", pictures of " + c2f::detail::dims_of(picture) + " and " + std::to_string(out) +
+                      " cells; maps are [N, C, H, W] with a scale each, boxes [R, 4], pictures and levels [R], and cells 1 or more");
+  at::ScalarType const number = maps[0].scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  std::vector<detail::roi_level> levels;
+  at::Tensor const pixels = detail::roi_pixels(maps, scales, levels).to(number);
+  detail::roi_boxes const of{boxes.detach().to(number).contiguous(),
+                             picture.to(at::kLong).contiguous(),
+                             level.to(at::kLong).contiguous(),
+                             levels,
+                             {out, sampling, aligned}};
+  if (!pixels.is_cpu() && sampling < 1)
+    throw input_error("roi_align by the length of cells runs on the CPU; write how many points a cell has along each axis, such as 2");
+  at::Tensor const made = pixels.is_cpu()
+                              ? detail::roi_align_function::apply(pixels, of.boxes, of.picture, of.level, levels, out, sampling, aligned)
+                              : detail::roi_align_of_gathers(pixels, of);
+  return made.permute({0, 3, 1, 2}).to(maps[0].scalar_type());
+}
+/// Of one map.
 [[nodiscard]] inline at::Tensor roi_align(at::Tensor const& map, at::Tensor const& boxes, at::Tensor const& picture, double scale,
                                           std::int64_t out, std::int64_t sampling = 2, bool aligned = true) {
-  if (map.dim() != 4 || boxes.dim() != 2 || boxes.size(1) != 4 || picture.dim() != 1 || picture.size(0) != boxes.size(0) || out < 1)
-    throw input_error("roi_align got maps of " + c2f::detail::dims_of(map) + ", boxes of " + c2f::detail::dims_of(boxes) +
-                      ", pictures of " + c2f::detail::dims_of(picture) + " and " + std::to_string(out) +
-                      " cells; maps are [N, C, H, W], boxes [R, 4], pictures [R], and cells 1 or more");
-  bool const narrow      = map.scalar_type() != at::kFloat && map.scalar_type() != at::kDouble;
-  at::Tensor const of    = narrow ? map.to(at::kFloat) : map;
-  at::Tensor const box   = boxes.detach().to(of.scalar_type()).contiguous();
-  at::Tensor const whose = picture.to(at::kLong).contiguous();
-  at::Tensor made;
-  if (of.is_cpu())
-    made = detail::roi_align_function::apply(of, box, whose, scale, out, sampling, aligned);
-  else if (sampling < 1)
-    throw input_error("roi_align by the length of cells runs on the CPU; write how many points a cell has along each axis, such as 2");
-  else
-    made = detail::roi_align_of_gathers(of, box, whose, {scale, out, sampling, aligned});
-  return narrow ? made.to(map.scalar_type()) : made;
+  return roi_align(std::vector<at::Tensor>{map}, boxes, picture, picture.mul(0), {scale}, out, sampling, aligned);
 }
 
 }  // namespace c2f::detection

@@ -158,7 +158,8 @@ class coco_ap {
   void match(of_class& to, picture_of_class& in, std::span<found_object const> found, std::span<true_object const> objects,
              Overlap const& overlap_of) {
     auto& order = in.found;
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return found[a].score > found[b].score; });
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return found[a].score != found[b].score ? found[a].score > found[b].score : a < b; });
     if (order.size() > most_found.back()) order.resize(most_found.back());
     std::size_t const count                               = in.objects.size();
     // Objects that are ignored come behind the others, for each range of areas; the order is otherwise kept.
@@ -217,7 +218,9 @@ class coco_ap {
       if (of.objects[0] == 0) return;  // the other ranges are parts of the first
       std::vector<std::uint32_t> order(of.found.size());
       std::iota(order.begin(), order.end(), 0u);
-      std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return of.found[a].score > of.found[b].score; });
+      std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+        return of.found[a].score != of.found[b].score ? of.found[a].score > of.found[b].score : a < b;
+      });
       for (std::size_t a = 0; a < areas; ++a) {
         if (of.objects[a] == 0) continue;
         auto const objects = static_cast<double>(of.objects[a]);
