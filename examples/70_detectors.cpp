@@ -1,9 +1,9 @@
 // Detectors of all objects of a picture: Faster R-CNN on a feature pyramid, the two ideas of DetectoRS (Qiao et al. 2021), cascades and
 // RetinaNet. The small recipe trains on BCCD (292 pictures of blood cells) in about ten minutes on one core.
 //
-//   70_detectors --data BCCD --variant detectors --out runs/detectors
-//   70_detectors --data BCCD --train-set train --test-set val --variant rfp      (to choose settings)
-//   70_detectors --data BCCD --variant base --out runs/base --resume --predict photos/
+//   70_detectors --data BCCD --train-set trainval --variant detectors --out runs/detectors
+//   70_detectors --data BCCD --test-set val --variant rfp      (to choose settings)
+//   70_detectors --data BCCD --train-set trainval --variant base --out runs/base --resume --predict photos/
 #include "common/predictions.hpp"
 #include "common/program.hpp"
 #include "common/sample.hpp"
@@ -52,7 +52,7 @@ using retina = systems::one_stage_detector<kind, image, retina_settings>;
 
 struct arguments {
   std::vector<std::string> classes;
-  std::string train_set = "trainval", test_set = "test", class_from = "name";
+  std::string train_set = "train", test_set = "test", class_from = "name";
   bool flip = false, soft = false;
   double least_score = .3;
   std::vector<std::filesystem::path> predict, outputs;

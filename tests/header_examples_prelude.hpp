@@ -23,6 +23,7 @@
 #include <c2f/kinds/depth_map.hpp>
 #include <c2f/kinds/field.hpp>
 #include <c2f/kinds/weighted_dense.hpp>
+#include <c2f/detection/deformable_reading.hpp>
 #include <c2f/layers/aspp.hpp>
 #include <c2f/layers/attention_pooling.hpp>
 #include <c2f/layers/centred.hpp>
@@ -34,7 +35,11 @@
 #include <c2f/networks/deep_voting.hpp>
 #include <c2f/inference/features.hpp>
 #include <c2f/networks/inception_v3.hpp>
+#include <c2f/layers/frozen_norm.hpp>
 #include <c2f/systems/coarse2fine_training.hpp>
+#include <c2f/systems/detectors.hpp>
+#include <c2f/systems/one_stage_detector.hpp>
+#include <c2f/systems/torchvision_detectors.hpp>
 #include <c2f/systems/dynamic_few_shot.hpp>
 #include <c2f/systems/mean_teacher.hpp>
 #include <c2f/systems/parameter_predictor.hpp>
@@ -136,6 +141,11 @@ extern std::vector<double> epochs, accuracy;
 }  // namespace in_data
 
 namespace in_detection {
+using settings = c2f::systems::faster_rcnn;
+extern std::vector<at::Tensor> pyramid;
+extern at::Tensor valid;
+extern c2f::detection::objects truth_of_batch;
+extern c2f::detection::candidates boxes_with_scores;
 extern at::Tensor map, boxes, scores, classes, levels, picture, proposals, objectness, deltas, wanted, targets, offset, weight, anchors;
 extern c2f::pass p;
 extern double positives;
@@ -168,6 +178,10 @@ extern std::vector<std::int64_t> mask;
 extern std::int64_t height, width;
 }  // namespace in_kinds
 
+namespace in_layers {
+extern c2f::network_on<c2f::small_stages<16, 24, 48>, c2f::image<3, 64, 64>> plain_net;
+}  // namespace in_layers
+
 namespace in_metrics {
 struct judged_picture {
   std::vector<c2f::metrics::found_object> found;
@@ -194,6 +208,7 @@ extern std::vector<c2f::part_size> sizes;
 }  // namespace in_networks
 
 namespace in_systems {
+extern c2f::network_on<c2f::systems::small_pyramid<c2f::systems::parts_of_detectors::none>, c2f::image<3, 192, 256>> plain;
 struct photographs {
   using input   = c2f::image<3, 32, 32>;
   using network = c2f::resnet_cifar<8, c2f::class_vector<10>>;

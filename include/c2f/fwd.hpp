@@ -12,4 +12,5 @@ template <class Edges = hard, std::int64_t Hidden = 0, std::int64_t... Kernels>
 struct rasterize;
 template <std::int64_t Hidden = 0, std::int64_t... Kernels>
 struct dense;
+struct none;
 }  // namespace c2f::encode

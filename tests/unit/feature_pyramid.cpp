@@ -2,6 +2,7 @@
 // switchable atrous convolution.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
+#include <c2f/detection/deformable_reading.hpp>
 #include <c2f/layers/frozen_norm.hpp>
 #include <c2f/layers/switchable_atrous.hpp>
 #include <c2f/networks/feature_pyramid.hpp>
@@ -289,6 +290,32 @@ TEST_CASE("switchable atrous convolution by its definition") {
   REQUIRE(low.grad().isfinite().all().item<bool>());
   for (auto const& each : c2f::parameters(one)) REQUIRE(each.grad().isfinite().all().item<bool>());
   REQUIRE(found.to(at::kFloat).allclose(by_definition(one, x, 1), 5e-2, 1e-1));
+}
+
+TEST_CASE("deformable switchable convolution is the plain one at first, and reads where its offsets say") {
+  auto const plain_layer = c2f::make_network<c2f::switchable_atrous<6, 2>, c2f::image<4, 9, 11>>(1);
+  auto layer             = c2f::make_network<c2f::switchable_atrous<6, 2, 1, c2f::deformable_reading>, c2f::image<4, 9, 11>>(2);
+  disturb(plain_layer);
+  c2f::copy_tensors(plain_layer, layer);
+  at::Tensor const x = numbers({2, 4, 9, 11}, 4), wanted = plain_layer(x, c2f::eval);
+  REQUIRE(layer(x, c2f::eval).allclose(wanted, 1e-4, 1e-5));
+  REQUIRE(tensors_of(layer).contains("offset_l.weight"));
+  REQUIRE(c2f::count_parameters(layer) == c2f::parameter_count<decltype(layer)>);
+  // The near convolution one pixel to the right is that of the map one pixel to the left, where S = 1.
+  auto moved = c2f::make_network<c2f::switchable_atrous<6, 1, 1, c2f::deformable_reading>, c2f::image<4, 9, 11>>(3);
+  auto still = c2f::make_network<c2f::switchable_atrous<6>, c2f::image<4, 9, 11>>(3);
+  c2f::copy_tensors(still, moved);
+  {
+    at::NoGradGuard const none;
+    for (std::int64_t k = 1; k < 18; k += 2) moved.reading.offset_s.bias.tensor()[k].fill_(1);  // right
+    for (std::int64_t k = 0; k < 18; ++k) moved.reading.offset_l.bias.tensor()[k].fill_(40);    // S = 1: it does not matter
+  }
+  at::Tensor const found = moved(x, c2f::eval), left = at::cat({x.narrow(3, 1, 10), at::zeros({2, 4, 9, 1})}, 3);
+  REQUIRE(found.narrow(3, 1, 8).allclose(still(left, c2f::eval).narrow(3, 1, 8), 1e-4, 1e-5));
+  at::Tensor const low = x.to(at::kBFloat16).set_requires_grad(true);
+  layer(low, c2f::train).to(at::kFloat).square().sum().backward();
+  REQUIRE(low.grad().isfinite().all().item<bool>());
+  for (auto const& each : c2f::parameters(layer)) REQUIRE(each.grad().isfinite().all().item<bool>());
 }
 
 TEST_CASE("a frozen norm has no parameters and uses its statistics in training") {

@@ -94,6 +94,17 @@ void walk(Net& net, std::string const& path, tensor_visitor const& f) {
   }
 }
 
+/// Calls f(name, member) for what `Base`, a base class of `self`, lists.
+template <class Base, class Self, class F>
+void each_member_of(Self& self, F&& f) {
+  if constexpr (lists_members<Base>)
+    Base::each_member(self, f);
+  else
+    boost::hana::for_each(boost::hana::accessors<Base>(), [&](auto const& member) {
+      f(std::string_view(boost::hana::first(member).c_str()), boost::hana::second(member)(self));
+    });
+}
+
 template <class T>
 concept counts_itself = requires {
   { T::count_of_parameters() } -> std::same_as<std::int64_t>;

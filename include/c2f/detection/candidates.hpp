@@ -1,7 +1,7 @@
 // c2f/detection/candidates.hpp: from scored boxes to the answer of a detector.
 //
 //   c2f::detection::answer_options const how{.least_score = .05, .overlap = .5};
-//   at::Tensor const raw = c2f::detection::answer_of(candidates, how, 100, 192, 256);         // [N, 100, 6], the raw output of c2f::detections
+//   at::Tensor const raw = c2f::detection::answer_of(boxes_with_scores, how, 100, 192, 256);         // [N, 100, 6], the raw output of c2f::detections
 //
 // Candidates are boxes with a score and a class each; one box with K scores is K candidates. Those below `least_score` are left out, then
 // boxes of a class suppress each other (hard or soft), and the best are kept. Several views of a picture are one list of candidates.

@@ -1,7 +1,7 @@
 // c2f/detection/region_heads.hpp: what detectors compute of each box: its features, its class and a better box.
 //
-//   at::Tensor const crops = c2f::detection::pooled(levels, boxes, valid, options);     // [N, S, 4] -> [N * S, C, 7, 7]
-//   c2f::detection::box_stage<With, c2f::two_layer_head<1024>>::on<c2f::image<256, 1, 1>, 3> stage;        // three classes
+//   at::Tensor const crops = c2f::detection::pooled(pyramid, boxes, valid, {.side = 7, .stride = 4});     // [N, S, 4] -> [N * S, C, 7, 7]
+//   c2f::detection::box_stage<settings, c2f::two_layer_head<1024>>::on<c2f::image<256, 1, 1>, 3> stage;  // three classes
 //
 // pooled: the level of a box is floor(4 + log2(sqrt(area) / 224)), that of stride 16 for boxes of 224 pixels (Lin et al., CVPR 2017, eq. 1).
 // box_stage: features -> logits of the background and K classes, and coded boxes, of each class or of all (torchvision's FastRCNNPredictor, whose

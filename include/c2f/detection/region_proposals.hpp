@@ -1,7 +1,7 @@
 // c2f/detection/region_proposals.hpp: the region proposal network (Ren et al., "Faster R-CNN", NeurIPS 2015) on the levels of a pyramid.
 //
-//   c2f::detection::rpn<With>::on<c2f::image<256, c2f::dynamic, c2f::dynamic>> net;
-//   auto const [boxes, valid] = net.propose(levels, 192, 256, objects, p);      // [N, P, 4] in pixels, [N, P]; in training adds its losses
+//   c2f::detection::rpn<settings>::on<c2f::image<256, c2f::dynamic, c2f::dynamic>> rpn;
+//   auto const [boxes, valid] = rpn.propose(pyramid, 192, 256, truth_of_batch, p);      // [N, P, 4] in pixels, [N, P]; in training adds its losses
 //
 // A 3x3 convolution with ReLU and two 1x1 ones, the same on every level, give every anchor a logit and four numbers. The names are those of
 // torchvision. The best of each level are decoded and clipped, boxes of a level suppress each other, and the best of all are the proposals,

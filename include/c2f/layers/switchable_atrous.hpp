@@ -3,7 +3,7 @@
 //   using layer  = c2f::switchable_atrous<64>;             // in the place of c2f::conv<64, 3>
 //   using strided_layer = c2f::switchable_atrous<64, 2>;
 //   using block  = c2f::dilated_basic_block<64, 1, 1, c2f::switchable<>>;          // both convolutions of a residual block
-//   c2f::convert_weights(plain, switchable);               // a network with conv to one with switchable_atrous: the same outputs
+//   c2f::convert_weights(plain_net, net);                  // of one with conv to one with switchable_atrous: the same outputs
 //
 // Qiao et al., DetectoRS, CVPR 2021, eq. 2 and figure 4:  y = S conv(x, w, dilation) + (1 - S) conv(x, w + dw, 3 dilation),  with
 // S = conv1x1(the mean of 5x5 pixels). S is not clamped, as in the published code. Before and after it, context: x + conv1x1(the mean of x). w is
@@ -70,7 +70,20 @@ inline at::Tensor mean_of_5x5(at::Tensor const& x, std::int64_t stride) {
 
 }  // namespace detail
 
-template <std::int64_t Out, std::int64_t Stride = 1, std::int64_t Dilation = 1>
+/// How the two convolutions read the map: at fixed places, or deformed (detection/deformable_reading.hpp).
+struct fixed_reading {
+  template <shape In, std::int64_t Stride>
+  struct on {
+    C2F_MEMBERS();
+    /// x with this weight, a 3x3 kernel; far: the second convolution.
+    at::Tensor operator()(at::Tensor const& x, at::Tensor const& weight, std::int64_t dilation, bool /*far*/, mode) const {
+      std::array const stride{Stride, Stride}, by{dilation, dilation};
+      return detail::counted_convolution(at::conv2d(x, weight.to(x.scalar_type()), {}, stride, by, by), weight);
+    }
+  };
+};
+
+template <std::int64_t Out, std::int64_t Stride = 1, std::int64_t Dilation = 1, class Reading = fixed_reading>
 struct switchable_atrous {
   using plain = conv<Out, 3, Stride, Dilation, no_bias, Dilation>;  ///< what it stands in the place of
 
@@ -91,13 +104,15 @@ struct switchable_atrous {
     switch_conv<bias_from<initial::ones>> choose;
     context<in> pre_context;
     context<Out> post_context;
+    using reading_net = typename Reading::template on<image<in, dynamic, dynamic>, Stride>;
+    reading_net reading;
 
     at::Tensor operator()(at::Tensor const& input, mode m) const {
       at::Tensor const x = with_context(pre_context, input, m), s = detail::mean_of_5x5(choose(x, m), Stride);
       auto const [mean, deviation] = detail::filter_statistics(weight.tensor());
       at::Tensor const near_weight = weight.tensor().sub(mean).div(deviation).mul(weight_gamma.tensor()).add(weight_beta.tensor()),
                        far_weight  = near_weight.add(weight_diff.tensor());
-      at::Tensor const near = convolved(x, near_weight, Dilation), far = convolved(x, far_weight, 3 * Dilation);
+      at::Tensor const near = reading(x, near_weight, Dilation, false, m), far = reading(x, far_weight, 3 * Dilation, true, m);
       return with_context(post_context, far.add(near.sub(far).mul(s)), m);
     }
 
@@ -110,26 +125,25 @@ struct switchable_atrous {
       f("switch", self.choose);
       f("pre_context", self.pre_context);
       f("post_context", self.post_context);
+      detail::each_member_of<reading_net>(self.reading, f);
     }
-    static constexpr std::int64_t count_of_parameters() { return 2 * Out * in * 9 + in + 1 + in * in + in + Out * Out + Out; }
+    static constexpr std::int64_t count_of_parameters() {
+      return 2 * Out * in * 9 + in + 1 + in * in + in + Out * Out + Out + parameter_count<reading_net>;
+    }
 
    private:
     template <class Context>
     static at::Tensor with_context(Context const& of_mean, at::Tensor const& x, mode m) {
       return x.add(of_mean(x.mean({2, 3}, /*keepdim=*/true), m));
     }
-    static at::Tensor convolved(at::Tensor const& x, at::Tensor const& weight, std::int64_t dilation) {
-      std::array const stride{Stride, Stride}, by{dilation, dilation};
-      return detail::counted_convolution(at::conv2d(x, weight.to(x.scalar_type()), {}, stride, by, by), weight);
-    }
   };
 };
 
 /// The layers of a ResNet block (layers/residual.hpp) with switchable convolutions, and the norms of `Layers`.
-template <class Layers = block_layers>
+template <class Layers = block_layers, class Reading = fixed_reading>
 struct switchable : Layers {
   template <std::int64_t Width, std::int64_t Stride, std::int64_t Dilation>
-  using convolution = switchable_atrous<Width, Stride, Dilation>;
+  using convolution = switchable_atrous<Width, Stride, Dilation, Reading>;
 };
 
 /// Sets weight_gamma and weight_beta of every switchable convolution so that it standardises its weight to itself: after weights of plain

@@ -31,17 +31,6 @@ namespace c2f {
 
 namespace detail {
 
-/// Calls f(name, member) for what `Base`, a base class of `self`, lists.
-template <class Base, class Self, class F>
-void each_member_of(Self& self, F&& f) {
-  if constexpr (lists_members<Base>)
-    Base::each_member(self, f);
-  else
-    boost::hana::for_each(boost::hana::accessors<Base>(), [&](auto const& member) {
-      f(std::string_view(boost::hana::first(member).c_str()), boost::hana::second(member)(self));
-    });
-}
-
 /// `Block`, which has `plus(x, term, mode)`, on a map and the feedback to it.
 template <class Block>
 struct with_feedback {

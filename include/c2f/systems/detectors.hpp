@@ -3,7 +3,8 @@
 //   using detector = c2f::systems::detectors<c2f::detections<80, 100>, c2f::image<3, c2f::dynamic, c2f::dynamic>>;          // ResNet-50
 //   using small    = c2f::systems::small_detector<c2f::detections<3, 40>, c2f::image<3, 192, 256>, c2f::systems::faster_rcnn,
 //                                                 c2f::systems::parts_of_detectors::both>;
-//   c2f::systems::begin_as_plain(net, plain);           // from a trained plain backbone with a pyramid
+//   small trained(1);
+//   c2f::systems::begin_as_plain(trained, plain);           // from a trained plain backbone with a pyramid
 //
 // Qiao et al., "DetectoRS: Detecting objects with recursive feature pyramid and switchable atrous convolution", CVPR 2021. The backbone is a
 // recursive feature pyramid (systems/recursive_pyramid.hpp) of two ResNets whose 3x3 convolutions in stages 2 to 4 are switchable
