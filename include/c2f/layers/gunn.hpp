@@ -39,6 +39,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/zeros_like.h>
+#include <c10/util/intrusive_ptr.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function.h>
 
@@ -248,13 +249,6 @@ class group_updates_backward : public torch::autograd::Node {
     set_next_edges(std::move(edges));
   }
 
-  /// Whether there is anything to differentiate by.
-  [[nodiscard]] bool needed() const {
-    for (auto const& edge : next_edges())
-      if (edge.is_valid()) return true;
-    return false;
-  }
-
   torch::autograd::variable_list apply(torch::autograd::variable_list&& gradients) override {
     torch::autograd::variable_list found(num_outputs());
     if (!gradients[0].defined()) return found;
@@ -343,12 +337,25 @@ class group_updates_backward : public torch::autograd::Node {
   std::vector<std::vector<unchanged>> trained_;
 };
 
+/// The owner of a node is a std::shared_ptr in LibTorch 2.11 and an intrusive_ptr in newer versions.
+template <class Owner, class... Arguments>
+Owner make_node(Arguments const&... arguments) {
+  using node = group_updates_backward;
+  if constexpr (std::is_base_of_v<c10::intrusive_ptr_target, node>)
+    return c10::make_intrusive<node>(arguments...);
+  else
+    return Owner(new node(arguments...), [](auto* each) { deleteNode(each); });  // without recursion into the nodes behind it
+}
+
 inline at::Tensor updated_and_recomputed(at::Tensor const& x, mode m, group_updates const& by, existence const& layer) {
   at::Tensor const y = updated_in_place(x, m, by);
   if (!at::GradMode::is_enabled()) return y;
-  auto const node =
-      std::shared_ptr<group_updates_backward>(new group_updates_backward(x, y, m, by, layer.watch()), torch::autograd::deleteNode);
-  if (node->needed()) torch::autograd::impl::set_gradient_edge(y, {node, node->add_input_metadata(y)});
+  auto const node = make_node<decltype(torch::autograd::Edge::function)>(x, y, m, by, layer.watch());
+  for (auto const& edge : node->next_edges())
+    if (edge.is_valid()) {
+      torch::autograd::impl::set_gradient_edge(y, {node, node->add_input_metadata(y)});
+      break;
+    }
   return y;
 }
 
