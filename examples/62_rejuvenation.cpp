@@ -150,7 +150,6 @@ void run(Data const& whole, program::options const& chosen, settings const& with
     if (chosen.variant == "half") c2f::scale_widths(model, c2f::channels_of(model), with.budget * full, counted, chosen.seed);
     report = program::train(model, data, chosen, title, recipe);
   } else {
-    program::refuse_typed(chosen, {"--probe", "--probe-every", "--patience", "--ema"}, "with a training in stages");
     bool const br    = chosen.variant == "br" || chosen.variant == "ca_br" || chosen.variant == "cr_br";
     auto const cross = chosen.variant.starts_with("cr")   ? c2f::cross_connections::none
                        : chosen.variant.starts_with("ca") ? c2f::cross_connections::attention
@@ -266,6 +265,8 @@ int main(int argc, char** argv) {
     if (chosen.variant == "full" || chosen.variant == "half")
       program::refuse_typed(chosen, {"--target", "--lambda", "--lambda-step", "--sparse-epochs", "--times"},
                             "with --variant " + chosen.variant + ", which replaces no channels");
+    else
+      program::refuse_typed(chosen, {"--probe", "--probe-every", "--patience", "--ema"}, "with a training in stages");
     if (chosen.variant == "full") program::refuse_typed(chosen, {"--budget"}, "with --variant full");
     if (with.lambda > 0) program::refuse_typed(chosen, {"--lambda-step"}, "with a fixed --lambda");
     if (with.set == "cifar10" && with.network != "vgg19")

@@ -1,6 +1,6 @@
 // c2f/systems/rejuvenation.hpp: neural rejuvenation: a training that takes the dead channels out of a network and gives it new ones.
 //
-//   auto const report = c2f::systems::fit_rejuvenated(model, data, {.sparse = recipe, .dense = recipe}, kept, on_ctrl_c);
+//   auto const report = c2f::systems::fit_rejuvenated(model, data, {.sparse = recipe, .dense = recipe, .target = 0.5});
 //   std::printf("r %.2f, growth %.2f\n", report.surgeries[0].utilisation, report.surgeries[0].growth);
 //
 // Qiao, Lin, Zhang and Yuille, "Neural rejuvenation: improving deep network training by enhancing computational resource utilization", CVPR
@@ -200,7 +200,10 @@ inline void check(rejuvenation_options const& how) {
         "the sparse stage of a rejuvenation has a moving average, which is scored while channels are judged by the network itself; leave "
         "ema "
         "out of its recipe");
-  if (how.sparse.world() != nullptr)
+  if (how.surgery.cross == cross_connections::attention && how.times > 1)
+    throw input_error("a rejuvenation with cross attention has times " + std::to_string(how.times) +
+                      ", and after the first one new channels cannot be kept apart from newer ones; write times of 1, or another cross");
+  if (how.sparse.world() != nullptr || how.dense.world() != nullptr)
     throw input_error("a rejuvenation trains in one process, and its recipe has several; leave on(world) out");
 }
 }  // namespace detail
@@ -211,10 +214,11 @@ rejuvenation_report fit_rejuvenated(Model& model, Data const& data, rejuvenation
   detail::check(how);
   rejuvenation_report report;
   detail::carried_state carried;
-  double const cost    = channels_of(model).cost(how.surgery.counted);
+  channel_graph const begin = channels_of(model);
+  c2f::detail::check_free(begin);
   std::int64_t epochs  = how.dense.epochs();
   how.surgery.seed     = how.dense.seed();
-  how.surgery.budget   = how.budget * cost;
+  how.surgery.budget   = how.budget * begin.cost(how.surgery.counted);
   auto const tell      = [&](channel_record const& record) { (detail::notify(observers, record), ...); };
   auto const completed = [&](training_report one) {
     report.trainings.push_back(std::move(one));
@@ -230,6 +234,7 @@ rejuvenation_report fit_rejuvenated(Model& model, Data const& data, rejuvenation
     epochs -= completed(fit_stage(name, sparse, data, how.sparse, carried, observers..., stage));
     model = sparse.model;
     if (report.trainings.back().stopped && !stage.done) return report.stopped = true, report;
+    report.trainings.back().stopped = false;
     carried.from.clear();
     for (auto const& [path, value] : stage.state) carried.from.emplace_back(path.starts_with("model.") ? path.substr(6) : path, value);
     how.surgery.number = static_cast<std::uint64_t>(i);
