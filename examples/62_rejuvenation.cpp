@@ -105,10 +105,12 @@ struct channel_files {
       for (auto const& norm : record.norms)
         if (norm.free) most = std::max({most, norm.before, norm.after});
     int const moments = static_cast<int>(std::min<std::size_t>(records_.size(), 30)), bar = 5, gap = 12, height = 220, top = 40;
-    int const group = moments * bar + gap, width = std::max(360, 60 + group * static_cast<int>(paths.size()));
+    std::string const heading = title_ + ": channels of each norm, epoch by epoch";
+    int const group = moments * bar + gap, needed = 20 + static_cast<int>(c2f::data::canvas::text_width(heading, 1.5));
+    int const width = std::max(needed, 60 + group * static_cast<int>(paths.size()));
     c2f::data::canvas picture(std::min(width, c2f::data::canvas::largest_side), height + top + 40);
     c2f::data::colour const black{40, 40, 40}, grey{220, 220, 220};
-    picture.text(10, 10, title_ + ": channels of each norm, epoch by epoch", black, 1.5);
+    picture.text(10, 10, heading, black, 1.5);
     picture.text(4, top, std::to_string(most), black, 1.2);
     picture.text(4, top + height - 8, "0", black, 1.2);
     auto const draw_bar = [&](int x, std::int64_t count, c2f::data::colour tint) {
@@ -150,7 +152,6 @@ void run(Data const& whole, program::options const& chosen, settings const& with
     if (chosen.variant == "half") c2f::scale_widths(model, c2f::channels_of(model), with.budget * full, counted, chosen.seed);
     report = program::train(model, data, chosen, title, recipe);
   } else {
-    program::refuse_typed(chosen, {"--probe", "--probe-every", "--patience", "--ema"}, "with a training in stages");
     bool const br    = chosen.variant == "br" || chosen.variant == "ca_br" || chosen.variant == "cr_br";
     auto const cross = chosen.variant.starts_with("cr")   ? c2f::cross_connections::none
                        : chosen.variant.starts_with("ca") ? c2f::cross_connections::attention
@@ -266,6 +267,8 @@ int main(int argc, char** argv) {
     if (chosen.variant == "full" || chosen.variant == "half")
       program::refuse_typed(chosen, {"--target", "--lambda", "--lambda-step", "--sparse-epochs", "--times"},
                             "with --variant " + chosen.variant + ", which replaces no channels");
+    else
+      program::refuse_typed(chosen, {"--probe", "--probe-every", "--patience", "--ema"}, "with a training in stages");
     if (chosen.variant == "full") program::refuse_typed(chosen, {"--budget"}, "with --variant full");
     if (with.lambda > 0) program::refuse_typed(chosen, {"--lambda-step"}, "with a fixed --lambda");
     if (with.set == "cifar10" && with.network != "vgg19")

@@ -19,14 +19,14 @@ import tempfile
 import time
 
 
-def faults_of(folder):
+def faults_of(folder, needed=("model.safetensors", "average.safetensors", "training.safetensors", "state.json")):
     """The faults of a checkpoint."""
     wrong = []
     listed = {}
     for line in (folder / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split("  ")
         listed[name] = digest
-    for name in ("model.safetensors", "average.safetensors", "training.safetensors", "state.json"):
+    for name in needed:
         if name not in listed:
             wrong.append(f"{folder.name}: {name} is not listed")
     for name, digest in listed.items():

@@ -55,19 +55,23 @@ struct dense_block {
     }
   };
 };
-/// A sigmoid behind a norm, half of the channels of another one, and a norm that is read as a difference.
+/// A sigmoid behind a norm, half of the channels of another one, norms that are read as a difference, and one whose convolution is read raw, too.
 struct odd_readers {
   template <c2f::shape In>
   struct on {
     using layer  = c2f::sequential<c2f::conv<4, 3>, c2f::batch_norm>;
     using output = c2f::vector<5>;
     c2f::network_on<layer, In> gated, halved, one, other, good;
-    c2f::network_on<c2f::conv<4, 1, 1, 0, c2f::bias>, image<14, In::height, In::width>> reads;
+    c2f::network_on<c2f::conv<4, 3>, In> shared;
+    c2f::network_on<c2f::batch_norm, image<4, In::height, In::width>> norm;
+    c2f::network_on<c2f::conv<4, 1, 1, 0, c2f::bias>, image<22, In::height, In::width>> reads;
     c2f::network_on<c2f::linear<5>, c2f::vector<4>> fc;
-    C2F_MEMBERS(gated, halved, one, other, good, reads, fc);
+    C2F_MEMBERS(gated, halved, one, other, good, shared, norm, reads, fc);
     at::Tensor operator()(at::Tensor const& x, c2f::mode m) const {
-      at::Tensor const all =
-          at::cat({gated(x, m).sigmoid(), halved(x, m).relu().narrow(1, 0, 2), one(x, m).relu().sub(other(x, m)), good(x, m).relu()}, 1);
+      at::Tensor const raw = shared(x, m);
+      at::Tensor const all = at::cat({gated(x, m).sigmoid(), halved(x, m).relu().narrow(1, 0, 2), one(x, m).relu().sub(other(x, m)),
+                                      good(x, m).relu(), norm(raw, m).relu(), raw.relu()},
+                                     1);
       return fc(reads(all, m).mean({2, 3}), m);
     }
   };

@@ -236,7 +236,8 @@ class channel_graph final : public layer_watcher {
       if (each.record.weight == which.weight) return each;
     auto const& [path, trained] = known_.at(which.weight);
     at::Tensor const token =
-        at::zeros({which.weight->tensor().size(0)}, which.weight->tensor().options().dtype(at::kDouble).requires_grad(true));
+        at::zeros({which.weight->tensor().size(0)}, which.weight->tensor().options().dtype(at::kDouble).requires_grad(false))
+            .set_requires_grad(true);
     // A forward pass sees const layers; a surgery changes them later, on behalf of the network's owner.
     layers_.push_back(
         {{const_cast<state_tensor*>(which.weight), const_cast<state_tensor*>(which.bias), path, which.padded, which.depthwise},

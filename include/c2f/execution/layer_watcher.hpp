@@ -1,10 +1,9 @@
 // c2f/execution/layer_watcher.hpp: watches the convolutions, linear layers and norms that a pass runs, and answers in their place.
 //
-//   struct my_watcher : c2f::layer_watcher { … };
-//   {
+//   auto const watched_by = [](c2f::layer_watcher& mine) {
 //     c2f::layer_watcher::scope const watching(mine);
-//     net(images, c2f::eval);
-//   }
+//     return net(images, c2f::eval);
+//   };
 //
 // c2f::channel_graph (execution/channel_graph.hpp) finds in this way which layer reads which channel. Layers of c2f that report themselves:
 // conv, depthwise_conv, linear, batch_norm. Cost: one thread-local load for each layer of a pass that is not watched. Errors: none.

@@ -1,7 +1,8 @@
 // c2f/layers/conv_blocks.hpp: the convolution of two groups of channels, apart or joined by cross attention.
 //
-//   weight.set_blocks({.in = 5, .out = 7});                        // the first 5 input channels make the first 7 output channels
-//   weight.set_blocks({.in = 5, .out = 7, .attention = true});
+//   c2f::network_on<c2f::conv<16, 3>, c2f::image<12, 32, 32>> layer;
+//   layer.weight.set_blocks({.in = 5, .out = 7});                        // the first 5 input channels make the first 7 output channels
+//   layer.weight.set_blocks({.in = 5, .out = 7, .attention = true});
 //
 // S are the first channels and R the others; W_{S→R} is the part of the weight by which the outputs R read the inputs S. Neural rejuvenation
 // (Qiao et al., "Neural rejuvenation", CVPR 2019) has three forms of a convolution after channels were given back: the plain one, which needs

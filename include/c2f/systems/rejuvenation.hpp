@@ -1,6 +1,6 @@
 // c2f/systems/rejuvenation.hpp: neural rejuvenation: a training that takes the dead channels out of a network and gives it new ones.
 //
-//   auto const report = c2f::systems::fit_rejuvenated(model, data, {.sparse = recipe, .dense = recipe}, kept, on_ctrl_c);
+//   auto const report = c2f::systems::fit_rejuvenated(model, data, {.sparse = recipe, .dense = recipe, .target = 0.5});
 //   std::printf("r %.2f, growth %.2f\n", report.surgeries[0].utilisation, report.surgeries[0].growth);
 //
 // Qiao, Lin, Zhang and Yuille, "Neural rejuvenation: improving deep network training by enhancing computational resource utilization", CVPR
@@ -22,126 +22,26 @@
 // in a sparse stage (channels would be judged by other weights than are scored), and several processes.
 #pragma once
 
-#include <c2f/task/model.hpp>
+#include <c2f/systems/sparse_model.hpp>
 #include <c2f/train/channel_surgery.hpp>
 #include <c2f/train/recipe.hpp>
 #include <c2f/train/training_stages.hpp>
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/full.h>
-#include <ATen/ops/ones.h>
 
 #include <algorithm>
-#include <bit>
-#include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace c2f::systems {
 
-struct rejuvenation_options {
-  c2f::recipe::settings sparse = recipe::settings{}, dense = recipe::settings{};
-  double target = 0.5;             ///< a sparse stage ends when r is below
-  double budget = 1;               ///< of the widths after a surgery, as a part of the model's cost before the first one
-  std::optional<double> lambda{};  ///< fixed; none: searched
-  double lambda_step = 5e-5, fall = 0.01;
-  std::int64_t times = 1;      ///< how often channels are replaced
-  bool from_scratch  = false;  ///< the last stage begins with initial values in the widths that were found (NR-FS)
-  bool equal_epochs  = false;  ///< the epochs of sparse stages are taken from those of `dense`
-  surgery_options surgery{};   ///< its budget, seed and number are set by the training
-};
-/// The channels of a network at some moment of a training.
-struct channel_record {
-  std::string stage;
-  std::int64_t epoch = 0;  ///< completed ones of the stage
-  double lambda = 0, utilisation = 1;
-  std::vector<channel_count> norms;
-};
 struct rejuvenation_report {
   std::vector<training_report> trainings;  ///< of the stages, up to one that was stopped
   std::vector<surgery_report> surgeries;
   bool stopped = false;
-};
-
-namespace detail {
-/// A graph that points into its owner: copies have none.
-struct own_graph {
-  std::unique_ptr<channel_graph> graph{};
-  own_graph() = default;
-  own_graph(own_graph const&) {}
-  own_graph& operator=(own_graph const&) { return graph.reset(), *this; }
-};
-}  // namespace detail
-
-/// The model of a sparse stage: `Model` with the penalty. A model (task/model.hpp).
-template <class Model>
-struct sparse_model {
-  static constexpr char const* name = Model::name;
-  using input                       = typename Model::input;
-  using kind                        = typename Model::kind;
-  using schedule                    = c2f::detail::schedule_of<Model>;
-
-  Model model;
-  buffer<initial::zeros> lambda;
-  buffer<initial::ones> utilisation;  ///< r at the end of the last epoch
-  C2F_MEMBERS(model, lambda, utilisation);
-
-  sparse_model(Model const& of, rejuvenation_options const& how) : model(of), how_(how) {
-    at::TensorOptions const scalar(at::kFloat);
-    lambda.assign(at::full({}, how.lambda.value_or(0), scalar)), utilisation.assign(at::ones({}, scalar));
-  }
-  [[nodiscard]] std::uint64_t fingerprint() const {
-    std::uint64_t hash = 0;
-    for (double const each :
-         {how_.target, how_.lambda_step, how_.fall, how_.surgery.dead, how_.lambda.value_or(-1), static_cast<double>(how_.surgery.counted)})
-      hash = data::detail::hash_after(hash, std::bit_cast<std::uint64_t>(each));
-    if constexpr (requires { model.fingerprint(); }) hash = data::detail::hash_after(hash, model.fingerprint());
-    return hash;
-  }
-  auto operator()(at::Tensor const& images, pass& p) const {
-    auto found = model(images, p);
-    if (p.training()) {
-      std::vector<at::Tensor> weights;
-      for (auto const& norm : graph().norms())
-        if (norm.free) weights.push_back(norm.weight->tensor());
-      p.add("sparsity", lambda.tensor().mul(at::cat(weights).abs().sum()));
-    }
-    return found;
-  }
-  /// Looks for the channels. Called before a training, as the pass of a training may not.
-  channel_graph const& look() {
-    own_.graph.reset(new channel_graph(channels_of(model)));
-    return *own_.graph;
-  }
-  [[nodiscard]] channel_graph const& graph() const {
-    if (own_.graph == nullptr) throw error("a sparse_model was trained before its look()");
-    return *own_.graph;
-  }
-  /// At the end of an epoch: measures r and adapts lambda.
-  channel_record adapt(std::int64_t epochs) {
-    channel_masks const living = graph().living(how_.surgery.dead);
-    double const before = utilisation.tensor().item<double>(), now = graph().utilisation(living, how_.surgery.counted);
-    at::NoGradGuard const no_gradients;
-    if (!how_.lambda && !(now < before - how_.fall)) lambda.tensor().add_(how_.lambda_step);
-    utilisation.tensor().fill_(now);
-    channel_record record{{}, epochs, lambda.tensor().item<double>(), now, {}};
-    for (std::size_t n = 0; n < living.size(); ++n) {
-      std::int64_t const all = std::ssize(living[n]), live = std::count(living[n].begin(), living[n].end(), true);
-      record.norms.push_back({graph().norms()[n].path, graph().norms()[n].free, all, live, live, all});
-    }
-    return record;
-  }
-  [[nodiscard]] bool reached() const { return utilisation.tensor().item<float>() < static_cast<float>(how_.target); }
-
- private:
-  rejuvenation_options how_;
-  detail::own_graph own_;
 };
 
 namespace detail {
@@ -200,7 +100,10 @@ inline void check(rejuvenation_options const& how) {
         "the sparse stage of a rejuvenation has a moving average, which is scored while channels are judged by the network itself; leave "
         "ema "
         "out of its recipe");
-  if (how.sparse.world() != nullptr)
+  if (how.surgery.cross == cross_connections::attention && how.times > 1)
+    throw input_error("a rejuvenation with cross attention has times " + std::to_string(how.times) +
+                      ", and after the first one new channels cannot be kept apart from newer ones; write times of 1, or another cross");
+  if (how.sparse.world() != nullptr || how.dense.world() != nullptr)
     throw input_error("a rejuvenation trains in one process, and its recipe has several; leave on(world) out");
 }
 }  // namespace detail
@@ -211,10 +114,11 @@ rejuvenation_report fit_rejuvenated(Model& model, Data const& data, rejuvenation
   detail::check(how);
   rejuvenation_report report;
   detail::carried_state carried;
-  double const cost    = channels_of(model).cost(how.surgery.counted);
+  channel_graph const begin = channels_of(model);
+  c2f::detail::check_free(begin);
   std::int64_t epochs  = how.dense.epochs();
   how.surgery.seed     = how.dense.seed();
-  how.surgery.budget   = how.budget * cost;
+  how.surgery.budget   = how.budget * begin.cost(how.surgery.counted);
   auto const tell      = [&](channel_record const& record) { (detail::notify(observers, record), ...); };
   auto const completed = [&](training_report one) {
     report.trainings.push_back(std::move(one));
@@ -230,6 +134,7 @@ rejuvenation_report fit_rejuvenated(Model& model, Data const& data, rejuvenation
     epochs -= completed(fit_stage(name, sparse, data, how.sparse, carried, observers..., stage));
     model = sparse.model;
     if (report.trainings.back().stopped && !stage.done) return report.stopped = true, report;
+    report.trainings.back().stopped = false;
     carried.from.clear();
     for (auto const& [path, value] : stage.state) carried.from.emplace_back(path.starts_with("model.") ? path.substr(6) : path, value);
     how.surgery.number = static_cast<std::uint64_t>(i);

@@ -106,6 +106,13 @@ inline at::Tensor changed(at::Tensor const& from, tensor_change const& by, doubl
   return at_places(at_places(values, 0, by.rows), 1, by.columns);
 }
 
+inline void check_free(channel_graph const& graph) {
+  if (std::none_of(graph.norms().begin(), graph.norms().end(), [](auto const& each) { return each.free; }))
+    throw input_error(
+        "no norm of this network has channels that may be replaced, since each is part of a sum or of the output, or follows no "
+        "convolution; give convolutions a c2f::batch_norm of their own");
+}
+
 class surgery {
  public:
   /// shrink: every free norm keeps the first channels, as many as the budget allows.
@@ -144,10 +151,7 @@ class surgery {
 
   void choose() {
     auto const& norms = graph_.norms();
-    if (std::none_of(norms.begin(), norms.end(), [](auto const& each) { return each.free; }))
-      throw input_error(
-          "no norm of this network has channels that may be replaced, since each is part of a sum or of the output, or follows no "
-          "convolution; give convolutions a c2f::batch_norm of their own");
+    check_free(graph_);
     for (auto const& layer : graph_.layers())
       if (attends(*layer.weight))
         throw input_error("'" + layer.path +
