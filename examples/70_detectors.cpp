@@ -6,7 +6,6 @@
 //   70_detectors --data BCCD --train-set trainval --variant base --out runs/base --resume --predict photos/
 #include "common/predictions.hpp"
 #include "common/program.hpp"
-#include "common/sample.hpp"
 #include "common/train.hpp"
 
 #include <c2f/c2f.hpp>

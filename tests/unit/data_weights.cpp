@@ -184,6 +184,23 @@ TEST_CASE("prefixes choose a part of the file and a part of the network") {
   REQUIRE(same(copies_of(three), copies_of(one)));
 }
 
+TEST_CASE("a table renames prefixes of the file, when loading and saving") {
+  net const one = made(1);
+  c2f::weights_options const names{.rename = {{"head.", "fc."}, {"old.weight", "conv1.weight"}, {"head.bias", "never"}}};
+  scratch const file;
+  c2f::save_weights(one, file.path, names);
+  REQUIRE((file.held().contains("head.bias") && file.held().contains("old.weight") && !file.held().contains("fc.bias")));
+  net two = made(2);
+  refusal(two, file.path);
+  c2f::load_weights(two, file.path, names);  // the first that fits: head.bias is fc.bias
+  REQUIRE(same(copies_of(two), copies_of(one)));
+  scratch const plain;  // a file that has the network's names is loaded by the table, too
+  c2f::save_weights(one, plain.path);
+  net three = made(3);
+  c2f::load_weights(three, plain.path, names);
+  REQUIRE(same(copies_of(three), copies_of(one)));
+}
+
 TEST_CASE("excluded tensors keep their values, when loading and saving") {
   tensors given      = copies_of(made(1));
   given["fc.weight"] = at::ones({1000, 64});

@@ -6,7 +6,7 @@
 // pooled: the level of a box is floor(4 + log2(sqrt(area) / 224)), that of stride 16 for boxes of 224 pixels (Lin et al., CVPR 2017, eq. 1).
 // box_stage: features -> logits of the background and K classes, and coded boxes, of each class or of all (torchvision's FastRCNNPredictor, whose
 // names it has). Losses: "class", the cross-entropy, and "box", the smooth L1 distance of boxes that stand for an object, both divided by the
-// number of boxes. Costs: RoIAlign once for each level. Errors: those of the operators.
+// number of boxes. Costs: RoIAlign. Errors: those of the operators.
 #pragma once
 
 #include <c2f/core/pass.hpp>
@@ -59,17 +59,19 @@ struct pooling_options {
   at::Tensor const rows = boxes.reshape({n * count, 4}).contiguous();
   at::Tensor const picture =
       at::arange(n, valid.options().dtype(at::kLong)).unsqueeze(1).expand({n, count}).masked_fill(valid.logical_not(), -1).reshape({-1});
-  double const first = std::log2(how.stride);
-  at::Tensor const level =
-      box_area(rows).sqrt().div(how.size).log2().add(4 + 1e-6).floor().sub(first).clamp(0, static_cast<double>(levels.size() - 1));
-  at::Tensor made;
-  double stride = how.stride;
-  for (std::size_t i = 0; i < levels.size(); ++i, stride *= 2) {
-    at::Tensor const of   = levels.size() == 1 ? picture : picture.masked_fill(level.ne(static_cast<double>(i)), -1);
-    at::Tensor const read = roi_align(levels[i], rows, of, 1 / stride, how.side, how.points, how.aligned);
-    made                  = made.defined() ? made.add(read) : read;
-  }
-  return made;
+  double const first     = std::log2(how.stride);
+  at::Tensor const level = box_area(rows)
+                               .sqrt()
+                               .div(how.size)
+                               .log2()
+                               .add(4 + 1e-6)
+                               .floor()
+                               .sub(first)
+                               .clamp(0, static_cast<double>(levels.size() - 1))
+                               .to(at::kLong);
+  std::vector<double> scales(levels.size());
+  for (std::size_t i = 0; i < scales.size(); ++i) scales[i] = std::ldexp(1 / how.stride, -static_cast<int>(i));
+  return roi_align(levels, rows, picture, level, scales, how.side, how.points, how.aligned);
 }
 
 template <class With, class Head>

@@ -99,9 +99,9 @@ struct one_stage_detector {
       return c2f::detail::levels_of(backbone, images, With::more_levels, p);
     }();
     raw found;
+    auto const& classes = head.classification_head;
+    auto const& boxes   = head.regression_head;
     for (auto const& map : maps) {
-      auto const& [classes, boxes] = std::pair<decltype(head.classification_head) const&, decltype(head.regression_head) const&>(
-          head.classification_head, head.regression_head);
       found.logits.push_back(detection::by_anchor(classes.cls_logits(classes.conv(map, p.mode), p.mode), Kind::classes));
       found.deltas.push_back(detection::by_anchor(boxes.bbox_reg(boxes.conv(map, p.mode), p.mode), 4));
     }
