@@ -80,7 +80,7 @@ TEST_CASE("a training stops before any step and resumes bit for bit, also around
     REQUIRE(std::ssize(report.trainings[0].epochs) < 4);  // it reached its target
     REQUIRE(report.surgeries[0].utilisation < 0.75);
     REQUIRE(channels.seen.size() == report.trainings[0].epochs.size() + report.trainings[1].epochs.size() + 2);
-    std::int64_t const most = counts.steps, skip = cross == c2f::cross_connections::kept ? 1 : 5;
+    std::int64_t const most = counts.steps, skip = cross == c2f::cross_connections::kept ? 2 : 7;
     for (std::int64_t at = 0; at < most; at += skip) {
       tests::scratch const scratch;
       auto const folder = scratch.path / "kept";
