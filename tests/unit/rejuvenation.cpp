@@ -45,6 +45,17 @@ struct stops_at {
   [[nodiscard]] static bool keeps_step(c2f::progress const&) { return true; }
   [[nodiscard]] bool stop() const { return steps == at; }
 };
+/// What a stage begins with: the sum of all momenta.
+struct begins {
+  std::vector<double> momenta{};
+  bool restore(c2f::training_state const& state) {
+    double sum = 0;
+    for (auto const& each : state.optimizer_state) sum += each.second.abs().sum().item<double>();
+    momenta.push_back(sum);
+    return false;
+  }
+  static void keep(c2f::training_state const&, c2f::moment) {}
+};
 struct remembers {
   std::vector<c2f::systems::channel_record> seen{};
   void on_channels(c2f::systems::channel_record const& record) { seen.push_back(record); }
@@ -69,7 +80,7 @@ TEST_CASE("a training stops before any step and resumes bit for bit, also around
     REQUIRE(std::ssize(report.trainings[0].epochs) < 4);  // it reached its target
     REQUIRE(report.surgeries[0].utilisation < 0.75);
     REQUIRE(channels.seen.size() == report.trainings[0].epochs.size() + report.trainings[1].epochs.size() + 2);
-    std::int64_t const most = counts.steps, skip = cross == c2f::cross_connections::kept ? 1 : 5;
+    std::int64_t const most = counts.steps, skip = cross == c2f::cross_connections::kept ? 2 : 7;
     for (std::int64_t at = 0; at < most; at += skip) {
       tests::scratch const scratch;
       auto const folder = scratch.path / "kept";
@@ -240,8 +251,12 @@ TEST_CASE("coarse and fine network share one budget") {
   how.budget = 0.9;
   model made(5);
   double const cost = c2f::channels_of(made).cost(c2f::resource::parameters);
-  auto const report = fit_rejuvenated(made, tiny::data_of<task>(), how);
+  begins stages;
+  auto const report = fit_rejuvenated(made, tiny::data_of<task>(), how, stages);
   auto const graph  = c2f::channels_of(made);
+  REQUIRE(stages.momenta.size() == 2);
+  REQUIRE(stages.momenta[0] == 0);
+  REQUIRE(stages.momenta[1] > 0);
   REQUIRE(graph.cost(c2f::resource::parameters) <= 0.9 * cost);
   REQUIRE(report.surgeries[0].budget == 0.9 * cost);
   std::int64_t coarse = 0, fine = 0;
@@ -251,7 +266,8 @@ TEST_CASE("coarse and fine network share one budget") {
   // From scratch the last stage begins with initial values in the same widths.
   how.from_scratch = true;
   model scratch(5);
-  auto const other = fit_rejuvenated(scratch, tiny::data_of<task>(), how);
+  auto const other = fit_rejuvenated(scratch, tiny::data_of<task>(), how, stages);
+  REQUIRE(stages.momenta[3] == 0);
   REQUIRE(c2f::count_parameters(scratch) == c2f::count_parameters(made));
   REQUIRE(!tiny::same_bytes(tiny::tensors_of(scratch), tiny::tensors_of(made)));
   how.equal_epochs = true;
