@@ -257,6 +257,7 @@ TEST_CASE("no answer changes: gradually updated layers, whose groups keep their 
   laws<gradual<c2f::gunn_unit<1, 2, c2f::shortcut::per_unit, false>, c2f::update::simultaneous>>(3);
   auto net = network<gradual<c2f::gunn_unit<1, 1, c2f::shortcut::none, false>>>(1);
   for (auto const& path : free_norms(graph_of(net))) REQUIRE((path.ends_with(".bn1") || path.ends_with(".bn2") || path == "5"));
+}
 
 TEST_CASE("cross attention is the formula of the paper") {
   auto net = c2f::make_network<c2f::conv<2, 1>, image<2, 1, 1>>(1);
