@@ -118,7 +118,8 @@ auto drawings_by_person(program::options const& chosen) {
     throw c2f::input_error("'" + file.string() + "' has " + std::to_string(whole.size()) + " drawings of " +
                            std::to_string(whole.classes().size()) + " characters, and the published file has 2720 of 136; copy it again");
   std::vector<std::int64_t> train, test;
-  for (std::int64_t id = 0; id < whole.size(); ++id) (id % people < of_training ? train : test).push_back(id);
+  for (std::int64_t person = 0; person < people; ++person)  // a --limit takes away people, not characters
+    for (std::int64_t id = person; id < whole.size(); id += people) (person < of_training ? train : test).push_back(id);
   if (chosen.limit > 0) train.resize(static_cast<std::size_t>(std::min<std::int64_t>(chosen.limit, std::ssize(train))));
   return c2f::data::partly_labelled_data{c2f::data::subset(whole, std::move(train)), c2f::data::subset(whole, std::move(test))};
 }

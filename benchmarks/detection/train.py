@@ -18,7 +18,8 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from _trainings import read, shown, timed, train_all
 
-COLUMNS = ["set", "epochs", "variant", "seed", "seconds", "ap", "ap50", "ap75"]
+KEYS = ["set", "epochs", "variant", "seed"]
+COLUMNS = [*KEYS, "seconds", "ap", "ap50", "ap75"]
 # Name of a row: (--variant, its epochs as a multiple of --epochs, what it is compared with).
 VARIANTS = {"base": ("base", 1, None), "base_long": ("base", 2, "base"), "rfp": ("rfp", 1, "base"), "sac": ("sac", 1, "base"),
             "detectors": ("detectors", 1, "base"), "cascade": ("cascade", 1, "base"), "cascade_pt": ("cascade_pt", 1, "cascade"),
@@ -57,9 +58,7 @@ def main():
         program = words.build / "examples" / "70_detectors"
         if not program.is_file():
             parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
-        done = {(row["set"], row["epochs"], row["variant"], row["seed"]) for row in read(words.out, COLUMNS)}
-        wanted = [run for seed in words.seeds.split(",") for variant in words.variants.split(",")
-                  if (run := (words.set, str(words.epochs), variant, seed)) not in done]
+        runs = [(words.set, str(words.epochs), variant, seed) for seed in words.seeds.split(",") for variant in words.variants.split(",")]
 
         def train(run):
             _, _, variant, seed = run
@@ -74,7 +73,7 @@ def main():
             row = [*run, f"{seconds:.1f}", *(f"{100 * scores[name]:.2f}" for name in ("ap", "ap50", "ap75"))]
             return subprocess.CompletedProcess(command, 0, ",".join(row) + "\n", "")
 
-        if not train_all(wanted, train, words.out, COLUMNS, words.jobs):
+        if not train_all(runs, train, words.out, COLUMNS, KEYS, words.jobs):
             return 1
     table(read(words.out, COLUMNS))
     return 0

@@ -20,7 +20,8 @@ from _plot import bars
 from _report import conditions, print_conditions, print_table, print_targets
 from _trainings import read, shown, timed, train_all
 
-COLUMNS = ["set", "limit", "epochs", "variant", "seed", "seconds", "coarse", "fine"]
+KEYS = ["set", "limit", "epochs", "variant", "seed"]
+COLUMNS = [*KEYS, "seconds", "coarse", "fine"]
 # Name of a row: (--variant, its epochs as a multiple of --epochs).
 VARIANTS = {"gunn": ("gunn", 1), "sunn": ("sunn", 1), "no_residual": ("no_residual", 1), "resnet": ("resnet", 1),
             "resnet_long": ("resnet", 5), "coarse_to_fine": ("coarse_to_fine", 1)}
@@ -93,9 +94,8 @@ def main():
         program = words.build / "examples" / "61_gunn"
         if not program.is_file():
             parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
-        done = {tuple(row[name] for name in COLUMNS[:5]) for row in read(words.out, COLUMNS)}
-        wanted = [run for seed in words.seeds.split(",") for variant in words.variants.split(",")
-                  if (run := (words.set, words.limit, str(words.epochs), variant, seed)) not in done]
+        runs = [(words.set, words.limit, str(words.epochs), variant, seed) for seed in words.seeds.split(",")
+                for variant in words.variants.split(",")]
 
         def train(run):
             _, _, _, variant, seed = run
@@ -110,7 +110,7 @@ def main():
             top1 = [f"{100 * scores[stage]['top1']:.2f}" if stage in scores else "" for stage in ("coarse", "fine")]
             return subprocess.CompletedProcess(command, 0, ",".join([*run, f"{seconds:.1f}", *top1]) + "\n", "")
 
-        if not train_all(wanted, train, words.out, COLUMNS, words.jobs):
+        if not train_all(runs, train, words.out, COLUMNS, KEYS, words.jobs):
             return 1
     table(read(words.out, COLUMNS))
     return 0

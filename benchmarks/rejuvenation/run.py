@@ -20,7 +20,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from _trainings import read, shown, timed, train_all
 
 SETTING = ["network", "limit", "epochs", "target", "budget", "lambda"]
-COLUMNS = [*SETTING, "variant", "seed", "seconds", "sparse_epochs", "utilisation", "growth", "before", "after", "parameters", "multiply_adds",
+KEYS = [*SETTING, "variant", "seed"]
+COLUMNS = [*KEYS, "seconds", "sparse_epochs", "utilisation", "growth", "before", "after", "parameters", "multiply_adds",
            "top1"]
 VARIANTS = ["full", "half", "fs", "nr", "br", "cr", "ca"]
 
@@ -66,9 +67,7 @@ def main():
         if not program.is_file():
             parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
         setting = (words.network, words.limit, words.epochs, words.target, words.budget, words.weight)
-        done = {tuple(row[name] for name in [*SETTING, "variant", "seed"]) for row in read(words.out, COLUMNS)}
-        wanted = [run for seed in words.seeds.split(",") for variant in words.variants.split(",")
-                  if (run := (*setting, variant, seed)) not in done]
+        runs = [(*setting, variant, seed) for seed in words.seeds.split(",") for variant in words.variants.split(",")]
 
         def train(run):
             *_, variant, seed = run
@@ -95,7 +94,7 @@ def main():
             row = [*run, f"{seconds:.1f}", *surgery, str(found["parameters"]), f"{found['multiply_adds']:.0f}", f"{top1:.2f}"]
             return subprocess.CompletedProcess(command, 0, ",".join(row) + "\n", "")
 
-        if not train_all(wanted, train, words.out, COLUMNS, words.jobs):
+        if not train_all(runs, train, words.out, COLUMNS, KEYS, words.jobs):
             return 1
     table(read(words.out, COLUMNS))
     return 0

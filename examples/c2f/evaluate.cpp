@@ -287,7 +287,7 @@ scored scores_of(answered_samples const& samples, kind which, std::vector<std::s
   else if (which == kind::numbers) {
     statistics = {{"R squared", [&](auto const& of, auto const& s) { return over_columns(of, s, r_squared); }}};
     for (std::int64_t k = 0; k < classes; ++k)
-      statistics.emplace_back("error of " + c2f::text::printable(names[static_cast<std::size_t>(k)], 24),
+      statistics.emplace_back("error of " + c2f::text::printable(names[static_cast<std::size_t>(k)]),
                               [&, k](auto const& of, auto const& s) { return mean_absolute_error(column_of(of, s, k)); });
   } else
     statistics = {{"mean IoU", [&](auto const& of, auto const& s) { return matrix_of(of, s).mean_iou(); }},
@@ -328,7 +328,7 @@ scored scores_of(answered_samples const& samples, kind which, std::vector<std::s
       else
         values = {{"R squared", r_squared(known)},
                   {"mean absolute error", mean_absolute_error(known)},
-                  {"root mean squared", root_mean_squared_error(known)}};
+                  {"rms error", root_mean_squared_error(known)}};
     }
   }
   return found;
@@ -341,11 +341,11 @@ void print_scores(scored const& found, std::string const& title) {
     auto const& [name, value, within, in_percent] = found.figures[i];
     char const* const unit                        = in_percent ? " %" : "";
     auto const text                               = [&](double of) { return as_text(of, in_percent); };
-    std::printf("  %-20s %7s%s   95 %% interval %s to %s%s", name.c_str(), text(value).c_str(), unit, text(within.low).c_str(),
-                text(within.high).c_str(), unit);
+    std::printf("  %-20s %7s%s   95 %% interval %s to %s%s", c2f::text::printable(name, 40).c_str(), text(value).c_str(), unit,
+                text(within.low).c_str(), text(within.high).c_str(), unit);
     std::printf("   coarse network %s%s\n", text(found.coarse[i].second).c_str(), unit);
   }
-  std::printf("\n  %-24s", "class");
+  std::printf("\n  %-24s", "");
   for (auto const& [name, value] : found.by_class.front().second) std::printf("%20s", name.c_str());
   std::printf("\n");
   for (auto const& [name, values] : found.by_class) {
