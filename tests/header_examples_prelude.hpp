@@ -146,7 +146,8 @@ extern std::vector<at::Tensor> pyramid;
 extern at::Tensor valid;
 extern c2f::detection::objects truth_of_batch;
 extern c2f::detection::candidates boxes_with_scores;
-extern at::Tensor map, small, boxes, scores, classes, level, levels, picture, proposals, objectness, deltas, wanted, targets, offset, weight, anchors;
+extern at::Tensor map, small, boxes, scores, classes, level, levels, picture, proposals, objectness, deltas, wanted, targets, offset,
+    weight, anchors;
 extern c2f::pass p;
 extern double positives;
 }  // namespace in_detection
