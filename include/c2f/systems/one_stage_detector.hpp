@@ -18,7 +18,6 @@
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <array>
@@ -77,16 +76,9 @@ struct one_stage_detector {
   /// [N, C, H, W] -> the raw output of the kind; in training no detections: [N, 0, 6].
   at::Tensor operator()(at::Tensor const& images, pass& p) const {
     p.requires_host("the anchors and answers of a detector, which are made on the host");
-    if (p.training()) {
-      train_on(images, p);
-      return at::empty({images.size(0), 0, Kind::numbers}, at::TensorOptions(at::kFloat).device(images.device()));
-    }
-    auto found = candidates_in(images, p);
-    if (answers.flip) {
-      pass other{.mode = p.mode};
-      found = detection::joined(found, detection::mirrored(candidates_in(images.flip({3}), other), static_cast<double>(images.size(3))));
-    }
-    return detection::answer_of(found, answers, Kind::answers, images.size(2), images.size(3));
+    return c2f::detail::run_detector<Kind>(
+        images, p, answers, [&](at::Tensor const& of, pass& step) { train_on(of, step); },
+        [&](at::Tensor const& of, pass& look) { return candidates_in(of, look); });
   }
 
  private:

@@ -85,6 +85,22 @@ std::vector<at::Tensor> levels_of(Backbone const& backbone, at::Tensor const& im
   for (int i = 0; i < extra; ++i) maps.push_back(max_pooled(maps.back(), 1, 2, 0));
   return maps;
 }
+/// What a detector does with pictures: train_on(images, p) in training, which has no answers, [N, 0, 6]; else the answer of the candidates
+/// of the pictures and, with answers.flip, of the mirrored ones.
+template <class Kind, class Train, class Candidates>
+at::Tensor run_detector(at::Tensor const& images, pass& p, detection::answer_options const& answers, Train const& train_on,
+                        Candidates const& candidates_in) {
+  if (p.training()) {
+    train_on(images, p);
+    return at::empty({images.size(0), 0, Kind::numbers}, at::TensorOptions(at::kFloat).device(images.device()));
+  }
+  auto found = candidates_in(images, p);
+  if (answers.flip) {
+    pass other{.mode = p.mode};
+    found = detection::joined(found, detection::mirrored(candidates_in(images.flip({3}), other), static_cast<double>(images.size(3))));
+  }
+  return detection::answer_of(found, answers, Kind::answers, images.size(2), images.size(3));
+}
 }  // namespace c2f::detail
 
 namespace c2f::systems {
@@ -155,16 +171,9 @@ struct region_detector : c2f::detail::detector_schedule<With> {
   /// [N, C, H, W] -> the raw output of the kind; in training no detections: [N, 0, 6].
   at::Tensor operator()(at::Tensor const& images, pass& p) const {
     p.requires_host("the proposals of a detector, which are chosen on the host");
-    if (p.training()) {
-      train_on(images, p);
-      return at::empty({images.size(0), 0, Kind::numbers}, at::TensorOptions(at::kFloat).device(images.device()));
-    }
-    auto found = candidates_in(images, p);
-    if (answers.flip) {
-      pass other{.mode = p.mode};
-      found = detection::joined(found, detection::mirrored(candidates_in(images.flip({3}), other), static_cast<double>(images.size(3))));
-    }
-    return detection::answer_of(found, answers, Kind::answers, images.size(2), images.size(3));
+    return c2f::detail::run_detector<Kind>(
+        images, p, answers, [&](at::Tensor const& of, pass& step) { train_on(of, step); },
+        [&](at::Tensor const& of, pass& look) { return candidates_in(of, look); });
   }
 
  private:
