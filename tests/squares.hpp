@@ -38,8 +38,7 @@ struct both : faster {
   using backbone = c2f::systems::recursive_pyramid<c2f::small_stages_with<c2f::block_layers, c2f::switchable<>, 8, 8, 12, 16>, 12>;
 };
 struct retina : c2f::systems::retina_net {
-  using backbone                 = faster::backbone;
-  static constexpr double stride = 4;
+  using backbone = faster::backbone;
   static constexpr std::array<double, 1> anchor_scales{4};
   static constexpr std::size_t tower = 1;
 };

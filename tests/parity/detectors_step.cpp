@@ -37,7 +37,6 @@ struct cascade : small<c2f::systems::cascade_rcnn> {
 };
 struct retina : c2f::systems::retina_net {
   using backbone                   = plain::backbone;
-  static constexpr double stride   = 4;
   static constexpr int more_levels = 1;
   static constexpr std::array<double, 1> anchor_scales{4};
   static constexpr std::size_t tower       = 2;

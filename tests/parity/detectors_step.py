@@ -266,13 +266,13 @@ class Cascade(nn.Module):
             mean = mean + logits / 3
             refined = coder.decode(deltas, proposals).reshape(-1, 4).split([len(each) for each in proposals])
             proposals = [operations.clip_boxes_to_image(each, (H, W)) for each in refined]
-        found, scores = [], mean.softmax(1)[:, 1:].split([len(each) for each in proposals])
+        heads, found, scores = self.net.roi_heads, [], mean.softmax(1)[:, 1:].split([len(each) for each in proposals])
         for box, score in zip(proposals, scores):
             label = torch.arange(1, CLASSES + 1).expand_as(score)
             box, score, label = box[:, None].expand(-1, CLASSES, 4).reshape(-1, 4), score.flatten(), label.flatten()
             kept = torch.nonzero(score > 0.2).flatten()
             box, score, label = box[kept], score[kept], label[kept]
-            kept = operations.batched_nms(box, score, label, 0.5)[:100]
+            kept = operations.batched_nms(box, score, label, heads.nms_thresh)[: heads.detections_per_img]
             found.append({"boxes": box[kept], "scores": score[kept], "labels": label[kept]})
         return found
 
@@ -319,6 +319,19 @@ def answers(found, one_stage):
     return rows
 
 
+def flipped(net, heads, batch):
+    """Answers of the pictures and the mirrored ones: all candidates of both, which then suppress each other."""
+    before, (heads.nms_thresh, heads.detections_per_img) = (heads.nms_thresh, heads.detections_per_img), (2, 10**6)
+    both = []
+    for one, other in zip(net(batch), net([each.flip(2) for each in batch])):
+        other["boxes"] = torch.stack([W - other["boxes"][:, 2], other["boxes"][:, 1], W - other["boxes"][:, 0], other["boxes"][:, 3]], 1)
+        all_ = {name: torch.cat([one[name], other[name]]) for name in one}
+        kept = operations.batched_nms(all_["boxes"], all_["scores"], all_["labels"], before[0])[: before[1]]
+        both.append({name: each[kept] for name, each in all_.items()})
+    heads.nms_thresh, heads.detections_per_img = before
+    return both
+
+
 def compare(what):
     random = numpy.random.default_rng(5)
     torch.manual_seed(1)
@@ -350,7 +363,10 @@ def compare(what):
     net.eval()
     with torch.no_grad():
         rows = answers(net(batch), what == "retina")
+        heads = net if what == "retina" else (net.net if what == "cascade" else net).roi_heads
+        both = answers(flipped(net, heads, batch), what == "retina")
     comparison.add("answer", found["answer"], rows)
+    comparison.add("flipped", found["flipped"], both)
     print(f"detectors {what}: {int((rows[:, :, 4] > 0).sum())} answers")
     net.train()
     losses = net(batch, targets)

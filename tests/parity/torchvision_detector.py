@@ -93,6 +93,9 @@ def main():
                 continue
             height, width = images.shape[-2:]
             boxes = rows[:, :4] * torch.tensor([width, height, width, height])
+            if not bool(rows.isfinite().all()):  # max() would leave out a NaN
+                print(f"picture {name}: answers that are not finite")
+                ok = False
             far = max(far, float((boxes - wanted["boxes"]).abs().max()), float((rows[:, 4] - wanted["scores"]).abs().max()))
             ok &= bool((rows[:, 5].long() == wanted["labels"] - 1).all())
         print(f"Faster R-CNN: {total} boxes in {len(pictures)} pictures, largest difference {far:.1e}, limit {LIMIT:g}")

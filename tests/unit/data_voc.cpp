@@ -480,7 +480,7 @@ TEST_CASE("all objects of VOC files on a rectangle, with those that are difficul
   easy.insert(at, "<difficult>0</difficult>");
   set.xml("a", annotation_of(60, 40, easy + hard + object("bird", "1 1 2 2")));
   set.xml("b", annotation_of(20, 40, ""));
-  set.xml("c", annotation_of(20, 20, object("cat", "5 5 5 9")));
+  set.xml("c", annotation_of(20, 20, object("cat", "1 1 9 9") + object("cat", "5 5 5 9")));
   set.lists("a\nb\nc", "a");
   voc_objects<4, 30, 60> const data{{.root = set.root, .classes = {"cat", "dog"}}};
   static_assert(split<decltype(data.train)>);
@@ -488,7 +488,7 @@ TEST_CASE("all objects of VOC files on a rectangle, with those that are difficul
   std::vector<float> pixels(3 * 30 * 60), truth(4 * 7);
   data.train.read(0, nullptr, pixels.data(), truth.data());  // scale .75, 7.5 pixels of padding to the left
   std::vector<float> const wanted{0, 28.5f / 60, 15.f / 30, 12.f / 60, 15.f / 30, 0, 1,
-                                  1, 30.f / 60,  15.f / 30, 45.f / 60, 30.f / 30, 1, 1};
+                                  1, 30.f / 60,  15.f / 30, 45.f / 60, 30.f / 30, 2, 1};
   for (std::size_t i = 0; i < truth.size(); ++i) {
     CAPTURE(i);
     REQUIRE(std::abs(truth[i] - (i < wanted.size() ? wanted[i] : 0)) < 1e-6f);
@@ -497,6 +497,9 @@ TEST_CASE("all objects of VOC files on a rectangle, with those that are difficul
   REQUIRE(std::all_of(truth.begin(), truth.end(), [](float each) { return each == 0; }));
   REQUIRE_THROWS_AS(data.train.read(2, nullptr, pixels.data(), truth.data()), c2f::input_error);
   REQUIRE(has(data.train.sample(2).fault, "has no area"));
+  REQUIRE(data.train.sample(2).objects.empty());
+  auto const& objects = data.train.sample(0).objects;
+  REQUIRE((objects[1].difficult && !objects[0].difficult && !objects[1].crowd));
 }
 
 // Counted by Python's xml.etree over the same files.

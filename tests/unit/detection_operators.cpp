@@ -18,6 +18,7 @@
 #include <c2f/detection/assign.hpp>
 #include <c2f/detection/box_losses.hpp>
 #include <c2f/detection/box_operations.hpp>
+#include <c2f/detection/candidates.hpp>
 #include <c2f/detection/deformable_conv.hpp>
 #include <c2f/detection/nms.hpp>
 #include <c2f/detection/roi_align.hpp>
@@ -250,6 +251,8 @@ TEST_CASE("RoIAlign of no boxes, unknown pictures, narrow numbers, wrong shapes"
   REQUIRE(near(half.to(at::kFloat), roi_align(map, box, whole({0, 0, 0}), 1, 2), .02));
   REQUIRE_THROWS_AS(roi_align(map, box, whole({0}), 1, 2), input_error);
   REQUIRE_THROWS_AS(roi_align(map[0], box, whole({0, 0, 0}), 1, 2), input_error);
+  REQUIRE_THROWS_AS(roi_align(map.narrow(2, 0, 0), box, whole({0, 0, 0}), 1, 2), input_error);
+  REQUIRE_THROWS_AS(roi_align({map, map.narrow(3, 0, 0)}, box, whole({0, 0, 0}), whole({0, 0, 0}), {1, .5}, 2), input_error);
 }
 
 TEST_CASE("overlaps, coding and clipping of boxes by hand") {
@@ -335,7 +338,7 @@ TEST_CASE("suppression is its definition, keeps classes apart, and orders equal 
       auto const* const io = iou.const_data_ptr<float>();
       auto const* const of = classes.const_data_ptr<std::int64_t>();
       for (std::int64_t const i : order) {
-        auto const over = [&](std::int64_t k) { return io[i * count + k] > static_cast<float>(threshold); };
+        auto const over = [&](std::int64_t k) { return static_cast<double>(io[i * count + k]) > threshold; };
         if (std::none_of(kept.begin(), kept.end(), over)) kept.push_back(i);
         if (std::none_of(of_class.begin(), of_class.end(), [&](std::int64_t k) { return over(k) && of[k] == of[i]; }))
           of_class.push_back(i);
@@ -365,8 +368,23 @@ TEST_CASE("suppression of odd boxes: identical ones, none, one pixel, scores tha
   // At the threshold itself a box stays: IoU 1/2.
   REQUIRE(nms(floats({0, 0, 2, 2, 0, 0, 2, 1}, {2, 4}), floats({.9, .8}, {2}), .5).numel() == 2);
   REQUIRE(nms(floats({0, 0, 2, 2, 0, 0, 2, 1}, {2, 4}), floats({.9, .8}, {2}), .49).numel() == 1);
+  // 3/10 as a float is above .3, as torchvision finds it; the compared threshold is no float.
+  REQUIRE(nms(floats({0, 0, 10, 1, 0, 0, 3, 1}, {2, 4}), floats({.9, .8}, {2}), .3).numel() == 1);
   REQUIRE_THROWS_AS(nms(flat, floats({1}, {1}), .5), input_error);
   REQUIRE_THROWS_AS(class_nms(flat, floats({1, 2, 3}, {3}), whole({0}), .5), input_error);
+}
+
+TEST_CASE("answers leave out the same candidates with hard and with soft suppression") {
+  double const nan = std::numeric_limits<double>::quiet_NaN();
+  // The first two are none: NaN, no area. Then one that stays, one of exactly the least score, and one whose score is NaN.
+  detection::candidates const of{floats({nan, 0, 5, 5, 1, 1, 1, 4, 0, 0, 4, 2, 10, 10, 14, 12, 20, 20, 24, 22}, {1, 5, 4}),
+                                 floats({.9, .8, .75, .5, nan}, {1, 5}), whole({0, 0, 0, 1, 1}).view({1, 5})};
+  at::Tensor wanted = at::zeros({1, 3, 6}, at::TensorOptions(at::kFloat));
+  wanted[0][0]      = floats({0, 0, .5, .25, .75, 0}, {6});
+  for (bool const soft : {false, true}) {
+    CAPTURE(soft);
+    REQUIRE(near(detection::answer_of(of, {.least_score = .5, .soft = soft}, 3, 8, 8), wanted, 0));
+  }
 }
 
 TEST_CASE("boxes are assigned as in mmdetection's tests") {
@@ -562,6 +580,22 @@ TEST_CASE("deformable convolutions: plain ones where nothing moves, gathers, gro
   REQUIRE(gradient_error(offset, [&](at::Tensor const& v) { return deformable_conv(small, v, mask, kernel, {}); }) < 1e-8);
   REQUIRE(gradient_error(mask, [&](at::Tensor const& v) { return deformable_conv(small, offset, v, kernel, {}); }) < 1e-8);
   REQUIRE(gradient_error(kernel, [&](at::Tensor const& v) { return deformable_conv(small, offset, mask, v, {}); }) < 1e-8);
+  // Offsets that are no numbers or infinite read nothing and have no gradient.
+  at::Tensor const odd = offset.clone();
+  double const nan = std::numeric_limits<double>::quiet_NaN(), infinite = std::numeric_limits<double>::infinity();
+  odd.view({-1})[4]          = nan;
+  odd.view({-1})[20]         = infinite;
+  odd.view({-1})[33]         = -infinite;
+  at::Tensor const elsewhere = odd.nan_to_num(-100, -100, -100);  // outside of the map
+  auto const read            = [&](at::Tensor const& at_, auto const& f) {
+    at::Tensor const leaf = at_.clone().requires_grad_(true), y = f(leaf);
+    y.square().sum().backward();
+    return std::array{y.detach(), leaf.grad()};
+  };
+  auto const loop    = [&](at::Tensor const& at_) { return deformable_conv(small, at_, mask, kernel, {}); };
+  auto const gathers = [&](at::Tensor const& at_) { return detection::detail::deformable_conv_of_gathers(small, at_, mask, kernel, {}); };
+  auto const nothing = read(elsewhere, loop), by_loop = read(odd, loop), by_gathers = read(odd, gathers);
+  for (std::size_t i = 0; i < 2; ++i) REQUIRE((near(by_loop[i], nothing[i], 1e-12) && near(by_gathers[i], nothing[i], 1e-12)));
   at::Tensor const narrow = deformable_conv(small.to(at::kBFloat16), offset, mask, kernel, {});
   REQUIRE(narrow.scalar_type() == at::kBFloat16);
   REQUIRE_THROWS_AS(deformable_conv(small, offset.narrow(1, 0, 6), mask, kernel, {}), input_error);

@@ -54,6 +54,8 @@ TEST_CASE("detectors of one stage and of recursive pyramids learn, too") {
   auto const second = c2f::fit(other, data, recipe);
   REQUIRE(second.epochs.back().losses[0].first == "head.class");
   REQUIRE(second.epochs.back().scores[0].values[1].second > .4);
+  detector<both> recursive(1);
+  REQUIRE(c2f::fit(recursive, data, recipe).epochs.back().scores[0].values[1].second > .4);
 }
 
 TEST_CASE("a detector with the backbone of DetectoRS is resumed bit for bit") {

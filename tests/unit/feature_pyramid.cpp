@@ -79,7 +79,7 @@ TEST_CASE("the stages of a ResNet are those of resnet_features, by torchvision's
   REQUIRE(tests::refusal([&] { c2f::copy_tensors(whole, other); }).find("'layer1.1.conv1.weight'") != std::string::npos);
 }
 
-TEST_CASE("a feature pyramid and one with a path back up, by their definitions") {
+TEST_CASE("a feature pyramid and one with a bottom-up path, by their definitions") {
   auto net      = c2f::make_network<plain, input>(1);
   auto const t  = tensors_of(net);
   auto const c  = net.body(images, c2f::eval);

@@ -33,7 +33,7 @@ inline constexpr box_weights default_box_weights{10, 10, 5, 5};
 
 namespace detail {
 inline at::Tensor sides(at::Tensor const& boxes) { return boxes.narrow(-1, 2, 2).sub(boxes.narrow(-1, 0, 2)); }
-/// {intersection, union, the smallest box around both} of boxes that are broadcast together.
+/// {intersection, union} of boxes that are broadcast together.
 inline std::array<at::Tensor, 2> common_and_all(at::Tensor const& a, at::Tensor const& b) {
   at::Tensor const first = at::maximum(a.narrow(-1, 0, 2), b.narrow(-1, 0, 2)), last = at::minimum(a.narrow(-1, 2, 2), b.narrow(-1, 2, 2));
   at::Tensor const side   = last.sub(first).clamp_min(0);

@@ -323,9 +323,12 @@ inline at::Tensor deformable_conv_of_gathers(at::Tensor const& x, at::Tensor con
         .add(at::arange(count, offset.options()).mul(how.stride))
         .sub(how.padding);
   };
-  at::Tensor const by  = offset.view({s.pictures, s.moved, s.kernel_height, s.kernel_width, 2, s.out_height, s.out_width});
-  at::Tensor const y   = by.select(4, 0).add(places(s.out_height, s.kernel_height).view({1, 1, s.kernel_height, 1, s.out_height, 1}));
-  at::Tensor const z   = by.select(4, 1).add(places(s.out_width, s.kernel_width).view({1, 1, 1, s.kernel_width, 1, s.out_width}));
+  at::Tensor const by   = offset.view({s.pictures, s.moved, s.kernel_height, s.kernel_width, 2, s.out_height, s.out_width});
+  at::Tensor const lost = by.isfinite().all(4).logical_not();  // read nothing, as in the loop; any place outside does
+  at::Tensor const y =
+      by.select(4, 0).add(places(s.out_height, s.kernel_height).view({1, 1, s.kernel_height, 1, s.out_height, 1})).masked_fill(lost, -2);
+  at::Tensor const z =
+      by.select(4, 1).add(places(s.out_width, s.kernel_width).view({1, 1, 1, s.kernel_width, 1, s.out_width})).masked_fill(lost, -2);
   at::Tensor const top = y.detach().floor(), left = z.detach().floor(), ly = y.sub(top), lx = z.sub(left);
   at::Tensor const first =
       at::arange(s.pictures * s.moved, offset.options().dtype(at::kLong)).view({s.pictures, s.moved, 1, 1, 1, 1}).mul(s.height * s.width);

@@ -6,8 +6,8 @@
 //   auto const soft = c2f::detection::soft_nms(boxes, scores, {.threshold = .3});             // Bodla et al., ICCV 2017
 //
 // Boxes are visited by descending score; one whose IoU with a kept one is above the threshold is left out. Of equal scores the one of lower
-// index comes first, a score that is NaN last. Boxes without an area overlap with nothing. IoU is computed in the boxes' number type as
-// torchvision does, so that both decide alike at the threshold. soft_nms lowers scores instead: by 1 - IoU above the threshold (linear), or
+// index comes first, a score that is NaN last. Boxes without an area overlap with nothing. IoU is computed in the boxes' number type and
+// compared in double, as torchvision does, so that both decide alike at the threshold. soft_nms lowers scores instead: by 1 - IoU above the threshold (linear), or
 // by exp(-IoU^2 / sigma) (gaussian), and leaves out what falls below `least_score`.
 //
 // Costs: at most the number of kept boxes times that of all, without memory for pairs; 2,000 boxes take below a millisecond on one core.
@@ -80,9 +80,9 @@ struct box_columns {
 
   /// Whether one of [first, last) has an IoU above the threshold with the box. Compared is inter / union > threshold, as torchvision does, but
   /// the division is made only where a cheap bound leaves it open.
-  [[nodiscard]] bool covers(std::size_t first, std::size_t last, Number const* box, Number threshold) const {
+  [[nodiscard]] bool covers(std::size_t first, std::size_t last, Number const* box, double threshold) const {
     Number const left = box[0], top = box[1], right = box[2], bottom = box[3], size = (right - left) * (bottom - top);
-    Number const low            = threshold * (1 - 8 * std::numeric_limits<Number>::epsilon());
+    Number const low            = static_cast<Number>(threshold) * (1 - 8 * std::numeric_limits<Number>::epsilon());
     constexpr std::size_t block = 32;
     for (std::size_t at = first; at < last; at += block) {
       std::size_t const end = std::min(at + block, last);
@@ -97,14 +97,14 @@ struct box_columns {
       for (std::size_t i = at; i < end; ++i) {
         Number const w = std::max(Number{0}, std::min(x1[i], right) - std::max(x0[i], left)),
                      h = std::max(Number{0}, std::min(y1[i], bottom) - std::max(y0[i], top)), inter = w * h;
-        if (inter > 0 && inter / (area[i] + size - inter) > threshold) return true;
+        if (inter > 0 && static_cast<double>(inter / (area[i] + size - inter)) > threshold) return true;
       }
     }
     return false;
   }
 };
 
-/// The kept ones among boxes in the order of their visits, at most `most`; those of `wanted` only.
+/// The kept ones among boxes in the order of their visits, at most `most`; boxes of one group suppress each other.
 template <class Number, class Group>
 std::vector<std::int64_t> kept_boxes(Number const* boxes, std::vector<std::int64_t> const& order, Group const& group_of, double threshold,
                                      std::int64_t most) {
@@ -117,7 +117,7 @@ std::vector<std::int64_t> kept_boxes(Number const* boxes, std::vector<std::int64
     auto found               = static_cast<std::size_t>(std::find(groups.begin(), groups.end(), group) - groups.begin());
     if (found == groups.size()) groups.push_back(group), of_group.emplace_back();
     auto& others = of_group[found];
-    if (others.covers(0, others.size(), boxes + 4 * i, static_cast<Number>(threshold))) continue;
+    if (others.covers(0, others.size(), boxes + 4 * i, threshold)) continue;
     others.add(boxes + 4 * i);
     kept.push_back(i);
   }

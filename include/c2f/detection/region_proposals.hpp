@@ -11,6 +11,8 @@
 // With: settings as c2f::systems::region_defaults has them. Costs: convolutions and, on the host, suppression. Errors: those of the operators.
 #pragma once
 
+#include <c2f/core/dims.hpp>
+#include <c2f/core/errors.hpp>
 #include <c2f/core/pass.hpp>
 #include <c2f/detection/anchors.hpp>
 #include <c2f/detection/assign.hpp>
@@ -29,6 +31,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace c2f::detection {
@@ -45,11 +48,20 @@ struct regions {
   return map.to(at::kFloat).reshape({n, a, numbers, h, w}).permute({0, 3, 4, 1, 2}).reshape({n, h * w * a, numbers});
 }
 
-/// The anchors of maps at strides `stride`, 2 `stride`, ...: `scales` times the stride are their sizes. [A, 4] on the device of the maps.
+/// The anchors of maps of a picture of height x width at strides `stride`, 2 `stride`, ...: `scales` times the stride are their sizes.
+/// [A, 4] on the device of the maps. Error: input_error for a map that is more than a cell larger or smaller than the picture.
 template <class Scales, class Ratios>
-[[nodiscard]] at::Tensor anchors_of(std::vector<at::Tensor> const& maps, double stride, Scales const& scales, Ratios const& ratios) {
+[[nodiscard]] at::Tensor anchors_of(std::vector<at::Tensor> const& maps, std::int64_t height, std::int64_t width, double stride,
+                                    Scales const& scales, Ratios const& ratios) {
   std::vector<anchor_level> levels;
   for (auto const& map : maps) {
+    auto const fits = [&](std::int64_t cells, std::int64_t pixels) {
+      return std::abs(static_cast<double>(cells) * stride - static_cast<double>(pixels)) < stride;
+    };
+    if (!fits(map.size(2), height) || !fits(map.size(3), width))
+      throw input_error("a level of a detector has a map of " + c2f::detail::dims_of(map) + " for pictures of " + std::to_string(height) +
+                        " x " + std::to_string(width) + " pixels, which is not of stride " + std::to_string(std::llround(stride)) +
+                        "; write the stride of the first level into its settings, as in static constexpr double stride = 4;");
     auto& level = levels.emplace_back(anchor_level{map.size(2), map.size(3), stride, {}});
     for (double const scale : scales) level.sizes.push_back(scale * stride);
     stride *= 2;
@@ -96,7 +108,7 @@ struct rpn {
     /// `maps`: of the batch, at strides With::stride, 2 With::stride, ... truth: in training.
     [[nodiscard]] regions propose(std::vector<at::Tensor> const& maps, std::int64_t height, std::int64_t width, objects const& truth,
                                   pass& p) const {
-      at::Tensor const all = anchors_of(maps, With::stride, With::anchor_scales, With::anchor_ratios);
+      at::Tensor const all = anchors_of(maps, height, width, With::stride, With::anchor_scales, With::anchor_ratios);
       std::vector<at::Tensor> logits, deltas;
       for (auto const& map : maps) {
         at::Tensor const hidden = head.conv(map, p.mode);

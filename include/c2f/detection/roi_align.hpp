@@ -306,11 +306,13 @@ inline at::Tensor roi_pixels(std::vector<at::Tensor> const& maps, std::vector<do
   bool fits = !maps.empty() && maps.size() == scales.size() && boxes.dim() == 2 && boxes.size(1) == 4 && picture.dim() == 1 &&
               picture.size(0) == boxes.size(0) && level.sizes() == picture.sizes() && out >= 1;
   for (auto const& each : maps)
-    fits = fits && each.dim() == 4 && each.size(1) == maps[0].size(1) && each.scalar_type() == maps[0].scalar_type();
+    fits = fits && each.dim() == 4 && each.size(1) == maps[0].size(1) && each.size(2) > 0 && each.size(3) > 0 &&
+           each.scalar_type() == maps[0].scalar_type();
   if (!fits)
-    throw input_error("roi_align got maps of " + (maps.empty() ? std::string() : c2f::detail::dims_of(maps[0])) + ", boxes of " +
-                      c2f::detail::dims_of(boxes) + ", pictures of " + c2f::detail::dims_of(picture) + " and " + std::to_string(out) +
-                      " cells; maps are [N, C, H, W] with a scale each, boxes [R, 4], pictures and levels [R], and cells 1 or more");
+    throw input_error(
+        "roi_align got maps of " + (maps.empty() ? std::string() : c2f::detail::dims_of(maps[0])) + ", boxes of " +
+        c2f::detail::dims_of(boxes) + ", pictures of " + c2f::detail::dims_of(picture) + " and " + std::to_string(out) +
+        " cells; maps are [N, C, H, W] of a pixel or more with a scale each, boxes [R, 4], pictures and levels [R], and cells 1 or more");
   at::ScalarType const number = maps[0].scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   std::vector<detail::roi_level> levels;
   at::Tensor const pixels = detail::roi_pixels(maps, scales, levels).to(number);

@@ -5,7 +5,8 @@
 //
 //   raw     [N, Detections, 6] float: x0, y0, x1, y1 as fractions of the input, score 0 ... 1, class; best first, then rows of zeros
 //   truth   float [N, Most, 7], a row an object (data/objects.hpp): class, centre x, centre y, width and height as fractions of the input,
-//           1 if it is to be ignored, and 1; then rows of zeros. With masks of m x m cells (Mask = m), m * m numbers before the last one
+//           0, or if it is to be ignored 1 for a crowd, which many detections may match, 2 for a difficult object, which one may; and 1; then
+//           rows of zeros. With masks of m x m cells (Mask = m), m * m numbers before the last one
 //
 // Models of this kind (systems/region_detector.hpp, systems/one_stage_detector.hpp) choose which boxes their losses are computed of, so they
 // add the losses themselves. Metrics: COCO's `ap`, the mean over IoU .5 ... .95, `ap50` and `ap75`.
@@ -86,7 +87,7 @@ struct detections : detail::static_check<detail::check_detections<Classes, Most,
           float const* row = rows.const_data_ptr<float>() + (n * rows.size(1) + m) * rows.size(2);
           if (row[rows.size(2) - 1] != 0)
             objects.push_back(
-                {static_cast<std::int64_t>(row[0]), metrics::box::around(row[1], row[2], row[3], row[4]), -1, row[5] != 0, row[5] != 0});
+                {static_cast<std::int64_t>(row[0]), metrics::box::around(row[1], row[2], row[3], row[4]), -1, row[5] == 1, row[5] != 0});
         }
         all_.add(found, objects);
       }

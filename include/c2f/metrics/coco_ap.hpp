@@ -141,13 +141,13 @@ class coco_ap {
   static double recall_at(std::size_t r) { return r + 1 == recalls ? 1 : static_cast<double>(r) * .01; }
 
   /// A detection after matching: for each range of areas a bit for each threshold.
-  struct judged {
+  struct matched_detection {
     double score;
     std::uint32_t rank;  ///< in its picture and class, from 0
     std::array<std::uint16_t, areas> right, ignored;
   };
   struct of_class {
-    std::vector<judged> found{};
+    std::vector<matched_detection> found{};
     std::array<std::int64_t, areas> objects{};  ///< that count
   };
   struct picture_of_class {
@@ -180,7 +180,7 @@ class coco_ap {
       for (std::size_t j = 0; j < count; ++j)
         if (double const iou = overlap_of(order[rank], in.objects[j]); iou >= threshold(0)) candidates_.push_back({j, iou});
       double const area = detection.area < 0 ? detection.where.width() * detection.where.height() : detection.area;
-      judged& made      = to.found.emplace_back(judged{detection.score, static_cast<std::uint32_t>(rank), {}, {}});
+      matched_detection& made      = to.found.emplace_back(matched_detection{detection.score, static_cast<std::uint32_t>(rank), {}, {}});
       for (std::size_t a = 0; a < areas; ++a) {
         bool const outside = area < area_ranges[a][0] || area > area_ranges[a][1];
         if (candidates_.empty()) {
@@ -230,7 +230,7 @@ class coco_ap {
           points_.clear();
           std::int64_t positives = 0, seen = 0;
           for (std::uint32_t const i : order) {
-            judged const& each = of.found[i];
+            matched_detection const& each = of.found[i];
             if ((each.ignored[a] & bit) != 0) continue;
             ++seen;
             if ((each.right[a] & bit) == 0) continue;

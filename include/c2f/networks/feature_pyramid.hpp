@@ -1,7 +1,7 @@
 // c2f/networks/feature_pyramid.hpp: feature pyramids on the maps of a backbone.
 //
 //   using levels = c2f::pyramid_on<c2f::resnet_stages<50>, c2f::fpn<256>>;      // an image -> four maps of 256 channels
-//   using both   = c2f::pyramid_on<c2f::resnet_stages<50>, c2f::panet<256>>;    // with a path back up
+//   using both   = c2f::pyramid_on<c2f::resnet_stages<50>, c2f::panet<256>>;    // with a bottom-up path
 //
 // fpn: Lin et al., "Feature pyramid networks", CVPR 2017: a 1x1 convolution of every map (inner_blocks), from coarse to fine the upsampled
 // coarser one added to it (nearest pixel), and a 3x3 convolution of the sum (layer_blocks). panet: Liu et al., "Path aggregation network", CVPR

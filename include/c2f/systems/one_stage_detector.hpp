@@ -8,7 +8,7 @@
 // and "head.box", the absolute (or smooth L1) distance of those that stand for an object, both divided by the number of these in each picture.
 // The names are those of torchvision's RetinaNet.
 //
-// Costs: the towers; the answers are chosen on the host. A training step needs nothing from it. Errors: as those of region_detector.hpp.
+// Costs: the towers; anchors are made and answers chosen on the host, so a step is not captured. Errors: as those of region_detector.hpp.
 #pragma once
 
 #include <c2f/detection/candidates.hpp>
@@ -18,7 +18,6 @@
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <array>
@@ -28,9 +27,9 @@
 
 namespace c2f::systems {
 
-/// The published settings, for levels from stride 8 on.
+/// The published settings, but for the first level: stride 4, as those of backbones of this library, instead of 8.
 struct retina_net {
-  static constexpr double stride   = 8;  ///< of the first level
+  static constexpr double stride   = 4;  ///< of the first level; those of the others are twice as large each
   static constexpr int more_levels = 0;  ///< halvings of the last one
   static constexpr std::array<double, 3> anchor_scales{4, 5.04, 6.35}, anchor_ratios{.5, 1, 2};
   static constexpr double low = .4, high = .5, beta = 0;  ///< beta: of smooth L1; 0: the absolute distance
@@ -42,6 +41,7 @@ struct retina_net {
 /// The model; see the top of this file.
 template <class Kind, image_shape In, class With>
 struct one_stage_detector {
+  static_assert(c2f::detail::check_progressive<With, 1>());
   static constexpr char const* name            = "one-stage detector";
   using input                                  = In;
   using kind                                   = Kind;
@@ -75,17 +75,10 @@ struct one_stage_detector {
 
   /// [N, C, H, W] -> the raw output of the kind; in training no detections: [N, 0, 6].
   at::Tensor operator()(at::Tensor const& images, pass& p) const {
-    if (p.training()) {
-      train_on(images, p);
-      return at::empty({images.size(0), 0, Kind::numbers}, at::TensorOptions(at::kFloat).device(images.device()));
-    }
-    p.requires_host("the answers of a detector, which are chosen on the host");
-    auto found = candidates_in(images, p);
-    if (answers.flip) {
-      pass other{.mode = p.mode};
-      found = detection::joined(found, detection::mirrored(candidates_in(images.flip({3}), other), static_cast<double>(images.size(3))));
-    }
-    return detection::answer_of(found, answers, Kind::answers, images.size(2), images.size(3));
+    p.requires_host("the anchors and answers of a detector, which are made on the host");
+    return c2f::detail::run_detector<Kind>(
+        images, p, answers, [&](at::Tensor const& of, pass& step) { train_on(of, step); },
+        [&](at::Tensor const& of, pass& look) { return candidates_in(of, look); });
   }
 
  private:
@@ -105,7 +98,7 @@ struct one_stage_detector {
       found.logits.push_back(detection::by_anchor(classes.cls_logits(classes.conv(map, p.mode), p.mode), Kind::classes));
       found.deltas.push_back(detection::by_anchor(boxes.bbox_reg(boxes.conv(map, p.mode), p.mode), 4));
     }
-    found.anchors = detection::anchors_of(maps, With::stride, With::anchor_scales, With::anchor_ratios);
+    found.anchors = detection::anchors_of(maps, images.size(2), images.size(3), With::stride, With::anchor_scales, With::anchor_ratios);
     return found;
   }
   void train_on(at::Tensor const& images, pass& p) const {
@@ -127,7 +120,6 @@ struct one_stage_detector {
   }
   detection::candidates candidates_in(at::Tensor const& images, pass& p) const {
     auto const found = look(images, p);
-    p.add_output("objectness", at::cat(found.logits, 1));
     detection::candidates all;
     std::int64_t first = 0;
     for (std::size_t i = 0; i < found.logits.size(); ++i) {

@@ -72,10 +72,11 @@ using recursive_pyramid = stack<recursive_pyramid_task<Body, Channels, Times, Ba
 
 }  // namespace systems
 
-/// Gives the fine backbone of a recursive pyramid the weights of the coarse one, as both begin with the same trained ones.
+/// Gives the fine backbone of a recursive pyramid the weights of the coarse one, as both begin with the same trained ones. With looks::shared
+/// there is one backbone, and nothing to do.
 template <class RecursivePyramid>
 void begin_equal(RecursivePyramid& pyramid) {
-  copy_tensors(pyramid.coarse, pyramid.fine);
+  if constexpr (!RecursivePyramid::one_network) copy_tensors(pyramid.coarse, pyramid.fine);
 }
 
 }  // namespace c2f

@@ -20,7 +20,8 @@
 //
 // Settings are static members; those that differ are written into a struct like these. Random choices are those of the pass, so that a training
 // resumes bit for bit. Losses are computed in float. Costs: those of the parts; proposals are chosen on the host, so a step is not captured.
-// Errors: truths of another shape (detection/assign.hpp).
+// Errors: truths of another shape (detection/assign.hpp); input_error for maps that are not of the strides of the settings; a schedule without
+// source, or a source with one stage, is a compile error.
 #pragma once
 
 #include <c2f/detection/candidates.hpp>
@@ -65,6 +66,17 @@ struct detector_source<With, Kind> {
   typename With::source::template on<Kind> chosen;
   C2F_MEMBERS(chosen);
 };
+template <class With, std::size_t Stages>
+consteval bool check_progressive() {
+  constexpr bool source = requires { typename With::source; };
+  static_assert(
+      source || !requires { typename With::schedule; },
+      "a detector has a schedule and no source, so nothing depends on t; write using source = c2f::source::sample; too");
+  static_assert(!source || Stages > 1,
+                "a detector has a source and one stage after its proposals at most, so no stage sees what another one predicts; leave "
+                "source out, or begin with c2f::systems::cascade_rcnn");
+  return true;
+}
 /// The maps of a backbone that may be a stack, in float; `Extra` more by halving the last.
 template <class Backbone>
 std::vector<at::Tensor> levels_of(Backbone const& backbone, at::Tensor const& images, int extra, pass& p) {
@@ -72,6 +84,22 @@ std::vector<at::Tensor> levels_of(Backbone const& backbone, at::Tensor const& im
   std::vector<at::Tensor> maps(found.begin(), found.end());
   for (int i = 0; i < extra; ++i) maps.push_back(max_pooled(maps.back(), 1, 2, 0));
   return maps;
+}
+/// What a detector does with pictures: train_on(images, p) in training, which has no answers, [N, 0, 6]; else the answer of the candidates
+/// of the pictures and, with answers.flip, of the mirrored ones.
+template <class Kind, class Train, class Candidates>
+at::Tensor run_detector(at::Tensor const& images, pass& p, detection::answer_options const& answers, Train const& train_on,
+                        Candidates const& candidates_in) {
+  if (p.training()) {
+    train_on(images, p);
+    return at::empty({images.size(0), 0, Kind::numbers}, at::TensorOptions(at::kFloat).device(images.device()));
+  }
+  auto found = candidates_in(images, p);
+  if (answers.flip) {
+    pass other{.mode = p.mode};
+    found = detection::joined(found, detection::mirrored(candidates_in(images.flip({3}), other), static_cast<double>(images.size(3))));
+  }
+  return detection::answer_of(found, answers, Kind::answers, images.size(2), images.size(3));
 }
 }  // namespace c2f::detail
 
@@ -122,6 +150,7 @@ struct region_detector : c2f::detail::detector_schedule<With> {
   using source_part                 = c2f::detail::detector_source<With, Kind>;
 
   static constexpr std::size_t stage_count = With::overlaps.size();
+  static_assert(c2f::detail::check_progressive<With, stage_count>());
 
   backbone_net backbone;
   rpn_net rpn;
@@ -134,6 +163,7 @@ struct region_detector : c2f::detail::detector_schedule<With> {
     f("backbone", self.backbone);
     f("rpn", self.rpn);
     for (std::size_t s = 0; s < stage_count; ++s) f("stages." + std::to_string(s), self.stages[s]);
+    f("source", self.source);
   }
 
   explicit region_detector(std::uint64_t seed = 0) { initialize(*this, seed); }
@@ -141,16 +171,9 @@ struct region_detector : c2f::detail::detector_schedule<With> {
   /// [N, C, H, W] -> the raw output of the kind; in training no detections: [N, 0, 6].
   at::Tensor operator()(at::Tensor const& images, pass& p) const {
     p.requires_host("the proposals of a detector, which are chosen on the host");
-    if (p.training()) {
-      train_on(images, p);
-      return at::empty({images.size(0), 0, Kind::numbers}, at::TensorOptions(at::kFloat).device(images.device()));
-    }
-    auto found = candidates_in(images, p);
-    if (answers.flip) {
-      pass other{.mode = p.mode};
-      found = detection::joined(found, detection::mirrored(candidates_in(images.flip({3}), other), static_cast<double>(images.size(3))));
-    }
-    return detection::answer_of(found, answers, Kind::answers, images.size(2), images.size(3));
+    return c2f::detail::run_detector<Kind>(
+        images, p, answers, [&](at::Tensor const& of, pass& step) { train_on(of, step); },
+        [&](at::Tensor const& of, pass& look) { return candidates_in(of, look); });
   }
 
  private:

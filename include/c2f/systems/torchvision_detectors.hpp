@@ -24,7 +24,8 @@ struct torchvision_settings : detectors_with<faster_rcnn, 50, parts_of_detectors
 template <std::int64_t Classes, image_shape In>
 using torchvision_faster_rcnn = region_detector<c2f::detections<Classes, 100>, In, torchvision_settings>;
 
-/// Names of torchvision's file and c2f's, for load_weights and, with the names of today, save_weights.
+/// Names of torchvision's files, of the published one and of today, and c2f's, for load_weights. save_weights writes those of the published
+/// file with them; with the first pair of `rename` alone, those of today.
 [[nodiscard]] inline weights_options torchvision_names() {
   weights_options names{.rename = {{"roi_heads.", "stages.0."}}};
   for (std::string const tensor : {"weight", "bias"}) {

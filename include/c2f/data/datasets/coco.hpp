@@ -53,14 +53,15 @@
 
 namespace c2f::data {
 
-/// An object, or the region of a crowd.
+/// An object, or the region of a crowd. Crowds and difficult objects are to be ignored.
 struct coco_object {
-  std::int64_t label = 0;  ///< index of `classes`
-  metrics::box where{};    ///< in pixels
-  bool crowd  = false;
+  std::int64_t label = 0;                       ///< index of `classes`
+  metrics::box where{};                         ///< in pixels
+  bool crowd  = false;                          ///< a region of several
   double area = 0;                              ///< as the file says it; 0 if it does not
   std::vector<std::vector<double>> polygons{};  ///< its parts, x, y, x, y, ...; or
   run_lengths runs{};                           ///< ... its pixels; without counts: none
+  bool difficult = false;                       ///< of Pascal VOC
 
   [[nodiscard]] bool has_mask() const { return !polygons.empty() || !runs.counts.empty(); }
   /// Its pixels; input_error if it has none.

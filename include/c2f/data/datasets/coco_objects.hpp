@@ -8,8 +8,8 @@
 //   c2f::data::coco_masks<192> const segments{{.root = "/data/coco"}};            // a class a pixel, for c2f::dense
 //
 // coco_objects<Most, Height, Width = Height, Mask = 0>: the truth is float {Most, 7}, a row an object in the order of the file
-// (data/objects.hpp): class, centre x, centre y, width, height as fractions of the canvas, 1 if it is the region of a crowd, and 1; then rows of
-// zeros. With Mask, rows are 7 + Mask^2 long: before the last number come Mask x Mask cells of the box, row by row, each the part of it that the
+// (data/objects.hpp): class, centre x, centre y, width, height as fractions of the canvas, 1 for the region of a crowd or 2 for a difficult
+// object (voc_objects.hpp), both to be ignored, else 0; and 1; then rows of zeros. With Mask, rows are 7 + Mask^2 long: before the last number come Mask x Mask cells of the box, row by row, each the part of it that the
 // object covers (of 4 x 4 points). c2f::detection::objects_of makes tensors of a batch of truths. Pictures without objects are samples, too. A
 // box is clipped to the picture; one of which nothing is left is no object (`left_out`). With augmentation, an object of which less than a
 // quarter stays on the canvas is left out of the truth; the view is not drawn again for it.
@@ -223,7 +223,7 @@ class coco_objects_split {
       row[0]    = static_cast<float>(each.label);
       row[1] = static_cast<float>(shown.centre_x() / wide), row[2] = static_cast<float>(shown.centre_y() / high);
       row[3] = static_cast<float>(shown.width() / wide), row[4] = static_cast<float>(shown.height() / high);
-      row[5] = each.crowd ? 1.f : 0.f;
+      row[5] = each.crowd ? 1.f : each.difficult ? 2.f : 0.f;
       if constexpr (Mask > 0) {
         affine const onto{place.across.scale, 0, place.across.shift, 0, place.down.scale, place.down.shift};
         detail::write_cells(each.mask(sample(id).height, sample(id).width), shown, seen.map(high, wide).after(onto).inverse(), Mask,

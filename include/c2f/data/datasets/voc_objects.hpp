@@ -5,7 +5,7 @@
 //   data.train.read(7, nullptr, pixels.data(), truth.data());
 //
 // The splits are those of coco_objects.hpp, with <difficult> in the place of crowds: class, centre x, centre y, width, height as fractions of
-// the canvas, 1 if the object is difficult, and 1; then rows of zeros. Layouts, lists, classes and faulty samples are those of voc.hpp, but every
+// the canvas, 2 if the object is difficult, else 0; and 1; then rows of zeros. Layouts, lists, classes and faulty samples are those of voc.hpp, but every
 // picture is a sample, also one without wanted objects. Of the options, `objects` has no effect.
 //
 // Costs: those of voc.hpp. Needs nlohmann/json besides what voc.hpp needs, for what it shares with coco_objects.hpp.
@@ -42,10 +42,12 @@ namespace c2f::data {
           auto const& object = entry.found.objects[i];
           auto const label   = std::find(classes.begin(), classes.end(), object.name) - classes.begin();
           if (label < std::ssize(classes))
-            to.objects.push_back({label, detail::checked_box(entry.found, i, from.xml.string()), object.difficult});
+            to.objects.push_back(
+                {.label = label, .where = detail::checked_box(entry.found, i, from.xml.string()), .difficult = object.difficult});
         }
       } catch (input_error const& error) {
         to.fault = error.what();
+        to.objects.clear();
       }
     }
   return made;
