@@ -27,7 +27,7 @@ using c2f::image;
 using c2f::train;
 using kind = c2f::class_vector<5>;
 
-using small_vgg = c2f::norm_vgg<kind, c2f::vgg_layers<8, 12, c2f::pooled, 10, 6>>;
+using small_vgg = c2f::norm_vgg<kind, c2f::vgg_layers<8, 12, c2f::vgg_pool, 10, 6>>;
 // Three convolutions of 3 -> 4 -> 4 -> 2 channels.
 using by_hand = c2f::sequential<c2f::conv<4, 3>, c2f::batch_norm, c2f::relu, c2f::conv<4, 3>, c2f::batch_norm, c2f::relu, c2f::conv<2, 3>>;
 using flat    = c2f::sequential<c2f::conv<6, 3>, c2f::batch_norm, c2f::relu, c2f::max_pool<4>, c2f::flatten, c2f::linear<5>>;
@@ -480,7 +480,7 @@ TEST_CASE("the found widths from scratch are a network of these widths") {
   REQUIRE(done.norms[1].after == 10);
   REQUIRE(done.norms[2].after == 8);
   REQUIRE(done.norms[3].after == 5);
-  auto const of_type = c2f::make_network<c2f::norm_vgg<kind, c2f::vgg_layers<7, 10, c2f::pooled, 8, 5>>, image<3, 8, 8>>(9);
+  auto const of_type = c2f::make_network<c2f::norm_vgg<kind, c2f::vgg_layers<7, 10, c2f::vgg_pool, 8, 5>>, image<3, 8, 8>>(9);
   c2f::for_each_tensor(of_type, [&](std::string const& path, c2f::state_tensor const& each, auto const&) {
     c2f::for_each_tensor(std::as_const(net), [&](std::string const& other, c2f::state_tensor const& own, auto const&) {
       if (path == other && path != "fc.bias") REQUIRE(own.tensor().equal(each.tensor()));  // whose bound is that of its type
