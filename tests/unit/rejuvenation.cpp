@@ -152,6 +152,15 @@ TEST_CASE("checkpoints, weights and model folders of changed widths load in a mo
     REQUIRE(about.widths.front().second == c2f::data::read_safetensors(file).tensors.at("coarse.0.weight").sizes().vec());
     auto folder = c2f::load_model<task>(scratch.path / "model");
     REQUIRE(folder(images()).answer.allclose(wanted, 1e-4, 1e-5));
+    model averaged = trained;
+    c2f::checkpoints averages(scratch.path / "averages");
+    c2f::fit(averaged, data, recipe().epochs(1).ema(0.5), averages);
+    for (auto const* const name : {"average.safetensors", "model.safetensors"}) {
+      model taken(8);
+      c2f::take_sizes(taken, c2f::data::read_safetensors(averages.newest() / name));
+      REQUIRE(c2f::detail::text_of_blocks(taken) == c2f::detail::text_of_blocks(trained));
+      c2f::load_weights(taken, averages.newest() / name);
+    }
     // The training goes on, and a network of other blocks is refused.
     model more = trained;
     {
