@@ -12,11 +12,11 @@
 
 namespace {
 
-using in_turn  = c2f::update::gradual;
-using at_once  = c2f::update::simultaneous;
+using in_turn     = c2f::update::gradual;
+using at_once     = c2f::update::simultaneous;
 // The unit of GUNN-15, with and without the identity.
-using unit     = c2f::gunn15_unit;
-using no_input = c2f::gunn_unit<2, 1, c2f::shortcut::per_unit, false>;
+using unit        = c2f::gunn15_unit;
+using no_identity = c2f::gunn_unit<2, 1, c2f::shortcut::per_unit, false>;
 
 /// The networks of the paper, and ResNet-104.
 struct gunn15 {
@@ -76,7 +76,7 @@ void train(Data const& data, program::options const& chosen, std::string const& 
   else if (chosen.variant == "sunn")
     train_task<classifier<typename Size::template updated<kind, unit, at_once>>>(data, chosen, title);
   else if (chosen.variant == "no_residual")
-    train_task<classifier<typename Size::template updated<kind, no_input, in_turn>>>(data, chosen, title);
+    train_task<classifier<typename Size::template updated<kind, no_identity, in_turn>>>(data, chosen, title);
   else if (chosen.variant == "resnet")
     train_task<classifier<typename Size::template resnet<kind>>>(data, chosen, title);
   else

@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <fstream>
 #include <map>
+#include <optional>
 
 namespace {
 
@@ -25,8 +26,11 @@ using c2f::systems::channel_record;
 
 struct settings {
   std::string set = "cifar100", network = "small", count = "parameters";
-  double target = 0.5, budget = 1, lambda = 0, lambda_step = 5e-5;
+  std::optional<double> typed_target{}, typed_budget{};
+  double lambda = 0, lambda_step = 5e-5;
   std::int64_t sparse_epochs = 30, times = 1;
+  [[nodiscard]] double budget(std::string const& variant) const { return typed_budget.value_or(variant == "half" ? 0.5 : 1); }
+  [[nodiscard]] double target(std::string const& variant) const { return typed_target.value_or(std::min(0.5, budget(variant))); }
 };
 
 template <std::int64_t Classes>
@@ -34,8 +38,8 @@ struct small {
   static constexpr char const* name = "rejuvenation-small";
   using input                       = c2f::image<3, 32, 32>;
   using kind                        = c2f::class_vector<Classes>;
-  using network                     = c2f::norm_vgg<kind, c2f::vgg_layers<32, c2f::pooled, 32, 64, c2f::pooled, 64, 128, c2f::pooled, 128>>;
-  using refine                      = c2f::refine::no_fine_network;
+  using network = c2f::norm_vgg<kind, c2f::vgg_layers<32, c2f::vgg_pool, 32, 64, c2f::vgg_pool, 64, 128, c2f::vgg_pool, 128>>;
+  using refine  = c2f::refine::no_fine_network;
 };
 template <std::int64_t Classes>
 struct vgg19 : small<Classes> {
@@ -60,7 +64,8 @@ struct channel_files {
     std::ifstream file(out_ / "channels.json");
     auto const known = nlohmann::json::parse(file, nullptr, false);
     if (known.is_array())
-      for (auto const& each : known) add(record_of(each));
+      for (auto const& each : known)
+        if (is_record(each)) add(record_of(each));
   }
   void on_channels(channel_record const& record) {
     add(record);
@@ -80,6 +85,14 @@ struct channel_files {
   static void on_start(c2f::training_start const&) {}
 
  private:
+  static bool is_record(nlohmann::json const& from) {
+    auto const has = [&](char const* name, bool (nlohmann::json::*is)() const noexcept) {
+      return from.contains(name) && (from[name].*is)();
+    };
+    using json = nlohmann::json;
+    return from.is_object() && has("stage", &json::is_string) && has("epoch", &json::is_number_integer) &&
+           has("lambda", &json::is_number) && has("utilisation", &json::is_number);
+  }
   static channel_record record_of(nlohmann::json const& from) {
     channel_record made{
         from.value("stage", ""), from.value("epoch", std::int64_t{0}), from.value("lambda", 0.0), from.value("utilisation", 1.0), {}};
@@ -92,8 +105,12 @@ struct channel_files {
     return made;
   }
   void add(channel_record const& record) {
-    std::erase_if(records_, [&](auto const& each) { return each.stage == record.stage && each.epoch == record.epoch; });
-    records_.push_back(record);
+    auto const same = std::find_if(records_.begin(), records_.end(),
+                                   [&](auto const& each) { return each.stage == record.stage && each.epoch == record.epoch; });
+    if (same != records_.end())
+      *same = record;
+    else
+      records_.push_back(record);
   }
   /// For each norm a group of bars, a bar for each moment: grey all channels, blue the living ones, orange those after a surgery.
   [[nodiscard]] c2f::data::canvas draw() const {
@@ -149,7 +166,8 @@ void run(Data const& whole, program::options const& chosen, settings const& with
   nlohmann::ordered_json found;
   c2f::training_report report;
   if (chosen.variant == "full" || chosen.variant == "half") {
-    if (chosen.variant == "half") c2f::scale_widths(model, c2f::channels_of(model), with.budget * full, counted, chosen.seed);
+    if (chosen.variant == "half")
+      c2f::scale_widths(model, c2f::channels_of(model), with.budget(chosen.variant) * full, counted, chosen.seed);
     report = program::train(model, data, chosen, title, recipe);
   } else {
     bool const br    = chosen.variant == "br" || chosen.variant == "ca_br" || chosen.variant == "cr_br";
@@ -158,8 +176,8 @@ void run(Data const& whole, program::options const& chosen, settings const& with
                                                           : c2f::cross_connections::kept;
     c2f::systems::rejuvenation_options how{.sparse       = c2f::recipe::settings(recipe).no_milestones().epochs(with.sparse_epochs),
                                            .dense        = recipe,
-                                           .target       = with.target,
-                                           .budget       = with.budget,
+                                           .target       = with.target(chosen.variant),
+                                           .budget       = with.budget(chosen.variant),
                                            .lambda       = {},
                                            .lambda_step  = with.lambda_step,
                                            .times        = with.times,
@@ -255,8 +273,10 @@ int main(int argc, char** argv) {
         app.add_option("--network", with.network, "small: seven layers, cifar100; vgg19; pair: a coarse and a fine small network")
             ->check(CLI::IsMember({"small", "vgg19", "pair"}));
         app.add_option("--count", with.count, "What is counted")->check(CLI::IsMember({"parameters", "multiply_adds"}));
-        app.add_option("--target", with.target, "Utilisation below which channels are replaced")->check(program::in_range(1e-6, 1));
-        app.add_option("--budget", with.budget, "Cost after it, as a part of the full network's")->check(program::in_range(1e-6, 100));
+        app.add_option("--target", with.typed_target, "Utilisation below which channels are replaced; .5, or --budget if that is less")
+            ->check(program::in_range(1e-6, 1));
+        app.add_option("--budget", with.typed_budget, "Cost after it, as a part of the full network's; 1, and .5 of half")
+            ->check(program::in_range(1e-6, 100));
         app.add_option("--lambda", with.lambda, "Weight of the norms' L1 loss; 0: searched")->check(program::in_range(0, 1e3));
         app.add_option("--lambda-step", with.lambda_step, "Step of the search")->check(program::in_range(1e-9, 1e3));
         app.add_option("--sparse-epochs", with.sparse_epochs, "Most epochs of a sparse stage")->check(CLI::Range(1, 100'000));
@@ -270,6 +290,9 @@ int main(int argc, char** argv) {
     else
       program::refuse_typed(chosen, {"--probe", "--probe-every", "--patience", "--ema"}, "with a training in stages");
     if (chosen.variant == "full") program::refuse_typed(chosen, {"--budget"}, "with --variant full");
+    if (with.target(chosen.variant) > with.budget(chosen.variant))
+      throw c2f::input_error("--target is above --budget, and a network of that utilisation would cost more; write a --target of at most " +
+                             nlohmann::json(with.budget(chosen.variant)).dump());
     if (with.lambda > 0) program::refuse_typed(chosen, {"--lambda-step"}, "with a fixed --lambda");
     if (with.set == "cifar10" && with.network != "vgg19")
       throw c2f::input_error("--network " + with.network + " is for cifar100; write --network vgg19 with --set cifar10");

@@ -18,7 +18,7 @@ namespace {
 using kind = c2f::class_vector<100>;
 using found =
     c2f::norm_vgg<kind,
-                  c2f::vgg_layers<45, 45, 90, 90, c2f::pooled, 181, 181, 181, 181, 361, 361, c2f::pooled, 361, 361, 361, 361, 361, 361>>;
+                  c2f::vgg_layers<45, 45, 90, 90, c2f::vgg_pool, 181, 181, 181, 181, 361, 361, c2f::vgg_pool, 361, 361, 361, 361, 361, 361>>;
 
 template <class Net>
 double step(Net const& net, c2f::sgd& optimizer, at::Tensor const& images, at::Tensor const& truth) {

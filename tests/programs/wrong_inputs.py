@@ -268,6 +268,8 @@ CASES = [
     ("62_rejuvenation", "--data {}/nowhere --lambda 0.1 --lambda-step 0.1 --out OUT", 2, "--lambda-step has no effect with a fixed --lambda"),
     ("62_rejuvenation", "--data {}/nowhere --set cifar10 --out OUT", 2, "--network small is for cifar100"),
     ("62_rejuvenation", "--data {}/nowhere --target 0 --out OUT", 2, "--target"),
+    ("62_rejuvenation", "--data {}/nowhere --target 0.4 --budget 0.3 --out OUT", 2, "write a --target of at most 0.3"),
+    ("62_rejuvenation", "--data {}/nowhere --budget 0.3 --out OUT", 2, "nowhere"),
     ("62_rejuvenation", "--data {}/nowhere --variant slim --out OUT", 2, "--variant"),
     ("51_coarse2fine", "--data {}/nowhere --out OUT", 2, "nowhere"),
     ("51_coarse2fine", "--data {}/breeds_two --epochs 1 --out OUT", 2, "has 2 classes, and this program is compiled for 3"),

@@ -11,7 +11,9 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/batch_norm.h>
 #include <ATen/ops/conv2d.h>
+#include <ATen/ops/elu.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
 
@@ -25,7 +27,7 @@ using c2f::image;
 using c2f::train;
 using kind = c2f::class_vector<5>;
 
-using small_vgg = c2f::norm_vgg<kind, c2f::vgg_layers<8, 12, c2f::pooled, 10, 6>>;
+using small_vgg = c2f::norm_vgg<kind, c2f::vgg_layers<8, 12, c2f::vgg_pool, 10, 6>>;
 // Three convolutions of 3 -> 4 -> 4 -> 2 channels.
 using by_hand = c2f::sequential<c2f::conv<4, 3>, c2f::batch_norm, c2f::relu, c2f::conv<4, 3>, c2f::batch_norm, c2f::relu, c2f::conv<2, 3>>;
 using flat    = c2f::sequential<c2f::conv<6, 3>, c2f::batch_norm, c2f::relu, c2f::max_pool<4>, c2f::flatten, c2f::linear<5>>;
@@ -73,6 +75,78 @@ struct odd_readers {
                                       good(x, m).relu(), norm(raw, m).relu(), raw.relu()},
                                      1);
       return fc(reads(all, m).mean({2, 3}), m);
+    }
+  };
+};
+
+/// A 1x1 convolution behind a norm that is read by a norm and, besides, raw or by another norm.
+template <bool ByTwoNorms>
+struct raw_readers {
+  template <c2f::shape In>
+  struct on {
+    using output = c2f::vector<5>;
+    using map    = image<4, In::height, In::width>;
+    c2f::network_on<c2f::sequential<c2f::conv<6, 3>, c2f::batch_norm>, In> first;
+    c2f::network_on<c2f::conv<4, 1>, image<6, In::height, In::width>> shared;
+    c2f::network_on<c2f::batch_norm, map> norm;
+    c2f::network_on<std::conditional_t<ByTwoNorms, c2f::batch_norm, c2f::identity>, map> other;
+    c2f::network_on<c2f::linear<5>, c2f::vector<8>> fc;
+    C2F_MEMBERS(first, shared, norm, other, fc);
+    at::Tensor operator()(at::Tensor const& x, c2f::mode m) const {
+      at::Tensor const raw = shared(first(x, m).relu(), m);
+      return fc(at::cat({norm(raw, m).relu(), other(raw, m).sigmoid()}, 1).mean({2, 3}), m);
+    }
+  };
+};
+/// What is the identity on some numbers only, and leaky ReLU.
+struct curved_readers {
+  template <c2f::shape In>
+  struct on {
+    using layer  = c2f::sequential<c2f::conv<4, 3>, c2f::batch_norm>;
+    using output = c2f::vector<5>;
+    c2f::network_on<layer, In> elu, relu6, shrunk, leaky;
+    c2f::network_on<c2f::conv<4, 1>, image<16, In::height, In::width>> reads;
+    c2f::network_on<c2f::linear<5>, c2f::vector<4>> fc;
+    C2F_MEMBERS(elu, relu6, shrunk, leaky, reads, fc);
+    at::Tensor operator()(at::Tensor const& x, c2f::mode m) const {
+      at::Tensor const all =
+          at::cat({at::elu(elu(x, m)), relu6(x, m).clamp(0, 6), shrunk(x, m).hardshrink(0.5), at::leaky_relu(leaky(x, m), 0.2)}, 1);
+      return fc(reads(all, m).mean({2, 3}), m);
+    }
+  };
+};
+/// A norm over parts of pictures.
+struct folded {
+  template <c2f::shape In>
+  struct on {
+    using layer  = c2f::sequential<c2f::conv<4, 3>, c2f::batch_norm>;
+    using output = c2f::vector<5>;
+    using map    = image<4, In::height, In::width>;
+    c2f::network_on<layer, In> a;
+    c2f::network_on<c2f::conv<4, 3>, map> b;
+    c2f::network_on<c2f::batch_norm, map> norm;
+    c2f::network_on<c2f::linear<5>, c2f::vector<4>> fc;
+    C2F_MEMBERS(a, b, norm, fc);
+    at::Tensor operator()(at::Tensor const& x, c2f::mode m) const {
+      at::Tensor const y = b(a(x, m).relu(), m);
+      return fc(norm(y.reshape({2 * y.size(0), 4, -1, y.size(3)}), m).relu().reshape(y.sizes()).mean({2, 3}), m);
+    }
+  };
+};
+/// Channels that are read by a convolution and as means over pixels, which round.
+struct read_twice {
+  template <c2f::shape In>
+  struct on {
+    template <std::int64_t Width>
+    using layer  = c2f::sequential<c2f::conv<Width, 3>, c2f::batch_norm, c2f::relu>;
+    using output = c2f::vector<5>;
+    c2f::network_on<layer<40>, In> a;
+    c2f::network_on<layer<4>, image<40, In::height, In::width>> b;
+    c2f::network_on<c2f::linear<5>, c2f::vector<44>> fc;
+    C2F_MEMBERS(a, b, fc);
+    at::Tensor operator()(at::Tensor const& x, c2f::mode m) const {
+      at::Tensor const y = a(x, m);
+      return fc(at::cat({y.mean({2, 3}), b(y, m).mean({2, 3})}, 1), m);
     }
   };
 };
@@ -157,7 +231,7 @@ void laws(std::int64_t fewest = 1) {
         REQUIRE(given.cost_after <= given.budget);
         REQUIRE(graph_of(grown, Side).cost(c2f::resource::parameters) == given.cost_after);
         // The new channels take part in the training.
-        auto const copy      = grown;
+        auto copy            = grown;
         at::Tensor const sum = copy(x, train).square().sum();
         sum.backward();
         c2f::for_each_tensor(copy, [&](std::string const& path, c2f::state_tensor const& each, c2f::state_traits const& traits) {
@@ -166,6 +240,20 @@ void laws(std::int64_t fewest = 1) {
             REQUIRE(each.tensor().grad().defined());
           }
         });
+        auto const wider = graph_of(copy, Side);
+        for (auto const& layer : wider.layers()) {
+          std::int64_t column = 0;
+          for (auto const& block : layer.blocks) {
+            // Apart from the older channels nothing reaches the output at first, since the classifier reads new ones by 0.
+            if (block.norm >= 0 && !layer.depthwise && layer.weight->blocks() == nullptr) {
+              auto const& norm         = given.norms[static_cast<std::size_t>(block.norm)];
+              std::int64_t const first = column + norm.kept * block.each, more = (norm.after - norm.kept) * block.each;
+              INFO(layer.path);
+              if (more > 0) REQUIRE(layer.weight->tensor().grad().narrow(1, first, more).ne(0).any().template item<bool>());
+            }
+            column += block.columns;
+          }
+        }
       }
   }
 }
@@ -199,6 +287,13 @@ TEST_CASE("the channels that may be replaced are seen in one pass") {
   REQUIRE(graph.layers()[3].blocks.size() == 3);
   auto odd = network<odd_readers>(1);
   REQUIRE(free_norms(graph_of(odd)) == std::vector<std::string>{"good.1"});
+  auto curved = network<curved_readers>(1);
+  REQUIRE(free_norms(graph_of(curved)) == std::vector<std::string>{"leaky.1"});
+  auto parts = network<folded>(1);
+  REQUIRE(free_norms(graph_of(parts)) == std::vector<std::string>{"a.1"});
+  auto other = network<small_vgg>(1);
+  REQUIRE(tests::has(tests::refusal<c2f::error>([&] { c2f::channel_graph(c2f::any_network(vgg), [&] { return other(images(), eval); }); }),
+                     "a layer that is no part of the network"));
   auto separable    = network<mobile>(1);
   auto const groups = graph_of(separable);
   REQUIRE(free_norms(groups).size() == 5);
@@ -246,6 +341,8 @@ TEST_CASE("no answer changes: flatten and convolutions without padding") {
 TEST_CASE("no answer changes: maps side by side, depthwise convolutions, residual networks") {
   laws<dense_block>(3);
   laws<odd_readers>();
+  laws<raw_readers<false>>();
+  laws<raw_readers<true>>();
   laws<c2f::densenet_cifar<16, 4, kind>>(15);
   laws<c2f::mobilenet<kind, 0.25>, 32>(27);
   laws<mobile>(5);
@@ -383,13 +480,47 @@ TEST_CASE("the found widths from scratch are a network of these widths") {
   REQUIRE(done.norms[1].after == 10);
   REQUIRE(done.norms[2].after == 8);
   REQUIRE(done.norms[3].after == 5);
-  auto const of_type = c2f::make_network<c2f::norm_vgg<kind, c2f::vgg_layers<7, 10, c2f::pooled, 8, 5>>, image<3, 8, 8>>(9);
+  auto const of_type = c2f::make_network<c2f::norm_vgg<kind, c2f::vgg_layers<7, 10, c2f::vgg_pool, 8, 5>>, image<3, 8, 8>>(9);
   c2f::for_each_tensor(of_type, [&](std::string const& path, c2f::state_tensor const& each, auto const&) {
     c2f::for_each_tensor(std::as_const(net), [&](std::string const& other, c2f::state_tensor const& own, auto const&) {
       if (path == other && path != "fc.bias") REQUIRE(own.tensor().equal(each.tensor()));  // whose bound is that of its type
     });
   });
   REQUIRE(tests::has(tests::refusal([&] { c2f::scale_widths(net, graph_of(net), 10, c2f::resource::parameters, 9); }), "the budget is 10"));
+}
+
+TEST_CASE("no surgery costs more than its budget") {
+  auto net = network<small_vgg>(1);
+  kill_some(net);
+  auto pruned       = net;
+  auto const taken  = c2f::replace_channels(pruned, graph_of(pruned), {.regrow = false});
+  double const most = taken.cost_after;  // with the channels that carry constants
+  REQUIRE(taken.cost_living < most - 1);
+  auto const with = [](auto of, c2f::surgery_options const& how) { return c2f::replace_channels(of, graph_of(of), how); };
+  for (double const budget : {taken.cost_living, (taken.cost_living + most) / 2, most - 1})
+    tests::require_message(tests::refusal([&] { with(net, {.budget = budget}); }), {"the channels that stay cost", "and the budget is"});
+  REQUIRE(with(net, {.budget = most}).cost_after == most);
+  // 4, 4 become 8, 8: 8 * 27 + 8 * 8 * 9 + 2 * 8 * 9.
+  auto const hand = network<by_hand>(1);
+  REQUIRE(with(hand, {.dead = 0, .budget = 936, .multiple = 8}).cost_after == 936);
+  tests::require_message(tests::refusal([&] { with(hand, {.dead = 0, .budget = 935, .multiple = 8}); }),
+                         {"the channels that stay cost 936, and the budget is 935"});
+  // Without cross-connections: those between old and older channels are weights from the second surgery on.
+  auto apart = net;
+  c2f::replace_channels(apart, graph_of(apart), {.cross = c2f::cross_connections::none});
+  double const cost = graph_of(apart).cost(c2f::resource::parameters);
+  tests::require_message(tests::refusal([&] { with(apart, {.dead = 0, .cross = c2f::cross_connections::none}); }),
+                         {"the channels that stay cost"});
+  auto const again = with(apart, {.dead = 0, .budget = 2 * cost, .cross = c2f::cross_connections::none});
+  REQUIRE(again.cost_after <= 2 * cost);
+}
+
+TEST_CASE("constants that differ by rounding are carried by one channel") {
+  auto net = network<read_twice, 7>(1);
+  kill_some(net, 7);
+  auto const done = c2f::replace_channels(net, graph_of(net, 7), {.regrow = false});
+  REQUIRE(done.norms[0].living < 40);
+  REQUIRE(done.norms[0].kept == done.norms[0].living + 1);
 }
 
 TEST_CASE("what cannot be replaced is refused, and nothing has changed") {
@@ -399,7 +530,7 @@ TEST_CASE("what cannot be replaced is refused, and nothing has changed") {
                                             c2f::surgery_options{.weight = 0}, c2f::surgery_options{.multiple = 0}})
     REQUIRE(tests::has(tests::refusal([&] { c2f::replace_channels(net, graph_of(net), wrong); }), "channels cannot be replaced with dead"));
   tests::require_message(tests::refusal([&] { c2f::replace_channels(net, graph_of(net), {.budget = 1000}); }),
-                         {"the channels that live cost 2", "and the budget is 1000"});
+                         {"the channels that stay cost 2", "and the budget is 1000"});
   REQUIRE(net(images(), eval).equal(before));
   kill_some(net);
   c2f::replace_channels(net, graph_of(net), {.cross = c2f::cross_connections::attention});

@@ -131,6 +131,11 @@ struct sum_of_channels {
   template <std::int64_t Width>
   using of = c2f::conv<Width, 1, 1, 0, c2f::no_bias, 1, c2f::initial::ones>;
 };
+struct unit_that_answers {
+  static constexpr bool residual = false;
+  template <std::int64_t>
+  using of = c2f::identity;
+};
 
 }  // namespace
 
@@ -191,6 +196,13 @@ TEST_CASE("with one group, gradual and simultaneous are the same; with more they
   };
   require_equal(of.operator()<1, update::gradual>(), of.operator()<1, update::simultaneous>(), 0);
   REQUIRE(largest(of.operator()<2, update::gradual>().y.sub(of.operator()<2, update::simultaneous>().y)) > 0.1);
+}
+
+TEST_CASE("a unit that answers what it reads passes the gradient on") {
+  auto const net     = c2f::make_network<c2f::gunn<1, unit_that_answers>, c2f::image<4, 2, 2>>(1);
+  at::Tensor const x = numbers({1, 4, 2, 2}, 3).set_requires_grad(true), dy = numbers({1, 4, 2, 2}, 4);
+  net(x, train).backward(dy);
+  REQUIRE(x.grad().equal(dy));
 }
 
 TEST_CASE("gradients are those of finite differences") {
@@ -303,6 +315,26 @@ TEST_CASE("a graph of a layer that is gone, moved or changed is an error") {
     y.mul_(2);
   }
   REQUIRE(tests::has(message_of([&] { y.sum().backward(); }), "was changed between"));
+  // A pass in eval mode reads the running statistics again, and frozen parameters are read in every mode.
+  y = second(x, c2f::eval);
+  (void)second(x, c2f::eval);
+  y.sum().backward();
+  y = second(x, c2f::eval);
+  (void)second(x, train);
+  REQUIRE(tests::has(message_of([&] { y.sum().backward(); }), "was changed between"));
+  y = second(x, c2f::eval);
+  second.units[1].bn2.running_var.tensor().add_(1);
+  REQUIRE(tests::has(message_of([&] { y.sum().backward(); }), "was changed between"));
+  at::Tensor const frozen = second.units[2].conv1.weight.tensor();
+  frozen.set_requires_grad(false);
+  for (auto const mode : {c2f::eval, train}) {
+    y = second(x, mode);
+    y.sum().backward();
+    y = second(x, mode);
+    frozen.mul_(2);
+    REQUIRE(tests::has(message_of([&] { y.sum().backward(); }), "was changed between"));
+  }
+  frozen.set_requires_grad(true);
   y = second(x, train);
   y.sum().backward();
   REQUIRE(tests::has(message_of([&] { y.sum().backward(); }), "retain the graph"));

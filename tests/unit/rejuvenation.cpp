@@ -45,13 +45,22 @@ struct stops_at {
   [[nodiscard]] static bool keeps_step(c2f::progress const&) { return true; }
   [[nodiscard]] bool stop() const { return steps == at; }
 };
-/// What a stage begins with: the sum of all momenta.
+/// What a stage begins with: the sum of all momenta, and Adam's number of updates.
 struct begins {
   std::vector<double> momenta{};
+  std::vector<std::int64_t> updates{}, steps_before{};
+  std::int64_t steps = 0;
+  void on_step(c2f::step_record const&) { ++steps; }
   bool restore(c2f::training_state const& state) {
     double sum = 0;
-    for (auto const& each : state.optimizer_state) sum += each.second.abs().sum().item<double>();
+    for (auto const& [name, value] : state.optimizer_state) {
+      if (name == "updates")
+        updates.push_back(value.item<std::int64_t>());
+      else
+        sum += value.abs().sum().item<double>();
+    }
     momenta.push_back(sum);
+    steps_before.push_back(steps);
     return false;
   }
   static void keep(c2f::training_state const&, c2f::moment) {}
@@ -143,6 +152,15 @@ TEST_CASE("checkpoints, weights and model folders of changed widths load in a mo
     REQUIRE(about.widths.front().second == c2f::data::read_safetensors(file).tensors.at("coarse.0.weight").sizes().vec());
     auto folder = c2f::load_model<task>(scratch.path / "model");
     REQUIRE(folder(images()).answer.allclose(wanted, 1e-4, 1e-5));
+    model averaged = trained;
+    c2f::checkpoints averages(scratch.path / "averages");
+    c2f::fit(averaged, data, recipe().epochs(1).ema(0.5), averages);
+    for (auto const* const name : {"average.safetensors", "model.safetensors"}) {
+      model taken(8);
+      c2f::take_sizes(taken, c2f::data::read_safetensors(averages.newest() / name));
+      REQUIRE(c2f::detail::text_of_blocks(taken) == c2f::detail::text_of_blocks(trained));
+      c2f::load_weights(taken, averages.newest() / name);
+    }
     // The training goes on, and a network of other blocks is refused.
     model more = trained;
     {
@@ -158,6 +176,36 @@ TEST_CASE("checkpoints, weights and model folders of changed widths load in a mo
       });
     c2f::checkpoints same(scratch.path / "other");
     tests::require_message(tests::refusal([&] { c2f::fit(next, data, recipe(), same); }), {"its weights keep other channels apart"});
+  }
+}
+
+TEST_CASE("channels are kept apart after loading, also in a network of the type's widths") {
+  for (bool const attention : {false, true}) {
+    tests::scratch const scratch;
+    model made(5);
+    c2f::for_each_tensor(made, [&](std::string const& path, c2f::state_tensor& each, auto const&) {
+      if (path == "coarse.3.weight") each.set_blocks({.in = 3, .out = 5, .attention = attention});
+    });
+    at::Tensor const wanted = made(images(), eval).answer;
+    model plain(5);
+    REQUIRE(!plain(images(), eval).answer.allclose(wanted, 1e-4, 1e-5));
+    c2f::save_model(made, scratch.path / "model");
+    REQUIRE(c2f::describe_model(scratch.path / "model").widths.empty());
+    auto folder = c2f::load_model<task>(scratch.path / "model");
+    REQUIRE(folder(images()).answer.allclose(wanted, 1e-4, 1e-5));
+    auto const file = scratch.path / "weights.safetensors", other = scratch.path / "plain.safetensors";
+    c2f::save_weights(made, file);
+    c2f::save_weights(plain, other);
+    auto const before = tiny::tensors_of(plain);
+    tests::require_message(tests::refusal([&] { c2f::load_weights(plain, file); }),
+                           {"1 unfit, first 'coarse.3.weight' (it keeps other channels apart in the network"});
+    REQUIRE(tiny::same_bytes(before, tiny::tensors_of(plain)));
+    tests::require_message(tests::refusal([&] { c2f::load_weights(made, other); }), {"keeps other channels apart"});
+    REQUIRE(c2f::load_weights(plain, file, {.partial = true}).unfit == std::vector<std::string>{"coarse.3.weight"});
+    model within(6);
+    c2f::take_sizes(within, c2f::data::read_safetensors(file));
+    c2f::load_weights(within, file);
+    REQUIRE(within(images(), eval).answer.equal(wanted));
   }
 }
 
@@ -277,6 +325,19 @@ TEST_CASE("coarse and fine network share one budget") {
   REQUIRE(epochs.trainings[0].epochs.size() + epochs.trainings[1].epochs.size() == 10);
 }
 
+TEST_CASE("Adam's moments and its number of updates go on in every stage") {
+  auto how = options(2);
+  how.sparse.adam({}).learning_rate(0.01);
+  how.dense.adam({}).learning_rate(0.01);
+  model made(5);
+  begins stages;
+  REQUIRE(fit_rejuvenated(made, tiny::data_of<task>(), how, stages).trainings.size() == 3);
+  REQUIRE(stages.updates.size() == 3);
+  REQUIRE(stages.updates[1] > 0);
+  REQUIRE(stages.updates == stages.steps_before);
+  for (std::size_t i = 1; i < 3; ++i) REQUIRE(stages.momenta[i] > 0);
+}
+
 TEST_CASE("a rejuvenation out of range is refused before its first step") {
   auto const data = tiny::data_of<task>();
   model made(5);
@@ -291,6 +352,12 @@ TEST_CASE("a rejuvenation out of range is refused before its first step") {
            [](auto& how) { how.lambda = -1; }, [](auto& how) { how.lambda_step = 0; }, [](auto& how) { how.fall = -1; },
            [](auto& how) { how.times = 0; }})
     REQUIRE(tests::has(refused(change), "a rejuvenation has target"));
+  for (auto const& change : std::vector<std::function<void(rejuvenation_options&)>>{
+           [](auto& how) { how.surgery.dead = 1; }, [](auto& how) { how.surgery.weight = 0; }, [](auto& how) { how.surgery.multiple = 0; }})
+    REQUIRE(tests::has(refused(change), "channels cannot be replaced with dead"));
+  REQUIRE(tests::has(refused([](auto& how) { how.budget = 0.7; }), "would cost more than its budget"));
+  REQUIRE(
+      tests::has(refused([](auto& how) { how.sparse.stop_early({.score = "top1"}); }), "the sparse stage of a rejuvenation stops early"));
   REQUIRE(tests::has(refused([](auto& how) { how.sparse.ema(0.9); }), "the sparse stage of a rejuvenation has a moving average"));
   REQUIRE(tests::has(refused([](auto& how) { how.times = 2, how.surgery.cross = c2f::cross_connections::attention; }),
                      "a rejuvenation with cross attention has times 2"));

@@ -1,25 +1,27 @@
 // c2f/execution/channel_graph.hpp: which layer reads which channel of a network, which channels could be taken out, and what they cost.
 //
-//   auto const graph = c2f::channels_of(model);                        // a model: one pass on two images
+//   auto const graph = c2f::channels_of(model);                        // a model: one pass
 //   for (auto const& norm : graph.norms()) std::printf("%s %s\n", norm.path.c_str(), norm.free ? "free" : "fixed");
 //   auto const living = graph.living(0.01);                            // where |weight| is at least .01 of the largest of the norm
 //   double const used = graph.utilisation(living, c2f::resource::parameters);
 //
-// Nothing is declared: one pass is watched (execution/layer_watcher.hpp) in which every norm answers numbers of its own instead of
+// Nothing is declared: one pass in eval mode is watched (execution/layer_watcher.hpp) in which every norm answers numbers of its own instead of
 // normalising, another number for each channel. A layer that finds such a number in a column of its input reads that channel, through
 // whatever lies between: ReLU, pooling, concatenation, flatten. Numbers that were changed, as by a sum of two maps, are unknown, and the
 // norms that they come from are fixed, as are those that reach the network's output. Free are the norms that follow a convolution or
 // linear layer and whose every reader was found: the first norm of a basic block of a ResNet, all of a VGG. A depthwise convolution has the
 // channels that it reads: the norms before and behind it are one group, for which the last one decides.
-// The second image of that pass has each norm's bias in the place of its number: what a channel whose weight is 0 is for its readers.
+// The second image of that pass has each norm's bias in the place of its number: what a channel whose weight is 0 is for its readers. What a
+// network does in training alone is not seen.
 //
 // Found are readers that compute f(x) with f(a x) = a f(x) for a > 0 between norm and layer, as of ReLU; what computes something else is an
-// unknown number.
+// unknown number, or fixes the norm: four more images have the numbers times .01, 100, -.01 and -100, which ELU or ReLU6 answer otherwise.
 //
-// Cost: a pass of two images without norms, and its gradient with respect to one number a channel. A graph points to the model's
-// parameters and buffers: the model must keep its address. Errors: those of the pass.
+// Cost: a pass of six images without norms, and its gradient with respect to one number a channel. A graph points to the model's
+// parameters and buffers: the model must keep its address. Errors: those of the pass; c2f::error for a pass of another network.
 #pragma once
 
+#include <c2f/core/errors.hpp>
 #include <c2f/core/pass.hpp>
 #include <c2f/core/random.hpp>
 #include <c2f/core/visit.hpp>
@@ -35,6 +37,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -67,7 +70,8 @@ class channel_graph final : public layer_watcher {
     std::int64_t norm      = -1;  ///< that follows it
     std::vector<column_block> blocks{};
     std::vector<double> constants{};  ///< a number a column, if the norms before it answered their biases
-    bool even = true;                 ///< that number is the same at all pixels
+    bool even      = true;            ///< that number is the same at all pixels
+    bool only_norm = true;            ///< nothing but that norm reads its output, and that norm nothing else
   };
   struct norm_record {
     state_tensor *weight, *bias, *running_mean, *running_var;
@@ -77,7 +81,11 @@ class channel_graph final : public layer_watcher {
     std::int64_t decides = 0;   ///< the norm that decides which channels live: itself, or the one behind a depthwise convolution
   };
 
-  /// run: a pass of the network on two images, in eval mode; returns its output.
+  static constexpr std::int64_t images = 6;  ///< of the pass: codes, biases, and codes times each of `scales`
+  static constexpr std::array<double, 4> scales{0.01, 100, -0.01, -100};
+  static constexpr double tolerance = 1e-12;  ///< means over pixels are rounded
+
+  /// run: a pass of the network on that many images, in eval mode; returns its output.
   channel_graph(any_network net, std::function<at::Tensor()> const& run) {
     c10::AutoGradMode const with_gradients(true);
     for_each_tensor(net, [&](std::string const& path, state_tensor& each, state_traits const& traits) {
@@ -174,18 +182,32 @@ class channel_graph final : public layer_watcher {
         if (made.is_same(x) && made._version() == version) before = static_cast<std::int64_t>(i);
     auto const number   = static_cast<std::int64_t>(index);
     norm_record& record = norms_[index].record;
+    if (x.size(0) != images) {  // parts of images, or several in one
+      look_into(x);
+      fix(number);
+      norms_[index].reads_other = true;
+      return shaped(norms_[index].codes, x).mul(at::ones(x.sizes(), norms_[index].codes.options().requires_grad(false)));
+    }
     if (before < 0) {
       look_into(x);
       fix(number);
+      norms_[index].reads_other = true;
     } else {
       std::int64_t& follows = layers_[static_cast<std::size_t>(before)].record.norm;
-      if ((follows >= 0 && follows != number) || (record.layer >= 0 && record.layer != before)) fix(follows), fix(number);
+      if ((follows >= 0 && follows != number) || (record.layer >= 0 && record.layer != before)) {
+        fix(follows), fix(number);
+        for (std::int64_t const each : {before, record.layer})
+          if (each >= 0) layers_[static_cast<std::size_t>(each)].record.only_norm = false;
+      }
       follows      = number;
       record.layer = before;
     }
     at::Tensor const like  = at::ones(x.sizes().slice(1), at::TensorOptions(at::kDouble).device(x.device())).unsqueeze(0);
     at::Tensor const shift = which.bias->tensor().detach().to(at::kDouble);
-    return at::cat({shaped(norms_[index].codes, x).mul(like), shaped(shift, x).mul(like)});
+    at::Tensor const codes = shaped(norms_[index].codes, x).mul(like);
+    std::vector<at::Tensor> answers{codes, shaped(shift, x).mul(like)};
+    for (double const scale : scales) answers.push_back(codes.mul(scale));
+    return at::cat(answers);
   }
 
  private:
@@ -202,7 +224,8 @@ class channel_graph final : public layer_watcher {
   struct coded {
     norm_record record;
     at::Tensor codes;
-    bool fixed = false;
+    bool fixed       = false;
+    bool reads_other = false;  ///< than the output of one layer
   };
 
   static double number_of(std::vector<bool> const& mask, std::size_t from, std::size_t to) {
@@ -231,10 +254,17 @@ class channel_graph final : public layer_watcher {
     if (x.defined() && x.requires_grad()) unknown_.push_back(x.reshape({-1}));
   }
 
+  [[nodiscard]] std::pair<std::string, bool> const& known(state_tensor const* weight) const {
+    auto const found = known_.find(weight);
+    if (found == known_.end())
+      throw error(
+          "the channels of a network were looked for in the pass of a layer that is no part of the network; run the network itself");
+    return found->second;
+  }
   watched& layer_of(watched_layer const& which) {
     for (auto& each : layers_)
       if (each.record.weight == which.weight) return each;
-    auto const& [path, trained] = known_.at(which.weight);
+    auto const& [path, trained] = known(which.weight);
     at::Tensor const token =
         at::zeros({which.weight->tensor().size(0)}, which.weight->tensor().options().dtype(at::kDouble).requires_grad(false))
             .set_requires_grad(true);
@@ -247,7 +277,7 @@ class channel_graph final : public layer_watcher {
     return layers_.back();
   }
   void add_norm(watched_norm const& which) {
-    auto const& [path, trained] = known_.at(which.weight);
+    auto const& [path, trained] = known(which.weight);
     std::int64_t const count = which.weight->tensor().size(0), index = std::ssize(norms_);
     at::Tensor codes = at::empty({count}, at::TensorOptions(at::kDouble));
     random_stream draw(0, purpose::synthesis, 0, static_cast<std::uint64_t>(index));
@@ -262,14 +292,13 @@ class channel_graph final : public layer_watcher {
     norms_.push_back({std::move(record), codes.to(which.weight->tensor().device()).set_requires_grad(true), !trained});
   }
   [[nodiscard]] source source_of(double value) const {
-    constexpr double tolerance = 1e-12;  // means over pixels are rounded
-    auto const found           = codes_.lower_bound(value - tolerance);
+    auto const found = codes_.lower_bound(value - tolerance);
     return found != codes_.end() && found->first <= value + tolerance ? found->second : source{};
   }
-  /// The sources of x's columns, and what the second image has there.
+  /// The sources of x's columns, and what the second image has there. A column that is another multiple in the other images fixes its norm.
   std::vector<source> columns_of(at::Tensor const& x, watched& own) {
     bool const map = x.dim() == 4;
-    if (x.size(0) != 2 || !(map || x.dim() == 2)) {
+    if (x.size(0) != images || !(map || x.dim() == 2)) {
       look_into(x);
       own.record.constants.assign(static_cast<std::size_t>(x.size(map ? 1 : -1)), 0.0);
       own.record.even = false;
@@ -286,6 +315,14 @@ class channel_graph final : public layer_watcher {
     for (std::int64_t k = 0; k < codes.numel(); ++k) {
       found.push_back(source_of(codes.const_data_ptr<double>()[k]));
       if (found.back().norm < 0) unknown.push_back(k);
+    }
+    at::Tensor tiny = middle(2), large = middle(3), below = middle(4), far_below = middle(5);
+    auto const differ = [](double a, double b) { return !(std::abs(a - b) <= 1e-9 * std::abs(b)); };
+    for (std::int64_t k = 0; k < codes.numel(); ++k) {
+      double const code = codes.const_data_ptr<double>()[k];
+      if (differ(large.const_data_ptr<double>()[k], scales[1] * code) || differ(tiny.const_data_ptr<double>()[k], scales[0] * code) ||
+          differ(far_below.const_data_ptr<double>()[k], scales[3] / scales[2] * below.const_data_ptr<double>()[k]))
+        fix(found[static_cast<std::size_t>(k)].norm);
     }
     if (!unknown.empty()) look_into(x.select(0, 0).index_select(0, at::tensor(unknown).to(x.device())));
     double const* const constants = biases.const_data_ptr<double>();
@@ -308,8 +345,13 @@ class channel_graph final : public layer_watcher {
       auto const reached = [](at::Tensor const& leaf) { return leaf.grad().defined() && leaf.grad().ne(0).any().item<bool>(); };
       for (auto& each : norms_) each.fixed = each.fixed || reached(each.codes);
       for (auto& each : layers_)
-        if (reached(each.token)) fix(each.record.norm);
+        if (reached(each.token)) {
+          each.record.only_norm = false;
+          fix(each.record.norm);
+        }
     }
+    for (auto& each : layers_)
+      if (each.record.norm >= 0 && norms_[static_cast<std::size_t>(each.record.norm)].reads_other) each.record.only_norm = false;
     std::vector<std::vector<std::size_t>> readers(norms_.size());
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       find_blocks(layers_[i]);
@@ -381,21 +423,29 @@ class channel_graph final : public layer_watcher {
   std::vector<norm_record> norm_records_;
 };
 
+namespace detail {
+inline at::Tensor watched_images(at::IntArrayRef dims, any_network net) {
+  at::Tensor const two = two_images(dims, net);
+  static_assert(channel_graph::images == 6);
+  return at::cat({two, two, two});
+}
+}  // namespace detail
+
 /// The channels of a model (task/model.hpp). side: of the images, where the input's size is not known while compiling.
 template <class Model>
 [[nodiscard]] channel_graph channels_of(Model& model, std::int64_t side = 64) {
   using input = typename Model::input;
   return channel_graph(any_network(model), [&]() -> at::Tensor {
     pass p{.mode = eval};
-    return model(detail::two_images({input::channels, input::height < 0 ? side : input::height, input::width < 0 ? side : input::width},
-                                    any_network(model)),
+    return model(detail::watched_images({input::channels, input::height < 0 ? side : input::height, input::width < 0 ? side : input::width},
+                                        any_network(model)),
                  p);
   });
 }
 /// The channels of a network on images of this size.
 template <class Net>
 [[nodiscard]] channel_graph channels_of(Net& net, std::int64_t channels, std::int64_t height, std::int64_t width) {
-  return channel_graph(any_network(net), [&] { return net(detail::two_images({channels, height, width}, any_network(net)), eval); });
+  return channel_graph(any_network(net), [&] { return net(detail::watched_images({channels, height, width}, any_network(net)), eval); });
 }
 
 }  // namespace c2f

@@ -524,7 +524,10 @@ model_description load_model_into(stack<Task>& model, std::filesystem::path cons
   auto const weights = folder / detail::model_files[1];
   if (data::sha256_of_file(weights) != about.weights_sha256)
     throw input_error(name + " is not whole: weights.safetensors is not the file that model.json was written with; copy the folder again");
-  if (!about.widths.empty()) take_sizes(model, data::read_safetensors(weights));
+  if (auto const file = data::read_safetensors(weights); about.widths.empty())
+    detail::take_blocks(model, file);  // a network may have grown back to the widths of its type
+  else
+    take_sizes(model, file);
   load_weights(model, weights);
   if (!about.widths.empty()) check_widths(model);
   return about;

@@ -203,6 +203,13 @@ inline at::Tensor updated_in_place(at::Tensor const& x, mode m, group_updates co
     at::Tensor const part = by.channels_of(i, y), unit = by.run(by.units, i, by.gradual ? y : x, m);
     by.residual ? part.add_(unit) : part.copy_(unit);
   }
+  // A norm in training moves its statistics without counting that as a change, and a backward pass in eval mode reads them again.
+  if (m == train && !execution().recomputing) {
+    auto count = [](std::string const&, state_tensor const& each, state_traits const& traits) {
+      if (!traits.trained) each.tensor().unsafeGetTensorImpl()->bump_version();
+    };
+    for (std::int64_t i = 0; i < by.groups; ++i) by.walk(by.units, i, tensor_visitor(count));
+  }
   return y;
 }
 
@@ -241,10 +248,12 @@ class group_updates_backward : public torch::autograd::Node {
     torch::autograd::edge_list edges{torch::autograd::impl::gradient_edge(x)};
     for (std::int64_t i = 0; i < by.groups; ++i) {
       auto& own = trained_.emplace_back();
-      for (at::Tensor const& each : tensors_of(i)) {
+      for (at::Tensor const& each : tensors_of(i, true)) {
         own.emplace_back(each);
         edges.push_back(torch::autograd::impl::gradient_edge(each));
       }
+      auto& others = others_.emplace_back();
+      for (at::Tensor const& each : tensors_of(i, false)) others.emplace_back(each);
     }
     set_next_edges(std::move(edges));
   }
@@ -261,7 +270,8 @@ class group_updates_backward : public torch::autograd::Node {
           "a network with c2f::gunn was destroyed, moved or assigned to before the backward pass, which runs its units again; keep it");
     if (x_.changed() || y_.changed() || units_changed())
       throw error(
-          "a map or parameter of c2f::gunn was changed between forward and backward pass, which computes with it again; change it after "
+          "a map, parameter or statistic of c2f::gunn was changed between forward and backward pass, which computes with it again; change "
+          "it after "
           "that pass");
     std::vector<bool> wanted(found.size());  // asked here, since a backward pass within this one has answers of its own
     for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i] = task_should_compute_output(i);
@@ -288,10 +298,11 @@ class group_updates_backward : public torch::autograd::Node {
           by.push_back(own[k].tensor);
           places.push_back(last + k);
         }
-      at::Tensor const to_group = by_.channels_of(i, by_.gradual ? dx : dy);
+      // A copy, since what autograd answers may be this very tensor, and dx changes below.
+      at::Tensor const to_group = by_.gradual ? by_.channels_of(i, dx).clone() : by_.channels_of(i, dy);
       auto got                  = torch::autograd::grad({unit}, by, {to_group}, std::nullopt, false, /*allow_unused=*/true);
       for (std::size_t k = 0; k < places.size(); ++k) found[places[k]] = got[k + 1];
-      if (by_.gradual && !by_.residual) to_group.zero_();
+      if (by_.gradual && !by_.residual) by_.channels_of(i, dx).zero_();
       if (got[0].defined()) dx.add_(got[0]);
     }
     if (wanted[0]) found[0] = dx;
@@ -309,22 +320,24 @@ class group_updates_backward : public torch::autograd::Node {
     explicit unchanged(at::Tensor const& now) : tensor(now), version(now._version()) {}
     [[nodiscard]] bool changed() const { return tensor._version() != version; }
   };
-  /// The tensors of a unit that are trained.
-  [[nodiscard]] std::vector<at::Tensor> tensors_of(std::int64_t group) const {
+  /// The tensors of a unit that have a gradient, or the others that it reads: frozen ones, and in eval mode the running statistics.
+  [[nodiscard]] std::vector<at::Tensor> tensors_of(std::int64_t group, bool with_gradient) const {
     std::vector<at::Tensor> found;
-    auto collect = [&](std::string const&, state_tensor const& each, state_traits const&) {
+    auto collect = [&](std::string const&, state_tensor const& each, state_traits const& traits) {
       for (at::Tensor const* const tensor : {&each.tensor(), &each.bf16_copy()})
-        if (tensor->defined() && tensor->requires_grad()) found.push_back(*tensor);
+        if (tensor->defined() && tensor->requires_grad() == with_gradient && (traits.trained || mode_ == eval)) found.push_back(*tensor);
     };
     by_.walk(by_.units, group, tensor_visitor(collect));
     return found;
   }
   [[nodiscard]] bool units_changed() const {
     for (std::int64_t i = 0; i < by_.groups; ++i) {
-      auto const& before  = trained_[static_cast<std::size_t>(i)];
-      auto const now      = tensors_of(i);
       auto const is_still = [](unchanged const& a, at::Tensor const& b) { return a.tensor.is_same(b) && !a.changed(); };
-      if (!std::equal(before.begin(), before.end(), now.begin(), now.end(), is_still)) return true;
+      for (bool const with_gradient : {true, false}) {
+        auto const& before = (with_gradient ? trained_ : others_)[static_cast<std::size_t>(i)];
+        auto const now     = tensors_of(i, with_gradient);
+        if (!std::equal(before.begin(), before.end(), now.begin(), now.end(), is_still)) return true;
+      }
     }
     return false;
   }
@@ -334,7 +347,7 @@ class group_updates_backward : public torch::autograd::Node {
   group_updates by_;
   std::weak_ptr<char> layer_;
   execution_context execution_;
-  std::vector<std::vector<unchanged>> trained_;
+  std::vector<std::vector<unchanged>> trained_, others_;  // of each unit
 };
 
 /// The owner of a node is a std::shared_ptr in LibTorch 2.11 and an intrusive_ptr in newer versions.

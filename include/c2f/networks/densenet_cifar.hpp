@@ -11,13 +11,13 @@
 #pragma once
 
 #include <c2f/kinds/class_vector.hpp>
+#include <c2f/layers/average_pool.hpp>
 #include <c2f/layers/conv.hpp>
 #include <c2f/layers/linear.hpp>
 #include <c2f/layers/norm.hpp>
 #include <c2f/layers/plain.hpp>
 #include <c2f/layers/sequential.hpp>
 
-#include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/cat.h>
 
 #include <cstddef>
@@ -85,23 +85,26 @@ struct densenet_cifar {
     using stem                   = detail::norm_conv<2 * Growth, 3>;
     using at1                    = typename network_on<stem, In>::output;
     using out1                   = typename network_on<block, at1>::output;
-    using at2                    = strided<with_channels<out1, out1::channels / 2>, 2, 2, 0, 1>;
+    using half1                  = with_channels<out1, out1::channels / 2>;
+    using at2                    = typename network_on<average_pool<2>, half1>::output;
     using out2                   = typename network_on<block, at2>::output;
-    using at3                    = strided<with_channels<out2, out2::channels / 2>, 2, 2, 0, 1>;
+    using half2                  = with_channels<out2, out2::channels / 2>;
+    using at3                    = typename network_on<average_pool<2>, half2>::output;
     using out3                   = typename network_on<block, at3>::output;
 
     network_on<stem, In> conv0;
     network_on<block, at1> block1;
     network_on<detail::norm_conv<out1::channels / 2, 1>, out1> transition1;
+    network_on<average_pool<2>, half1> halved1;
     network_on<block, at2> block2;
     network_on<detail::norm_conv<out2::channels / 2, 1>, out2> transition2;
+    network_on<average_pool<2>, half2> halved2;
     network_on<block, at3> block3;
     network_on<linear<output::channels>, vector<out3::channels>> fc;
-    C2F_MEMBERS(conv0, block1, transition1, block2, transition2, block3, fc);
+    C2F_MEMBERS(conv0, block1, transition1, halved1, block2, transition2, halved2, block3, fc);
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
-      auto const halved  = [](at::Tensor const& map) { return at::avg_pool2d(map, {2, 2}, {2, 2}); };
-      at::Tensor const y = halved(transition1(block1(conv0(x, m), m), m)), z = halved(transition2(block2(y, m), m));
+      at::Tensor const y = halved1(transition1(block1(conv0(x, m), m), m), m), z = halved2(transition2(block2(y, m), m), m);
       return fc(block3(z, m).mean({2, 3}), m);
     }
   };

@@ -2,9 +2,9 @@
 //
 //   using network = c2f::vgg19_cifar<c2f::class_vector<100>>;          // 20,081,188 parameters
 //   using network = c2f::vgg16_convolutional<c2f::class_vector<1000>>; // 37,706,664
-//   using small   = c2f::norm_vgg<c2f::class_vector<10>, c2f::vgg_layers<32, 32, c2f::pooled, 64, 64, c2f::pooled, 128, 128>>;
+//   using small   = c2f::norm_vgg<c2f::class_vector<10>, c2f::vgg_layers<32, 32, c2f::vgg_pool, 64, 64, c2f::vgg_pool, 128, 128>>;
 //
-// vgg_layers is a list of widths of 3x3 convolutions, each followed by a norm and ReLU; `pooled` is 2x2 max pooling. Then come the mean over
+// vgg_layers is a list of widths of 3x3 convolutions, each followed by a norm and ReLU; `vgg_pool` is 2x2 max pooling. Then come the mean over
 // positions and a linear layer. VGG-19 for 32x32 images has two poolings, behind its 4th and its 10th convolution: 20,035,018 parameters for
 // 10 classes. VGG-16 for ImageNet has 1x1 convolutions of 4,096 channels in the place of two linear layers, as the paper's text says.
 // Errors: an input that is too small for the poolings is a compile error.
@@ -23,8 +23,8 @@
 
 namespace c2f {
 
-inline constexpr std::int64_t pooled = 0;
-/// Widths of convolutions, and `pooled`.
+inline constexpr std::int64_t vgg_pool = 0;
+/// Widths of convolutions, and `vgg_pool`.
 template <std::int64_t... Widths>
 struct vgg_layers {};
 
@@ -34,7 +34,7 @@ struct vgg_norm_layer {
   using type = std::tuple<conv<Width, Kernel>, batch_norm, relu>;
 };
 template <std::int64_t Kernel>
-struct vgg_norm_layer<pooled, Kernel> {
+struct vgg_norm_layer<vgg_pool, Kernel> {
   using type = std::tuple<max_pool<2>>;
 };
 template <class List>
@@ -68,10 +68,11 @@ struct norm_vgg<Kind, vgg_layers<Widths...>, More...> {
 
 template <class Kind>
 using vgg19_cifar =
-    norm_vgg<Kind, vgg_layers<64, 64, 128, 128, pooled, 256, 256, 256, 256, 512, 512, pooled, 512, 512, 512, 512, 512, 512>>;
+    norm_vgg<Kind, vgg_layers<64, 64, 128, 128, vgg_pool, 256, 256, 256, 256, 512, 512, vgg_pool, 512, 512, 512, 512, 512, 512>>;
 template <class Kind>
 using vgg16_convolutional =
-    norm_vgg<Kind, vgg_layers<64, 64, pooled, 128, 128, pooled, 256, 256, 256, pooled, 512, 512, 512, pooled, 512, 512, 512, pooled>,
+    norm_vgg<Kind,
+             vgg_layers<64, 64, vgg_pool, 128, 128, vgg_pool, 256, 256, 256, vgg_pool, 512, 512, 512, vgg_pool, 512, 512, 512, vgg_pool>,
              conv<4096, 1>, batch_norm, relu, conv<4096, 1>, batch_norm, relu>;
 
 }  // namespace c2f

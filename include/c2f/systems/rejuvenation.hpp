@@ -18,8 +18,9 @@
 // An observer with on_channels(channel_record) is called after each epoch of a sparse stage and after each surgery; one with
 // on_surgery(model, surgery_report) after each surgery.
 //
-// Costs: those of c2f::fit; the penalty is one sum over the norms' weights. Errors: input_error for options out of range, a moving average
-// in a sparse stage (channels would be judged by other weights than are scored), and several processes.
+// Costs: those of c2f::fit; the penalty is one sum over the norms' weights. Errors: input_error for options out of range, a target above the
+// budget, a moving average or early stopping in a sparse stage (channels would be judged by other weights than are scored), and several
+// processes.
 #pragma once
 
 #include <c2f/systems/sparse_model.hpp>
@@ -53,6 +54,9 @@ template <class O, class Model>
 void notify_surgery(O& o, Model const& model, surgery_report const& report) {
   if constexpr (requires { o.on_surgery(model, report); }) o.on_surgery(model, report);
 }
+/// The names of an optimiser's state of a model where the model is a member of sparse_model, and back. Adam's "updates" are of no tensor.
+inline std::string in_sparse_model(std::string const& name) { return name == "updates" ? name : "model." + name; }
+inline std::string of_sparse_model(std::string const& name) { return name.starts_with("model.") ? name.substr(6) : name; }
 /// Begins a training with the optimiser state of another one.
 struct carried_state {
   named_tensors from;
@@ -95,6 +99,15 @@ inline void check(rejuvenation_options const& how) {
         std::to_string(how.lambda.value_or(0)) + ", lambda_step " + std::to_string(how.lambda_step) + ", fall " + std::to_string(how.fall) +
         " and times " + std::to_string(how.times) +
         "; write a target from above 0 to 1, a budget and lambda_step above 0, no lambda and fall below 0, and times of 1 or more");
+  c2f::detail::check_options(how.surgery);
+  if (how.target > how.budget)
+    throw input_error("a rejuvenation has target " + std::to_string(how.target) + " and budget " + std::to_string(how.budget) +
+                      ", and a network of that utilisation would cost more than its budget; write a target of at most the budget");
+  if (how.sparse.early_stopping())
+    throw input_error(
+        "the sparse stage of a rejuvenation stops early, and would end with weights of another epoch than that whose channels were "
+        "counted; "
+        "leave stop_early out of its recipe");
   if (how.sparse.ema().on())
     throw input_error(
         "the sparse stage of a rejuvenation has a moving average, which is scored while channels are judged by the network itself; leave "
@@ -130,13 +143,13 @@ rejuvenation_report fit_rejuvenated(Model& model, Data const& data, rejuvenation
     move_to(sparse, how.sparse.device());
     sparse.look();
     detail::sparse_stage<Model> stage{sparse, [&](channel_record record) { record.stage = name, tell(record); }};
-    for (auto& each : carried.from) each.first.insert(0, "model.");
+    for (auto& each : carried.from) each.first = detail::in_sparse_model(each.first);
     epochs -= completed(fit_stage(name, sparse, data, how.sparse, carried, observers..., stage));
     model = sparse.model;
     if (report.trainings.back().stopped && !stage.done) return report.stopped = true, report;
     report.trainings.back().stopped = false;
     carried.from.clear();
-    for (auto const& [path, value] : stage.state) carried.from.emplace_back(path.starts_with("model.") ? path.substr(6) : path, value);
+    for (auto const& [path, value] : stage.state) carried.from.emplace_back(detail::of_sparse_model(path), value);
     how.surgery.number = static_cast<std::uint64_t>(i);
     report.surgeries.push_back(replace_channels(model, channels_of(model), how.surgery, &carried.from));
     (detail::notify_surgery(observers, model, report.surgeries.back()), ...);

@@ -20,7 +20,8 @@
 // path). The layers' outputs are summed in another order afterwards: equal to rounding.
 //
 // Cost: a copy of the parameters, and the random numbers of R→R. Errors: input_error for a network without a free norm, for one that has cross
-// attention, for a budget that the living channels exceed, and for options out of range.
+// attention, for a budget that the channels that stay exceed, in multiples and with those that carry constants, and for options out of
+// range.
 #pragma once
 
 #include <c2f/core/errors.hpp>
@@ -113,16 +114,19 @@ inline void check_free(channel_graph const& graph) {
         "convolution; give convolutions a c2f::batch_norm of their own");
 }
 
+inline void check_options(surgery_options const& how) {
+  if (!(how.dead >= 0 && how.dead < 1) || !(how.budget >= 0) || !(how.weight > 0) || how.multiple < 1)
+    throw input_error("channels cannot be replaced with dead " + std::to_string(how.dead) + ", budget " + std::to_string(how.budget) +
+                      ", weight " + std::to_string(how.weight) + " and multiple " + std::to_string(how.multiple) +
+                      "; write a dead from 0 to below 1, no budget below 0, a weight above 0 and a multiple of 1 or more");
+}
+
 class surgery {
  public:
   /// shrink: every free norm keeps the first channels, as many as the budget allows.
   surgery(any_network net, channel_graph const& graph, surgery_options const& how, bool shrink = false)
       : graph_(graph), how_(how), shrink_(shrink) {
-    auto const& [dead, counted, budget, regrow, compensate, rescale, cross, weight, multiple, seed, number] = how;
-    if (!(dead >= 0 && dead < 1) || !(budget >= 0) || !(weight > 0) || multiple < 1)
-      throw input_error("channels cannot be replaced with dead " + std::to_string(dead) + ", budget " + std::to_string(budget) +
-                        ", weight " + std::to_string(weight) + " and multiple " + std::to_string(multiple) +
-                        "; write a dead from 0 to below 1, no budget below 0, a weight above 0 and a multiple of 1 or more");
+    check_options(how);
     for_each_tensor(net, [&](std::string const& path, state_tensor& each, state_traits const& traits) { known_[&each] = {path, &traits}; });
     choose();
   }
@@ -173,10 +177,10 @@ class surgery {
     for (std::size_t n = 0; n < norms.size(); ++n) kept_[n] = kept_[static_cast<std::size_t>(norms[n].decides)];
 
     double low = shrink_ ? 0 : 1, high = 1;
-    double const least = shrink_ ? cost_at(0) : report_.cost_living;
     if (how_.regrow) {
+      double const least = cost_at(low);  // also of channels that carry constants, and in multiples
       if (least > report_.budget * (1 + 1e-12))
-        throw input_error("the channels that live cost " + std::to_string(std::llround(least)) + ", and the budget is " +
+        throw input_error("the channels that stay cost " + std::to_string(std::llround(least)) + ", and the budget is " +
                           std::to_string(std::llround(report_.budget)) +
                           "; give a larger budget, or take channels out at a lower utilisation");
       while (cost_at(high) <= report_.budget && high < 1e6) high *= 2;
@@ -208,7 +212,13 @@ class surgery {
       }
     }
   }
-  static bool absorbs(layer_record const& layer) { return !layer.padded && layer.even && (layer.norm >= 0 || layer.bias != nullptr); }
+  /// Whether the mean of a layer's norm may take what the layer has lost: no other reads the layer.
+  static bool has_own_norm(layer_record const& layer) { return layer.norm >= 0 && layer.only_norm; }
+  static bool absorbs(layer_record const& layer) { return !layer.padded && layer.even && (has_own_norm(layer) || layer.bias != nullptr); }
+  static bool same(std::vector<double> const& a, std::vector<double> const& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](double x, double y) { return std::abs(x - y) <= channel_graph::tolerance * (1 + std::abs(x)); });
+  }
   /// Keeps what is needed for the constants of a norm's dead channels.
   void keep_constants(std::size_t n, std::vector<bool> const& living) {
     std::vector<double> constants;
@@ -216,7 +226,7 @@ class surgery {
     for_each_reader(n, [&](layer_record const& layer, std::int64_t at, auto const& block) {
       std::vector<double> here;
       for (std::int64_t i = 0; i < block.columns; i += block.each) here.push_back(layer.constants[static_cast<std::size_t>(at + i)]);
-      alike    = alike && layer.even && (constants.empty() || constants == here);
+      alike    = alike && layer.even && (constants.empty() || same(constants, here));
       absorbed = absorbed && absorbs(layer);
       if (constants.empty()) constants = here;
       for (std::size_t k = 0; k < here.size(); ++k)
@@ -321,7 +331,7 @@ class surgery {
       at::Tensor const weight =
           value(layer.weight).to(at::kDouble).flatten(1).view({layer.weight->tensor().size(0), std::ssize(layer.constants), -1}).sum(2);
       at::Tensor const sum = weight.matmul(lost.to(weight.device()));
-      if (layer.norm >= 0) {
+      if (has_own_norm(layer)) {
         at::Tensor& mean = value(graph_.norms()[static_cast<std::size_t>(layer.norm)].running_mean);
         mean             = mean.to(at::kDouble).sub(sum).to(mean.scalar_type());
       } else if (layer.bias != nullptr) {

@@ -252,11 +252,14 @@ class checkpoints {
       auto const put_text = [&](char const* file, std::string const& text) {
         put(file, [&](auto const& sink) { sink(text.data(), text.size()); });
       };
-      if (!state.averages.empty()) put_tensors("average.safetensors", detail::file_of(state.averages));
-      if (!state.best.empty()) put_tensors("best.safetensors", detail::file_of(state.best));
-      data::safetensors model = detail::file_of(state.model);
-      if (!state.blocks.empty()) model.metadata[detail::blocks_entry] = state.blocks;
-      put_tensors("model.safetensors", model);
+      auto const weights = [&](named_tensors const& values) {
+        data::safetensors made = detail::file_of(values);
+        if (!state.blocks.empty()) made.metadata[detail::blocks_entry] = state.blocks;
+        return made;
+      };
+      if (!state.averages.empty()) put_tensors("average.safetensors", weights(state.averages));
+      if (!state.best.empty()) put_tensors("best.safetensors", weights(state.best));
+      put_tensors("model.safetensors", weights(state.model));
       put_text("state.json", detail::json_of(state).dump(1, ' ', false, detail::json::error_handler_t::replace) + '\n');
       auto training = detail::file_of(state.optimizer_state, "momentum.");
       training.tensors.merge(detail::file_of(state.generators, "generator.").tensors);

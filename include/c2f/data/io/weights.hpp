@@ -58,7 +58,7 @@ struct weights_report {
   std::vector<std::string> matched;     ///< loaded, including the widened and converted ones
   std::vector<std::string> missing;     ///< only in the network
   std::vector<std::string> unexpected;  ///< only in the file
-  std::vector<std::string> unfit;       ///< of another shape, or integer on one side only
+  std::vector<std::string> unfit;       ///< of another shape, with other channel_blocks, or integer on one side only
   std::vector<std::string> widened;     ///< loaded by the rule of `widen`
   std::vector<std::string> converted;   ///< from another floating point type
 };
@@ -95,6 +95,27 @@ inline bool is_half(at::IntArrayRef file, at::IntArrayRef own) {
 
 inline std::string type_and_dims(at::Tensor const& tensor) { return c10::toString(tensor.scalar_type()) + (' ' + dims_of(tensor)); }
 
+/// The blocks in a file's metadata, by path; input_error for another text.
+inline std::map<std::string, channel_blocks> blocks_of(data::safetensors const& file) {
+  std::map<std::string, channel_blocks> found;
+  auto const entry = file.metadata.find(blocks_entry);
+  if (entry == file.metadata.end()) return found;
+  std::istringstream lines(entry->second);
+  std::string line;
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    std::string path;
+    channel_blocks of;
+    auto const weight = words >> path >> of.in >> of.out >> of.attention ? file.tensors.find(path) : file.tensors.end();
+    if (weight == file.tensors.end() || weight->second.dim() != 4 || of.in < 1 || of.out < 1 || of.in >= weight->second.size(1) ||
+        of.out >= weight->second.size(0))
+      throw input_error("the metadata of the tensors name the channel blocks " + data::detail::shown(line) +
+                        ", and there is no convolution of such channels; give a file that c2f has written");
+    found[path] = of;
+  }
+  return found;
+}
+
 /// E.g. "; 2 missing in the file, first 'fc.bias'"; empty for no names.
 inline std::string first_of(std::vector<std::string> const& names, std::string const& what) {
   return names.empty() ? "" : "; " + std::to_string(names.size()) + ' ' + what + ", first " + data::detail::shown(names.front());
@@ -106,11 +127,15 @@ inline std::string first_of(std::vector<std::string> const& names, std::string c
 /// a file in which nothing matches is always an error.
 template <class Net>
 weights_report load_weights(Net& net, std::filesystem::path const& file, weights_options const& options = {}) {
-  auto const held = data::read_safetensors(file);
+  auto const held   = data::read_safetensors(file);
+  auto const blocks = detail::blocks_of(held);
   std::map<std::string, at::Tensor> given;
+  std::map<std::string, channel_blocks> apart;
   for (auto const& [name, tensor] : held.tensors)
-    if (std::string left = detail::renamed(name, options); detail::takes_part(left, options.from, options))
+    if (std::string left = detail::renamed(name, options); detail::takes_part(left, options.from, options)) {
+      if (auto const of = blocks.find(name); of != blocks.end()) apart.emplace(left, of->second);
       given.emplace(std::move(left), tensor);
+    }
 
   weights_report report;
   std::map<std::string, at::Tensor> taken;
@@ -131,6 +156,13 @@ weights_report load_weights(Net& net, std::filesystem::path const& file, weights
       if (report.unfit.empty())
         why_unfit = " (" + detail::type_and_dims(value) + " in the file, " + detail::type_and_dims(own) + " in the network" +
                     (half ? ", which 'widen' can fill)" : ")");
+      report.unfit.push_back(name);
+      return;
+    }
+    auto const theirs = apart.find(name);
+    if (channel_blocks const* const mine = each.blocks();
+        (theirs == apart.end()) != (mine == nullptr) || (mine && theirs->second != *mine)) {
+      if (report.unfit.empty()) why_unfit = " (it keeps other channels apart in the network, which c2f::take_sizes can change)";
       report.unfit.push_back(name);
       return;
     }
@@ -186,29 +218,6 @@ void save_weights(Net const& net, std::filesystem::path const& file, weights_opt
   data::write_safetensors(file, out);
 }
 
-namespace detail {
-/// The blocks in a file's metadata, by path; input_error for another text.
-inline std::map<std::string, channel_blocks> blocks_of(data::safetensors const& file) {
-  std::map<std::string, channel_blocks> found;
-  auto const entry = file.metadata.find(blocks_entry);
-  if (entry == file.metadata.end()) return found;
-  std::istringstream lines(entry->second);
-  std::string line;
-  while (std::getline(lines, line)) {
-    std::istringstream words(line);
-    std::string path;
-    channel_blocks of;
-    auto const weight = words >> path >> of.in >> of.out >> of.attention ? file.tensors.find(path) : file.tensors.end();
-    if (weight == file.tensors.end() || weight->second.dim() != 4 || of.in < 1 || of.out < 1 || of.in >= weight->second.size(1) ||
-        of.out >= weight->second.size(0))
-      throw input_error("the metadata of the tensors name the channel blocks " + data::detail::shown(line) +
-                        ", and there is no convolution of such channels; give a file that c2f has written");
-    found[path] = of;
-  }
-  return found;
-}
-}  // namespace detail
-
 /// Gives the parameters and buffers the sizes of the tensors of the same names, for a network whose widths were changed after it was made:
 /// load_weights and checkpoints need equal sizes. A tensor whose sizes change is 0 until it is loaded; one that `sizes` does not have keeps
 /// its own. `options`: from, into and without. Throws, without a change, if a number of dimensions or the size of a kernel differs. Whether
@@ -227,7 +236,8 @@ void take_sizes(Net& net, std::map<std::string, at::Tensor> const& sizes, weight
     if (found->second.dim() != own.dim())
       throw input_error("the network's '" + path + "' is " + detail::dims_of(own) + " and cannot become " + detail::dims_of(found->second) +
                         ": widths may differ, and not the number of dimensions; give the tensors of the same architecture");
-    if (found->second.sizes().slice(std::min<std::size_t>(2, own.sizes().size())) != own.sizes().slice(std::min<std::size_t>(2, own.sizes().size())))
+    if (found->second.sizes().slice(std::min<std::size_t>(2, own.sizes().size())) !=
+        own.sizes().slice(std::min<std::size_t>(2, own.sizes().size())))
       throw input_error("the network's '" + path + "' is " + detail::dims_of(own) + " and cannot become " + detail::dims_of(found->second) +
                         ": widths may differ, and not the size of a kernel; give the tensors of the same architecture");
     at::TensorOptions const like = own.options().requires_grad(false).memory_format(own.suggest_memory_format());
@@ -238,17 +248,26 @@ void take_sizes(Net& net, std::map<std::string, at::Tensor> const& sizes, weight
   });
 }
 
-/// The same from a file, with the channels that its convolutions keep apart (channel_blocks).
+namespace detail {
+/// Gives the weights the channels that the file's convolutions keep apart, or none.
 template <class Net>
-void take_sizes(Net& net, data::safetensors const& file, weights_options const& options = {}) {
-  auto const blocks = detail::blocks_of(file);
-  take_sizes(net, file.tensors, options);
+void take_blocks(Net& net, data::safetensors const& file, weights_options const& options = {}) {
+  auto const blocks = blocks_of(file);
   for_each_tensor(net, [&](std::string const& path, state_tensor& each, state_traits const&) {
     std::string name = path;
-    if (!detail::takes_part(name, options.into, options)) return;
+    if (!takes_part(name, options.into, options)) return;
     each.clear_blocks();
     if (auto const found = blocks.find(options.from + name); found != blocks.end()) each.set_blocks(found->second);
   });
+}
+}  // namespace detail
+
+/// The same from a file, with the channels that its convolutions keep apart (channel_blocks).
+template <class Net>
+void take_sizes(Net& net, data::safetensors const& file, weights_options const& options = {}) {
+  (void)detail::blocks_of(file);  // refused before a change
+  take_sizes(net, file.tensors, options);
+  detail::take_blocks(net, file, options);
 }
 
 }  // namespace c2f
