@@ -377,6 +377,9 @@ class voc_indexer {
           for (auto const& object : e.found.objects) found.insert(object.name);
       }
     if (classes_.empty()) classes_.assign(found.begin(), found.end());
+    if (classes_.empty() && class_count_ == 0)
+      throw input_error("no annotation of '" + options_.root.string() + "' has an object" + first_fault(entries) +
+                        "; a data set needs some with a name and a box");
     check_classes();
     for (std::string const& wanted : classes_)
       if (!found.contains(wanted)) {
