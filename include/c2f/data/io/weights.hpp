@@ -106,7 +106,8 @@ inline std::map<std::string, channel_blocks> blocks_of(data::safetensors const& 
     std::istringstream words(line);
     std::string path;
     channel_blocks of;
-    auto const weight = words >> path >> of.in >> of.out >> of.attention ? file.tensors.find(path) : file.tensors.end();
+    bool const read   = static_cast<bool>(words >> path >> of.in >> of.out >> of.attention);
+    auto const weight = read ? file.tensors.find(path) : file.tensors.end();
     if (weight == file.tensors.end() || weight->second.dim() != 4 || of.in < 1 || of.out < 1 || of.in >= weight->second.size(1) ||
         of.out >= weight->second.size(0))
       throw input_error("the metadata of the tensors name the channel blocks " + data::detail::shown(line) +
