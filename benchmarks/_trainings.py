@@ -1,8 +1,10 @@
 """Trainings over seeds whose rows are kept in a CSV: a run that is in it is not trained again, so a command may be stopped and repeated."""
+import argparse
 import concurrent.futures
 import csv
 import math
 import os
+import pathlib
 import subprocess
 import sys
 import threading
@@ -28,12 +30,39 @@ def shown(values):
     return f"{mean:.1f}" if math.isnan(half) else f"{mean:.1f} ± {half:.1f}"
 
 
+def parser_of(doc, out, variants, seeds="1,2,3", data=None, data_default=None, without_data=()):
+    """A parser with the options of every such script. --data may be missing with --table and with the options `without_data`."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
+    parser.add_argument("--data", type=pathlib.Path, default=data_default, help=data,
+                        required=data_default is None and not {"--table", *without_data} & set(sys.argv))
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path(out))
+    parser.add_argument("--variants", default=variants, help="default: all" if variants is None else None)
+    parser.add_argument("--seeds", default=seeds)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--table", action="store_true", help="train nothing")
+    return parser
+
+
+def built(parser, words, name):
+    """The path of a program in the build folder; ends the script if it is not there."""
+    program = words.build / name
+    if not program.is_file():
+        parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
+    return program
+
+
 def read(path, columns):
     """The rows of the file, without a last one that a stop cut off."""
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return [row for row in csv.DictReader(file) if row[columns[-1]] is not None]
+
+
+def printed(command):
+    """Runs a program on one core that prints the rows of a run."""
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
 
 
 def timed(command):
@@ -44,6 +73,14 @@ def timed(command):
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     return subprocess.CompletedProcess(command, process.returncode, "", said), used.ru_utime + used.ru_stime
+
+
+def scored(run, command, values):
+    """Runs a training whose row is the run, its seconds, and the texts of values(), which is called if it succeeded."""
+    ended, seconds = timed(command)
+    if ended.returncode != 0:
+        return subprocess.CompletedProcess(command, ended.returncode, "", ended.stderr[-500:])
+    return subprocess.CompletedProcess(command, 0, ",".join([*run, f"{seconds:.1f}", *values()]) + "\n", "")
 
 
 def train_all(runs, train, path, columns, keys, jobs):

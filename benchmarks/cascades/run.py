@@ -8,14 +8,11 @@
 A run that is in the CSV is not trained again, so the command may be stopped and repeated. Each training uses one core. Intervals are of
 95 % (Student's t) over the seeds, on one set of pictures: they do not cover the choice of these.
 """
-import argparse
-import os
 import pathlib
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from _trainings import read, shown, train_all
+from _trainings import built, parser_of, printed, read, shown, train_all
 
 COLUMNS = ["variant", "seed", "epochs", "seconds", "stage", "miou", "pixel", "class"]
 
@@ -32,25 +29,15 @@ def table(rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
-    parser.add_argument("--data", type=pathlib.Path, required="--table" not in sys.argv)
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/cascades.csv"))
-    parser.add_argument("--variants", default="coarse,fine,static,gate,mixture,pt_mixture")
-    parser.add_argument("--seeds", default="1,2,3")
+    parser = parser_of(__doc__, "build/cascades.csv", "coarse,fine,static,gate,mixture,pt_mixture")
     parser.add_argument("--epochs", default="20")
     parser.add_argument("--part", default="val", choices=["val", "held"])
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--table", action="store_true", help="train nothing")
     words = parser.parse_args()
 
     if not words.table:
-        program = words.build / "benchmarks" / "bench_cascades"
-        if not program.is_file():
-            parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
+        program = built(parser, words, "benchmarks/bench_cascades")
         runs = [(variant, seed, words.epochs) for seed in words.seeds.split(",") for variant in words.variants.split(",")]
-        train = lambda run: subprocess.run([program, *run, words.data, words.part], capture_output=True, text=True,
-                                           env=os.environ | {"OMP_NUM_THREADS": "1"})
+        train = lambda run: printed([program, *run, words.data, words.part])
         if not train_all(runs, train, words.out, COLUMNS, ["variant", "seed", "epochs"], words.jobs):
             return 1
     table(read(words.out, COLUMNS))

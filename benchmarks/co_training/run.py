@@ -8,15 +8,12 @@ A row that is in the CSV is not trained again, so the command may be stopped and
 over views, "ensemble" that of their predictions. Intervals are of 95 % (Student's t) over the seeds, on one test set; differences are paired
 by seed: a seed chooses the labelled pictures, the initial values and all random choices.
 """
-import argparse
 import json
-import os
 import pathlib
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from _trainings import read, shown, timed, train_all
+from _trainings import built, parser_of, read, scored, shown, train_all
 
 KEYS = ["set", "network", "limit", "labels", "epochs", "variant", "seed"]
 COLUMNS = [*KEYS, "seconds", "single", "ensemble"]
@@ -42,25 +39,16 @@ def table(rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
-    parser.add_argument("--data", type=pathlib.Path, required="--table" not in sys.argv, help="folder of CIFAR-10 or CIFAR-100")
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/co_training.csv"))
+    parser = parser_of(__doc__, "build/co_training.csv", ",".join(VARIANTS), "1,2,3,4,5", data="folder of CIFAR-10, CIFAR-100 or Omniglot")
     parser.add_argument("--set", default="cifar100_coarse")
     parser.add_argument("--limit", default="3000", help="training pictures; 0: all")
     parser.add_argument("--labels", default="100,400")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--network", default="resnet8")
-    parser.add_argument("--variants", default=",".join(VARIANTS))
-    parser.add_argument("--seeds", default="1,2,3,4,5")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--table", action="store_true", help="train nothing")
     words = parser.parse_args()
 
     if not words.table:
-        program = words.build / "examples" / "60_co_training"
-        if not program.is_file():
-            parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
+        program = built(parser, words, "examples/60_co_training")
         runs = [(words.set, words.network, words.limit, labels, str(words.epochs), variant, seed) for seed in words.seeds.split(",")
                 for labels in words.labels.split(",") for variant in words.variants.split(",")]
 
@@ -71,14 +59,13 @@ def main():
             command = [program, "--data", words.data, "--set", words.set, "--limit", words.limit, "--labels", labels, "--seed", seed,
                        "--variant", chosen, "--epochs", str(words.epochs * times), "--network", words.network, "--threads", "0",
                        "--out", folder, *more]
-            ended, seconds = timed(command)
-            if ended.returncode != 0:
-                return subprocess.CompletedProcess(command, ended.returncode, "", ended.stderr[-500:])
-            scores = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["scores"]
-            single = [100 * values["top1"] for stage, values in scores.items() if stage not in ("ensemble", "student")]
-            ensemble = f"{100 * scores['ensemble']['top1']:.2f}" if "ensemble" in scores else ""
-            row = [*run, f"{seconds:.1f}", f"{sum(single) / len(single):.2f}", ensemble]
-            return subprocess.CompletedProcess(command, 0, ",".join(row) + "\n", "")
+
+            def values():
+                scores = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["scores"]
+                single = [100 * of["top1"] for stage, of in scores.items() if stage not in ("ensemble", "student")]
+                return [f"{sum(single) / len(single):.2f}", f"{100 * scores['ensemble']['top1']:.2f}" if "ensemble" in scores else ""]
+
+            return scored(run, command, values)
 
         if not train_all(runs, train, words.out, COLUMNS, KEYS, words.jobs):
             return 1

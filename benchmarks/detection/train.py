@@ -8,15 +8,12 @@ DIR is the folder of BCCD (JPEGImages, Annotations, ImageSets) or, for pets, tha
 again, so the command may be stopped and repeated. Each training uses one core. Intervals are of 95 % (Student's t) over the seeds, on one test
 set; differences from the base are paired by seed: a seed chooses the initial values and all random choices. base_long has twice the epochs.
 """
-import argparse
 import json
-import os
 import pathlib
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from _trainings import read, shown, timed, train_all
+from _trainings import built, parser_of, read, scored, shown, train_all
 
 KEYS = ["set", "epochs", "variant", "seed"]
 COLUMNS = [*KEYS, "seconds", "ap", "ap50", "ap75"]
@@ -42,22 +39,13 @@ def table(rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
-    parser.add_argument("--data", type=pathlib.Path, required="--table" not in sys.argv, help="folder of the pictures and annotations")
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/detection.csv"))
+    parser = parser_of(__doc__, "build/detection.csv", ",".join(VARIANTS), data="folder of the pictures and annotations")
     parser.add_argument("--set", default="bccd", choices=SETS)
     parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--variants", default=",".join(VARIANTS))
-    parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--table", action="store_true", help="train nothing")
     words = parser.parse_args()
 
     if not words.table:
-        program = words.build / "examples" / "70_detectors"
-        if not program.is_file():
-            parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
+        program = built(parser, words, "examples/70_detectors")
         runs = [(words.set, str(words.epochs), variant, seed) for seed in words.seeds.split(",") for variant in words.variants.split(",")]
 
         def train(run):
@@ -66,12 +54,12 @@ def main():
             folder = words.out.parent / "detection" / "_".join(run)
             command = [program, "--data", words.data, "--seed", seed, "--variant", chosen, "--epochs", str(words.epochs * times),
                        "--threads", "0", "--out", folder, *SETS[words.set]]
-            ended, seconds = timed(command)
-            if ended.returncode != 0:
-                return subprocess.CompletedProcess(command, ended.returncode, "", ended.stderr[-500:])
-            scores = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["scores"]["answer"]
-            row = [*run, f"{seconds:.1f}", *(f"{100 * scores[name]:.2f}" for name in ("ap", "ap50", "ap75"))]
-            return subprocess.CompletedProcess(command, 0, ",".join(row) + "\n", "")
+
+            def values():
+                scores = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["scores"]["answer"]
+                return [f"{100 * scores[name]:.2f}" for name in ("ap", "ap50", "ap75")]
+
+            return scored(run, command, values)
 
         if not train_all(runs, train, words.out, COLUMNS, KEYS, words.jobs):
             return 1

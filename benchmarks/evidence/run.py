@@ -8,7 +8,6 @@ A row that is in the CSV is not trained again, so the command may be stopped and
 camvid_240x180, hippocampus and omniglot; glyphs and scenes are drawn. Each training uses one core. Intervals are of 95 % (Student's t) over the seeds, on one test set: they do not
 cover the choice of its images. Differences are paired by seed.
 """
-import argparse
 import json
 import os
 import pathlib
@@ -16,7 +15,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from _trainings import read, shown, timed, train_all
+from _trainings import built, parser_of, printed, read, shown, timed, train_all
 
 COLUMNS = ["task", "variant", "seed", "metric", "seconds", "coarse", "fine", "both", "truth", "argmax", "shuffled", "nothing", "fixed", "broken"]
 # Few-shot: variants of the program 40_few_shot, with the variant of the base network; bl2 has twice the passes everywhere.
@@ -65,21 +64,12 @@ def few_shot(program, variant, seed, data, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
-    parser.add_argument("--data", type=pathlib.Path, default=os.environ.get("C2F_DATA"), required="C2F_DATA" not in os.environ and "--table" not in sys.argv)
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/evidence.csv"))
+    parser = parser_of(__doc__, "build/evidence.csv", None, "1,2,3,4,5", data_default=os.environ.get("C2F_DATA"))
     parser.add_argument("--tasks", help="default: all")
-    parser.add_argument("--variants", help="default: all")
-    parser.add_argument("--seeds", default="1,2,3,4,5")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--table", action="store_true", help="train nothing")
     words = parser.parse_args()
 
-    program = words.build / "benchmarks" / "bench_evidence"
     if not words.table:
-        if not program.is_file():
-            parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
+        program = built(parser, words, "benchmarks/bench_evidence")
         tasks, variants = (line.split() for line in subprocess.run([program, "--list"], check=True, capture_output=True, text=True).stdout.splitlines())
         tasks, variants = tasks + ["few_shot"], variants + ["pt_base"]
         chosen = lambda given, known: given.split(",") if given else known
@@ -90,7 +80,7 @@ def main():
         def train(run):
             if run[0] == "few_shot":
                 return few_shot(words.build / "examples" / "40_few_shot", *run[1:], words.data, words.out.parent / "few_shot")
-            return subprocess.run([program, *run, words.data], capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+            return printed([program, *run, words.data])
 
         if not train_all(runs, train, words.out, COLUMNS, ["task", "variant", "seed"], words.jobs):
             return 1

@@ -8,7 +8,6 @@
 A training that is in the CSV is not run again, so the command may be stopped and repeated. Each uses one core. resnet_long has five times the
 epochs, about the time of GUNN. Intervals are of 95 % (Student's t) over the seeds, on one test set; differences are paired by seed.
 """
-import argparse
 import json
 import os
 import pathlib
@@ -18,7 +17,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from _plot import bars
 from _report import conditions, print_conditions, print_table, print_targets
-from _trainings import read, shown, timed, train_all
+from _trainings import built, parser_of, read, scored, shown, train_all
 
 KEYS = ["set", "limit", "epochs", "variant", "seed"]
 COLUMNS = [*KEYS, "seconds", "coarse", "fine"]
@@ -72,28 +71,19 @@ def memory(words):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
+    parser = parser_of(__doc__, "build/gunn.csv", ",".join(VARIANTS), data="folder of CIFAR-10 or CIFAR-100", without_data=["--memory"])
     parser.add_argument("--memory", action="store_true", help="measure memory and time and train nothing")
     parser.add_argument("--chart", type=pathlib.Path, help="with --memory: the chart, SVG")
-    parser.add_argument("--data", type=pathlib.Path, required=not {"--table", "--memory"} & set(sys.argv), help="folder of CIFAR-10 or CIFAR-100")
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/gunn.csv"))
     parser.add_argument("--set", default="small")
     parser.add_argument("--limit", default="10000", help="training pictures; 0: all")
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--variants", default=",".join(VARIANTS))
-    parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--table", action="store_true", help="train nothing")
     words = parser.parse_args()
     if words.memory:
         memory(words)
         return 0
 
     if not words.table:
-        program = words.build / "examples" / "61_gunn"
-        if not program.is_file():
-            parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
+        program = built(parser, words, "examples/61_gunn")
         runs = [(words.set, words.limit, str(words.epochs), variant, seed) for seed in words.seeds.split(",")
                 for variant in words.variants.split(",")]
 
@@ -103,12 +93,12 @@ def main():
             folder = words.out.parent / "gunn" / "_".join(run)
             command = [program, "--data", words.data, "--set", words.set, "--limit", words.limit, "--seed", seed, "--variant", chosen,
                        "--epochs", str(words.epochs * times), "--threads", "0", "--out", folder]
-            ended, seconds = timed(command)
-            if ended.returncode != 0:
-                return subprocess.CompletedProcess(command, ended.returncode, "", ended.stderr[-500:])
-            scores = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["scores"]
-            top1 = [f"{100 * scores[stage]['top1']:.2f}" if stage in scores else "" for stage in ("coarse", "fine")]
-            return subprocess.CompletedProcess(command, 0, ",".join([*run, f"{seconds:.1f}", *top1]) + "\n", "")
+
+            def values():
+                scores = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["scores"]
+                return [f"{100 * scores[stage]['top1']:.2f}" if stage in scores else "" for stage in ("coarse", "fine")]
+
+            return scored(run, command, values)
 
         if not train_all(runs, train, words.out, COLUMNS, KEYS, words.jobs):
             return 1

@@ -9,15 +9,12 @@ trained for --epochs in all, those of the sparse stage included, but for "fs": -
 stage. "before" and "after" are the accuracies around the surgery. Intervals are of 95 % (Student's t) over the seeds, on one test set;
 differences are paired by seed.
 """
-import argparse
 import json
-import os
 import pathlib
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from _trainings import read, shown, timed, train_all
+from _trainings import built, parser_of, read, scored, shown, train_all
 
 SETTING = ["network", "limit", "epochs", "target", "budget", "lambda"]
 KEYS = [*SETTING, "variant", "seed"]
@@ -44,10 +41,7 @@ def table(rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build/release"))
-    parser.add_argument("--data", type=pathlib.Path, required="--table" not in sys.argv, help="folder of CIFAR-100")
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/rejuvenation.csv"))
+    parser = parser_of(__doc__, "build/rejuvenation.csv", ",".join(VARIANTS), data="folder of CIFAR-100")
     parser.add_argument("--network", default="small")
     parser.add_argument("--limit", default="10000", help="training pictures; 0: all")
     parser.add_argument("--epochs", default="20")
@@ -55,17 +49,11 @@ def main():
     parser.add_argument("--budget", default="0.5")
     parser.add_argument("--lambda", default="0.004", dest="weight")
     parser.add_argument("--sparse-epochs", default="14", help="most epochs of the sparse stage")
-    parser.add_argument("--variants", default=",".join(VARIANTS))
-    parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--table", action="store_true", help="train nothing")
     words = parser.parse_args()
 
     if not words.table:
-        program = words.build / "examples" / "62_rejuvenation"
-        if not program.is_file():
-            parser.exit(2, f"no program '{program}'; build it, or name the build folder with --build\n")
+        program = built(parser, words, "examples/62_rejuvenation")
         setting = (words.network, words.limit, words.epochs, words.target, words.budget, words.weight)
         runs = [(*setting, variant, seed) for seed in words.seeds.split(",") for variant in words.variants.split(",")]
 
@@ -79,20 +67,20 @@ def main():
             if variant not in ("full", "half"):
                 command += ["--target", words.target, "--sparse-epochs", words.sparse_epochs]
                 command += ["--lambda", words.weight] if float(words.weight) > 0 else []
-            ended, seconds = timed(command)
-            if ended.returncode != 0:
-                return subprocess.CompletedProcess(command, ended.returncode, "", ended.stderr[-500:])
-            summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-            found = json.loads((folder / "rejuvenation.json").read_text(encoding="utf-8"))
-            top1 = 100 * list(summary["scores"].values())[-1]["top1"]
-            surgery = ["", "", "", "", ""]
-            if found.get("surgeries"):
-                last = found["surgeries"][-1]
-                sparse = sum(found["epochs_of_stages"][:-1])
-                surgery = [str(sparse), f"{last['utilisation']:.4f}", f"{last['growth']:.4f}", f"{100 * last['top1_before']:.2f}",
-                           f"{100 * last['top1_after']:.2f}"]
-            row = [*run, f"{seconds:.1f}", *surgery, str(found["parameters"]), f"{found['multiply_adds']:.0f}", f"{top1:.2f}"]
-            return subprocess.CompletedProcess(command, 0, ",".join(row) + "\n", "")
+
+            def values():
+                summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+                found = json.loads((folder / "rejuvenation.json").read_text(encoding="utf-8"))
+                top1 = 100 * list(summary["scores"].values())[-1]["top1"]
+                surgery = ["", "", "", "", ""]
+                if found.get("surgeries"):
+                    last = found["surgeries"][-1]
+                    sparse = sum(found["epochs_of_stages"][:-1])
+                    surgery = [str(sparse), f"{last['utilisation']:.4f}", f"{last['growth']:.4f}", f"{100 * last['top1_before']:.2f}",
+                               f"{100 * last['top1_after']:.2f}"]
+                return [*surgery, str(found["parameters"]), f"{found['multiply_adds']:.0f}", f"{top1:.2f}"]
+
+            return scored(run, command, values)
 
         if not train_all(runs, train, words.out, COLUMNS, KEYS, words.jobs):
             return 1
