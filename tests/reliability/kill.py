@@ -41,8 +41,23 @@ def newest_of(folder):
     return max((each.name for each in folder.iterdir() if re.fullmatch(r"epoch-\d{5}-step-\d{7}", each.name)), default=None)
 
 
-def start(program, folder, epochs):
-    return subprocess.Popen([program, folder, str(epochs)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(program, folder, epochs, *more):
+    return subprocess.Popen([program, folder, str(epochs), *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def killed_after(process, seconds):
+    """What a process printed, and what on stderr; killed if it still runs after these seconds."""
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+    return process.communicate()
+
+
+def fault_of_end(output, whole):
+    """A list with what is wrong with the last line of a training that was killed before; empty if it is that of an uninterrupted one."""
+    last = output.strip().splitlines()[-1] if output.strip() else ""
+    return [] if last == whole else [f"a training that was killed ended in '{last}', uninterrupted in '{whole}'"]
 
 
 def end_of(process):
@@ -76,11 +91,7 @@ def main():
                     epoch, step = (int(n) for n in re.findall(r"\d+", before))
                     if int(first[1]) != 5 * epoch + step:
                         wrong.append(f"resumed at step {first[1]}, but the newest checkpoint was {before}")
-            try:
-                process.wait(timeout=draw.uniform(0, min(1.0, alone / 4)))
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-            output, errors = process.communicate()
+            output, errors = killed_after(process, draw.uniform(0, min(1.0, alone / 4)))
             if process.returncode == -signal.SIGKILL:
                 done += 1
             elif process.returncode != 0:
@@ -99,15 +110,11 @@ def main():
                 if before and newest_of(folder) < before:
                     wrong.append(f"{before} was lost")
             if process.returncode == 0:
-                last = output.strip().splitlines()[-1] if output.strip() else ""
-                if last != whole:
-                    wrong.append(f"a training that was killed ended in '{last}', uninterrupted in '{whole}'")
+                wrong += fault_of_end(output, whole)
                 trainings += 1
                 shutil.rmtree(folder)
         if folder.is_dir():                                  # the last one, without kills
-            last = end_of(start(program, str(folder), epochs))
-            if last != whole:
-                wrong.append(f"the last training ended in '{last}', uninterrupted in '{whole}'")
+            wrong += fault_of_end(end_of(start(program, str(folder), epochs)), whole)
             trainings += 1
         print(f"{done} kills, {unfinished} of them during a save; {trainings} complete trainings, {alone:.1f} s each if uninterrupted; "
               f"{len(wrong)} wrong; {time.monotonic() - clock:.0f} s")

@@ -10,16 +10,11 @@ import pathlib
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 
-from kill import end_of, faults_of
-
-
-def start(program, folder, epochs):
-    return subprocess.Popen([program, folder, str(epochs), "rejuvenation"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+from kill import end_of, fault_of_end, faults_of, killed_after, start
 
 
 def main():
@@ -30,20 +25,16 @@ def main():
     with tempfile.TemporaryDirectory(prefix="c2f_kill_") as where:
         where = pathlib.Path(where)
         clock = time.monotonic()
-        whole = end_of(start(program, str(where / "whole"), epochs))
+        whole = end_of(start(program, str(where / "whole"), epochs, "rejuvenation"))
         alone = time.monotonic() - clock
         if not whole.startswith("end "):
             sys.exit(f"the uninterrupted training {whole}")
         folder = where / "killed"
         while done < kills and not wrong:
-            process = start(program, str(folder), epochs)
+            process = start(program, str(folder), epochs, "rejuvenation")
             if draw.random() < 0.8:                          # else it may be killed before it has begun
                 process.stdout.readline()
-            try:
-                process.wait(timeout=draw.uniform(0, min(1.0, alone / 3)))
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-            output, errors = process.communicate()
+            output, errors = killed_after(process, draw.uniform(0, min(1.0, alone / 3)))
             done += process.returncode == -signal.SIGKILL
             if process.returncode not in (0, -signal.SIGKILL) or errors:
                 wrong.append(f"ended with {process.returncode}: {errors.strip()}")
@@ -54,15 +45,11 @@ def main():
             newest = max((each.parent.name for each in kept), key=lambda name: (name == "rejuvenated", name), default="none")
             stages[newest] = stages.get(newest, 0) + 1
             if process.returncode == 0:
-                last = output.strip().splitlines()[-1] if output.strip() else ""
-                if last != whole:
-                    wrong.append(f"a training that was killed ended in '{last}', uninterrupted in '{whole}'")
+                wrong += fault_of_end(output, whole)
                 trainings += 1
                 shutil.rmtree(folder)
         if folder.is_dir() and not wrong:                    # the last one, without kills
-            last = end_of(start(program, str(folder), epochs))
-            if last != whole:
-                wrong.append(f"the last training ended in '{last}', uninterrupted in '{whole}'")
+            wrong += fault_of_end(end_of(start(program, str(folder), epochs, "rejuvenation")), whole)
             trainings += 1
         print(f"{done} kills, in {', '.join(f'{name} {count}' for name, count in sorted(stages.items()))}; {trainings} complete trainings, "
               f"{alone:.1f} s each if uninterrupted; {len(wrong)} wrong; {time.monotonic() - clock:.0f} s")
