@@ -87,35 +87,24 @@ inline float part_within(float const* box, float const* region) {
   return w > 0 && h > 0 && area > 0 ? w * h / area : 0;
 }
 
-/// Boxes column by column, so that a loop over them is one of vector instructions.
-struct assigned_boxes {
-  std::vector<float> x0, y0, x1, y1, area;
-
-  assigned_boxes(float const* box, std::int64_t count) {
-    for (auto* each : {&x0, &y0, &x1, &y1, &area}) each->resize(static_cast<std::size_t>(count));
-    for (std::size_t i = 0; i < x0.size(); ++i, box += 4) {
-      x0[i] = box[0], y0[i] = box[1], x1[i] = box[2], y1[i] = box[3];
-      area[i] = (box[2] - box[0]) * (box[3] - box[1]);
-    }
+/// iou[i] of each box with one object, and where it is larger than best[i], that and the object's row.
+inline void compare(box_columns<float> const& boxes, float const* object, std::int32_t row, float* iou, float* best, std::int32_t* rows) {
+  float const left = object[0], top = object[1], right = object[2], bottom = object[3], size = (right - left) * (bottom - top);
+  std::size_t const count = boxes.x0.size();
+  float const *const ax = boxes.x0.data(), *const ay = boxes.y0.data(), *const bx = boxes.x1.data(), *const by = boxes.y1.data(),
+                     *const of = boxes.area.data();
+  for (std::size_t i = 0; i < count; ++i) {
+    float const w      = (bx[i] < right ? bx[i] : right) - (ax[i] > left ? ax[i] : left),
+                h      = (by[i] < bottom ? by[i] : bottom) - (ay[i] > top ? ay[i] : top);
+    float const common = (w > 0 ? w : 0.f) * (h > 0 ? h : 0.f), all = size + of[i] - common;
+    iou[i] = common / (all > 1e-30f ? all : 1e-30f);
   }
-  /// iou[i] with one object, and where it is larger than best[i], that and the object's row.
-  void compare(float const* object, std::int32_t row, float* iou, float* best, std::int32_t* rows) const {
-    float const left = object[0], top = object[1], right = object[2], bottom = object[3], size = (right - left) * (bottom - top);
-    std::size_t const count = x0.size();
-    float const *const ax = x0.data(), *const ay = y0.data(), *const bx = x1.data(), *const by = y1.data(), *const of = area.data();
-    for (std::size_t i = 0; i < count; ++i) {
-      float const w      = (bx[i] < right ? bx[i] : right) - (ax[i] > left ? ax[i] : left),
-                  h      = (by[i] < bottom ? by[i] : bottom) - (ay[i] > top ? ay[i] : top);
-      float const common = (w > 0 ? w : 0.f) * (h > 0 ? h : 0.f), all = size + of[i] - common;
-      iou[i] = common / (all > 1e-30f ? all : 1e-30f);
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-      bool const more = iou[i] > best[i];
-      best[i]         = more ? iou[i] : best[i];
-      rows[i]         = more ? row : rows[i];
-    }
+  for (std::size_t i = 0; i < count; ++i) {
+    bool const more = iou[i] > best[i];
+    best[i]         = more ? iou[i] : best[i];
+    rows[i]         = more ? row : rows[i];
   }
-};
+}
 inline float largest(float const* of, std::size_t count) {
   std::array<float, 16> most{};
   std::size_t i = 0;
@@ -147,9 +136,9 @@ inline at::Tensor assign_of_loops(at::Tensor const& boxes, objects const& truth,
         if (label[m] >= 0) (skip[m] ? regions : real).push_back(static_cast<std::int32_t>(m));
       auto const p = static_cast<std::size_t>(count);
       ious.resize(p), best.assign(p, 0), row.assign(p, real.empty() ? 0 : real.front()), kept.assign(p, 0);
-      assigned_boxes const columns(box, count);
+      box_columns<float> const columns(box, p);
       for (std::int32_t const g : real) {
-        columns.compare(of + 4 * g, g, ious.data(), best.data(), row.data());
+        compare(columns, of + 4 * g, g, ious.data(), best.data(), row.data());
         if (!how.low_quality) continue;
         float const best_of = largest(ious.data(), p);
         if (best_of > 0)

@@ -22,8 +22,10 @@
 
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 namespace c2f::detection {
 
@@ -32,6 +34,24 @@ using box_weights = std::array<double, 4>;
 inline constexpr box_weights default_box_weights{10, 10, 5, 5};
 
 namespace detail {
+/// Boxes column by column, so that a loop over them is one of vector instructions.
+template <class Number>
+struct box_columns {
+  std::vector<Number> x0, y0, x1, y1, area;
+
+  box_columns() = default;
+  /// Of [count, 4].
+  box_columns(Number const* boxes, std::size_t count) : x0(count), y0(count), x1(count), y1(count), area(count) {
+    for (std::size_t i = 0; i < count; ++i, boxes += 4) {
+      x0[i] = boxes[0], y0[i] = boxes[1], x1[i] = boxes[2], y1[i] = boxes[3];
+      area[i] = (boxes[2] - boxes[0]) * (boxes[3] - boxes[1]);
+    }
+  }
+  void add(Number const* box) {
+    x0.push_back(box[0]), y0.push_back(box[1]), x1.push_back(box[2]), y1.push_back(box[3]);
+    area.push_back((box[2] - box[0]) * (box[3] - box[1]));
+  }
+};
 inline at::Tensor sides(at::Tensor const& boxes) { return boxes.narrow(-1, 2, 2).sub(boxes.narrow(-1, 0, 2)); }
 /// {intersection, union} of boxes that are broadcast together.
 inline std::array<at::Tensor, 2> common_and_all(at::Tensor const& a, at::Tensor const& b) {

@@ -7,8 +7,8 @@
 //
 // Boxes are visited by descending score; one whose IoU with a kept one is above the threshold is left out. Of equal scores the one of lower
 // index comes first, a score that is NaN last. Boxes without an area overlap with nothing. IoU is computed in the boxes' number type and
-// compared in double, as torchvision does, so that both decide alike at the threshold. soft_nms lowers scores instead: by 1 - IoU above the threshold (linear), or
-// by exp(-IoU^2 / sigma) (gaussian), and leaves out what falls below `least_score`.
+// compared in double, as torchvision does, so that both decide alike at the threshold. soft_nms lowers scores instead: by 1 - IoU above the
+// threshold (linear), or by exp(-IoU^2 / sigma) (gaussian), and leaves out what falls below `least_score`.
 //
 // Costs: at most the number of kept boxes times that of all, without memory for pairs; 2,000 boxes take below a millisecond on one core.
 // It runs on the host: tensors of a GPU are copied there and back, which synchronises. Errors: input_error for numbers of boxes, scores and
@@ -17,6 +17,7 @@
 
 #include <c2f/core/dims.hpp>
 #include <c2f/core/errors.hpp>
+#include <c2f/detection/box_operations.hpp>
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -64,45 +65,32 @@ std::vector<std::int64_t> by_score(Number const* scores, std::int64_t count) {
   return order;
 }
 
-/// Boxes in an order of visits, column by column, so that a loop over them is one of vector instructions.
+/// Whether one of the others has an IoU above the threshold with the box. Compared is inter / union > threshold, as torchvision does, but the
+/// division is made only where a cheap bound leaves it open.
 template <class Number>
-struct box_columns {
-  std::vector<Number> x0, y0, x1, y1, area;
-
-  void reserve(std::size_t count) {
-    for (auto* each : {&x0, &y0, &x1, &y1, &area}) each->reserve(count);
-  }
-  void add(Number const* box) {
-    x0.push_back(box[0]), y0.push_back(box[1]), x1.push_back(box[2]), y1.push_back(box[3]);
-    area.push_back((box[2] - box[0]) * (box[3] - box[1]));
-  }
-  [[nodiscard]] std::size_t size() const { return x0.size(); }
-
-  /// Whether one of [first, last) has an IoU above the threshold with the box. Compared is inter / union > threshold, as torchvision does, but
-  /// the division is made only where a cheap bound leaves it open.
-  [[nodiscard]] bool covers(std::size_t first, std::size_t last, Number const* box, double threshold) const {
-    Number const left = box[0], top = box[1], right = box[2], bottom = box[3], size = (right - left) * (bottom - top);
-    Number const low            = static_cast<Number>(threshold) * (1 - 8 * std::numeric_limits<Number>::epsilon());
-    constexpr std::size_t block = 32;
-    for (std::size_t at = first; at < last; at += block) {
-      std::size_t const end = std::min(at + block, last);
-      int any               = 0;
-      for (std::size_t i = at; i < end; ++i) {
-        Number const w     = (x1[i] < right ? x1[i] : right) - (x0[i] > left ? x0[i] : left),
-                     h     = (y1[i] < bottom ? y1[i] : bottom) - (y0[i] > top ? y0[i] : top);
-        Number const inter = (w > 0 ? w : Number{0}) * (h > 0 ? h : Number{0});
-        any |= inter > low * (area[i] + size - inter) ? 1 : 0;
-      }
-      if (any == 0) continue;
-      for (std::size_t i = at; i < end; ++i) {
-        Number const w = std::max(Number{0}, std::min(x1[i], right) - std::max(x0[i], left)),
-                     h = std::max(Number{0}, std::min(y1[i], bottom) - std::max(y0[i], top)), inter = w * h;
-        if (inter > 0 && static_cast<double>(inter / (area[i] + size - inter)) > threshold) return true;
-      }
+bool covered(box_columns<Number> const& others, Number const* box, double threshold) {
+  auto const& [x0, y0, x1, y1, area] = others;
+  Number const left = box[0], top = box[1], right = box[2], bottom = box[3], size = (right - left) * (bottom - top);
+  Number const low            = static_cast<Number>(threshold) * (1 - 8 * std::numeric_limits<Number>::epsilon());
+  constexpr std::size_t block = 32;
+  for (std::size_t at = 0; at < x0.size(); at += block) {
+    std::size_t const end = std::min(at + block, x0.size());
+    int any               = 0;
+    for (std::size_t i = at; i < end; ++i) {
+      Number const w     = (x1[i] < right ? x1[i] : right) - (x0[i] > left ? x0[i] : left),
+                   h     = (y1[i] < bottom ? y1[i] : bottom) - (y0[i] > top ? y0[i] : top);
+      Number const inter = (w > 0 ? w : Number{0}) * (h > 0 ? h : Number{0});
+      any |= inter > low * (area[i] + size - inter) ? 1 : 0;
     }
-    return false;
+    if (any == 0) continue;
+    for (std::size_t i = at; i < end; ++i) {
+      Number const w = std::max(Number{0}, std::min(x1[i], right) - std::max(x0[i], left)),
+                   h = std::max(Number{0}, std::min(y1[i], bottom) - std::max(y0[i], top)), inter = w * h;
+      if (inter > 0 && static_cast<double>(inter / (area[i] + size - inter)) > threshold) return true;
+    }
   }
-};
+  return false;
+}
 
 /// The kept ones among boxes in the order of their visits, at most `most`; boxes of one group suppress each other.
 template <class Number, class Group>
@@ -117,7 +105,7 @@ std::vector<std::int64_t> kept_boxes(Number const* boxes, std::vector<std::int64
     auto found               = static_cast<std::size_t>(std::find(groups.begin(), groups.end(), group) - groups.begin());
     if (found == groups.size()) groups.push_back(group), of_group.emplace_back();
     auto& others = of_group[found];
-    if (others.covers(0, others.size(), boxes + 4 * i, threshold)) continue;
+    if (covered(others, boxes + 4 * i, threshold)) continue;
     others.add(boxes + 4 * i);
     kept.push_back(i);
   }

@@ -33,10 +33,6 @@ template <class S, class... So>
 struct same_maps<S, 0, So...> {
   using type = maps<So...>;
 };
-template <class Maps>
-inline constexpr std::size_t map_count = 0;
-template <class... S>
-inline constexpr std::size_t map_count<maps<S...>> = sizeof...(S);
 /// An image followed by maps.
 template <class X, class Maps>
 struct beside_maps;
@@ -54,7 +50,7 @@ struct each_level {
   struct on {
     using levels = typename Kind::template output<image<1, dynamic, dynamic>>;
     using module = network_on<Module, typename levels::template at<0>>;
-    using output = typename c2f::detail::same_maps<typename module::output, c2f::detail::map_count<levels>>::type;
+    using output = typename c2f::detail::same_maps<typename module::output, levels::count>::type;
     module shared;
     C2F_MEMBERS(shared);
     template <class Features>

@@ -49,6 +49,15 @@ template <schedule_of_t S>
 }
 
 namespace detail {
+/// A base class with the schedule of a configuration, if that has one.
+template <class With>
+struct scheduled_as {};
+template <class With>
+  requires requires { typename With::schedule; }
+struct scheduled_as<With> {
+  using schedule = typename With::schedule;
+};
+
 /// exp(x) for -10 <= x <= 0, constexpr: a Taylor series at x / 64, to the 64th power. To 1e-14.
 constexpr double exp_of_negative(double x) {
   double sum = 1, term = 1;

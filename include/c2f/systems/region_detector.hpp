@@ -47,13 +47,6 @@
 #include <vector>
 
 namespace c2f::detail {
-template <class With>
-struct detector_schedule {};
-template <class With>
-  requires requires { typename With::schedule; }
-struct detector_schedule<With> {
-  using schedule = typename With::schedule;
-};
 template <class With, class Kind>
 struct detector_source {
   static constexpr bool given = false;
@@ -139,7 +132,7 @@ struct cascade_rcnn : region_defaults {
 
 /// The model; see the top of this file.
 template <class Kind, image_shape In, class With>
-struct region_detector : c2f::detail::detector_schedule<With> {
+struct region_detector : c2f::detail::scheduled_as<With> {
   static constexpr char const* name = "region detector";
   using input                       = In;
   using kind                        = Kind;

@@ -71,13 +71,6 @@ struct seen_centres<With, Kind, Deep> {
   typename With::encoder::template on<Kind, Deep> encoder;
   C2F_MEMBERS(source, encoder);
 };
-template <class With>
-struct scheduled_as {};
-template <class With>
-  requires requires { typename With::schedule; }
-struct scheduled_as<With> {
-  using schedule = typename With::schedule;
-};
 }  // namespace c2f::detail
 
 namespace c2f::systems {
