@@ -19,7 +19,7 @@
 // on_surgery(model, surgery_report) after each surgery.
 //
 // Costs: those of c2f::fit; the penalty is one sum over the norms' weights. Errors: input_error for options out of range, a target above the
-// budget, a moving average or early stopping in a sparse stage (channels would be judged by other weights than are scored), and several
+// budget, a moving average or early stopping in a sparse stage (dead channels would be found by other weights than are scored), and several
 // processes.
 #pragma once
 
@@ -106,13 +106,12 @@ inline void check(rejuvenation_options const& how) {
   if (how.sparse.early_stopping())
     throw input_error(
         "the sparse stage of a rejuvenation stops early, and would end with weights of another epoch than that whose channels were "
-        "counted; "
-        "leave stop_early out of its recipe");
+        "counted; leave stop_early out of its recipe");
   if (how.sparse.ema().on())
     throw input_error(
-        "the sparse stage of a rejuvenation has a moving average, which is scored while channels are judged by the network itself; leave "
-        "ema "
-        "out of its recipe");
+        "the sparse stage of a rejuvenation has a moving average, whose weights are scored while the network's own decide which channels "
+        "are "
+        "dead; leave ema out of its recipe");
   if (how.surgery.cross == cross_connections::attention && how.times > 1)
     throw input_error("a rejuvenation with cross attention has times " + std::to_string(how.times) +
                       ", and after the first one new channels cannot be kept apart from newer ones; write times of 1, or another cross");
