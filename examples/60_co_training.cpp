@@ -20,6 +20,7 @@ namespace {
 struct settings {
   std::string set = "cifar100_coarse", network = "resnet8";
   std::int64_t labels = 1000, views = 2, rows = 0;
+  bool validation   = false;
   double lambda_cot = 10, lambda_dif = 0.5, epsilon = 0.02;
 };
 
@@ -101,32 +102,52 @@ void train(Data const& data, program::options const& chosen, settings const& wit
   }
 }
 
-/// CIFAR with pixels of 0 ... 1, crops with a padding of two pixels, and the first --limit training pictures.
+/// CIFAR's pictures of the first classes with pixels of 0 ... 1, crops with a padding of two pixels, and the first --limit of them to train on;
+/// with --validation every fifth of these is a test picture.
 template <class Data>
-auto semi_supervised(Data const& whole, program::options const& chosen) {
-  auto const seen      = [](auto const& samples) { return samples.seen_with({0, 0, 0}, {1, 1, 1}, 2); };
-  std::int64_t const n = whole.train.size();
-  return c2f::data::partly_labelled_data{c2f::data::take(seen(whole.train), chosen.limit == 0 ? n : chosen.limit), seen(whole.test)};
+auto semi_supervised(Data const& whole, std::int64_t classes, program::options const& chosen, settings const& with) {
+  auto const ids_of = [&](auto const& samples) {
+    std::vector<std::int64_t> ids;
+    for (std::int64_t id = 0; id < samples.size(); ++id)
+      if (samples.label(id) < classes) ids.push_back(id);
+    return ids;
+  };
+  auto train = ids_of(whole.train), test = ids_of(whole.test);
+  if (std::cmp_greater(chosen.limit, train.size()))
+    throw c2f::input_error("--limit " + std::to_string(chosen.limit) + " is more than the " + std::to_string(train.size()) +
+                           " training pictures; write fewer, or 0 for all");
+  if (chosen.limit > 0) train.resize(static_cast<std::size_t>(chosen.limit));
+  if (with.validation) {
+    test.clear();
+    std::vector<std::int64_t> rest;
+    for (std::size_t i = 0; i < train.size(); ++i) (i % 5 == 4 ? test : rest).push_back(train[i]);
+    train = std::move(rest);
+  }
+  auto const seen = [](auto const& samples) { return samples.seen_with({0, 0, 0}, {1, 1, 1}, 2); };
+  return c2f::data::partly_labelled_data{c2f::data::subset(seen(whole.train), std::move(train)),
+                                         c2f::data::subset(seen(with.validation ? whole.train : whole.test), std::move(test))};
 }
 
-/// The drawings of 136 characters by fifteen people to train on, and by the other five to test.
-auto drawings_by_person(program::options const& chosen) {
-  constexpr std::int64_t people = 20, of_training = 15;
+/// The drawings of 136 characters by fifteen people to train on, and by the other five to test; with --validation three of the fifteen are
+/// those to test.
+auto drawings_by_person(program::options const& chosen, settings const& with) {
+  constexpr std::int64_t people = 20;
+  std::int64_t const trained = with.validation ? 12 : 15, tested = with.validation ? 15 : people;
   auto const file = chosen.data / "images_background_small1.zip";
   c2f::data::omniglot_split<28> const whole("Omniglot", {file});
   if (whole.classes().size() != 136 || whole.size() != 136 * people)
     throw c2f::input_error("'" + file.string() + "' has " + std::to_string(whole.size()) + " drawings of " +
                            std::to_string(whole.classes().size()) + " characters, and the published file has 2720 of 136; copy it again");
   std::vector<std::int64_t> train, test;
-  for (std::int64_t person = 0; person < people; ++person)  // a --limit takes away people, not characters
-    for (std::int64_t id = person; id < whole.size(); id += people) (person < of_training ? train : test).push_back(id);
+  for (std::int64_t person = 0; person < tested; ++person)  // a --limit takes away people, not characters
+    for (std::int64_t id = person; id < whole.size(); id += people) (person < trained ? train : test).push_back(id);
   if (chosen.limit > 0) train.resize(static_cast<std::size_t>(std::min<std::int64_t>(chosen.limit, std::ssize(train))));
   return c2f::data::partly_labelled_data{c2f::data::subset(whole, std::move(train)), c2f::data::subset(whole, std::move(test))};
 }
 
 template <std::int64_t Classes, class Data>
-void with_network(Data const& whole, program::options const& chosen, settings const& with) {
-  auto const data = semi_supervised(whole, chosen);
+void with_network(Data const& whole, program::options const& chosen, settings const& with, std::int64_t used = Classes) {
+  auto const data = semi_supervised(whole, used, chosen, with);
   if (with.network == "cnn13")
     train<c2f::cnn13<c2f::class_vector<Classes>>>(data, chosen, with);
   else
@@ -141,12 +162,14 @@ int main(int argc, char** argv) {
       argc, argv, "Trains networks on few labels and many pictures without one, and scores them on the test pictures.",
       {"co_training", "without_dif", "without_cot", "mean_teacher", "supervised", "all_labels"},
       {.variant = "co_training", .epochs = 600, .batch = 100}, [&](CLI::App& app) {
-        app.add_option("--set", with.set, "Pictures: CIFAR-10, CIFAR-100, its 20 coarse classes, or 136 characters of Omniglot")
-            ->check(CLI::IsMember({"cifar10", "cifar100", "cifar100_coarse", "omniglot"}));
+        app.add_option("--set", with.set,
+                       "Pictures: CIFAR-10, CIFAR-100, its first ten classes, its 20 coarse classes, or 136 characters of Omniglot")
+            ->check(CLI::IsMember({"cifar10", "cifar100", "cifar100_ten", "cifar100_coarse", "omniglot"}));
         app.add_option("--network", with.network, "Network of a view")->check(CLI::IsMember({"resnet8", "cnn13"}));
         app.add_option("--labels", with.labels, "Pictures that keep their label")->check(CLI::Range(1, 50'000));
         app.add_option("--labelled-rows", with.rows, "Labelled pictures of a view in a batch; 0: as many as their part of all")
             ->check(CLI::Range(0, 10'000));
+        app.add_flag("--validation", with.validation, "Hold out a fifth of the training pictures and test on them, to choose settings");
         app.add_option("--views", with.views, "Networks that learn from each other")->check(CLI::IsMember({2, 4}));
         app.add_option("--lambda-cot", with.lambda_cot, "Weight of the divergence of views")->check(program::in_range(0, 1000));
         app.add_option("--lambda-dif", with.lambda_dif, "Weight of the loss on adversarial examples")->check(program::in_range(0, 1000));
@@ -159,9 +182,11 @@ int main(int argc, char** argv) {
                              std::to_string(chosen.batch) + "; write fewer, or a larger --batch");
     if (with.set == "omniglot" && with.network == "cnn13") throw c2f::input_error("--network cnn13 is for CIFAR; write --network resnet8");
     if (with.set == "omniglot")
-      train<c2f::resnet_cifar<8, c2f::class_vector<136>>>(drawings_by_person(chosen), chosen, with);
+      train<c2f::resnet_cifar<8, c2f::class_vector<136>>>(drawings_by_person(chosen, with), chosen, with);
     else if (with.set == "cifar10")
       with_network<10>(c2f::data::cifar10(chosen.data), chosen, with);
+    else if (with.set == "cifar100_ten")
+      with_network<100>(c2f::data::cifar100(chosen.data), chosen, with, 10);
     else if (with.set == "cifar100")
       with_network<100>(c2f::data::cifar100(chosen.data), chosen, with);
     else

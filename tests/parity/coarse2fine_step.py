@@ -86,7 +86,9 @@ class Coarse2Fine(nn.Module):
             chosen = numpy.ceil(uniform(SEED, ATTENTION, epoch, ids, 1)[:, 0] * MAPS).astype(int) - 1
             one = torch.stack([maps[i, k : k + 1] for i, k in enumerate(chosen)])
         mask = functional.interpolate(self.encoder.up(one), size=(HEIGHT, WIDTH), mode="bilinear", align_corners=False)
-        mask = mask / mask.amax((2, 3), keepdim=True).clamp_min(1e-6)
+        mask = mask.relu()
+        most = mask.amax((2, 3), keepdim=True)
+        mask = mask / most.masked_fill(most <= 1e-3, 1)
         fine = self.fine(self.look(x * mask, truth, "fine", losses)[0])
         losses["coarse"], losses["fine"] = functional.cross_entropy(coarse, truth), functional.cross_entropy(fine, truth)
         return coarse, fine, losses

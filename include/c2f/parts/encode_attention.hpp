@@ -8,9 +8,9 @@
 //
 // The maps are the side output "coarse.attention" [N, M, h, w] of c2f::attention_pooling. attention takes one of them at random for each
 // sample in training, a function of (seed, epoch, sample id), and their mean at inference; y is not read. It is up-sampled by `Up`, an
-// architecture from one map to one map, resized to the image bilinearly, and divided by its maximum: z [N, 1, H, W], at most 1, is the side
-// output "mask". (The mask's activation is not published; with attend::raw it is not divided, and its scale
-// is then that of the features; with attend::dimmed<0.5> the rest of the image keeps half of its intensity.)
+// architecture from one map to one map, resized to the image bilinearly, goes through a ReLU and is divided by its maximum: z [N, 1, H, W],
+// from 0 to 1, is the side output "mask". (The mask's activation is not published; attend::raw leaves the map as it is, with the scale of the
+// features; with attend::dimmed<0.5> the rest of the image keeps half of its intensity.)
 // Since Up works on each map alone, it makes no difference whether a map is selected before or after it. With maps equal to 1 the mask is 1
 // and the fine network sees the image.
 //
@@ -69,11 +69,15 @@ struct mean {
   static at::Tensor of(at::Tensor const& maps, pass&) { return maps.mean(1, /*keepdim=*/true); }
 };
 
-/// The mask divided by its maximum.
+/// The mask without numbers below 0, divided by its maximum. One that is 1e-3 or less everywhere, as of an attention map that is zero, is not
+/// divided: the gradient of its pixels would be as large as the divisor is small.
 struct unit {
-  static at::Tensor of(at::Tensor const& mask) { return mask.div(mask.amax({2, 3}, /*keepdim=*/true).clamp_min(1e-6)); }
+  static at::Tensor of(at::Tensor const& mask) {
+    at::Tensor const positive = mask.relu(), most = positive.amax({2, 3}, /*keepdim=*/true);
+    return positive.div(most.masked_fill(most.le(1e-3), 1));
+  }
 };
-/// The mask divided by its maximum, and mixed with 1: what is not attended to keeps `Floor` of its intensity.
+/// The mask as unit gives it, mixed with 1: what is not attended to keeps `Floor` of its intensity.
 template <auto Floor>
 struct dimmed {
   static at::Tensor of(at::Tensor const& mask) { return unit::of(mask).mul(1.0 - Floor).add(static_cast<double>(Floor)); }

@@ -10,7 +10,7 @@
 // of both predictions. The loss is L(coarse) + L(fine) + Lambda L(centre) of both passes. The attention's weight begins with orthonormal
 // rows.
 //
-// Not published, chosen here: the mask is divided by its maximum, a map is drawn for each sample, the number of doublings of the up-sampler
+// Not published, chosen here: the mask goes through a ReLU and is divided by its maximum, a map is drawn for each sample, the number of doublings of the up-sampler
 // (`Up`; two, then bilinear to the image), Beta (.05), one set of centres for both passes. Recipes, and a training in stages with the
 // up-sampler alone first: systems/coarse2fine_training.hpp. Costs and figures: docs/fine-grained.md. Errors: those of a task.
 #pragma once
