@@ -15,20 +15,25 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from _trainings import built, parser_of, read, scored, shown, train_all
 
-KEYS = ["set", "network", "limit", "labels", "epochs", "variant", "seed"]
+KEYS = ["set", "network", "limit", "labels", "rows", "lambda_cot", "lambda_dif", "epochs", "variant", "seed"]
+SETTINGS = KEYS[:-2]
 COLUMNS = [*KEYS, "seconds", "single", "ensemble"]
-# Name of a row: (--variant, its epochs as a multiple of --epochs, more options). supervised_long and mean_teacher have the time of co-training.
-VARIANTS = {"supervised": ("supervised", 1, []), "supervised_long": ("supervised", 5, []), "all_labels": ("all_labels", 1, []),
-            "without_dif": ("without_dif", 1, []), "without_cot": ("without_cot", 1, []), "co_training": ("co_training", 1, []),
-            "mean_teacher": ("mean_teacher", 3, []),
-            "four_views": ("co_training", 1, ["--views", "4"])}
+# Name of a row: (--variant, its epochs as a multiple of --epochs, more options, which of the options below it takes). supervised_long and
+# mean_teacher have the time of co-training.
+COT, DIF = "--lambda-cot", "--lambda-dif"
+VARIANTS = {"supervised": ("supervised", 1, [], []), "supervised_long": ("supervised", 5, [], []), "all_labels": ("all_labels", 1, [], []),
+            "without_both": ("without_dif", 1, [COT, "0"], []), "without_dif": ("without_dif", 1, [], [COT]),
+            "without_cot": ("without_cot", 1, [], [DIF]), "co_training": ("co_training", 1, [], [COT, DIF]),
+            "mean_teacher": ("mean_teacher", 3, [], []), "four_views": ("co_training", 1, ["--views", "4"], [COT, DIF])}
 
 
 def table(rows):
-    for key in dict.fromkeys((row["set"], row["network"], row["limit"], row["labels"], row["epochs"]) for row in rows):
-        of = [row for row in rows if (row["set"], row["network"], row["limit"], row["labels"], row["epochs"]) == key]
+    for key in dict.fromkeys(tuple(row[name] for name in SETTINGS) for row in rows):
+        of = [row for row in rows if tuple(row[name] for name in SETTINGS) == key]
+        means = dict(zip(SETTINGS, key))
         long = {row["seed"]: float(row["single"]) for row in of if row["variant"] == "supervised_long"}
-        print(f"\n{key[0]}, {key[1]}, {key[3]} labels of {key[2]} pictures, {key[4]} epochs, top-1 in %\n")
+        print("\n{set}, {network}, {labels} labels of {limit} pictures, {rows} labelled rows a view, lambda_cot {lambda_cot}, "
+              "lambda_dif {lambda_dif}, {epochs} epochs, top-1 in %\n".format(**means))
         print("| variant | single | ensemble | less supervised_long | s | seeds |\n|---|---:|---:|---:|---:|---:|")
         for variant in (name for name in VARIANTS if any(row["variant"] == name for row in of)):
             mine = [row for row in of if row["variant"] == variant]
@@ -45,20 +50,24 @@ def main():
     parser.add_argument("--labels", default="100,400")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--network", default="resnet8")
+    parser.add_argument("--rows", default="20", help="labelled rows of a view in a batch of 100; 0: as many as their part of all")
+    parser.add_argument("--lambda-cot", default="10")
+    parser.add_argument("--lambda-dif", default="0.5")
     words = parser.parse_args()
 
     if not words.table:
         program = built(parser, words, "examples/60_co_training")
-        runs = [(words.set, words.network, words.limit, labels, str(words.epochs), variant, seed) for seed in words.seeds.split(",")
-                for labels in words.labels.split(",") for variant in words.variants.split(",")]
+        runs = [(words.set, words.network, words.limit, labels, words.rows, words.lambda_cot, words.lambda_dif, str(words.epochs), variant, seed)
+                for seed in words.seeds.split(",") for labels in words.labels.split(",") for variant in words.variants.split(",")]
 
         def train(run):
-            _, _, _, labels, _, variant, seed = run
-            chosen, times, more = VARIANTS[variant]
+            _, _, _, labels, rows, cot, dif, _, variant, seed = run
+            chosen, times, more, takes = VARIANTS[variant]
             folder = words.out.parent / "co_training" / "_".join(run)
             command = [program, "--data", words.data, "--set", words.set, "--limit", words.limit, "--labels", labels, "--seed", seed,
                        "--variant", chosen, "--epochs", str(words.epochs * times), "--network", words.network, "--threads", "0",
-                       "--out", folder, *more]
+                       "--labelled-rows", rows,
+                       "--out", folder, *more, *(word for name, value in ((COT, cot), (DIF, dif)) if name in takes for word in (name, value))]
 
             def values():
                 scores = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["scores"]

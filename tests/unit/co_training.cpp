@@ -71,7 +71,7 @@ TEST_CASE("losses, warm-up and learning rate of deep co-training have the publis
   for (double x : {0.0, -.3, -2.5, -4.99}) REQUIRE(c2f::detail::exp_of_negative(x) == Approx(std::exp(x)).epsilon(1e-13));
 
   model<> const views({.labelled = 8, .unlabelled = 92});
-  auto const recipe = c2f::systems::co_training_recipe(views);
+  auto const recipe = c2f::systems::few_label_recipe(views);
   auto const rate   = [&](std::int64_t epoch) {
     return recipe.learning_rate_at({.epoch = epoch - 1, .fraction = static_cast<double>(epoch - 1) / 600});
   };
@@ -188,6 +188,7 @@ TEST_CASE("the labelled samples are chosen by the seed, as many of each class") 
   REQUIRE(std::ranges::includes(ids_of(20, 1), ids_of(10, 1)));  // more labels keep the ones that were there
   REQUIRE_THROWS_WITH(c2f::data::few_labels(whole, 0, 1), Catch::Contains("write 1 to 59"));
   REQUIRE_THROWS_WITH(c2f::data::few_labels(whole, 60, 1), Catch::Contains("write 1 to 59"));
+  REQUIRE_THROWS_WITH(c2f::data::few_labels(whole, 3, 1), Catch::Contains("has 4 classes, of which 3 labels leave some without any"));
 }
 
 TEST_CASE("a step of co-training has the losses of algorithm 1") {
@@ -262,7 +263,7 @@ TEST_CASE("four views are paired anew in every step") {
 TEST_CASE("a step of co-training in bfloat16 is finite, and its adversarial examples move by epsilon") {
   data const whole = few_glyphs();
   model<> views({.labelled = 2, .unlabelled = 6}, 5);
-  auto const report = c2f::fit(views, c2f::systems::co_training_data(views, whole, 12, 3), recipe(views).bf16());
+  auto const report = c2f::fit(views, c2f::systems::few_label_data(views, whole, 12, 3), recipe(views).bf16());
   REQUIRE(report.skipped == 0);
   for (auto const& [name, loss] : report.epochs.back().losses) REQUIRE(std::isfinite(loss));
   at::Tensor const x     = at::rand({2, 3, 32, 32}).mul(2).to(at::kBFloat16);
@@ -279,7 +280,7 @@ TEST_CASE("truths of samples without a label cannot be read by a training") {
   auto const trained = [&](std::set<std::int64_t> const* changed) {
     model<> views({.labelled = 2, .unlabelled = 6}, 5);
     data const changed_data{{whole.train.whole, changed}, whole.test};
-    c2f::fit(views, c2f::systems::co_training_data(views, changed_data, 12, 3), recipe(views));
+    c2f::fit(views, c2f::systems::few_label_data(views, changed_data, 12, 3), recipe(views));
     return tensors_of(views);
   };
   REQUIRE(same(trained(nullptr), trained(&hidden)));
@@ -291,7 +292,7 @@ TEST_CASE("co-training of four views resumes bit for bit inside the warm-up") {
   data const whole = few_glyphs();
   auto const train = [&](auto&&... observers) {
     model<4> views({.labelled = 1, .unlabelled = 4}, 6);
-    auto const report = c2f::fit(views, c2f::systems::co_training_data(views, whole, 8, 1), recipe(views), observers...);
+    auto const report = c2f::fit(views, c2f::systems::few_label_data(views, whole, 8, 1), recipe(views), observers...);
     REQUIRE(report.start.steps_an_epoch == 13);
     return tensors_of(views);
   };
@@ -308,7 +309,7 @@ TEST_CASE("co-training of four views resumes bit for bit inside the warm-up") {
   train(c2f::checkpoints(scratch.path / "kept"), tiny::stops{.at = 5});
   model<4> other({.labelled = 1, .unlabelled = 4, .lambda_dif = 1}, 6);
   REQUIRE_THROWS_AS(
-      c2f::fit(other, c2f::systems::co_training_data(other, whole, 8, 1), recipe(other), c2f::checkpoints(scratch.path / "kept")),
+      c2f::fit(other, c2f::systems::few_label_data(other, whole, 8, 1), recipe(other), c2f::checkpoints(scratch.path / "kept")),
       c2f::input_error);
 }
 
@@ -322,7 +323,7 @@ struct of_pairs {
 TEST_CASE("views of co-training are scored one by one and together, and may be stacks") {
   data const whole = few_glyphs();
   c2f::systems::deep_co_training<of_pairs> views({.labelled = 2, .unlabelled = 6}, 1);
-  auto const report = c2f::fit(views, c2f::systems::co_training_data(views, whole, 12, 1), recipe(views).epochs(1));
+  auto const report = c2f::fit(views, c2f::systems::few_label_data(views, whole, 12, 1), recipe(views).epochs(1));
   std::vector<std::string> stages;
   for (auto const& each : report.epochs.back().scores) stages.push_back(each.stage);
   REQUIRE(stages == std::vector<std::string>{"view1.coarse", "view1", "view2.coarse", "view2", "ensemble"});
@@ -373,7 +374,7 @@ TEST_CASE("a mean teacher is the average of its student, which learns to be cons
   REQUIRE(number(p.losses[1].value) == Approx(.5 * 100 * number(z.sub(q).square().sum()) / 32).epsilon(1e-4));
 
   data const whole  = few_glyphs();
-  auto const report = c2f::fit(model, c2f::systems::co_training_data(model, whole, 12, 1), recipe(model));
+  auto const report = c2f::fit(model, c2f::systems::few_label_data(model, whole, 12, 1), recipe(model));
   REQUIRE(report.epochs.back().scores.size() == 2);
   REQUIRE(report.epochs.back().scores.back().stage == "teacher");
   REQUIRE_THROWS_WITH(teacher({.decay = 1}), Catch::Contains("a decay from 0 to below 1"));
@@ -414,7 +415,7 @@ double fooling_both(double lambda_dif, std::uint64_t seed) {
   constexpr double epsilon = .15;
   c2f::systems::deep_co_training<light> views(
       {.labelled = 4, .unlabelled = 28, .lambda_cot = 1, .lambda_dif = lambda_dif, .epsilon = epsilon}, seed);
-  auto const data = c2f::systems::co_training_data(views, whole, 40, 1);
+  auto const data = c2f::systems::few_label_data(views, whole, 40, 1);
   c2f::fit(views, data, c2f::recipe::settings{}.epochs(10).batch(views.rows()).learning_rate(0.05).threads(0));
   c2f::data::loader images{whole.test, {.batch = 200, .threads = 0, .shuffle = false}};
   at::Tensor const x       = images.epoch(0).next()->images;

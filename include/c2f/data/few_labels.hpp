@@ -5,7 +5,8 @@
 //
 // Which samples keep their label is a function of (seed, purpose::partition, id). The numbers of two classes differ by at most 1. The truths
 // of `rest` are -100 (data/streams.hpp), so no training can read them.
-// Errors: input_error for a number of labels that is not 1 to size - 1, and for a class that would get more labels than it has samples.
+// Errors: input_error for a number of labels that is not 1 to size - 1 or is below the number of classes, and for a class that would get
+// more labels than it has samples.
 #pragma once
 
 #include <c2f/core/errors.hpp>
@@ -48,7 +49,10 @@ template <labelled_split S>
     classes[whole.label(id)].emplace_back(random_stream{seed, purpose::partition, 0, static_cast<std::uint64_t>(id)}.bits(), id);
 
   std::vector<std::int64_t> with, without;
-  auto const count  = static_cast<std::int64_t>(classes.size());
+  auto const count = static_cast<std::int64_t>(classes.size());
+  if (labels < count)
+    throw input_error(name + " has " + std::to_string(count) + " classes, of which " + std::to_string(labels) +
+                      " labels leave some without any; write " + std::to_string(count) + " or more");
   std::int64_t more = labels % count;  // classes that get one label more
   for (auto& [label, members] : classes) {
     auto const own = static_cast<std::size_t>(labels / count + (more-- > 0 ? 1 : 0));
@@ -65,12 +69,22 @@ template <labelled_split S>
           unlabelled<chosen<S>>(chosen<S>(whole, name + " without labels", std::move(without)))};
 }
 
-/// Labelled and unlabelled samples to train on, and the test split.
-template <class Train, class Test>
+/// Labelled and unlabelled samples to train on, the test split, and the validation split of data that have one.
+template <class Train, class Test, class Validation = void>
 struct partly_labelled_data {
   Train train;
   Test test;
+  Validation validation;
 };
+template <class Train, class Test>
+struct partly_labelled_data<Train, Test, void> {
+  Train train;
+  Test test;
+};
+template <class Train, class Test>
+partly_labelled_data(Train, Test) -> partly_labelled_data<Train, Test>;
+template <class Train, class Test, class Validation>
+partly_labelled_data(Train, Test, Validation) -> partly_labelled_data<Train, Test, Validation>;
 
 /// Batches of `streams` times `labelled` rows, in orders of their own, and `unlabelled` ones. `labels` samples of data.train keep their label,
 /// chosen by the seed; an epoch is one pass over the rest. Errors: input_error as few_labels().
@@ -82,8 +96,11 @@ template <std::size_t Streams, dataset D>
     auto const with_label = [&](std::size_t) { return stream{parts.labelled, labelled}; };
     c2f::data::streams train{with_label(I)..., stream{parts.rest, unlabelled}};
     auto const batches = std::max<std::int64_t>(1, parts.rest.size() / unlabelled);
-    using test         = std::remove_cvref_t<decltype(data.test)>;
-    return partly_labelled_data<decltype(train), test>{train.batches_an_epoch(batches), data.test};
+    auto const some    = train.batches_an_epoch(batches);
+    if constexpr (has_validation<D>)
+      return partly_labelled_data{some, data.test, data.validation};
+    else
+      return partly_labelled_data{some, data.test};
   }(std::make_index_sequence<Streams>());
 }
 

@@ -10,9 +10,11 @@
 // of both predictions. The loss is L(coarse) + L(fine) + Lambda L(centre) of both passes. The attention's weight begins with orthonormal
 // rows.
 //
-// Not published, chosen here: the mask goes through a ReLU and is divided by its maximum, a map is drawn for each sample, the number of doublings of the up-sampler
-// (`Up`; two, then bilinear to the image), Beta (.05), one set of centres for both passes. Recipes, and a training in stages with the
-// up-sampler alone first: systems/coarse2fine_training.hpp. Costs and figures: docs/fine-grained.md. Errors: those of a task.
+// Not published, chosen here: the mask goes through a ReLU and is divided by its maximum, a map is drawn for each sample, the number of
+// doublings of the up-sampler (`Up`; two, then bilinear to the image), Beta (.05), one set of centres for both passes, the centre loss as the
+// mean over samples (eq. 2: over classes) of features of length 1. The ReLU of the maps, the signed root and the length of the pooled
+// features are those of WS-DAN's code. Recipes, and a training in stages with the up-sampler alone first: systems/coarse2fine_training.hpp.
+// Costs and figures: docs/fine-grained.md. Errors: those of a task.
 #pragma once
 
 #include <c2f/layers/attention_pooling.hpp>

@@ -2,8 +2,8 @@
 //
 //   // struct photographs { using input = c2f::image<3, 32, 32>; using network = c2f::cnn13<c2f::class_vector<10>>; };
 //   c2f::systems::deep_co_training<photographs> model({.labelled = 8, .unlabelled = 92}, seed);     // two views
-//   auto const data = c2f::systems::co_training_data(model, cifar10, 4000, seed);                   // 4,000 labels
-//   c2f::fit(model, data, c2f::systems::co_training_recipe(model));
+//   auto const data = c2f::systems::few_label_data(model, cifar10, 4000, seed);                     // 4,000 labels
+//   c2f::fit(model, data, c2f::systems::few_label_recipe(model));
 //
 // Qiao, Shen, Zhang, Wang, Yuille, "Deep co-training for semi-supervised image recognition", ECCV 2018. `Views` networks of the task, its
 // input and network, that begin with other parameters. A batch has `labelled` rows for each of them, in orders of their own, and `unlabelled`
@@ -21,17 +21,15 @@
 // A view may be a stack: `using network = c2f::stack<my_task>` for a task of the same input. It supervises itself, and its fine network sees
 // nothing (zeros) as the truth of a row without a label.
 //
+// More than two views are shuffled on the host, so their step is not captured in a CUDA graph.
 // Cost: for each view two passes and two backward passes with parameters, and one pass and backward pass to the pixels; without dif one.
 // Errors: input_error for options out of range and for a batch of another number of rows; an odd number of views, and a kind that is no
 // class_vector, are compile errors.
 #pragma once
 
-#include <c2f/data/few_labels.hpp>
-#include <c2f/kinds/class_vector.hpp>
 #include <c2f/loss/disagreement.hpp>
-#include <c2f/task/model.hpp>
+#include <c2f/systems/few_label_training.hpp>
 #include <c2f/train/adversarial.hpp>
-#include <c2f/train/recipe.hpp>
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/where.h>
@@ -56,32 +54,10 @@ struct co_training_options {
 };
 
 namespace detail {
-template <class Kind>
-consteval bool check_probabilities() {
-  static_assert(
-      requires { requires Kind::distribution && vector_shape<typename Kind::template output<image<1, 8, 8>>>; } || mismatch<got<Kind>>,
-      "a model that learns from few labels compares class probabilities; use a network of a c2f::class_vector");
-  return true;
-}
 template <std::size_t Views>
 consteval bool check_views() {
   static_assert(Views >= 2 && Views % 2 == 0, "co-training takes its views in pairs; write 2, 4 or 8 of them");
   return true;
-}
-template <class Task>
-struct warm_up_of {
-  using type = c2f::schedule::gaussian_ramp<80>;
-};
-template <class Task>
-  requires requires { typename Task::schedule; }
-struct warm_up_of<Task> {
-  using type = typename Task::schedule;
-};
-inline void check_rows(char const* model, at::Tensor const& images, std::int64_t rows) {
-  if (images.size(0) != rows)
-    throw input_error("a batch of " + std::to_string(images.size(0)) + " images was given to " + model +
-                      ", whose labelled and unlabelled rows are " + std::to_string(rows) +
-                      "; train on co_training_data(...) in one process, with batches of rows()");
 }
 }  // namespace detail
 
@@ -176,7 +152,7 @@ struct deep_co_training
   // A pass of a view in training, with losses of its own. t: of the view's own schedule, where it is a stack.
   static pass pass_of_view(std::size_t view, rows_of_view const& rows, pass const& p) {
     pass own{.mode = train, .truth = rows.truth, .seed = p.seed, .epoch = p.epoch, .ids = rows.ids, .now = p.now, .capturing = p.capturing};
-    own.level = p.level + static_cast<std::uint32_t>(view) + 1;  // views draw independent numbers
+    own.level = p.level + 16 * (static_cast<std::uint32_t>(view) + 1);  // views, and the networks within them, draw independent numbers
     if constexpr (view_is_stack) {
       p.requires_host("a stack as a view of co-training, whose t is read from the host");
       if (p.now) own.t = t_at<typename network::schedule>(*p.now);
@@ -220,17 +196,5 @@ struct deep_co_training
 
   co_training_options options_;
 };
-
-/// The data of a model that learns from few labels, such as deep_co_training and mean_teacher.
-template <class Model, data::dataset D>
-[[nodiscard]] auto co_training_data(Model const& model, D const& data, std::int64_t labels, std::uint64_t seed) {
-  return data::partly_labelled_streams<Model::labelled_streams>(data, labels, seed, model.options().labelled, model.options().unlabelled);
-}
-
-/// The published settings for CIFAR: 600 epochs, SGD with momentum .9 and weight decay 1e-4, learning rate .1 falling by a half cosine.
-template <class Model>
-[[nodiscard]] recipe::settings co_training_recipe(Model const& model) {
-  return recipe::settings{}.epochs(600).batch(model.rows()).learning_rate(0.1).momentum(0.9).weight_decay(1e-4).decay(decay::cosine{});
-}
 
 }  // namespace c2f::systems

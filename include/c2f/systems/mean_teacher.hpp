@@ -1,14 +1,14 @@
 // c2f/systems/mean_teacher.hpp: a network that learns from few labels and from its own moving average.
 //
 //   c2f::systems::mean_teacher<photographs> model({.labelled = 8, .unlabelled = 92}, seed);     // a task with input and network
-//   auto const data = c2f::systems::co_training_data(model, cifar10, 4000, seed);
-//   c2f::fit(model, data, c2f::systems::co_training_recipe(model));
+//   auto const data = c2f::systems::few_label_data(model, cifar10, 4000, seed);
+//   c2f::fit(model, data, c2f::systems::few_label_recipe(model));
 //
 // Tarvainen and Valpola, "Mean teachers are better role models", NeurIPS 2017: the baseline of deep co-training (systems/deep_co_training.hpp).
 // The teacher is the moving average of the student's parameters and running statistics. Losses:
 //   student      the cross-entropy on the labelled rows
 //   consistency  weight * t * mean((softmax(student(x)) - softmax(teacher(x')))^2), over all rows and classes
-// x' is x, mirrored with probability 1/2; the teacher runs as at inference and has no gradient. t warms up as the task's `schedule` says, by
+// x' is x, mirrored with probability 1/2 (without `mirror`: x, for letters and digits); the teacher runs as at inference and has no gradient. t warms up as the task's `schedule` says, by
 // default gaussian_ramp<80>. The answer is the teacher's; evaluations score "student" and "teacher".
 //
 // Cost: a pass and backward pass of the student, and a pass of the teacher. Errors: input_error for options out of range and for a batch of
@@ -16,10 +16,17 @@
 #pragma once
 
 #include <c2f/layers/frozen.hpp>
-#include <c2f/systems/deep_co_training.hpp>
+#include <c2f/systems/few_label_training.hpp>
 #include <c2f/train/average.hpp>
 
 #include <ATen/ops/where.h>
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace c2f::systems {
 
@@ -27,6 +34,7 @@ struct mean_teacher_options {
   std::int64_t labelled = 8, unlabelled = 92;  ///< rows of a batch
   double weight = 100;
   double decay  = 0.99;  ///< of the average, which moves before each batch
+  bool mirror   = true;  ///< the teacher sees half of the images mirrored
 };
 
 namespace detail {
@@ -58,7 +66,7 @@ struct mean_teacher : c2f::detail::static_check<detail::check_probabilities<type
   C2F_MEMBERS(student, teacher);
 
   explicit mean_teacher(mean_teacher_options const& options, std::uint64_t seed = 0) : options_(options) {
-    auto const& [labelled, unlabelled, weight, decay] = options;
+    auto const& [labelled, unlabelled, weight, decay, mirror] = options;
     if (labelled < 1 || unlabelled < 1 || !(weight >= 0 && std::isfinite(weight)) || !(decay >= 0 && decay < 1))
       throw input_error("a mean teacher cannot have " + std::to_string(labelled) + " labelled and " + std::to_string(unlabelled) +
                         " unlabelled rows, weight " + std::to_string(weight) + " and decay " + std::to_string(decay) +
@@ -69,8 +77,10 @@ struct mean_teacher : c2f::detail::static_check<detail::check_probabilities<type
   [[nodiscard]] mean_teacher_options const& options() const { return options_; }
   [[nodiscard]] std::int64_t rows() const { return options_.labelled + options_.unlabelled; }
   [[nodiscard]] std::uint64_t fingerprint() const {
-    return data::detail::hash_after(data::detail::hash_after(data::detail::empty_hash, std::bit_cast<std::uint64_t>(options_.weight)),
-                                    std::bit_cast<std::uint64_t>(options_.decay));
+    std::uint64_t const hash =
+        data::detail::hash_after(data::detail::hash_after(data::detail::empty_hash, std::bit_cast<std::uint64_t>(options_.weight)),
+                                 std::bit_cast<std::uint64_t>(options_.decay));
+    return options_.mirror ? hash : data::detail::hash_after(hash, 0);
   }
 
   at::Tensor operator()(at::Tensor const& images, pass& p) const {
@@ -88,8 +98,10 @@ struct mean_teacher : c2f::detail::static_check<detail::check_probabilities<type
     at::Tensor const raw  = run_network(student, images, p);
     at::Tensor const seen = [&] {
       at::NoGradGuard const no_gradients;
-      at::Tensor const mirror = p.uniform(purpose::noise, images).le(0.5).view({-1, 1, 1, 1});
-      return teacher(at::where(mirror, images.flip(3), images), eval).to(at::kFloat).softmax(1);
+      at::Tensor seen_by_teacher = images;
+      if (options_.mirror)
+        seen_by_teacher = at::where(p.uniform(purpose::noise, images).le(0.5).view({-1, 1, 1, 1}), images.flip(3), images);
+      return teacher(seen_by_teacher, eval).to(at::kFloat).softmax(1);
     }();
     p.add("student", kind::default_loss::of(raw, p.truth));
     p.add("consistency", p.times_t(raw.to(at::kFloat).softmax(1).sub(seen).square().mean().mul(options_.weight)));
