@@ -5,13 +5,12 @@
 //   71_vip --variant one --seed 2        (one ASPP module in the next-frame branch instead of a cascade of four; --help has the others)
 //   71_vip --videos 400 --held-out 100   (a short training, evaluated on held-out videos, to choose settings)
 //   71_vip --out runs/vip --resume --predict frames/   (labels the pictures of a folder, in the order of their names)
+#include "common/predictions.hpp"
 #include "common/program.hpp"
 #include "common/video_strip.hpp"
 
 #include <c2f/c2f.hpp>
 #include <c2f/data/draw/animation.hpp>
-#include <c2f/data/io/names.hpp>
-#include <c2f/data/io/output_names.hpp>
 #include <c2f/data/io/picture_file.hpp>
 #include <c2f/data/panoptic_pairs.hpp>
 #include <c2f/data/synthetic/road_videos.hpp>
@@ -208,19 +207,21 @@ template <class Model>
 void predict(Model const& net, arguments const& more) {
   if (more.predict.empty()) return;
   constexpr std::size_t animated = 100;
-  c2f::systems::vip_video video(net, fusion);
+  auto numbered                  = fusion;
+  numbered.divisor               = std::int64_t{1} << 20;  // objects of a class in a video of any length
+  c2f::systems::vip_video video(net, numbered);
   std::vector<c2f::data::canvas> pages;
   std::set<std::int64_t> objects;
   std::size_t written = 0;
   auto const write    = [&](c2f::systems::video_frame const& found) {
     auto const picture = c2f::data::read_picture(more.predict[written]);
     auto const page =
-        program::beside({picture.rgb, program::colours_of(found.labels, roads::divisor), program::greys_of(found.depth, 4, 80)},
+        program::beside({picture.rgb, program::colours_of(found.labels, numbered.divisor), program::greys_of(found.depth, 4, 80)},
                            static_cast<int>(picture.height), static_cast<int>(picture.width));
     page.write_png(more.outputs[written]);
     if (written++ < animated) pages.push_back(page);
     for (std::int64_t const label : found.labels)
-      if (label % roads::divisor != 0) objects.insert(label);
+      if (label % numbered.divisor != 0) objects.insert(label);
   };
   for (auto const& file : more.predict) {
     auto picture = c2f::data::read_picture(file);
@@ -230,24 +231,19 @@ void predict(Model const& net, arguments const& more) {
   c2f::data::write_animation(more.animation, pages, 200);
   std::printf("%s: frames %zu, objects %zu\n", c2f::text::printable(more.animation.string()).c_str(), written, objects.size());
 }
-/// The pictures of the folder, in the order of their names. All are decoded, so that none is refused after the training.
-void check_predictions(program::options const& chosen, std::filesystem::path const& folder, arguments& more) {
+/// The frames of the folder, in the order of their names.
+void check_frames(program::options const& chosen, std::filesystem::path const& folder, arguments& more) {
   if (folder.empty()) return;
-  if (chosen.out.empty()) throw c2f::input_error("--predict writes pictures, and there is no folder for them; give --out");
-  std::vector<std::filesystem::path> names;
+  more.predict        = {folder};
   std::int64_t height = 0, width = 0;
-  for (auto const& name : c2f::data::detail::files_in(folder, {".jpg", ".jpeg", ".png"})) {
-    auto const picture = c2f::data::read_picture(more.predict.emplace_back(folder / name));
-    if (height == 0) height = picture.height, width = picture.width;
+  std::string first;
+  program::check_predictions(chosen, more.predict, more.outputs, "labelled_", [&](auto const& file, auto const& picture) {
+    if (first.empty()) height = picture.height, width = picture.width, first = file.string();
     if (picture.height != height || picture.width != width)
-      throw c2f::input_error("'" + more.predict.back().string() + "' is " + std::to_string(picture.height) + " x " +
-                             std::to_string(picture.width) + " pixels, and '" + more.predict.front().string() + "' is " +
-                             std::to_string(height) + " x " + std::to_string(width) + "; the frames of a video have one size");
-    names.push_back(folder / (more.predict.back().stem().string() + ".png"));
-  }
-  if (names.empty())
-    throw c2f::input_error("'" + folder.string() + "', which is to be predicted, has no .jpg, .jpeg or .png; name another folder");
-  more.outputs   = c2f::data::output_names(names, chosen.out, "labelled_");
+      throw c2f::input_error("'" + file.string() + "' is " + std::to_string(picture.height) + " x " + std::to_string(picture.width) +
+                             " pixels, and '" + first + "' is " + std::to_string(height) + " x " + std::to_string(width) +
+                             "; the frames of a video have one size");
+  });
   more.animation = chosen.out / "predicted.png";
 }
 
@@ -280,7 +276,7 @@ void train(program::options const& chosen, arguments const& more) {
   if (!chosen.out.empty()) program::write_summary(chosen.out, chosen, report);
   program::print_report(report);
   program::check_scores(report);
-  if (report.stopped) return;
+  if (report.stopped || !program::first_process()) return;
   c2f::move_to(net, at::kCPU);
   bool const test = more.held_out == 0;
   scored_videos const scored{roads({.train = more.videos + more.held_out}), test ? 0 : more.videos,
@@ -314,7 +310,7 @@ int main(int argc, char** argv) {
   return program::run([&] {
     program::refuse_typed(chosen, {"--data", "--limit", "--probe"}, "here, as the videos are drawn and no network is conditioned");
     program::check(chosen);
-    check_predictions(chosen, folder, more);
+    check_frames(chosen, folder, more);
     if (chosen.variant == "one") return train<model<one_module>>(chosen, more);
     if (chosen.variant == "no_depth") return train<model<c2f::systems::vip_small, labels_without_depth>>(chosen, more);
     if (chosen.variant == "centres") return train<model<seen_centres>>(chosen, more);

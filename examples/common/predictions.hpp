@@ -15,9 +15,10 @@
 namespace program {
 
 /// Folders in `predict` become their pictures, and `outputs` the PNG files in --out, whose names begin with `prefix`. Everything is decoded, so
-/// that no picture is refused after hours of training.
-inline void check_predictions(options const& chosen, std::vector<std::filesystem::path>& predict,
-                              std::vector<std::filesystem::path>& outputs, std::string const& prefix) {
+/// that no picture is refused after hours of training; check(file, picture) may refuse more.
+template <class Check>
+void check_predictions(options const& chosen, std::vector<std::filesystem::path>& predict, std::vector<std::filesystem::path>& outputs,
+                       std::string const& prefix, Check const& check) {
   if (predict.empty()) return;
   if (chosen.out.empty()) throw c2f::input_error("--predict writes pictures, and there is no folder for them; give --out");
   std::vector<std::filesystem::path> files, names;
@@ -32,11 +33,15 @@ inline void check_predictions(options const& chosen, std::vector<std::filesystem
     for (auto const& name : found) files.push_back(each / name);
   }
   for (auto const& file : files) {
-    (void)c2f::data::read_picture(file);
+    check(file, c2f::data::read_picture(file));
     names.push_back(file.parent_path() / (file.stem().string() + ".png"));
   }
   predict = files;
   outputs = c2f::data::output_names(names, chosen.out, prefix);
+}
+inline void check_predictions(options const& chosen, std::vector<std::filesystem::path>& predict,
+                              std::vector<std::filesystem::path>& outputs, std::string const& prefix) {
+  check_predictions(chosen, predict, outputs, prefix, [](auto const&, auto const&) {});
 }
 
 }  // namespace program

@@ -8,6 +8,7 @@
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
@@ -111,6 +112,11 @@ TEST_CASE("videos of one and of two frames, and frames of another size") {
   c2f::systems::vip_video other(model, fusion);
   other.add(frame(0)), other.add(frame(1));
   REQUIRE(other.add(frame(2))->labels == first->labels);
+  // The caller may decode all frames into one tensor.
+  c2f::systems::vip_video reused(model, fusion);
+  at::Tensor const buffer = at::empty({3, 48, 64});
+  reused.add(buffer.copy_(frame(0))), reused.add(buffer.copy_(frame(1)));
+  REQUIRE(reused.add(buffer.copy_(frame(2)))->labels == first->labels);
 }
 
 namespace {
@@ -155,6 +161,8 @@ TEST_CASE("maps of enlarged and reduced frames are brought back to the frame") {
   REQUIRE(tests::refusal([] { at_scales({}); }) == "a video is predicted at no scale; write .scales = {1}, or leave it out");
   REQUIRE(tests::refusal([] { at_scales({.001}); }) ==
           "frames of 48 x 64 pixels have none at scale 0.001000; write a larger one in .scales");
+  for (double const scale : {0., -1., std::nan(""), 1e9})
+    REQUIRE(tests::refusal([&] { at_scales({1, scale}); }).starts_with("a video cannot be predicted at scale "));
 }
 
 namespace {

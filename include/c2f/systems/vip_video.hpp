@@ -7,7 +7,8 @@
 //   for (auto const& found : video.end()) use(found.labels);      // of the last two; the next frame begins another video
 //
 // An instance keeps its label, class * divisor + number, in all frames (inference/panoptic_fusion.hpp, stitcher.hpp). Classes of frame t + 1 are
-// those of the pass for it and the next frame; the last frame is its own next one. Memory: of two frames, whatever the length.
+// those of the pass for it and the next frame; the last frame is its own next one. Memory: of two frames, whatever the length; but a video may
+// have as many objects of a class as the fusion's divisor says, false ones included: write .divisor = 1 << 20 for a long one.
 // With tracking::by_overlap instances of a frame are joined to those of the frame before where these overlap, without the next-frame branch:
 // what the branch is compared with. With .relocalise objects that were hidden get their number back (inference/relocaliser.hpp).
 //
@@ -16,7 +17,7 @@
 // enlarged pictures have depths that are divided by it.
 //
 // Cost: one fusion a frame, and one pass for each scale, twice with .flip. Errors: those of the fusion and stitching; frames of other sizes
-// than the first; a scale that leaves no pixel, or no scale.
+// than the first; a scale that leaves no pixel or is no number from 0 to 100, or no scale.
 #pragma once
 
 #include <c2f/core/errors.hpp>
@@ -60,6 +61,9 @@ class vip_video {
   vip_video(Model const& model, panoptic::fusion_options options, vip_video_options with = {})
       : model_(model), options_(std::move(options)), with_(std::move(with)), stitcher_({.divisor = options_.divisor}) {
     if (with_.scales.empty()) throw input_error("a video is predicted at no scale; write .scales = {1}, or leave it out");
+    for (double const scale : with_.scales)
+      if (!(scale > 0 && scale <= 100))
+        throw input_error("a video cannot be predicted at scale " + std::to_string(scale) + "; write a number above 0, up to 100");
     if (with_.relocalise) {
       with_.relocalise->divisor = options_.divisor;
       again_.emplace(*with_.relocalise);
@@ -72,7 +76,7 @@ class vip_video {
     if (newest_.defined() && newest_.sizes() != frame.sizes())
       throw input_error("a frame of " + c2f::detail::dims_of(frame) + " follows one of " + c2f::detail::dims_of(newest_) +
                         " in a video; call end() before another video");
-    at::Tensor const before = std::exchange(newest_, frame);
+    at::Tensor const before = std::exchange(newest_, frame.clone());
     return before.defined() ? joined(maps_of(before, frame)) : std::nullopt;
   }
   /// What was found in the frames that were not returned yet, at most two; the next frame is of another video.
