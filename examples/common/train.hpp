@@ -38,10 +38,11 @@ inline constexpr bool has_fine_network = false;
 template <class Task>
 inline constexpr bool has_fine_network<c2f::stack<Task>> = c2f::stack<Task>::has_fine;
 
-/// Trains `model`, a stack or another model, by `recipe` and writes the files of --out. `title` is the title of the curve.
-template <class Model, class Data>
-c2f::training_report train(Model& model, Data const& data, options const& chosen, std::string const& title,
-                           c2f::recipe::settings const& recipe) {
+/// Trains `model`, a stack or another model, by `recipe` and writes the files of --out. `title` is the title of the curve; fit(observers...)
+/// trains, as c2f::fit does.
+template <class Model, class Data, class Fit>
+c2f::training_report train_by(Fit const& fit, Model& model, Data const& data, options const& chosen, std::string const& title,
+                              c2f::recipe::settings const& recipe) {
   constexpr bool has_fine = has_fine_network<Model>;
   if ((chosen.probe || chosen.probe_every > 0) && !has_fine)
     throw c2f::input_error("--probe asks what the fine network reads, and --variant " + chosen.variant + " has none; leave it out");
@@ -58,7 +59,7 @@ c2f::training_report train(Model& model, Data const& data, options const& chosen
         for (auto& point : curve.points) points.emplace_back(point.epochs, std::move(point.found));
         curve.points.clear();
       };
-  auto report = c2f::fit(model, data, recipe, bar, on_ctrl_c, files, probing);
+  c2f::training_report report = fit(bar, on_ctrl_c, files, probing);
   if (!chosen.out.empty()) write_summary(chosen.out, chosen, report);
   print_report(report);
   if (!chosen.out.empty()) write_curve(chosen.out, title, report);
@@ -73,6 +74,11 @@ c2f::training_report train(Model& model, Data const& data, options const& chosen
   c2f::move_to(model, at::kCPU);                        // where test pictures are evaluated
   report.stopped = report.stopped || on_ctrl_c.stop();  // the caller does not begin what would follow
   return report;
+}
+template <class Model, class Data>
+c2f::training_report train(Model& model, Data const& data, options const& chosen, std::string const& title,
+                           c2f::recipe::settings const& recipe) {
+  return train_by([&](auto&... observers) { return c2f::fit(model, data, recipe, observers...); }, model, data, chosen, title, recipe);
 }
 template <class Model, class Data>
 c2f::training_report train(Model& model, Data const& data, options const& chosen, std::string const& title) {
