@@ -60,8 +60,8 @@ def step(gpus, between):
 def table():
     total = PARAMETERS * BYTES
     print(f"{PARAMETERS / 1e6:.1f} M parameters, {total / 1e6:.0f} MB of gradients in {math.ceil(total / BUCKET)} buckets; "
-          f"{1000 * COMPUTE:.0f} ms of computing a step\n")
-    print("| GPUs | ring: ms a step | sums, ms | not hidden, ms | efficiency | tree: ms a step | sums, ms | not hidden, ms | efficiency |")
+          f"{1000 * COMPUTE:.0f} ms of computing per step\n")
+    print("| GPUs | ring: step, ms | all-reduce, ms | exposed, ms | efficiency | tree: step, ms | all-reduce, ms | exposed, ms | efficiency |")
     print("|---:|" + "---:|" * 8)
     for gpus in (8, 16, 32, 64, 128, 256, 512, 1024):
         cells = []

@@ -5,7 +5,7 @@
   run.py --out build/evidence.csv --table            only prints what is there
 
 A row that is in the CSV is not trained again, so the command may be stopped and repeated. DATA has the folders cifar-100-binary, bccd, pets3,
-camvid_240x180, hippocampus and omniglot; glyphs and scenes are drawn. Each training uses one core. Intervals are of 95 % (Student's t) over the seeds, on one test set: they do not
+camvid_240x180, hippocampus and omniglot; glyphs and scenes are synthetic. Each training uses one core. Intervals are of 95 % (Student's t) over the seeds, on one test set: they do not
 cover the choice of its images. Differences are paired by seed.
 """
 import json
@@ -32,7 +32,7 @@ def table(rows):
         of_task = [row for row in rows if row["task"] == task]
         baselines = {name: {row["seed"]: answer(row) for row in of_task if row["variant"] == name} for name in ("bl2", "jnt")}
         print(f"\n{task} ({of_task[0]['metric']}, %)\n")
-        print("| variant | coarse | fine | both | less bl2 | less jnt | truth | argmax | shuffled | nothing | fixed | broken | s | seeds |")
+        print("| variant | coarse | fine | mean of coarse and fine | − bl2 | − jnt | truth | argmax | shuffled | nothing | fixed | broken | s | seeds |")
         print("|---|" + "---:|" * 13)
         for variant in sorted({row["variant"] for row in of_task}):
             mine = [row for row in of_task if row["variant"] == variant]

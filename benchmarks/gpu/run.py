@@ -391,7 +391,7 @@ def show(results):
                          f"{number(min(each['ms']))} ... {number(max(each['ms']))}", f"{times_first(each):.2f}", f"{each['peak_mb']:.0f}",
                          f"{sum(count for _, count, _ in look['kernels']) / look['steps']:.0f}" if look else "", f"{launches(look):.0f}" if look else "",
                          f"{each['warm_s']:.0f}"])
-        print_table(["", "ms a step, median", "least ... most", f"times {first}", "peak MB", "kernels a step", "launches a step",
+        print_table(["", "ms per step, median", "least ... most", f"times {first}", "peak MB", "kernels per step", "launches per step",
                      "s to get ready"], rows)
         if parts:
             columns = [part for part in [*dict(PARTS), "others"] if any(part in each for each in parts.values())]

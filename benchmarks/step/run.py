@@ -103,7 +103,7 @@ def main():
             all_seconds = [second for steps in each.rounds for second in steps]
             rows.append([NAMES[kind], f"{1e3 * statistics.median(all_seconds):.0f}", f"{1e3 * min(all_seconds):.0f} ... {1e3 * max(all_seconds):.0f}",
                          f"{ratio(kind, 'stack'):.2f}", f"{each.memory:.0f}", f"{each.memory_before:.0f}", each.threads])
-        print_table(["", "ms a step, median", "least ... most", "times c2f", "peak MB", "of it before the first step", "threads"], rows)
+        print_table(["", "ms per step, median", "least ... most", "times c2f", "peak MB", "of it before the first step", "threads"], rows)
         if len({each.threads for each in found.values()}) > 1:
             print("The contenders ran with different numbers of threads: the comparison is void.\n")
         targets = [(f"{NAMES[one]} / {NAMES[other]}", ratio(one, other), limit, least) for one, other, limit, least in TARGETS[case]]
