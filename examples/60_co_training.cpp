@@ -8,6 +8,7 @@
 #include <c2f/data/datasets/cifar.hpp>
 #include <c2f/data/datasets/omniglot.hpp>
 #include <c2f/networks/cnn13.hpp>
+#include <c2f/systems/deep_co_training.hpp>
 #include <c2f/systems/mean_teacher.hpp>
 
 #include <CLI/CLI.hpp>

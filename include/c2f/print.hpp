@@ -8,7 +8,7 @@
 //     encoder      encode::tile<>                                       by default
 //     ...
 //
-// explain<T>() returns lines of text and is empty for an invalid task; it is composed of shape_name<S>() and type_name<T>().
+// explain<T>() returns lines of text and is empty for an invalid task; it is composed of shape_name<S>() and the names of types.
 // The only header of c2f that includes a formatter (fmt, header-only); print/observers.hpp includes it.
 #pragma once
 
@@ -22,8 +22,11 @@
 #include <c2f/core/type_name.hpp>
 #include <c2f/task/stack.hpp>
 
+#include <algorithm>
+#include <charconv>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace c2f {
 
@@ -51,6 +54,25 @@ template <shape S>
   }
 }
 
+namespace detail {
+/// The name of a type with its numbers in short: compilers write .3 as 2.9999999999999999e-1.
+template <class T>
+std::string short_name() {
+  std::string const name = type_name<T>();
+  std::string text;
+  for (char const *at = name.data(), *const end = at + name.size(); at != end;) {
+    double value          = 0;
+    bool const begins     = at == name.data() || std::string_view("<, -").find(at[-1]) != std::string_view::npos;
+    auto const [next, ok] = begins ? std::from_chars(at, end, value) : std::from_chars_result{at, std::errc::invalid_argument};
+    if (ok == std::errc() && std::find(at, next, '.') != next)
+      text += fmt::format("{}", value), at = next;
+    else
+      text += *at++;
+  }
+  return text;
+}
+}  // namespace detail
+
 /// Describes a task: every part, whether it was given or is the default, the shapes between the parts and the parameters of each.
 template <class Task>
   requires(!detail::checked<Task>)  // the diagnostic was emitted by the check; follow-on errors are suppressed
@@ -68,15 +90,15 @@ template <class Task>
     text += remark.empty() ? fmt::format("  {:<12} {}\n", part, what) : fmt::format("  {:<12} {:<52} {}\n", part, what, remark);
   };
   auto const chosen = [&]<class Part>(std::string_view name, Part const&) {
-    line(name, type_name<typename Part::type>(), Part::given ? "" : "by default");
+    line(name, detail::short_name<typename Part::type>(), Part::given ? "" : "by default");
   };
 
   line("input", shape_name<typename C::input>());
   if constexpr (std::same_as<typename C::coarse, typename C::fine>) {
-    line("network", type_name<typename C::coarse>());
+    line("network", detail::short_name<typename C::coarse>());
   } else {
-    line("coarse", type_name<typename C::coarse>());
-    line("fine", type_name<typename C::fine>());
+    line("coarse", detail::short_name<typename C::coarse>());
+    line("fine", detail::short_name<typename C::fine>());
   }
   chosen("refine", typename P::refine{});
   if constexpr (S::has_fine) {
