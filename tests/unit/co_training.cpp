@@ -16,7 +16,9 @@
 #include <ATen/ops/zeros.h>
 
 #include <cmath>
+#include <memory>
 #include <set>
+#include <stdexcept>
 
 #include "catch.hpp"
 #include "reliability/tiny.hpp"
@@ -433,4 +435,32 @@ TEST_CASE("without the loss of difference an example that fools one view fools t
   for (std::uint64_t const seed : {1, 2, 3}) with += fooling_both(1, seed) / 3, without += fooling_both(0, seed) / 3;
   CAPTURE(with, without);
   REQUIRE(without > with + .15);
+}
+
+namespace {
+/// One of two processes, neither of which may be asked anything.
+struct two_processes : c2f::communicator {
+  [[nodiscard]] int rank() const override { return 0; }
+  [[nodiscard]] int size() const override { return 2; }
+  [[nodiscard]] std::vector<std::string> gather(std::string const&) override { throw std::logic_error("gather"); }
+  void broadcast(at::Tensor const&) override { throw std::logic_error("broadcast"); }
+  void sum(at::Tensor const&) override { throw std::logic_error("sum"); }
+  [[nodiscard]] std::unique_ptr<c2f::gradient_reduction> reduce(std::vector<at::Tensor>, std::vector<at::Tensor>) override {
+    throw std::logic_error("reduce");
+  }
+  [[nodiscard]] at::Tensor batch_norm(at::Tensor const&, at::Tensor const&, at::Tensor const&, at::Tensor const&, at::Tensor const&,
+                                      double) override {
+    throw std::logic_error("batch_norm");
+  }
+};
+}  // namespace
+
+TEST_CASE("several processes cannot share a batch whose rows belong together") {
+  model<> views({.labelled = 2, .unlabelled = 6}, 1);
+  auto const whole = few_glyphs();
+  two_processes world;
+  REQUIRE_THROWS_WITH(
+      c2f::fit(views, c2f::systems::few_label_data(views, whole, 12, 1), recipe(views).on(world)),
+      "the rows of a batch of 'deep co-training' belong together, so that several processes cannot share it; train it in one, "
+      "without recipe.on(world)");
 }

@@ -72,6 +72,7 @@ struct deep_co_training
   using schedule                    = typename detail::warm_up_of<Task>::type;
 
   static constexpr std::size_t labelled_streams = Views;
+  static constexpr bool whole_batches = true;
   static constexpr bool view_is_stack           = requires { typename network::completed; };
 
   std::array<network, Views> views;

@@ -125,6 +125,7 @@ void adapt(stack<Task>& model, at::Tensor const& images, at::Tensor const& label
 template <class Task>
 class episodic : public stack<Task> {
  public:
+  static constexpr bool whole_batches = true;
   explicit episodic(data::episode_options const& options, std::uint64_t seed = 0) : stack<Task>(seed), options_(options) {}
 
   [[nodiscard]] data::episode_options const& options() const { return options_; }

@@ -60,6 +60,7 @@ struct mean_teacher : c2f::detail::static_check<detail::check_probabilities<type
   using kind                                    = typename Task::network::kind;
   using schedule                                = typename detail::warm_up_of<Task>::type;
   static constexpr std::size_t labelled_streams = 1;
+  static constexpr bool whole_batches = true;
 
   network_on<typename Task::network, input> student;
   network_on<frozen<typename Task::network>, input> teacher;

@@ -17,8 +17,11 @@
 // before the images. They pass through the whole stack, so a task with a fine network works, too. In `pair` both networks predict their rows,
 // the fine one from activations that are fused with the encoding of what the coarse one predicts. This composition is ours.
 //
-// Cost: a pass has R more rows, R the number of statistics. Batches must not be divided: train it in one process. Errors: c2f::input_error for
-// statistics of another width, classes out of range, inference before classes(), and a training batch with an odd number of rows.
+// The statistics of the classes are no parameters: files of weights and checkpoints do not have them, so call classes() and add() again after
+// loading one.
+//
+// Cost: a pass has R more rows, R the number of statistics. Errors: c2f::input_error for statistics of another width, classes out of range,
+// inference before classes(), a training batch with an odd number of rows, and a training in several processes.
 #pragma once
 
 #include <c2f/data/statistic_batches.hpp>
@@ -70,6 +73,7 @@ struct pair : alone<Channels, Classes, Phi> {
 template <class Task>
 class model : public stack<Task> {
  public:
+  static constexpr bool whole_batches = true;
   explicit model(std::uint64_t seed = 0) : stack<Task>(seed) {}
 
   /// The classes at inference, in place of those before. Several statistics may be of one class.

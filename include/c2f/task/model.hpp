@@ -36,7 +36,8 @@ namespace c2f {
 ///   M::kind               a supervised kind: the truths of the data and the metrics
 ///   model(images, pass)   const; the raw output, a tensor or c2f::outputs
 ///   copies, and parameters that c2f can see (C2F_MEMBERS)
-/// Optional: M::schedule; model.fingerprint(), a hash of settings at run time, which a checkpoint of the training must match.
+/// Optional: M::schedule; model.fingerprint(), a hash of settings at run time, which a checkpoint of the training must match;
+/// M::whole_batches, true if the rows of a batch belong together, as those of an episode: several processes cannot divide it.
 template <class M>
 concept model = std::copyable<M> && detail::walkable<M> && requires(M const& m, at::Tensor const& images, pass& p) {
   { M::name } -> std::convertible_to<char const*>;

@@ -137,6 +137,10 @@ inline std::string remark_on(t_function t, recipe::settings const& recipe, std::
 template <class Model, class Data, class... Observers>
 training_report train_on(Model& model, Data const& data, recipe::settings const& recipe, Observers&... observers) {
   processes const all(recipe);
+  if constexpr (requires { requires Model::whole_batches; })
+    if (all.several())
+      throw input_error("the rows of a batch of '" + std::string(Model::name) +
+                        "' belong together, so that several processes cannot share it; train it in one, without recipe.on(world)");
   auto const notify = [&](auto const& record) {
     if (all.first()) (detail::notify(observers, record), ...);
   };
