@@ -10,6 +10,7 @@
 #pragma once
 
 #include <c2f/core/architecture.hpp>
+#include <c2f/core/errors.hpp>
 
 #include <ATen/core/Tensor.h>
 
@@ -25,7 +26,8 @@ namespace c2f {
 ///   K::predict(raw)         the prediction, differentiable
 ///   K::from_truth(truth)    the truth in the shape of a prediction, without gradient
 ///   K::default_encoder      the default encoder g of a task
-///   K::default_loss         the default loss: `default_loss::of(raw, truth)`, a scalar, the mean over the batch
+///   K::default_loss         the default loss: `default_loss::of(raw, truth)`, a scalar, the mean over the batch; loss::of_model if a model
+///                           adds the losses, which refuses tasks
 ///   K::score                accumulates an evaluation: samples, add(raw, truth), values()
 /// Required by some parts only:
 ///   K::log_predict(raw)     the logarithm of the prediction, finite where the prediction is rounded to 0 (mixtures)
@@ -56,6 +58,15 @@ concept output_kind = requires {
   score.add(tensor, tensor);
   score.values();
 };
+
+namespace loss {
+/// For kinds whose losses are added by a model, which chooses what they are computed of (kinds/detections.hpp).
+struct of_model {
+  static at::Tensor of(at::Tensor const&, at::Tensor const&) {
+    throw error("networks of this kind have no loss of their own; the model that has them adds its losses");
+  }
+};
+}  // namespace loss
 
 /// A kind with truths, a loss and metrics.
 template <class K>

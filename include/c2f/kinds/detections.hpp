@@ -10,10 +10,9 @@
 //
 // Models of this kind (systems/region_detector.hpp, systems/one_stage_detector.hpp) choose which boxes their losses are computed of, so they
 // add the losses themselves. Metrics: COCO's `ap`, the mean over IoU .5 ... .95, `ap50` and `ap75`.
-// Errors: fewer than one class or object is a compile error; a stack whose networks have this kind is an error at run time.
+// Errors: fewer than one class or object is a compile error; so is a task whose networks have this kind.
 #pragma once
 
-#include <c2f/core/errors.hpp>
 #include <c2f/core/kind.hpp>
 #include <c2f/core/static_check.hpp>
 #include <c2f/fwd.hpp>
@@ -58,11 +57,7 @@ struct detections : detail::static_check<detail::check_detections<Classes, Most,
 
   static at::Tensor predict(at::Tensor const& raw) { return raw; }
   static at::Tensor from_truth(at::Tensor const& truth) { return truth.narrow(2, 1, 4); }
-  struct default_loss {
-    static at::Tensor of(at::Tensor const&, at::Tensor const&) {
-      throw error("detections have no loss of their own; a model such as c2f::systems::region_detector adds the losses of its heads");
-    }
-  };
+  using default_loss = loss::of_model;
 
   /// What is found in picture n of a batch, best first; in pixels of a picture of this size, or fractions.
   static std::vector<detected_box> of_picture(at::Tensor const& raw, std::int64_t n, double height = 1, double width = 1) {

@@ -2,15 +2,15 @@
 //
 //   using trunk = c2f::sequential<backbone, c2f::attention_pooling<8>, c2f::centred<c2f::class_vector<200>>>;
 //
-// [N, D] -> the same. In training it adds the loss "centre", Lambda times the mean over the batch of |f - c|^2, where c is the centre of
-// the sample's class (Wen et al. 2016; Coarse2Fine, eq. 2 and 4), and then moves the centre of each class in the batch by `Beta` towards
-// the mean of the class's samples (eq. 3; Beta is not published, .05 is WS-DAN's). A mean does not depend on the order of the batch. f is
-// the input divided by `Scale`, that of c2f::attention_pooling: the published loss is on features of length 1. A sample without a class is
-// left out; one with several labels has the mean of their centres.
+// [N, D] -> the same. In training it adds the loss "centre", Lambda times the mean over the batch (eq. 2: over the classes) of |f - c|^2,
+// where c is the centre of the sample's class (Wen et al. 2016; Coarse2Fine, eq. 2 and 4), and then moves the centre of each class in the
+// batch by `Beta` towards the mean of the class's samples (eq. 3; Beta is not published, .05 is WS-DAN's). A mean does not depend on the
+// order of the batch. f is the input divided by `Scale`, that of c2f::attention_pooling: the loss is on features of length 1, as in WS-DAN's
+// code. A sample without a class is left out; one with several labels has the mean of their centres.
 //
 // In a trunk that runs twice (share::backbone) both passes add a loss, "coarse.centre" and "fine.centre", and move the same centres.
 // The centres [K, D] begin at 0 and are a buffer: they are in checkpoints and model files, and a step that is skipped does not move them.
-// In several processes each moves them by its own samples, and their mean is kept.
+// In several processes each moves them by its own samples, and their mean is kept: a class in the part of one of P processes moves by Beta / P.
 // Cost: K * D numbers of memory (200 classes of 8 x 768: 4.9 MB) and two products [N, K] x [K, D]. Errors: a map as input is a compile
 // error; so is a weight below 0 or a Beta outside of [0, 1].
 #pragma once

@@ -84,9 +84,7 @@ class coco_ap {
     by_class_.resize(classes_.size());
     touched_.clear();
     auto const place = [&](std::int64_t label) -> picture_of_class& {
-      if (label < 0 || label >= std::ssize(classes_))
-        throw input_error("an object has the label " + std::to_string(label) + ", and there are " + std::to_string(classes_.size()) +
-                          " classes; labels are 0 to one less");
+      check_label(label);
       auto& made = by_class_[static_cast<std::size_t>(label)];
       if (made.found.empty() && made.objects.empty()) touched_.push_back(static_cast<std::size_t>(label));
       return made;
@@ -117,8 +115,9 @@ class coco_ap {
   }
   /// Of one class.
   [[nodiscard]] coco_scores scores(std::int64_t label) const {
+    check_label(label);
     summary sum;
-    sum.add(classes_.at(static_cast<std::size_t>(label)));
+    sum.add(classes_[static_cast<std::size_t>(label)]);
     return sum.scores();
   }
   [[nodiscard]] std::int64_t classes() const { return std::ssize(classes_); }
@@ -133,6 +132,11 @@ class coco_ap {
   }
 
  private:
+  void check_label(std::int64_t label) const {
+    if (label < 0 || label >= std::ssize(classes_))
+      throw input_error("an object has the label " + std::to_string(label) + ", and there are " + std::to_string(classes_.size()) +
+                        " classes; labels are 0 to one less");
+  }
   static constexpr std::size_t areas = 4, thresholds = 10, recalls = 101;
   static constexpr std::array<std::array<double, 2>, areas> area_ranges{{{0, 1e10}, {0, 1024}, {1024, 9216}, {9216, 1e10}}};
   static constexpr std::array<std::uint32_t, 3> most_found{1, 10, 100};

@@ -183,6 +183,13 @@ consteval bool check_loss() {
                 "the task's loss is not a loss; give it 'static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth)'");
   return false;
 }
+template <class Task, class Got>
+consteval bool check_loss_of_model() {
+  static_assert(mismatch<in_task<Task>, got<Got>>,
+                "networks of this kind have no loss of their own, since a model chooses what it is computed of; train a model such as "
+                "c2f::systems::region_detector instead of a task, or write a loss into the task");
+  return false;
+}
 template <class Task, class Got, class Kind>
 consteval bool check_loss_serves() {
   static_assert(mismatch<in_task<Task>, got<Got>, wanted<Kind>>,
@@ -386,6 +393,8 @@ consteval bool check() {
         return check_ending<T, typename network_on<typename C::coarse, features>::output>();
       } else if constexpr (!ends_in<typename C::coarse_kind, coarse_output<C>, kind_output>) {
         return check_coarse_output<T, coarse_output<C>, kind_output>();
+      } else if constexpr (std::same_as<typename C::loss, loss::of_model>) {
+        return check_loss_of_model<T, typename C::kind>();
       } else if constexpr (supervised_kind<typename C::kind> && !is_loss<typename C::loss>) {
         return check_loss<T, typename C::loss>();
       } else if constexpr (supervised_kind<typename C::kind> && !serves_kind<typename C::loss, typename C::kind>) {
