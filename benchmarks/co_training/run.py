@@ -21,7 +21,7 @@ COLUMNS = [*KEYS, "seconds", "single", "ensemble"]
 # Name of a row: (--variant, its epochs as a multiple of --epochs, more options, which of the options below it takes). supervised_long and
 # mean_teacher have the time of co-training.
 COT, DIF = "--lambda-cot", "--lambda-dif"
-VARIANTS = {"supervised": ("supervised", 1, [], []), "supervised_long": ("supervised", 3, [], []), "all_labels": ("all_labels", 1, [], []),
+VARIANTS = {"supervised": ("supervised", 1, [], []), "supervised_long": ("supervised", 5, [], []), "all_labels": ("all_labels", 1, [], []),
             "without_both": ("without_dif", 1, [COT, "0"], []), "without_dif": ("without_dif", 1, [], [COT]),
             "without_cot": ("without_cot", 1, [], [DIF]), "co_training": ("co_training", 1, [], [COT, DIF]),
             "mean_teacher": ("mean_teacher", 3, [], []), "four_views": ("co_training", 1, ["--views", "4"], [COT, DIF])}

@@ -5,7 +5,7 @@ multiplication, counted by np.unique, matched in Python.
   run.py --build build/release [--frames 12] [--size 512x1024] [--rounds 5]
 
 Draws a video of moving blocks, checks that both agree to 1e-9, and prints the milliseconds of all frames (medians of rounds in alternation)
-and their ratio. Needs NumPy.
+and their ratio; then the time of the post-processing of a frame (include/c2f/inference). Needs NumPy.
 """
 import argparse
 import json
@@ -166,6 +166,10 @@ def main():
     for name in PEERS:
         a, b = statistics.median(ours[name]), statistics.median(theirs[name])
         print(f"| {name} | {a:.1f} | {b:.1f} | {b / a:.1f} |")
+    parts = json.loads(subprocess.run([words.build / "benchmarks" / "bench_panoptic"], check=True, capture_output=True, text=True).stdout)
+    print("\nPost-processing of a pair of frames of 1025x2049 with 200 objects, CPU ms (the least of nine)\n")
+    print("| " + " | ".join(parts) + " |\n|" + "---:|" * len(parts) + "\n| " + " | ".join(f"{value:.1f}" for value in parts.values()) + " |")
+    _report.print_targets([("fused_pair, stitcher and relocaliser, ms", parts["fused_pair"] + parts["stitcher"] + parts["relocaliser"], 60, False)])
 
 
 if __name__ == "__main__":

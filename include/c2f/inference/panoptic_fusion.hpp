@@ -13,7 +13,8 @@
 // instance 0. All is a function of the inputs: equal heat keeps the pixel that comes first, equal distances the centre that comes first.
 //
 // Cost: on the host, one pass each. Centres: the window of a pixel above the threshold is read until a larger one is found. Grouping: an
-// exact search among the centres that can be nearest in a cell of 16 x 16 pixels. 1025 x 2049 pixels with 200 objects take 45 ms on one core.
+// exact search among the centres that can be nearest in a cell of 16 x 16 pixels. 1025 x 2049 pixels with 200 objects take 12 ms on one core,
+// a pair 25 ms (benchmarks/panoptic).
 // Errors: input_error for maps of other sizes, an even window, more instances of a class than the divisor allows.
 #pragma once
 
@@ -176,50 +177,72 @@ class nearest_centre {
   return found;
 }
 
+namespace detail {
+/// Which class an instance is of, over one or several maps of classes and instances: add() them, then number(), then labels_of() each.
+class instance_votes {
+ public:
+  explicit instance_votes(fusion_options const& options) : options_(options), is_thing_(options.things) {}
+
+  void add(std::span<std::int64_t const> classes, std::span<std::int32_t const> instances) {
+    if (classes.size() != instances.size())
+      throw input_error("classes of " + std::to_string(classes.size()) + " pixels are merged with instances of " +
+                        std::to_string(instances.size()) + "; give maps of the same size");
+    auto const count = [&](std::size_t begin, std::size_t end) {
+      auto const pixels = static_cast<std::int64_t>(end - begin);
+      if (!is_thing_(classes[begin])) {
+        if (instances[begin] == 0) areas_[classes[begin]] += pixels;
+      } else if (instances[begin] != 0) {
+        auto& of_instance = votes_[instances[begin]];
+        if (of_instance.empty()) order_.push_back(instances[begin]);
+        of_instance[classes[begin]] += pixels;
+      }
+    };
+    metrics::detail::for_each_run(count, classes, instances);
+  }
+  void number() {
+    std::map<std::int64_t, std::int64_t> numbers;
+    for (std::int32_t const instance : order_) {
+      std::int64_t majority = -1, most = 0;
+      for (auto const& [c, pixels] : votes_[instance])
+        if (pixels > most) majority = c, most = pixels;
+      std::int64_t const number = ++numbers[majority];
+      if (number >= options_.divisor)
+        throw input_error("an image has more than " + std::to_string(options_.divisor - 1) + " instances of class " +
+                          std::to_string(majority) + ", and the divisor is " + std::to_string(options_.divisor) + "; write a larger one");
+      labels_[instance] = majority * options_.divisor + number;
+    }
+  }
+  [[nodiscard]] std::vector<std::int64_t> labels_of(std::span<std::int64_t const> classes, std::span<std::int32_t const> instances) {
+    std::vector<std::int64_t> found(classes.size());
+    auto const fill = [&](std::size_t begin, std::size_t end) {
+      std::fill(found.data() + begin, found.data() + end, label_of(classes[begin], instances[begin]));
+    };
+    metrics::detail::for_each_run(fill, classes, instances);
+    return found;
+  }
+
+ private:
+  [[nodiscard]] std::int64_t label_of(std::int64_t c, std::int32_t instance) {
+    if (is_thing_(c)) return instance != 0 ? labels_[instance] : options_.ignored * options_.divisor;
+    return instance == 0 && areas_[c] >= options_.stuff_area ? c * options_.divisor : options_.ignored * options_.divisor;
+  }
+
+  fusion_options const& options_;
+  metrics::thing_classes is_thing_;
+  std::map<std::int64_t, std::int64_t> areas_{};                          ///< of stuff
+  std::map<std::int32_t, std::map<std::int64_t, std::int64_t>> votes_{};  ///< pixels of an instance by class
+  std::vector<std::int32_t> order_{};                                     ///< of first pixels
+  std::map<std::int32_t, std::int64_t> labels_{};
+};
+}  // namespace detail
+
 /// The panoptic labels of classes [H, W] and instances [H, W], 0 for none.
 [[nodiscard]] inline std::vector<std::int64_t> merged(std::span<std::int64_t const> classes, std::span<std::int32_t const> instances,
                                                       fusion_options const& options) {
-  if (classes.size() != instances.size())
-    throw input_error("classes of " + std::to_string(classes.size()) + " pixels are merged with instances of " +
-                      std::to_string(instances.size()) + "; give maps of the same size");
-  metrics::thing_classes const is_thing(options.things);
-  std::map<std::int64_t, std::int64_t> areas;                          // of stuff
-  std::map<std::int32_t, std::map<std::int64_t, std::int64_t>> votes;  // pixels of an instance by class
-  std::vector<std::int32_t> order;                                     // of first pixels
-  // Runs of pixels that are alike are counted at once.
-  for (std::size_t i = 0, begin = 0; i < classes.size(); begin = i) {
-    while (++i < classes.size() && classes[i] == classes[begin] && instances[i] == instances[begin]) {
-    }
-    auto const pixels = static_cast<std::int64_t>(i - begin);
-    if (!is_thing(classes[begin])) {
-      if (instances[begin] == 0) areas[classes[begin]] += pixels;
-    } else if (instances[begin] != 0) {
-      auto& of_instance = votes[instances[begin]];
-      if (of_instance.empty()) order.push_back(instances[begin]);
-      of_instance[classes[begin]] += pixels;
-    }
-  }
-  std::map<std::int32_t, std::int64_t> labels;
-  std::map<std::int64_t, std::int64_t> numbers;
-  for (std::int32_t const instance : order) {
-    std::int64_t majority = -1, most = 0;
-    for (auto const& [c, pixels] : votes[instance])
-      if (pixels > most) majority = c, most = pixels;
-    std::int64_t const number = ++numbers[majority];
-    if (number >= options.divisor)
-      throw input_error("an image has more than " + std::to_string(options.divisor - 1) + " instances of class " +
-                        std::to_string(majority) + ", and the divisor is " + std::to_string(options.divisor) + "; write a larger one");
-    labels[instance] = majority * options.divisor + number;
-  }
-  auto const label_of = [&](std::int64_t c, std::int32_t instance) {
-    if (is_thing(c)) return instance != 0 ? labels[instance] : options.ignored * options.divisor;
-    return instance == 0 && areas[c] >= options.stuff_area ? c * options.divisor : options.ignored * options.divisor;
-  };
-  std::vector<std::int64_t> found(classes.size());
-  for (std::size_t i = 0; i < classes.size(); ++i)
-    found[i] =
-        i > 0 && classes[i] == classes[i - 1] && instances[i] == instances[i - 1] ? found[i - 1] : label_of(classes[i], instances[i]);
-  return found;
+  detail::instance_votes votes(options);
+  votes.add(classes, instances);
+  votes.number();
+  return votes.labels_of(classes, instances);
 }
 
 /// The panoptic labels of an image, [H, W].
@@ -236,15 +259,13 @@ struct pair_labels {
 /// one image here: an instance is of the class that most of its pixels in both have, and areas of stuff are those of both.
 [[nodiscard]] inline pair_labels fused_pair(raw_maps const& maps, std::span<std::int64_t const> next_classes,
                                             std::span<float const> next_offsets, fusion_options const& options) {
-  auto const centres                  = centres_of(maps, options);
-  std::vector<std::int32_t> instances = instances_of(maps, centres, options);
-  auto const next                     = instances_of({next_classes, maps.heat, next_offsets, maps.height, maps.width}, centres, options);
-  std::vector<std::int64_t> classes(maps.classes.begin(), maps.classes.end());
-  instances.insert(instances.end(), next.begin(), next.end());
-  classes.insert(classes.end(), next_classes.begin(), next_classes.end());
-  auto const found = merged(classes, instances, options);
-  auto const half  = found.begin() + static_cast<std::ptrdiff_t>(maps.classes.size());
-  return {{found.begin(), half}, {half, found.end()}};
+  auto const centres   = centres_of(maps, options);
+  auto const instances = instances_of(maps, centres, options);
+  auto const next      = instances_of({next_classes, maps.heat, next_offsets, maps.height, maps.width}, centres, options);
+  detail::instance_votes votes(options);
+  votes.add(maps.classes, instances), votes.add(next_classes, next);
+  votes.number();
+  return {votes.labels_of(maps.classes, instances), votes.labels_of(next_classes, next)};
 }
 
 }  // namespace c2f::panoptic

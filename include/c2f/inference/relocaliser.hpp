@@ -93,8 +93,11 @@ class relocaliser {
       place->second.unseen = 0;
     }
     std::vector<std::int64_t> found(labels.begin(), labels.end());
-    for (auto& label : found)
-      if (auto const name = names_.find(label); name != names_.end()) label = name->second;
+    auto const rename = [&](std::size_t begin, std::size_t end) {
+      if (auto const name = names_.find(labels[begin]); name != names_.end())
+        std::fill(found.data() + begin, found.data() + end, name->second);
+    };
+    metrics::detail::for_each_run(rename, labels);
     return found;
   }
   /// The next frame belongs to another video.
@@ -114,13 +117,18 @@ class relocaliser {
                         "; give the width of its label map");
     centre_list sums;
     std::map<std::int64_t, double> pixels;
-    for (std::size_t i = 0; i < labels.size(); ++i) {
-      metrics::detail::check_label(labels[i]);
-      if (labels[i] % options_.divisor == 0) continue;
-      auto& sum = sums[labels[i]];
-      sum[0] += static_cast<double>(i / static_cast<std::size_t>(width)),
-          sum[1] += static_cast<double>(i % static_cast<std::size_t>(width));
-      ++pixels[labels[i]];
+    auto const columns = static_cast<std::size_t>(width);
+    for (std::size_t y = 0; y * columns < labels.size(); ++y) {
+      auto const row = labels.subspan(y * columns, columns);
+      auto const add = [&](std::size_t begin, std::size_t end) {
+        metrics::detail::check_label(row[begin]);
+        if (row[begin] % options_.divisor == 0) return;
+        auto const count = static_cast<double>(end - begin);
+        auto& sum        = sums[row[begin]];
+        sum[0] += count * static_cast<double>(y), sum[1] += count * static_cast<double>(begin + end - 1) / 2;
+        pixels[row[begin]] += count;
+      };
+      metrics::detail::for_each_run(add, row);
     }
     for (auto& [label, sum] : sums) sum[0] /= pixels[label], sum[1] /= pixels[label];
     return sums;

@@ -14,6 +14,8 @@
 
 #include <c2f/metrics/segments.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -89,8 +91,9 @@ class stitcher {
   // Labels without a number get the next one of their class.
   std::vector<std::int64_t> renumbered(std::span<std::int64_t const> labels, std::map<std::int64_t, std::int64_t>& numbers) {
     std::vector<std::int64_t> found(labels.begin(), labels.end());
-    for (auto& label : found) {
-      if (label % options_.divisor == 0) continue;
+    auto const renumber = [&](std::size_t begin, std::size_t end) {
+      std::int64_t const label = labels[begin];
+      if (label % options_.divisor == 0) return;
       auto [entry, is_new] = numbers.try_emplace(label, 0);
       if (is_new) {
         std::int64_t const c = label / options_.divisor, number = ++largest_[c];
@@ -99,8 +102,9 @@ class stitcher {
                             ", and the divisor is " + std::to_string(options_.divisor) + "; write a larger one");
         entry->second = c * options_.divisor + number;
       }
-      label = entry->second;
-    }
+      std::fill(found.data() + begin, found.data() + end, entry->second);
+    };
+    metrics::detail::for_each_run(renumber, labels);
     return found;
   }
 

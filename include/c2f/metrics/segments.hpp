@@ -30,6 +30,15 @@ inline void check_label(std::int64_t label) {
     throw input_error("a label map has the label " + std::to_string(label) +
                       "; labels are 0 or more, a class times the divisor plus an instance");
 }
+/// f(begin, end) for each run of pixels in which every one of the maps, which have one size, has one value.
+template <class F, class First, class... Rest>
+void for_each_run(F const& f, First const& first, Rest const&... rest) {
+  for (std::size_t i = 0, begin = 0; i < first.size(); begin = i) {
+    while (++i < first.size() && first[i] == first[begin] && (... && (rest[i] == rest[begin]))) {
+    }
+    f(begin, i);
+  }
+}
 }  // namespace detail
 
 /// Which classes are things: those that have instances. A look-up in a table, for use at each pixel. Errors: input_error for a class below 0
@@ -64,14 +73,13 @@ class segment_overlaps {
     if (truth.size() != prediction.size())
       throw input_error("a label map of " + std::to_string(prediction.size()) + " pixels is compared with one of " +
                         std::to_string(truth.size()) + "; compare maps of the same size");
-    for (std::size_t i = 0; i < truth.size();) {
-      std::size_t const begin = i;
-      while (++i < truth.size() && truth[i] == truth[begin] && prediction[i] == prediction[begin]) {
-      }
-      pair const found{static_cast<std::int64_t>(truth[begin]), static_cast<std::int64_t>(prediction[begin])};
-      detail::check_label(found.truth), detail::check_label(found.prediction);
-      counts_[found] += static_cast<std::int64_t>(i - begin);
-    }
+    detail::for_each_run(
+        [&](std::size_t begin, std::size_t end) {
+          pair const found{static_cast<std::int64_t>(truth[begin]), static_cast<std::int64_t>(prediction[begin])};
+          detail::check_label(found.truth), detail::check_label(found.prediction);
+          counts_[found] += static_cast<std::int64_t>(end - begin);
+        },
+        truth, prediction);
   }
   void add(segment_overlaps const& other) {
     for (auto const& [both, pixels] : other.counts_) counts_[both] += pixels;
