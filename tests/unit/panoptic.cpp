@@ -3,6 +3,9 @@
 #include <c2f/metrics/panoptic.hpp>
 #include <c2f/metrics/tracking.hpp>
 
+#include <malloc.h>
+
+#include <cstdint>
 #include <numeric>
 #include <random>
 
@@ -281,10 +284,20 @@ TEST_CASE("a video of ten thousand frames takes the memory of its tubes; empty a
   metrics::video_panoptic_quality vpq(options, 4);
   metrics::segmentation_and_tracking_quality stq(options, {1});
   labels const truth{0, 1001, 1001, 9000}, found{0, 0, 1001, 1001}, is_void(4, 9000);
+  auto const in_use = [] {
+#ifdef __GLIBC__
+    return static_cast<std::int64_t>(mallinfo2().uordblks);
+#else
+    return std::int64_t{0};
+#endif
+  };
+  std::int64_t bytes = 0;
   for (int i = 0; i < 10000; ++i) {
+    if (i == 100) bytes = in_use();
     vpq.add(all(truth), all(found));
     stq.add(all(truth), all(found));
   }
+  REQUIRE(in_use() - bytes < 10'000);  // frames that were kept would be 32 bytes each or more: 316,800
   REQUIRE(vpq.counts().classes[0].tp + vpq.counts().classes[0].fn == 10000 - 3);
   REQUIRE(stq.scores().aq == Approx(0.5 * (10000.0 / 30000)));  // tube of 20,000 pixels, 10,000 shared, predicted 20,000: 1e4²/3e4 / 2e4
   metrics::panoptic_quality nothing(options);
