@@ -6,7 +6,8 @@
 //   };
 //
 // c2f::channel_graph (execution/channel_graph.hpp) finds in this way which layer reads which channel. Layers of c2f that report themselves:
-// conv, depthwise_conv, linear, batch_norm; gunn reports its maps. Cost: one thread-local load for each layer of a pass that is not watched. Errors: none.
+// conv, depthwise_conv, linear, batch_norm; gunn reports its maps. Cost: one thread-local load for each layer of a pass that is not watched.
+// Errors: none.
 #pragma once
 
 #include <c2f/core/state_tensor.hpp>
