@@ -65,7 +65,8 @@ static_assert(parameters_to_resnet<gunn15, 100>() > 0.97 && parameters_to_resnet
 template <class Task, class Data>
 void train_task(Data const& data, program::options const& chosen, std::string const& title) {
   c2f::stack<Task> model(chosen.seed);
-  program::train(model, program::limited(data, chosen), chosen, title);
+  auto const recipe = program::recipe_of(chosen).no_milestones().milestone(0.5).milestone(0.75);  // epochs 150 and 225 of 300
+  program::train(model, program::limited(data, chosen), chosen, title, recipe);
 }
 
 template <class Size, int Classes, class Data>

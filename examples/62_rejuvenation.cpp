@@ -28,7 +28,7 @@ struct settings {
   std::string set = "cifar100", network = "small", count = "parameters";
   std::optional<double> typed_target{}, typed_budget{};
   double lambda = 0, lambda_step = 5e-5;
-  std::int64_t sparse_epochs = 30, times = 1;
+  std::int64_t sparse_epochs = 80, times = 1;
   [[nodiscard]] double budget(std::string const& variant) const { return typed_budget.value_or(variant == "half" ? 0.5 : 1); }
   [[nodiscard]] double target(std::string const& variant) const { return typed_target.value_or(std::min(0.5, budget(variant))); }
 };
@@ -160,7 +160,7 @@ void run(Data const& whole, program::options const& chosen, settings const& with
   auto const data         = program::limited(whole, chosen);
   auto const counted      = with.count == "parameters" ? c2f::resource::parameters : c2f::resource::multiply_adds;
   std::string const title = with.set + ", " + with.network + ", " + chosen.variant;
-  auto const recipe       = program::recipe_of(chosen);
+  auto const recipe       = program::recipe_of(chosen).no_milestones().milestone(0.5).milestone(0.75);  // epochs 150 and 225 of 300
   c2f::stack<Task> model(chosen.seed);
   double const full = c2f::channels_of(model).cost(counted);
   nlohmann::ordered_json found;
@@ -200,8 +200,8 @@ void run(Data const& whole, program::options const& chosen, settings const& with
       }
     } after{[&](c2f::stack<Task> const& of, c2f::surgery_report const& done, double before) {
       double const top1 = c2f::evaluate(of, data.test, recipe).back().values.front().second;
-      std::printf("surgery: r %.3f, %.0f of %.0f live, growth %.3f, now %.0f; top1 %.2f %%, before %.2f %%\n", done.utilisation,
-                  done.cost_living, done.cost_before, done.growth, done.cost_after, 100 * top1, 100 * before);
+      std::printf("surgery: r %.3f, target %.3f, %.0f of %.0f live, growth %.3f, now %.0f; top1 %.2f %%, before %.2f %%\n",
+                  done.utilisation, how.target, done.cost_living, done.cost_before, done.growth, done.cost_after, 100 * top1, 100 * before);
       surgeries.push_back({{"utilisation", done.utilisation},
                            {"growth", done.growth},
                            {"before", done.cost_before},
@@ -213,6 +213,9 @@ void run(Data const& whole, program::options const& chosen, settings const& with
     }};
     auto all           = c2f::systems::fit_rejuvenated(model, data, how, bar, on_ctrl_c, files, channels, after);
     found["surgeries"] = surgeries;
+    found["reached"]   = all.reached;
+    if (!all.reached)
+      std::printf("a sparse stage ended above the target; give it more --sparse-epochs, or a larger --lambda or --lambda-step\n");
     std::vector<c2f::epoch_record> epochs;
     nlohmann::ordered_json stages = nlohmann::ordered_json::array();
     for (auto& each : all.trainings) {
@@ -279,7 +282,7 @@ int main(int argc, char** argv) {
             ->check(program::in_range(1e-6, 100));
         app.add_option("--lambda", with.lambda, "Weight of the norms' L1 loss; 0: searched")->check(program::in_range(0, 1e3));
         app.add_option("--lambda-step", with.lambda_step, "Step of the search")->check(program::in_range(1e-9, 1e3));
-        app.add_option("--sparse-epochs", with.sparse_epochs, "Most epochs of a sparse stage")->check(CLI::Range(1, 100'000));
+        app.add_option("--sparse-epochs", with.sparse_epochs, "Most epochs of a sparse stage; 80")->check(CLI::Range(1, 100'000));
         app.add_option("--times", with.times, "How often channels are replaced")->check(CLI::Range(1, 100));
       });
   return program::run([&] {

@@ -6,29 +6,17 @@
 #include <c2f/conformance.hpp>
 #include <c2f/networks/gunn.hpp>
 
-#include <c10/core/Allocator.h>
-#include <c10/util/ThreadLocalDebugInfo.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <memory>
 
+#include "../counted_bytes.hpp"
+
 namespace {
 
 using c2f::activations::kept;
 using c2f::activations::recomputed;
-
-/// The bytes that this thread has allocated and not freed.
-class counted_bytes : public c10::MemoryReportingInfoBase {
- public:
-  void reportMemoryUsage(void*, std::int64_t bytes, std::size_t, std::size_t, c10::Device) override {
-    now += bytes;
-    peak = std::max(peak, now);
-  }
-  bool memoryProfilingEnabled() const override { return true; }
-  std::int64_t now = 0, peak = 0;
-};
 
 struct measured {
   std::int64_t kept = 0, peak = 0;

@@ -264,7 +264,7 @@ TEST_CASE("the first difference to another training is reported") {
   };
   REQUIRE(difference(tiny::boxes{}, recipe()) == "the task is 'tiny-class-vector' there and 'tiny-boxes' here");
   REQUIRE(difference(wider{}, recipe()) == "it has no 'coarse.0.weight'");
-  REQUIRE(difference(other_schedule{}, recipe()) == "the types of the task's parts differ");
+  REQUIRE(difference(other_schedule{}, recipe()) == "the types of the task's parts, or the options of its model, differ");
   REQUIRE(difference(task{}, recipe().seed(2)) == "the seed is 1 there and 2 here");
   REQUIRE(difference(task{}, recipe().batch(5)) == "the recipe's batch is 4 there and 5 here");
   REQUIRE(difference(task{}, recipe().epochs(4)) == "the recipe's epochs is 3 there and 4 here");

@@ -10,13 +10,12 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/full.h>
-#include <c10/util/ThreadLocalDebugInfo.h>
-#include <c10/core/Allocator.h>
 
 #include <map>
 #include <memory>
 #include <optional>
 
+#include "../../benchmarks/counted_bytes.hpp"
 #include "catch.hpp"
 #include "refusal.hpp"
 
@@ -114,22 +113,16 @@ at::Tensor defined(std::map<std::string, at::Tensor> const& of, at::Tensor x, st
   return x;
 }
 
-/// Bytes that this thread has allocated and not freed, beginning with 0.
-class counted_bytes : public c10::MemoryReportingInfoBase {
- public:
-  void reportMemoryUsage(void*, std::int64_t bytes, std::size_t, std::size_t, c10::Device) override {
-    now += bytes;
-    peak = std::max(peak, now);
-  }
-  bool memoryProfilingEnabled() const override { return true; }
-  std::int64_t now = 0, peak = 0;
-};
-
 template <bool Residual>
 struct sum_of_channels {
   static constexpr bool residual = Residual;
   template <std::int64_t Width>
   using of = c2f::conv<Width, 1, 1, 0, c2f::no_bias, 1, c2f::initial::ones>;
+};
+struct frozen_unit {
+  static constexpr bool residual = true;
+  template <std::int64_t Width>
+  using of = c2f::frozen<c2f::gunn_unit<1>::of<Width>>;
 };
 struct unit_that_answers {
   static constexpr bool residual = false;
@@ -349,6 +342,24 @@ TEST_CASE("a graph of a layer that is gone, moved or changed is an error") {
   at::Tensor const once = c2f::parameters(second)[0].grad().clone();
   loss.backward();
   REQUIRE(largest(c2f::parameters(second)[0].grad().sub(once.mul(2))) <= 1e-5 * largest(once));
+}
+
+TEST_CASE("a frozen unit that is changed between the passes is an error, in training too") {
+  auto const net       = c2f::make_network<c2f::gunn<3, frozen_unit>, input>(1);
+  at::Tensor const x   = numbers({2, 12, 5, 4}, 5).to(at::kFloat).set_requires_grad(true);
+  auto const& unit     = net.units[1];
+  auto const unchanged = [&] {
+    at::Tensor const first = net(x, train), second = net(x, train);  // it runs in eval mode: nothing moves
+    second.sum().backward();
+    first.sum().backward();
+  };
+  unchanged();
+  for (at::Tensor const& each : {unit.conv2.weight.tensor(), unit.bn1.weight.tensor(), unit.bn2.running_var.tensor()}) {
+    at::Tensor const y = net(x, train);
+    each.add_(1);
+    REQUIRE(tests::has(tests::refusal<c2f::error>([&] { y.sum().backward(); }), "was changed between"));
+  }
+  unchanged();
 }
 
 TEST_CASE("what is kept for the backward pass does not grow with the number of groups") {

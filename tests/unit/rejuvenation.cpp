@@ -8,6 +8,8 @@
 
 #include <ATen/TensorOperators.h>
 
+#include <algorithm>
+
 #include "catch.hpp"
 #include "refusal.hpp"
 #include "reliability/tiny.hpp"
@@ -67,6 +69,8 @@ struct begins {
 };
 struct remembers {
   std::vector<c2f::systems::channel_record> seen{};
+  std::vector<bool> stopped{};  // of each stage
+  void on_end(c2f::training_report const& report) { stopped.push_back(report.stopped); }
   void on_channels(c2f::systems::channel_record const& record) { seen.push_back(record); }
   static void on_start(c2f::training_start const&) {}
 };
@@ -84,6 +88,8 @@ TEST_CASE("a training stops before any step and resumes bit for bit, also around
     remembers channels;
     auto const report = fit_rejuvenated(whole, data, how, wanted, counts, channels);
     REQUIRE(!report.stopped);
+    REQUIRE(report.reached);
+    REQUIRE(channels.stopped == std::vector<bool>{false, false, false});  // a stage at its target is complete
     REQUIRE(report.trainings.size() == 3);
     REQUIRE(report.surgeries.size() == 2);
     REQUIRE(std::ssize(report.trainings[0].epochs) < 4);  // it reached its target
@@ -323,6 +329,60 @@ TEST_CASE("coarse and fine network share one budget") {
   model equal(5);
   auto const epochs = fit_rejuvenated(equal, tiny::data_of<task>(), how);
   REQUIRE(epochs.trainings[0].epochs.size() + epochs.trainings[1].epochs.size() == 10);
+}
+
+TEST_CASE("a search of lambda that may be too short is remarked, and a target that is missed is reported") {
+  auto how = options();
+  model made(5);
+  c2f::systems::sparse_model<model> const fixed(made, how);
+  REQUIRE(fixed.remark(recipe().epochs(1)).empty());
+  how.lambda.reset();
+  how.lambda_step = 1e-9;
+  c2f::systems::sparse_model<model> const search(made, how);
+  REQUIRE(search.remark(recipe().epochs(25)).empty());  // (1 - .75) / .01
+  REQUIRE(!search.remark(recipe().epochs(24)).empty());
+  // The two stages have the epochs of the last one together.
+  how.equal_epochs = true;
+  how.dense.epochs(3);
+  auto const report = fit_rejuvenated(made, tiny::data_of<task>(), how);
+  REQUIRE(!report.reached);
+  REQUIRE(!report.stopped);
+  REQUIRE(report.surgeries[0].utilisation >= 0.75);
+  REQUIRE(report.trainings[0].epochs.size() == 2);
+  REQUIRE(report.trainings[1].epochs.size() == 1);
+  REQUIRE(
+      report.trainings[0].start.remarks ==
+      std::vector<std::string>{"lambda is searched until the utilisation is below 0.75, which may take 25 epochs and more, and the sparse "
+                               "stage has 2; give it more epochs, or a fixed lambda"});
+  REQUIRE(report.trainings[1].start.remarks.empty());
+}
+
+TEST_CASE("a sparse stage is resumed with the options that it was begun with") {
+  model const made(5);
+  std::vector<std::uint64_t> hashes;
+  for (auto const& change : std::vector<std::function<void(rejuvenation_options&)>>{
+           [](auto&) {}, [](auto& how) { how.target = 0.7; }, [](auto& how) { how.budget = 0.9; }, [](auto& how) { how.lambda.reset(); },
+           [](auto& how) { how.times = 2; }, [](auto& how) { how.from_scratch = true; }, [](auto& how) { how.surgery.dead = 0.2; },
+           [](auto& how) { how.surgery.counted = c2f::resource::multiply_adds; }, [](auto& how) { how.surgery.regrow = false; },
+           [](auto& how) { how.surgery.compensate = false; }, [](auto& how) { how.surgery.rescale = false; },
+           [](auto& how) { how.surgery.cross = c2f::cross_connections::none; }, [](auto& how) { how.surgery.weight = 0.5; },
+           [](auto& how) { how.surgery.multiple = 8; }, [](auto& how) { how.surgery.seed = 9; }}) {
+    auto how = options();
+    change(how);
+    hashes.push_back(c2f::systems::sparse_model<model>(made, how).fingerprint());
+  }
+  std::sort(hashes.begin(), hashes.end());
+  REQUIRE(std::adjacent_find(hashes.begin(), hashes.end()) == hashes.end());
+  // Also where the last stage has begun: its widths would be the same.
+  tests::scratch const scratch;
+  auto const train = [&](bool rescale) {
+    auto how            = options();
+    how.surgery.rescale = rescale;
+    model trained(5);
+    fit_rejuvenated(trained, tiny::data_of<task>(), how, c2f::checkpoints(scratch.path));
+  };
+  train(true);
+  tests::require_message(tests::refusal([&] { train(false); }), {"the options of its model, differ"});
 }
 
 TEST_CASE("Adam's moments and its number of updates go on in every stage") {

@@ -29,6 +29,7 @@ struct state_traits {
   at::ScalarType type                                   = at::kFloat;           ///< its element type
   bool on_host                                          = false;                ///< stays in host memory when the network moves
   void (*finish)(std::span<std::int64_t const>, float*) = nullptr;              ///< changes its initial value as a whole, after all draws
+  bool frozen                                           = false;                ///< below c2f::frozen: no training changes it
   [[nodiscard]] constexpr std::int64_t count() const {
     std::int64_t product = 1;
     for (auto const dim : dims) product *= dim;

@@ -6,7 +6,8 @@
 //   };
 //
 // c2f::channel_graph (execution/channel_graph.hpp) finds in this way which layer reads which channel. Layers of c2f that report themselves:
-// conv, depthwise_conv, linear, batch_norm. Cost: one thread-local load for each layer of a pass that is not watched. Errors: none.
+// conv, depthwise_conv, linear, batch_norm; gunn reports its maps. Cost: one thread-local load for each layer of a pass that is not watched.
+// Errors: none.
 #pragma once
 
 #include <c2f/core/state_tensor.hpp>
@@ -41,6 +42,8 @@ class layer_watcher {
   virtual at::Tensor layer(at::Tensor const& x, at::Tensor const& y, watched_layer const& which) = 0;
   /// Called by a norm instead of normalising x.
   virtual at::Tensor norm(at::Tensor const& x, watched_norm const& which)                        = 0;
+  /// Called by a layer with a map that it reads or writes and whose channels cannot be taken out, as it counts on their number.
+  virtual void fixed(at::Tensor const& map)                                                      = 0;
 
  protected:
   ~layer_watcher() = default;

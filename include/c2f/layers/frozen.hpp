@@ -35,6 +35,7 @@ struct frozen : detail::kind_of<Architecture> {
     void walk_tensors(std::string const& path, detail::tensor_visitor const& f) {
       auto untrained = [&](std::string const& name, state_tensor& each, state_traits traits) {
         traits.trained = false;
+        traits.frozen  = true;
         f(name, each, traits);
       };
       detail::tensor_visitor visitor(untrained);

@@ -30,6 +30,7 @@
 #include <c2f/core/architecture.hpp>
 #include <c2f/core/errors.hpp>
 #include <c2f/execution/context.hpp>
+#include <c2f/execution/layer_watcher.hpp>
 #include <c2f/layers/conv.hpp>
 #include <c2f/layers/norm.hpp>
 #include <c2f/layers/plain.hpp>
@@ -206,7 +207,7 @@ inline at::Tensor updated_in_place(at::Tensor const& x, mode m, group_updates co
   // A norm in training moves its statistics without counting that as a change, and a backward pass in eval mode reads them again.
   if (m == train && !execution().recomputing) {
     auto count = [](std::string const&, state_tensor const& each, state_traits const& traits) {
-      if (!traits.trained) each.tensor().unsafeGetTensorImpl()->bump_version();
+      if (!traits.trained && !traits.frozen) each.tensor().unsafeGetTensorImpl()->bump_version();
     };
     for (std::int64_t i = 0; i < by.groups; ++i) by.walk(by.units, i, tensor_visitor(count));
   }
@@ -291,16 +292,16 @@ class group_updates_backward : public torch::autograd::Node {
         at::AutoGradMode const gradients_on(true);
         unit = by_.run(by_.units, i, read, mode_);
       }
-      torch::autograd::variable_list by{read};
+      torch::autograd::variable_list inputs{read};
       std::vector<std::size_t> places;
       for (std::size_t k = 0; k < own.size(); ++k)
         if (wanted[last + k]) {
-          by.push_back(own[k].tensor);
+          inputs.push_back(own[k].tensor);
           places.push_back(last + k);
         }
       // A copy, since what autograd answers may be this very tensor, and dx changes below.
-      at::Tensor const to_group = by_.gradual ? by_.channels_of(i, dx).clone() : by_.channels_of(i, dy);
-      auto got                  = torch::autograd::grad({unit}, by, {to_group}, std::nullopt, false, /*allow_unused=*/true);
+      at::Tensor const gradient_of_group = by_.gradual ? by_.channels_of(i, dx).clone() : by_.channels_of(i, dy);
+      auto got = torch::autograd::grad({unit}, inputs, {gradient_of_group}, std::nullopt, false, /*allow_unused=*/true);
       for (std::size_t k = 0; k < places.size(); ++k) found[places[k]] = got[k + 1];
       if (by_.gradual && !by_.residual) by_.channels_of(i, dx).zero_();
       if (got[0].defined()) dx.add_(got[0]);
@@ -320,12 +321,14 @@ class group_updates_backward : public torch::autograd::Node {
     explicit unchanged(at::Tensor const& now) : tensor(now), version(now._version()) {}
     [[nodiscard]] bool changed() const { return tensor._version() != version; }
   };
-  /// The tensors of a unit that have a gradient, or the others that it reads: frozen ones, and in eval mode the running statistics.
+  /// The tensors of a unit that have a gradient, or the others that it reads: frozen ones, and in eval mode running statistics, which a norm
+  /// in training writes and does not read.
   [[nodiscard]] std::vector<at::Tensor> tensors_of(std::int64_t group, bool with_gradient) const {
     std::vector<at::Tensor> found;
     auto collect = [&](std::string const&, state_tensor const& each, state_traits const& traits) {
       for (at::Tensor const* const tensor : {&each.tensor(), &each.bf16_copy()})
-        if (tensor->defined() && tensor->requires_grad() == with_gradient && (traits.trained || mode_ == eval)) found.push_back(*tensor);
+        if (tensor->defined() && tensor->requires_grad() == with_gradient && (traits.trained || traits.frozen || mode_ == eval))
+          found.push_back(*tensor);
     };
     by_.walk(by_.units, group, tensor_visitor(collect));
     return found;
@@ -404,8 +407,12 @@ struct gunn {
     detail::existence exists;
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
-      // Groups have equally many channels, so none of the input's or output's may be taken out: a watcher sees other numbers there.
-      if (execution().watcher != nullptr) return detail::updated_by_definition(x.mul(1.75), m, updates()).mul(1.75);
+      if (auto* const watcher = execution().watcher; watcher != nullptr) {  // groups have equally many channels
+        watcher->fixed(x);
+        at::Tensor const y = detail::updated_by_definition(x, m, updates());
+        watcher->fixed(y);
+        return y;
+      }
       if constexpr (std::is_same_v<Activations, activations::kept>)
         return detail::updated_by_definition(x, m, updates());
       else

@@ -8,12 +8,15 @@
 // (train/training_stages.hpp):
 //   "sparse-1"      the loss plus lambda * sum |weight| over the norms that are free (execution/channel_graph.hpp), until the utilisation r
 //                   is below the target at the end of an epoch. lambda begins at 0 and rises by 5e-5 after each epoch in which r did not
-//                   fall by .01, or is fixed. lambda and r are buffers of the stage's model, and so part of its checkpoints.
+//                   fall by .01, or is fixed. So a search may take (1 - target) / .01 epochs, and those in which lambda was too small; a
+//                   remark (train/observer.hpp) says where the stage has fewer. The surgery follows whether or not r got below the target:
+//                   report.reached. lambda and r are buffers of the stage's model, and so part of its checkpoints.
 //   surgery         c2f::replace_channels (train/channel_surgery.hpp)
 //   "sparse-2", …   with times > 1
 //   "rejuvenated"   the model itself in its new widths: as fast as a network that always had them
 // A surgery is a function of the state at the end of a stage, so the same call with c2f::checkpoints resumes anywhere, bit for bit. Momentum
-// follows the channels that stay. To load the weights in another program: c2f::take_sizes (data/io/weights.hpp), or a model folder.
+// follows the channels that stay. A call with other options is refused where these checkpoints are. To load the weights in another program:
+// c2f::take_sizes (data/io/weights.hpp), or a model folder.
 //
 // An observer with on_channels(channel_record) is called after each epoch of a sparse stage and after each surgery; one with
 // on_surgery(model, surgery_report) after each surgery.
@@ -42,6 +45,7 @@ namespace c2f::systems {
 struct rejuvenation_report {
   std::vector<training_report> trainings;  ///< of the stages, up to one that was stopped
   std::vector<surgery_report> surgeries;
+  bool reached = true;  ///< every sparse stage ended with r below the target; else one had too few epochs
   bool stopped = false;
 };
 
@@ -88,7 +92,7 @@ struct sparse_stage {
     tell(model.adapt(epoch.epoch + 1));
     done = model.reached();
   }
-  [[nodiscard]] bool stop() const { return done; }
+  [[nodiscard]] bool reached_goal() const { return done; }
 };
 inline void check(rejuvenation_options const& how) {
   bool const fits = how.target > 0 && how.target <= 1 && how.budget > 0 && how.lambda.value_or(0) >= 0 && how.lambda_step > 0 &&
@@ -143,10 +147,13 @@ rejuvenation_report fit_rejuvenated(Model& model, Data const& data, rejuvenation
     sparse.look();
     detail::sparse_stage<Model> stage{sparse, [&](channel_record record) { record.stage = name, tell(record); }};
     for (auto& each : carried.from) each.first = detail::in_sparse_model(each.first);
-    epochs -= completed(fit_stage(name, sparse, data, how.sparse, carried, observers..., stage));
+    auto recipe = how.sparse;
+    if (how.equal_epochs)
+      recipe.epochs(std::clamp<std::int64_t>(epochs - 1 - (how.times - i), 1, recipe.epochs()));  // later stages have one, too
+    epochs -= completed(fit_stage(name, sparse, data, recipe, carried, observers..., stage));
     model = sparse.model;
-    if (report.trainings.back().stopped && !stage.done) return report.stopped = true, report;
-    report.trainings.back().stopped = false;
+    if (report.trainings.back().stopped) return report.stopped = true, report;
+    report.reached = report.reached && stage.done;
     carried.from.clear();
     for (auto const& [path, value] : stage.state) carried.from.emplace_back(detail::of_sparse_model(path), value);
     how.surgery.number = static_cast<std::uint64_t>(i);

@@ -22,8 +22,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,7 +41,7 @@ struct rejuvenation_options {
   double lambda_step = 5e-5, fall = 0.01;
   std::int64_t times = 1;      ///< how often channels are replaced
   bool from_scratch  = false;  ///< the last stage begins with initial values in the widths that were found (NR-FS)
-  bool equal_epochs  = false;  ///< the epochs of sparse stages are taken from those of `dense`
+  bool equal_epochs  = false;  ///< the epochs of sparse stages are taken from those of `dense`, of which one is left at least
   surgery_options surgery{};   ///< its budget, seed and number are set by the training
 };
 /// The channels of a network at some moment of a training.
@@ -77,12 +79,29 @@ struct sparse_model {
     lambda.assign(at::full({}, how.lambda.value_or(0), scalar)), utilisation.assign(at::ones({}, scalar));
   }
   [[nodiscard]] std::uint64_t fingerprint() const {
-    std::uint64_t hash = 0;
+    std::uint64_t hash          = 0;
+    surgery_options const& then = how_.surgery;  // a stage that is resumed would have been followed by another surgery
     for (double const each :
-         {how_.target, how_.lambda_step, how_.fall, how_.surgery.dead, how_.lambda.value_or(-1), static_cast<double>(how_.surgery.counted)})
+         {how_.target, how_.budget, how_.lambda_step, how_.fall, how_.lambda.value_or(-1), static_cast<double>(how_.times),
+          static_cast<double>(how_.from_scratch), then.dead, static_cast<double>(then.counted), static_cast<double>(then.regrow),
+          static_cast<double>(then.compensate), static_cast<double>(then.rescale), static_cast<double>(then.cross), then.weight,
+          static_cast<double>(then.multiple)})
       hash = data::detail::hash_after(hash, std::bit_cast<std::uint64_t>(each));
+    hash = data::detail::hash_after(hash, then.seed);
     if constexpr (requires { model.fingerprint(); }) hash = data::detail::hash_after(hash, model.fingerprint());
     return hash;
+  }
+  /// For fit: a sentence if a searched lambda may not bring r below the target in the epochs of the recipe; else an empty text.
+  [[nodiscard]] std::string remark(c2f::recipe::settings const& recipe) const {
+    double const most = how_.fall > 0 ? std::ceil((1 - how_.target) / how_.fall - 1e-9) : 0;
+    if (how_.lambda || static_cast<double>(recipe.epochs()) >= most) return {};
+    char text[256];
+    std::snprintf(
+        text, sizeof text,
+        "lambda is searched until the utilisation is below %.2f, which may take %.0f epochs and more, and the sparse stage has %lld; "
+        "give it more epochs, or a fixed lambda",
+        how_.target, most, static_cast<long long>(recipe.epochs()));
+    return text;
   }
   auto operator()(at::Tensor const& images, pass& p) const {
     auto found = model(images, p);

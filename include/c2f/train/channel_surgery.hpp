@@ -9,9 +9,10 @@
 //                     the budget. Norms that are not free keep their channels.
 //   reinitialisation  weights R→R: the layer's initial values; S→R and R→S: 0 at first. A layer that reads no new channels, such as the
 //                     first, has initial values for the rows R; a layer whose channels are fixed, such as the classifier, reads R by 0.
-//                     Norms of R begin with weight .5, bias 0 and statistics 0 and 1.
-//   rescaling         |weight'| = max(|weight|, .5), the bias times weight' / weight, the columns that read the channel divided by it: changes
-//                     no answer
+//                     Norms of R begin with weight gamma_0, bias 0 and statistics 0 and 1.
+//   rescaling         |weight'| = max(|weight|, gamma_0), the bias times weight' / weight, the columns that read the channel divided by it:
+//                     changes no answer. A channel that carries constants (below) keeps its weight of 0
+// gamma_0 is the initial weight of norms, 1; .5 in the published code for VGG, whose norms begin with that.
 // So the network answers as before, but for what the dead channels said beyond a constant. This constant, relu(bias), is not lost: a
 // convolution without padding or a linear layer has it added to the norm's mean or the bias. Behind zero padding no constant replaces it at
 // the border, so one of the dead channels stays, with weight 0, and its readers' columns carry the constants of all: this is exact, too.
@@ -62,8 +63,8 @@ struct surgery_options {
   bool compensate         = true;  ///< keep the constants of dead channels; false: drop them, as the published code does
   bool rescale            = false;
   cross_connections cross = cross_connections::kept;
-  double weight           = 0.5;  ///< of norms, for new channels and as the least one of rescaling
-  std::int64_t multiple   = 1;    ///< widths become multiples of this; 8 suits fused operations of a GPU
+  double weight           = 1;  ///< gamma_0: of the norms of new channels, and the least one after rescaling; what the norms began with
+  std::int64_t multiple   = 1;  ///< widths become multiples of this; 8 suits fused operations of a GPU
   std::uint64_t seed      = 1;
   std::uint64_t number    = 1;  ///< of the surgery in a training
 };
@@ -183,8 +184,11 @@ class surgery {
         throw input_error("the channels that stay cost " + std::to_string(std::llround(least)) + ", and the budget is " +
                           std::to_string(std::llround(report_.budget)) +
                           "; give a larger budget, or take channels out at a lower utilisation");
-      while (cost_at(high) <= report_.budget && high < 1e6) high *= 2;
-      for (int i = 0; i < 60; ++i) (cost_at((low + high) / 2) <= report_.budget ? low : high) = (low + high) / 2;
+      // Without cross-connections a layer becomes cheaper where the second of its sides gets new channels. Counted as if it had them on both
+      // at any factor, which is at most its cost, the cost only rises: the factor found by that count is the largest or above it.
+      while (cost_at(high, true) <= report_.budget && high < 1e6) high *= 2;
+      for (int i = 0; i < 60; ++i) (cost_at((low + high) / 2, true) <= report_.budget ? low : high) = (low + high) / 2;
+      while (cost_at(low) > report_.budget) low = growth_below(low);
     }
     report_.growth     = low;
     report_.cost_after = cost_at(low);
@@ -252,6 +256,17 @@ class surgery {
     std::int64_t const rounded = m * std::llround(growth * static_cast<double>(kept) / static_cast<double>(m));
     return std::max(rounded, ((shrink_ ? 1 : kept) + m - 1) / m * m);
   }
+  /// The next smaller factor at which a norm has fewer channels.
+  [[nodiscard]] double growth_below(double growth) const {
+    double const least = shrink_ ? 0 : 1;
+    double found       = least;
+    for (std::size_t n = 0; n < kept_.size(); ++n) {
+      auto const width = static_cast<double>(width_at(n, growth)), m = static_cast<double>(how_.multiple);
+      if (width > static_cast<double>(width_at(n, least)))
+        found = std::max(found, m * (std::round(width / m) - 0.5) / static_cast<double>(std::ssize(kept_[n])) * (1 - 1e-12));
+    }
+    return found;
+  }
   struct layer_widths {
     double rows, new_rows, columns, new_columns;
   };
@@ -274,13 +289,14 @@ class surgery {
     }
     return found;
   }
-  [[nodiscard]] double cost_at(double growth) const {
+  /// apart: layers in blocks are counted as blocks even where one of them is empty.
+  [[nodiscard]] double cost_at(double growth, bool apart = false) const {
     double sum = 0;
     for (auto const& layer : graph_.layers()) {
       auto const [rows, new_rows, columns, new_columns] = widths_at(layer, growth);
-      bool const apart   = how_.cross == cross_connections::none && in_blocks(layer) && new_rows > 0 && new_columns > 0;
+      bool const blocks  = how_.cross == cross_connections::none && in_blocks(layer) && (apart || (new_rows > 0 && new_columns > 0));
       double const count = layer.depthwise ? rows + new_rows
-                           : apart         ? rows * columns + new_rows * new_columns
+                           : blocks        ? rows * columns + new_rows * new_columns
                                            : (rows + new_rows) * (columns + new_columns);
       sum += count * channel_graph::cost_of_one(layer, how_.counted);
     }

@@ -346,7 +346,7 @@ class checkpoints {
     if ((blocks == read.model.metadata.end() ? std::string() : blocks->second) != state.blocks)
       refuse(folder, "its weights keep other channels apart");
     compare("the number of parameters", there.report.start.parameters, state.report.start.parameters, folder);  // some may be frozen
-    if (there.type != state.type) refuse(folder, "the types of the task's parts differ");
+    if (there.type != state.type) refuse(folder, "the types of the task's parts, or the options of its model, differ");
     compare("the number of training samples", there.report.start.samples, state.report.start.samples, folder);
     if (there.train_data.size > 0) {  // else of a version that did not store it
       for (auto const& [what, other, own] : {std::tuple{"training data", &there.train_data, &state.train_data},

@@ -9,7 +9,7 @@
 // (data/split.hpp), on that, and on the test split once at the end (training_report::test). With recipe.ema() it is the moving average that
 // is evaluated, and fit leaves the average in the model.
 // report.start.remarks names settings that are possible and probably not meant: a t that still rises after the first milestone of the learning
-// rate. A progress bar prints them (print/observers.hpp).
+// rate, and what model.remark(recipe) says, if the model has that. A progress bar prints them (print/observers.hpp).
 // Order, augmentation and the source's choices are functions of (seed, epoch, sample id), so the same seed gives the same numbers for any
 // number of threads. The initial values are the model's: to reproduce a run, construct the model with the same seed, too.
 //
@@ -20,8 +20,8 @@
 // for bit, and the report counts the step.
 //
 // If several processes train together (recipe.on), each calls fit with the same model, data, recipe and observers. Only rank 0 notifies its
-// observers, restores and keeps; stop() is called in all, and any true one stops all. The state of rank 0 is copied to the others before the
-// first step. All return the same report, up to times.
+// observers, restores and keeps; stop() and reached_goal() are called in all, and any true one ends all. The state of rank 0 is copied to the
+// others before the first step. All return the same report, up to times.
 //
 // Without observers, fit shows its progress on a terminal (train/progress_bar.hpp); recipe.quiet() turns that off. With recipe.stop_early()
 // the training ends when a score has stopped improving, and the model has the best weights (train/early_stopping.hpp).
@@ -244,11 +244,13 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
     keep(moment::step);
   };
   step_loop loop(training, &t_at<schedule_of<Model>>, recipe, batches.batches(), state.skipped_in_a_row, finish_step);
-  steps        = loop.steps();
-  report.start = {Model::name, c2f::count_parameters(model), data.train.size(), recipe.epochs(), steps};
-  if constexpr (reads_t<Model>())
-    if (std::string remark = remark_on(&t_at<schedule_of<Model>>, recipe, steps); !remark.empty())
-      report.start.remarks.push_back(std::move(remark));
+  steps             = loop.steps();
+  report.start      = {Model::name, c2f::count_parameters(model), data.train.size(), recipe.epochs(), steps};
+  auto const remark = [&](std::string text) {
+    if (!text.empty()) report.start.remarks.push_back(std::move(text));
+  };
+  if constexpr (reads_t<Model>()) remark(remark_on(&t_at<schedule_of<Model>>, recipe, steps));
+  if constexpr (requires { model.remark(recipe); }) remark(model.remark(recipe));
 
   bool resumed = false;
   if (all.first()) ((resumed = detail::restore(observers, state) || resumed), ...);
@@ -269,7 +271,14 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
   bool stop_next        = false;
   auto const stops_here = [&] { return all.several() ? stop_next : asked_to_stop(); };
 
-  while (now.epoch < recipe.epochs() && !report.stopped && !(stops && stops->stops_after(report.epochs))) {
+  auto const reached = [&] {
+    if constexpr ((false || ... || goal_seeker<Observers>))
+      return all.any((false || ... || detail::reached_goal(observers)));
+    else
+      return false;
+  };
+
+  while (now.epoch < recipe.epochs() && !report.stopped && !(stops && stops->stops_after(report.epochs)) && !reached()) {
     state.epoch.epoch = now.epoch;
     seconds_before    = state.epoch.train_seconds;
     train_time        = {};

@@ -7,10 +7,10 @@
 //
 // fit calls on_start before the first step, on_step after each step, on_epoch after each epoch and its evaluation, and on_end at the end.
 // If a training is resumed, on_resume follows on_start, with the report up to there. stop() is called before every step and every batch of
-// an evaluation; true ends the training. An observer that saves the training has restore(state), called before the first step, which
-// returns whether it restored a state, and keep(state, moment), called after the other functions. on_stage(name) is called before each
-// stage of a training in stages (train/training_stages.hpp). All run in the training thread, in the
-// order in which the observers are passed; exceptions end the training.
+// an evaluation; true ends the training as stopped. reached_goal() is called before every epoch; true ends the training as complete. An
+// observer that saves the training has restore(state), called before the first step, which returns whether it restored a state, and
+// keep(state, moment), called after the other functions. on_stage(name) is called before each stage of a training in stages
+// (train/training_stages.hpp). All run in the training thread, in the order in which the observers are passed; exceptions end the training.
 //
 // Observers of c2f: a progress bar (train/progress_bar.hpp), JSON lines, CSV and events of TensorBoard (print/observers.hpp), Ctrl-C (train/interrupt.hpp), checkpoints (train/checkpoint.hpp).
 #pragma once
@@ -74,7 +74,7 @@ struct training_report {
   training_start start;
   std::vector<epoch_record> epochs;  ///< the completed ones
   std::int64_t skipped = 0;          ///< steps whose loss or gradient was not finite
-  bool stopped         = false;      ///< by an observer, before the end
+  bool stopped         = false;      ///< by an observer's stop(), before the end
   faulty_samples faulty;
   std::vector<stage_score> test{};  ///< on the test split, at the end, if the data has a validation split and the training was not stopped
   std::int64_t best = -1;           ///< with recipe.stop_early the epoch, from 0, whose weights are in the model; else -1
@@ -98,6 +98,12 @@ concept state_keeper = requires(O& o, training_state& s) {
   o.keep(std::as_const(s), moment::step);
 };
 
+/// An observer that ends a training that has done what it is for: reached_goal() is true, and report.stopped stays false.
+template <class O>
+concept goal_seeker = requires(O& o) {
+  { o.reached_goal() } -> std::convertible_to<bool>;
+};
+
 /// An observer that decides by a score. If decides_by_scores() is true, check_scores is called before the first step with an epoch that has
 /// all stages and metrics, of one batch: a score that does not exist is an error then, and not after hours.
 template <class O>
@@ -107,14 +113,14 @@ concept score_reader = requires(O const& o, epoch_record const& e) {
 };
 
 /// Requires one or more of: on_start(training_start), on_resume(training_report), on_step(step_record), on_epoch(epoch_record),
-/// on_end(training_report), stop(); or restore(training_state) and keep(training_state, moment).
+/// on_end(training_report), stop(), reached_goal(); or restore(training_state) and keep(training_state, moment).
 template <class O>
 concept observer = state_keeper<O> || requires(O& o, training_report const& r) { o.on_resume(r); } ||
                    requires(O& o, training_start const& s) { o.on_start(s); } || requires(O& o, step_record const& s) { o.on_step(s); } ||
                    requires(O& o, epoch_record const& e) { o.on_epoch(e); } || requires(O& o, training_report const& r) { o.on_end(r); } ||
                    requires(O& o) {
                      { o.stop() } -> std::convertible_to<bool>;
-                   };
+                   } || goal_seeker<O>;
 
 namespace detail {
 /// The score "STAGE METRIC" of an epoch, such as "fine top1"; input_error, with the names of all, if there is none. use: what it decides.
@@ -186,6 +192,13 @@ bool reads_state_after(O& o, progress const& now) {
     return o.keeps_step(now);
   else
     return state_keeper<O>;
+}
+template <class O>
+bool reached_goal(O& o) {
+  if constexpr (goal_seeker<O>)
+    return o.reached_goal();
+  else
+    return false;
 }
 template <class O>
 bool asks_to_stop(O& o) {
