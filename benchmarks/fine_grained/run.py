@@ -20,7 +20,7 @@ EPOCHS = {"pets": "60", "pets_held": "60", "cifar": "12"}
 
 def table(rows):
     for name, epochs in dict.fromkeys((row["set"], row["epochs"]) for row in rows):
-        print(f"\n{name}, {epochs} epochs, %\n\n| variant | stage | top-1 | box error | of known label | IoU | CPU minutes | seeds |")
+        print(f"\n{name}, {epochs} epochs, %\n\n| variant | stage | top-1 | localisation error | GT-known | IoU | CPU minutes | seeds |")
         print("|---|---|---:|---:|---:|---:|---:|---:|")
         of_set = [row for row in rows if (row["set"], row["epochs"]) == (name, epochs)]
         for variant, stage in dict.fromkeys((row["variant"], row["stage"]) for row in of_set):

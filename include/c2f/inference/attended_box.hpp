@@ -1,4 +1,4 @@
-// c2f/inference/attended_box.hpp: weakly supervised localisation: the box of what a network looks at, which no box has taught it.
+// c2f/inference/attended_box.hpp: weakly supervised localisation: the box of what a network attends to, without box labels.
 //
 //   auto const seen = model(images, c2f::eval);
 //   c2f::metrics::box const box = c2f::attended_box(seen.output("mask")[0][0]);              // in pixels of the mask
