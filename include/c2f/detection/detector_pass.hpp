@@ -7,8 +7,8 @@
 // masks_in(levels, boxes, picture, label) of boxes [R, 4] in pixels of the view -> [R, m, m].
 //
 // A view of another scale has the input's height and width times the factor, rounded to multiples of `grid`, the stride of the coarsest level, by bilinear
-// interpolation. Networks run on it whatever the height and width of their input type are: convolutions, norms and pyramids do. The first view is that
-// of the first scale, not mirrored; it leaves the side outputs of the pass.
+// interpolation; so the backbone of a detector stands on images of any height and width. The first view is that of the first scale, not mirrored; it
+// leaves the side outputs of the pass.
 //
 // Costs: a pass for each view. Errors: input_error for no scale, or one out of range.
 #pragma once

@@ -3,7 +3,8 @@
 //   struct mine : c2f::systems::faster_rcnn { using mask_head = c2f::fcn_mask_head<64, 2>; };       // two convolutions of 64 channels; see region_detector.hpp
 //
 // He et al., "Mask R-CNN", ICCV 2017: the features of a box (RoIAlign, mask_crop x mask_crop cells), the layers of `mask_head`, a transposed convolution
-// that doubles the size, with ReLU, and logits of each class, or of all (mask_agnostic). The names are those of torchvision: mask_head, mask_predictor.
+// that doubles the size, with ReLU, and logits of the background, which nothing reads, and of each class, as torchvision has them, or one of all
+// (mask_agnostic). The names are torchvision's, too: mask_head, mask_predictor.
 // Loss: "mask", the binary cross-entropy of the cells of boxes that stand for an object, with what the object covers of them, of the logits of its class;
 // 0 if there is no such box.
 //
@@ -53,7 +54,7 @@ struct mask_branches {
 template <class With, image_shape Level, std::int64_t Classes, std::size_t Stages>
   requires has_masks<With>
 struct mask_branches<With, Level, Classes, Stages> {
-  static constexpr std::int64_t side = 2 * With::mask_crop, maps = With::mask_agnostic ? 1 : Classes;
+  static constexpr std::int64_t side = 2 * With::mask_crop, maps = With::mask_agnostic ? 1 : Classes + 1;
   static constexpr pooling_options pooling{With::mask_crop, With::stride, With::crop_points, With::crop_aligned, With::crop_size};
 
   using head_net                     = network_on<typename With::mask_head, image<Level::channels, With::mask_crop, With::mask_crop>>;
@@ -121,7 +122,7 @@ struct mask_branches<With, Level, Classes, Stages> {
     if constexpr (With::mask_agnostic)
       return all.squeeze(1);
     else
-      return all.gather(1, label.view({-1, 1, 1, 1}).expand({label.size(0), 1, side, side})).squeeze(1);
+      return all.gather(1, label.add(1).view({-1, 1, 1, 1}).expand({label.size(0), 1, side, side})).squeeze(1);
   }
 };
 

@@ -6,7 +6,8 @@
 //   double const same = first.overlap(second);                                 // intersection over union
 //
 // Between the middles of cells, at() interpolates bilinearly, with zeros around the box, as mmdetection and Detectron2 do where they paste masks: at an
-// edge of its box a cell has half of its value. A point is inside of a mask if it has .5 or more there, so that a mask of ones is its box.
+// edge of its box a cell has half of its value. A point is inside of a mask if it has .5 or more there, so that a mask of ones is its box, but
+// for its corners.
 //
 // sampled_mask compares masks without a canvas, so that small objects are compared as finely as large ones: its area is the part of
 // 2 side x 2 side points of its box that are inside, an intersection the part of these that are inside of the other one, too. Exact masks in pixels:

@@ -43,10 +43,10 @@ struct retina_net {
 template <class Kind, image_shape In, class With>
 struct one_stage_detector {
   static_assert(c2f::detail::check_progressive<With, 1>() && c2f::detail::check_masks<Kind, With>());
-  static constexpr char const* name            = "one-stage detector";
-  using input                                  = In;
-  using kind                                   = Kind;
-  using backbone_net                           = network_on<typename With::backbone, In>;
+  static constexpr char const* name = "one-stage detector";
+  using input                       = In;
+  using kind                        = Kind;
+  using backbone_net                = network_on<typename With::backbone, image<In::channels, dynamic, dynamic>>;  // views have other sizes
   static constexpr std::int64_t channels       = backbone_net::output::template at<0>::channels,
                                 anchors_a_cell = detection::rpn<With>::anchors_a_cell;
 

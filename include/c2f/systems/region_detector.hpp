@@ -145,7 +145,7 @@ struct region_detector : c2f::detail::scheduled_as<With> {
   static constexpr char const* name = "region detector";
   using input                       = In;
   using kind                        = Kind;
-  using backbone_net                = network_on<typename With::backbone, In>;
+  using backbone_net                = network_on<typename With::backbone, image<In::channels, dynamic, dynamic>>;  // views have other sizes
   using level                       = typename backbone_net::output::template at<0>;
   using rpn_net                     = typename detection::rpn<With>::template on<level>;
   using stage                       = typename detection::box_stage<With, typename With::box_head>::template on<level, Kind::classes>;
