@@ -2,7 +2,9 @@
 #include <c2f/data/pasted_mask.hpp>
 #include <c2f/metrics/box_mask.hpp>
 
-#include <ATen/ops/full.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/maximum.h>
 
 #include <cmath>
 #include <map>
@@ -284,6 +286,18 @@ TEST_CASE("masks and boxes of mirrored pictures and of other scales") {
   at::Tensor both  = net(images, p);
   REQUIRE(!both.allclose(plain, 1e-3, 1e-3));
   REQUIRE(mirrored(net(images.flip({3}), p)).allclose(both, 1e-3, 1e-3));
+  // The mask of a box is the mean of those of both views.
+  at::Tensor const rows = both.flatten(0, 1), label = rows.select(1, 5).to(at::kLong), picture = at::arange(40).div(20, "floor");
+  auto const seen_in = [&](at::Tensor const& of, at::Tensor const& boxes) {
+    c2f::pass look;
+    return net.masks.probabilities(c2f::detection::levels_of(net.backbone, of, 0, look), boxes, picture, label, at::kFloat, c2f::eval);
+  };
+  at::Tensor boxes = rows.narrow(1, 0, 4).clone();
+  boxes.select(1, 0).mul_(96), boxes.select(1, 1).mul_(64), boxes.select(1, 2).mul_(96), boxes.select(1, 3).mul_(64);
+  at::Tensor other = boxes.clone();
+  other.select(1, 0).copy_(boxes.select(1, 2).neg().add(96)), other.select(1, 2).copy_(boxes.select(1, 0).neg().add(96));
+  at::Tensor const mean = seen_in(images, boxes).add(seen_in(images.flip({3}), other).flip({2})).div(2).flatten(1);
+  REQUIRE(mean.mul(rows.select(1, 4).gt(0).unsqueeze(1)).allclose(rows.narrow(1, 6, side * side), 1e-4, 1e-4));
   net.answers.flip = false;
 
   // A view of twice the size alone is what the network sees in an enlarged picture.

@@ -57,11 +57,10 @@ inline std::int64_t grid_of(double stride, std::size_t levels) {
   return static_cast<std::int64_t>(std::llround(std::ldexp(stride, static_cast<int>(levels) - 1)));
 }
 inline void check_scales(std::vector<double> const& scales) {
-  bool const fit = std::all_of(scales.begin(), scales.end(), [](double each) { return each >= .25 && each <= 4; });
+  bool const fit          = std::all_of(scales.begin(), scales.end(), [](double each) { return each >= .25 && each <= 4; });
+  std::string const found = scales.empty() ? "no scale" : "a scale that is not from 0.25 to 4";
   if (scales.empty() || !fit)
-    throw input_error("answers.scales of a detector has " +
-                      (scales.empty() ? std::string("no scale") : "a scale that is not from 0.25 to 4") +
-                      "; write factors of the size of its input, as in {1, 1.25}");
+    throw input_error("answers.scales of a detector has " + found + "; write factors of the size of its input, as in {1, 1.25}");
 }
 inline at::Tensor at_scale(at::Tensor const& images, double scale, std::int64_t grid) {
   if (scale == 1) return images;
