@@ -100,7 +100,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         top = pathlib.Path(scratch)
         make(top / "data", random.Random(4))
-        learn = ["--data", top / "data", "--out", top / "run", "--epochs", 24, "--learning-rate", 2e-3]
+        learn = ["--data", top / "data", "--out", top / "run", "--epochs", 12, "--learning-rate", 2e-3]
         out, _ = run(*learn)
         boxes, masks = numbers(out, "AP "), numbers(out, "masks: AP ")
         print(f"coco_detectors.py: AP50 {boxes[1]}, of masks {masks[1]}")

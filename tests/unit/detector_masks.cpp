@@ -294,9 +294,9 @@ TEST_CASE("masks and boxes of mirrored pictures and of other scales") {
   };
   at::Tensor boxes = rows.narrow(1, 0, 4).clone();
   boxes.select(1, 0).mul_(96), boxes.select(1, 1).mul_(64), boxes.select(1, 2).mul_(96), boxes.select(1, 3).mul_(64);
-  at::Tensor other = boxes.clone();
-  other.select(1, 0).copy_(boxes.select(1, 2).neg().add(96)), other.select(1, 2).copy_(boxes.select(1, 0).neg().add(96));
-  at::Tensor const mean = seen_in(images, boxes).add(seen_in(images.flip({3}), other).flip({2})).div(2).flatten(1);
+  at::Tensor turned = boxes.clone();
+  turned.select(1, 0).copy_(boxes.select(1, 2).neg().add(96)), turned.select(1, 2).copy_(boxes.select(1, 0).neg().add(96));
+  at::Tensor const mean = seen_in(images, boxes).add(seen_in(images.flip({3}), turned).flip({2})).div(2).flatten(1);
   REQUIRE(mean.mul(rows.select(1, 4).gt(0).unsqueeze(1)).allclose(rows.narrow(1, 6, side * side), 1e-4, 1e-4));
   net.answers.flip = false;
 
