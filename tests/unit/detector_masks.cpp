@@ -359,3 +359,21 @@ TEST_CASE("a detector learns masks") {
   };
   REQUIRE(mask_ap(raw) > mask_ap(filled) + .05);
 }
+
+TEST_CASE("masks in bfloat16, and of a predictor") {
+  struct {
+    shapes train{16, 1}, test{6, 2};
+  } const data;
+  net_of<htc> net(1);
+  auto const report = c2f::fit(net, data, c2f::recipe::settings{}.epochs(1).batch(8).learning_rate(2e-3).adam({}).threads(0).bf16(true));
+  for (auto const& [name, value] : report.epochs.back().losses) REQUIRE(std::isfinite(value));
+  for (auto const& each : c2f::parameters(net)) REQUIRE(each.isfinite().all().item<bool>());
+  net.answers = {.least_score = 0, .flip = true, .scales = {1, 1.5}};
+  at::Tensor truth;
+  at::Tensor const images = shapes_of(2, truth);
+  c2f::pass p;
+  at::Tensor const whole = net(images, p), folded = c2f::predictor<net_of<htc>>(net)(images).answer;
+  REQUIRE(folded.allclose(whole, 1e-2, 1e-2));
+  at::Tensor const low = c2f::predictor<net_of<htc>>(net, {.bf16 = true})(images).answer;
+  REQUIRE((low.sizes() == whole.sizes() && low.isfinite().all().item<bool>() && low.narrow(2, 6, side * side).gt(0).any().item<bool>()));
+}

@@ -115,12 +115,12 @@ struct detections : detail::static_check<detail::check_detections<Classes, Most,
     [[nodiscard]] std::array<std::pair<char const*, double>, metric_count> values() const {
       auto const of = all_.scores();
       if constexpr (Mask > 0) {
-        auto const mask = masks_.scores();
+        auto const of_masks = masks_.scores();
         return {{{"ap", of.ap.value_or(0)},
                  {"ap50", of.ap50.value_or(0)},
                  {"ap75", of.ap75.value_or(0)},
-                 {"mask_ap", mask.ap.value_or(0)},
-                 {"mask_ap50", mask.ap50.value_or(0)}}};
+                 {"mask_ap", of_masks.ap.value_or(0)},
+                 {"mask_ap50", of_masks.ap50.value_or(0)}}};
       } else {
         return {{{"ap", of.ap.value_or(0)}, {"ap50", of.ap50.value_or(0)}, {"ap75", of.ap75.value_or(0)}}};
       }
