@@ -102,7 +102,7 @@ void train(program::options const& chosen, arguments const& more) {
     recipe.no_milestones().milestone(how.first_milestone).milestone(how.second_milestone).warm_up(500);
   auto const report = program::train(net, program::limited(whole, chosen), chosen, more.network + ", " + chosen.variant, recipe);
   if (report.stopped || !program::first_process()) return;
-  program::answer(net, whole.test, more, chosen.out);
+  program::answer(net, whole.test, more, chosen.out, recipe.accelerator());
 }
 template <class Network>
 void train_on(program::options const& chosen, arguments const& more) {
@@ -134,7 +134,8 @@ int main(int argc, char** argv) {
         app.add_option("--network", more.network, "small: three stages, 256 x 192 pixels; resnet50: 1,344 x 800 pixels")
             ->check(CLI::IsMember({"small", "resnet50"}));
         app.add_option("--recipe", more.recipe,
-                       "small: AdamW, 40 epochs; ablation, main: the published ones, SGD for 12 or 40 epochs. Other options go before it")
+                       "small: AdamW, 40 epochs; ablation, main: the published ones, SGD for 12 or 40 epochs; options that are given count "
+                       "instead of what it says")
             ->check(CLI::IsMember({"small", "ablation", "main"}));
         app.add_option("--weights", more.weights,
                        "Of resnet50: torchvision's, made a safetensors file by examples/weights/to_safetensors.py");

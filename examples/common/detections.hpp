@@ -44,12 +44,6 @@ inline void add_detection_options(CLI::App& app, detection_options& more) {
   app.add_option("--least-score", more.least_score, "Of the boxes that are drawn")->check(in_range(0, 1));
   app.add_option("--predict", more.predict, "Pictures, or folders of some: drawn with what is found, into --out");
 }
-template <class Model>
-void set_answers(Model& net, detection_options const& more) {
-  net.answers.flip   = more.flip;
-  net.answers.soft   = more.soft;
-  net.answers.scales = more.scales;
-}
 
 /// By label, from 1 on; again from the first where there are more.
 inline constexpr std::array<c2f::data::colour, 7> detection_colours{
@@ -206,9 +200,11 @@ void write_detections(Predictor& predict, std::vector<std::string> const& names,
 
 /// Everything that follows a training: scores, the sheet and predictions.
 template <class Model, class Split>
-void answer(Model& net, Split const& test, detection_options const& more, std::filesystem::path const& out) {
-  set_answers(net, more);
-  c2f::predictor<Model> predict(net);
+void answer(Model& net, Split const& test, detection_options const& more, std::filesystem::path const& out, c2f::accelerator const& on) {
+  net.answers.flip   = more.flip;
+  net.answers.soft   = more.soft;
+  net.answers.scales = more.scales;
+  c2f::predictor<Model> predict(net, {.on = on});
   print_detection_scores(predict, test);
   if (!out.empty()) write_detection_sheet(predict, test, more.least_score, out / "detections.png");
   write_detections(predict, test.classes(), more);
