@@ -29,6 +29,10 @@ struct with_small_masks : small<Base> {
 };
 struct masked : with_small_masks<c2f::systems::mask_rcnn> {};
 struct htc : with_small_masks<c2f::systems::hybrid_task_cascade> {};
+struct progressive_htc : htc {
+  using source   = c2f::source::sample;
+  using schedule = c2f::schedule::ramp<0.0, 0.6, c2f::by::fraction>;
+};
 template <class With>
 using net_of = c2f::systems::region_detector<masked_kind, image, With>;
 static_assert(c2f::model<net_of<masked>> && c2f::model<net_of<htc>>);
@@ -211,6 +215,13 @@ TEST_CASE("detectors with masks: names, shapes, gradients") {
   };
   check(answering<net_of<masked>>(1), {"stage0"});
   check(answering<net_of<htc>>(1), {"stage0", "stage1", "stage2"});
+  // Trained progressively.
+  net_of<progressive_htc> const progressive(1);
+  c2f::pass p{.mode = c2f::train, .truth = truth, .t = 0};
+  progressive(images, p);
+  auto const usual = losses_of(net_of<htc>(1), images, truth);
+  for (auto const& [name, value] : p.losses) REQUIRE(std::isfinite(value.item<double>()));
+  REQUIRE((p.losses.size() == 11 && usual.size() == 11));
 }
 
 template <bool Flow, bool Interleaved>
