@@ -126,6 +126,7 @@ extern std::vector<std::filesystem::path> list;
 extern std::vector<c2f::data::labelled_file> files;
 extern std::vector<std::string> names;
 extern std::vector<std::uint8_t> bytes, rgb, object;
+extern std::vector<float> heat;
 extern std::span<std::int64_t const> labels, next_labels;
 extern std::int64_t height, width;
 extern at::Tensor ids, keys;
@@ -190,6 +191,7 @@ struct judged_picture {
 };
 extern std::vector<judged_picture> pictures;
 extern std::vector<c2f::data::run_lengths> masks, of_objects;
+extern std::vector<float> heat;
 extern std::vector<c2f::metrics::box> boxes;
 extern std::vector<c2f::metrics::detection> found;
 extern std::vector<c2f::metrics::annotation> annotated;

@@ -1,5 +1,5 @@
 // A training step and the answers of detectors with weights and data from Python:
-//   parity_detectors_step plain|both|cascade|retina IN OUT
+//   parity_detectors_step plain|both|cascade|retina|mask|htc IN OUT
 //   in    state.<path>, images, truth, ids, order (i64: seed, epoch)
 //   out   loss.<name>, gradient.<path>, answer, flipped
 #include "state.hpp"
@@ -43,6 +43,15 @@ struct retina : c2f::systems::retina_net {
   static constexpr std::int64_t before_nms = 70;
 };
 
+// With masks of 8 x 8 cells.
+using masked_kind = c2f::detections<3, 5, 100, 8>;
+template <class Base>
+struct with_masks : small<Base> {
+  using mask_head                         = c2f::fcn_mask_head<10, 2>;
+  static constexpr std::int64_t mask_crop = 4;
+  static constexpr bool crop_aligned      = false;
+};
+
 template <class Model>
 void step(char const* in, char const* out) {
   auto given = parity::read(in);
@@ -73,7 +82,7 @@ void step(char const* in, char const* out) {
 }  // namespace
 
 int main(int count, char** words) try {
-  if (count != 4) throw std::runtime_error("usage: parity_detectors_step plain|both|cascade|retina IN OUT");
+  if (count != 4) throw std::runtime_error("usage: parity_detectors_step plain|both|cascade|retina|mask|htc IN OUT");
   std::string const what = words[1];
   if (what == "plain")
     step<c2f::systems::region_detector<kind, image, plain>>(words[2], words[3]);
@@ -81,6 +90,10 @@ int main(int count, char** words) try {
     step<c2f::systems::region_detector<kind, image, both>>(words[2], words[3]);
   else if (what == "cascade")
     step<c2f::systems::region_detector<kind, image, cascade>>(words[2], words[3]);
+  else if (what == "mask")
+    step<c2f::systems::region_detector<masked_kind, image, with_masks<c2f::systems::mask_rcnn>>>(words[2], words[3]);
+  else if (what == "htc")
+    step<c2f::systems::region_detector<masked_kind, image, with_masks<c2f::systems::hybrid_task_cascade>>>(words[2], words[3]);
   else
     step<c2f::systems::one_stage_detector<kind, image, retina>>(words[2], words[3]);
 } catch (std::exception const& wrong) {

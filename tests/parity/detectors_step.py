@@ -1,5 +1,5 @@
 """Steps and answers of detectors against torchvision's: Faster R-CNN on a plain pyramid and with a replica of DetectoRS' backbone (recursive pyramid,
-switchable atrous convolution), a cascade made of torchvision's parts, and RetinaNet. The anchors and boxes that the losses are computed of are
+switchable atrous convolution), a cascade made of torchvision's parts, RetinaNet, Mask R-CNN, and a hybrid task cascade on that cascade. The anchors and boxes that the losses are computed of are
 drawn with c2f's random numbers, reimplemented in _philox.py.
 """
 import sys
@@ -16,9 +16,10 @@ from networks import random_state
 
 try:
     import torchvision
-    from torchvision.models.detection import FasterRCNN, RetinaNet
-    from torchvision.models.detection import _utils as utils
+    from torchvision.models.detection import FasterRCNN, MaskRCNN, RetinaNet
+    from torchvision.models.detection import _utils as utils, roi_heads
     from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+    from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
     from torchvision.models.detection.retinanet import RetinaNetHead
     from torchvision.models.detection.rpn import AnchorGenerator
     from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign, boxes as operations
@@ -30,6 +31,7 @@ except ImportError as missing:
 N, H, W, CLASSES, MOST, LEVELS, CHANNELS = 3, 64, 96, 3, 5, (8, 12, 16), 12
 SEED, EPOCH, IDS = 7, 2, [11, 4, 30]
 BOX_SAMPLING = 24
+MASK = 8
 
 
 class Switchable(nn.Module):
@@ -181,8 +183,17 @@ COMMON = dict(image_mean=[0, 0, 0], image_std=[1, 1, 1], min_size=H, max_size=W)
 ANSWERS = dict(box_score_thresh=0.2, box_nms_thresh=0.5, box_detections_per_img=100)
 
 
-def faster(backbone, counts):
-    net = FasterRCNN(
+def mask_parts():
+    return MaskRCNNHeads(CHANNELS, [10, 10], 1), MaskRCNNPredictor(10, 10, CLASSES + 1)
+
+
+def mask_pool():
+    return MultiScaleRoIAlign(["0", "1", "2"], MASK // 2, 2)
+
+
+def faster(backbone, counts, masks=False):
+    more = dict(zip(("mask_head", "mask_predictor"), mask_parts())) | {"mask_roi_pool": mask_pool()} if masks else {}
+    net = (MaskRCNN if masks else FasterRCNN)(
         backbone,
         None,
         rpn_anchor_generator=anchor_generator(),
@@ -195,7 +206,10 @@ def faster(backbone, counts):
         rpn_post_nms_top_n_test=30,
         **COMMON,
         **ANSWERS,
+        **more,
     )
+    if masks:
+        net.transform.postprocess = lambda found, *_: found  # masks of cells
     net.rpn.fg_bg_sampler = Sampler("rpn.", 32, 0.5)
     net.roi_heads.fg_bg_sampler = Sampler("stage0.", 24, 0.25, (40, counts))
     return net
@@ -204,14 +218,19 @@ def faster(backbone, counts):
 class Cascade(nn.Module):
     """Three stages on torchvision's Faster R-CNN, whose own stage is not used; Cai and Vasconcelos 2018."""
 
-    def __init__(self, counts):
+    def __init__(self, counts, masks=None):
         super().__init__()
-        self.net, self.counts = faster(Plain(), counts), counts
+        self.net, self.counts, self.masks = faster(Plain(), counts), counts, masks
+        self.mask_pool = mask_pool()
         self.stages = nn.ModuleList()
-        for _ in range(3):
+        for s in range(3):
             stage = nn.Module()
             stage.box_head, stage.box_predictor = TwoMLPHead(CHANNELS * 25, 24), FastRCNNPredictor(24, CLASSES + 1)
             stage.box_predictor.bbox_pred = nn.Linear(24, 4)
+            if masks:
+                stage.mask_head, stage.mask_predictor = mask_parts()
+                if s > 0:
+                    stage.mask_flow = nn.Conv2d(10, CHANNELS, 1)
             self.stages.append(stage)
         self.coders = [utils.BoxCoder(w) for w in ((10, 10, 5, 5), (20, 20, 10, 10), (1 / 0.033, 1 / 0.033, 1 / 0.067, 1 / 0.067))]
 
@@ -225,25 +244,29 @@ class Cascade(nn.Module):
         if not self.training:
             return self.answers(given, levels, proposals)
         rows = 40
+
+        def assigned(candidates, target, values, overlap):
+            """All candidates and true boxes, their labels and objects, the chosen ones in c2f's order, on which the next stage's numbers depend."""
+            every = torch.cat([candidates, target["boxes"]])
+            iou = operations.box_iou(target["boxes"], every)
+            value = numpy.concatenate([values[: len(candidates)], values[rows : rows + len(target["boxes"])]])
+            if len(target["boxes"]):
+                best, which = iou.max(0)
+                label = torch.where(best >= overlap, target["labels"][which], 0)
+            else:
+                label, which = torch.zeros(len(every), dtype=torch.int64), torch.zeros(len(every), dtype=torch.int64)
+            order = []
+            for mask in drawn(label, value, 24, 0.25):
+                index = torch.nonzero(mask).flatten()
+                order.append(index[torch.from_numpy(numpy.argsort(value[index.numpy()]))])
+            return every, label, which, torch.cat(order)
+
         for s, (stage, coder, overlap, weight) in enumerate(zip(self.stages, self.coders, (0.5, 0.6, 0.7), (1, 0.5, 0.25))):
             boxes, labels, true = [], [], []
             values = numbers(f"stage{s}.", rows + MOST)
             for i, target in enumerate(targets):
-                every = torch.cat([proposals[i], target["boxes"]])
-                iou = operations.box_iou(target["boxes"], every)
-                value = numpy.concatenate([values[i][: len(proposals[i])], values[i][rows : rows + len(target["boxes"])]])
-                if len(target["boxes"]):
-                    best, which = iou.max(0)
-                    label = torch.where(best >= overlap, target["labels"][which], 0)
-                    match = target["boxes"][which]
-                else:
-                    label, match = torch.zeros(len(every), dtype=torch.int64), every
-                positive, negative = drawn(label, value, 24, 0.25)
-                order = []
-                for mask in (positive, negative):
-                    index = torch.nonzero(mask).flatten()
-                    order.append(index[torch.from_numpy(numpy.argsort(value[index.numpy()]))])
-                chosen = torch.cat(order)  # c2f's order, which the next stage's numbers depend on
+                every, label, which, chosen = assigned(proposals[i], target, values[i], overlap)
+                match = target["boxes"][which] if len(target["boxes"]) else every
                 boxes.append(every[chosen]), labels.append(label[chosen]), true.append(match[chosen])
             hidden = stage.box_head(self.net.roi_heads.box_roi_pool(levels, boxes, given.image_sizes))
             logits, deltas = stage.box_predictor(hidden)
@@ -257,7 +280,27 @@ class Cascade(nn.Module):
             refined = coder.decode(deltas.detach(), boxes).reshape(-1, 4).split([len(each) for each in boxes])
             proposals = [operations.clip_boxes_to_image(each, (H, W)) for each in refined]
             rows = 24
+            if self.masks:  # of the boxes that this stage has refined
+                boxes, labels, wanted = [], [], []
+                values = numbers(f"stage{s}.mask.", rows + MOST)
+                for i, target in enumerate(targets):
+                    every, label, which, chosen = assigned(proposals[i], target, values[i], overlap)
+                    chosen = chosen[label[chosen] > 0]
+                    boxes.append(every[chosen]), labels.append(label[chosen])
+                    wanted.append(mask_targets(self.masks[i], every[chosen], which[chosen]))
+                logits = self.mask_logits(levels, boxes, given.image_sizes, s)[-1]
+                label = torch.cat(labels)
+                losses[f"stage{s}.mask"] = weight * functional.binary_cross_entropy_with_logits(
+                    logits[torch.arange(len(label)), label], torch.cat(wanted)
+                )
         return losses
+
+    def mask_logits(self, levels, boxes, sizes, last):
+        crops, before, found = self.mask_pool(levels, boxes, sizes), None, []
+        for s, stage in enumerate(self.stages[: last + 1]):
+            before = stage.mask_head(crops if s == 0 else crops + stage.mask_flow(before).relu())
+            found.append(stage.mask_predictor(before))
+        return found
 
     def answers(self, given, levels, proposals):
         mean = 0
@@ -274,7 +317,31 @@ class Cascade(nn.Module):
             box, score, label = box[kept], score[kept], label[kept]
             kept = operations.batched_nms(box, score, label, heads.nms_thresh)[: heads.detections_per_img]
             found.append({"boxes": box[kept], "scores": score[kept], "labels": label[kept]})
+            if self.masks:
+                index = len(found) - 1
+                logits = self.mask_logits({name: each[index : index + 1] for name, each in levels.items()}, [box[kept]], given.image_sizes[:1], 2)
+                cells = sum(each.sigmoid() for each in logits) / 3
+                found[-1]["masks"] = cells[torch.arange(len(kept)), label[kept]][:, None]
         return found
+
+
+def mask_targets(objects, boxes, which):
+    """What c2f trains masks with: the cells of an object, interpolated between their middles within its box, 0 outside."""
+    made = torch.zeros(len(boxes), MASK, MASK)
+    for k, (box, index) in enumerate(zip(boxes.tolist(), which.tolist())):
+        (x0, y0, x1, y1), cells = objects[index]
+        for i in range(MASK):
+            for j in range(MASK):
+                u = (box[0] + (box[2] - box[0]) * (j + 0.5) / MASK - x0) / (x1 - x0)
+                v = (box[1] + (box[3] - box[1]) * (i + 0.5) / MASK - y0) / (y1 - y0)
+                if 0 <= u <= 1 and 0 <= v <= 1:
+                    x, y = min(max(u * MASK - 0.5, 0), MASK - 1), min(max(v * MASK - 0.5, 0), MASK - 1)
+                    left, top = min(int(x), MASK - 2), min(int(y), MASK - 2)
+                    right, down = x - left, y - top
+                    upper = (1 - right) * cells[top, left] + right * cells[top, left + 1]
+                    lower = (1 - right) * cells[top + 1, left] + right * cells[top + 1, left + 1]
+                    made[k, i, j] = float((1 - down) * upper + down * lower)
+    return made
 
 
 def retina():
@@ -290,32 +357,40 @@ def retina():
 
 def state_of(net, what):
     """The state by c2f's paths."""
-    if what == "cascade":
+    if what in ("cascade", "htc"):
         parts = {f"{name}.{path}": tensor for name, part in net.parts().items() for path, tensor in part.state_dict(keep_vars=True).items()}
     else:
         parts = dict(net.state_dict(keep_vars=True))
     return {path.replace("roi_heads.", "stages.0.", 1) if path.startswith("roi_heads.") else path: each for path, each in parts.items()}
 
 
-def truths(random):
-    truth, targets = numpy.zeros((N, MOST, 7), numpy.float32), []
+def truths(random, masks):
+    truth, targets, objects = numpy.zeros((N, MOST, 7 + (MASK * MASK if masks else 0)), numpy.float32), [], []
     for i, count in enumerate((MOST, 0, 2)):  # one picture has no object
         size = random.uniform(8, 50, (count, 2))
         corner = random.uniform(0, 1, (count, 2)) * ((W, H) - size)
         label = random.integers(0, CLASSES, count)
-        truth[i, :count, 0], truth[i, :count, 6] = label, 1
+        truth[i, :count, 0], truth[i, :count, -1] = label, 1
         truth[i, :count, 1:3], truth[i, :count, 3:5] = (corner + size / 2) / (W, H), size / (W, H)
         boxes = numpy.concatenate([corner, corner + size], 1).astype(numpy.float32)
         targets.append({"boxes": torch.from_numpy(boxes), "labels": torch.from_numpy(label + 1)})
-    return truth, targets
+        if masks:
+            cells = random.uniform(0, 1, (count, MASK, MASK)).astype(numpy.float32)
+            truth[i, :count, 6:-1] = cells.reshape(count, MASK * MASK)
+            objects.append(list(zip(boxes.tolist(), cells)))
+            # torchvision makes masks bytes: they name the object, which the patched project_masks_on_boxes looks up.
+            targets[-1]["masks"] = torch.tensor([8 * i + k for k in range(count)], dtype=torch.uint8)[:, None, None].expand(-1, H, W)
+    return truth, targets, objects
 
 
 def answers(found, one_stage):
-    rows = numpy.zeros((N, 100, 6), numpy.float32)
+    rows = numpy.zeros((N, 100, 6 + (MASK * MASK if "masks" in found[0] else 0)), numpy.float32)
     for i, each in enumerate(found):
         count = len(each["scores"])
         rows[i, :count, :4] = each["boxes"] / torch.tensor([W, H, W, H])
         rows[i, :count, 4], rows[i, :count, 5] = each["scores"], each["labels"] - (0 if one_stage else 1)
+        if "masks" in each:
+            rows[i, :count, 6:] = each["masks"].flatten(1)
     return rows
 
 
@@ -335,9 +410,20 @@ def flipped(net, heads, batch):
 def compare(what):
     random = numpy.random.default_rng(5)
     torch.manual_seed(1)
-    truth, targets = truths(random)
+    masks = what in ("mask", "htc")
+    truth, targets, objects = truths(random, masks)
     counts = [len(each["boxes"]) for each in targets]
-    net = {"plain": lambda: faster(Plain(), counts), "both": lambda: faster(Recursive(), counts), "cascade": lambda: Cascade(counts), "retina": retina}[what]()
+    net = {
+        "plain": lambda: faster(Plain(), counts),
+        "both": lambda: faster(Recursive(), counts),
+        "cascade": lambda: Cascade(counts),
+        "retina": retina,
+        "mask": lambda: faster(Plain(), counts, masks=True),
+        "htc": lambda: Cascade(counts, objects),
+    }[what]()
+    roi_heads.project_masks_on_boxes = lambda cells, boxes, which, _: mask_targets(
+        [objects[int(each.max()) // 8][int(each.max()) % 8] for each in cells], boxes, which
+    )
     if what == "retina":  # classes count from 0
         targets = [each | {"labels": each["labels"] - 1} for each in targets]
     random_state(net, random)
@@ -345,7 +431,7 @@ def compare(what):
         for path, each in state_of(net, what).items():
             if path.endswith(("bbox_pred.weight", "bbox_reg.weight")):  # so that few boxes leave the picture
                 each *= 0.05 if path.endswith("pred.weight") else 0.005
-            if path.endswith(("cls_score.weight", "cls_logits.weight")):  # scores of exactly 1 would have no order
+            if path.endswith(("cls_score.weight", "cls_logits.weight", "mask_fcn_logits.weight")):  # scores of exactly 1 would have no order
                 each *= 0.1
             if path.endswith(("rfp_conv.weight", "weight_diff")) or "_context" in path:
                 each *= 0.3
@@ -363,10 +449,13 @@ def compare(what):
     net.eval()
     with torch.no_grad():
         rows = answers(net(batch), what == "retina")
-        heads = net if what == "retina" else (net.net if what == "cascade" else net).roi_heads
+        heads = net if what == "retina" else (net.net if what in ("cascade", "htc") else net).roi_heads
         both = answers(flipped(net, heads, batch), what == "retina")
     comparison.add("answer", found["answer"], rows)
-    comparison.add("flipped", found["flipped"], both)
+    comparison.add("flipped", found["flipped"][:, :, :6], both[:, :, :6])
+    if masks:  # those of a box are far from all alike
+        comparison.add("masks", found["answer"][:, :, 6:], rows[:, :, 6:])
+        assert rows[rows[:, :, 4] > 0][:, 6:].std(1).max() > 0.05
     print(f"detectors {what}: {int((rows[:, :, 4] > 0).sum())} answers")
     net.train()
     losses = net(batch, targets)
@@ -375,6 +464,7 @@ def compare(what):
         "loss_rpn_box_reg": "rpn.box",
         "loss_classifier": "stage0.class",
         "loss_box_reg": "stage0.box",
+        "loss_mask": "stage0.mask",
         "classification": "head.class",
         "bbox_regression": "head.box",
     }
@@ -388,7 +478,7 @@ def compare(what):
 
 
 def main():
-    return 0 if all([compare(what) for what in ("plain", "both", "cascade", "retina")]) else 1
+    return 0 if all([compare(what) for what in ("plain", "both", "cascade", "retina", "mask", "htc")]) else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-// torchvision's Faster R-CNN in c2f: parity_torchvision_detector faster_rcnn FOLDER OUT
+// torchvision's detectors in c2f: parity_torchvision_detector faster_rcnn|mask_rcnn FOLDER OUT
 //   FOLDER/given.safetensors   torchvision's state, written by Python's safetensors
 //   FOLDER/images.safetensors  pictures [1, 3, H, W] of several sizes
 //   OUT                        the answers for each
@@ -12,11 +12,13 @@
 #include <cstdio>
 #include <exception>
 
-int main(int count, char** words) try {
-  if (count != 4 || std::string(words[1]) != "faster_rcnn")
-    throw std::runtime_error("usage: parity_torchvision_detector faster_rcnn FOLDER OUT");
-  std::filesystem::path const folder = words[2];
-  c2f::systems::torchvision_faster_rcnn<90, c2f::image<3, c2f::dynamic, c2f::dynamic>> net;
+namespace {
+
+using input = c2f::image<3, c2f::dynamic, c2f::dynamic>;
+
+template <class Net>
+void answer(std::filesystem::path const& folder, char const* out) {
+  Net net;
   c2f::load_weights(net, folder / "given.safetensors", c2f::systems::torchvision_names());
   c10::InferenceMode const without_gradients;
   parity::tensors outputs;
@@ -24,7 +26,19 @@ int main(int count, char** words) try {
     c2f::pass p;
     outputs[name] = net(images, p);
   }
-  parity::write(words[3], outputs);
+  parity::write(out, outputs);
+}
+
+}  // namespace
+
+int main(int count, char** words) try {
+  std::string const what = count == 4 ? words[1] : "";
+  if (what == "faster_rcnn")
+    answer<c2f::systems::torchvision_faster_rcnn<90, input>>(words[2], words[3]);
+  else if (what == "mask_rcnn")
+    answer<c2f::systems::torchvision_mask_rcnn<90, input>>(words[2], words[3]);
+  else
+    throw std::runtime_error("usage: parity_torchvision_detector faster_rcnn|mask_rcnn FOLDER OUT");
 } catch (std::exception const& wrong) {
   std::fprintf(stderr, "parity_torchvision_detector: %s\n", wrong.what());
   return 1;

@@ -159,7 +159,7 @@ TEST_CASE("a detector with any of the parts of DetectoRS has the maps of a plain
     c2f::systems::small_detector<kind, image, c2f::systems::faster_rcnn, Parts> net(5);
     c2f::systems::begin_as_plain(net, plain);
     c2f::pass p;
-    auto const found = c2f::detail::levels_of(net.backbone, images, 0, p);
+    auto const found = c2f::detection::levels_of(net.backbone, images, 0, p);
     for (std::size_t i = 0; i < wanted.size(); ++i) REQUIRE(found[i].allclose(wanted[i], 1e-4, 1e-4));
   };
   using enum c2f::systems::parts_of_detectors;
@@ -173,7 +173,7 @@ TEST_CASE("a detector with any of the parts of DetectoRS has the maps of a plain
   } one;
   c2f::systems::begin_as_plain(one, plain);
   c2f::pass p;
-  auto const found = c2f::detail::levels_of(one.backbone, images, 0, p);
+  auto const found = c2f::detection::levels_of(one.backbone, images, 0, p);
   for (std::size_t i = 0; i < wanted.size(); ++i) REQUIRE(found[i].allclose(wanted[i], 1e-4, 1e-4));
 }
 

@@ -34,6 +34,7 @@ struct answer_options {
   bool soft          = false;  ///< their scores are lowered instead (soft-NMS)
   bool flip          = false;  ///< candidates of the mirrored picture, too
   soft_nms_options how_soft{};
+  std::vector<double> scales{1};  ///< candidates of the picture at these factors of the size of the input (detection/detector_pass.hpp)
 };
 
 /// Boxes of a batch that may become answers.
@@ -43,12 +44,7 @@ struct candidates {
   at::Tensor classes;  ///< [N, P] int64
 };
 
-/// Of a mirrored picture, mirrored back.
-[[nodiscard]] inline candidates mirrored(candidates const& of, double width) {
-  at::Tensor const& b = of.boxes;
-  return {at::stack({b.select(2, 2).neg().add(width), b.select(2, 1), b.select(2, 0).neg().add(width), b.select(2, 3)}, 2), of.scores,
-          of.classes};
-}
+/// Of both.
 [[nodiscard]] inline candidates joined(candidates const& a, candidates const& b) {
   return {at::cat({a.boxes, b.boxes}, 1), at::cat({a.scores, b.scores}, 1), at::cat({a.classes, b.classes}, 1)};
 }

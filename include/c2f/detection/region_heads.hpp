@@ -52,15 +52,11 @@ struct pooling_options {
   double size         = 224;  ///< boxes of this size are read from the level of stride 16
 };
 
-/// The features of boxes [N, S, 4], in pixels, each from the level of its size; rows that are not valid are zeros. [N * S, C, side, side].
-[[nodiscard]] inline at::Tensor pooled(std::vector<at::Tensor> const& levels, at::Tensor const& boxes, at::Tensor const& valid,
-                                       pooling_options const& how) {
-  std::int64_t const n = boxes.size(0), count = boxes.size(1);
-  at::Tensor const rows = boxes.reshape({n * count, 4}).contiguous();
-  at::Tensor const picture =
-      at::arange(n, valid.options().dtype(at::kLong)).unsqueeze(1).expand({n, count}).masked_fill(valid.logical_not(), -1).reshape({-1});
+/// The features of boxes [R, 4], in pixels, of pictures [R], each from the level of its size; zeros for picture -1. [R, C, side, side].
+[[nodiscard]] inline at::Tensor pooled_rows(std::vector<at::Tensor> const& levels, at::Tensor const& boxes, at::Tensor const& picture,
+                                            pooling_options const& how) {
   double const first     = std::log2(how.stride);
-  at::Tensor const level = box_area(rows)
+  at::Tensor const level = box_area(boxes)
                                .sqrt()
                                .div(how.size)
                                .log2()
@@ -71,7 +67,15 @@ struct pooling_options {
                                .to(at::kLong);
   std::vector<double> scales(levels.size());
   for (std::size_t i = 0; i < scales.size(); ++i) scales[i] = std::ldexp(1 / how.stride, -static_cast<int>(i));
-  return roi_align(levels, rows, picture, level, scales, how.side, how.points, how.aligned);
+  return roi_align(levels, boxes, picture, level, scales, how.side, how.points, how.aligned);
+}
+/// Of boxes [N, S, 4]; rows that are not valid are zeros. [N * S, C, side, side].
+[[nodiscard]] inline at::Tensor pooled(std::vector<at::Tensor> const& levels, at::Tensor const& boxes, at::Tensor const& valid,
+                                       pooling_options const& how) {
+  std::int64_t const n = boxes.size(0), count = boxes.size(1);
+  at::Tensor const picture =
+      at::arange(n, valid.options().dtype(at::kLong)).unsqueeze(1).expand({n, count}).masked_fill(valid.logical_not(), -1).reshape({-1});
+  return pooled_rows(levels, boxes.reshape({n * count, 4}).contiguous(), picture, how);
 }
 
 template <class With, class Head>

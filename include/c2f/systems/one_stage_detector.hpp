@@ -12,6 +12,7 @@
 #pragma once
 
 #include <c2f/detection/candidates.hpp>
+#include <c2f/detection/detector_pass.hpp>
 #include <c2f/detection/region_proposals.hpp>
 #include <c2f/kinds/detections.hpp>
 #include <c2f/systems/region_detector.hpp>
@@ -41,11 +42,11 @@ struct retina_net {
 /// The model; see the top of this file.
 template <class Kind, image_shape In, class With>
 struct one_stage_detector {
-  static_assert(c2f::detail::check_progressive<With, 1>());
-  static constexpr char const* name            = "one-stage detector";
-  using input                                  = In;
-  using kind                                   = Kind;
-  using backbone_net                           = network_on<typename With::backbone, In>;
+  static_assert(c2f::detail::check_progressive<With, 1>() && c2f::detail::check_masks<Kind, With>());
+  static constexpr char const* name = "one-stage detector";
+  using input                       = In;
+  using kind                        = Kind;
+  using backbone_net                = network_on<typename With::backbone, image<In::channels, dynamic, dynamic>>;  // views have other sizes
   static constexpr std::int64_t channels       = backbone_net::output::template at<0>::channels,
                                 anchors_a_cell = detection::rpn<With>::anchors_a_cell;
 
@@ -76,9 +77,10 @@ struct one_stage_detector {
   /// [N, C, H, W] -> the raw output of the kind; in training no detections: [N, 0, 6].
   at::Tensor operator()(at::Tensor const& images, pass& p) const {
     p.requires_host("the anchors and answers of a detector, which are made on the host");
-    return c2f::detail::run_detector<Kind>(
-        images, p, answers, [&](at::Tensor const& of, pass& step) { train_on(of, step); },
-        [&](at::Tensor const& of, pass& look) { return candidates_in(of, look); });
+    constexpr std::size_t levels = backbone_net::output::count + static_cast<std::size_t>(With::more_levels);
+    return detection::run_detector<Kind>(
+        images, p, answers, detection::detail::grid_of(With::stride, levels), [&](at::Tensor const& of, pass& step) { train_on(of, step); },
+        [&](at::Tensor const& of, pass& view) { return detection::detector_view{candidates_in(of, view)}; }, [](auto const&...) {});
   }
 
  private:
@@ -89,7 +91,7 @@ struct one_stage_detector {
   raw look(at::Tensor const& images, pass& p) const {
     auto const maps = [&] {
       stage_scope const names(p, "backbone");
-      return c2f::detail::levels_of(backbone, images, With::more_levels, p);
+      return detection::levels_of(backbone, images, With::more_levels, p);
     }();
     raw found;
     auto const& classes = head.classification_head;
