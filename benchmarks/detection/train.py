@@ -28,7 +28,7 @@ def table(rows):
     for key in dict.fromkeys((row["set"], row["epochs"]) for row in rows):
         of = [row for row in rows if (row["set"], row["epochs"]) == key]
         print(f"\n{key[0]}, {key[1]} epochs, in %\n")
-        print("| variant | AP | AP50 | AP75 | AP less | s | seeds |\n|---|---:|---:|---:|---:|---:|---:|")
+        print("| variant | AP | AP50 | AP75 | AP − reference | CPU s | seeds |\n|---|---:|---:|---:|---:|---:|---:|")
         for variant in (name for name in VARIANTS if any(row["variant"] == name for row in of)):
             mine, other = [row for row in of if row["variant"] == variant], VARIANTS[variant][2]
             base = {row["seed"]: float(row["ap"]) for row in of if row["variant"] == other}

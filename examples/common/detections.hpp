@@ -23,6 +23,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace program {
@@ -50,16 +51,18 @@ inline constexpr std::array<c2f::data::colour, 7> detection_colours{
     {{}, {210, 30, 40}, {30, 90, 220}, {240, 150, 0}, {0, 150, 80}, {150, 50, 200}, {0, 160, 190}}};
 inline std::size_t colour_of(std::int64_t label) { return 1 + static_cast<std::size_t>(label) % (detection_colours.size() - 1); }
 
-/// What is found on a canvas of the network's size; boxes in pixels of the picture that was placed on it.
+/// What is found on a canvas of the network's size; boxes in pixels of the picture that was placed on it. `classes`: of the data, which may be
+/// fewer than the network's.
 template <class Predictor>
 std::vector<c2f::detected_box> detections_in(Predictor& predict, std::vector<std::uint8_t> const& canvas,
-                                             c2f::data::picture_place const& place) {
+                                             c2f::data::picture_place const& place, std::size_t classes) {
   using input = typename Predictor::model_type::input;
   std::vector<float> numbers(canvas.size());
   c2f::data::normalise(canvas, {}, numbers.data());
   at::Tensor const images =
       at::from_blob(numbers.data(), {1, input::height, input::width, 3}, at::TensorOptions(at::kFloat)).permute({0, 3, 1, 2});
   auto found = Predictor::model_type::kind::of_picture(predict(images).answer, 0, input::height, input::width);
+  std::erase_if(found, [&](auto const& each) { return std::cmp_greater_equal(each.label, classes); });
   for (auto& each : found) each.where = place.back(each.where);
   return found;
 }
@@ -82,7 +85,7 @@ void print_detection_scores(Predictor& predict, Split const& test) {
     if (!sample.fault.empty()) continue;
     std::vector<c2f::metrics::found_object> found;
     std::vector<c2f::data::run_lengths> masks;
-    for (auto const& one : detections_in(predict, test.picture(id), test.placed(id))) {
+    for (auto const& one : detections_in(predict, test.picture(id), test.placed(id), test.classes().size())) {
       found.push_back({one.label, one.where, one.score});
       if constexpr (masked) masks.push_back(c2f::data::pasted({one.where, kind::mask, one.mask}, sample.height, sample.width));
     }
@@ -170,7 +173,7 @@ void write_detection_sheet(Predictor& predict, Split const& test, double least, 
       page.frame(x + static_cast<int>(where.x0), gap + static_cast<int>(where.y0), static_cast<int>(where.width()),
                  static_cast<int>(where.height()), green, 2);
     }
-    auto found = detections_in(predict, canvas, place);
+    auto found = detections_in(predict, canvas, place, test.classes().size());
     for (auto& each : found) each.where = place.there(each.where);
     draw_detections(page, canvas, high, wide, x, gap + high + gap, found, test.classes(), least);
   }
@@ -184,7 +187,7 @@ void write_detections(Predictor& predict, std::vector<std::string> const& names,
   for (std::size_t i = 0; i < more.predict.size(); ++i) {
     auto const picture = c2f::data::read_picture(more.predict[i]);
     auto const seen    = c2f::data::fitted(picture, c2f::data::resizing::letterbox, input::height, input::width);
-    auto const found   = detections_in(predict, seen.rgb, seen.place);
+    auto const found   = detections_in(predict, seen.rgb, seen.place, names.size());
     c2f::data::canvas page(static_cast<int>(picture.width), static_cast<int>(picture.height));
     draw_detections(page, picture.rgb, picture.height, picture.width, 0, 0, found, names, more.least_score);
     page.write_png(more.outputs[i]);

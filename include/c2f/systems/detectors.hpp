@@ -1,4 +1,4 @@
-// c2f/systems/detectors.hpp: DetectoRS: a detector whose backbone looks twice and chooses at every place how far it looks.
+// c2f/systems/detectors.hpp: DetectoRS: a detector with a recursive feature pyramid and switchable atrous convolutions.
 //
 //   using detector = c2f::systems::detectors<c2f::detections<80, 100>, c2f::image<3, c2f::dynamic, c2f::dynamic>>;          // ResNet-50
 //   using small    = c2f::systems::small_detector<c2f::detections<3, 40>, c2f::image<3, 192, 256>, c2f::systems::faster_rcnn,
@@ -9,8 +9,9 @@
 // Qiao et al., "DetectoRS: Detecting objects with recursive feature pyramid and switchable atrous convolution", CVPR 2021. The backbone is a
 // recursive feature pyramid (systems/recursive_pyramid.hpp) of two ResNets whose 3x3 convolutions in stages 2 to 4 are switchable
 // (layers/switchable_atrous.hpp), under the heads of a cascade (systems/region_detector.hpp). Every choice is a part: another head, another
-// backbone, only one of the two ideas. Differences from the published one: convolutions are not deformable, and the feedback enters all stages,
-// as the paper says (its code: stages 2 to 4).
+// backbone, only one of the two ideas. Differences from the published one: convolutions are not deformable; the feedback enters all stages, as
+// the paper says (its code: stages 2 to 4); only the switchable convolutions have standardised weights (its code: all of the backbone); stem and
+// first stage are trained (its code: not); answers.least_score is .05 (published: .001, which COCO's average precision is higher with).
 //
 // Costs: two backbones with about twice the convolutions. Errors: those of the parts.
 #pragma once

@@ -1,14 +1,15 @@
 // c2f/systems/recursive_pyramid.hpp: the recursive feature pyramid, a stack whose answer is a pyramid.
 //
 //   using body    = c2f::small_stages<16, 24, 48, 96>;
-//   using pyramid = c2f::systems::recursive_pyramid<body, 48>;               // 48 channels; two looks (T = 2)
+//   using pyramid = c2f::systems::recursive_pyramid<body, 48>;               // 48 channels; two looks at the image, the unrolled steps (T = 2)
 //   using thrice  = c2f::systems::recursive_pyramid<body, 48, 3>;            // three
 //   using shared  = c2f::systems::recursive_pyramid<body, 48, 2, c2f::systems::looks::shared>;        // one backbone for all
 //
 // Qiao et al., DetectoRS, CVPR 2021, section 3.1. In the words of a task (docs/design.md): the coarse network is a backbone, and so is the fine
 // one, which also gets the pyramid of the look before (parts/feedback.hpp): encoded by ASPP, it enters the first block of every stage through a
 // 1x1 convolution that is initially zero. Both end in the same pyramid network (share::ending). A gate fuses old and new levels. A pyramid is a
-// kind that nobody supervises, so that every look is combined, in training, too. With T = 3 the fine backbone runs twice.
+// kind without a loss of its own, so that every look is combined, in training, too. With T = 3 the fine backbone runs twice; the published one
+// has another backbone for every look.
 //
 // It is an architecture, an image -> c2f::maps of `Channels` channels, in the place of c2f::pyramid_on<body, c2f::fpn<48>>. With equal backbones
 // and the initial feedback it has the outputs of that one in c2f::eval (c2f::begin_equal).
@@ -27,7 +28,7 @@
 
 namespace c2f {
 
-/// The kind of a pyramid of feature maps: `Levels` maps of `Channels` channels, which nobody supervises.
+/// The kind of a pyramid of feature maps: `Levels` maps of `Channels` channels, without a loss of its own.
 template <std::int64_t Channels, std::size_t Levels>
 struct feature_levels {
   static constexpr char const* name = "feature levels";
@@ -52,7 +53,7 @@ struct pyramid_body : Body {
 
 namespace systems {
 
-/// Whether every look has its own backbone (the published choice: the first its own, later ones a second) or all have one.
+/// Whether the later looks have a backbone of their own, or all have one. (Published: every look its own, which is the same for two.)
 enum class looks { apart, shared };
 
 template <class Body, std::int64_t Channels, int Times = 2, looks Backbone = looks::apart, class Pyramid = fpn<Channels>,
