@@ -5,14 +5,14 @@
 
 #include <ATen/ops/zeros.h>
 
-using kind = c2f::detections<2, 5>;
-struct network {
-  using kind = ::kind;
+using objects = c2f::detections<2, 5>;
+struct all_objects {
+  using kind = objects;
   template <c2f::image_shape In>
   struct on {
-    using output = typename kind::template output<In>;
+    using output = typename objects::template output<In>;
     C2F_MEMBERS();
-    at::Tensor operator()(at::Tensor const& x, c2f::mode) const { return at::zeros({x.size(0), kind::answers, kind::numbers}); }
+    at::Tensor operator()(at::Tensor const& x, c2f::mode) const { return at::zeros({x.size(0), objects::answers, objects::numbers}); }
   };
 };
 struct to_the_corners {
@@ -20,7 +20,7 @@ struct to_the_corners {
 };
 struct mine {
   using input   = c2f::image<3, 32, 32>;
-  using network = ::network;
+  using network = all_objects;
   using refine  = c2f::refine::no_fine_network;
 #ifdef CORRECTED
   using loss = to_the_corners;
