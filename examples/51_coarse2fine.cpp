@@ -75,12 +75,11 @@ c2f::systems::coarse2fine_stages stages_of(program::options const& chosen, argum
 /// Small networks begin at random, with a learning rate that falls as a cosine. Inception-v3 begins with ImageNet's weights, and its settings are
 /// those of coarse2fine_recipe where the command line says nothing else.
 program::options with_defaults(program::options chosen, std::string const& set) {
-  auto const given = [&](char const* name) { return std::ranges::find(chosen.typed, name) != chosen.typed.end(); };
   if (set != "cub") return chosen;
-  if (!given("--epochs")) chosen.epochs = 200;
-  if (!given("--batch")) chosen.batch = 64;
-  if (!given("--learning-rate")) chosen.learning_rate = 1e-3;
-  if (!given("--weight-decay")) chosen.weight_decay = 1e-5;
+  program::set_unless_typed<std::int64_t>(chosen, "epochs", chosen.epochs, 200);
+  program::set_unless_typed<std::int64_t>(chosen, "batch", chosen.batch, 64);
+  program::set_unless_typed(chosen, "learning-rate", chosen.learning_rate, 1e-3);
+  program::set_unless_typed(chosen, "weight-decay", chosen.weight_decay, 1e-5);
   return chosen;
 }
 c2f::recipe::settings recipe_of(program::options const& chosen, std::string const& set) {

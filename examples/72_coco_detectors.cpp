@@ -15,11 +15,9 @@
 
 #include <CLI/CLI.hpp>
 
-#include <algorithm>
 #include <array>
 #include <concepts>
 #include <filesystem>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -66,14 +64,7 @@ published recipe_named(std::string const& name) {
   return {40, 4, 1e-3, 1e-3, 10};
 }
 void apply(program::options& chosen, published const& how) {
-  auto const set = [&]<class Number>(std::string const& name, Number& value, Number of) {
-    if (std::ranges::find(chosen.typed, "--" + name) != chosen.typed.end()) return;
-    value = of;
-    std::ostringstream text;
-    text << of;
-    for (auto& [option, given] : chosen.given)
-      if (option == name) given = text.str();
-  };
+  auto const set = [&](char const* name, auto& value, auto of) { program::set_unless_typed(chosen, name, value, of); };
   set("epochs", chosen.epochs, how.epochs), set("batch", chosen.batch, how.batch), set("clip", chosen.clip, how.clip);
   set("learning-rate", chosen.learning_rate, how.learning_rate), set("weight-decay", chosen.weight_decay, how.weight_decay);
 }

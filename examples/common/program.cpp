@@ -246,8 +246,7 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
 
 void refuse_typed(options const& chosen, std::vector<std::string> const& names, std::string const& why) {
   for (auto const& name : names)
-    if (std::ranges::find(chosen.typed, name) != chosen.typed.end())
-      throw c2f::input_error(name + " has no effect " + why + "; leave it out");
+    if (is_typed(chosen, name)) throw c2f::input_error(name + " has no effect " + why + "; leave it out");
 }
 
 namespace {

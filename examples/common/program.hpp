@@ -9,10 +9,12 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,6 +48,21 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
 
 /// A check of an option: a number from low to high, which NaN is not.
 CLI::Validator in_range(double low, double high);
+
+/// Whether an option, such as "--epochs", is on the command line.
+[[nodiscard]] inline bool is_typed(options const& chosen, std::string const& name) {
+  return std::ranges::find(chosen.typed, name) != chosen.typed.end();
+}
+/// Gives an option that is not on the command line another value, in the summary, too. `name`: such as "epochs".
+template <class Number>
+void set_unless_typed(options& chosen, std::string const& name, Number& value, Number of) {
+  if (is_typed(chosen, "--" + name)) return;
+  value = of;
+  std::ostringstream text;
+  text << of;
+  for (auto& [option, given] : chosen.given)
+    if (option == name) given = text.str();
+}
 
 /// Refuses options that were typed though they have no effect; input_error with the first of them. `why` completes "--images has no effect".
 void refuse_typed(options const& chosen, std::vector<std::string> const& names, std::string const& why);

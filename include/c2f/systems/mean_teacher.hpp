@@ -8,8 +8,9 @@
 // The teacher is the moving average of the student's parameters and running statistics. Losses:
 //   student      the cross-entropy on the labelled rows
 //   consistency  weight * t * mean((softmax(student(x)) - softmax(teacher(x')))^2), over all rows and classes
-// x' is x, mirrored with probability 1/2 (without `mirror`: x, for letters and digits); the teacher runs as at inference and has no gradient. t warms up as the task's `schedule` says, by
-// default gaussian_ramp<80>. The answer is the teacher's; evaluations score "student" and "teacher".
+// x' is x, mirrored with probability 1/2 (without `mirror`: x, for letters and digits); the teacher runs as at inference and has no
+// gradient. t warms up as the task's `schedule` says, by default gaussian_ramp<80>. The answer is the teacher's; evaluations score
+// "student" and "teacher".
 //
 // Cost: a pass and backward pass of the student, and a pass of the teacher. Errors: input_error for options out of range and for a batch of
 // another number of rows; a stack as the network, and a kind that is no class_vector, are compile errors.
