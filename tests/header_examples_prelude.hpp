@@ -169,6 +169,10 @@ extern c2f::data::volume<float> ct;
 extern std::span<std::int64_t const> classes, next_classes, labels, next_labels;
 extern std::span<float const> heat, offsets, next_offsets;
 extern std::int64_t height, width;
+struct pair_maps {
+  at::Tensor classes, heat, offsets;
+};
+extern pair_maps maps;
 }  // namespace in_inference
 
 namespace in_parts {

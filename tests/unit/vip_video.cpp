@@ -88,6 +88,8 @@ TEST_CASE("videos of perfect maps are perfect with the next-frame branch, and no
   REQUIRE(quality({by_overlap}, 1) > .97);
   REQUIRE(quality({by_overlap}, 2) < .7);
   REQUIRE(quality({by_next_frame, /*flip=*/true}, 2) == quality({by_next_frame}, 2));
+  REQUIRE(quality({.by = by_next_frame, .on_device = true}, 2) == quality({by_next_frame}, 2));
+  REQUIRE(quality({.by = by_overlap, .on_device = true}, 2) == quality({by_overlap}, 2));
 }
 
 TEST_CASE("videos of one and of two frames, and frames of another size") {
@@ -112,6 +114,22 @@ TEST_CASE("videos of one and of two frames, and frames of another size") {
   c2f::systems::vip_video other(model, fusion);
   other.add(frame(0)), other.add(frame(1));
   REQUIRE(other.add(frame(2))->labels == first->labels);
+  // Labels and depths are the same where they are made on the device, from the first frame to the last.
+  for (auto const by : {c2f::systems::tracking::by_next_frame, c2f::systems::tracking::by_overlap}) {
+    auto const all = [&](bool on_device) {
+      c2f::systems::vip_video each(model, fusion, {.by = by, .on_device = on_device});
+      std::vector<c2f::systems::video_frame> found;
+      for (int clip = 0; clip < 2; ++clip) {
+        for (std::int64_t t = 0; t < 5; ++t)
+          if (auto one = each.add(frame(t))) found.push_back(*one);
+        for (auto& one : each.end()) found.push_back(one);
+      }
+      return found;
+    };
+    auto const there = all(true), here = all(false);
+    REQUIRE(there.size() == 10);
+    for (std::size_t t = 0; t < 10; ++t) REQUIRE((there[t].labels == here[t].labels && there[t].depth == here[t].depth));
+  }
   // The caller may decode all frames into one tensor.
   c2f::systems::vip_video reused(model, fusion);
   at::Tensor const buffer = at::empty({3, 48, 64});

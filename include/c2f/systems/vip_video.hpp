@@ -18,17 +18,22 @@
 //
 // Cost: one fusion a frame, and one pass for each scale, twice with .flip. Errors: those of the fusion and stitching; frames of other sizes
 // than the first; a scale that leaves no pixel or is no number from 0 to 100, or no scale.
+//
+// With .on_device maps become labels where the network is (inference/device_fusion.hpp), and only labels and depths come to the host: the same
+// labels, meant for a GPU.
 #pragma once
 
 #include <c2f/core/errors.hpp>
 #include <c2f/core/pass.hpp>
 #include <c2f/execution/resize.hpp>
+#include <c2f/inference/device_fusion.hpp>
 #include <c2f/inference/panoptic_fusion.hpp>
 #include <c2f/inference/relocaliser.hpp>
 #include <c2f/inference/stitcher.hpp>
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/stack.h>
 
 #include <cmath>
 #include <cstdint>
@@ -42,8 +47,9 @@ namespace c2f::systems {
 enum class tracking { by_next_frame, by_overlap };
 
 struct vip_video_options {
-  tracking by = tracking::by_next_frame;
-  bool flip   = false;  ///< also predict the mirrored frames
+  tracking by    = tracking::by_next_frame;
+  bool flip      = false;  ///< also predict the mirrored frames
+  bool on_device = false;  ///< fuse and stitch where the network is, with labels of the same values
   std::vector<double> scales{1};
   std::optional<panoptic::relocaliser_options> relocalise{};  ///< its divisor is that of the fusion
 };
@@ -68,6 +74,7 @@ class vip_video {
       with_.relocalise->divisor = options_.divisor;
       again_.emplace(*with_.relocalise);
     }
+    if (with_.on_device) device_.emplace(options_, parts::semantic::kind::classes);
   }
 
   /// frame: [3, H, W], as the network was trained on. Returns what was found in the frame two before this one, if there is one: its
@@ -88,6 +95,7 @@ class vip_video {
     }
     newest_.reset(), waiting_.reset();
     stitcher_.end_sequence();
+    if (device_) device_->end_sequence();
     if (again_) again_->end_sequence();
     return found;
   }
@@ -96,11 +104,9 @@ class vip_video {
   using kind  = typename Model::kind;
   using parts = typename kind::parts;
 
+  // Of frame t, where the network is.
   struct maps {
-    std::vector<std::int64_t> classes;
-    std::vector<float> heat, offsets, next_offsets, depth;
-    std::int64_t height, width;
-    [[nodiscard]] panoptic::raw_maps raw() const { return {classes, heat, offsets, height, width}; }
+    at::Tensor classes, heat, offsets, next_offsets, depth;  ///< [H, W] and [2, H, W]
   };
 
   maps maps_of(at::Tensor const& now, at::Tensor const& next) const {
@@ -116,19 +122,13 @@ class vip_video {
       kind::template raw_of<typename parts::next_offset>(mirrored).select(1, 1).neg_();
       found = found.add(mirrored);
     }
-    found              = found.div(static_cast<double>(with_.scales.size() * (with_.flip ? 2 : 1)));
-    auto const numbers = []<class Value>(at::Tensor const& map, Value) {
-      at::Tensor const there = map.to(at::kCPU, c10::CppTypeToScalarType<Value>::value).contiguous();
-      auto const* const from = there.const_data_ptr<Value>();
-      return std::vector<Value>(from, from + there.numel());
-    };
-    return {.classes      = numbers(kind::template raw_of<typename parts::semantic>(found).argmax(1), std::int64_t{}),
-            .heat         = numbers(kind::template raw_of<typename parts::centre>(found), float{}),
-            .offsets      = numbers(kind::template raw_of<typename parts::offset>(found), float{}),
-            .next_offsets = numbers(kind::template raw_of<typename parts::next_offset>(found), float{}),
-            .depth        = numbers(kind::template raw_of<typename parts::depth>(found), float{}),
-            .height       = found.size(2),
-            .width        = found.size(3)};
+    found = found.div(static_cast<double>(with_.scales.size() * (with_.flip ? 2 : 1))).to(at::kFloat);
+    // Copies: a view would keep the maps of all classes until the next pass.
+    return {.classes      = kind::template raw_of<typename parts::semantic>(found).argmax(1)[0],
+            .heat         = kind::template raw_of<typename parts::centre>(found)[0][0].clone(),
+            .offsets      = kind::template raw_of<typename parts::offset>(found)[0].clone(),
+            .next_offsets = kind::template raw_of<typename parts::next_offset>(found)[0].clone(),
+            .depth        = kind::template raw_of<typename parts::depth>(found)[0][0].clone()};
   }
   // Probabilities, heat, offsets and depths of frames of another size, in the channels of the raw output and the size of the frames.
   at::Tensor predicted(at::Tensor const& pair, double scale) const {
@@ -156,22 +156,43 @@ class vip_video {
     waiting_ = std::move(found);
     return before;
   }
-  video_frame finished(maps const& of, std::vector<std::int64_t> const& next_classes) {
-    if (with_.by == tracking::by_overlap || next_classes.empty()) {
-      auto const labels = panoptic::fused(of.raw(), options_);
-      return {lasting(stitcher_.add(labels, next_classes.empty() ? std::vector<std::int64_t>() : labels), of.width), of.depth};
-    }
-    auto const pair = panoptic::fused_pair(of.raw(), next_classes, of.next_offsets, options_);
-    return {lasting(stitcher_.add(pair.labels, pair.next_labels), of.width), of.depth};
+  video_frame finished(maps const& of, at::Tensor const& next_classes) {
+    bool const alone = with_.by == tracking::by_overlap || !next_classes.defined();
+    auto labels      = device_ ? labels_there(of, alone ? at::Tensor() : next_classes) : labels_here(of, next_classes, alone);
+    if (again_) labels = again_->add(labels, of.classes.size(1));  // reads the labels on the host, either way
+    return {std::move(labels), numbers<float>(of.depth)};
   }
-  std::vector<std::int64_t> lasting(std::vector<std::int64_t> labels, std::int64_t width) {
-    return again_ ? again_->add(labels, width) : labels;
+  std::vector<std::int64_t> labels_there(maps const& of, at::Tensor const& next_classes) {
+    auto const frames = [&](at::Tensor const& now, at::Tensor const& next) {
+      return next_classes.defined() ? at::stack({now, next}) : now.unsqueeze(0);
+    };
+    at::Tensor const labels = device_->add(frames(of.classes, next_classes), of.heat, frames(of.offsets, of.next_offsets));
+    device_->check();
+    return numbers<std::int64_t>(labels);
+  }
+  std::vector<std::int64_t> labels_here(maps const& of, at::Tensor const& next_classes, bool alone) {
+    auto const classes = numbers<std::int64_t>(of.classes);
+    auto const heat = numbers<float>(of.heat), offsets = numbers<float>(of.offsets);
+    panoptic::raw_maps const raw{classes, heat, offsets, of.classes.size(0), of.classes.size(1)};
+    if (alone) {
+      auto const labels = panoptic::fused(raw, options_);
+      return stitcher_.add(labels, next_classes.defined() ? labels : std::vector<std::int64_t>());
+    }
+    auto const pair = panoptic::fused_pair(raw, numbers<std::int64_t>(next_classes), numbers<float>(of.next_offsets), options_);
+    return stitcher_.add(pair.labels, pair.next_labels);
+  }
+  template <class Value>
+  static std::vector<Value> numbers(at::Tensor const& map) {
+    at::Tensor const there = map.to(at::kCPU).contiguous();
+    auto const* const from = there.const_data_ptr<Value>();
+    return std::vector<Value>(from, from + there.numel());
   }
 
   Model const& model_;
   panoptic::fusion_options options_;
   vip_video_options with_;
   panoptic::stitcher stitcher_;
+  std::optional<panoptic::device_fusion> device_{};
   std::optional<panoptic::relocaliser> again_{};
   at::Tensor newest_{};
   std::optional<maps> waiting_{};
