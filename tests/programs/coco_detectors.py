@@ -5,32 +5,20 @@
 
 Needs only Python.
 """
+import functools
 import json
-import os
 import pathlib
 import random
 import re
-import struct
-import subprocess
 import sys
 import tempfile
-import zlib
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from _program import call, png, put, require
 
 PROGRAM = pathlib.Path(sys.argv[1]).resolve()
+run = functools.partial(call, PROGRAM)
 WIDTH, HEIGHT, TRAINED, TESTED = 128, 96, 32, 8
-
-
-def png(pixel):
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    rows = b"".join(b"\0" + b"".join(bytes(pixel(x, y)) for x in range(WIDTH)) for y in range(HEIGHT))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, 0)) + \
-        chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b"")
-
-
-def put(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
 def runs_of(inside):
@@ -70,22 +58,9 @@ def make(top, draw):
                 made["annotations"].append({"id": number, "image_id": 1, "category_id": 3, "iscrowd": 1, "area": 100, "bbox": [0, 0, 10, 10],
                                             "segmentation": runs_of(lambda x, y: x < 10 and y < 10)})
             name = f"{part}{i}.png"
-            put(top / part / name, png(lambda x, y: next((tint for inside, tint, _, _ in shapes if inside(x, y)), (90, 90, 90))))
+            put(top / part / name, png(WIDTH, HEIGHT, lambda x, y: next((tint for inside, tint, _, _ in shapes if inside(x, y)), (90, 90, 90))))
             made["images"].append({"id": i + 1, "file_name": name, "width": WIDTH, "height": HEIGHT})
         put(top / f"annotations/instances_{part}.json", json.dumps(made))
-
-
-def run(*words, code=0):
-    ran = subprocess.run([str(PROGRAM), *map(str, words)], capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=280, check=False)
-    out, said = ran.stdout.decode(), ran.stderr.decode()
-    if ran.returncode != code:
-        sys.exit(f"{' '.join(map(str, words))}: exit code {ran.returncode}, expected {code}\n{out}{said}")
-    return out, said
-
-
-def require(right, what):
-    if not right:
-        sys.exit(f"coco_detectors.py: {what}")
 
 
 def numbers(out, what):

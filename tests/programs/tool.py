@@ -6,6 +6,7 @@
 Checked are the layouts, the answers against the truth of simple pictures, the files of --out, and that a prediction that was killed at any
 moment leaves whole files and is finished by --resume with the same lines. Needs only Python.
 """
+import functools
 import json
 import os
 import pathlib
@@ -17,37 +18,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import zlib
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from _program import ENVIRONMENT, call, png, put, require
 
 PROGRAM = pathlib.Path(sys.argv[1]).resolve()
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
-def png(width, height, pixel, colour=2):
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    rows = b"".join(b"\0" + b"".join(bytes(pixel(x, y)) for x in range(width)) for y in range(height))
-    palette = chunk(b"PLTE", bytes([0, 0, 0, 255, 0, 0, 0, 0, 255])) if colour == 3 else b""
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)) + palette + \
-        chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b"")
-
-
-def put(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-
-
-def c2f(*words, code=0):
-    ran = subprocess.run([str(PROGRAM), *map(str, words)], capture_output=True, env=ENVIRONMENT, timeout=280, check=False)
-    out, said = ran.stdout.decode(), ran.stderr.decode()
-    if ran.returncode != code:
-        sys.exit(f"c2f {' '.join(map(str, words))}: exit code {ran.returncode}, expected {code}\n{out}{said}")
-    return out, said
-
-
-def require(right, what):
-    if not right:
-        sys.exit(f"tool.py: {what}")
+c2f = functools.partial(call, PROGRAM)
 
 
 def lines_of(text):
