@@ -130,6 +130,20 @@ TEST_CASE("videos of one and of two frames, and frames of another size") {
     REQUIRE(there.size() == 10);
     for (std::size_t t = 0; t < 10; ++t) REQUIRE((there[t].labels == here[t].labels && there[t].depth == here[t].depth));
   }
+  // A video of more objects than the divisor says is refused, and the next one begins anew.
+  auto few    = fusion;
+  few.divisor = 3, few.most = 2, few.threshold = -1;
+  for (bool const on_device : {false, true}) {
+    c2f::systems::vip_video each(model, few, {.by = c2f::systems::tracking::by_overlap, .on_device = on_device});
+    auto const said = tests::refusal([&] {
+      for (std::int64_t t = 0; t < 1000; ++t) each.add(frame_of(100 * (t % 12) + t / 12 % made.test.frames()));  // nothing lasts
+    });
+    tests::require_message(said, {"more than 2 objects of class", "write a larger one"});
+    tests::require_message(tests::refusal([&] { each.end(); }), {"more than 2 objects of class"});
+    REQUIRE(each.end().empty());
+    each.add(frame(0));
+    REQUIRE(each.end().size() == 1);
+  }
   // The caller may decode all frames into one tensor.
   c2f::systems::vip_video reused(model, fusion);
   at::Tensor const buffer = at::empty({3, 48, 64});

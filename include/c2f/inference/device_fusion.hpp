@@ -8,12 +8,14 @@
 // add() gives what panoptic_fusion.hpp and stitcher.hpp give for the same maps, value for value: classes are [2, H, W] and offsets
 // [2, 2, H, W], of frame t and of frame t + 1, whose offsets point to the centres of frame t. With maps of one frame, [1, H, W] and
 // [1, 2, H, W], instances are joined to those of the frame before where they overlap. It needs no value on the host and every size is known
-// before, so it can be captured as a CUDA graph together with the network. Instances are counted with integers: equal bytes in every run.
+// before, so it can be captured as a CUDA graph together with the network: call it once before, which makes the memory that lasts, and then
+// end_sequence(). Instances are counted with integers: equal bytes in every run. (A host compiled to contract a product and a sum, as by
+// -march=native, may round distances otherwise, and then a pixel between two centres goes to the other one.)
 //
 // Cost: the distance of every pixel to each of .most centres (1025 x 2049 pixels, two frames, 400 centres: 1.7e9 distances, in pieces of
-// 2^16 pixels, 200 MB) where the host version searches a few: meant for a GPU. About 400 launches for such a pair.
-// Errors: input_error for maps of other sizes, no class, an even window, and a divisor that the centres of a frame do not fit in; check()
-// reads the device and throws where the video has had more objects of a class than the divisor allows.
+// 2^16 pixels, 200 MB) where the host version searches a few: meant for a GPU. About 500 launches for such a pair.
+// Errors: input_error for maps of other sizes or devices, no class, an even window, and a divisor that the centres of a frame do not fit in;
+// check_numbers() reads the device and throws where the video has had more objects of a class than the divisor allows.
 #pragma once
 
 #include <c2f/core/dims.hpp>
@@ -77,7 +79,7 @@ class device_fusion {
     largest_.zero_();
   }
   /// Throws where labels of this video are wrong because it had too many objects. Waits for the device.
-  void check() const {
+  void check_numbers() const {
     if (!largest_.defined()) return;
     at::Tensor const numbers = largest_.to(at::kCPU);
     for (std::int64_t c = 0; c < classes_; ++c)
@@ -110,6 +112,10 @@ class device_fusion {
     if (classes.sizes() != at::IntArrayRef{frames, height, width} || offsets.sizes() != at::IntArrayRef{frames, 2, height, width} ||
         classes.scalar_type() != at::kLong || heat.scalar_type() != at::kFloat || offsets.scalar_type() != at::kFloat)
       refuse();
+    if (classes.device() != heat.device() || offsets.device() != heat.device() ||
+        (expected_map_.defined() && expected_map_.device() != heat.device()))
+      throw input_error("a video is fused from classes on " + classes.device().str() + ", heat on " + heat.device().str() +
+                        " and offsets on " + offsets.device().str() + "; all of a video are on one device");
     if (expected_map_.defined() && (height != height_ || width != width_))
       throw input_error("a frame of " + c2f::detail::dims_of(heat) + " follows one of [" + std::to_string(height_) + ", " +
                         std::to_string(width_) + "] in a video; frames have one size");

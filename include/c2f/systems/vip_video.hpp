@@ -89,14 +89,16 @@ class vip_video {
   /// What was found in the frames that were not returned yet, at most two; the next frame is of another video.
   std::vector<video_frame> end() {
     std::vector<video_frame> found;
-    if (newest_.defined()) {
-      if (auto one = joined(maps_of(newest_, newest_))) found.push_back(std::move(*one));
-      found.push_back(finished(*waiting_, {}));
+    try {
+      if (newest_.defined()) {
+        if (auto one = joined(maps_of(newest_, newest_))) found.push_back(std::move(*one));
+        found.push_back(finished(*waiting_, {}));
+      }
+    } catch (...) {  // of more objects than the divisor says: the next video begins anew, too
+      reset();
+      throw;
     }
-    newest_.reset(), waiting_.reset();
-    stitcher_.end_sequence();
-    if (device_) device_->end_sequence();
-    if (again_) again_->end_sequence();
+    reset();
     return found;
   }
 
@@ -149,6 +151,12 @@ class vip_video {
     kind::template raw_of<typename parts::depth>(found).mul_(scale);
     return found;
   }
+  void reset() {
+    newest_.reset(), waiting_.reset();
+    stitcher_.end_sequence();
+    if (device_) device_->end_sequence();
+    if (again_) again_->end_sequence();
+  }
   // The pass before this one has waited for the classes of this frame.
   std::optional<video_frame> joined(maps found) {
     std::optional<video_frame> before;
@@ -167,7 +175,7 @@ class vip_video {
       return next_classes.defined() ? at::stack({now, next}) : now.unsqueeze(0);
     };
     at::Tensor const labels = device_->add(frames(of.classes, next_classes), of.heat, frames(of.offsets, of.next_offsets));
-    device_->check();
+    device_->check_numbers();
     return numbers<std::int64_t>(labels);
   }
   std::vector<std::int64_t> labels_here(maps const& of, at::Tensor const& next_classes, bool alone) {
