@@ -244,8 +244,12 @@ TEST_CASE("RoIAlign of no boxes, unknown pictures, narrow numbers, wrong shapes"
     REQUIRE(made[2].abs().max().item<float>() == 0);
   }
   double const nan = std::numeric_limits<double>::quiet_NaN(), huge = 1e30;
-  REQUIRE(
-      roi_align(map, floats({nan, nan, nan, nan, -huge, -huge, huge, huge}, {2, 4}), whole({0, 0}), 1, 2, 0).isfinite().all().item<bool>());
+  at::Tensor const odd = floats({nan, nan, nan, nan, -huge, -huge, huge, huge, 0, 0, huge, huge, 0, nan, 3, 3}, {4, 4}),
+                   of  = whole({0, 0, 0, 0});
+  REQUIRE(roi_align(map, odd, of, 1, 2, 0).isfinite().all().item<bool>());
+  at::Tensor const by_loops = roi_align(map, odd, of, 1, 2), by_gathers = roi_align_of_gathers({map}, odd, of, of, {1}, 2, 2, true);
+  REQUIRE(by_loops.isfinite().all().item<bool>());
+  REQUIRE(near(by_gathers, by_loops, 1e-6));
   at::Tensor const half = roi_align(map.to(at::kBFloat16), box, whole({0, 0, 0}), 1, 2);
   REQUIRE(half.scalar_type() == at::kBFloat16);
   REQUIRE(near(half.to(at::kFloat), roi_align(map, box, whole({0, 0, 0}), 1, 2), .02));
