@@ -15,7 +15,7 @@
 // not valid.
 //
 // Costs: on a CPU a loop over boxes and objects, without memory for pairs. Elsewhere ATen operations of the same
-// results, without synchronisation. Errors: input_error for tensors of other shapes.
+// results, without synchronisation; but sample with a pass draws its numbers on the host and copies them. Errors: input_error for tensors of other shapes.
 #pragma once
 
 #include <c2f/core/dims.hpp>
@@ -81,7 +81,7 @@ struct assign_options {
 
 namespace detail {
 
-inline float part_within(float const* box, float const* region) {
+inline float intersection_over_box(float const* box, float const* region) {
   float const area = area_of(box);
   return area > 0 ? shared_area(region, box) / area : 0;
 }
@@ -145,7 +145,7 @@ inline at::Tensor assign_of_loops(at::Tensor const& boxes, objects const& truth,
         bool const matched = !real.empty() && (best[i] >= high || kept[i] != 0);
         bool out           = best[i] >= low && !real.empty();
         for (std::size_t k = 0; k < regions.size() && !matched && !out; ++k)
-          out = part_within(box + 4 * i, of + 4 * regions[k]) > most_ignored;
+          out = intersection_over_box(box + 4 * i, of + 4 * regions[k]) > most_ignored;
         all_made[n * count + static_cast<std::int64_t>(i)] = matched ? row[i] : out ? left_out : background;
       }
     }
@@ -161,7 +161,7 @@ inline at::Tensor assign_of_tensors(at::Tensor const& boxes, objects const& trut
   at::Tensor const there = truth.labels.ge(0), real = there.logical_and(truth.ignored.logical_not()).unsqueeze(1),
                    region     = there.logical_and(truth.ignored).unsqueeze(1);
   at::Tensor const true_boxes = truth.boxes.to(at::kFloat);
-  auto const [common, all]    = common_and_all(boxes.unsqueeze(2), true_boxes.unsqueeze(1));
+  auto const [common, all]    = intersection_and_union(boxes.unsqueeze(2), true_boxes.unsqueeze(1));
   at::Tensor const iou        = iou_of(common, all).clamp_min(0).masked_fill(real.logical_not(), -1);  // [N, P, M]
   at::Tensor const best       = iou.amax(2);
   at::Tensor const places     = at::arange(most, whole);

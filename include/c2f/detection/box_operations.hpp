@@ -69,7 +69,7 @@ struct box_columns {
 };
 inline at::Tensor sides(at::Tensor const& boxes) { return boxes.narrow(-1, 2, 2).sub(boxes.narrow(-1, 0, 2)); }
 /// {intersection, union} of boxes that are broadcast together.
-inline std::array<at::Tensor, 2> common_and_all(at::Tensor const& a, at::Tensor const& b) {
+inline std::array<at::Tensor, 2> intersection_and_union(at::Tensor const& a, at::Tensor const& b) {
   at::Tensor const first = at::maximum(a.narrow(-1, 0, 2), b.narrow(-1, 0, 2)), last = at::minimum(a.narrow(-1, 2, 2), b.narrow(-1, 2, 2));
   at::Tensor const side   = last.sub(first).clamp_min(0);
   at::Tensor const common = side.select(-1, 0).mul(side.select(-1, 1));
@@ -91,14 +91,14 @@ inline at::Tensor iou_of(at::Tensor const& common, at::Tensor const& all) { retu
 
 /// Intersection over union of each with each: [..., P, 4], [..., M, 4] -> [..., P, M]; 0 where neither has an area.
 [[nodiscard]] inline at::Tensor box_iou(at::Tensor const& a, at::Tensor const& b) {
-  auto const [common, all] = detail::common_and_all(a.unsqueeze(-2), b.unsqueeze(-3));
+  auto const [common, all] = detail::intersection_and_union(a.unsqueeze(-2), b.unsqueeze(-3));
   return detail::iou_of(common, all);
 }
 
 /// Generalised intersection over union (Rezatofighi et al., CVPR 2019) of pairs: [..., 4], [..., 4] -> [...], -1 ... 1.
 [[nodiscard]] inline at::Tensor box_giou(at::Tensor const& a, at::Tensor const& b) {
   constexpr double least   = 1e-7;
-  auto const [common, all] = detail::common_and_all(a, b);
+  auto const [common, all] = detail::intersection_and_union(a, b);
   at::Tensor const around  = at::maximum(a.narrow(-1, 2, 2), b.narrow(-1, 2, 2)).sub(at::minimum(a.narrow(-1, 0, 2), b.narrow(-1, 0, 2)));
   at::Tensor const hull    = around.select(-1, 0).mul(around.select(-1, 1));
   return common.div(all.add(least)).sub(hull.sub(all).div(hull.add(least)));

@@ -68,7 +68,7 @@ std::vector<std::int64_t> by_score(Number const* scores, std::int64_t count) {
 /// Whether one of the others has an IoU above the threshold with the box. Compared is inter / union > threshold, as torchvision does, but the
 /// division is made only where a cheap bound leaves it open.
 template <class Number>
-bool covered(box_columns<Number> const& others, Number const* box, double threshold) {
+bool is_suppressed(box_columns<Number> const& others, Number const* box, double threshold) {
   auto const& [x0, y0, x1, y1, area] = others;
   Number const left = box[0], top = box[1], right = box[2], bottom = box[3], size = area_of(box);
   Number const low            = static_cast<Number>(threshold) * (1 - 8 * std::numeric_limits<Number>::epsilon());
@@ -103,7 +103,7 @@ std::vector<std::int64_t> kept_boxes(Number const* boxes, std::vector<std::int64
     auto found               = static_cast<std::size_t>(std::find(groups.begin(), groups.end(), group) - groups.begin());
     if (found == groups.size()) groups.push_back(group), of_group.emplace_back();
     auto& others = of_group[found];
-    if (covered(others, boxes + 4 * i, threshold)) continue;
+    if (is_suppressed(others, boxes + 4 * i, threshold)) continue;
     others.add(boxes + 4 * i);
     kept.push_back(i);
   }
