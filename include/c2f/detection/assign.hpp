@@ -15,7 +15,8 @@
 // not valid.
 //
 // Costs: on a CPU a loop over boxes and objects, without memory for pairs. Elsewhere ATen operations of the same
-// results, without synchronisation; but sample with a pass draws its numbers on the host and copies them. Errors: input_error for tensors of other shapes.
+// results, without synchronisation; but sample with a pass draws its numbers on the host and copies them.
+// Errors: input_error for tensors of other shapes.
 #pragma once
 
 #include <c2f/core/dims.hpp>

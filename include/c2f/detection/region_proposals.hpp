@@ -51,7 +51,8 @@ struct regions {
 /// The anchors of maps of a picture of height x width at strides `stride`, 2 `stride`, ...: `scales` times the stride are their sizes.
 /// whole_strides: they are apart by the whole number of pixels that a picture has for each cell, along each axis, as in torchvision; that is
 /// another one where the picture's side is no multiple of the stride: 800 pixels in 13 cells, 61 for 64.
-/// [A, 4] on the device of the maps, kept for the next pass of these sizes: not to be written into. Error: input_error for a map that is more than a cell larger or smaller than the picture.
+/// [A, 4] on the device of the maps, kept for the next pass of these sizes: not to be written into. Error: input_error for a map
+/// that is more than a cell larger or smaller than the picture.
 template <class Scales, class Ratios>
 [[nodiscard]] at::Tensor anchors_of(std::vector<at::Tensor> const& maps, std::int64_t height, std::int64_t width, double stride,
                                     Scales const& scales, Ratios const& ratios, bool whole_strides = false) {

@@ -13,8 +13,8 @@
 // deeplab2's evaluator, predicted tubes also have pixels on void, and the ignored class counts as a class without a match where it is predicted
 // for a labelled pixel.
 //
-// Cost: one pass a frame; memory for the tubes of all videos, not for frames, and for a matrix of the classes. Counts are integers, so results do not depend on the order of
-// frames or of `add`ing other counts. Errors: those of metrics/panoptic.hpp; a thing that is no class is an input_error.
+// Cost: one pass a frame; memory for the tubes of all videos, not for frames, and for a matrix of the classes. Counts are
+// integers, so results do not depend on the order of frames or of `add`ing other counts. Errors: those of metrics/panoptic.hpp; a thing that is no class is an input_error.
 #pragma once
 
 #include <c2f/metrics/confusion.hpp>
