@@ -9,6 +9,7 @@
 #include <c2f/detection/box_operations.hpp>
 #include <c2f/detection/deformable_conv.hpp>
 #include <c2f/detection/nms.hpp>
+#include <c2f/detection/region_proposals.hpp>
 #include <c2f/detection/roi_align.hpp>
 #include <c2f/metrics/coco_ap.hpp>
 
@@ -93,7 +94,12 @@ tensors operators(tensors const& all) {
     else if (kind == "anchors")
       put(out, name + "/answer",
           detection::anchors({{how[0], how[1], 4, {32, 50}}, {how[2], how[3], 8, {64, 91}}, {how[4], how[5], 16, {128, 181}}}));
-    else if (kind == "assign") {
+    else if (kind == "anchors_of") {
+      std::vector<at::Tensor> maps;
+      for (std::size_t i = 2; i + 1 < how.size(); i += 2) maps.push_back(at::zeros({1, 1, how[i], how[i + 1]}));
+      put(out, name + "/answer",
+          detection::anchors_of(maps, how[0], how[1], 4, std::array{8.}, std::array{.5, 1., 2.}, /*whole_strides=*/true));
+    } else if (kind == "assign") {
       std::int64_t const count = in["truth"].size(0);
       detection::objects const truth{in["truth"].unsqueeze(0), at::zeros({1, count}, in["matched"].options()),
                                      at::zeros({1, count}, in["matched"].options().dtype(at::kBool))};

@@ -96,6 +96,12 @@ def make(type, draw):
         maps = [torch.zeros(1, 1, 24, 32), torch.zeros(1, 1, 12, 16), torch.zeros(1, 1, 6, 8)]
         made = generator(image_list.ImageList(torch.zeros(1, 3, 96, 128), [(96, 128)]), maps)[0]
         cases["anchors"], exact["anchors/answer"] = {"how": torch.tensor([24, 32, 12, 16, 6, 8])}, made
+        for number, (height, width) in enumerate([(800, 1344), (800, 1056), (192, 256), (100, 90)]):  # the last level is of stride 64
+            generator = anchor_utils.AnchorGenerator(tuple((32 << level,) for level in range(5)), ((.5, 1., 2.),) * 5)
+            sizes = [(-(-height // (4 << level)), -(-width // (4 << level))) for level in range(5)]
+            cases[f"anchors_of {number}"] = {"how": torch.tensor([height, width] + [side for size in sizes for side in size])}
+            exact[f"anchors_of {number}/answer"] = generator(image_list.ImageList(torch.zeros(1, 3, height, width), [(height, width)]),
+                                                             [torch.zeros(1, 1, *size) for size in sizes])[0]
         for low_quality in (0, 1):
             truth = boxes(25, 100, draw, type, 4)
             matched = _utils.Matcher(.7, .3, bool(low_quality))(ops.box_iou(truth, made))

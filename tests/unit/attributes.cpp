@@ -129,6 +129,8 @@ TEST_CASE("Average precision, accuracy and F1 of attributes by hand") {
   REQUIRE(near(value_of(found, "accuracy"), (3.0 / 4 + 2.0 / 3) / 2));
   REQUIRE(near(value_of(found, "f1"), (2.0 / 3 + 2.0 / 3) / 2));
 
+  REQUIRE(std::isnan(c2f::detail::average_precision({{1.f, true}, {std::nanf(""), false}}, 1)));
+
   SECTION("an attribute without a yes has no average precision, one without a truth counts nowhere") {
     c2f::multi_label<3>::score some;
     some.add(rows({{2, -1, 5}, {-2, -1, 5}}), rows({{1, 0, nobody_knows}, {0, 0, nobody_knows}}));

@@ -249,7 +249,6 @@ TEST_CASE("law: where every map is 1 the fine pass sees the image itself") {
     c2f::pass p{.mode = training ? c2f::train : c2f::eval};
     p.add_output("coarse.attention", at::ones({2, 4, 4, 5}));
     at::Tensor const x = noise({2, 3, 16, 20}, 1);
-    auto const g       = c2f::make_network<c2f::upsampler<2>, c2f::image<1, c2f::dynamic, c2f::dynamic>>();
     c2f::stack<small> model(1);
     REQUIRE(close(model.fuse(x, model.encoder(at::Tensor(), x, p), p), x));
     c2f::stack<coarse2fine_zoom<small>> const zoomed(1);

@@ -47,7 +47,10 @@ std::array<double, 2> by_definition(std::vector<picture> const& pictures, double
       for (std::size_t g = 0; g < objects.size(); ++g) {
         if (taken[g] && !objects[g].second.crowd) continue;
         if (match >= 0 && !objects[static_cast<std::size_t>(match)].first && objects[g].first) break;
-        double const iou = coco_ap::overlap(found[d].where, objects[g].second.where, objects[g].second.crowd);
+        auto const &a = found[d].where, &b = objects[g].second.where;
+        double const w = std::min(a.x1, b.x1) - std::max(a.x0, b.x0), h = std::min(a.y1, b.y1) - std::max(a.y0, b.y0);
+        double const common = w > 0 && h > 0 ? w * h : 0, mine = (a.x1 - a.x0) * (a.y1 - a.y0);
+        double const iou = common / (objects[g].second.crowd ? mine : mine + (b.x1 - b.x0) * (b.y1 - b.y0) - common);
         if (iou < best) continue;
         best = iou, match = static_cast<int>(g);
       }
@@ -109,6 +112,13 @@ TEST_CASE("COCO's average precision by hand") {
       of({{{{0, {210, 10, 220, 20}, .9}, {0, {230, 10, 240, 20}, .8}, {0, a, .7}}, {{0, {200, 0, 260, 60}, -1, false, true}, {0, a}}}});
   REQUIRE(difficult[0] == Approx(1. / 3));
   REQUIRE(of({{{{0, away, .9}, {0, a, .7}}, {{0, away, -1, false, true}, {0, a}}}})[0] == Approx(1));
+  // The size of a detection is that of its mask: a mask of 800 pixels in a box of 1,600, beside a small object that is found with a lower
+  // score. As a small one it is wrong among the small objects; as a box it would not count there.
+  found_object const in_large_box{0, away, .9, 800};
+  box const small{100, 100, 120, 120};
+  auto const by_mask = of({{{in_large_box, {0, small, .8}}, {{0, small}}}}), by_box = of({{{{0, away, .9}, {0, small, .8}}, {{0, small}}}});
+  REQUIRE(by_mask[3] == Approx(.5));
+  REQUIRE(by_box[3] == Approx(1));
   // Two detections of one object: the second is wrong.
   REQUIRE(of({{{{0, a, .9}, {0, a, .8}, {0, b, .7}}, {{0, a}, {0, b}}}})[0] == Approx((51 + 50 * 2. / 3) / 101));
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -21,6 +22,7 @@
 #include <c2f/detection/candidates.hpp>
 #include <c2f/detection/deformable_conv.hpp>
 #include <c2f/detection/nms.hpp>
+#include <c2f/detection/region_proposals.hpp>
 #include <c2f/detection/roi_align.hpp>
 
 using namespace c2f;
@@ -244,8 +246,12 @@ TEST_CASE("RoIAlign of no boxes, unknown pictures, narrow numbers, wrong shapes"
     REQUIRE(made[2].abs().max().item<float>() == 0);
   }
   double const nan = std::numeric_limits<double>::quiet_NaN(), huge = 1e30;
-  REQUIRE(
-      roi_align(map, floats({nan, nan, nan, nan, -huge, -huge, huge, huge}, {2, 4}), whole({0, 0}), 1, 2, 0).isfinite().all().item<bool>());
+  at::Tensor const odd = floats({nan, nan, nan, nan, -huge, -huge, huge, huge, 0, 0, huge, huge, 0, nan, 3, 3}, {4, 4}),
+                   of  = whole({0, 0, 0, 0});
+  REQUIRE(roi_align(map, odd, of, 1, 2, 0).isfinite().all().item<bool>());
+  at::Tensor const by_loops = roi_align(map, odd, of, 1, 2), by_gathers = roi_align_of_gathers({map}, odd, of, of, {1}, 2, 2, true);
+  REQUIRE(by_loops.isfinite().all().item<bool>());
+  REQUIRE(near(by_gathers, by_loops, 1e-6));
   at::Tensor const half = roi_align(map.to(at::kBFloat16), box, whole({0, 0, 0}), 1, 2);
   REQUIRE(half.scalar_type() == at::kBFloat16);
   REQUIRE(near(half.to(at::kFloat), roi_align(map, box, whole({0, 0, 0}), 1, 2), .02));
@@ -310,6 +316,58 @@ TEST_CASE("anchors in torchvision's order") {
                        -45, -23, 45, 23, -91, -45, 91, 45, -32, -32, 32, 32, -64, -64, 64, 64},
                       {8, 4}),
                0));
+}
+
+TEST_CASE("anchors of a pyramid: strides, or the whole number of pixels of a cell as in torchvision; kept for the next pass") {
+  std::vector<at::Tensor> maps;
+  for (std::int64_t const side : {4, 8, 16, 32, 64}) maps.push_back(at::zeros({1, 1, (800 + side - 1) / side, (1344 + side - 1) / side}));
+  std::array const scales{8.}, ratios{1.};
+  auto const of = [&](bool whole_strides, std::int64_t height = 800, std::int64_t width = 1344) {
+    return anchors_of(maps, height, width, 4, scales, ratios, whole_strides);
+  };
+  std::int64_t const first =
+      200 * 336 + 100 * 168 + 50 * 84 + 25 * 42;  // of the 13 x 21 cells of the last level, whose anchors are 512 pixels
+  at::Tensor const nominal = of(false), whole_ones = of(true);
+  REQUIRE(nominal.sizes() == at::IntArrayRef({first + 13 * 21, 4}));
+  REQUIRE(at::equal(nominal.narrow(0, 0, first), whole_ones.narrow(0, 0, first)));  // 800 and 1344 are multiples of 32
+  for (auto const& [row, column] : {std::pair{0, 0}, {0, 20}, {1, 0}, {12, 20}}) {
+    CAPTURE(row, column);
+    double const x = 64. * column;  // 1344 = 21 * 64; 800 / 13 = 61.5
+    for (double const stride : {64., 61.}) {
+      double const y = stride * row;
+      REQUIRE(near((stride == 64 ? nominal : whole_ones)[first + 21 * row + column], floats({x - 256, y - 256, x + 256, y + 256}, {4}), 0));
+    }
+  }
+  // Columns, too: 1300 pixels in 21 cells are 61 each.
+  maps.back() = at::zeros({1, 1, 13, 21});
+  for (std::size_t i = 0; i + 1 < maps.size(); ++i) maps[i] = at::zeros({1, 1, 200 >> i, (1300 + (4 << i) - 1) / (4 << i)});
+  at::Tensor const narrow = of(true, 800, 1300), last = narrow[narrow.size(0) - 1];
+  REQUIRE(near(last, floats({61 * 20 - 256, 61 * 12 - 256, 61 * 20 + 256, 61 * 12 + 256}, {4}), 0));
+
+  // Equal sizes are the same tensor, on this thread; another size, stride or ratio is another one. Eight are kept, those used last.
+  auto const kept = [](std::int64_t height, double stride = 4, double ratio = 1) {
+    return kept_anchors({{height, 3, stride, {16}}}, {ratio}, at::kCPU);
+  };
+  at::Tensor const two = kept(2);
+  REQUIRE(at::equal(two, anchors({{2, 3, 4, {16}}}, {1})));
+  REQUIRE(kept(2).is_same(two));
+  for (at::Tensor const& other : {kept(3), kept(2, 8), kept(2, 4, 2)}) REQUIRE(!other.is_same(two));
+  REQUIRE(at::equal(kept(2, 8), anchors({{2, 3, 8, {16}}}, {1})));
+  for (std::int64_t height = 10; height < 17; ++height) static_cast<void>(kept(height));
+  REQUIRE(!kept(2).is_same(two));  // the three above and seven others came in between
+  REQUIRE(at::equal(kept(2), two));
+  at::Tensor const again = kept(2);
+  for (std::int64_t height = 20; height < 40; ++height) {
+    static_cast<void>(kept(height));
+    REQUIRE(kept(2).is_same(again));
+  }
+  std::thread([&] { REQUIRE((!kept(2).is_same(again) && at::equal(kept(2), again))); }).join();
+  // Those that a pass at inference has made serve a training.
+  at::Tensor const of_inference = [&] {
+    c10::InferenceMode const on;
+    return kept(50);
+  }();
+  REQUIRE(!of_inference.is_inference());
 }
 
 TEST_CASE("suppression has the answers of mmcv's tests") {

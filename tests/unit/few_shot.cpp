@@ -163,6 +163,8 @@ TEST_CASE("a growing classifier predicts new classes after adaptation, and masks
   for (std::int64_t k : {1, 5}) REQUIRE(largest_probability(logits, k) == 0);
   for (std::int64_t k : {0, 2, 3, 4, 6, 7, 8}) REQUIRE(largest_probability(logits, k) > 0);
   REQUIRE(tests::has(tests::refusal([&] { few::adapt(model, support, whole({0, 1, 2, 3}), p); }), "0 to 2"));
+  for (at::Tensor const& labels : {whole({0, 1, 2}), whole({0, 1, 2, 0, 1})})
+    REQUIRE(tests::has(tests::refusal([&] { few::adapt(model, support, labels, p); }), "one for each of 4 images"));
 }
 
 namespace {

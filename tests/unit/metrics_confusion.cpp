@@ -3,6 +3,7 @@
 #include <c2f/metrics/confusion.hpp>
 
 #include <cmath>
+#include <limits>
 
 #include "catch.hpp"
 #include "refusal.hpp"
@@ -37,6 +38,10 @@ TEST_CASE("precision, recall, F1 and IoU by hand", "[confusion]") {
   none.add(confusion(2));
   REQUIRE(none.total() == 1);
   tests::require_message(tests::refusal([&] { none.add(2, 0); }), {"2 classes has no class 2"});
+  for (std::int64_t const other : {1, 3})
+    tests::require_message(tests::refusal([&] { none.add(confusion(other)); }),
+                           {std::to_string(other) + " classes is added to one of 2", "the same classes"});
+  REQUIRE(none.total() == 1);
   tests::require_message(tests::refusal([&] { none.add(0, -1); }), {"no class -1"});
 }
 
@@ -53,6 +58,10 @@ TEST_CASE("the area under a ROC curve is the share of pairs in the right order",
   REQUIRE(std::isnan(roc_area(std::vector<double>{1, 2}, {true, true})));
   tests::require_message(tests::refusal([] { static_cast<void>(roc_area(std::vector<double>{1}, {true, false})); }),
                          {"1 scores", "2 labels"});
+  double const nan = std::numeric_limits<double>::quiet_NaN(), infinite = std::numeric_limits<double>::infinity();
+  tests::require_message(tests::refusal([&] { static_cast<void>(roc_area(std::vector<double>{1, nan, nan}, {true, false, true})); }),
+                         {"sample 1 is not a number"});
+  REQUIRE(roc_area(std::vector<double>{infinite, -infinite}, {true, false}) == 1);
 }
 
 TEST_CASE("a bootstrap interval of a mean is that of the normal approximation", "[confusion]") {

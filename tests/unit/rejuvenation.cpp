@@ -276,12 +276,18 @@ TEST_CASE("the penalty is lambda times the sum over free norms, and lambda is se
   auto const kill = [&](std::int64_t channels) {
     for (auto const& norm : search.graph().norms()) norm.weight->tensor().detach().narrow(0, 0, channels).zero_();
   };
-  auto const lambda = [&](std::int64_t epoch) { return search.adapt(epoch).lambda; };
+  // A record says the lambda of the epoch that it is of, the buffer that of the next one.
+  auto const lambda = [&](std::int64_t epoch) {
+    double const used = search.lambda.tensor().item<double>();
+    REQUIRE(search.adapt(epoch).lambda == used);
+    return search.lambda.tensor().item<double>();
+  };
   REQUIRE(std::abs(lambda(1) - 5e-5) < 1e-9);
   REQUIRE(std::abs(lambda(2) - 1e-4) < 1e-9);
   kill(1);
   auto const record = search.adapt(3);
-  REQUIRE(std::abs(record.lambda - 1e-4) < 1e-9);  // r fell
+  REQUIRE(std::abs(record.lambda - 1e-4) < 1e-9);
+  REQUIRE(search.lambda.tensor().item<double>() == record.lambda);  // r fell
   REQUIRE(record.norms[0].living == 7);
   REQUIRE(record.utilisation < 0.9);
   REQUIRE(std::abs(lambda(4) - 1.5e-4) < 1e-9);  // r stayed

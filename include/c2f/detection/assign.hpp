@@ -15,7 +15,8 @@
 // not valid.
 //
 // Costs: on a CPU a loop over boxes and objects, without memory for pairs. Elsewhere ATen operations of the same
-// results, without synchronisation. Errors: input_error for tensors of other shapes.
+// results, without synchronisation; but sample with a pass draws its numbers on the host and copies them.
+// Errors: input_error for tensors of other shapes.
 #pragma once
 
 #include <c2f/core/dims.hpp>
@@ -81,22 +82,19 @@ struct assign_options {
 
 namespace detail {
 
-inline float part_within(float const* box, float const* region) {
-  float const w = std::min(box[2], region[2]) - std::max(box[0], region[0]), h = std::min(box[3], region[3]) - std::max(box[1], region[1]);
-  float const area = (box[2] - box[0]) * (box[3] - box[1]);
-  return w > 0 && h > 0 && area > 0 ? w * h / area : 0;
+inline float intersection_over_box(float const* box, float const* region) {
+  float const area = area_of(box);
+  return area > 0 ? shared_area(region, box) / area : 0;
 }
 
 /// iou[i] of each box with one object, and where it is larger than best[i], that and the object's row.
 inline void compare(box_columns<float> const& boxes, float const* object, std::int32_t row, float* iou, float* best, std::int32_t* rows) {
-  float const left = object[0], top = object[1], right = object[2], bottom = object[3], size = (right - left) * (bottom - top);
+  float const left = object[0], top = object[1], right = object[2], bottom = object[3], size = area_of(object);
   std::size_t const count = boxes.x0.size();
   float const *const ax = boxes.x0.data(), *const ay = boxes.y0.data(), *const bx = boxes.x1.data(), *const by = boxes.y1.data(),
                      *const of = boxes.area.data();
   for (std::size_t i = 0; i < count; ++i) {
-    float const w      = (bx[i] < right ? bx[i] : right) - (ax[i] > left ? ax[i] : left),
-                h      = (by[i] < bottom ? by[i] : bottom) - (ay[i] > top ? ay[i] : top);
-    float const common = (w > 0 ? w : 0.f) * (h > 0 ? h : 0.f), all = size + of[i] - common;
+    float const common = shared_area(ax[i], ay[i], bx[i], by[i], left, top, right, bottom), all = size + of[i] - common;
     iou[i] = common / (all > 1e-30f ? all : 1e-30f);
   }
   for (std::size_t i = 0; i < count; ++i) {
@@ -148,7 +146,7 @@ inline at::Tensor assign_of_loops(at::Tensor const& boxes, objects const& truth,
         bool const matched = !real.empty() && (best[i] >= high || kept[i] != 0);
         bool out           = best[i] >= low && !real.empty();
         for (std::size_t k = 0; k < regions.size() && !matched && !out; ++k)
-          out = part_within(box + 4 * i, of + 4 * regions[k]) > most_ignored;
+          out = intersection_over_box(box + 4 * i, of + 4 * regions[k]) > most_ignored;
         all_made[n * count + static_cast<std::int64_t>(i)] = matched ? row[i] : out ? left_out : background;
       }
     }
@@ -164,7 +162,8 @@ inline at::Tensor assign_of_tensors(at::Tensor const& boxes, objects const& trut
   at::Tensor const there = truth.labels.ge(0), real = there.logical_and(truth.ignored.logical_not()).unsqueeze(1),
                    region     = there.logical_and(truth.ignored).unsqueeze(1);
   at::Tensor const true_boxes = truth.boxes.to(at::kFloat);
-  at::Tensor const iou        = box_iou(boxes, true_boxes).clamp_min(0).masked_fill(real.logical_not(), -1);  // [N, P, M]
+  auto const [common, all]    = intersection_and_union(boxes.unsqueeze(2), true_boxes.unsqueeze(1));
+  at::Tensor const iou        = iou_of(common, all).clamp_min(0).masked_fill(real.logical_not(), -1);  // [N, P, M]
   at::Tensor const best       = iou.amax(2);
   at::Tensor const places     = at::arange(most, whole);
   at::Tensor const row        = at::where(iou.eq(best.unsqueeze(2)), places, most).amin(2);
@@ -173,11 +172,10 @@ inline at::Tensor assign_of_tensors(at::Tensor const& boxes, objects const& trut
     at::Tensor const of_object = iou.amax(1, /*keepdim=*/true);
     matched                    = matched.logical_or(iou.eq(of_object).logical_and(of_object.gt(0)).any(2));
   }
-  auto const [common, all] = common_and_all(boxes.unsqueeze(2), true_boxes.unsqueeze(1));
-  at::Tensor const area    = box_area(boxes).unsqueeze(2);
-  at::Tensor const part    = common.div(area.masked_fill(area.le(0), 1)).masked_fill(area.le(0), 0);
-  at::Tensor const within  = part.gt(how.ignored).logical_and(region).any(2);
-  at::Tensor const out     = best.ge(how.low).logical_and(best.ge(0)).logical_or(within);
+  at::Tensor const area   = box_area(boxes).unsqueeze(2);
+  at::Tensor const part   = common.div(area.masked_fill(area.le(0), 1)).masked_fill(area.le(0), 0);
+  at::Tensor const within = part.gt(how.ignored).logical_and(region).any(2);
+  at::Tensor const out    = best.ge(how.low).logical_and(best.ge(0)).logical_or(within);
   return at::where(matched, row, at::where(out, at::full({}, left_out, whole), at::full({}, background, whole)));
 }
 

@@ -34,6 +34,21 @@ using box_weights = std::array<double, 4>;
 inline constexpr box_weights default_box_weights{10, 10, 5, 5};
 
 namespace detail {
+template <class Number>
+Number area_of(Number const* box) {
+  return (box[2] - box[0]) * (box[3] - box[1]);
+}
+/// The area that two boxes share. A loop over columns of it has no branches, so it is one of vector instructions. Of edges that are no numbers
+/// those of the second box count.
+template <class Number>
+Number shared_area(Number ax0, Number ay0, Number ax1, Number ay1, Number bx0, Number by0, Number bx1, Number by1) {
+  Number const w = (ax1 < bx1 ? ax1 : bx1) - (ax0 > bx0 ? ax0 : bx0), h = (ay1 < by1 ? ay1 : by1) - (ay0 > by0 ? ay0 : by0);
+  return (w > 0 ? w : Number{0}) * (h > 0 ? h : Number{0});
+}
+template <class Number>
+Number shared_area(Number const* a, Number const* b) {
+  return shared_area(a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]);
+}
 /// Boxes column by column, so that a loop over them is one of vector instructions.
 template <class Number>
 struct box_columns {
@@ -44,17 +59,17 @@ struct box_columns {
   box_columns(Number const* boxes, std::size_t count) : x0(count), y0(count), x1(count), y1(count), area(count) {
     for (std::size_t i = 0; i < count; ++i, boxes += 4) {
       x0[i] = boxes[0], y0[i] = boxes[1], x1[i] = boxes[2], y1[i] = boxes[3];
-      area[i] = (boxes[2] - boxes[0]) * (boxes[3] - boxes[1]);
+      area[i] = area_of(boxes);
     }
   }
   void add(Number const* box) {
     x0.push_back(box[0]), y0.push_back(box[1]), x1.push_back(box[2]), y1.push_back(box[3]);
-    area.push_back((box[2] - box[0]) * (box[3] - box[1]));
+    area.push_back(area_of(box));
   }
 };
 inline at::Tensor sides(at::Tensor const& boxes) { return boxes.narrow(-1, 2, 2).sub(boxes.narrow(-1, 0, 2)); }
 /// {intersection, union} of boxes that are broadcast together.
-inline std::array<at::Tensor, 2> common_and_all(at::Tensor const& a, at::Tensor const& b) {
+inline std::array<at::Tensor, 2> intersection_and_union(at::Tensor const& a, at::Tensor const& b) {
   at::Tensor const first = at::maximum(a.narrow(-1, 0, 2), b.narrow(-1, 0, 2)), last = at::minimum(a.narrow(-1, 2, 2), b.narrow(-1, 2, 2));
   at::Tensor const side   = last.sub(first).clamp_min(0);
   at::Tensor const common = side.select(-1, 0).mul(side.select(-1, 1));
@@ -64,6 +79,8 @@ inline std::array<at::Tensor, 2> common_and_all(at::Tensor const& a, at::Tensor 
   };
   return {common, area(a).add(area(b)).sub(common)};
 }
+/// 0 where neither has an area.
+inline at::Tensor iou_of(at::Tensor const& common, at::Tensor const& all) { return common.div(all.masked_fill(all.le(0), 1)); }
 }  // namespace detail
 
 /// [..., 4] -> [...]; 0 for a box whose edges are in the wrong order.
@@ -74,14 +91,14 @@ inline std::array<at::Tensor, 2> common_and_all(at::Tensor const& a, at::Tensor 
 
 /// Intersection over union of each with each: [..., P, 4], [..., M, 4] -> [..., P, M]; 0 where neither has an area.
 [[nodiscard]] inline at::Tensor box_iou(at::Tensor const& a, at::Tensor const& b) {
-  auto const [common, all] = detail::common_and_all(a.unsqueeze(-2), b.unsqueeze(-3));
-  return common.div(all.masked_fill(all.le(0), 1));
+  auto const [common, all] = detail::intersection_and_union(a.unsqueeze(-2), b.unsqueeze(-3));
+  return detail::iou_of(common, all);
 }
 
 /// Generalised intersection over union (Rezatofighi et al., CVPR 2019) of pairs: [..., 4], [..., 4] -> [...], -1 ... 1.
 [[nodiscard]] inline at::Tensor box_giou(at::Tensor const& a, at::Tensor const& b) {
   constexpr double least   = 1e-7;
-  auto const [common, all] = detail::common_and_all(a, b);
+  auto const [common, all] = detail::intersection_and_union(a, b);
   at::Tensor const around  = at::maximum(a.narrow(-1, 2, 2), b.narrow(-1, 2, 2)).sub(at::minimum(a.narrow(-1, 0, 2), b.narrow(-1, 0, 2)));
   at::Tensor const hull    = around.select(-1, 0).mul(around.select(-1, 1));
   return common.div(all.add(least)).sub(hull.sub(all).div(hull.add(least)));

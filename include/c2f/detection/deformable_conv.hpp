@@ -47,7 +47,7 @@ namespace detail {
 
 /// The sizes of a deformable convolution.
 struct deformable_sizes {
-  std::int64_t pictures, channels, height, width, kernel_height, kernel_width, out_height, out_width, out_channels, moved;
+  std::int64_t pictures, channels, height, width, kernel_height, kernel_width, out_height, out_width, out_channels, offset_groups;
   deformable_options how;
 
   deformable_sizes(at::Tensor const& x, at::Tensor const& offset, at::Tensor const& weight, deformable_options const& options)
@@ -60,12 +60,12 @@ struct deformable_sizes {
         out_height((height + 2 * options.padding - options.dilation * (kernel_height - 1) - 1) / options.stride + 1),
         out_width((width + 2 * options.padding - options.dilation * (kernel_width - 1) - 1) / options.stride + 1),
         out_channels(weight.size(0)),
-        moved(offset.size(1) / (2 * kernel_height * kernel_width)),
+        offset_groups(offset.size(1) / (2 * kernel_height * kernel_width)),
         how(options) {}
   [[nodiscard]] std::int64_t kernel() const { return kernel_height * kernel_width; }
   [[nodiscard]] std::int64_t positions() const { return out_height * out_width; }
   [[nodiscard]] std::int64_t group_channels() const { return channels / how.groups; }
-  [[nodiscard]] std::int64_t moved_channels() const { return channels / moved; }
+  [[nodiscard]] std::int64_t channels_of_offset_group() const { return channels / offset_groups; }
 };
 
 /// The four pixels around a point, with their weights and the derivatives of these; fewer at the border.
@@ -124,10 +124,10 @@ struct deformable_picture {
     at::parallel_for(0, rows, 16, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t row = begin; row < end; ++row)
         for (std::int64_t k = 0; k < s.kernel(); ++k)
-          for (std::int64_t g = 0; g < s.moved; ++g) {
+          for (std::int64_t g = 0; g < s.offset_groups; ++g) {
             auto const point    = this->point(first + row, g, k);
             Number const factor = this->factor(first + row, g, k);
-            runs(row, rows, k, g * s.moved_channels(), (g + 1) * s.moved_channels(),
+            runs(row, rows, k, g * s.channels_of_offset_group(), (g + 1) * s.channels_of_offset_group(),
                  [&](std::int64_t channel, std::int64_t count, std::int64_t place) {
                    Number* const to = columns + place;
                    if (point.count == 4) {
@@ -165,10 +165,10 @@ struct deformable_picture {
     at::parallel_for(0, rows, 16, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t row = begin; row < end; ++row)
         for (std::int64_t k = 0; k < s.kernel(); ++k)
-          for (std::int64_t g = 0; g < s.moved; ++g) {
+          for (std::int64_t g = 0; g < s.offset_groups; ++g) {
             auto const point = this->point(first + row, g, k);
             std::array<Number, 4> dots{};
-            runs(row, rows, k, g * s.moved_channels(), (g + 1) * s.moved_channels(),
+            runs(row, rows, k, g * s.channels_of_offset_group(), (g + 1) * s.channels_of_offset_group(),
                  [&](std::int64_t channel, std::int64_t count, std::int64_t place) {
                    for (int t = 0; t < point.count; ++t) {
                      auto const at = static_cast<std::size_t>(t);
@@ -194,10 +194,10 @@ struct deformable_picture {
     at::parallel_for(0, s.channels, 32, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t row = 0; row < rows; ++row)
         for (std::int64_t k = 0; k < s.kernel(); ++k)
-          for (std::int64_t g = begin / s.moved_channels(); g * s.moved_channels() < end; ++g) {
+          for (std::int64_t g = begin / s.channels_of_offset_group(); g * s.channels_of_offset_group() < end; ++g) {
             auto const point    = this->point(first + row, g, k);
             Number const factor = this->factor(first + row, g, k);
-            runs(row, rows, k, std::max(begin, g * s.moved_channels()), std::min(end, (g + 1) * s.moved_channels()),
+            runs(row, rows, k, std::max(begin, g * s.channels_of_offset_group()), std::min(end, (g + 1) * s.channels_of_offset_group()),
                  [&](std::int64_t channel, std::int64_t count, std::int64_t place) {
                    for (int t = 0; t < point.count; ++t) {
                      auto const& pixel   = point.pixels[static_cast<std::size_t>(t)];
@@ -323,17 +323,20 @@ inline at::Tensor deformable_conv_of_gathers(at::Tensor const& x, at::Tensor con
         .add(at::arange(count, offset.options()).mul(how.stride))
         .sub(how.padding);
   };
-  at::Tensor const by   = offset.view({s.pictures, s.moved, s.kernel_height, s.kernel_width, 2, s.out_height, s.out_width});
-  at::Tensor const lost = by.isfinite().all(4).logical_not();  // read nothing, as in the loop; any place outside does
-  at::Tensor const y =
-      by.select(4, 0).add(places(s.out_height, s.kernel_height).view({1, 1, s.kernel_height, 1, s.out_height, 1})).masked_fill(lost, -2);
+  at::Tensor const by         = offset.view({s.pictures, s.offset_groups, s.kernel_height, s.kernel_width, 2, s.out_height, s.out_width});
+  at::Tensor const not_finite = by.isfinite().all(4).logical_not();  // read nothing, as in the loop; any place outside does
+  at::Tensor const y          = by.select(4, 0)
+                           .add(places(s.out_height, s.kernel_height).view({1, 1, s.kernel_height, 1, s.out_height, 1}))
+                           .masked_fill(not_finite, -2);
   at::Tensor const z =
-      by.select(4, 1).add(places(s.out_width, s.kernel_width).view({1, 1, 1, s.kernel_width, 1, s.out_width})).masked_fill(lost, -2);
+      by.select(4, 1).add(places(s.out_width, s.kernel_width).view({1, 1, 1, s.kernel_width, 1, s.out_width})).masked_fill(not_finite, -2);
   at::Tensor const top = y.detach().floor(), left = z.detach().floor(), ly = y.sub(top), lx = z.sub(left);
-  at::Tensor const first =
-      at::arange(s.pictures * s.moved, offset.options().dtype(at::kLong)).view({s.pictures, s.moved, 1, 1, 1, 1}).mul(s.height * s.width);
-  at::Tensor const rows =
-      x.view({s.pictures, s.moved, s.moved_channels(), s.height * s.width}).transpose(2, 3).reshape({-1, s.moved_channels()});
+  at::Tensor const first = at::arange(s.pictures * s.offset_groups, offset.options().dtype(at::kLong))
+                               .view({s.pictures, s.offset_groups, 1, 1, 1, 1})
+                               .mul(s.height * s.width);
+  at::Tensor const rows = x.view({s.pictures, s.offset_groups, s.channels_of_offset_group(), s.height * s.width})
+                              .transpose(2, 3)
+                              .reshape({-1, s.channels_of_offset_group()});
   at::Tensor sum;
   for (int corner = 0; corner < 4; ++corner) {
     at::Tensor const row = top.add(corner / 2), column = left.add(corner % 2);
@@ -353,8 +356,8 @@ inline at::Tensor deformable_conv_of_gathers(at::Tensor const& x, at::Tensor con
     sum                   = sum.defined() ? sum.add(part) : part;
   }
   if (mask.defined()) sum = sum.mul(mask.reshape({-1, 1}));
-  // [N, moved, K, positions, Cm] -> [N, groups, K Cg, positions]
-  at::Tensor const columns = sum.view({s.pictures, s.moved, s.kernel(), s.positions(), s.moved_channels()})
+  // [N, offset groups, K, positions, Cm] -> [N, groups, K Cg, positions]
+  at::Tensor const columns = sum.view({s.pictures, s.offset_groups, s.kernel(), s.positions(), s.channels_of_offset_group()})
                                  .permute({0, 1, 4, 2, 3})
                                  .reshape({s.pictures, s.how.groups, s.group_channels() * s.kernel(), s.positions()});
   at::Tensor const weights = weight.view({1, s.how.groups, s.out_channels / s.how.groups, s.group_channels() * s.kernel()});
@@ -374,14 +377,14 @@ inline at::Tensor deformable_conv_of_gathers(at::Tensor const& x, at::Tensor con
                       "; offsets have two channels and masks one for each element of the kernel, and the size of the answer");
   };
   if (x.dim() != 4 || offset.dim() != 4 || weight.dim() != 4 || how.groups < 1 || how.stride < 1 || how.dilation < 1) refuse();
-  std::int64_t const kernel = weight.size(2) * weight.size(3), moved = kernel > 0 ? offset.size(1) / (2 * kernel) : 0;
-  if (moved < 1 || offset.size(1) != 2 * kernel * moved || x.size(1) % moved != 0 || x.size(1) != weight.size(1) * how.groups ||
-      weight.size(0) % how.groups != 0)
+  std::int64_t const kernel = weight.size(2) * weight.size(3), offset_groups = kernel > 0 ? offset.size(1) / (2 * kernel) : 0;
+  if (offset_groups < 1 || offset.size(1) != 2 * kernel * offset_groups || x.size(1) % offset_groups != 0 ||
+      x.size(1) != weight.size(1) * how.groups || weight.size(0) % how.groups != 0)
     refuse();
   detail::deformable_sizes const s(x, offset, weight, how);
   if (offset.size(0) != s.pictures || offset.size(2) != s.out_height || offset.size(3) != s.out_width) refuse();
-  if (mask.defined() && (mask.dim() != 4 || mask.size(0) != s.pictures || mask.size(1) != kernel * moved || mask.size(2) != s.out_height ||
-                         mask.size(3) != s.out_width))
+  if (mask.defined() && (mask.dim() != 4 || mask.size(0) != s.pictures || mask.size(1) != kernel * offset_groups ||
+                         mask.size(2) != s.out_height || mask.size(3) != s.out_width))
     refuse();
   at::ScalarType const number = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   auto const as               = [&](at::Tensor const& t) { return t.defined() ? t.to(number).contiguous() : t; };

@@ -22,11 +22,19 @@ struct deformable_reading {
     using offsets = network_on<conv<18, 3, Stride, 1, bias, 1, initial::zeros>, In>;
     offsets offset_s, offset_l;
     C2F_MEMBERS(offset_s, offset_l);
-    at::Tensor operator()(at::Tensor const& x, at::Tensor const& weight, std::int64_t dilation, bool far, mode m) const {
-      at::Tensor const map = x.to(detail::wide(x)), mean = detail::mean_of_5x5(map, 1), offset = (far ? offset_l : offset_s)(mean, m);
-      return detection::deformable_conv(map, offset, {}, weight.to(map.scalar_type()), {},
+    struct prepared {
+      at::Tensor map, mean;  ///< in float, and the mean of 5x5 pixels, which the offsets are read from
+      at::ScalarType type;
+    };
+    prepared prepare(at::Tensor const& x) const {
+      at::Tensor const map = x.to(detail::wide(x));
+      return {map, detail::mean_of_5x5(map, 1), x.scalar_type()};
+    }
+    at::Tensor operator()(prepared const& of, at::Tensor const& weight, std::int64_t dilation, bool large_dilation, mode m) const {
+      at::Tensor const offset = (large_dilation ? offset_l : offset_s)(of.mean, m);
+      return detection::deformable_conv(of.map, offset, {}, weight.to(of.map.scalar_type()), {},
                                         {.stride = Stride, .padding = dilation, .dilation = dilation})
-          .to(x.scalar_type());
+          .to(of.type);
     }
   };
 };

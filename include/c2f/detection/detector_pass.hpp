@@ -75,7 +75,7 @@ struct view_size {
   double height, width;
 };
 /// Boxes [..., 4] of a picture in the same one of another size; mirrored: and mirrored.
-inline at::Tensor moved(at::Tensor const& boxes, view_size const& from, view_size const& to, bool mirrored) {
+inline at::Tensor in_view(at::Tensor const& boxes, view_size const& from, view_size const& to, bool mirrored) {
   auto const edge     = [&](std::int64_t i) { return boxes.select(-1, i); };
   at::Tensor const at = mirrored ? at::stack({edge(2).neg().add(from.width), edge(1), edge(0).neg().add(from.width), edge(3)}, -1) : boxes;
   if (from.height == to.height && from.width == to.width) return at;
@@ -110,7 +110,7 @@ template <class Kind, class Train, class Look, class Masks>
       if (mirrored && !answers.flip) continue;
       pass other{.mode = p.mode};
       detector_view seen = look(mirrored ? sized.flip({3}) : sized, views.empty() ? p : other);
-      seen.found.boxes   = detail::moved(seen.found.boxes, size_of(sized), size_of(images), mirrored);
+      seen.found.boxes   = detail::in_view(seen.found.boxes, size_of(sized), size_of(images), mirrored);
       all                = views.empty() ? std::move(seen.found) : joined(all, seen.found);
       views.push_back({std::move(seen.levels), size_of(sized), mirrored});
     }
@@ -120,11 +120,11 @@ template <class Kind, class Train, class Look, class Masks>
     auto const size       = size_of(images);
     at::Tensor const rows = raw.flatten(0, 1), there = rows.select(1, 4).gt(0).nonzero().view({-1}), of = rows.index_select(0, there);
     at::Tensor const picture = there.div(Kind::answers, "floor"), label = of.select(1, 5).to(at::kLong);
-    at::Tensor const boxes = detail::moved(of.narrow(1, 0, 4), {1, 1}, size, false);
+    at::Tensor const boxes = detail::in_view(of.narrow(1, 0, 4), {1, 1}, size, false);
     at::Tensor sum;
     for (auto const& view : views) {
       // Mirrored in pixels of the input, then brought to those of the view.
-      at::Tensor const cells = masks_in(view.levels, detail::moved(boxes, size, view.size, view.mirrored), picture, label);
+      at::Tensor const cells = masks_in(view.levels, detail::in_view(boxes, size, view.size, view.mirrored), picture, label);
       at::Tensor const back  = view.mirrored ? cells.flip({2}) : cells;
       sum                    = sum.defined() ? sum.add(back) : back;
     }

@@ -68,24 +68,22 @@ std::vector<std::int64_t> by_score(Number const* scores, std::int64_t count) {
 /// Whether one of the others has an IoU above the threshold with the box. Compared is inter / union > threshold, as torchvision does, but the
 /// division is made only where a cheap bound leaves it open.
 template <class Number>
-bool covered(box_columns<Number> const& others, Number const* box, double threshold) {
+bool is_suppressed(box_columns<Number> const& others, Number const* box, double threshold) {
   auto const& [x0, y0, x1, y1, area] = others;
-  Number const left = box[0], top = box[1], right = box[2], bottom = box[3], size = (right - left) * (bottom - top);
+  Number const left = box[0], top = box[1], right = box[2], bottom = box[3], size = area_of(box);
   Number const low            = static_cast<Number>(threshold) * (1 - 8 * std::numeric_limits<Number>::epsilon());
   constexpr std::size_t block = 32;
   for (std::size_t at = 0; at < x0.size(); at += block) {
     std::size_t const end = std::min(at + block, x0.size());
     int any               = 0;
+    auto const shared     = [&](std::size_t i) { return shared_area(x0[i], y0[i], x1[i], y1[i], left, top, right, bottom); };
     for (std::size_t i = at; i < end; ++i) {
-      Number const w     = (x1[i] < right ? x1[i] : right) - (x0[i] > left ? x0[i] : left),
-                   h     = (y1[i] < bottom ? y1[i] : bottom) - (y0[i] > top ? y0[i] : top);
-      Number const inter = (w > 0 ? w : Number{0}) * (h > 0 ? h : Number{0});
+      Number const inter = shared(i);
       any |= inter > low * (area[i] + size - inter) ? 1 : 0;
     }
     if (any == 0) continue;
     for (std::size_t i = at; i < end; ++i) {
-      Number const w = std::max(Number{0}, std::min(x1[i], right) - std::max(x0[i], left)),
-                   h = std::max(Number{0}, std::min(y1[i], bottom) - std::max(y0[i], top)), inter = w * h;
+      Number const inter = shared(i);
       if (inter > 0 && static_cast<double>(inter / (area[i] + size - inter)) > threshold) return true;
     }
   }
@@ -105,7 +103,7 @@ std::vector<std::int64_t> kept_boxes(Number const* boxes, std::vector<std::int64
     auto found               = static_cast<std::size_t>(std::find(groups.begin(), groups.end(), group) - groups.begin());
     if (found == groups.size()) groups.push_back(group), of_group.emplace_back();
     auto& others = of_group[found];
-    if (covered(others, boxes + 4 * i, threshold)) continue;
+    if (is_suppressed(others, boxes + 4 * i, threshold)) continue;
     others.add(boxes + 4 * i);
     kept.push_back(i);
   }
@@ -196,7 +194,6 @@ auto for_box_number(at::Tensor const& boxes, F const& f) {
     std::iota(waiting.begin(), waiting.end(), 0);
     std::erase_if(waiting,
                   [&](std::int64_t i) { return !(left[static_cast<std::size_t>(i)] >= static_cast<Number>(options.least_score)); });
-    auto const area = [&](std::int64_t i) { return (of[4 * i + 2] - of[4 * i]) * (of[4 * i + 3] - of[4 * i + 1]); };
     while (!waiting.empty()) {
       auto const best      = std::max_element(waiting.begin(), waiting.end(), [&](std::int64_t a, std::int64_t b) {
         return left[static_cast<std::size_t>(a)] < left[static_cast<std::size_t>(b)];
@@ -205,10 +202,10 @@ auto for_box_number(at::Tensor const& boxes, F const& f) {
       waiting.erase(best);
       chosen.push_back(i);
       std::erase_if(waiting, [&](std::int64_t j) {
-        Number const w     = std::max(Number{0}, std::min(of[4 * i + 2], of[4 * j + 2]) - std::max(of[4 * i], of[4 * j])),
-                     h     = std::max(Number{0}, std::min(of[4 * i + 3], of[4 * j + 3]) - std::max(of[4 * i + 1], of[4 * j + 1])),
-                     inter = w * h, iou = inter > 0 ? inter / (area(i) + area(j) - inter) : Number{0};
-        auto& lower = left[static_cast<std::size_t>(j)];
+        Number const *const a = of + 4 * i, *const b = of + 4 * j;
+        Number const inter = detail::shared_area(b, a),
+                     iou   = inter > 0 ? inter / (detail::area_of(a) + detail::area_of(b) - inter) : Number{0};
+        auto& lower        = left[static_cast<std::size_t>(j)];
         if (options.by == soft_nms_options::method::gaussian)
           lower *= std::exp(-iou * iou / static_cast<Number>(options.sigma));
         else if (iou > static_cast<Number>(options.threshold))

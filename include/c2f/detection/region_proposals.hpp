@@ -49,10 +49,13 @@ struct regions {
 }
 
 /// The anchors of maps of a picture of height x width at strides `stride`, 2 `stride`, ...: `scales` times the stride are their sizes.
-/// [A, 4] on the device of the maps. Error: input_error for a map that is more than a cell larger or smaller than the picture.
+/// whole_strides: they are apart by the whole number of pixels that a picture has for each cell, along each axis, as in torchvision; that is
+/// another one where the picture's side is no multiple of the stride: 800 pixels in 13 cells, 61 for 64.
+/// [A, 4] on the device of the maps, kept for the next pass of these sizes: not to be written into. Error: input_error for a map
+/// that is more than a cell larger or smaller than the picture.
 template <class Scales, class Ratios>
 [[nodiscard]] at::Tensor anchors_of(std::vector<at::Tensor> const& maps, std::int64_t height, std::int64_t width, double stride,
-                                    Scales const& scales, Ratios const& ratios) {
+                                    Scales const& scales, Ratios const& ratios, bool whole_strides = false) {
   std::vector<anchor_level> levels;
   for (auto const& map : maps) {
     auto const fits = [&](std::int64_t cells, std::int64_t pixels) {
@@ -63,10 +66,12 @@ template <class Scales, class Ratios>
                         " x " + std::to_string(width) + " pixels, which is not of stride " + std::to_string(std::llround(stride)) +
                         "; write the stride of the first level into its settings, as in static constexpr double stride = 4;");
     auto& level = levels.emplace_back(anchor_level{map.size(2), map.size(3), stride, {}});
+    if (whole_strides)
+      level.stride = static_cast<double>(height / map.size(2)), level.stride_across = static_cast<double>(width / map.size(3));
     for (double const scale : scales) level.sizes.push_back(scale * stride);
     stride *= 2;
   }
-  return anchors(levels, {ratios.begin(), ratios.end()}).to(maps.front().device());
+  return kept_anchors(levels, {ratios.begin(), ratios.end()}, maps.front().device());
 }
 
 namespace detail {
@@ -108,7 +113,7 @@ struct rpn {
     /// `maps`: of the batch, at strides With::stride, 2 With::stride, ... truth: in training.
     [[nodiscard]] regions propose(std::vector<at::Tensor> const& maps, std::int64_t height, std::int64_t width, objects const& truth,
                                   pass& p) const {
-      at::Tensor const all = anchors_of(maps, height, width, With::stride, With::anchor_scales, With::anchor_ratios);
+      at::Tensor const all = anchors_of(maps, height, width, With::stride, With::anchor_scales, With::anchor_ratios, With::whole_strides);
       std::vector<at::Tensor> logits, deltas;
       for (auto const& map : maps) {
         at::Tensor const hidden = head.conv(map, p.mode);

@@ -14,7 +14,8 @@
 // thread, so it has the same bytes every time. Elsewhere both are gathers of ATen: their backward pass has the same bytes every time under
 // c2f::train's deterministic mode only.
 //
-// Costs: R x out x out x (2 sampling)^2 x C multiply-adds at most, without temporary memory on a CPU. About 6 s to compile, for
+// Costs: R x out x out x (2 sampling)^2 x C multiply-adds at most, without temporary memory on a CPU; elsewhere with memory for about three times
+// R x (out x sampling)^2 x C numbers. About 6 s to compile, for
 // torch/csrc/autograd/custom_function.h. Errors: input_error for tensors of other shapes.
 #pragma once
 
@@ -275,12 +276,16 @@ inline at::Tensor roi_align_of_gathers(at::Tensor const& pixels, roi_boxes const
   taps const rows = along(1, height), columns = along(0, width);
   at::Tensor const known = of.picture.ge(0).logical_and(of.picture.lt(pictures));
   at::Tensor const first = by_level([](auto const& l) { return l.first; }).add(of.picture.mul(height).mul(width)).to(at::kLong).mul(known);
-  at::Tensor const row   = rows.pixel.view({rois, points, 1, 2, 1}).mul(width.to(at::kLong).view({-1, 1, 1, 1, 1}));
-  at::Tensor const index = first.view({-1, 1, 1, 1, 1}).add(row).add(columns.pixel.view({rois, 1, points, 1, 2}));
-  at::Tensor const weight =
-      rows.weight.view({rois, points, 1, 2, 1}).mul(columns.weight.view({rois, 1, points, 1, 2})).mul(known.view({-1, 1, 1, 1, 1}));
-  at::Tensor const read = pixels.index_select(0, index.reshape({-1}));
-  at::Tensor const sums = read.view({rois, points, points, 4, channels}).mul(weight.view({rois, points, points, 4, 1})).sum(3);
+  at::Tensor sums;
+  for (int corner = 0; corner < 4; ++corner) {
+    auto const of_rows      = [&](at::Tensor const& each) { return each.select(2, corner / 2).unsqueeze(2); };  // [R, points, 1]
+    auto const of_columns   = [&](at::Tensor const& each) { return each.select(2, corner % 2).unsqueeze(1); };  // [R, 1, points]
+    at::Tensor const row    = of_rows(rows.pixel).mul(width.to(at::kLong).view({-1, 1, 1})).add(first.view({-1, 1, 1}));
+    at::Tensor const index  = row.add(of_columns(columns.pixel));
+    at::Tensor const weight = of_rows(rows.weight).mul(of_columns(columns.weight)).mul(known.view({-1, 1, 1}));
+    at::Tensor const part   = pixels.index_select(0, index.reshape({-1})).mul(weight.reshape({-1, 1}));
+    sums                    = sums.defined() ? sums.add(part) : part;
+  }
   return sums.view({rois, how.out, how.sampling, how.out, how.sampling, channels}).mean({2, 4});
 }
 

@@ -42,8 +42,10 @@ consteval bool check_attributes() {
   return true;
 }
 
-/// The average precision of (score, whether it is a yes), with `positives` of them; scores of one value are ranked together.
+/// The average precision of (score, whether it is a yes), with `positives` of them; scores of one value are ranked together. NaN if a
+/// score is NaN.
 inline double average_precision(std::vector<std::pair<float, bool>> ranked, std::int64_t positives) {
+  if (std::ranges::any_of(ranked, [](auto const& each) { return std::isnan(each.first); })) return std::nan("");
   std::ranges::sort(ranked, [](auto const& a, auto const& b) { return a.first > b.first; });
   double sum         = 0;
   std::int64_t found = 0;

@@ -70,13 +70,15 @@ inline at::Tensor mean_of_5x5(at::Tensor const& x, std::int64_t stride) {
 
 }  // namespace detail
 
-/// How the two convolutions read the map: at fixed places, or deformed (detection/deformable_reading.hpp).
+/// How the two convolutions read the map, after what they share is prepared once: at fixed places, or deformed (detection/deformable_reading.hpp).
 struct fixed_reading {
   template <shape In, std::int64_t Stride>
   struct on {
     C2F_MEMBERS();
-    /// x with this weight, a 3x3 kernel; far: the second convolution.
-    at::Tensor operator()(at::Tensor const& x, at::Tensor const& weight, std::int64_t dilation, bool /*far*/, mode) const {
+    /// What both convolutions read of the map.
+    at::Tensor const& prepare(at::Tensor const& x) const { return x; }
+    /// With this weight, a 3x3 kernel; large_dilation: the second convolution.
+    at::Tensor operator()(at::Tensor const& x, at::Tensor const& weight, std::int64_t dilation, bool /*large_dilation*/, mode) const {
       std::array const stride{Stride, Stride}, by{dilation, dilation};
       return detail::counted_convolution(at::conv2d(x, weight.to(x.scalar_type()), {}, stride, by, by), weight);
     }
@@ -112,7 +114,8 @@ struct switchable_atrous {
       auto const [mean, deviation] = detail::filter_statistics(weight.tensor());
       at::Tensor const near_weight = weight.tensor().sub(mean).div(deviation).mul(weight_gamma.tensor()).add(weight_beta.tensor()),
                        far_weight  = near_weight.add(weight_diff.tensor());
-      at::Tensor const near = reading(x, near_weight, Dilation, false, m), far = reading(x, far_weight, 3 * Dilation, true, m);
+      auto const& seen             = reading.prepare(x);
+      at::Tensor const near = reading(seen, near_weight, Dilation, false, m), far = reading(seen, far_weight, 3 * Dilation, true, m);
       return with_context(post_context, far.add(near.sub(far).mul(s)), m);
     }
 

@@ -124,10 +124,8 @@ class coco_ap {
 
   /// Intersection over union, or over the area of the detection if the object is a crowd.
   [[nodiscard]] static double overlap(box const& found, box const& object, bool crowd) {
-    double const w = std::min(found.x1, object.x1) - std::max(found.x0, object.x0),
-                 h = std::min(found.y1, object.y1) - std::max(found.y0, object.y0);
-    if (!(w > 0 && h > 0)) return 0;
-    double const common = w * h, area = found.width() * found.height();
+    double const common = shared_area(found, object), area = found.width() * found.height();
+    if (!(common > 0)) return 0;
     return common / (crowd ? area : area + object.width() * object.height() - common);
   }
 
@@ -162,8 +160,7 @@ class coco_ap {
   void match(of_class& to, picture_of_class& in, std::span<found_object const> found, std::span<true_object const> objects,
              Overlap const& overlap_of) {
     auto& order = in.found;
-    std::sort(order.begin(), order.end(),
-              [&](std::size_t a, std::size_t b) { return found[a].score != found[b].score ? found[a].score > found[b].score : a < b; });
+    std::sort(order.begin(), order.end(), detail::better_score([&](std::size_t i) { return found[i].score; }));
     if (order.size() > most_found.back()) order.resize(most_found.back());
     std::size_t const count                               = in.objects.size();
     // Objects that are ignored come behind the others, for each range of areas; the order is otherwise kept.
@@ -183,8 +180,8 @@ class coco_ap {
       candidates_.clear();
       for (std::size_t j = 0; j < count; ++j)
         if (double const iou = overlap_of(order[rank], in.objects[j]); iou >= threshold(0)) candidates_.push_back({j, iou});
-      double const area = detection.area < 0 ? detection.where.width() * detection.where.height() : detection.area;
-      matched_detection& made      = to.found.emplace_back(matched_detection{detection.score, static_cast<std::uint32_t>(rank), {}, {}});
+      double const area       = detection.area < 0 ? detection.where.width() * detection.where.height() : detection.area;
+      matched_detection& made = to.found.emplace_back(matched_detection{detection.score, static_cast<std::uint32_t>(rank), {}, {}});
       for (std::size_t a = 0; a < areas; ++a) {
         bool const outside = area < area_ranges[a][0] || area > area_ranges[a][1];
         if (candidates_.empty()) {
@@ -222,9 +219,7 @@ class coco_ap {
       if (of.objects[0] == 0) return;  // the other ranges are parts of the first
       std::vector<std::uint32_t> order(of.found.size());
       std::iota(order.begin(), order.end(), 0u);
-      std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-        return of.found[a].score != of.found[b].score ? of.found[a].score > of.found[b].score : a < b;
-      });
+      std::sort(order.begin(), order.end(), detail::better_score([&](std::uint32_t i) { return of.found[i].score; }));
       for (std::size_t a = 0; a < areas; ++a) {
         if (of.objects[a] == 0) continue;
         auto const objects = static_cast<double>(of.objects[a]);

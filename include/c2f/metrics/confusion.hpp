@@ -11,7 +11,8 @@
 //
 // The area under the ROC curve is the probability that a positive sample has a higher score than a negative one, ties counting half (Hanley
 // and McNeil, Radiology 1982); NaN without both. Cost: a sort.
-// Errors: input_error for a class that the matrix does not have, and for scores and labels of different numbers.
+// Errors: input_error for a class that the matrix does not have, for a matrix of other classes, for scores and labels of different numbers, and
+// for a score that is not a number.
 #pragma once
 
 #include <algorithm>
@@ -42,7 +43,10 @@ class confusion {
   }
   /// Adds another matrix of as many classes.
   void add(confusion const& other) {
-    for (std::size_t i = 0; i < counts_.size() && i < other.counts_.size(); ++i) counts_[i] += other.counts_[i];
+    if (other.classes_ != classes_)
+      throw input_error("a confusion matrix of " + std::to_string(other.classes_) + " classes is added to one of " +
+                        std::to_string(classes_) + "; add matrices of the same classes");
+    for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
   }
   [[nodiscard]] std::int64_t classes() const { return classes_; }
   [[nodiscard]] std::int64_t count(std::int64_t truth, std::int64_t predicted) const { return counts_[index(truth, predicted)]; }
@@ -106,6 +110,9 @@ class confusion {
                       " labels; pass one for each");
   std::vector<std::size_t> order(scores.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
+  for (std::size_t const i : order)
+    if (std::isnan(scores[i]))
+      throw input_error("the score of sample " + std::to_string(i) + " is not a number; look at the network's weights");
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return scores[a] < scores[b]; });
   double ranks = 0, positives = 0;
   for (std::size_t first = 0, last = 0; first < order.size(); first = last) {

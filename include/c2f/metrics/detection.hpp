@@ -53,14 +53,22 @@ struct box {
   friend bool operator==(box const&, box const&) = default;
 };
 
+/// The area that both cover.
+[[nodiscard]] constexpr double shared_area(box const& a, box const& b) {
+  return box{std::max(a.x0, b.x0), std::max(a.y0, b.y0), std::min(a.x1, b.x1), std::min(a.y1, b.y1)}.area();
+}
 /// Intersection over union, 0 ... 1; 0 if both boxes are empty.
 [[nodiscard]] constexpr double iou(box const& a, box const& b) {
-  box const both{std::max(a.x0, b.x0), std::max(a.y0, b.y0), std::min(a.x1, b.x1), std::min(a.y1, b.y1)};
-  double const shared = both.area(), all = a.area() + b.area() - shared;
+  double const shared = shared_area(a, b), all = a.area() + b.area() - shared;
   return all > 0 ? shared / all : 0;
 }
 
 namespace detail {
+/// For std::sort of indices: descending scores, of equal ones the lower index first. No score is NaN.
+template <class Score>
+auto better_score(Score score) {
+  return [score](auto a, auto b) { return score(a) != score(b) ? score(a) > score(b) : a < b; };
+}
 template <class Score>
 std::vector<std::size_t> best_first(std::size_t n, Score score) {
   std::vector<std::size_t> order(n);
@@ -68,7 +76,7 @@ std::vector<std::size_t> best_first(std::size_t n, Score score) {
   for (std::size_t const i : order)
     if (std::isnan(score(i)))
       throw input_error("the score of detection " + std::to_string(i) + " is not a number; leave that detection out");
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return score(a) != score(b) ? score(a) > score(b) : a < b; });
+  std::sort(order.begin(), order.end(), better_score(score));
   return order;
 }
 }  // namespace detail

@@ -89,9 +89,10 @@ struct panoptic_counts {
     }
   };
   std::vector<of_class> classes;
+  std::int64_t ignored = -1;  ///< the class that is not scored; -1: all are
 
   void add(panoptic_counts const& other) {
-    if (classes.empty()) classes.resize(other.classes.size());
+    if (classes.empty()) classes.resize(other.classes.size()), ignored = other.ignored;
     if (classes.size() != other.classes.size())
       throw input_error("panoptic counts of " + std::to_string(other.classes.size()) + " classes are added to those of " +
                         std::to_string(classes.size()) + "; add counts of the same classes");
@@ -101,12 +102,13 @@ struct panoptic_counts {
     }
   }
 
-  /// The means over the classes first ... last - 1, such as the things; last = -1: to the end.
+  /// The means over the classes first ... last - 1, such as the things, without the ignored one; last = -1: to the end.
   [[nodiscard]] panoptic_scores scores(absent_classes absent = absent_classes::left_out, std::int64_t first = 0,
                                        std::int64_t last = -1) const {
     panoptic_scores sum;
     auto const end = last < 0 ? classes.size() : std::min(static_cast<std::size_t>(last), classes.size());
     for (auto i = static_cast<std::size_t>(first); i < end; ++i) {
+      if (static_cast<std::int64_t>(i) == ignored) continue;
       of_class const& each = classes[i];
       if (absent == absent_classes::left_out && !each.present()) continue;
       double const nothing = absent == absent_classes::nan && each.tp == 0 ? std::numeric_limits<double>::quiet_NaN() : 0;
@@ -120,6 +122,10 @@ struct panoptic_counts {
 };
 
 namespace detail {
+inline panoptic_counts counts_of(panoptic_options const& options) {
+  options.check();
+  return {std::vector<panoptic_counts::of_class>(static_cast<std::size_t>(options.classes)), options.ignored};
+}
 /// Counts the matches of the segments of one image or clip.
 inline void count_segments(segment_overlaps const& overlaps, panoptic_options const& options, panoptic_counts& into) {
   struct segment {
@@ -158,10 +164,7 @@ inline void count_segments(segment_overlaps const& overlaps, panoptic_options co
 /// PQ of images: each is matched alone.
 class panoptic_quality {
  public:
-  explicit panoptic_quality(panoptic_options const& options) : options_(options) {
-    options.check();
-    counts_.classes.resize(static_cast<std::size_t>(options.classes));
-  }
+  explicit panoptic_quality(panoptic_options const& options) : options_(options), counts_(detail::counts_of(options)) {}
   template <std::integral Truth, std::integral Prediction>
   void add(std::span<Truth const> truth, std::span<Prediction const> prediction) {
     segment_overlaps overlaps;
@@ -178,10 +181,9 @@ class panoptic_quality {
 /// VPQ^k of videos, frame by frame; a video of fewer than k frames has no window.
 class video_panoptic_quality {
  public:
-  video_panoptic_quality(panoptic_options const& options, std::int64_t frames) : options_(options), frames_(frames) {
-    options.check();
+  video_panoptic_quality(panoptic_options const& options, std::int64_t frames)
+      : options_(options), frames_(frames), counts_(detail::counts_of(options)) {
     if (frames < 1) throw input_error("VPQ of windows of " + std::to_string(frames) + " frames; write one or more");
-    counts_.classes.resize(static_cast<std::size_t>(options.classes));
   }
   template <std::integral Truth, std::integral Prediction>
   void add(std::span<Truth const> truth, std::span<Prediction const> prediction) {

@@ -13,10 +13,11 @@
 // deeplab2's evaluator, predicted tubes also have pixels on void, and the ignored class counts as a class without a match where it is predicted
 // for a labelled pixel.
 //
-// Cost: one pass a frame; memory for the tubes of all videos, not for frames. Counts are integers, so results do not depend on the order of
-// frames or of `add`ing other counts. Errors: those of metrics/panoptic.hpp; a thing that is no class is an input_error.
+// Cost: one pass a frame; memory for the tubes of all videos, not for frames, and for a matrix of the classes. Counts are
+// integers, so results do not depend on the order of frames or of `add`ing other counts. Errors: those of metrics/panoptic.hpp; a thing that is no class is an input_error.
 #pragma once
 
+#include <c2f/metrics/confusion.hpp>
 #include <c2f/metrics/panoptic.hpp>
 
 #include <algorithm>
@@ -59,11 +60,11 @@ class segmentation_and_tracking_quality {
   [[nodiscard]] tracking_scores scores() const {
     double sum         = 0;
     std::int64_t tubes = 0;
-    confusion all(*this);
+    confusion all(options_.classes + 1);
     for (auto const& [sequence, overlaps] : videos_) {
       auto const [of_video, count] = association(overlaps);
       sum += of_video, tubes += count;
-      all.add(overlaps);
+      count_classes(overlaps, all);
     }
     return of(sum, tubes, all);
   }
@@ -72,46 +73,23 @@ class segmentation_and_tracking_quality {
     std::map<std::int64_t, tracking_scores> found;
     for (auto const& [sequence, overlaps] : videos_) {
       auto const [sum, tubes] = association(overlaps);
-      confusion one(*this);
-      one.add(overlaps);
+      confusion one(options_.classes + 1);
+      count_classes(overlaps, one);
       found[sequence] = of(sum, tubes, one);
     }
     return found;
   }
 
  private:
-  struct confusion {
-    explicit confusion(segmentation_and_tracking_quality const& score)
-        : score_(score), counts_(static_cast<std::size_t>(score.options_.classes) + 1) {}
-    void add(segment_overlaps const& overlaps) {
-      auto const& options = score_.options_;
-      for (auto const& [both, pixels] : overlaps) {
-        std::int64_t const truth = both.truth / options.divisor, prediction = both.prediction / options.divisor;
-        if (truth == options.ignored) continue;
-        at(truth).truth += pixels, at(prediction).prediction += pixels;
-        if (truth == prediction) at(truth).both += pixels;
-      }
-    }
-    [[nodiscard]] double mean_iou() const {
-      double sum           = 0;
-      std::int64_t present = 0;
-      for (auto const& each : counts_)
-        if (std::int64_t const either = each.truth + each.prediction - each.both; either > 0)
-          sum += static_cast<double>(each.both) / static_cast<double>(either), ++present;
-      return present == 0 ? 0 : sum / static_cast<double>(present);
-    }
-
-   private:
-    struct of_class {
-      std::int64_t truth = 0, prediction = 0, both = 0;
-    };
-    of_class& at(std::int64_t c) { return counts_[static_cast<std::size_t>(std::min(c, score_.options_.classes))]; }  // the last: ignored
-    segmentation_and_tracking_quality const& score_;
-    std::vector<of_class> counts_;
-  };
-
+  // Of the pixels whose true class is not ignored; the class behind the others is the ignored one, where it is predicted.
+  void count_classes(segment_overlaps const& overlaps, confusion& into) const {
+    auto const class_of = [&](std::int64_t label) { return std::min(label / options_.divisor, options_.classes); };
+    for (auto const& [both, pixels] : overlaps)
+      if (both.truth / options_.divisor != options_.ignored) into.add(class_of(both.truth), class_of(both.prediction), pixels);
+  }
   static tracking_scores of(double association, std::int64_t tubes, confusion const& classes) {
-    double const aq = tubes == 0 ? 0 : association / static_cast<double>(tubes), iou = classes.mean_iou();
+    double const aq  = tubes == 0 ? 0 : association / static_cast<double>(tubes);
+    double const iou = classes.total() == 0 ? 0 : classes.mean_iou();
     return {std::sqrt(aq * iou), aq, iou};
   }
   [[nodiscard]] bool is_thing(std::int64_t label) const { return things_(label / options_.divisor); }

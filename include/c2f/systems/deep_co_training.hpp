@@ -14,7 +14,8 @@
 // g1(x) is the adversarial example of x against view 1: x + epsilon * sign of the gradient of its loss (Goodfellow et al., ICLR 2015), at
 // the label or, without one, at its prediction; made by a pass at inference, which changes no statistics and computes no gradients of
 // parameters. epsilon is in units of the pixels that the network sees. Gradients flow into both distributions of a term.
-// More than two views are shuffled in every step and taken in pairs; cot and dif are sums over pairs (eq. 3.8).
+// More than two views are shuffled in every step and taken in pairs; cot and dif are sums over pairs (eq. 3.8). All pairs share the unlabelled
+// rows of a batch; in the dissertation each pair has its own.
 //
 // t warms up as the task's `schedule` says, by default gaussian_ramp<80>. At inference the answer is the mean of the views' predictions;
 // evaluations score each view, "view1" ..., and the answer, "ensemble". Published tables report the mean of single views.
@@ -72,7 +73,7 @@ struct deep_co_training
   using schedule                    = typename detail::warm_up_of<Task>::type;
 
   static constexpr std::size_t labelled_streams = Views;
-  static constexpr bool whole_batches = true;
+  static constexpr bool whole_batches           = true;
   static constexpr bool view_is_stack           = requires { typename network::completed; };
 
   std::array<network, Views> views;

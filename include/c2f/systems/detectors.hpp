@@ -11,7 +11,10 @@
 // (layers/switchable_atrous.hpp), under the heads of a cascade (systems/region_detector.hpp). Every choice is a part: another head, another
 // backbone, only one of the two ideas. Differences from the published one: convolutions are not deformable; the feedback enters all stages, as
 // the paper says (its code: stages 2 to 4); only the switchable convolutions have standardised weights (its code: all of the backbone); stem and
-// first stage are trained (its code: not); answers.least_score is .05 (published: .001, which COCO's average precision is higher with).
+// first stage are trained (its code: not); norms keep their gamma and beta, too (its code trains these, with fixed statistics); anchors that
+// cross the border of the picture count (its code: allowed_border 0, so they do not); a box is left out where more than half of it lies in a
+// region to be ignored (its code: off); the refined copies of the true boxes stay among the candidates of the next stage; answers.least_score
+// is .05 (published: .001, which COCO's average precision is higher with). The alias `detectors` has the cascade without masks; the paper's head is hybrid_task_cascade.
 //
 // Costs: two backbones with about twice the convolutions. Errors: those of the parts.
 #pragma once

@@ -107,11 +107,12 @@ void generate(stack<Task> const& model, at::Tensor const& images, at::Tensor con
 
 /// Adds new classes to a stack from samples: images [S, C, H, W], labels [S] in 0 ... Way - 1. Their predictions are the classes
 /// Base + label. Replaces the new classes of an earlier call. `pseudo_novel` [n]: base classes to mask, may be undefined.
-/// Errors: c2f::input_error if there is no label, or one outside of 0 ... Way - 1.
+/// Errors: c2f::input_error if there is no label, one outside of 0 ... Way - 1, or another number of labels than of images.
 template <class Task>
 void adapt(stack<Task>& model, at::Tensor const& images, at::Tensor const& labels, pass& p, at::Tensor const& pseudo_novel = {}) {
   constexpr std::int64_t way = complete<Task>::coarse::way;
-  if (labels.numel() == 0 || labels.min().template item<std::int64_t>() < 0 || labels.max().template item<std::int64_t>() >= way)
+  if (labels.numel() == 0 || labels.numel() != images.size(0) || labels.min().template item<std::int64_t>() < 0 ||
+      labels.max().template item<std::int64_t>() >= way)
     throw input_error("the labels of new classes must be 0 to " + std::to_string(way - 1) + ", one for each of " +
                       std::to_string(images.size(0)) + " images; number the classes of the support from 0");
   detail::generate(model, images, labels, pseudo_novel, p);

@@ -8,7 +8,7 @@
 // and "head.box", the absolute (or smooth L1) distance of those that stand for an object, both divided by the number of these in each picture.
 // The names are those of torchvision's RetinaNet.
 //
-// Costs: the towers; anchors are made and answers chosen on the host, so a step is not captured. Errors: as those of region_detector.hpp.
+// Costs: the towers; answers are chosen on the host, so a step is not captured. Errors: as those of region_detector.hpp.
 #pragma once
 
 #include <c2f/detection/candidates.hpp>
@@ -28,10 +28,12 @@
 
 namespace c2f::systems {
 
-/// The published settings, but for the first level: stride 4, as those of backbones of this library, instead of 8.
+/// The published settings, but for the levels: the first has stride 4, as those of backbones of this library, instead of 8, and the published
+/// ones have two more, P6 and P7, by convolutions, where `more_levels` halves the last one.
 struct retina_net {
-  static constexpr double stride   = 4;  ///< of the first level; those of the others are twice as large each
-  static constexpr int more_levels = 0;  ///< halvings of the last one
+  static constexpr double stride      = 4;      ///< of the first level; those of the others are twice as large each
+  static constexpr bool whole_strides = false;  ///< of anchors, as in torchvision (detection/region_proposals.hpp)
+  static constexpr int more_levels    = 0;      ///< halvings of the last one
   static constexpr std::array<double, 3> anchor_scales{4, 5.04, 6.35}, anchor_ratios{.5, 1, 2};
   static constexpr double low = .4, high = .5, beta = 0;  ///< beta: of smooth L1; 0: the absolute distance
   static constexpr std::size_t tower             = 4;
@@ -100,7 +102,8 @@ struct one_stage_detector {
       found.logits.push_back(detection::by_anchor(classes.cls_logits(classes.conv(map, p.mode), p.mode), Kind::classes));
       found.deltas.push_back(detection::by_anchor(boxes.bbox_reg(boxes.conv(map, p.mode), p.mode), 4));
     }
-    found.anchors = detection::anchors_of(maps, images.size(2), images.size(3), With::stride, With::anchor_scales, With::anchor_ratios);
+    found.anchors = detection::anchors_of(maps, images.size(2), images.size(3), With::stride, With::anchor_scales, With::anchor_ratios,
+                                          With::whole_strides);
     return found;
   }
   void train_on(at::Tensor const& images, pass& p) const {

@@ -93,12 +93,13 @@ consteval bool check_masks() {
 
 namespace c2f::systems {
 
-/// The settings of both detectors: torchvision's, which are the published ones.
+/// The settings of both detectors: torchvision's, but for aligned crops and for the strides of anchors.
 struct region_defaults {
   static constexpr double stride   = 4;                            ///< of the first level; those of the others are twice as large each
   static constexpr int more_levels = 1;                            ///< for proposals: halvings of the last one
   static constexpr std::array<double, 1> anchor_scales{8};         ///< sizes over the stride
   static constexpr std::array<double, 3> anchor_ratios{.5, 1, 2};  ///< height over width
+  static constexpr bool whole_strides = false;                     ///< of anchors, as in torchvision (detection/region_proposals.hpp)
   static constexpr double rpn_low = .3, rpn_high = .7, rpn_positive = .5, rpn_beta = 1. / 9, rpn_overlap = .7;
   static constexpr std::int64_t rpn_sample = 256;
   static constexpr std::int64_t before_nms = 2000, after_nms = 2000, before_nms_at_inference = 1000, after_nms_at_inference = 1000;

@@ -15,8 +15,8 @@
 //   "sparse-2", …   with times > 1
 //   "rejuvenated"   the model itself in its new widths: as fast as a network that always had them
 // A surgery is a function of the state at the end of a stage, so the same call with c2f::checkpoints resumes anywhere, bit for bit. Momentum
-// follows the channels that stay. A call with other options is refused where these checkpoints are. To load the weights in another program:
-// c2f::take_sizes (data/io/weights.hpp), or a model folder.
+// follows the channels that stay (the published code begins with none after a surgery). A call with other options is refused where
+// these checkpoints are. To load the weights in another program: c2f::take_sizes (data/io/weights.hpp), or a model folder.
 //
 // An observer with on_channels(channel_record) is called after each epoch of a sparse stage and after each surgery; one with
 // on_surgery(model, surgery_report) after each surgery.

@@ -29,6 +29,7 @@
 #include <c2f/task/complete.hpp>
 #include <c2f/train/recipe.hpp>
 
+#include <span>
 #include <string_view>
 
 namespace c2f::systems {

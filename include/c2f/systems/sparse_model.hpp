@@ -47,8 +47,8 @@ struct rejuvenation_options {
 /// The channels of a network at some moment of a training.
 struct channel_record {
   std::string stage;
-  std::int64_t epoch = 0;  ///< completed ones of the stage
-  double lambda = 0, utilisation = 1;
+  std::int64_t epoch = 0;              ///< completed ones of the stage
+  double lambda = 0, utilisation = 1;  ///< the weight of the loss in that epoch; r at its end
   std::vector<channel_count> norms;
 };
 namespace detail {
@@ -127,9 +127,9 @@ struct sparse_model {
     channel_masks const living = graph().living(how_.surgery.dead);
     double const before = utilisation.tensor().item<double>(), now = graph().utilisation(living, how_.surgery.counted);
     at::NoGradGuard const no_gradients;
+    channel_record record{{}, epochs, lambda.tensor().item<double>(), now, {}};
     if (!how_.lambda && !(now < before - how_.fall)) lambda.tensor().add_(how_.lambda_step);
     utilisation.tensor().fill_(now);
-    channel_record record{{}, epochs, lambda.tensor().item<double>(), now, {}};
     for (std::size_t n = 0; n < living.size(); ++n) {
       std::int64_t const all = std::ssize(living[n]), live = std::count(living[n].begin(), living[n].end(), true);
       record.norms.push_back({graph().norms()[n].path, graph().norms()[n].free, all, live, live, all});

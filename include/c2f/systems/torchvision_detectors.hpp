@@ -7,6 +7,7 @@
 //
 // fasterrcnn_resnet50_fpn, maskrcnn_resnet50_fpn: class 0 of torchvision is the background, so that its class k is c2f's k - 1. Pictures are normalised by ImageNet's mean
 // and deviation; torchvision resizes them to 800 pixels on the shorter and at most 1,333 on the longer side, and pads sizes to multiples of 32.
+// Anchors are apart by whole numbers of pixels (whole_strides), which at 800 pixels are others than the strides on the coarsest level.
 // The norms are frozen; eps is 0, as torchvision sets it for its weights trained on COCO. The table has the names of the published file, which are
 // older than the program's, too. Errors: those of load_weights.
 #pragma once
@@ -21,7 +22,7 @@ namespace c2f::systems {
 
 template <class Head>
 struct torchvision_settings : detectors_with<Head, 50, parts_of_detectors::none, frozen_norm_with<0.0>> {
-  static constexpr bool crop_aligned = false;
+  static constexpr bool crop_aligned = false, whole_strides = true;
 };
 template <std::int64_t Classes, image_shape In>
 using torchvision_faster_rcnn = region_detector<c2f::detections<Classes, 100>, In, torchvision_settings<faster_rcnn>>;

@@ -19,8 +19,8 @@
 //     using schedule = c2f::schedule::ramp<0.0, 0.6, c2f::by::fraction>;     // t from 0 to 1 in the first three fifths of the training
 //   };
 //
-// Differences: no recursive pyramid or switchable convolutions in the backbone, no dropout in ASPP, norms with PyTorch's momentum, the mean in
-// ASPP has no norm.
+// Differences from the published system are in docs/video.md; among them: no recursive pyramid or switchable convolutions in the backbone, no
+// dropout in ASPP.
 //
 // Costs: the backbone runs on two frames, the decoders on one. Errors: other inputs than two frames of three channels, and a
 // configuration with some of source, encoder and schedule, are compile errors.
