@@ -552,12 +552,12 @@ void predict(predict_options const& chosen) {
   if (chosen.time && !views.one())
     throw c2f::input_error("--time compares with one pass a picture, and --tta and --windows have several; leave one of them out");
   if (chosen.draw && chosen.out.empty()) throw c2f::input_error("--draw writes pictures; give a folder with --out");
-  auto const all  = inputs_of(chosen);
-  auto const with = load(chosen.model, chosen.device);
-  check_views(views, with->description());
+  auto const all = inputs_of(chosen);
   if (auto const volume = std::find_if(all.begin(), all.end(), [](auto const& each) { return is_volume(each.name); });
       chosen.draw && volume != all.end())
     throw c2f::input_error("--draw draws on pictures, and '" + volume->path.string() + "' is a volume; leave it out");
+  auto const with = load(chosen.model, chosen.device);
+  check_views(views, with->description());
   writer out(chosen, with->description());
   std::vector<input_file> pictures, volumes;
   constexpr std::size_t longest = 255 - 4;  // bytes of a name that ".png" can follow
