@@ -81,6 +81,7 @@ void evaluate(Problems const& problems, arguments const& more, program::options 
 
 template <class Set>
 void run(arguments more, program::options const& chosen) {
+  program::choose_base(chosen, more.network);
   auto const data = Set::open(chosen.data);
   if constexpr (requires { data.runs; }) {
     program::refuse_typed(chosen, {"--way", "--shot", "--queries", "--episodes"}, "with --set omniglot_runs, whose runs are given");
@@ -88,7 +89,6 @@ void run(arguments more, program::options const& chosen) {
     more.episodes = static_cast<std::int64_t>(data.runs.size());
   }
   program::problems const problems(data, {more.way, more.shot, more.queries, chosen.seed});
-  if (more.network.empty()) more.network = chosen.out / "base.safetensors";
   bool trained = false;
   variants<base_classes<Set>>::with(
       more.base_variant, [&]<class Task>(c2f::chosen<Task>) { trained = program::base_network<Task>(data.base, chosen, more.network); });

@@ -97,9 +97,9 @@ void evaluate(c2f::stack<Task>& model, Problems const& problems, arguments const
 
 template <class Set>
 void run(arguments more, program::options const& chosen) {
+  program::choose_base(chosen, more.network);
   auto const data = Set::open(chosen.data);
   program::problems const problems(data, {way, more.shot, more.queries, chosen.seed});
-  if (more.network.empty()) more.network = chosen.out / "base.safetensors";
   few::with_room<way, decltype(data.base)> const base(data.base);
   bool trained = false;
   variants<base_classes<Set>>::with(

@@ -397,8 +397,8 @@ void train_and_evaluate(problem_data const& data, std::vector<std::string> const
 /// The activations of a set, by a network that is trained on its large categories.
 template <class Set>
 void run(arguments more, program::options const& chosen) {
+  program::choose_base(chosen, more.network);
   auto const whole = Set::open(chosen.data);
-  if (more.network.empty()) more.network = chosen.out / "base.safetensors";
   if (!program::base_network<tasks::bl<base_classes<Set>>>(c2f::data::hold_out(whole.base, Set::held_out).train, chosen, more.network))
     return;
   using features = c2f::network_on<c2f::sequential<c2f::resnet_cifar_features<8>, c2f::global_average_pool>, typename Set::image>;

@@ -66,7 +66,7 @@ void predict(c2f::stack<Task> const& model, std::vector<std::string> const& clas
   auto const colours = program::label_colours(classes.size());
   at::NoGradGuard const no_gradients;
   for (std::size_t i = 0; i < more.predict.size(); ++i) {
-    auto const picture = c2f::data::read_picture(more.predict[i]);
+    auto const picture = c2f::data::read_picture(more.predict[i], c2f::data::exif::apply);
     at::Tensor images =
         at::empty({1, 3, picture.height, picture.width}, at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
     float* value = images.mutable_data_ptr<float>();

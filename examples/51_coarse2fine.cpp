@@ -172,7 +172,7 @@ int main(int argc, char** argv) {
                             "with --variant " + chosen.variant + "; the stages are those of coarse2fine");
     if (more.set != "cub")
       program::refuse_typed(chosen, {"--init"}, "with --set " + more.set + ", whose backbone has no published weights");
-    program::check_predictions(chosen, more.predict, more.outputs, "attended_");
+    program::check_predictions(chosen, more.predict, more.outputs, "attended_", [](auto const&, auto const&) {});
     if (more.set == "cifar100")
       return run<few, cifar>(chosen, more, c2f::data::cifar100(chosen.data), [](std::int64_t) { return std::nullopt; });
     if (more.set == "cub") return run_lists<cub>(chosen, more, c2f::data::read_cub(chosen.data, {.validation = 0}));

@@ -89,7 +89,7 @@ int main(int argc, char** argv) {
       });
   return program::run([&] {
     program::check(chosen);
-    program::refuse_typed(chosen, {"--probe", "--probe-every"}, "here, as no network is conditioned on a prediction at inference alone");
+    program::refuse_typed(chosen, {"--probe", "--probe-every"}, "here, as detectors have no fine network that could be probed");
     program::check_predictions(chosen, more.predict, more.outputs, "detected_");
     if (chosen.variant == "rfp") return train<small<systems::faster_rcnn, parts_of_detectors::recursive>>(chosen, more);
     if (chosen.variant == "sac") return train<small<systems::faster_rcnn, parts_of_detectors::switchable>>(chosen, more);

@@ -7,6 +7,7 @@
 //   71_vip --out runs/vip --resume --predict frames/   (labels the pictures of a folder, in the order of their names)
 #include "common/predictions.hpp"
 #include "common/program.hpp"
+#include "common/train.hpp"
 #include "common/video_strip.hpp"
 
 #include <c2f/c2f.hpp>
@@ -17,7 +18,6 @@
 #include <c2f/metrics/depth.hpp>
 #include <c2f/metrics/panoptic.hpp>
 #include <c2f/metrics/tracking.hpp>
-#include <c2f/print/observers.hpp>
 #include <c2f/systems/vip_deeplab.hpp>
 #include <c2f/systems/vip_video.hpp>
 
@@ -214,7 +214,7 @@ void predict(Model const& net, arguments const& more) {
   std::set<std::int64_t> objects;
   std::size_t written = 0;
   auto const write    = [&](c2f::systems::video_frame const& found) {
-    auto const picture = c2f::data::read_picture(more.predict[written]);
+    auto const picture = c2f::data::read_picture(more.predict[written], c2f::data::exif::apply);
     auto const page =
         program::beside({picture.rgb, program::colours_of(found.labels, numbered.divisor), program::greys_of(found.depth, 4, 80)},
                            static_cast<int>(picture.height), static_cast<int>(picture.width));
@@ -224,7 +224,7 @@ void predict(Model const& net, arguments const& more) {
       if (label % numbered.divisor != 0) objects.insert(label);
   };
   for (auto const& file : more.predict) {
-    auto picture = c2f::data::read_picture(file);
+    auto picture = c2f::data::read_picture(file, c2f::data::exif::apply);
     if (auto const found = video.add(input_of(picture.rgb, picture.height, picture.width))) write(*found);
   }
   for (auto const& found : video.end()) write(found);
@@ -238,6 +238,7 @@ void check_frames(program::options const& chosen, std::filesystem::path const& f
   std::int64_t height = 0, width = 0;
   std::string first;
   program::check_predictions(chosen, more.predict, more.outputs, "labelled_", [&](auto const& file, auto const& picture) {
+    program::check_page(file, picture.height * program::page_zoom(picture.width), program::page_width(3, picture.width));
     if (first.empty()) height = picture.height, width = picture.width, first = file.string();
     if (picture.height != height || picture.width != width)
       throw c2f::input_error("'" + file.string() + "' is " + std::to_string(picture.height) + " x " + std::to_string(picture.width) +
@@ -256,28 +257,9 @@ void train(program::options const& chosen, arguments const& more) {
   } const data{{videos.train, targets}, {videos.test, targets}};
 
   Model net(chosen.seed);
-  c2f::recipe::settings const recipe = program::machine_of(chosen)
-                                           .epochs(chosen.epochs)
-                                           .batch(chosen.batch)
-                                           .accumulate(chosen.accumulate)
-                                           .learning_rate(chosen.learning_rate)
-                                           .adam({})
-                                           .weight_decay(chosen.weight_decay)
-                                           .decay(c2f::decay::polynomial{.power = .9})
-                                           .clip(chosen.clip)
-                                           .ema(chosen.ema)
-                                           .threads(chosen.threads)
-                                           .strict(chosen.strict)
-                                           .seed(chosen.seed);
-  c2f::interrupt on_ctrl_c;
-  c2f::print::progress_bar bar(c2f::print::progress_bar::elsewhere::lines);
-  program::kept_files files(chosen);
-  c2f::training_report report = c2f::fit(net, data, recipe, bar, on_ctrl_c, files);
-  if (!chosen.out.empty()) program::write_summary(chosen.out, chosen, report);
-  program::print_report(report);
-  program::check_scores(report);
+  auto const recipe = program::recipe_of(chosen).adam({}).decay(c2f::decay::polynomial{.power = .9});
+  auto const report = program::train(net, data, chosen, "ViP-DeepLab on road videos, " + chosen.variant, recipe);
   if (report.stopped || !program::first_process()) return;
-  c2f::move_to(net, at::kCPU);
   bool const test = more.held_out == 0;
   scored_videos const scored{roads({.train = more.videos + more.held_out}), test ? 0 : more.videos,
                              test ? videos.test.videos() : more.held_out, test};
@@ -308,7 +290,8 @@ int main(int argc, char** argv) {
                 "centres: the branch sees centres, in training the true ones with probability 1 - t");
       });
   return program::run([&] {
-    program::refuse_typed(chosen, {"--data", "--limit", "--probe"}, "here, as the videos are drawn and no network is conditioned");
+    program::refuse_typed(chosen, {"--data", "--limit", "--probe", "--probe-every"},
+                          "here, as the videos are drawn and no network is conditioned");
     program::check(chosen);
     check_frames(chosen, folder, more);
     if (chosen.variant == "one") return train<model<one_module>>(chosen, more);

@@ -135,7 +135,7 @@ int main(int argc, char** argv) {
       });
   return program::run([&] {
     program::check(chosen);
-    program::refuse_typed(chosen, {"--probe", "--probe-every"}, "here, as no network is conditioned on a prediction at inference alone");
+    program::refuse_typed(chosen, {"--probe", "--probe-every"}, "here, as detectors have no fine network that could be probed");
     program::check_predictions(chosen, more.predict, more.outputs, "detected_");
     apply(chosen, recipe_named(more.recipe));
     if (more.network == "small") program::refuse_typed(chosen, {"--weights"}, "with --network small");

@@ -50,11 +50,12 @@ def few_shot(program, variant, seed, data, folder):
     """The row of 100 episodes of Omniglot, 5-way 1-shot, whose base network is trained once and kept in the folder."""
     base, own, passes = FEW_SHOT[variant]
     folder.mkdir(parents=True, exist_ok=True)
+    network = folder / f"base_{base}_{passes}_{seed}.safetensors"
     command = [program, "--data", data / "omniglot", "--set", "omniglot", "--way", "5", "--shot", "1", "--seed", seed,
-               "--epochs", str(10 * passes), "--tune-epochs", str(40 * passes), "--variant", own, "--base-variant", base,
-               "--base", folder / f"base_{base}_{passes}_{seed}.safetensors", "--out", folder / f"{variant}_{seed}"]
+               "--tune-epochs", str(40 * passes), "--variant", own, "--base-variant", base, "--base", network, "--out", folder / f"{variant}_{seed}"]
     for episodes in ("1", "100"):  # the first trains the base network, whose time does not count
-        ended, seconds = timed([*command, "--episodes", episodes])
+        training = [] if network.exists() else ["--epochs", str(10 * passes)]
+        ended, seconds = timed([*command, *training, "--episodes", episodes])
         if ended.returncode != 0:
             return ended
     scores = json.loads((folder / f"{variant}_{seed}" / "few_shot.json").read_text(encoding="utf-8"))["scores"]

@@ -123,27 +123,52 @@ c2f::view_options views_of_words(view_words const& chosen) {
   made.check();
   return made;
 }
+void check_views(c2f::view_options const& views, c2f::model_description const& about) {
+  std::string const task = "'" + c2f::text::printable(about.task, 60) + "'";
+  if (views.windows != 0 && about.kind != "dense")
+    throw c2f::input_error("--windows is for models that answer with a class a pixel, and the kind of " + task + " is " +
+                           c2f::text::printable(about.kind, 60) + "; leave it out");
+  if (views.flip && about.kind == "regression")
+    throw c2f::input_error("the numbers of " + task +
+                           " may change in a mirrored picture, so they are no mean over one; leave --tta flip out");
+}
 
 namespace {
 
 /// The settings that suit a kind, for what was not typed.
 void complete(program::options& chosen, found_data const& data) {
-  auto const set = [&](char const* option, auto& value, auto const& wanted, std::string const& text) {
-    if (std::find(chosen.typed.begin(), chosen.typed.end(), option) != chosen.typed.end()) return;
-    value = wanted;
-    for (auto& [name, given] : chosen.given)
-      if (name == option + 2) given = text;
-  };
+  auto const set_batch       = [&](std::int64_t size) { program::set_unless_typed(chosen, "batch", chosen.batch, size); };
+  auto const set_rate        = [&](double rate) { program::set_unless_typed(chosen, "learning-rate", chosen.learning_rate, rate); };
   std::int64_t const samples = data.size(0);
   if (data.kind == kind::classes && samples >= 20000) {
-    set("--batch", chosen.batch, 128, "128");
-    set("--learning-rate", chosen.learning_rate, .1, "0.1");
-    set("--weight-decay", chosen.weight_decay, 1e-4, "0.0001");
+    set_batch(128);
+    set_rate(.1);
+    program::set_unless_typed(chosen, "weight-decay", chosen.weight_decay, 1e-4);
   }
-  if (data.kind == kind::boxes) set("--learning-rate", chosen.learning_rate, .02, "0.02");
-  if (data.kind == kind::masks) set("--batch", chosen.batch, 8, "8");
+  if (data.kind == kind::boxes) set_rate(.02);
+  if (data.kind == kind::masks) set_batch(8);
   std::int64_t const limit = chosen.limit > 0 ? std::min(chosen.limit, samples) : samples;
-  if (chosen.batch > limit) set("--batch", chosen.batch, limit, std::to_string(limit));
+  if (chosen.batch > limit) set_batch(limit);
+}
+
+/// The network that suits data: cifar where most pictures of classes have its size, of some that can be read.
+std::string network_for(found_data const& data) {
+  int readable = 0, tiny = 0;
+  for (std::int64_t i = 0, n = std::min<std::int64_t>(data.size(0), 9); i < n && data.kind == kind::classes; ++i) try {
+      auto const picture = data.read(0, i * data.size(0) / n).picture;
+      ++readable;
+      tiny += picture.width == 32 && picture.height == 32 ? 1 : 0;
+    } catch (c2f::input_error const&) {  // a faulty sample, which is counted later
+    }
+  return 2 * tiny > readable ? "cifar" : "small";
+}
+
+/// The options of a command that were typed.
+std::vector<std::string> typed_in(CLI::App const& app) {
+  std::vector<std::string> names;
+  for (CLI::Option const* const option : app.get_options())
+    if (option->count() > 0) names.push_back(option->get_name());
+  return names;
 }
 
 int train(int argc, char** argv) {
@@ -168,6 +193,7 @@ int train(int argc, char** argv) {
   return program::run([&] {
     program::check(chosen);
     options.data           = chosen.data;
+    options.typed          = chosen.typed;
     found_data data        = recognise(options);
     data.training          = changes;
     std::string const text = data.summary();
@@ -175,10 +201,7 @@ int train(int argc, char** argv) {
       program::say(text.substr(at, end - at));
     complete(chosen, data);
     compiled_kind const& kind = compiled(data.kind);
-    if (network.empty()) {
-      auto const first = data.kind == kind::classes ? data.read(0, 0).picture : c2f::data::picture_bytes{};
-      network          = first.width == 32 && first.height == 32 ? "cifar" : "small";
-    }
+    if (network.empty()) network = network_for(data);
     for (auto& [name, value] : chosen.given)
       if (name == "network") value = network;
     if (std::find(kind.networks.begin(), kind.networks.end(), network) == kind.networks.end())
@@ -248,6 +271,8 @@ int others(int argc, char** argv) {
     program::say(std::string(error.what()) + "; see --help");
     return 2;
   }
+  evaluated.data.typed = typed_in(*evaluate_app);
+  shown.typed          = typed_in(*show_app);
   return program::run([&] {
     if (predict_app->parsed()) return predict(predicted);
     if (evaluate_app->parsed()) return evaluate(evaluated);

@@ -17,6 +17,8 @@ struct view_words {
 };
 void add_view_options(CLI::App& app, view_words& chosen);
 [[nodiscard]] c2f::view_options views_of_words(view_words const& chosen);
+/// Refuses views that a model of this kind does not answer by.
+void check_views(c2f::view_options const& views, c2f::model_description const& about);
 
 struct predict_options {
   std::filesystem::path model{}, out{};

@@ -13,18 +13,27 @@
 
 namespace tool {
 
-/// A box on a picture: thickness and text grow with it.
+/// How thick a box on a picture is, how large its words are, and how high a row of them is: they grow with the picture.
+struct strokes {
+  explicit strokes(c2f::data::canvas const& page) : thick(std::max(2, std::min(page.width(), page.height()) / 250)) {}
+  int thick;
+  double size = std::max(1.5, thick * .8);
+  int high    = static_cast<int>(10 * size);
+};
+/// Words on a ground of their own.
+inline void draw_words(c2f::data::canvas& page, int x, int top, std::string const& words, c2f::data::colour tint) {
+  strokes const by(page);
+  page.rectangle(x, top, static_cast<int>(c2f::data::canvas::text_width(words, by.size)) + 6, by.high, tint);
+  page.text(x + 3, top + 1.5 * by.size, words, c2f::data::white, by.size);
+}
+/// A box on a picture, with words above it.
 inline void draw_box(c2f::data::canvas& page, c2f::metrics::box const& where, c2f::data::colour tint, std::string const& words,
                      int shift_x = 0, int shift_y = 0) {
-  int const thick = std::max(2, std::min(page.width(), page.height()) / 250);
+  strokes const by(page);
   auto const x = shift_x + static_cast<int>(where.x0 + .5), y = shift_y + static_cast<int>(where.y0 + .5);
-  page.frame(x, y, std::max(1, static_cast<int>(where.width() + .5)), std::max(1, static_cast<int>(where.height() + .5)), tint, thick);
+  page.frame(x, y, std::max(1, static_cast<int>(where.width() + .5)), std::max(1, static_cast<int>(where.height() + .5)), tint, by.thick);
   if (words.empty()) return;
-  double const size = std::max(1.5, thick * .8);
-  auto const high   = static_cast<int>(10 * size);
-  int const top     = y >= high ? y - high : y;
-  page.rectangle(x, top, static_cast<int>(c2f::data::canvas::text_width(words, size)) + 6, high, tint);
-  page.text(x + 3, top + 1.5 * size, words, c2f::data::white, size);
+  draw_words(page, x, y >= by.high ? y - by.high : y, words, tint);
 }
 
 /// Labels as a tint over RGB bytes; 255 is not tinted.

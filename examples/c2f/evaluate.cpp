@@ -4,6 +4,7 @@
 #include "common/program.hpp"
 
 #include <c2f/core/text.hpp>
+#include <c2f/data/split.hpp>
 #include <c2f/kinds/multi_label.hpp>
 #include <c2f/metrics/bootstrap.hpp>
 #include <c2f/metrics/confusion.hpp>
@@ -11,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -50,6 +52,43 @@ std::vector<std::string> mask_values_of(c2f::model_description const& about) {
     for (std::size_t k = 0; k < about.mask_values.size(); ++k)
       words.push_back(std::to_string(about.mask_values[k]) + '=' + about.classes[k]);
   return words;
+}
+
+/// What is not typed of how data are read and split, as at the training of the model; older models do not say it.
+void read_as_trained(data_options& options, c2f::model_description const& about) {
+  for (auto const& [name, value] : about.training) {
+    if (std::find(options.typed.begin(), options.typed.end(), "--" + name) != options.typed.end()) continue;
+    auto const number = [&](auto& into) {
+      auto const read = std::from_chars(value.data(), value.data() + value.size(), into);
+      if (read.ec != std::errc() || read.ptr != value.data() + value.size())
+        throw c2f::input_error("the model was trained with --" + name + ' ' + c2f::text::printable(value, 40) +
+                               ", which is no number; write --" + name);
+    };
+    if (name == "validation") number(options.validation);
+    if (name == "test") number(options.test);
+    if (name == "split-seed") number(options.split_seed);
+    if (name == "class-from") options.boxes.class_from = value;
+    if (name == "objects") options.boxes.objects = value;
+  }
+  if (about.kind == "dense" && options.mask_values.empty()) options.mask_values = mask_values_of(about);
+  bool const named = about.kind == "dense" || (about.kind == "boxes" && options.boxes.class_from != "any");
+  if (named && options.classes.empty()) options.classes = about.classes;
+}
+
+/// Says it where the data are those of the training by their name, and their training part is another one.
+void compare_with_training(found_data const& data, c2f::model_description const& about, std::string const& part) {
+  if (about.data != data.root.lexically_normal().filename().string() + ", " + data.layout) return;
+  // As data::identity_of has it of the splits of the training.
+  std::uint64_t hash = c2f::data::detail::empty_hash;
+  for (std::int64_t id = 0; id < data.size(0); ++id) {
+    std::string const file = data.kind == kind::boxes ? data.file(0, id).filename().string() : "";
+    hash                   = c2f::data::detail::hash_after(hash, file.empty() ? data.name(0, id) : file);
+  }
+  if (part != part_names[0] && about.fingerprint != std::to_string(hash))
+    program::say(
+        "note: the training part of these data is not the one that the model was trained on, so it may have been trained on samples "
+        "of the part '" +
+        part + "'; split them by the --validation, --test and --split-seed of the training");
 }
 
 struct figure {
@@ -161,6 +200,7 @@ answered_samples answer_samples(model& with, found_data const& data, std::size_t
   auto const& names   = with.description().classes;
   auto const in_model = classes_in_model(data, names);
   auto const views    = views_of_words(chosen.views);
+  check_views(views, with.description());
   for (std::int64_t first = 0; first < data.size(part); first += chosen.batch) {
     std::vector<truth> truths;
     std::vector<c2f::data::fitted_picture> fitted;  // not the pictures, which may be large
@@ -402,15 +442,15 @@ void evaluate(evaluate_options const& chosen) {
   auto const with      = load(chosen.model, chosen.device);
   auto const& about    = with->description();
   data_options options = chosen.data;
-  if (about.kind == "dense" && options.mask_values.empty()) options.mask_values = mask_values_of(about);
+  read_as_trained(options, about);
   if (options.kind.empty())
     for (auto const& [of_model, of_data] : {std::pair("class_vector", "classes"), std::pair("boxes", "boxes"), std::pair("dense", "masks"),
                                             std::pair("multi_label", "attributes"), std::pair("regression", "numbers")})
       if (about.kind == of_model) options.kind = of_data;
-  if (about.kind == "boxes" && options.classes.empty() && options.boxes.class_from == "object") options.classes = about.classes;
   found_data const data  = recognise(options);
   std::size_t const part = static_cast<std::size_t>(std::find(part_names.begin(), part_names.end(), chosen.part) - part_names.begin());
 
+  compare_with_training(data, about, chosen.part);
   auto const samples = answer_samples(*with, data, part, chosen);
   scored const found = scores_of(samples, data.kind, about.classes, chosen.resamples);
   print_scores(found, chosen.part + " of " + c2f::text::printable(data.layout));

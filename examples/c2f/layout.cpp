@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -165,16 +166,15 @@ c2f::data::mask_table table_of(std::vector<std::string> const& words) {
   return c2f::data::mask_table(classes, ignored);
 }
 
-/// The bytes that occur in masks, of as many of them as can be read.
-std::set<int> bytes_in(std::vector<c2f::data::mask_pair> const& pairs) {
+/// The bytes that occur in masks, of as many of them as can be read; `problem`: the first of those that cannot.
+std::set<int> bytes_in(std::vector<c2f::data::mask_pair> const& pairs, std::string& problem) {
   std::array<bool, 256> seen{};
-  for (auto const& each : pairs) {
-    if (each.mask.empty()) continue;
-    try {
-      for (std::uint8_t const byte : c2f::data::read_label_picture(each.mask).labels) seen[byte] = true;
-    } catch (c2f::input_error const&) {  // a faulty sample, which is counted later
+  for (auto const& each : pairs) try {
+      auto const mask = each.mask.empty() ? c2f::data::read_masked_picture(each).mask : c2f::data::read_label_picture(each.mask);
+      for (std::uint8_t const byte : mask.labels) seen[byte] = true;
+    } catch (c2f::input_error const& error) {  // a faulty sample, which is counted later
+      if (problem.empty()) problem = error.what();
     }
-  }
   std::set<int> bytes;
   for (int i = 0; i < 256; ++i)
     if (seen[static_cast<std::size_t>(i)]) bytes.insert(i);
@@ -192,7 +192,7 @@ c2f::data::mask_table guessed_table(data_options const& chosen, std::set<int> by
   bool const from_zero = bytes.size() >= 2 && most < 150 && *bytes.begin() == 0;
   auto const count     = static_cast<std::size_t>(most + 1);
   if (!from_zero || (!chosen.classes.empty() && chosen.classes.size() != count) || (chosen.classes.empty() && bytes.size() != count))
-    throw c2f::input_error("the masks of '" + chosen.data.string() + "' have the bytes " + (list.empty() ? "of no readable file" : list) +
+    throw c2f::input_error("the masks of '" + chosen.data.string() + "' have the bytes " + list +
                            ", and which class is which is not known; write --mask-values " + example +
                            ", with 'ignore' for what is no class");
   std::vector<std::string> names = chosen.classes;
@@ -200,15 +200,17 @@ c2f::data::mask_table guessed_table(data_options const& chosen, std::set<int> by
   return c2f::data::mask_table::numbered(names);
 }
 
-found_data of_masks(data_options const& chosen, bool scan) {
+found_data of_masks(data_options const& chosen) {
   auto lists =
       *c2f::data::list_mask_folders(chosen.data, {.validation = chosen.validation, .test = chosen.test, .seed = chosen.split_seed});
   found_data made{.kind = kind::masks, .layout = "pairs of pictures and masks"};
   if (!chosen.mask_values.empty()) {
     made.table = table_of(chosen.mask_values);
-  } else if (scan) {
+  } else {
     std::set<int> bytes;
-    for (auto const* list : {&lists.train, &lists.validation, &lists.test}) bytes.merge(bytes_in(*list));
+    std::string problem;
+    for (auto const* list : {&lists.train, &lists.validation, &lists.test}) bytes.merge(bytes_in(*list, problem));
+    if (bytes.empty()) throw c2f::input_error("no mask of '" + chosen.data.string() + "' can be read; the first: " + problem);
     made.table = guessed_table(chosen, bytes);
   }
   made.classes     = made.table.names();
@@ -216,6 +218,7 @@ found_data of_masks(data_options const& chosen, bool scan) {
   for (auto const* list : {&lists.train, &lists.validation, &lists.test}) {
     for (auto const& each : *list) {
       made.mask_names[part].push_back(each.name);
+      made.mask_pictures[part].push_back(each.picture);
       if (made.palette.empty() && part == 0 && !each.mask.empty() && made.mask_names[0].size() < 8) try {
           for (auto const& [red, green, blue] : c2f::data::read_palette(each.mask)) made.palette.push_back({red, green, blue});
         } catch (c2f::input_error const&) {
@@ -349,6 +352,32 @@ void add_training_options(CLI::App& app, training_options& chosen) {
       ->check(CLI::IsMember({"none", "balanced"}));
 }
 
+namespace {
+
+/// Refuses what was typed and is for data of another kind.
+void refuse_others(data_options const& chosen, kind of, bool volumes) {
+  std::vector<std::string> others;
+  std::string words = "with data of " + name_of(of);
+  if (of != kind::boxes) others = {"--objects", "--class-from"};
+  if (of != kind::masks) others.emplace_back("--mask-values");
+  if (of != kind::masks && of != kind::boxes) others.emplace_back("--classes");
+  program::options const typed{.typed = chosen.typed};
+  program::refuse_typed(typed, others, words);
+  if (volumes) program::refuse_typed(typed, {"--mask-values"}, "with volumes, whose labels are numbers from 0; name them with --classes");
+  if (of == kind::masks && !volumes && !chosen.mask_values.empty())
+    program::refuse_typed(typed, {"--classes"}, "with --mask-values, which names the classes");
+  if (of == kind::boxes && chosen.boxes.class_from == "any") program::refuse_typed(typed, {"--classes"}, "with --class-from any");
+}
+
+/// Whether a file is a PNG of 16 bits a channel.
+bool has_16_bits(fs::path const& path) {
+  std::array<char, 25> head{};
+  std::ifstream in(path, std::ios::binary);
+  return in.read(head.data(), head.size()) && std::string_view(head.data(), 4) == "\x89PNG" && head[24] == 16;
+}
+
+}  // namespace
+
 found_data recognise(data_options const& chosen) {
   fs::path const& root = chosen.data;
   if (!is_folder(root)) throw c2f::input_error("--data '" + root.string() + "' is no folder; name the folder of the data");
@@ -374,7 +403,7 @@ found_data recognise(data_options const& chosen) {
   if (volumes)
     found.push_back({kind::masks, "NIfTI volumes", [&] { return of_volumes(chosen); }});
   else if (c2f::data::list_mask_folders(root))
-    found.push_back({kind::masks, "masks", [&] { return of_masks(chosen, true); }});
+    found.push_back({kind::masks, "masks", [&] { return of_masks(chosen); }});
   std::optional<c2f::data::table_lists> table;
   std::string no_table;
   if (!c2f::data::detail::find_tables(root)[0].empty()) try {
@@ -409,6 +438,7 @@ found_data recognise(data_options const& chosen) {
     }
     throw c2f::input_error("'" + root.string() + "' has " + text + "; write " + words);
   }
+  refuse_others(chosen, found.front().what, found.front().what == kind::masks && volumes);
   found_data made = found.front().read();
   made.root       = root;
   for (std::size_t part = 0; part < 3; ++part)
@@ -431,6 +461,13 @@ std::string found_data::name(std::size_t part, std::int64_t id) const {
          : kind == tool::kind::boxes ? boxes[part].samples[i].name
          : kind == tool::kind::masks ? mask_names[part][i]
                                      : rows[part][i].picture;
+}
+
+fs::path found_data::file(std::size_t part, std::int64_t id) const {
+  auto const i = static_cast<std::size_t>(id);
+  if (kind == tool::kind::boxes) return boxes[part].samples[i].picture;
+  if (kind == tool::kind::masks) return mask_pictures[part].empty() ? fs::path() : mask_pictures[part][i];
+  return (kind == tool::kind::classes ? root : pictures) / name(part, id);  // of CIFAR there is no such file
 }
 
 tool::sample found_data::read(std::size_t part, std::int64_t id) const {
@@ -493,19 +530,26 @@ std::string found_data::summary() const {
     if (faulty > 0) text += "; " + std::to_string(faulty) + " faulty";
     text += '\n';
   }
-  std::int64_t least_w = 0, most_w = 0, least_h = 0, most_h = 0, looked = 0;
+  std::int64_t least_w = 0, most_w = 0, least_h = 0, most_h = 0, looked = 0, deep = 0;
+  int brightest = 0;  // of those of 16 bits
   std::string problem;
   for (std::int64_t i = 0, n = std::min<std::int64_t>(size(0), 50); i < n; ++i) try {
       auto const one = read(0, i * size(0) / n);
       least_w = looked == 0 ? one.picture.width : std::min(least_w, one.picture.width), most_w = std::max(most_w, one.picture.width);
       least_h = looked == 0 ? one.picture.height : std::min(least_h, one.picture.height), most_h = std::max(most_h, one.picture.height);
       ++looked;
+      if (!has_16_bits(file(0, i * size(0) / n))) continue;
+      ++deep;
+      brightest = std::max<int>(brightest, *std::max_element(one.picture.rgb.begin(), one.picture.rgb.end()));
     } catch (c2f::input_error const& error) {
       if (problem.empty()) problem = error.what();
     }
   if (looked > 0)
     text += "  sizes, of " + std::to_string(looked) + " pictures: " + std::to_string(least_w) + " to " + std::to_string(most_w) +
             " wide, " + std::to_string(least_h) + " to " + std::to_string(most_h) + " high\n";
+  if (deep > 0)
+    text += "  note: " + std::to_string(deep) + " of them have 16 bits a channel, of which the higher 8 are kept; the brightest is then " +
+            std::to_string(brightest) + " of 255" + (brightest < 64 ? ", so write their range into 8 bits before\n" : "\n");
   for (std::size_t i = 0; i < remarks.size() && i < 5; ++i) text += "  note: " + remarks[i] + '\n';
   for (std::size_t part = 0; part < 3 && problem.empty() && kind == tool::kind::boxes; ++part)
     for (auto const& each : boxes[part].samples)

@@ -35,6 +35,7 @@ struct data_options {
   std::vector<std::string> classes{}, mask_values{};
   double validation = .1, test = .2;
   std::uint64_t split_seed = 1;
+  std::vector<std::string> typed{};  ///< the options that are on the command line, such as "--test"
 };
 /// Adds them but for --data.
 void add_data_options(CLI::App& app, data_options& chosen);
@@ -82,6 +83,7 @@ struct found_data {
   std::array<std::vector<c2f::data::classified_name>, 3> classified{};
   std::array<std::function<c2f::data::picture_bytes(std::size_t)>, 3> decode_classified{};
   std::array<std::vector<std::string>, 3> mask_names{};
+  std::array<std::vector<std::filesystem::path>, 3> mask_pictures{};  ///< their pictures; none of volumes
   std::array<std::function<c2f::data::masked_picture(std::size_t)>, 3> decode_masked{};
   c2f::data::mask_table table{};
   std::vector<c2f::data::colour> palette{};  ///< of the masks' bytes; empty if they are grey
@@ -93,6 +95,8 @@ struct found_data {
 
   [[nodiscard]] std::int64_t size(std::size_t part) const;
   [[nodiscard]] std::string name(std::size_t part, std::int64_t id) const;
+  /// The file of its picture; empty if it has none of its own.
+  [[nodiscard]] std::filesystem::path file(std::size_t part, std::int64_t id) const;
   /// Reads a sample; input_error if it cannot be read.
   [[nodiscard]] tool::sample read(std::size_t part, std::int64_t id) const;
   /// What was found, in lines: layout, classes with counts, sizes, the first problem. Decodes a few pictures.

@@ -40,30 +40,62 @@ using c2f::data::picture_bytes;
 struct input_file {
   fs::path path;
   std::string name;
+  std::string fault{};  // why it cannot be answered for
 };
 
 bool is_volume(std::string const& name) { return c2f::data::detail::has_ending(name, {".nii", ".nii.gz"}); }
 
+/// Independent of "..", links and the current folder.
+fs::path resolved(fs::path const& path) {
+  std::error_code failed;
+  fs::path whole = fs::weakly_canonical(fs::absolute(path, failed), failed);
+  return failed ? path.lexically_normal() : whole;
+}
+
+/// The files to answer for, without those that answers are written into.
 std::vector<input_file> inputs_of(predict_options const& chosen) {
   std::vector<input_file> files;
+  std::vector<fs::path> outputs;
   std::error_code failed;
+  for (char const* name : {"masks", "drawn"})
+    if (!chosen.out.empty() && fs::is_directory(chosen.out / name, failed)) outputs.push_back(resolved(chosen.out / name));
+  auto const is_output = [&](fs::path const& path) {
+    fs::path const whole = outputs.empty() ? fs::path() : resolved(path);
+    return std::any_of(outputs.begin(), outputs.end(), [&](fs::path const& folder) {
+      return std::mismatch(folder.begin(), folder.end(), whole.begin(), whole.end()).first == folder.end();
+    });
+  };
+  std::size_t others = 0;
+  std::string first_other;
   for (auto const& each : chosen.inputs) {
+    if (is_output(each))
+      throw c2f::input_error("'" + each.string() + "' is in a folder that answers are written into; choose another --out");
     if (fs::is_directory(each, failed)) {
       auto names = c2f::data::detail::files_below(each);
       std::sort(names.begin(), names.end());
-      for (auto& name : names)
-        if (c2f::data::detail::is_picture_name(name) || is_volume(name)) files.push_back({each / name, name});
+      for (auto& name : names) {
+        if (c2f::data::detail::is_picture_name(name) || is_volume(name)) {
+          if (!is_output(each / name)) files.push_back({each / name, name});
+        } else if (c2f::data::detail::has_ending(name, {".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif", ".jp2"}) &&
+                   others++ == 0) {
+          first_other = (each / name).string();
+        }
+      }
     } else if (fs::exists(each, failed)) {
       files.push_back({each, each.filename().string()});
     } else {
       throw c2f::input_error("no file or folder '" + each.string() + "'; check its name");
     }
   }
+  std::string const left_out =
+      others == 0 ? "" : std::to_string(others) + " pictures of other types are left out, the first '" + first_other + "'; convert them";
   if (files.empty())
-    throw c2f::input_error("there is no picture (.jpg, .jpeg, .png) or volume (.nii, .nii.gz) to answer for; check the folder");
+    throw c2f::input_error("there is no picture (.jpg, .jpeg, .png) or volume (.nii, .nii.gz) to answer for; " +
+                           (others == 0 ? "check the folder" : left_out));
+  if (others > 0) program::say("note: " + left_out);
   std::set<std::string> names;
   for (auto const& each : files)
-    if (!names.insert(each.name).second && !chosen.out.empty())
+    if (!names.insert(c2f::text::utf8(each.name)).second && !chosen.out.empty())
       throw c2f::input_error("two files would have the output '" + each.name + "' in --out; answer for them in two commands");
   return files;
 }
@@ -72,7 +104,7 @@ std::vector<input_file> inputs_of(predict_options const& chosen) {
 void write_renamed(fs::path const& path, void const* bytes, std::size_t size) {
   std::error_code failed;
   fs::create_directories(path.parent_path(), failed);
-  fs::path const part = path.parent_path() / ('.' + path.filename().string() + ".part" + std::to_string(::getpid()));
+  fs::path const part = path.parent_path() / (".part" + std::to_string(::getpid()));  // one is written at a time
   std::ofstream out(part, std::ios::binary | std::ios::trunc);
   out.write(static_cast<char const*>(bytes), static_cast<std::streamsize>(size));
   out.close();
@@ -122,6 +154,7 @@ class reader {
   read_file read(std::size_t i) const {
     read_file made;
     try {
+      if (!files_[i].fault.empty()) throw c2f::input_error(files_[i].fault);
       picture_bytes picture = c2f::data::read_picture(files_[i].path, c2f::data::exif::apply);
       if (fit_) made.fitted = model_.fitted(picture);
       if (keep_) made.picture = std::move(picture);
@@ -246,25 +279,43 @@ json json_of(c2f::picture_answer const& answer, int top) {
   return made;
 }
 
+/// What the lines of an output have in common, by the options.
+json options_of(predict_options const& chosen, c2f::model_description const& about) {
+  auto tta = chosen.views.tta;
+  std::sort(tta.begin(), tta.end());
+  json inputs = json::array();
+  for (auto const& each : chosen.inputs) inputs.push_back(c2f::text::utf8(resolved(each).string()));
+  return {{"model", about.weights_sha256}, {"tta", tta},      {"windows", chosen.views.windows}, {"top", chosen.top},
+          {"draw", chosen.draw},           {"inputs", inputs}};
+}
+
 /// Writes the lines, masks and pictures.
 class writer {
  public:
   writer(predict_options const& chosen, c2f::model_description const& about) : chosen_(chosen), about_(about) {
     colours_ = class_colours(about.palette, about.mask_values, about.classes.size());
     if (chosen.out.empty()) return;
-    program::prepare_folder(chosen.out);
-    lines_ = chosen.out / "predictions.jsonl";
-    if (chosen.resume) read_done();
-    out_.open(lines_, chosen.resume ? std::ios::app : std::ios::trunc);
+    lines_             = chosen.out / "predictions.jsonl";
+    json const options = options_of(chosen, about);
+    if (!program::exists(lines_))
+      begin(options);
+    else if (!chosen.resume)
+      throw c2f::input_error("'" + lines_.string() + "' is there already; go on with it by --resume, or choose another --out");
+    else
+      go_on(options);
+    out_.open(lines_, std::ios::app);
     check();
   }
-  [[nodiscard]] bool done(std::string const& name) const { return done_.contains(name); }
-  [[nodiscard]] std::size_t done_before() const { return done_.size(); }
+  [[nodiscard]] bool done(std::string const& name) const { return done_.contains(c2f::text::utf8(name)); }
+  /// Pictures that were not drawn, since they are too large.
+  [[nodiscard]] std::size_t not_drawn() const { return not_drawn_; }
 
-  void fault(std::string const& name, std::string const& error) { line({{"file", name}, {"error", c2f::text::printable(error)}}); }
+  void fault(std::string const& name, std::string const& error) {
+    line({{"file", c2f::text::utf8(name)}, {"error", c2f::text::printable(error)}});
+  }
 
   void answer(std::string const& name, c2f::picture_prediction const& found, picture_bytes const& picture) {
-    json made{{"file", name}};
+    json made{{"file", c2f::text::utf8(name)}};
     made.update(json_of(found.answer, chosen_.top));
     if (!found.answer.mask.labels.empty()) {
       made["pixels"] = pixels_of(found.answer.mask);
@@ -272,20 +323,22 @@ class writer {
         fs::path const file = fs::path("masks") / (name + ".png");
         auto const png      = mask_png(found.answer.mask);
         write_renamed(chosen_.out / file, png.data(), png.size());
-        made["mask"] = file.string();
+        made["mask"] = c2f::text::utf8(file.string());
       }
     } else {
       made["coarse"] = json_of(found.coarse, chosen_.top);
     }
     if (chosen_.draw) {
       fs::path const file = fs::path("drawn") / (name + ".png");
-      draw(found.answer, picture, chosen_.out / file);
-      made["drawn"] = file.string();
+      if (draw(found.answer, picture, chosen_.out / file))
+        made["drawn"] = c2f::text::utf8(file.string());
+      else
+        ++not_drawn_;
     }
     line(made);
   }
   void volume(std::string const& name, std::string const& file, json const& pixels) {
-    line({{"file", name}, {"voxels", pixels}, {"mask", file}});
+    line({{"file", c2f::text::utf8(name)}, {"voxels", pixels}, {"mask", c2f::text::utf8(file)}});
   }
   [[nodiscard]] json pixels_of(c2f::data::label_bytes const& mask) const {
     std::vector<std::int64_t> counts(256);
@@ -304,10 +357,11 @@ class writer {
         if (label < about_.mask_values.size()) label = about_.mask_values[label];
     return c2f::data::encode_label_picture(mask, about_.palette);
   }
-  void draw(c2f::picture_answer const& answer, picture_bytes const& picture, fs::path const& file) const {
+  /// False for a picture that is too large.
+  bool draw(c2f::picture_answer const& answer, picture_bytes const& picture, fs::path const& file) const {
+    if (std::max(picture.width, picture.height) > c2f::data::canvas::largest_side) return false;
     auto rgb = picture.rgb;
     if (!answer.mask.labels.empty()) tint_labels(rgb, answer.mask.labels, colours_);
-    if (picture.width > c2f::data::canvas::largest_side || picture.height > c2f::data::canvas::largest_side) return;
     c2f::data::canvas page(static_cast<int>(picture.width), static_cast<int>(picture.height));
     page.blit(rgb, page.width(), page.height(), 0, 0);
     char text[64];
@@ -322,8 +376,18 @@ class writer {
       draw_box(page, {0, 0, static_cast<double>(page.width()), static_cast<double>(page.height())}, colour_of(0),
                c2f::text::printable(answer.classes.front().name, 30) + text);
     }
+    int row          = 0;
+    auto const below = [&](std::string const& name, char const* format, double value) {
+      std::snprintf(text, sizeof text, format, value);
+      draw_words(page, 0, row * strokes(page).high, c2f::text::printable(name, 30) + text, colour_of(static_cast<std::size_t>(row)));
+      ++row;
+    };
+    for (auto const& [name, probability] : answer.attributes)
+      if (probability >= .5) below(name, " %.2f", probability);
+    for (auto const& [name, value] : answer.numbers) below(name, " %.4g", value);
     auto const png = c2f::data::detail::encode_png(page.bytes(), page.width(), page.height(), file);
     write_renamed(file, png.data.get(), png.size);
+    return true;
   }
   void line(json const& what) {
     std::string const text = what.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
@@ -338,19 +402,44 @@ class writer {
   void check() const {
     if (!out_) throw c2f::input_error("cannot write '" + lines_.string() + "'; choose a folder that can be written and has room");
   }
-  /// The files that were answered before; a last line that is not whole is cut off.
-  void read_done() {
+  [[nodiscard]] fs::path options_file() const { return chosen_.out / "predictions.options.json"; }
+  /// The folder of new answers, which may have no files where they are written.
+  void begin(json const& options) const {
+    std::error_code failed;
+    for (auto const& [name, used] : {std::pair("masks", about_.kind == "dense"), std::pair("drawn", chosen_.draw)})
+      if (auto const folder = chosen_.out / name; used && program::exists(folder) && !fs::is_empty(folder, failed))
+        throw c2f::input_error("'" + folder.string() +
+                               "' has files of something else, and answers are written there; choose another --out");
+    program::prepare_folder(chosen_.out);
+    program::write_json(options_file(), options);
+  }
+  /// The files that were answered before, by the same options; a last line without its end is cut off.
+  void go_on(json const& options) {
+    std::ifstream said(options_file(), std::ios::binary);
+    auto const before = json::parse(said, nullptr, false);
+    if (!before.is_object())
+      throw c2f::input_error("'" + options_file().string() + "' does not say how the lines beside it were made; choose another --out");
+    for (auto const& [name, now] : options.items()) {
+      auto const was = before.value(name, json());
+      if (was != now)
+        throw c2f::input_error("'" + lines_.string() + "' has answers with '" + name + "' " + c2f::text::printable(was.dump(), 70) +
+                               ", and now it is " + c2f::text::printable(now.dump(), 70) + "; write the same, or choose another --out");
+    }
     std::ifstream in(lines_, std::ios::binary);
-    std::uintmax_t whole = 0;
-    for (std::string text; std::getline(in, text) && !in.eof();) {
+    std::uintmax_t whole = 0, number = 1;
+    for (std::string text; std::getline(in, text) && !in.eof(); ++number) {
       auto const found = json::parse(text, nullptr, false);
-      if (!found.is_object() || !found.contains("file") || !found["file"].is_string()) break;
+      if (!found.is_object() || !found.contains("file") || !found["file"].is_string())
+        throw c2f::input_error("line " + std::to_string(number) + " of '" + lines_.string() + "' is no answer: '" +
+                               c2f::text::printable(text, 40) + "'; take it out, or choose another --out");
       done_.insert(found["file"].get<std::string>());
       whole += text.size() + 1;
     }
+    if (in.bad()) throw c2f::input_error("cannot read '" + lines_.string() + "'; check the disk");
     in.close();
     std::error_code failed;
-    if (fs::exists(lines_, failed)) fs::resize_file(lines_, whole, failed);
+    fs::resize_file(lines_, whole, failed);
+    if (failed) throw c2f::input_error("cannot write '" + lines_.string() + "': " + failed.message() + "; make it writable");
   }
 
   predict_options const& chosen_;
@@ -359,6 +448,7 @@ class writer {
   fs::path lines_;
   std::ofstream out_;
   std::set<std::string> done_;
+  std::size_t not_drawn_ = 0;
 };
 
 /// A line on a terminal, ten times a second at most.
@@ -384,6 +474,8 @@ class progress {
 /// Segments a volume slice by slice and writes the mask on the same affine.
 void predict_volume(model& with, input_file const& file, predict_options const& chosen, c2f::view_options const& views, writer& out) {
   if (chosen.out.empty()) throw c2f::input_error("the mask of a volume is a file; give a folder with --out");
+  if (with.description().kind != "dense")
+    throw c2f::input_error("a model of masks answers for volumes, and this one is of another kind; give it pictures");
   auto const raw         = c2f::data::read_nifti<float>(file.path);
   auto const [low, high] = c2f::data::percentiles(raw, .5, 99.5);
   auto const intensities = c2f::data::windowed(raw, low, high);
@@ -397,7 +489,6 @@ void predict_volume(model& with, input_file const& file, predict_options const& 
     auto const found = predict_pictures(with, slices, views, chosen.batch);
     for (std::size_t i = 0; i < found.size(); ++i) {
       auto const& labels = found[i].answer.mask.labels;
-      if (labels.empty()) throw c2f::input_error("a model of masks answers for volumes, and this one is of another kind; give it pictures");
       for (std::int64_t y = 0; y < height; ++y)
         for (std::int64_t x = 0; x < width; ++x)
           mask(y, x, first + static_cast<std::int64_t>(i)) = labels[static_cast<std::size_t>(y * width + x)];
@@ -457,17 +548,29 @@ std::vector<c2f::picture_prediction> predict_pictures(model& with, std::vector<p
 
 void predict(predict_options const& chosen) {
   program::check_folder(chosen.out);
-  if (chosen.time && !views_of_words(chosen.views).one())
+  auto const views = views_of_words(chosen.views);
+  if (chosen.time && !views.one())
     throw c2f::input_error("--time compares with one pass a picture, and --tta and --windows have several; leave one of them out");
   if (chosen.draw && chosen.out.empty()) throw c2f::input_error("--draw writes pictures; give a folder with --out");
-  auto const all  = inputs_of(chosen);
+  auto const all = inputs_of(chosen);
+  if (auto const volume = std::find_if(all.begin(), all.end(), [](auto const& each) { return is_volume(each.name); });
+      chosen.draw && volume != all.end())
+    throw c2f::input_error("--draw draws on pictures, and '" + volume->path.string() + "' is a volume; leave it out");
   auto const with = load(chosen.model, chosen.device);
+  check_views(views, with->description());
   writer out(chosen, with->description());
   std::vector<input_file> pictures, volumes;
-  for (auto const& each : all)
-    if (!out.done(each.name)) (is_volume(each.name) ? volumes : pictures).push_back(each);
-  if (chosen.resume && out.done_before() > 0)
-    program::say("resuming: " + std::to_string(out.done_before()) + " files were answered before");
+  constexpr std::size_t longest = 255 - 4;  // bytes of a name that ".png" can follow
+  bool const named              = !chosen.out.empty() && (with->description().kind == "dense" || chosen.draw);
+  for (auto each : all) {
+    if (out.done(each.name)) continue;
+    if (std::size_t const bytes = each.path.filename().string().size(); named && bytes > longest && !is_volume(each.name))
+      each.fault = "the name '" + each.name.substr(0, 40) + "...' has " + std::to_string(bytes) +
+                   " bytes, so that of its mask or drawing would " + "have more than 255; shorten it";
+    (is_volume(each.name) ? volumes : pictures).push_back(std::move(each));
+  }
+  std::size_t const earlier = all.size() - pictures.size() - volumes.size();
+  if (earlier > 0) program::say("resuming: " + std::to_string(earlier) + " files were answered before");
 
   c2f::interrupt on_ctrl_c;
   std::size_t faults = 0, done = 0;
@@ -477,7 +580,6 @@ void predict(predict_options const& chosen) {
     if (faults++ == 0) first_fault = error;
     out.fault(name, error);
   };
-  auto const views = views_of_words(chosen.views);
   struct answered {
     std::size_t first = 0;  // its first picture
     std::vector<read_file> files{};
@@ -499,7 +601,7 @@ void predict(predict_options const& chosen) {
           out.answer(pictures[found.first + i].name, found.answers[answer++], found.files[i].picture);
         else
           fault(pictures[found.first + i].name, found.files[i].error);
-        show_progress(++done + out.done_before());
+        show_progress(++done + earlier);
       }
     });
     for (std::size_t next = 0; next < pictures.size() && !on_ctrl_c.stop();) {
@@ -532,9 +634,12 @@ void predict(predict_options const& chosen) {
       if (chosen.out.empty()) throw;
       fault(each.name, error.what());
     }
-    show_progress(++done + out.done_before());
+    show_progress(++done + earlier);
   }
-  if (on_ctrl_c.stop()) program::say("stopped; --resume goes on");
+  if (on_ctrl_c.stop()) program::say(chosen.out.empty() ? "stopped" : "stopped; --resume goes on");
+  if (out.not_drawn() > 0)
+    program::say(std::to_string(out.not_drawn()) + " pictures have a side of more than " + std::to_string(c2f::data::canvas::largest_side) +
+                 " pixels and were not drawn");
   if (faults > 0) {
     std::string const text = std::to_string(faults) + " of " + std::to_string(done) + " files could not be read; the first: " + first_fault;
     if (faults == done) throw c2f::input_error(text);

@@ -106,7 +106,7 @@ struct numbers {
     bool found        = false;
     auto const of_net = [&]<class Net>(Net) { ((found = found || with_variant<Net, Classes>(name, f)), ...); };
     (of_net(Nets{}), ...);
-    if (!found) throw c2f::input_error("no task is called '" + std::string(name) + "'; see c2f --tasks");
+    if (!found) throw c2f::input_error("no task is called '" + std::string(name) + "'; add it to examples/c2f");
   }
   template <class... Nets>
   static std::vector<std::string> names() {
@@ -183,10 +183,12 @@ struct compiled_tasks {
   }
 };
 
-/// Trains a task on train, validation and test, and saves the model into --out.
+/// Trains a task on train, validation and test, and saves the model into --out. Among the settings in it is how the data were read and split,
+/// for evaluate.
 template <class Task, class Train, class Split>
 void train_task(program::options const& chosen, found_data const& found, Train const& train, Split const& validation, Split const& test,
                 c2f::model_description about) {
+  if (!chosen.out.empty() && program::first_process()) c2f::detail::check_replaceable(chosen.out / "model");
   c2f::stack<Task> model(chosen.seed);
   use_classes(model, std::ssize(found.classes));
   struct {
@@ -195,13 +197,14 @@ void train_task(program::options const& chosen, found_data const& found, Train c
   } const data{c2f::data::take(train, chosen.limit == 0 ? train.size() : std::min(chosen.limit, train.size())), validation, test};
   std::string const title = found.root.lexically_normal().string() + ", " + c2f::complete<Task>::name;
   auto const report       = program::train(model, data, chosen, title);
-  if (chosen.out.empty() || report.stopped) return;
+  if (chosen.out.empty() || report.stopped || !program::first_process()) return;
   about.classes = found.classes;
   about.data    = found.root.lexically_normal().filename().string() + ", " + found.layout;
+  std::vector<std::string> kept{"network", "variant", "epochs",  "batch",      "learning-rate", "weight-decay", "patience",
+                                "seed",    "kind",    "classes", "validation", "test",          "split-seed"};
+  if (found.kind == kind::boxes) kept.insert(kept.end(), {"class-from", "objects"});
   for (auto const& [name, value] : chosen.given)
-    for (char const* kept :
-         {"network", "variant", "epochs", "batch", "learning-rate", "weight-decay", "patience", "seed", "kind", "classes"})
-      if (name == kept && !value.empty()) about.training.emplace_back(name, value);
+    if (std::find(kept.begin(), kept.end(), name) != kept.end() && !value.empty()) about.training.emplace_back(name, value);
   about.samples      = data.train.size();
   about.fingerprint  = std::to_string(c2f::data::identity_of(data.train).samples);
   about.palette      = found.palette;

@@ -185,7 +185,7 @@ template <class Predictor>
 void write_detections(Predictor& predict, std::vector<std::string> const& names, detection_options const& more) {
   using input = typename Predictor::model_type::input;
   for (std::size_t i = 0; i < more.predict.size(); ++i) {
-    auto const picture = c2f::data::read_picture(more.predict[i]);
+    auto const picture = c2f::data::read_picture(more.predict[i], c2f::data::exif::apply);
     auto const seen    = c2f::data::fitted(picture, c2f::data::resizing::letterbox, input::height, input::width);
     auto const found   = detections_in(predict, seen.rgb, seen.place, names.size());
     c2f::data::canvas page(static_cast<int>(picture.width), static_cast<int>(picture.height));

@@ -101,6 +101,16 @@ class problems<Data> {
   Data const& data_;
 };
 
+/// The file of the base network, by default in --out. If it is there, options of its training are refused, but with --resume, whose command
+/// is that of before.
+inline void choose_base(options const& chosen, std::filesystem::path& file) {
+  if (file.empty()) file = chosen.out / "base.safetensors";
+  if (program::exists(file) && !chosen.resume)
+    refuse_typed(chosen,
+                 {"--epochs", "--batch", "--learning-rate", "--limit", "--strict", "--ema", "--clip", "--accumulate", "--patience",
+                  "--probe", "--probe-every", "--checkpoint-every"},
+                 "with the base network in '" + file.string() + "', which is trained");
+}
 /// Trains a stack on base classes and writes it to `file`, unless the file exists. A fiftieth of each class is held out for testing. False
 /// if the training was stopped, so that there is no network to go on with.
 template <class Task, class Split>

@@ -40,13 +40,16 @@ inline std::vector<std::uint8_t> greys_of(std::vector<float> const& depth, doubl
   return rgb;
 }
 
+/// How much a page of an animation enlarges a picture, and how wide it is with `count` of them beside each other.
+inline constexpr int page_gap = 4;
+inline std::int64_t page_zoom(std::int64_t width) { return std::max<std::int64_t>(1, 240 / width); }
+inline std::int64_t page_width(std::int64_t count, std::int64_t width) { return count * (width * page_zoom(width) + page_gap) - page_gap; }
 /// Pictures of one size beside each other, small ones enlarged: a page of an animation.
 inline c2f::data::canvas beside(std::vector<std::vector<std::uint8_t>> const& pictures, int height, int width) {
-  constexpr int gap = 4;
-  int const zoom    = std::max(1, 240 / width);
-  c2f::data::canvas page(static_cast<int>(pictures.size()) * (width * zoom + gap) - gap, height * zoom);
+  auto const zoom = static_cast<int>(page_zoom(width));
+  c2f::data::canvas page(static_cast<int>(page_width(std::ssize(pictures), width)), height * zoom);
   int x = 0;
-  for (auto const& picture : pictures) page.blit(picture, width, height, x, 0, zoom), x += width * zoom + gap;
+  for (auto const& picture : pictures) page.blit(picture, width, height, x, 0, zoom), x += width * zoom + page_gap;
   return page;
 }
 

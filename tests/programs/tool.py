@@ -18,9 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from _program import ENVIRONMENT, call, png, put, require
+from _program import ENVIRONMENT, call, nifti, png, put, require
 
 PROGRAM = pathlib.Path(sys.argv[1]).resolve()
 c2f = functools.partial(call, PROGRAM)
@@ -75,13 +76,28 @@ def classes(top, draw):
     check_with_tensorboard(run)
     out, _ = c2f("evaluate", run, "--data", data, "--tta", "flip,scales")
     require("accuracy" in out, out)
-    require("the kind of 'classes-cifar-10-bl' is class_vector" in c2f("predict", run, data, "--windows", 1, code=2)[1], "windows of classes")
-    # Mixtures and more changes of the pictures: it still learns.
+    for command in (("predict", run, data), ("evaluate", run, "--data", data)):
+        said = c2f(*command, "--windows", 1, code=2)[1]
+        require("the kind of 'classes-cifar-10-bl' is class_vector" in said and "could not" not in said, said)
+    # Mixtures and more changes of the pictures, of another split: it still learns, and evaluate splits the same way.
     mixed = top / "run mixed"
     c2f("train", "--data", data, "--out", mixed, "--epochs", 6, "--variant", "bl", "--network", "cifar", "--batch", 16, "--mixup", .2, "--cutmix", 1,
-        "--label-smoothing", .1, "--class-weights", "balanced", "--augment", "flip,crop=4,rotate=10,hue=.02,erase=.2")
-    scored = json.loads((mixed / "model/model.json").read_text())["scores"]["coarse"]["top1"]
+        "--label-smoothing", .1, "--class-weights", "balanced", "--augment", "flip,crop=4,rotate=10,hue=.02,erase=.2", "--test", .3,
+        "--validation", .2, "--split-seed", 5)
+    about = json.loads((mixed / "model/model.json").read_text())
+    scored = about["scores"]["coarse"]["top1"]
     require(scored > .7, f"{scored} with mixtures")
+    out, said = c2f("evaluate", mixed, "--data", data, "--out", mixed)
+    found = json.loads((mixed / "evaluation.json").read_text())
+    require(found["samples"] == 27 and abs(scored - found["figures"]["accuracy"]["value"]) < 1e-9 and "note:" not in said, out + said)
+    other = "the training part of these data is not the one"
+    require(other in c2f("evaluate", mixed, "--data", data, "--split-seed", 6)[1], "another split")
+    for name in ("test", "validation", "split-seed"):  # as an older version wrote it
+        del about["training"][name]
+    shutil.copytree(mixed / "model", top / "older")
+    (top / "older/model.json").write_text(json.dumps(about))
+    out, said = c2f("evaluate", top / "older", "--data", data)
+    require("test of" in out and "18 samples" in out and other in said, out + said)
 
     put(top / "mine/a.png", png(300, 40, lambda x, y: (40, 60, 220)))
     put(top / "mine/cut.png", png(30, 40, lambda x, y: (40, 60, 220))[:60])
@@ -92,6 +108,73 @@ def classes(top, draw):
     require(abs(sum(found["a.png"]["probabilities"].values()) - 1) < 1e-3, "probabilities")
     c2f("predict", run, top / "mine/cut.png", code=2)
     return run
+
+
+def networks(top):
+    """The network by pictures that can be read, wherever the others are."""
+    for name, sides, network in (("first is broken", (0, 32, 32, 32), "cifar"), ("first is small", (32, 60, 60, 60), "small")):
+        for part in ("train", "val", "test"):
+            for kind in ("a", "b"):
+                for i, side in enumerate(sides):
+                    picture = png(side, side, lambda x, y: (0, 0, 0) if kind == "a" else (255, 255, 255))
+                    put(top / name / part / kind / f"{i}.png", picture if side > 0 and (kind == "a" or i > 0) else b"\x89PNG cut off")
+        _, said = c2f("train", "--data", top / name, "--epochs", 1, "--variant", "bl", "--batch", 2, "--threads", 0)
+        require(f"network {network}, " in said, said)
+    # Microscopes write 12 of 16 bits.
+    for i in range(12):
+        put(top / "deep" / "ab"[i % 2] / f"{i}.png", png(8, 8, lambda x, y: (x, 9), colour=0, bits=16))
+    out, _ = c2f("show", "--data", top / "deep")
+    require("have 16 bits a channel, of which the higher 8 are kept; the brightest is then 7 of 255" in out, out)
+
+
+def resumed(top, run):
+    """What --resume goes on with, and what it leaves as it is."""
+    mine, out = top / "resumed pictures", top / "resumed"
+    for i in range(4):
+        put(mine / f"{i}.png", png(30, 40, lambda x, y: (40, 60, 220)))
+    foreign = os.fsencode(mine) + b"/\xff.png"
+    pathlib.Path(os.fsdecode(foreign)).write_bytes((mine / "0.png").read_bytes())
+    put(mine / "b.webp", "RIFF")
+    long = mine / ("l" * 246 + ".png")
+    put(long, (mine / "0.png").read_bytes())
+    command = ("predict", run, mine, "--out", out, "--draw")
+    _, said = c2f(*command)
+    require("1 pictures of other types are left out, the first" in said and "b.webp" in said, said)
+    lines, file = (out / "predictions.jsonl").read_bytes(), out / "predictions.jsonl"
+    require(lines.count(b"\n") == 6 and b"\\\\xff.png" in lines and (out / "drawn" / (long.name + ".png")).exists(), str(lines))
+    require(b"error" not in lines, str(lines))
+    require("is there already" in c2f(*command, code=2)[1] and file.read_bytes() == lines, "a second run without --resume")
+    _, said = c2f(*command, "--resume")
+    require(file.read_bytes() == lines and "6 files were answered before" in said, said)
+    put(mine / "new.png", (mine / "0.png").read_bytes())
+    c2f(*command, "--resume")
+    require(file.read_bytes().startswith(lines) and file.read_bytes().count(b"\n") == 7, "a new picture")
+    # Other options, other pictures, another model.
+    lines = file.read_bytes()
+    for words, key in (((*command, "--top", 2), "top"), ((*command, "--tta", "flip"), "tta"), (command[:-1], "draw"),
+                       (("predict", run, mine / "0.png", *command[3:]), "inputs"), (("predict", top / "run mixed", *command[2:]), "model")):
+        said = c2f(*words, "--resume", code=2)[1]
+        require(f"has answers with '{key}'" in said and file.read_bytes() == lines, said)
+    for words in (("--windows", 1), ("--windows", .0001)):
+        c2f(*command, *words, "--resume", code=2)
+        require(file.read_bytes() == lines, f"{words}: the answers are gone")
+    # A line that was edited, and a file of someone else.
+    edited = lines.replace(b'{"file":"1.png"', b'{"name":"1.png"')
+    file.write_bytes(edited)
+    said = c2f(*command, "--resume", code=2)[1]
+    require("line 2 of" in said and "is no answer" in said and file.read_bytes() == edited, said)
+    put(top / "foreign/predictions.jsonl", "{}\n")
+    said = c2f("predict", run, mine, "--out", top / "foreign", "--resume", code=2)[1]
+    require("does not say how" in said and (top / "foreign/predictions.jsonl").read_bytes() == b"{}\n", said)
+    # A name that none can be made of, and a picture that no canvas is made for; what was drawn is no input.
+    put(mine / ("m" * 250 + ".png"), (mine / "0.png").read_bytes())
+    put(mine / "wide.png", png(17000, 2, lambda x, y: (9, 9, 9)))
+    _, said = c2f("predict", run, mine, "--out", mine, "--draw")
+    found = lines_of((mine / "predictions.jsonl").read_text())
+    require(len(found) == 9 and "shorten it" in next(line["error"] for line in found if "error" in line), str(found))
+    require([line["file"] for line in found if "drawn" not in line and "error" not in line] == ["wide.png"] and "were not drawn" in said, said)
+    c2f("predict", run, mine, "--out", mine, "--draw", "--resume")
+    require(len(lines_of((mine / "predictions.jsonl").read_text())) == 9, "drawn pictures are taken as inputs")
 
 
 def check_events(file, count):
@@ -183,7 +266,8 @@ def boxes(top, draw):
         run = top / f"run {layout}"
         out, said = c2f("train", "--data", data, "--out", run, "--epochs", 15 if layout == "voc" else 1, "--variant", "bl", "--batch", 8)
         require("1 class (ball)" in said, said)
-        require("test of" in c2f("evaluate", run, "--data", data)[0], "evaluate")
+        out, said = c2f("evaluate", run, "--data", data)
+        require("test of" in out and said == "", out + said)
     found = lines_of(c2f("predict", top / "run voc", top / "voc/JPEGImages")[0])
     for line in found:
         x0, y0, x1, y1 = line["boxes"][0]["box"]
@@ -202,13 +286,17 @@ def masks(top, draw):
     require("--mask-values 1=NAME,2=NAME,5=NAME" in said and not (top / "run masks").exists(), said)
     run = top / "run masks"
     c2f("train", "--data", data, "--out", run, "--epochs", 4, "--variant", "bl", "--mask-values", "1=ground,2=cell,5=ignore")
-    out, _ = c2f("evaluate", run, "--data", data, "--out", run)
+    out, said = c2f("evaluate", run, "--data", data, "--out", run)
     found = json.loads((run / "evaluation.json").read_text())
-    require(found["figures"]["mean IoU"]["value"] > .6 and set(found["classes"]) == {"ground", "cell"}, out)
+    require(said == "" and found["figures"]["mean IoU"]["value"] > .6 and set(found["classes"]) == {"ground", "cell"}, out)
     require("a pixel of the answer depends on" in c2f("explain", run)[0], "explain")
     out, _ = c2f("evaluate", run, "--data", data, "--out", run, "--windows", 1.5, "--tta", "flip")
     require(json.loads((run / "evaluation.json").read_text())["figures"]["mean IoU"]["value"] > .5, out)
     c2f("predict", run, data / "images", "--out", top / "answers", "--draw")
+    before = (data / "masks/0.png").read_bytes()
+    said = c2f("predict", run, data / "images", "--out", data, code=2)[1]
+    require("has files of something else" in said and (data / "masks/0.png").read_bytes() == before, said)
+    require(not (data / "predictions.jsonl").exists() and not (data / "masks/0.png.png").exists(), "something is written among the masks")
     # A large picture, by windows of its own scale.
     inside, _ = disc(draw, 500, 300, None)
     put(top / "large.png", png(500, 300, lambda x, y: (230, 60, 30) if inside(x, y) else (90, 90, 90)))
@@ -222,6 +310,31 @@ def masks(top, draw):
         require(mask[16:24] == picture[16:24], "a mask is not of the picture's size")
         require(mask[25] == 3 and b"PLTE" in mask, "a mask has not the palette of the data")
         require(sum(line["pixels"].values()) == struct.unpack(">I", mask[16:20])[0] * struct.unpack(">I", mask[20:24])[0], str(line))
+
+
+def volumes(top):
+    """Named labels of volumes; a model of them answers for a volume."""
+    data, run = top / "liver", top / "run liver"
+    for i in range(6):
+        ball = [1.0 * ((j % 12 - 6) ** 2 + (j // 12 % 12 - 6 + i % 2) ** 2 < 12) for j in range(12 * 12 * 4)]
+        put(data / f"images/v{i}.nii", nifti((12, 12, 4), ball))
+        put(data / f"labels/v{i}.nii", nifti((12, 12, 4), [int(v) for v in ball], 2, "B"))
+    c2f("train", "--data", data, "--out", run, "--epochs", 1, "--variant", "bl", "--classes", "background,liver", "--batch", 4)
+    out, said = c2f("evaluate", run, "--data", data)
+    require(said == "" and "liver" in out and "mean IoU" in out, out)
+    c2f("predict", run, data / "images/v0.nii", "--out", top / "liver answers")
+    found = lines_of((top / "liver answers/predictions.jsonl").read_text())
+    require(sum(found[0]["voxels"].values()) == 12 * 12 * 4 and (top / "liver answers" / found[0]["mask"]).exists(), str(found))
+
+
+def filtered_bytes(picture):
+    """The bytes of a PNG's rows, filtered, as a measure of what is drawn on it."""
+    at, packed = 8, b""
+    while at < len(picture):
+        length, kind = struct.unpack(">I4s", picture[at:at + 8])
+        packed += picture[at + 8:at + 8 + length] if kind == b"IDAT" else b""
+        at += length + 12
+    return zlib.decompress(packed)
 
 
 def tables(top, draw):
@@ -242,11 +355,18 @@ def tables(top, draw):
         about = json.loads((run / "model/model.json").read_text())
         score = about["scores"]["coarse"]["map" if name == "attributes" else "r2"]
         require(score > .7, f"{name}: {about['scores']}")
+        put(top / f"plain {name}/plain.png", png(200, 100, lambda x, y: (230, 120, 230) if x < 100 else (120, 120, 230)))
+        c2f("predict", run, top / f"plain {name}", "--out", top / f"drawn {name}", "--draw")
+        line = lines_of((top / f"drawn {name}/predictions.jsonl").read_text())[0]
+        rows = filtered_bytes((top / f"drawn {name}" / line["drawn"]).read_bytes())
+        words = name == "numbers" or max(line["attributes"].values()) >= .5
+        require((len(set(rows[:601 * 12])) > 12) == words, f"{line}: the answer is not drawn")
         for line in lines_of(c2f("predict", run, data / "images")[0])[:3]:
             require(set(line[name]) == ({"red", "blue"} if name == "attributes" else {"light"}), str(line))
         if name == "numbers":
             require(abs(about["units"][0][0] - 12) < 3 and 2 < about["units"][0][1] < 8, str(about["units"]))
-        out, _ = c2f("evaluate", run, "--data", data, "--out", run)
+        out, said = c2f("evaluate", run, "--data", data, "--out", run)
+        require(said == "", said)
         found = json.loads((run / "evaluation.json").read_text())
         value = found["figures"]["mean AP" if name == "attributes" else "R squared"]["value"]
         require(abs(value - score) < 1e-5, f"{name}: {value} evaluated, {score} at the end of the training")
@@ -272,9 +392,12 @@ def main():
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
         top = pathlib.Path(folder)
         run = classes(top, draw)
+        networks(top)
         killed(top, run)
+        resumed(top, run)
         boxes(top, draw)
         masks(top, draw)
+        volumes(top)
         tables(top, draw)
         # A model that this program was compiled without.
         about = json.loads((run / "model/model.json").read_text())

@@ -11,7 +11,6 @@ import gzip
 import os
 import pathlib
 import re
-import struct
 import subprocess
 import sys
 import tempfile
@@ -19,21 +18,11 @@ import zipfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import _program
+from _program import nifti
 
 
 def png(width, height, grey):
     return _program.png(width, height, lambda x, y: (grey(x, y),), colour=0)
-
-
-def nifti(dims, values, kind=16, code="f"):
-    head = bytearray(352)
-    struct.pack_into("<i", head, 0, 348)
-    struct.pack_into("<8h", head, 40, 3, *dims, 1, 1, 1, 1)
-    struct.pack_into("<2h", head, 70, kind, struct.calcsize(code) * 8)
-    struct.pack_into("<8f", head, 76, 1, 1, 1, 1, 0, 0, 0, 0)
-    struct.pack_into("<3f", head, 108, 352, 1, 0)
-    head[344:348] = b"n+1\0"
-    return bytes(head) + struct.pack(f"<{len(values)}{code}", *values)
 
 
 def make_inputs(top):
@@ -77,6 +66,8 @@ def make_inputs(top):
     for part in ("val",):
         put(f"streets_half/{part}annot/0.png", png(240, 180, lambda x, y: 1))
 
+    put("wide/page.png", png(17000, 2, lambda x, y: 7))
+    put("wide_frames/0.png", png(6000, 2, lambda x, y: 7))
     for i, width in enumerate((64, 64, 60)):
         put(f"frames/{i}.png", png(width, 48, lambda x, y: 7))
 
@@ -137,6 +128,16 @@ def make_inputs(top):
     for i in range(12):
         put(f"cells/images/{i}.png", png(40, 30, lambda x, y: x))
         put(f"cells/masks/{i}.png", png(40, 30, lambda x, y: 255 * (x > y)))
+    for i in range(4):
+        put(f"cells_rgb/images/{i}.png", png(8, 8, lambda x, y: x))
+        put(f"cells_rgb/masks/{i}.png", _program.png(8, 8, lambda x, y: (x, y, 0)))
+        put(f"cells_16/images/{i}.png", png(8, 8, lambda x, y: x))
+        put(f"cells_16/masks/{i}.png", _program.png(8, 8, lambda x, y: (0, x), colour=0, bits=16))
+        put(f"cells_other/images/{i}.png", png(8, 8, lambda x, y: x))
+        put(f"cells_other/masks/of_{i}.png", png(8, 8, lambda x, y: x))
+    put("taken/model/thesis.txt", "mine")
+    put("only_webp/a.webp", "RIFF")
+    put("base.safetensors", "")
     put("coco/annotations/instances_train.json", "{")
     put("coco_out/annotations/instances_train.json", '{"categories": [{"id": 1, "name": "cat"}], "annotations": [], "images": '
         '[{"id": 1, "file_name": "../../secret.jpg", "width": 9, "height": 9}]}')
@@ -228,7 +229,11 @@ CASES = [
     ("40_few_shot", "--data {}/empty --tune-learning-rate nan --out OUT", 2, "--tune-learning-rate"),
     ("40_few_shot", "--data {}/lists --set mini_imagenet --out OUT", 2, "csv"),
     ("40_few_shot", "--data {}/empty --set omniglot_runs --out OUT", 2, "has no characters"),
+    ("40_few_shot", "--data {}/empty --base {}/base.safetensors --epochs 3 --out OUT", 2, "--epochs has no effect with the base network"),
+    ("40_few_shot", "--data {}/empty --base {}/base.safetensors --epochs 3 --resume --out OUT", 2, "no file"),
     ("41_dynamic_few_shot", "--data {}/empty --out OUT", 2, "empty"),
+    ("41_dynamic_few_shot", "--data {}/empty --base {}/base.safetensors --limit 9 --out OUT", 2, "--limit has no effect"),
+    ("42_parameter_predictor", "--data {}/empty --base {}/base.safetensors --batch 9 --out OUT", 2, "--batch has no effect"),
     ("41_dynamic_few_shot", "--data {}/lists --set mini_imagenet --out OUT", 2, "csv"),
     ("41_dynamic_few_shot", "--data {}/empty --variant jnt --out OUT", 2, "--variant"),
     ("41_dynamic_few_shot", "--data {}/empty --generator mean --out OUT", 2, "--generator"),
@@ -305,6 +310,19 @@ CASES = [
     ("c2f", "train --data {}/cells --mask-values 0=ground,300=cell --out OUT", 2, "300=cell"),
     ("c2f", "train --data {}/cells --mask-values 0=ground,0=cell --out OUT", 2, "the byte 0 twice"),
     ("c2f", "train --data {}/cells --network cifar --mask-values 0=ground,255=cell --out OUT", 2, "not compiled for masks"),
+    ("c2f", "train --data {}/cells_rgb --out OUT", 2, "has several channels a pixel"),
+    ("c2f", "train --data {}/cells_16 --out OUT", 2, "has 16 bits a pixel"),
+    ("c2f", "train --data {}/cells_other --out OUT", 2, "has no mask (.png) of its name"),
+    ("c2f", "train --data {}/animals --network cifar --epochs 1 --out {}/taken", 2, "cannot save a model"),
+    ("c2f", "train --data {}/animals --classes cat,dog --out OUT", 2, "--classes has no effect with data of classes"),
+    ("c2f", "train --data {}/animals --mask-values 0=a,1=b --out OUT", 2, "--mask-values has no effect"),
+    ("c2f", "train --data {}/cells --mask-values 0=a,255=b --objects single --out OUT", 2, "--objects has no effect"),
+    ("c2f", "train --data {}/cells --mask-values 0=a,255=b --classes a,b --out OUT", 2, "--classes has no effect with --mask-values"),
+    ("c2f", "train --data {}/organ --mask-values 0=a,1=b --out OUT", 2, "--mask-values has no effect with volumes"),
+    ("c2f", "train --data {}/voc --mask-values 0=a,1=b --out OUT", 2, "--mask-values has no effect with data of boxes"),
+    ("c2f", "train --data {}/voc --class-from any --classes a --out OUT", 2, "--classes has no effect with --class-from any"),
+    ("c2f", "show --data {}/table --class-from file --kind numbers --out OUT", 2, "column 'age'"),
+    ("c2f", "show --data {}/animals --class-from file --out OUT", 2, "--class-from has no effect"),
     ("c2f", "train --data {}/coco --out OUT", 2, "is no JSON"),
     ("c2f", "train --data {}/coco_out --out OUT", 2, "../../secret.jpg"),
     ("c2f", "train --data {}/table --out OUT", 2, "line 3 has 'old' in the column 'age'"),
@@ -321,6 +339,11 @@ CASES = [
     ("c2f", "predict {}/model_esc {}/animals --out OUT", 2, "control characters"),
     ("c2f", "predict {}/model_cut {}/nowhere --out OUT", 2, "nowhere"),
     ("c2f", "predict {}/model_cut {}/empty --out OUT", 2, "no picture"),
+    ("c2f", "predict {}/model_cut {}/only_webp --out OUT", 2, "1 pictures of other types are left out"),
+    ("c2f", "predict {}/model_cut {}/organ --draw --out OUT", 2, "--draw draws on pictures"),
+    ("c2f", "predict {}/model_cut {}/cells/masks --out {}/cells", 2, "answers are written into"),
+    ("c2f", "predict {}/model_cut {}/cells/masks/1.png --out {}/cells", 2, "answers are written into"),
+    ("c2f", "predict {}/model_cut {}/animals --windows 0.0001 --out OUT", 2, "windows with a scale"),
     ("c2f", "predict {}/model_cut {}/animals --draw", 2, "--draw"),
     ("c2f", "predict {}/model_cut {}/animals --tta flip,turn", 2, "--tta"),
     ("c2f", "predict {}/model_cut {}/animals --windows=-1", 2, "--windows"),
@@ -338,6 +361,8 @@ CASES = [
     ("70_detectors", "--data {}/voc --least-score 2 --out OUT", 2, "--least-score"),
     ("70_detectors", "--data {}/voc --predict {}/animals", 2, "give --out"),
     ("70_detectors", "--data {}/voc --predict {}/empty --out OUT", 2, "has no .jpg, .jpeg or .png"),
+    ("70_detectors", "--data {}/voc --predict {}/wide --out OUT", 2, "its sides are at most 16384"),
+    ("50_casnet", "--data {}/streets --predict {}/wide/page.png --out OUT", 2, "its sides are at most 16384"),
     ("70_detectors", "--data {}/voc --probe --out OUT", 2, "--probe has no effect"),
     ("70_detectors", "--data {}/voc_xml --strict --out OUT", 2, "not XML"),
     ("72_coco_detectors", "--data {}/coco --out OUT", 2, "is no JSON"),
@@ -348,6 +373,8 @@ CASES = [
     ("72_coco_detectors", "--data {}/coco --scales 1,0 --out OUT", 2, "--scales"),
     ("71_vip", "--data {}/empty --out OUT", 2, "--data has no effect"),
     ("71_vip", "--variant pt --out OUT", 2, "--variant"),
+    ("71_vip", "--probe-every 1 --out OUT", 2, "--probe-every has no effect"),
+    ("71_vip", "--predict {}/wide_frames --out OUT", 2, "drawn on 18008 x 2 pixels"),
     ("71_vip", "--predict {}/streets/val", 2, "give --out"),
     ("71_vip", "--predict {}/nowhere --out OUT", 2, "--predict"),
     ("71_vip", "--predict {}/empty --out OUT", 2, "has no .jpg, .jpeg or .png"),

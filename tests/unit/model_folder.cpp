@@ -5,7 +5,9 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/upsample_bilinear2d.h>
 
+#include <cerrno>
 #include <fstream>
+#include <set>
 
 #include "catch.hpp"
 #include "refusal.hpp"
@@ -267,6 +269,39 @@ TEST_CASE("A model of another task, or whose files do not belong together, is re
   tests::require_message(refusal("a", c2f::chosen<classes>{}), {"is not whole", "weights.safetensors"});
   fs::remove(dir.path / "a/weights.safetensors");
   tests::require_message(refusal("a", c2f::chosen<classes>{}), {"weights.safetensors"});
+}
+
+TEST_CASE("A model replaces a model where folders cannot be exchanged, and stays where it cannot be replaced", "[model_folder]") {
+  tests::scratch const dir;
+  auto const made = dir.path / "m.part1", path = dir.path / "m";
+  auto const old_and_new = [&] {
+    for (auto const& [folder, text] : {std::pair{path, "old"}, {made, "new"}}) {
+      fs::create_directories(folder);
+      put(folder / "model.json", text);
+    }
+  };
+  auto const names = [&] {
+    std::set<std::string> found;
+    for (auto const& each : fs::directory_iterator(dir.path)) found.insert(each.path().filename().string());
+    return found;
+  };
+  for (auto const exchange : {+[](fs::path const&, fs::path const&) { return errno = EINVAL, false; },
+                              +[](fs::path const&, fs::path const&) { return errno = ENOSYS, false; }, &c2f::detail::exchange_folders}) {
+    old_and_new();
+    c2f::detail::put_folder(made, path, exchange);
+    REQUIRE(text_in(path / "model.json") == "new");
+    REQUIRE(names() == std::set<std::string>{"m"});
+  }
+  // Another error, and one of the second rename: the older model is there, and the sentence says which folder.
+  old_and_new();
+  auto const refused = [&](auto const exchange) { return tests::refusal([&] { c2f::detail::put_folder(made, path, exchange); }); };
+  tests::require_message(refused(+[](fs::path const&, fs::path const&) { return errno = EACCES, false; }),
+                         {"cannot write", path.string(), "Permission denied"});
+  REQUIRE(text_in(path / "model.json") == "old");
+  REQUIRE(names() == std::set<std::string>{"m"});
+  tests::require_message(refused(+[](fs::path const&, fs::path const&) { return errno = EINVAL, false; }), {"cannot write", path.string()});
+  REQUIRE(text_in(path / "model.json") == "old");  // `made` is not there any more
+  REQUIRE(names() == std::set<std::string>{"m"});
 }
 
 TEST_CASE("A model replaces a model and nothing else", "[model_folder]") {

@@ -9,7 +9,8 @@
 // weights.safetensors has the model's parameters and buffers under their paths (data/io/weights.hpp), so Python reads it, too; model.json
 // has the names of the classes, the input size, how pictures are resized and normalised, the task and its parts, the data and the scores
 // (model_description.hpp). Neither can hold code or the name of another file. The folder is complete or absent: it is written under another
-// name beside its own and renamed; an older model of that name is replaced in one step.
+// name beside its own and renamed; an older model of that name is replaced in one step. A file system that cannot exchange two folders (NFS) needs
+// two steps: a program that is killed between them leaves both, NAME.oldPID and NAME.partPID, and none of that name; rename either.
 //
 // predict takes a picture of any size and answers in its terms: the names of classes or attributes with their probabilities, numbers in the
 // units of the data, boxes in its pixels, or a mask of its size. It holds a c2f::predictor. To decode and resize in other threads, or many
@@ -102,19 +103,40 @@ std::string kind_name() {
     return type_name<Kind>();
 }
 
-/// Puts a finished folder in the place of `path`, in one step if there is another one.
-inline void put_folder(std::filesystem::path const& made, std::filesystem::path const& path) {
+/// Removes a folder of files, if it is there.
+inline void remove_files(std::filesystem::path const& folder) {
   std::error_code failed;
-  bool const replaces = std::filesystem::exists(path, failed);
-  int const done =
-      replaces ? ::renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) : ::rename(made.c_str(), path.c_str());
-  if (done != 0) {
+  for (std::filesystem::directory_iterator at(folder, failed), end; !failed && at != end; at.increment(failed))
+    ::unlink(at->path().c_str());
+  ::rmdir(folder.c_str());
+}
+/// Two folders under each other's names, in one step; false, with errno, if that failed.
+inline bool exchange_folders(std::filesystem::path const& a, std::filesystem::path const& b) {
+  return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
+}
+/// Puts a finished folder in the place of `path`. Another one there is removed after `exchange`, or moved aside where that is not possible.
+inline void put_folder(std::filesystem::path const& made, std::filesystem::path const& path,
+                       bool (*exchange)(std::filesystem::path const&, std::filesystem::path const&) = &exchange_folders) {
+  std::error_code failed;
+  bool const replaces         = std::filesystem::exists(path, failed);
+  std::filesystem::path older = made;
+  bool done                   = replaces && exchange(made, path);
+  if (!replaces) done = ::rename(made.c_str(), path.c_str()) == 0;
+  if (!done && replaces && (errno == EINVAL || errno == ENOSYS || errno == ENOTSUP)) {
+    older = path;
+    older += ".old" + std::to_string(::getpid());
+    if (::rename(path.c_str(), older.c_str()) == 0) {
+      done = ::rename(made.c_str(), path.c_str()) == 0;
+      if (int const reason = errno; !done) ::rename(older.c_str(), path.c_str()), errno = reason;
+    }
+  }
+  if (!done) {
     int const reason = errno;
-    std::filesystem::remove_all(made, failed);
+    remove_files(made);
     data::detail::fail_to_write(path, "rename", reason);
   }
   data::sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
-  if (replaces) std::filesystem::remove_all(made, failed);  // now the older model
+  if (replaces) remove_files(older);
 }
 
 /// The tensors whose sizes are not those of their types.
@@ -177,7 +199,7 @@ void save_model(stack<Task> const& model, std::filesystem::path const& folder, m
   std::filesystem::path const final_name = made;
   made += ".part" + std::to_string(::getpid());
   std::error_code failed;
-  std::filesystem::remove_all(made, failed);
+  detail::remove_files(made);
   std::filesystem::create_directories(made, failed);
   if (failed) data::detail::fail_to_write(folder, "mkdir", failed.value());
   try {
@@ -189,7 +211,7 @@ void save_model(stack<Task> const& model, std::filesystem::path const& folder, m
     out.write(text_of(about));
     out.commit();
   } catch (...) {
-    std::filesystem::remove_all(made, failed);
+    detail::remove_files(made);
     throw;
   }
   detail::put_folder(made, final_name);

@@ -204,7 +204,7 @@ class checkpoints {
       if (name.ends_with(part) && position_of(name.substr(0, name.size() - std::string_view(part).size()))) remove(folder_ / name);
   }
 
-  // Not std::filesystem::remove_all: libtorch.so (2.11) exports its own copy of it, which crashes in programs that link that library.
+  // Not std::filesystem::remove_all: libtorch_cpu.so (2.11) exports a copy of it, which programs call in place of their own library's.
   static void remove(std::filesystem::path const& folder) {
     std::error_code unknown;
     if (!std::filesystem::exists(folder, unknown)) return;

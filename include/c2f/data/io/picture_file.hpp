@@ -6,7 +6,8 @@
 //   c2f::data::number_map depth = c2f::data::read_number_picture("depth.png");    // grey of up to 16 bits: panoptic labels, depths
 //
 // The format is recognised by the file's first bytes, not by its name. Every colour type of PNG, and grey, YCbCr, RGB, CMYK and YCCK JPEG, are
-// converted to RGB of 8 bits as Pillow does; transparency is dropped; gamma and colour profiles are ignored. An incomplete picture is
+// converted to RGB of 8 bits as Pillow does, but for grey of 16 bits: the higher 8 are kept, where Pillow clips to 255, so that 12 bits of a
+// microscope become 0 to 15; read_number_picture has all. Transparency is dropped; gamma and colour profiles are ignored. An incomplete picture is
 // an error: conditions that libjpeg only warns of (missing data, broken codes) are errors here, but for bytes before a marker, which carry
 // nothing and are skipped.
 //
