@@ -4,7 +4,7 @@
 //   data.train.classes();                                            // {"Abyssinian", "Bengal"}
 //   std::fputs(data.summary().c_str(), stdout);
 //
-// Layouts: ROOT/CLASS/**/PICTURE; or ROOT/train/CLASS/**/PICTURE with ROOT/test and ROOT/val (also valid, validation) beside it. Pictures are
+// Layouts: ROOT/CLASS/**/PICTURE; or ROOT/train/CLASS/**/PICTURE, alone or with ROOT/test and ROOT/val (also valid, validation). Pictures are
 // JPEG and PNG files of any size. Classes are numbered in the order of their names' bytes; those of the test and validation folders are
 // classes of the training folder. A split that has no folder of its own is taken from the training pictures: of each class the fraction whose
 // names have the smallest random numbers (seed, purpose::partition, hash of the name), so it does not depend on the order of a listing, and
@@ -74,15 +74,6 @@ namespace detail {
 
 inline constexpr std::size_t most_folder_classes = 100000;
 
-enum class part { train, validation, test, none };
-inline part part_named(std::string_view folder) {
-  std::string const name = lower(folder);
-  if (name == "train" || name == "training") return part::train;
-  if (name == "val" || name == "valid" || name == "validation") return part::validation;
-  if (name == "test" || name == "testing") return part::test;
-  return part::none;
-}
-
 /// Moves to `to` the fraction of `from`'s samples, of each class, with the smallest random numbers of their keys.
 template <class Sample, class Key, class Label>
 void take_fraction(std::vector<Sample>& from, std::vector<Sample>& to, double fraction, std::uint64_t seed, std::uint64_t which,
@@ -123,7 +114,30 @@ inline class_lists sort_into_classes(std::vector<std::string> paths, partition_o
     train            = train || named == part::train;
     other            = other || named == part::validation || named == part::test;
   }
-  bool const by_part = train && other;
+  bool by_part = train && other;
+  if (train && !other) {
+    // Beside 'train' are classes, so it is one, too; unless it has folders of classes itself.
+    std::set<std::string_view> within;
+    std::string_view beside, own;
+    bool directly = false;
+    for (std::string_view const path : paths) {
+      std::string_view const first = first_of(path);
+      if (first.size() == path.size() || is_hidden(path) || !is_picture_name(path)) continue;
+      if (part_named(first) != part::train) {
+        beside = first;
+        continue;
+      }
+      std::string_view const rest = path.substr(first.size() + 1), folder = first_of(rest);
+      own      = first;
+      directly = directly || folder.size() == rest.size();
+      within.insert(folder);
+    }
+    bool const of_classes = !directly && within.size() > 1;
+    if (of_classes && !beside.empty())
+      throw input_error("'" + root + "' has folders of classes in '" + printable(own) + "', and '" + printable(beside) +
+                        "' beside it, which is no part of the data; call that test or val, or take it out");
+    by_part = of_classes;
+  }
   class_lists made;
   struct found {
     std::string_view path, name;

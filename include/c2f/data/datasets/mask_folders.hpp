@@ -59,7 +59,7 @@ class mask_table {
     std::string name;
     std::vector<std::uint8_t> bytes;  ///< the first is written for the class in predicted masks
   };
-  mask_table() = default;
+  mask_table() { labels_.fill(-1); }  ///< without classes: no data can be read with it
   explicit mask_table(std::vector<entry> const& classes, std::vector<std::uint8_t> const& ignored = {}) {
     labels_.fill(-1);
     if (classes.size() < 2 || classes.size() > 255)
@@ -102,7 +102,7 @@ class mask_table {
     if (labels_[byte] >= 0) throw input_error("a table of masks has the byte " + std::to_string(byte) + " twice; give each once");
     labels_[byte] = label;
   }
-  std::array<int, 256> labels_{};
+  std::array<int, 256> labels_;
   std::vector<std::string> names_;
   std::vector<std::uint8_t> values_;
 };
@@ -272,7 +272,12 @@ class masked_pictures {
           decode(std::move(d)),
           table(std::move(t)),
           augment(checked(a)),
-          squares(names.size(), std::move(budget)) {}
+          squares(names.size(), std::move(budget)) {
+      if (table.names().empty())
+        throw input_error("the masks of " + name +
+                          " have no table; say which bytes are which class, as in mask_table({{\"background\", {0}}, " +
+                          "{\"cell\", {255}}})");
+    }
   };
   static std::vector<std::string> names_of(std::vector<mask_pair> const& pairs) {
     std::vector<std::string> made;
@@ -289,6 +294,7 @@ class masked_pictures {
     std::vector<std::uint8_t> to   = held_->table.labels_of(from.mask.labels, name);
     fitted_picture square          = fitted(photo, resizing::letterbox, Side, Side);
     std::vector<std::uint8_t> made = std::move(square.rgb);
+    made.reserve(4 * area);  // else growth would double it, beyond what the cache counts
     made.resize(4 * area);
     detail::nearest_labels(to.data(), photo.height, photo.width, square.place.across, square.place.down, Side, Side, ignored,
                            made.data() + 3 * area);

@@ -58,6 +58,16 @@ using endings_list = std::initializer_list<std::string_view>;
   return name;
 }
 
+/// A part of the data, by a word that folders and files are named with.
+enum class part { train, validation, test, none };
+[[nodiscard]] inline part part_named(std::string_view word) {
+  std::string const name = lower(word);
+  if (name == "train" || name == "training") return part::train;
+  if (name == "val" || name == "valid" || name == "validation") return part::validation;
+  if (name == "test" || name == "testing") return part::test;
+  return part::none;
+}
+
 /// Whether a path relative to the data has a name that begins with a dot.
 [[nodiscard]] inline bool is_hidden(std::string_view path) {
   if (!path.starts_with('.') && path.find("/.") == std::string_view::npos) return false;
