@@ -40,7 +40,8 @@ class panoptic_pairs : public detail::made_of<S> {
   static constexpr std::int64_t height = S::truth_dims[1], width = S::truth_dims[2], planes = 11;
   static constexpr std::array<std::int64_t, 3> truth_dims{planes, height, width};
 
-  panoptic_pairs(S whole, panoptic_target_options options) : detail::made_of<S>(std::move(whole)), options_(std::move(options)) {}
+  panoptic_pairs(S whole, panoptic_target_options options)
+      : detail::made_of<S>(std::move(whole)), options_(detail::checked_targets(options)) {}
 
   [[nodiscard]] std::int64_t size() const { return whole_.size(); }
   [[nodiscard]] std::string name() const { return whole_.name(); }
