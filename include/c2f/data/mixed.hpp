@@ -25,11 +25,13 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <c2f/core/errors.hpp>
+#include <c2f/core/libtorch_error.hpp>
 #include <c2f/core/random.hpp>
 #include <c2f/data/split.hpp>
 
@@ -122,7 +124,12 @@ class mixed_samples : public detail::made_of<S> {
     std::vector<truth_value> other_truth(truth_count());
     try {
       read_one(partner, augment, other.data(), other_truth.data(), true);
-    } catch (input_error const&) {  // a faulty sample, which is counted where it is read for itself
+    } catch (std::exception const& failure) {
+      // A faulty sample, which is counted where it is read for itself; what is none ends the epoch there, and here (loader.hpp).
+      bool const of_sample = dynamic_cast<input_error const*>(&failure) != nullptr ||
+                             dynamic_cast<libtorch_error const*>(&failure) != nullptr ||
+                             (dynamic_cast<error const*>(&failure) == nullptr && !c2f::detail::is_out_of_memory(failure));
+      if (!of_sample) throw;
       return;
     }
     if (!cut) {
