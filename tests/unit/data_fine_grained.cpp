@@ -257,6 +257,13 @@ TEST_CASE("iNaturalist 2017: classes by their ids, validation pictures to test")
   REQUIRE(names_of(lists.test) == std::set<std::string>{"train_val_images/Aves/Larus/7.jpg 1", "train_val_images/Aves/Larus/8.jpg 2",
                                                         "train_val_images/Aves/Larus/9.jpg 0", "train_val_images/Aves/Larus/10.jpg 1"});
   readable(lists, 6, 4);
+  for (auto const& [train, tested] : {std::pair{inat_json(1, 6), inat_json(6, 10)}, {inat_json(1, 6), inat_json(7, 10)}}) {
+    std::string twice = train;
+    if (tested == inat_json(7, 10)) twice.replace(twice.find("Larus/2.jpg"), 11, "Larus/3.jpg");
+    set.text("train2017.json", twice), set.text("val2017.json", tested);
+    REQUIRE(tests::has(refusal([&] { (void)read_inat(set.path); }), "lists the picture 'train_val_images/Aves/Larus/"));
+  }
+  set.text("train2017.json", inat_json(1, 6));
   auto const refused = [&](std::string const& json) { return refusal([&] { (void)detail::parse_inat(bytes_of(json), "f.json"); }); };
   auto const changed = [&](std::string const& from, std::string const& to) {
     std::string json = inat_json(1, 3);

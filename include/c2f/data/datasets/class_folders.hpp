@@ -187,21 +187,28 @@ inline class_lists sort_into_classes(std::vector<std::string> paths, partition_o
   return made;
 }
 
-/// The files below a folder, as paths with '/' below it. Links are followed, but not to a folder that holds them.
-inline std::vector<std::string> files_below(std::filesystem::path const& root) {
+/// The files below a folder, as paths with '/' below it, and links that lead nowhere: reading them says so. Links to folders are followed,
+/// but not to a folder that holds them. `most`: files and folders, each as often as links lead to it.
+inline std::vector<std::string> files_below(std::filesystem::path const& root, std::size_t most = 20'000'000) {
   std::vector<std::string> paths;
+  std::size_t count = 0;
   std::vector<std::filesystem::path> holding;
   auto const walk = [&](auto const& self, std::filesystem::path const& folder, std::string const& before) -> void {
     std::error_code failed, ignored;
     auto const place = std::filesystem::canonical(folder, ignored);
-    if (std::find(holding.begin(), holding.end(), place) != holding.end() || holding.size() == 32) return;
+    if (std::find(holding.begin(), holding.end(), place) != holding.end()) return;
+    if (holding.size() == 32)
+      throw input_error("'" + folder.string() + "' is 32 folders below '" + root.string() + "'; name a folder nearer to the pictures");
     holding.push_back(place);
     for (std::filesystem::directory_iterator at(folder, failed), end; !failed && at != end; at.increment(failed)) {
       std::string const name = at->path().filename().string();
       if (is_hidden(name)) continue;
+      if (++count > most)
+        throw input_error("'" + root.string() + "' has more than " + std::to_string(most) +
+                          " files and folders below it; links to folders count them again, so take those out or name another folder");
       if (at->is_directory(ignored))
         self(self, at->path(), before + name + '/');
-      else if (at->is_regular_file(ignored))
+      else if (at->is_regular_file(ignored) || at->is_symlink(ignored))
         paths.push_back(before + name);
     }
     if (failed) throw input_error("cannot list the folder '" + folder.string() + "': " + failed.message() + "; check its name");

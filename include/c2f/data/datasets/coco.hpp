@@ -547,6 +547,7 @@ inline voc_index index_coco(voc_options options, std::size_t classes) {
   entry_lists both;
   both[0] = coco_entries(options.root, files->train, names);
   both[1] = coco_entries(options.root, files->test.empty() ? files->validation : files->test, names);
+  check_once(options.root, [](voc_entry const& each) -> auto const& { return each.sample.picture.native(); }, both[0], both[1]);
   if (both[1].empty()) {
     std::vector<voc_entry> whole = std::move(both[0]);
     both[0].clear();

@@ -492,6 +492,7 @@ inline std::filesystem::path one_of(std::filesystem::path const& root, std::init
   if (train.first != test.first)
     throw input_error("'" + (root / "val2017.json").string() + "' has other categories than train2017.json; take both files of one year");
   made.classes = std::move(train.first), made.train = std::move(train.second), made.test = std::move(test.second);
+  check_once(root, [](classified_name const& each) -> auto const& { return each.name; }, made.train, made.test);
   return finished(std::move(made), how, root);
 }
 

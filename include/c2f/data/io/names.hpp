@@ -24,6 +24,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -58,6 +59,9 @@ using endings_list = std::initializer_list<std::string_view>;
   return name;
 }
 
+/// A piece of a text for a message.
+[[nodiscard]] inline std::string printable(std::string_view piece, std::size_t longest = 60) { return text::printable(piece, longest); }
+
 /// A part of the data, by a word that folders and files are named with.
 enum class part { train, validation, test, none };
 [[nodiscard]] inline part part_named(std::string_view word) {
@@ -66,6 +70,27 @@ enum class part { train, validation, test, none };
   if (name == "val" || name == "valid" || name == "validation") return part::validation;
   if (name == "test" || name == "testing") return part::test;
   return part::none;
+}
+
+/// Gives a part of the data the file or folder that was found for it; there may be no other.
+inline void take_part_from(std::filesystem::path& place, std::filesystem::path found) {
+  if (!place.empty())
+    throw input_error("'" + place.string() + "' and '" + found.string() + "' are of one part of the data; take one of them out");
+  place = std::move(found);
+}
+
+/// Refuses a picture that is there twice, in one of the lists or in two: a test would score what was trained on. `name` returns a reference
+/// to the name of an element.
+template <class Name, class... Lists>
+void check_once(std::filesystem::path const& source, Name const& name, Lists const&... lists) {
+  std::unordered_set<std::string_view> seen;
+  auto const add = [&](auto const& list) {
+    for (auto const& each : list)
+      if (std::string const& own = name(each); !seen.insert(own).second)
+        throw input_error("'" + source.string() + "' lists the picture '" + printable(own) +
+                          "' twice; a picture is of one part of the data, so take one of the two out");
+  };
+  (add(lists), ...);
 }
 
 /// Whether a path relative to the data has a name that begins with a dot.
@@ -100,9 +125,6 @@ enum class part { train, validation, test, none };
   while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
   return text;
 }
-
-/// A piece of a text for a message.
-[[nodiscard]] inline std::string printable(std::string_view piece, std::size_t longest = 60) { return text::printable(piece, longest); }
 
 /// Calls use(line, number) for each line that is not blank. A line is a part of `text`, without the blanks around it; numbers begin at 1.
 template <class Use>
