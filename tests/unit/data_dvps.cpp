@@ -118,6 +118,7 @@ TEST_CASE("sequences of Cityscapes-DVPS: pairs within a sequence, labels and dep
   // An instance has one number in both frames: pixel i of frame 6 is pixel i - 1 of frame 7.
   for (std::size_t i = 13; i < rows * columns; ++i) REQUIRE(found.truth[i] == found.truth[rows * columns + i - 1]);
   c2f::data::panoptic_pairs const pairs(streets.train, {.things = {13}, .ignored = 32});
+  REQUIRE(pairs.name_of(2) == streets.train.name_of(2));
   REQUIRE(pairs.size() == 3);
 }
 

@@ -238,6 +238,11 @@ class episode_batches {
     return detail::hash_after(hash, o.seed);
   }
   [[nodiscard]] std::string name() const { return "episodes of " + std::string(whole_.name()); }
+  [[nodiscard]] std::string name_of(std::int64_t id) const
+    requires detail::has_names<S>
+  {
+    return std::string(whole_.name_of(id));
+  }
   [[nodiscard]] decltype(auto) classes() const { return whole_.classes(); }
   [[nodiscard]] std::int64_t label(std::int64_t id) const { return whole_.label(id); }
   void read(std::int64_t id, random_stream* augment, float* pixels, truth_value* truth) const { whole_.read(id, augment, pixels, truth); }
