@@ -144,13 +144,8 @@ class table_parser {
   }
   void add(std::vector<std::string> const& cells) {
     std::string const& picture = cells[0];
-    bool below                 = !picture.empty() && picture.front() != '/' && picture.find('\\') == std::string::npos;
-    for (std::size_t begin = 0; begin <= picture.size();) {
-      std::size_t const end = std::min(picture.find('/', begin), picture.size());
-      below                 = below && picture.compare(begin, end - begin, "..") != 0;
-      begin                 = end + 1;
-    }
-    if (!below) fail("has the picture '" + printable(picture) + "', which is no name below the folder", "write one");
+    if (leads_out(picture) || picture.find('\\') != std::string::npos)
+      fail("has the picture '" + printable(picture) + "', which is no name below the folder", "write one");
     if (is_hidden(picture)) return;
     if (!pictures_.insert(picture).second) fail("has the picture '" + printable(picture) + "' again", "give each one line");
     auto& row = made_.rows.emplace_back(csv_table::row{picture, {}});

@@ -105,17 +105,20 @@ void check_once(std::filesystem::path const& source, Name const& name, Lists con
   return false;
 }
 
-/// Whether a file name in a list stays below its folder and has no control characters and backslashes.
-[[nodiscard]] inline bool is_name_below(std::string_view name) {
-  if (name.empty() || name.front() == '/') return false;
-  for (char const c : name)
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f || c == '\\') return false;
+/// Whether a name, with '/' between folders, is none or may lead out of the folder that it is below.
+[[nodiscard]] inline bool leads_out(std::string_view name) {
+  if (name.empty() || name.front() == '/') return true;
   for (std::size_t begin = 0; begin <= name.size();) {
     std::size_t const end = std::min(name.find('/', begin), name.size());
-    if (name.substr(begin, end - begin) == "..") return false;
+    if (name.substr(begin, end - begin) == "..") return true;
     begin = end + 1;
   }
-  return true;
+  return false;
+}
+/// Whether a file name in a list stays below its folder and has no control characters and backslashes.
+[[nodiscard]] inline bool is_name_below(std::string_view name) {
+  return !leads_out(name) &&
+         std::none_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f || c == '\\'; });
 }
 
 /// Without blanks around it.
