@@ -5,7 +5,11 @@
 //   voc_xml --seconds 60 1 corpus/voc_xml/*            # as many as 60 seconds allow
 //
 // A mutation flips a bit, replaces a byte, truncates, removes or duplicates a piece, or inserts a piece of another file; up to eight per
-// copy. A failing input is written to the file crash-<number> if the process can still do so: run that file alone.
+// copy. A failing input, or one that takes more than 10 s of processor time, is written to the file crash-<number> if the process can still
+// do so: run that file alone.
+#include <sys/time.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -83,6 +87,30 @@ void keep() {
   std::fprintf(stderr, "written to '%s'\n", name.c_str());
 }
 
+// Processor time, so that a busy machine is no finding.
+void limit_time(int seconds) {
+  itimerval timer{};
+  timer.it_value.tv_sec = seconds;
+  ::setitimer(ITIMER_PROF, &timer, nullptr);
+}
+void run(bytes const& input) {
+  running = &input;
+  limit_time(10);
+  LLVMFuzzerTestOneInput(input.data(), input.size());
+  limit_time(0);
+  running = nullptr;
+}
+
+unsigned long number_of(char const* word) {
+  char* end                = nullptr;
+  unsigned long const read = std::strtoul(word, &end, 10);
+  if (*word < '0' || *word > '9' || *end != '\0') {
+    std::fprintf(stderr, "'%s' is no number; give --mutate COPIES SEED or --seconds SECONDS SEED and files\n", word);
+    std::exit(2);
+  }
+  return read;
+}
+
 }  // namespace
 
 #ifdef __SANITIZE_ADDRESS__
@@ -91,6 +119,11 @@ extern "C" void __sanitizer_set_death_callback(void (*callback)());
 
 int main(int count, char** words) {
   std::signal(SIGABRT, [](int) { keep(); });  // also called by std::terminate
+  std::signal(SIGPROF, [](int) {
+    std::fprintf(stderr, "an input takes more than 10 s\n");
+    keep();
+    ::_exit(1);
+  });
 #ifdef __SANITIZE_ADDRESS__
   __sanitizer_set_death_callback(keep);
 #endif
@@ -100,9 +133,9 @@ int main(int count, char** words) {
   unsigned long copies = 0, seed = 0, limit = 0;
   int first = 1;
   if (by_seconds || (count > 4 && std::strcmp(words[1], "--mutate") == 0)) {
-    limit  = std::strtoul(words[2], nullptr, 10);
+    limit  = number_of(words[2]);
     copies = by_seconds ? std::numeric_limits<unsigned long>::max() : limit;
-    seed   = std::strtoul(words[3], nullptr, 10);
+    seed   = number_of(words[3]);
     first  = 4;
   }
   std::vector<bytes> corpus;
@@ -111,13 +144,11 @@ int main(int count, char** words) {
     std::fprintf(stderr, "give files, or --mutate COPIES SEED or --seconds SECONDS SEED and files\n");
     return 2;
   }
-  for (auto const& file : corpus) LLVMFuzzerTestOneInput(file.data(), file.size());
+  for (auto const& file : corpus) run(file), ++number;
   for (number = 0; number < copies && !(by_seconds && seconds() >= static_cast<double>(limit)); ++number) {
     c2f::random_stream draw{seed, c2f::purpose::synthesis, 0, number};
     bytes const made = mutated(corpus, draw);
-    running          = &made;
-    LLVMFuzzerTestOneInput(made.data(), made.size());
-    running = nullptr;
+    run(made);
   }
   std::printf("%zu files and %lu copies in %.1f s\n", corpus.size(), number, seconds());
 }

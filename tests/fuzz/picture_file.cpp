@@ -1,7 +1,9 @@
 // Arbitrary bytes are read as a picture or a picture of labels, or are an input_error of one line. Memory is limited whatever the header
-// says: 192 MB for pixels, and 32 MB for texts, profiles and the decoder. A picture is letterboxed as well, whatever its sides.
+// says: 192 MB for pixels, and 32 MB for texts, profiles and the decoder. A picture is letterboxed as well, whatever its sides, and turned by
+// EXIF's orientation: the same bytes in another order.
 //
 // A mutated PNG mostly fails at a wrong checksum, so it is tried again with corrected checksums.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <span>
@@ -27,6 +29,12 @@ void decode(std::span<std::uint8_t const> data) {
     auto const picture = c2f::data::decode_picture(data, "input");
     if (picture.rgb.size() != static_cast<std::size_t>(3 * picture.height * picture.width) || picture.rgb.empty()) std::abort();
     if (picture.height * picture.width <= 1 << 16) {
+      auto turned       = c2f::data::decode_picture(data, "input", c2f::data::exif::apply);
+      bool const across = turned.height == picture.width && turned.width == picture.height;
+      if (!across && (turned.height != picture.height || turned.width != picture.width)) std::abort();
+      auto stored = picture.rgb;
+      std::sort(turned.rgb.begin(), turned.rgb.end()), std::sort(stored.begin(), stored.end());
+      if (turned.rgb != stored) std::abort();
       constexpr std::int64_t side = 8;
       float square[3 * side * side];
       auto const where = c2f::data::letterbox::of(picture.height, picture.width, side);

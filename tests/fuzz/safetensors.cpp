@@ -1,5 +1,5 @@
 // The safetensors reader on arbitrary bytes: it returns tensors or throws input_error of one line; memory use is limited by the size of
-// the input; and the tensors survive writing and reading again.
+// the input; and the tensors survive writing and reading again. So do the blocks of channels in its metadata, each of a convolution.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include <c2f/data/io/safetensors.hpp>
+#include <c2f/data/io/weights.hpp>
 
 #include "memory.hpp"
 
@@ -33,6 +34,10 @@ void read(std::string_view bytes) {
     std::string written;
     c2f::data::serialize(found, [&](void const* from, std::size_t count) { written.append(static_cast<char const*>(from), count); });
     if (!same(found, c2f::data::parse_safetensors(written, "again"))) std::abort();
+    for (auto const& [path, of] : c2f::detail::blocks_of(found)) {
+      auto const& weight = found.tensors.at(path);
+      if (weight.dim() != 4 || of.in < 1 || of.in >= weight.size(1) || of.out < 1 || of.out >= weight.size(0)) std::abort();
+    }
   } catch (c2f::input_error const& error) {
     if (std::string(error.what()).find('\n') != std::string::npos) std::abort();
   }

@@ -9,6 +9,13 @@
 
 #include "memory.hpp"
 
+namespace {
+void one_line(c2f::input_error const& error) {
+  for (char const* c = error.what(); *c != '\0'; ++c)
+    if (static_cast<unsigned char>(*c) < ' ') std::abort();
+}
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
   limit_memory const limit(size);
   try {
@@ -22,17 +29,18 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
       try {
         for (double const each : c2f::data::detail::numbers_of<4>(list, line, "write four numbers"))
           if (!(each > -1e9 && each < 1e9)) std::abort();
-      } catch (c2f::input_error const&) {
+      } catch (c2f::input_error const& error) {
+        one_line(error);
       }
       try {
         auto const name = c2f::data::detail::picture_name(list, line, line.rest);
         if (name.empty() || name.front() == '/' || name.starts_with("../") || name.find("/../") != name.npos) std::abort();
-      } catch (c2f::input_error const&) {
+      } catch (c2f::input_error const& error) {
+        one_line(error);
       }
     }
   } catch (c2f::input_error const& error) {
-    for (char const* c = error.what(); *c != '\0'; ++c)
-      if (static_cast<unsigned char>(*c) < ' ') std::abort();
+    one_line(error);
   }
   return 0;
 }

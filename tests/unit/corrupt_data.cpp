@@ -322,7 +322,8 @@ TEST_CASE("damaged samples of BCCD") {
         write(to / file, contents(from / file));
   }
   for (auto const& to : {part, copy})
-    for (auto const& [set, names] : {std::pair{"train", train}, std::pair{"test", train.substr(0, train.find('\n'))}})
+    for (auto const& [set, names] :
+         {std::pair{"train", train.substr(train.find('\n') + 1)}, std::pair{"test", train.substr(0, train.find('\n'))}})
       write(to / "ImageSets/Main" / (std::string(set) + ".txt"), {names.begin(), names.end()});
   damage_voc<3>({.root = part, .classes = {"WBC", "RBC", "Platelets"}, .objects = object_choice::largest}, copy, "JPEGImages",
                 "Annotations");

@@ -318,7 +318,7 @@ TEST_CASE("Augmentation by a text", "[augment]") {
   REQUIRE(read_augmentation("default", 32).scale == .2);
   REQUIRE(read_augmentation("scale=.3,rand=1", 32).scale == .3);
   for (char const* wrong : {"", "flop", "flip=1", "rotate", "rotate=x", "rotate=1e9", "rotate=-3", "scale=2:1", "scale=0:1", "erase=2",
-                            "rand=2:40", "flip,,erase=.1", "hue=.7", "jitter=.4:.5", "shift=.1:", "crop=40"}) {
+                            "rand=2:40", "flip,,erase=.1", "hue=.7", "jitter=.4:.5", "shift=.1:", "crop=40", "scale=.5:225", "rand=2.5"}) {
     CAPTURE(wrong);
     auto const message = tests::refusal([&] { (void)read_augmentation(wrong, 32); });
     if (std::string(wrong) != "shift=.1:") tests::require_message(message, {"an augmentation has the word"});

@@ -236,6 +236,11 @@ TEST_CASE("a split of all objects: rows with crowd flags, padded", "[coco]") {
   tests::require_message(tests::refusal([&] { coco_objects<5, 40>{{.root = dir.path, .classes = {"dog"}}}; }),
                          {"no objects of the class 'dog'"});
   tests::require_message(tests::refusal([&] { coco_objects<5, 40>{{.root = dir.path / "train2017"}}; }), {"has no COCO annotations"});
+  tests::require_message(tests::refusal([&] { coco_objects<5, 40>{{.root = dir.path, .classes = {"core", "core"}}}; }),
+                         {"names 2 classes, 1 of them different"});
+  for (double const fraction : {20., -.1, 1., std::nan("")})
+    tests::require_message(tests::refusal([&] { coco_objects<5, 40>{{.root = dir.path, .test_fraction = fraction}}; }),
+                           {"coco_objects_options.test_fraction is"});
   static_assert(split<decltype(data.train)>);
 }
 
@@ -417,6 +422,19 @@ TEST_CASE("panoptic labels in COCO's layout", "[coco]") {
     moved = moved || seen.across.mirrored;
   }
   REQUIRE(moved);
+  tests::require_message(tests::refusal([&] { panoptic_pairs(pairs.train, {.things = {}, .divisor = 0}); }), {"the divisor 0"});
+  tests::require_message(tests::refusal([&] { coco_panoptic<6>{{.root = dir.path, .augment = {.gain = 7}}}; }),
+                         {"the augmentation's gain is 7"});
+  SECTION("one list and one picture of a part") {
+    auto const refused = [&] { return tests::refusal([&] { coco_panoptic<6>{{.root = dir.path}}; }); };
+    put(dir.path / "annotations/panoptic_train2014.json", panoptic);
+    tests::require_message(refused(), {"panoptic_train2014.json' and '", "panoptic_train2017.json' are of one part of the data"});
+    fs::remove(dir.path / "annotations/panoptic_train2014.json");
+    for (std::string const part : {"train2017", "val2017"}) fs::remove_all(dir.path / part);
+    fs::create_directories(dir.path / "images");
+    canvas(6, 4, {1, 2, 3}).write_png(dir.path / "images/street.png");
+    tests::require_message(refused(), {"lists the picture '", "street.png' twice"});
+  }
   SECTION("malformed") {
     auto const refuse = [](std::string const& text, std::vector<std::string> const& parts) {
       tests::require_message(tests::refusal([&] { (void)parse_coco_panoptic(as_bytes(text), "file.json"); }), parts);

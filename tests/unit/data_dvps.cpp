@@ -118,6 +118,7 @@ TEST_CASE("sequences of Cityscapes-DVPS: pairs within a sequence, labels and dep
   // An instance has one number in both frames: pixel i of frame 6 is pixel i - 1 of frame 7.
   for (std::size_t i = 13; i < rows * columns; ++i) REQUIRE(found.truth[i] == found.truth[rows * columns + i - 1]);
   c2f::data::panoptic_pairs const pairs(streets.train, {.things = {13}, .ignored = 32});
+  REQUIRE(pairs.name_of(2) == streets.train.name_of(2));
   REQUIRE(pairs.size() == 3);
 }
 
@@ -225,6 +226,14 @@ TEST_CASE("malformed sequences of DVPS are refused") {
   REQUIRE(refused([&](fs::path const& in) {
             std::ofstream(in / (start + "depth.png")) << "no picture";
           }).find("does not begin as a PNG file does") != std::string::npos);
+  REQUIRE(refused([&](fs::path const& in) {
+            write_grey(in / (start + "gtFine_labelTrainIds.png"), std::vector<std::uint16_t>(24), 4, 6, 8);
+          }) == "frame 6 of sequence 0 in 'DIR/train' has two files of labels, '" + start + "gtFine_instanceTrainIds.png' and '" + start +
+                    "gtFine_labelTrainIds.png'; take one of them out");
+  REQUIRE(refused([&](fs::path const& in) {
+            write_grey(in / (start + "gtFine_instanceTrainIds.png"), std::vector<std::uint16_t>(24), 4, 6, 8);
+          }) == "'DIR/train/" + start +
+                    "gtFine_instanceTrainIds.png' has 8 bits a pixel; labels are class * 1000 + instance in a grey PNG of 16 bits");
   sequences const gaps;
   for (int const frame : {9, 10, 12}) write_frame(gaps.path / "train", 0, frame);
   data const pieces(gaps.path, {.ignored = 32, .gaps = true});  // 5 6 7, 9 10, of another sequence 0 1; 12 is alone
@@ -245,7 +254,7 @@ TEST_CASE("a pair of more instances of a class than a label has room for is refu
     write_rgb(made.path / "val" / (start + "leftImg8bit.png"), 11, 100, 0);
     write_grey(made.path / "val" / (start + "gtFine_class.png"), classes, 11, 100, 8);
     write_grey(made.path / "val" / (start + "gtFine_instance.png"), instances, 11, 100);
-    write_grey(made.path / "val" / (start + "depth_718.png"), depth, 11, 100);
+    write_grey(made.path / "val" / (start + "depth_718.8560180664062.png"), depth, 11, 100);
   };
   write("000002_000000_", many), write("000002_000001_", many);
   c2f::data::dvps<11, 100> const roads(made.path);

@@ -205,6 +205,10 @@ TEST_CASE("FGVC-Aircraft: variants with blanks and slashes, two lists, boxes fro
   set.text("data/images_variant_test.txt", test);
   set.text("data/images_box.txt", "0034311 5 5 4 9\n");
   REQUIRE(tests::has(refused(), "images_box.txt', line 1 has a box without area"));
+  set.text("data/images_box.txt", "0034311 1 2 20 11\n9999999 1 2 20 11\n");
+  REQUIRE(tests::has(refused(), "line 2 has a box of '9999999', a picture of neither list; add it to one, or take the line out"));
+  set.text("data/images_box.txt", "0034311 1 2 20 11\n0034311 1 2 20 12\n");
+  REQUIRE(tests::has(refused(), "line 2 lists '0034311' again, after line 1"));
   set.text("data/variants.txt", "Cessna 172\nF/A-18\nCessna 172\n");
   REQUIRE(tests::has(refused(), "line 3 names the class 'Cessna 172' again; take it out"));
 }
@@ -257,6 +261,13 @@ TEST_CASE("iNaturalist 2017: classes by their ids, validation pictures to test")
   REQUIRE(names_of(lists.test) == std::set<std::string>{"train_val_images/Aves/Larus/7.jpg 1", "train_val_images/Aves/Larus/8.jpg 2",
                                                         "train_val_images/Aves/Larus/9.jpg 0", "train_val_images/Aves/Larus/10.jpg 1"});
   readable(lists, 6, 4);
+  for (auto const& [train, tested] : {std::pair{inat_json(1, 6), inat_json(6, 10)}, {inat_json(1, 6), inat_json(7, 10)}}) {
+    std::string twice = train;
+    if (tested == inat_json(7, 10)) twice.replace(twice.find("Larus/2.jpg"), 11, "Larus/3.jpg");
+    set.text("train2017.json", twice), set.text("val2017.json", tested);
+    REQUIRE(tests::has(refusal([&] { (void)read_inat(set.path); }), "lists the picture 'train_val_images/Aves/Larus/"));
+  }
+  set.text("train2017.json", inat_json(1, 6));
   auto const refused = [&](std::string const& json) { return refusal([&] { (void)detail::parse_inat(bytes_of(json), "f.json"); }); };
   auto const changed = [&](std::string const& from, std::string const& to) {
     std::string json = inat_json(1, 3);
@@ -332,6 +343,9 @@ TEST_CASE("CelebA: chosen attributes as 0 and 1, and the published parts") {
   set.text("Eval/list_eval_partition.txt", "000001.jpg 0\n000002.jpg 3\n");
   REQUIRE(tests::has(refusal([&] { (void)read_celeba(set.path, {"Male"}); }), "line 2 has the part 3; write 0 to 2"));
   set.text("Eval/list_eval_partition.txt", "000001.jpg 0\n");
+  REQUIRE(tests::has(refusal([&] { (void)read_celeba(set.path, {"Male"}); }),
+                     "does not list '000002.jpg', which has attributes; copy both lists again"));
+  set.text("Anno/list_attr_celeba.txt", "1\nMale\n000001.jpg 1\n");
   REQUIRE(tests::has(refusal([&] { (void)read_celeba(set.path, {"Male"}); }), "has no picture for testing; copy the list again"));
 }
 

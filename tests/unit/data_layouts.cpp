@@ -70,6 +70,48 @@ TEST_CASE("folders of classes below train and test", "[layouts]") {
   REQUIRE(sort_into_classes({"train/1.jpg", "plane/1.jpg"}, {0, 0, 1}, "root").classes == std::vector<std::string>{"plane", "train"});
 }
 
+TEST_CASE("folders of classes below train alone, or beside what is no part", "[layouts]") {
+  auto const found =
+      sort_into_classes({"train/dog/1.jpg", "train/cat/1.jpg", "train/cat/2.jpg", "train/notes.txt", "readme.txt"}, {0, 0, 1}, "root");
+  REQUIRE(found.classes == std::vector<std::string>{"cat", "dog"});
+  REQUIRE(names(found.train) == std::set<std::string>{"train/cat/1.jpg", "train/cat/2.jpg", "train/dog/1.jpg"});
+  REQUIRE(found.left_out == 2);
+  tests::require_message(tests::refusal([] {
+                           static_cast<void>(sort_into_classes({"Train/cat/1.jpg", "Train/dog/1.jpg", "dev/cat/1.jpg"}, {0, 0, 1}, "root"));
+                         }),
+                         {"'root' has folders of classes in 'Train', and 'dev' beside it", "call that test or val"});
+  // A class of that name, which has pictures of its own, or one folder.
+  for (auto const& paths :
+       {std::vector<std::string>{"train/1.jpg", "train/a/1.jpg", "train/b/1.jpg", "plane/1.jpg"}, {"train/a/1.jpg", "plane/1.jpg"}})
+    REQUIRE(sort_into_classes(paths, {0, 0, 1}, "root").classes == std::vector<std::string>{"plane", "train"});
+}
+
+TEST_CASE("links that lead nowhere are samples, and folders that go on for ever are refused", "[layouts]") {
+  using c2f::data::detail::files_below;
+  tests::scratch const dir;
+  put(dir.path / "a/1.jpg", "");
+  fs::create_symlink(dir.path / "nowhere.jpg", dir.path / "a/2.jpg");
+  fs::create_symlink(dir.path / "a/3.jpg", dir.path / "a/3.jpg");
+  auto found = files_below(dir.path);
+  std::sort(found.begin(), found.end());
+  REQUIRE(found == std::vector<std::string>{"a/1.jpg", "a/2.jpg", "a/3.jpg"});
+  REQUIRE(files_below(dir.path, 4).size() == 3);
+  tests::require_message(tests::refusal([&] { (void)files_below(dir.path, 3); }), {"has more than 3 files and folders below it"});
+  // Each of the folders has two links to the next one: 2^12 ways to the last.
+  for (int i = 0; i < 12; ++i) {
+    fs::path const at = dir.path / "chain" / std::to_string(i), next = dir.path / "chain" / std::to_string(i + 1);
+    fs::create_directories(at), fs::create_directories(next);
+    for (char const* const name : {"x", "y"}) fs::create_directory_symlink(next, at / name);
+  }
+  tests::require_message(tests::refusal([&] { (void)files_below(dir.path / "chain/0", 2000); }), {"has more than 2000 files"});
+  fs::path deep = dir.path / "deep";
+  for (int i = 0; i < 31; ++i) deep /= "d";
+  put(deep / "1.jpg", "");
+  REQUIRE(files_below(dir.path / "deep").size() == 1);
+  put(deep / "e/2.jpg", "");
+  tests::require_message(tests::refusal([&] { (void)files_below(dir.path / "deep"); }), {"/d/e' is 32 folders below"});
+}
+
 TEST_CASE("a held-out part is stratified, keyed by names, and stays where it is when pictures are added", "[layouts]") {
   auto paths       = many({"a", "b", "c"}, 40);
   auto const found = sort_into_classes(paths, {.validation = .1, .test = .25, .seed = 5}, "root");
@@ -192,9 +234,35 @@ TEST_CASE("pairs that are none, and tables that cannot be", "[layouts]") {
   tests::require_message(tests::refusal([] { mask_table(std::vector<entry>{{"x", {0}}}); }), {"1 classes"});
   tests::require_message(tests::refusal([] { mask_table(std::vector<entry>{{"x", {0}}, {"y", {0}}}); }), {"the byte 0 twice"});
   tests::require_message(tests::refusal([] { mask_table(std::vector<entry>{{"x", {0}}, {"y", {}}}); }), {"no byte for the class 'y'"});
+  REQUIRE(mask_table().label(0) == -1);
+  tests::require_message(tests::refusal([&] { mask_folders<4>{{.root = dir.path, .table = {}}}; }),
+                         {"the masks of train have no table", "mask_table({{"});
   REQUIRE_FALSE(list_mask_folders(dir.path / "images"));
   tests::require_message(tests::refusal([&] { mask_folders<4>{{.root = dir.path / "images", .table = mask_table::numbered({"x", "y"})}}; }),
                          {"has no folders of pictures and masks"});
+}
+
+TEST_CASE("folders of masks by part: each name of a part, and no half", "[layouts]") {
+  for (bool const beside : {false, true}) {
+    CAPTURE(beside);
+    tests::scratch const dir;
+    auto const add = [&](std::string const& part, bool picture, bool mask) {
+      if (picture) put_picture(dir.path / (beside ? part : "images/" + part) / "1.png", 4, 2, {});
+      if (mask) put_mask(dir.path / (beside ? part + "annot" : "masks/" + part) / "1.png", 4, 2, std::vector<std::uint8_t>(8));
+    };
+    auto const refused = [&] { return tests::refusal([&] { (void)list_mask_folders(dir.path, {0, 0, 1}); }); };
+    add("train", true, true), add("valid", true, true);
+    auto const found = list_mask_folders(dir.path, {0, 0, 1});
+    REQUIRE(found->train.size() == 1);
+    REQUIRE(found->validation.size() == 1);
+    REQUIRE(found->validation[0].mask.string().find("valid") != std::string::npos);
+    add("test", true, false);
+    tests::require_message(refused(), {"test' has no folder of masks of its name"});
+    add("test", true, true);
+    REQUIRE(list_mask_folders(dir.path, {0, 0, 1})->test.size() == 1);
+    add("val", true, true);
+    tests::require_message(refused(), {"/val", "/valid", "are of one part of the data"});
+  }
 }
 
 namespace {
@@ -250,9 +318,42 @@ TEST_CASE("COCO's instances", "[layouts]") {
   for (auto const& [at, value] : {std::pair{0, .5}, {1, .5}, {2, 1.0}, {3, .5}, {4, 1.0}, {9, 0.0}})
     REQUIRE(std::abs(truth[static_cast<std::size_t>(at)] - value) < 1e-6);
   tests::require_message(data.train.fault(1), {"the box 0, 0, 50, 0 has no area"});
+  put(dir.path / "annotations/instances_train2017.json", replaced(coco_text, "\"file_name\": \"five.png\"", "\"file_name\": \"six.png\""));
+  tests::require_message(tests::refusal([&] { coco<2, 50>{{.root = dir.path, .objects = object_choice::largest}}; }),
+                         {"lists the picture", "six.png' twice"});
+  put(dir.path / "annotations/instances_train2017.json", coco_text);
   // Pascal's own choice applies as well.
   coco<2, 50> const single{{.root = dir.path}};
   REQUIRE(single.train.size() == 2);
+}
+
+TEST_CASE("the split of a COCO file is a word of its name, or of its folder", "[layouts]") {
+  using c2f::data::detail::find_coco_files;
+  tests::scratch const dir;
+  auto const list = [&](std::string const& root, std::vector<std::string> const& files) {
+    for (auto const& file : files) put(dir.path / root / file, "{}");
+    auto const found = find_coco_files(dir.path / root);
+    REQUIRE(found);
+    auto const text = [&](char const* part, std::vector<fs::path> const& of) {
+      std::string made = part;
+      for (auto const& file : of) made += ' ' + fs::relative(file, dir.path / root).string();
+      return made;
+    };
+    return text("train", found->train) + text(" val", found->validation) + text(" test", found->test);
+  };
+  REQUIRE(list("coco_train", {"annotations/instances_train2017.json", "annotations/instances_val2017.json"}) ==
+          "train annotations/instances_train2017.json val annotations/instances_val2017.json test");
+  REQUIRE(list("a_train", {"instances_train.json", "instances_val.json", "instances_test-dev.json"}) ==
+          "train instances_train.json val instances_val.json test instances_test-dev.json");
+  REQUIRE(list("b", {"train/_annotations.coco.json", "valid/_annotations.coco.json", "test/_annotations.coco.json"}) ==
+          "train train/_annotations.coco.json val valid/_annotations.coco.json test test/_annotations.coco.json");
+  REQUIRE(list("c", {"instances_trainval2014.json", "instances_minival2014.json"}) ==
+          "train instances_trainval2014.json val instances_minival2014.json test");
+  REQUIRE(list("d_val", {"latest.json", "interval.json"}) == "train interval.json latest.json val test");
+  REQUIRE(list("e", {"instances_val.json"}) == "train instances_val.json val test");
+  for (auto const& file : {"interval.json", "train.json"}) put(dir.path / "f" / file, "{}");
+  tests::require_message(tests::refusal([&] { static_cast<void>(find_coco_files(dir.path / "f")); }),
+                         {"interval.json' is of no split by its name", "write train, val or test"});
 }
 
 TEST_CASE("a file that is no COCO instances file", "[layouts]") {

@@ -1,7 +1,11 @@
 // The loader: the same bytes for any number of threads, each sample once per epoch, and threads that always terminate.
+#include <pthread.h>
+#include <sys/resource.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <numeric>
 #include <set>
@@ -325,6 +329,32 @@ TEST_CASE("a batch stays valid after the loop moves on") {
   for (batch const& b : loader{numbers{9}, {.batch = 3, .shuffle = false, .augment = false}}.epoch(0)) kept.push_back(b);
   REQUIRE(kept.size() == 3);
   for (std::size_t i = 0; i < 3; ++i) REQUIRE(kept[i].images.const_data_ptr<float>()[0] == static_cast<float>(300 * i));
+}
+
+// Room for the stack of one thread and not of two.
+TEST_CASE("a thread that the system does not start ends the epoch, and those before it") {
+  constexpr std::size_t stack = std::size_t{1} << 32;
+  std::uint64_t pages         = 0;
+  REQUIRE(std::ifstream("/proc/self/statm") >> pages);
+  ::pthread_attr_t was{}, large{};
+  ::rlimit limit{};
+  REQUIRE((::pthread_getattr_default_np(&was) == 0 && ::pthread_attr_init(&large) == 0 && ::getrlimit(RLIMIT_AS, &limit) == 0));
+  ::rlimit less = limit;
+  less.rlim_cur = pages * 4096 + stack + stack / 2;
+  REQUIRE((::pthread_attr_setstacksize(&large, stack) == 0 && ::pthread_setattr_default_np(&large) == 0));
+  REQUIRE(::setrlimit(RLIMIT_AS, &less) == 0);
+  loader const many{numbers{64}, {.batch = 2, .threads = 8, .prefetch = 8}};
+  std::string message;
+  try {
+    for (batch const& b : many.epoch(0)) (void)b;
+  } catch (c2f::error const& error) {
+    message = error.what();
+  }
+  REQUIRE((::setrlimit(RLIMIT_AS, &limit) == 0 && ::pthread_setattr_default_np(&was) == 0));
+  CAPTURE(message);
+  REQUIRE(message.starts_with("the loader cannot start 8 threads: "));
+  REQUIRE(message.ends_with("; choose fewer"));
+  REQUIRE(all_of(many, 0).ids.size() == 64);
 }
 
 TEST_CASE("an invalid option is refused by name") {

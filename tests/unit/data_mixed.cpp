@@ -12,6 +12,8 @@
 
 #include <cmath>
 #include <map>
+#include <new>
+#include <stdexcept>
 
 #include "catch.hpp"
 #include "refusal.hpp"
@@ -46,6 +48,16 @@ struct constant {
 using classes = constant<c2f::class_vector<3>>;
 using masks   = constant<c2f::dense<3>>;
 using yes_no  = constant<c2f::multi_label<2>>;
+
+/// Sample 5 throws what a decoder of others throws, or memory that is exhausted.
+struct of_others : classes {
+  bool memory = false;
+  void read(std::int64_t id, c2f::random_stream* augment, float* pixels, truth_value* truth) const {
+    if (id == 5 && memory) throw std::bad_alloc();
+    if (id == 5) throw std::runtime_error("bad marker");
+    classes::read(id, augment, pixels, truth);
+  }
+};
 
 c2f::random_stream stream(std::uint64_t id) { return {7, c2f::purpose::augment, 3, id}; }
 struct tiny {
@@ -201,6 +213,20 @@ TEST_CASE("Evaluations, faulty partners, weights and smoothing", "[mixed]") {
   }
   REQUIRE(alone >= 600 / 12);  // sample 1 itself, or 5
   REQUIRE(alone < 600 / 4);
+  bool exhausted = false;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    c2f::random_stream same = stream(i), draw = stream(i);
+    std::vector<float> wanted(pixels.size());
+    split.read(1, &same, wanted.data(), truth.data());
+    mixed<4>(of_others{}, {.mixup = 1, .smoothing = .3, .classes = 3, .weights = {1, 2, 4}}).read(1, &draw, pixels.data(), truth.data());
+    REQUIRE(pixels == wanted);
+    try {
+      mixed<4>(of_others{{}, true}, {.mixup = 1}).read(1, &draw, pixels.data(), truth.data());
+    } catch (std::bad_alloc const&) {
+      exhausted = true;
+    }
+  }
+  REQUIRE(exhausted);
   auto const still        = mixed<4>(classes{}, {.smoothing = .3, .classes = 3, .weights = {1, 2, 4}});
   c2f::random_stream draw = stream(1);
   still.read(1, &draw, pixels.data(), truth.data());

@@ -333,6 +333,16 @@ TEST_CASE("write_nifti keeps spacing and affine matrix bit for bit, as read by n
   for ([[maybe_unused]] auto const& entry : fs::directory_iterator(dir.path)) ++files;
   REQUIRE(files == 6);  // no temporary file is left
 
+  // Changed after it was read: what the volume says, not its header.
+  auto moved               = image;
+  moved.place.affine[2][3] = 12.5f;
+  moved.place.spacing[0]   = 4;
+  write_nifti(dir.path / "moved.nii", moved);
+  auto const elsewhere = read_nifti<float>(dir.path / "moved.nii");
+  REQUIRE(elsewhere.place.affine == moved.place.affine);
+  REQUIRE(elsewhere.place.spacing == moved.place.spacing);
+  REQUIRE(std::string(reinterpret_cast<char const*>(elsewhere.place.header.data()) + 148) == "a scan");
+
   // A volume not read from a file: its spacing and affine matrix.
   volume<float> made({1, 2, 1});
   made.place.spacing = {1, 2, 3};

@@ -82,6 +82,14 @@ TEST_CASE("A table that is none", "[table]") {
   refuse("picture,labels\na.jpg,x,,y\n", {"an empty label"});
 }
 
+TEST_CASE("A table of labels that is short as a text and long as numbers", "[table]") {
+  std::string text = "picture,labels\n0.png";
+  for (int i = 0; i < 4096; ++i) text += ",l" + std::to_string(i);
+  for (int i = 1; i <= 16384; ++i) text += '\n' + std::to_string(i) + ".png";
+  std::span<std::uint8_t const> const bytes{reinterpret_cast<std::uint8_t const*>(text.data()), text.size()};
+  tests::require_message(tests::refusal([&] { (void)parse_table(bytes, "a.csv"); }), {"'a.csv', line 16386 makes the table too large"});
+}
+
 TEST_CASE("A data set of a table: parts, units, and the columns that are not there", "[table]") {
   tests::scratch const dir;
   std::string rows = "picture,age,height\n";
@@ -126,6 +134,11 @@ TEST_CASE("A data set of a table: parts, units, and the columns that are not the
     REQUIRE(data.validation.values(0) == std::vector<float>{1, 0});
     REQUIRE(data.test.values(0) == std::vector<float>{0, 1});
     REQUIRE(list_tables(dir.path).attributes);
+    put(dir.path / "test.csv", "picture,labels\n4.png,dog\n1.png,dog\n");
+    tests::require_message(tests::refusal([&] { (void)list_tables(dir.path); }), {"lists the picture '1.png' twice"});
+    put(dir.path / "Validation.csv", "picture,labels\n3.png,cat\n");
+    tests::require_message(tests::refusal([&] { (void)list_tables(dir.path); }), {"Validation.csv' and '", "are of one part of the data"});
+    fs::remove(dir.path / "Validation.csv");
     put(dir.path / "test.csv", "picture,labels\n4.png,wolf\n");
     tests::require_message(tests::refusal([&] { picture_table<2, 8>{{.root = dir.path}}; }), {"the label 'wolf'", "train.csv"});
     put(dir.path / "test.csv", "picture,cat,wolf\n4.png,1,0\n");

@@ -4,6 +4,8 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/complex.h>
+#include <ATen/ops/imag.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
@@ -94,6 +96,13 @@ TEST_CASE("strided tensors are written in row-major order, and the file is compl
   std::string const plain = bytes_of({{{"a", rows}}, {}});
   REQUIRE(bytes_of({{{"a", rows.contiguous(at::MemoryFormat::ChannelsLast)}}, {}}) == plain);
   REQUIRE(bytes_of({{{"a", rows.to(at::kFloat).requires_grad_()}}, {}}) == bytes_of({{{"a", rows.to(at::kFloat)}}, {}}));
+
+  // Conjugates and negatives that are marks of a view.
+  at::Tensor const numbers = at::complex(at::arange(3, at::kFloat), at::arange(3, at::kFloat) + 1);
+  REQUIRE((numbers.conj().is_conj() && at::imag(numbers.conj()).is_neg()));
+  REQUIRE(bytes_of({{{"a", numbers.conj()}}, {}}) ==
+          bytes_of({{{"a", at::complex(at::arange(3, at::kFloat), -at::arange(3, at::kFloat) - 1)}}, {}}));
+  REQUIRE(bytes_of({{{"a", at::imag(numbers.conj())}}, {}}) == bytes_of({{{"a", -at::arange(3, at::kFloat) - 1}}, {}}));
 
   tests::scratch const dir;
   auto const path = dir.path / "a.safetensors";

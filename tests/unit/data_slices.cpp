@@ -190,6 +190,9 @@ TEST_CASE("organ: unusable pairs are reported, or are an error") {
   dir.pair("g.nii", {4, 11, 6});
   std::ofstream(images / "._h.nii") << "a file of another system";
 
+  for (double const fraction : {20., -.1, std::nan("")})
+    tests::require_message(tests::refusal([&] { organ<8, 10>(images, labels, {.test_fraction = fraction}); }),
+                           {"organ_options.test_fraction is"});
   organ<8, 10> const data(images, labels);
   REQUIRE(data.train.cases().size() == 1);
   REQUIRE(data.test.cases().size() == 1);

@@ -65,6 +65,13 @@ struct folder : tests::scratch {
     picture(name);
     xml(name, annotation_of(40, 20, objects));
   }
+  // The same sample by another name, since a picture is in one list alone.
+  std::string again(std::string const& name) const {
+    for (auto const& [below, ending] : {std::pair{"JPEGImages", ".png"}, {"Annotations", ".xml"}})
+      if (fs::exists(root / below / (name + ending)))
+        fs::copy_file(root / below / (name + ending), root / below / (name + "t" + ending), fs::copy_options::overwrite_existing);
+    return name + "t";
+  }
   void lists(std::string const& train, std::string const& test) const {
     text("ImageSets/Main/train.txt", train);
     text("ImageSets/Main/test.txt", test);
@@ -84,7 +91,7 @@ TEST_CASE("a sample is a letterboxed picture and boxes as fractions of it") {
   set.sample("one", object("cat", "10 5 30 15") + object("dog", "0 0 40 20"));
   set.sample("two", object("dog", "0.5\t 2e0 8.5 10\n"));
   set.sample("three", object("bird", "0 0 9 9"));
-  set.lists("one 1\r\n\ntwo -1", "one\nthree  0\r\n\r\n");
+  set.lists("one 1\r\n\ntwo -1", set.again("one") + "\nthree  0\r\n\r\n");
   voc<3, 16> const data{{.root = set.root, .classes = {"dog", "bird", "cat"}, .objects = object_choice::one_a_class}};
   REQUIRE(data.train.size() == 2);
   REQUIRE(data.test.size() == 2);
@@ -128,7 +135,7 @@ TEST_CASE("which objects are used") {
   set.sample("b_3", object("dog", "0 0 4 4") + object("dog", "0 0 2 8"));
   set.sample("b_4", object("tree", "0 0 4 4"));
   set.sample("b_5", object("tree", "90 9 4 4") + object("dog", "0 0 4 4"));  // an invalid box of a class that is not used
-  set.lists("a_1\na_2\nb_3\nb_4\nb_5", "a_1");
+  set.lists("a_1\na_2\nb_3\nb_4\nb_5", set.again("a_1"));
   auto const names = [&](auto const& train) {
     std::string all;
     for (std::int64_t i = 0; i < train.size(); ++i) all += train.name_of(i).substr(0, 3) + " ";
@@ -229,7 +236,7 @@ TEST_CASE("a faulty sample keeps its id and reports the reason") {
     auto const message = refusal([&] { voc<1, 16>{{.root = set.root, .classes = {"cat"}}}; });
     REQUIRE(has(message, "ImageSets/Main/train.txt', " + std::string(what)));
   }
-  set.lists(list, "good");
+  set.lists(list, set.again("good"));
 
   voc<1, 16> const data{{.root = set.root, .classes = {"cat"}}};
   auto const n = static_cast<std::int64_t>(reasons.size());
@@ -280,7 +287,14 @@ TEST_CASE("invalid folders, lists and options") {
   REQUIRE(has(message({.root = set.root, .test_fraction = 1}), "voc_options.test_fraction is 1; it must be 0 or more and below 1"));
   voc_options options{.root = set.root};
   options.augment.scale = 1.5;
-  REQUIRE(has(message(options), "voc_options.augment.scale is 1.5"));
+  REQUIRE(has(message(options), "the augmentation's scale is 1.5; it must be from 0 to 0.99"));
+  options.augment = {.rotate = 900};
+  REQUIRE(has(message(options), "the augmentation's rotate is 900"));
+  set.sample("a", object("cat", "0 0 9 9")), set.sample("b", object("cat", "0 0 9 9"));
+  set.lists("a\nb\n", "b\n");
+  REQUIRE(message({.root = set.root}) ==
+          "'" + (set.root / "ImageSets/Main").string() +
+              "' lists the picture 'b' twice; a picture is of one part of the data, so take one of the two out");
   fs::remove_all(set.root / "JPEGImages");
   REQUIRE(has(message({.root = set.root}), "no folder '" + (set.root / "JPEGImages").string() + "'"));
 }
@@ -336,7 +350,7 @@ TEST_CASE("pictures without objects are counted, and a class that nobody has is 
   set.sample("1", cat), set.sample("2", dog + dog), set.sample("3", ""), set.sample("4", bird), set.sample("5", "");
   set.sample("6", object("fish", "0 0 4 4"));
   set.sample("7", object("cat", "9 9 9 9"));
-  set.lists("1\n2\n3\n4\n5\n6\n7", "1\n3\n2");
+  set.lists("1\n2\n3\n4\n5\n6\n7", set.again("1") + "\n" + set.again("3") + "\n" + set.again("2"));
   voc<3, 8> const data{{.root = set.root, .classes = {"cat", "dog", "bird"}}};
   REQUIRE(data.train.size() == 3);  // 1, 4 and the faulty 7
   REQUIRE(data.train.without_objects() == 2);
@@ -356,7 +370,7 @@ TEST_CASE("pictures without objects are counted, and a class that nobody has is 
   REQUIRE(with({"cat", " dog", "bird"}) == who + " dog', which voc_options.classes names; write 'dog', as the files do");
   REQUIRE(with({"cat", "dog", "horse"}) == who + "horse', which voc_options.classes names; there are bird, cat, dog, fish");
   REQUIRE(has(refusal([&] { voc<1, 8>{{.root = set.root, .classes = {"B"}, .class_from = class_source::file_prefix}}; }),
-              "has the class 'B', which voc_options.classes names; there are 1, 2, 3, 4, 5, 6, 7"));
+              "has the class 'B', which voc_options.classes names; there are 1, 1t, 2, 2t, 3, 3t, 4, 5, 6, 7"));
   // One class for all has the name that it is given.
   REQUIRE(voc<1, 8>{{.root = set.root, .classes = {"thing"}, .class_from = class_source::any}}.train.classes().front() == "thing");
   // Only pictures without objects, and no pictures at all.
@@ -373,7 +387,7 @@ TEST_CASE("a box outside by rounding is on the edge, and what is refused is prin
   auto const box_of = [&](std::string const& box, std::string const& width = "96") {
     set.xml("x", "<annotation><size><width>" + width + "</width><height>20.0000004</height></size>" + object("cat", box) + "</annotation>");
     set.picture("x", 96, 20);
-    set.lists("x", "x");
+    set.lists("x", set.again("x"));
     return voc<1, 96>{{.root = set.root}};
   };
   auto const whole = box_of("-0.0000004 0 96.0000031 20.0009");
@@ -420,7 +434,7 @@ TEST_CASE("without lists a hash of seed and name determines the split") {
 TEST_CASE("a picture is decoded once, while there is room") {
   folder const set;
   for (auto const* name : {"a", "b"}) set.sample(name, object("cat", "0 0 10 10"));
-  set.lists("a\nb", "a");
+  set.lists("a\nb", set.again("a"));
   auto const readable = [&](std::int64_t room) {
     for (auto const* name : {"a", "b"}) set.picture(name);
     voc<1, 8> const data{{.root = set.root, .classes = {"cat"}, .cache_bytes = room}};
@@ -445,7 +459,7 @@ TEST_CASE("augmented boxes are where the pixels are") {
   page.rectangle(20, 10, 16, 20, white);
   page.write_png(set.root / "JPEGImages/a.png");
   set.xml("a", annotation_of(60, 40, object("cat", "20 10 36 30")));
-  set.lists("a", "a");
+  set.lists("a", set.again("a"));
   voc<1, 48> const data{{.root = set.root, .classes = {"cat"}}};
   std::set<float> seen;
   std::vector<float> pixels(48 * 48 * 3), truth(5), twice(pixels.size());
@@ -481,7 +495,7 @@ TEST_CASE("all objects of VOC files on a rectangle, with those that are difficul
   set.xml("a", annotation_of(60, 40, easy + hard + object("bird", "1 1 2 2")));
   set.xml("b", annotation_of(20, 40, ""));
   set.xml("c", annotation_of(20, 20, object("cat", "1 1 9 9") + object("cat", "5 5 5 9")));
-  set.lists("a\nb\nc", "a");
+  set.lists("a\nb\nc", set.again("a"));
   voc_objects<4, 30, 60> const data{{.root = set.root, .classes = {"cat", "dog"}}};
   static_assert(split<decltype(data.train)>);
   REQUIRE(data.train.size() == 3);

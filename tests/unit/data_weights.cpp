@@ -201,6 +201,27 @@ TEST_CASE("a table renames prefixes of the file, when loading and saving") {
   REQUIRE(same(copies_of(three), copies_of(one)));
 }
 
+TEST_CASE("a table that gives two tensors one name is refused, when loading and saving") {
+  net one = made(1);
+  scratch const file;
+  auto const refused = [](auto const& call) {
+    try {
+      call();
+    } catch (c2f::input_error const& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  std::string const saved = refused([&] { c2f::save_weights(one, file.path, {.rename = {{"bn1.weight", "bn1.bias"}}}); });
+  REQUIRE(saved == "weights_options.rename gives two tensors the name 'bn1.weight'; write prefixes that keep their names apart");
+  REQUIRE_FALSE(std::filesystem::exists(file.path));
+  c2f::save_weights(one, file.path);
+  auto const before        = copies_of(one);
+  std::string const loaded = refused([&] { c2f::load_weights(one, file.path, {.partial = true, .rename = {{"bn1.bias", "bn1.weight"}}}); });
+  REQUIRE(loaded.starts_with("weights_options.rename gives two tensors the name 'bn1.weight'"));
+  REQUIRE(same(copies_of(one), before));
+}
+
 TEST_CASE("excluded tensors keep their values, when loading and saving") {
   tensors given      = copies_of(made(1));
   given["fc.weight"] = at::ones({1000, 64});

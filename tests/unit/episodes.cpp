@@ -168,6 +168,9 @@ TEST_CASE("the last samples of each class are held out") {
 }
 
 TEST_CASE("episodes refuse what cannot be drawn") {
+  for (std::int64_t const label : {std::int64_t{-100}, std::int64_t{10000000000}})
+    require_message(refusal([&] { (void)of({0, label, 1}, {.way = 2}); }),
+                    {"sample 1 of the test has the class " + std::to_string(label), "classes 0 to 999999"});
   numbers const labels{0, 0, 0, 1, 1, 1, 2, 2};
   std::vector<std::string> const names{"cat", "dog", "owl"};
   auto const fault = [&](episode_options const& options) { return refusal([&] { (void)of(labels, options, names); }); };

@@ -64,6 +64,10 @@ TEST_CASE("wrong label maps have no targets") {
   using tests::require_message;
   require_message(refusal([] { (void)c2f::data::targets_of(labels(5), 2, 3, options); }), {"2 x 3 pixels has 5 labels"});
   require_message(refusal([] { (void)c2f::data::targets_of(labels{0, -2}, 1, 2, options); }), {"the label -2"});
+  for (auto const& [divisor, sigma] : {std::pair{0, 8}, {1000, 0}, {-1000, 8}, {1000, -1}})
+    require_message(
+        refusal([&, d = divisor, s = sigma] { (void)c2f::data::targets_of(labels{0, 1}, 1, 2, {.things = {}, .divisor = d, .sigma = s}); }),
+        {"the divisor " + std::to_string(divisor) + " and the sigma " + std::to_string(sigma), "1 or more"});
   require_message(refusal([] { (void)c2f::data::next_offsets_of(c2f::data::targets_of(labels(4), 2, 2, options), labels(6), 2, 2); }),
                   {"2 x 2 pixels has 6 labels"});
 }

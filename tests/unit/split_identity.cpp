@@ -1,6 +1,11 @@
 // A training is the same only if its data is: what a checkpoint says of data with other classes, samples or compositions.
 #include <c2f/c2f.hpp>
+#include <c2f/data/pictures.hpp>
 #include <c2f/data/streams.hpp>
+#include <c2f/data/synthetic/enlarged_maps.hpp>
+#include <c2f/data/synthetic/glyphs.hpp>
+#include <c2f/data/synthetic/scene_masks.hpp>
+#include <c2f/data/synthetic/scenes.hpp>
 #include <c2f/train/checkpoint.hpp>
 
 #include "catch.hpp"
@@ -67,6 +72,48 @@ TEST_CASE("so is one that is scored on other data") {
   data.test = {{8, 3}};
   tests::require_message(tests::refusal([&] { c2f::fit(model, data, recipe, c2f::checkpoints(s.path)); }),
                          {"of the data that are scored, there are as many samples, but other ones"});
+}
+
+TEST_CASE("drawn data have the identity of what they are drawn from") {
+  using namespace c2f::data;
+  auto const other          = [](auto const& a, auto const& b) { return difference(identity_of(a), identity_of(b)); };
+  std::string const samples = "there are as many samples, but other ones or in another order";
+  REQUIRE(other(glyphs<8>({.train = 8}).train, glyphs<8>({.train = 8}).train).empty());
+  REQUIRE(other(glyphs<8>({.train = 8}).train, glyphs<8>({.train = 8, .seed = 2}).train) == samples);
+  REQUIRE(other(glyphs<8>({.train = 8, .test = 8}).train, glyphs<8>({.train = 8, .test = 8}).test) == samples);
+  auto const seen = glyphs<8>({.train = 8, .seed = 2}).train.seen_with({0, 0, 0}, {1, 1, 1}, 2);
+  REQUIRE(other(seen, glyphs<8>({.train = 8, .seed = 2}).train).empty());
+  // Pictures of files: their labels, as before.
+  std::vector<std::uint8_t> bytes(2 * 3073);
+  bytes[3073] = 1;
+  pictures<8> const files("files", bytes, {3073, 0, 1, {}, {1, 1, 1}, 0, false}, {});
+  REQUIRE(identity_of(files).samples ==
+          c2f::data::detail::hash_after(c2f::data::detail::hash_after(c2f::data::detail::empty_hash, std::uint64_t{0}), std::uint64_t{1}));
+
+  auto const drawn = [](std::uint64_t seed, int occlusion = 0) {
+    return scenes<32>({.train = 4, .test = 4, .seed = seed, .occlusion = occlusion});
+  };
+  auto const first = drawn(1), same = drawn(1), second = drawn(2), occluded = drawn(1, 2);
+  REQUIRE(other(first.train, same.train).empty());
+  REQUIRE(other(first.train, second.train) == samples);
+  REQUIRE(other(first.test, occluded.test) == samples);
+  REQUIRE(other(first.train, occluded.train).empty());  // only test pictures are occluded
+  REQUIRE(other(scene_masks(first.train), scene_masks(same.train)).empty());
+  REQUIRE(other(scene_masks(first.train), scene_masks(second.train)) == samples);
+  REQUIRE(other(parts_at_scale(first.train), parts_at_scale(same.train)).empty());
+  REQUIRE(other(parts_at_scale(first.train), parts_at_scale(second.train)) == samples);
+  REQUIRE(other(parts_at_scale(first.train), parts_at_scale(first.train, {.object = 40})) == samples);
+  enlarged_maps<8, 2> const maps(40, 1), again(40, 1), others(40, 2), tenth(400, 1);
+  REQUIRE(other(maps.train, again.train).empty());
+  REQUIRE(other(maps.train, others.train) == samples);
+  REQUIRE(other(maps.train, tenth.test) == samples);
+  // Nor does any seed test on what another one trains on.
+  std::vector<float> map(64), large(256), test_map(64);
+  for (std::uint64_t seed : {0u, 1u, 2u, 3u}) {
+    enlarged_maps<8, 2>(10, seed).train.read(0, nullptr, map.data(), large.data());
+    maps.test.read(0, nullptr, test_map.data(), large.data());
+    REQUIRE(map != test_map);
+  }
 }
 
 TEST_CASE("subsets and streams have identities of their own") {

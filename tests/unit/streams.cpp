@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include <c2f/data/check_split.hpp>
+#include <c2f/data/mixed.hpp>
 #include <c2f/data/objects.hpp>
 #include <c2f/data/pictures.hpp>
 #include <c2f/data/resident.hpp>
@@ -87,6 +88,9 @@ struct composed : counted {
   }
 };
 static_assert(ordered_split<composed> && !ordered_split<counted>);
+struct titled : counted {
+  [[nodiscard]] std::string name_of(std::int64_t id) const { return "picture " + std::to_string(id); }
+};
 
 }  // namespace
 
@@ -124,6 +128,31 @@ TEST_CASE("a split composes its batches: repeated samples, and a smaller last ba
   wrong.negative    = false;
   wrong.short_batch = true;
   require_message(refusal([&] { (void)loader{wrong, {.batch = 3}}.epoch(0); }), {"counted orders 6 samples in 3 batches of 3"});
+}
+
+TEST_CASE("what is made of all samples of a split has its batches, and what is made of some has their names") {
+  auto const batches_of = [](auto const& samples) {
+    std::vector<ids> all;
+    for (batch const& b : loader{samples, {.batch = 3, .seed = 7, .threads = 0}}.epoch(1)) all.push_back(b.ids);
+    return all;
+  };
+  auto const wanted = batches_of(composed{});
+  REQUIRE(wanted[0] == ids{14, 3, 0});
+  REQUIRE(batches_of(mixed<7>(composed{}, {.smoothing = .1})) == wanted);
+  REQUIRE(batches_of(unlabelled(composed{})) == wanted);
+  static_assert(ordered_split<decltype(mixed<7>(composed{}, {}))> && ordered_split<unlabelled<composed>>);
+  static_assert(!ordered_split<decltype(mixed<7>(counted{}, {}))> && !ordered_split<unlabelled<counted>>);
+
+  titled const whole{{10}};
+  auto const said = [](auto const& samples, std::int64_t id) { return c2f::data::detail::text_of_sample(samples, id); };
+  REQUIRE(said(subset(whole, {5, 3}), 1) == "sample 1 (picture 3) of counted");
+  REQUIRE(said(take(whole, 5), 4) == "sample 4 (picture 4) of counted");
+  REQUIRE(said(mixed<7>(whole, {}), 4) == "sample 4 (picture 4) of counted");
+  REQUIRE(said(unlabelled(subset(whole, {5, 3})), 0) == "sample 0 (picture 5) of counted");
+  streams const both{stream{whole, 1}, stream{unlabelled(subset(whole, {5, 3})), 1}};
+  REQUIRE(said(both, 11) == "sample 11 (picture 3) of counted + counted");
+  static_assert(!c2f::data::detail::has_names<decltype(streams{stream{whole, 1}, stream{counted{}, 1}})>);
+  static_assert(!c2f::data::detail::has_names<decltype(subset(counted{}, {}))>);
 }
 
 TEST_CASE("a batch of two streams has the rows of both, each stream in its own order") {

@@ -413,7 +413,7 @@ inline void draw_erased(random_stream& draw, double probability, std::int64_t he
     } else if (name == "crop") {
       made.shift = one(side) / side;
     } else if (name == "scale") {
-      if (numbers.size() == 2 && numbers[0] > 0 && numbers[1] >= numbers[0])
+      if (numbers.size() == 2 && numbers[0] > 0 && numbers[1] >= numbers[0] && numbers[1] <= 100)
         made.scales = {numbers[0], numbers[1]};
       else
         made.scale = one(.9);
@@ -433,6 +433,7 @@ inline void draw_erased(random_stream& draw, double probability, std::int64_t he
       made.hue = one(.5);
     } else if (name == "rand") {
       if (numbers.size() == 2 && numbers[1] <= 30) made.magnitude = numbers[1], numbers.pop_back();
+      if (one(14) != std::floor(one(14))) fail();
       made.operations = static_cast<int>(one(14));
     } else if (name == "erase") {
       made.erase = one(1);

@@ -62,6 +62,16 @@ template <few_shot_split S>
   return all;
 }
 
+namespace detail {
+/// A sample's class as an index; input_error for one that is none, such as -100.
+inline std::size_t class_of_episodes(std::string const& name, std::size_t id, std::int64_t label) {
+  if (label < 0 || label >= 1000000)
+    throw input_error("sample " + std::to_string(id) + " of " + name + " has the class " + std::to_string(label) +
+                      "; episodes are of classes 0 to 999999, so leave out samples without a class");
+  return static_cast<std::size_t>(label);
+}
+}  // namespace detail
+
 /// The size of an episode; each number is 1 ... 1000000.
 struct episode_options {
   std::int64_t way     = 5;   ///< classes
@@ -104,7 +114,7 @@ class episodes {
     check("shot", options.shot);
     check("queries", options.queries);
     for (std::size_t id = 0; id < labels.size(); ++id) {
-      auto const k = static_cast<std::size_t>(labels[id]);
+      auto const k = detail::class_of_episodes(name, id, labels[id]);
       if (k >= members_.size()) members_.resize(k + 1);
       members_[k].push_back(static_cast<std::int64_t>(id));
     }
@@ -193,9 +203,10 @@ template <few_shot_split S>
 [[nodiscard]] held_out<S> hold_out(S const& whole, std::int64_t n) {
   std::vector<std::int64_t> const all = labels(whole);
   std::vector<std::int64_t> left, train, test;  // left: the number of samples of each class not yet visited
-  for (std::int64_t const k : all) {
-    left.resize(std::max(left.size(), static_cast<std::size_t>(k) + 1));
-    ++left[static_cast<std::size_t>(k)];
+  for (std::size_t id = 0; id < all.size(); ++id) {
+    std::size_t const k = detail::class_of_episodes(whole.name(), id, all[id]);
+    left.resize(std::max(left.size(), k + 1));
+    ++left[k];
   }
   for (std::size_t k = 0; k < left.size(); ++k)
     if (n < 1 || n >= left[k])
@@ -238,6 +249,11 @@ class episode_batches {
     return detail::hash_after(hash, o.seed);
   }
   [[nodiscard]] std::string name() const { return "episodes of " + std::string(whole_.name()); }
+  [[nodiscard]] std::string name_of(std::int64_t id) const
+    requires detail::has_names<S>
+  {
+    return std::string(whole_.name_of(id));
+  }
   [[nodiscard]] decltype(auto) classes() const { return whole_.classes(); }
   [[nodiscard]] std::int64_t label(std::int64_t id) const { return whole_.label(id); }
   void read(std::int64_t id, random_stream* augment, float* pixels, truth_value* truth) const { whole_.read(id, augment, pixels, truth); }

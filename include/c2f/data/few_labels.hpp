@@ -87,7 +87,8 @@ template <class Train, class Test, class Validation>
 partly_labelled_data(Train, Test, Validation) -> partly_labelled_data<Train, Test, Validation>;
 
 /// Batches of `streams` times `labelled` rows, in orders of their own, and `unlabelled` ones. `labels` samples of data.train keep their label,
-/// chosen by the seed; an epoch is one pass over the rest. Errors: input_error as few_labels().
+/// chosen by the seed. An epoch has the whole batches of one pass over the rest, at least one; what does not fill a batch comes in another
+/// epoch, in another order. Errors: input_error as few_labels().
 template <std::size_t Streams, dataset D>
 [[nodiscard]] auto partly_labelled_streams(D const& data, std::int64_t labels, std::uint64_t seed, std::int64_t labelled,
                                            std::int64_t unlabelled) {

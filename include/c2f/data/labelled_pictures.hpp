@@ -185,7 +185,9 @@ class labelled_pictures {
       any = any || label != void_label;
     }
     if (!any) throw input_error("'" + label_file.string() + "' is all void; leave the picture out");
-    std::vector<std::uint8_t> made(2 * sizeof picture.height);
+    std::vector<std::uint8_t> made;
+    made.reserve(2 * sizeof picture.height + picture.rgb.size() + labels.labels.size());  // no more than the cache counts
+    made.resize(2 * sizeof picture.height);
     std::memcpy(made.data(), &picture.height, sizeof picture.height);
     std::memcpy(made.data() + sizeof picture.height, &picture.width, sizeof picture.width);
     made.insert(made.end(), picture.rgb.begin(), picture.rgb.end());

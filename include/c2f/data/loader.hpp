@@ -28,9 +28,10 @@
 // process gets the whole of it (batch::whole is 0). Without shuffle, as in evaluation, process r gets the batches r, r + n, ...
 //
 // Costs: two allocations a batch (its tensors, which the caller may keep), and starting the threads once an epoch.
-// Errors: input_error for an option out of range, and for an order of the split's own that does not make its batches. What ends the epoch is
-// thrown from the loop after the batches before: the error of a sample with `strict` or if no replacement can be read, std::bad_alloc, and
-// what is no std::exception. Errors that are not of c2f are nested in a c2f::error that names split and sample.
+// Errors: input_error for an option out of range, and for an order of the split's own that does not make its batches; error for threads that
+// the system does not start. What ends the epoch is thrown from the loop after the batches before: the error of a sample with `strict` or if
+// no replacement can be read, std::bad_alloc, and what is no std::exception. Errors that are not of c2f are nested in a c2f::error that names
+// split and sample.
 #pragma once
 
 #include <algorithm>
@@ -47,6 +48,7 @@
 #include <set>
 #include <stop_token>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -204,7 +206,13 @@ class epoch_batches {
     ring_.resize(static_cast<std::size_t>(std::min<std::int64_t>(options.prefetch, total_ - delivered_)));
     // More threads than slots in the ring could not all be busy.
     std::size_t const threads = std::min(static_cast<std::size_t>(options.threads), ring_.size());
-    for (std::size_t i = 0; i < threads; ++i) workers_.emplace_back([this, stop = stop_.get_token()] { work(stop); });
+    workers_.reserve(threads);
+    try {
+      for (std::size_t i = 0; i < threads; ++i) workers_.emplace_back([this, stop = stop_.get_token()] { work(stop); });
+    } catch (std::system_error const& failure) {
+      close();  // there is no destructor of what was not made, and threads end by stop_ alone
+      throw error("the loader cannot start " + std::to_string(threads) + " threads: " + failure.what() + "; choose fewer");
+    }
   }
   epoch_batches(epoch_batches const&)            = delete;
   epoch_batches& operator=(epoch_batches const&) = delete;

@@ -25,11 +25,13 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <c2f/core/errors.hpp>
+#include <c2f/core/libtorch_error.hpp>
 #include <c2f/core/random.hpp>
 #include <c2f/data/split.hpp>
 
@@ -64,8 +66,8 @@ inline double beta(random_stream& draw, double alpha) {
 
 /// Samples that are mixed; made by mixed().
 template <split S, std::int64_t Classes>
-class mixed_samples : public detail::made_of<S> {
-  using detail::made_of<S>::whole_;
+class mixed_samples : public detail::same_samples_as<S> {
+  using detail::same_samples_as<S>::whole_;
   using given = typename S::truth_value;
 
   static constexpr bool of_classes = std::same_as<given, std::int64_t> && S::truth_dims.size() == 0;
@@ -82,7 +84,7 @@ class mixed_samples : public detail::made_of<S> {
   using truth_value                = std::conditional_t<of_classes, float, given>;
   static constexpr auto truth_dims = dims();
 
-  mixed_samples(S whole, mixing how) : detail::made_of<S>(std::move(whole)), how_(std::move(how)) {
+  mixed_samples(S whole, mixing how) : detail::same_samples_as<S>(std::move(whole)), how_(std::move(how)) {
     auto const out_of = [](double value, double least, double most) { return !(value >= least && value <= most); };
     if (out_of(how_.mixup, 0, 100) || out_of(how_.cutmix, 0, 100) || out_of(how_.probability, 0, 1) || out_of(how_.smoothing, 0, 1) ||
         how_.classes < 0 || (of_classes && how_.classes > Classes))
@@ -100,8 +102,6 @@ class mixed_samples : public detail::made_of<S> {
                         " class weights; give a number of 0 or more for each class");
   }
 
-  [[nodiscard]] std::int64_t size() const { return whole_.size(); }
-  [[nodiscard]] std::string name() const { return whole_.name(); }
   [[nodiscard]] std::uint64_t fingerprint() const { return detail::samples_hash(whole_); }
   [[nodiscard]] std::int64_t label(std::int64_t id) const
     requires requires(S const& s) { s.label(id); }
@@ -122,7 +122,12 @@ class mixed_samples : public detail::made_of<S> {
     std::vector<truth_value> other_truth(truth_count());
     try {
       read_one(partner, augment, other.data(), other_truth.data(), true);
-    } catch (input_error const&) {  // a faulty sample, which is counted where it is read for itself
+    } catch (std::exception const& failure) {
+      // A faulty sample, which is counted where it is read for itself; what is none ends the epoch there, and here (loader.hpp).
+      bool const of_sample = dynamic_cast<input_error const*>(&failure) != nullptr ||
+                             dynamic_cast<libtorch_error const*>(&failure) != nullptr ||
+                             (dynamic_cast<error const*>(&failure) == nullptr && !c2f::detail::is_out_of_memory(failure));
+      if (!of_sample) throw;
       return;
     }
     if (!cut) {

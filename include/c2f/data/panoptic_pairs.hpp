@@ -32,18 +32,17 @@ namespace c2f::data {
 /// See the top of this file.
 template <split S>
   requires(S::truth_dims.size() == 3 && S::truth_dims[0] == 3)
-class panoptic_pairs : public detail::made_of<S> {
-  using detail::made_of<S>::whole_;
+class panoptic_pairs : public detail::same_samples_as<S> {
+  using detail::same_samples_as<S>::whole_;
 
  public:
   using truth_value                    = float;
   static constexpr std::int64_t height = S::truth_dims[1], width = S::truth_dims[2], planes = 11;
   static constexpr std::array<std::int64_t, 3> truth_dims{planes, height, width};
 
-  panoptic_pairs(S whole, panoptic_target_options options) : detail::made_of<S>(std::move(whole)), options_(std::move(options)) {}
+  panoptic_pairs(S whole, panoptic_target_options options)
+      : detail::same_samples_as<S>(std::move(whole)), options_(detail::checked_targets(options)) {}
 
-  [[nodiscard]] std::int64_t size() const { return whole_.size(); }
-  [[nodiscard]] std::string name() const { return whole_.name(); }
   [[nodiscard]] std::uint64_t fingerprint() const { return detail::samples_hash(whole_); }
   [[nodiscard]] panoptic_target_options const& options() const { return options_; }
 

@@ -9,7 +9,8 @@
 // instance 0 is a crowd: no centre, no offset, no loss of either. Pixels of instances below `small_area` weigh more in the loss of the classes
 // (Cheng et al. 2020, Panoptic-DeepLab; Qiao et al. 2021, ViP-DeepLab). inference/panoptic_fusion.hpp is the inverse.
 //
-// Cost: two passes and a Gaussian for each instance. Errors: input_error for maps of other sizes and for negative labels.
+// Cost: two passes and a Gaussian for each instance. Errors: input_error for maps of other sizes, for negative labels, and
+// for a divisor or sigma below 1.
 #pragma once
 
 #include <c2f/core/errors.hpp>
@@ -50,6 +51,12 @@ struct panoptic_targets {
 };
 
 namespace detail {
+inline panoptic_target_options const& checked_targets(panoptic_target_options const& how) {
+  if (how.divisor < 1 || how.sigma < 1)
+    throw input_error("panoptic targets cannot have the divisor " + std::to_string(how.divisor) + " and the sigma " +
+                      std::to_string(how.sigma) + "; both are whole numbers of 1 or more");
+  return how;
+}
 inline void check_labels(std::span<std::int64_t const> labels, std::int64_t height, std::int64_t width) {
   if (height < 1 || width < 1 || labels.size() != static_cast<std::size_t>(height * width))
     throw input_error("a label map of " + std::to_string(height) + " x " + std::to_string(width) + " pixels has " +
@@ -78,6 +85,7 @@ inline std::map<std::int64_t, instance_centre> instance_centres(std::span<std::i
 /// The targets of an image.
 [[nodiscard]] inline panoptic_targets targets_of(std::span<std::int64_t const> labels, std::int64_t height, std::int64_t width,
                                                  panoptic_target_options const& options) {
+  (void)detail::checked_targets(options);
   detail::check_labels(labels, height, width);
   std::size_t const pixels = labels.size();
   panoptic_targets found{.classes        = std::vector<std::int64_t>(pixels),

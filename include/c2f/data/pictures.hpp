@@ -22,6 +22,7 @@
 
 #include <c2f/core/random.hpp>
 #include <c2f/core/shapes.hpp>
+#include <c2f/data/split.hpp>
 
 namespace c2f::data {
 
@@ -46,9 +47,11 @@ class pictures {
   static constexpr std::array<std::int64_t, 0> truth_dims{};
 
   /// `bytes` is a sequence of records whose labels are below Classes (not checked); `classes` is empty or has a name for each class.
-  pictures(std::string name, std::vector<std::uint8_t> bytes, picture_format const& format, std::vector<std::string> classes)
+  /// `drawn`: of pictures that a program draws, a hash of what they depend on.
+  pictures(std::string name, std::vector<std::uint8_t> bytes, picture_format const& format, std::vector<std::string> classes,
+           std::uint64_t drawn = 0)
       : held_(std::make_shared<contents const>(std::move(name), std::make_shared<std::vector<std::uint8_t> const>(std::move(bytes)), format,
-                                               std::move(classes), look_up_table(format))) {}
+                                               std::move(classes), look_up_table(format), drawn)) {}
 
   /// The same pictures with another normalisation and padding of the random crop; shares the bytes. With mean 0 and deviation 1 pixels are
   /// 0 ... 1.
@@ -56,7 +59,8 @@ class pictures {
     picture_format changed = held_->format;
     changed.mean = mean, changed.deviation = deviation, changed.pad = pad;
     pictures other = *this;
-    other.held_    = std::make_shared<contents const>(held_->name, held_->bytes, changed, held_->classes, look_up_table(changed));
+    other.held_ =
+        std::make_shared<contents const>(held_->name, held_->bytes, changed, held_->classes, look_up_table(changed), held_->drawn);
     return other;
   }
 
@@ -66,6 +70,14 @@ class pictures {
   [[nodiscard]] std::vector<std::string> const& classes() const { return held_->classes; }
   [[nodiscard]] static constexpr std::int64_t class_count() { return Classes; }
   [[nodiscard]] std::int64_t label(std::int64_t id) const { return record(id)[held_->format.label_at]; }
+
+  /// Of drawn pictures what they depend on, of others their labels.
+  [[nodiscard]] std::uint64_t fingerprint() const {
+    if (held_->drawn != 0) return held_->drawn;
+    std::uint64_t hash = detail::empty_hash;
+    for (std::int64_t id = 0; id < size(); ++id) hash = detail::hash_after(hash, static_cast<std::uint64_t>(label(id)));
+    return hash;
+  }
 
   void read(std::int64_t id, random_stream* augment, float* pixels, std::int64_t* truth) const {
     *truth = label(id);
@@ -106,10 +118,11 @@ class pictures {
     picture_format format;
     std::vector<std::string> classes;
     table normalised;  // [channel][byte]
+    std::uint64_t drawn;
     // Explicit because make_shared cannot use aggregate initialisation with every supported compiler.
     contents(std::string n, std::shared_ptr<std::vector<std::uint8_t> const> b, picture_format const& f, std::vector<std::string> c,
-             table const& t)
-        : name(std::move(n)), bytes(std::move(b)), format(f), classes(std::move(c)), normalised(t) {}
+             table const& t, std::uint64_t d)
+        : name(std::move(n)), bytes(std::move(b)), format(f), classes(std::move(c)), normalised(t), drawn(d) {}
   };
   // The crop's offset, and whether its content is mirrored.
   struct window {

@@ -30,6 +30,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -37,6 +38,7 @@
 #include <c2f/core/errors.hpp>
 #include <c2f/core/random.hpp>
 #include <c2f/core/shapes.hpp>
+#include <c2f/core/static_check.hpp>
 
 namespace c2f::data {
 
@@ -104,6 +106,9 @@ std::string text_of_sample(S const& samples, std::int64_t id) {
   return text + " of " + std::string(samples.name());
 }
 
+template <class S>
+concept has_names = requires(S const& s, std::int64_t id) { s.name_of(id); };
+
 /// Continues a hash with a text, or with a number.
 [[nodiscard]] constexpr std::uint64_t hash_after(std::uint64_t hash, std::string_view text) {
   return hash_of("\xff", hash_of(text, hash));  // no UTF-8 text has this byte: the end of the text
@@ -160,11 +165,49 @@ class made_of {
   explicit made_of(S whole) : whole_(std::move(whole)) {}
   S whole_;
 };
+/// Of a split with the same samples: also their names, replacements and batches.
+template <split S>
+class same_samples_as : public made_of<S> {
+ protected:
+  using made_of<S>::whole_;
+  explicit same_samples_as(S whole) : made_of<S>(std::move(whole)) {}
+
+ public:
+  [[nodiscard]] std::int64_t size() const { return whole_.size(); }
+  [[nodiscard]] std::string name() const { return std::string(whole_.name()); }
+  [[nodiscard]] std::string name_of(std::int64_t id) const
+    requires detail::has_names<S>
+  {
+    return std::string(whole_.name_of(id));
+  }
+  [[nodiscard]] std::int64_t replacement(std::int64_t id, random_stream& draw) const
+    requires requires(S const& s) { s.replacement(id, draw); }
+  {
+    return whole_.replacement(id, draw);
+  }
+  [[nodiscard]] std::int64_t batches(std::int64_t batch) const
+    requires ordered_split<S>
+  {
+    return whole_.batches(batch);
+  }
+  [[nodiscard]] std::vector<std::int64_t> order(std::uint64_t seed, std::uint64_t epoch, std::int64_t batch) const
+    requires ordered_split<S>
+  {
+    return whole_.order(seed, epoch, batch);
+  }
+};
+
+template <split S>
+consteval bool check_taken() {
+  static_assert(!ordered_split<S> || mismatch<got<S>>,
+                "the first samples of a split that composes its batches are no batches; take those of the splits that it is made of");
+  return true;
+}
 }  // namespace detail
 
 /// The first n samples of a split, as a split; made by take().
 template <split S>
-class taken : public detail::made_of<S> {
+class taken : public detail::made_of<S>, c2f::detail::static_check<detail::check_taken<S>()> {
   using detail::made_of<S>::whole_;
 
  public:
@@ -178,6 +221,11 @@ class taken : public detail::made_of<S> {
 
   [[nodiscard]] std::int64_t size() const { return size_; }
   [[nodiscard]] std::string name() const { return whole_.name(); }
+  [[nodiscard]] std::string name_of(std::int64_t id) const
+    requires detail::has_names<S>
+  {
+    return std::string(whole_.name_of(id));
+  }
   void read(std::int64_t id, random_stream* augment, float* pixels, truth_value* truth) const { whole_.read(id, augment, pixels, truth); }
 
   [[nodiscard]] std::uint64_t fingerprint() const { return detail::samples_hash(whole_); }  // beside size()
@@ -213,6 +261,11 @@ class chosen : public detail::made_of<S> {
 
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(ids_->size()); }
   [[nodiscard]] std::string const& name() const { return name_; }
+  [[nodiscard]] std::string name_of(std::int64_t id) const
+    requires detail::has_names<S>
+  {
+    return std::string(whole_.name_of(in_whole(id)));
+  }
   [[nodiscard]] std::int64_t label(std::int64_t id) const
     requires requires(S const& s) { s.label(id); }
   {

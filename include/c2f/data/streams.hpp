@@ -54,32 +54,24 @@ stream(S, std::int64_t) -> stream<S>;
 /// A split without its truths: all numbers of a truth are `value`, which the loss must ignore. That is -100 for c2f::class_vector, the
 /// ignored label for c2f::dense, and 0 for c2f::boxes.
 template <split S>
-class unlabelled : public detail::made_of<S> {
-  using detail::made_of<S>::whole_;
+class unlabelled : public detail::same_samples_as<S> {
+  using detail::same_samples_as<S>::whole_;
 
  public:
-  using typename detail::made_of<S>::truth_value;
-  using detail::made_of<S>::truth_dims;
+  using typename detail::same_samples_as<S>::truth_value;
+  using detail::same_samples_as<S>::truth_dims;
 
-  explicit unlabelled(S whole, truth_value value) : detail::made_of<S>(std::move(whole)), value_(value) {}
+  explicit unlabelled(S whole, truth_value value) : detail::same_samples_as<S>(std::move(whole)), value_(value) {}
   explicit unlabelled(S whole)
     requires(std::same_as<typename S::truth_value, std::int64_t> && S::truth_dims.size() == 0)
       : unlabelled(std::move(whole), -100) {}
 
-  [[nodiscard]] std::int64_t size() const { return whole_.size(); }
-  [[nodiscard]] std::string name() const { return std::string(whole_.name()); }
   void read(std::int64_t id, random_stream* augment, float* pixels, truth_value* truth) const {
     whole_.read(id, augment, pixels, truth);
     std::int64_t numbers = 1;
     for (std::int64_t const n : S::truth_dims) numbers *= n;
     std::fill_n(truth, numbers, value_);
   }
-  [[nodiscard]] std::int64_t replacement(std::int64_t id, random_stream& draw) const
-    requires requires(S const& s) { s.replacement(id, draw); }
-  {
-    return whole_.replacement(id, draw);
-  }
-
   [[nodiscard]] std::uint64_t fingerprint() const { return detail::hash_after(detail::samples_hash(whole_), "unlabelled"); }
 
  private:
@@ -174,6 +166,13 @@ class streams : c2f::detail::static_check<detail::check_streams<First, Others...
     std::string all;
     for (auto const& each : sizes_) all += (all.empty() ? "" : " + ") + each.name;
     return all;
+  }
+  [[nodiscard]] std::string name_of(std::int64_t id) const
+    requires(detail::has_names<First> && ... && detail::has_names<Others>)
+  {
+    std::string found;
+    in_stream(id, [&](auto const& samples, std::int64_t own) { found = std::string(samples.name_of(own)); });
+    return found;
   }
   void read(std::int64_t id, random_stream* augment, float* pixels, truth_value* truth) const {
     in_stream(id, [&](auto const& samples, std::int64_t own) { samples.read(own, augment, pixels, truth); });

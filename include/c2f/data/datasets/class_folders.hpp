@@ -4,7 +4,7 @@
 //   data.train.classes();                                            // {"Abyssinian", "Bengal"}
 //   std::fputs(data.summary().c_str(), stdout);
 //
-// Layouts: ROOT/CLASS/**/PICTURE; or ROOT/train/CLASS/**/PICTURE with ROOT/test and ROOT/val (also valid, validation) beside it. Pictures are
+// Layouts: ROOT/CLASS/**/PICTURE; or ROOT/train/CLASS/**/PICTURE, alone or with ROOT/test and ROOT/val (also valid, validation). Pictures are
 // JPEG and PNG files of any size. Classes are numbered in the order of their names' bytes; those of the test and validation folders are
 // classes of the training folder. A split that has no folder of its own is taken from the training pictures: of each class the fraction whose
 // names have the smallest random numbers (seed, purpose::partition, hash of the name), so it does not depend on the order of a listing, and
@@ -74,15 +74,6 @@ namespace detail {
 
 inline constexpr std::size_t most_folder_classes = 100000;
 
-enum class part { train, validation, test, none };
-inline part part_named(std::string_view folder) {
-  std::string const name = lower(folder);
-  if (name == "train" || name == "training") return part::train;
-  if (name == "val" || name == "valid" || name == "validation") return part::validation;
-  if (name == "test" || name == "testing") return part::test;
-  return part::none;
-}
-
 /// Moves to `to` the fraction of `from`'s samples, of each class, with the smallest random numbers of their keys.
 template <class Sample, class Key, class Label>
 void take_fraction(std::vector<Sample>& from, std::vector<Sample>& to, double fraction, std::uint64_t seed, std::uint64_t which,
@@ -123,7 +114,30 @@ inline class_lists sort_into_classes(std::vector<std::string> paths, partition_o
     train            = train || named == part::train;
     other            = other || named == part::validation || named == part::test;
   }
-  bool const by_part = train && other;
+  bool by_part = train && other;
+  if (train && !other) {
+    // Beside 'train' are classes, so it is one, too; unless it has folders of classes itself.
+    std::set<std::string_view> within;
+    std::string_view beside, own;
+    bool directly = false;
+    for (std::string_view const path : paths) {
+      std::string_view const first = first_of(path);
+      if (first.size() == path.size() || is_hidden(path) || !is_picture_name(path)) continue;
+      if (part_named(first) != part::train) {
+        beside = first;
+        continue;
+      }
+      std::string_view const rest = path.substr(first.size() + 1), folder = first_of(rest);
+      own      = first;
+      directly = directly || folder.size() == rest.size();
+      within.insert(folder);
+    }
+    bool const of_classes = !directly && within.size() > 1;
+    if (of_classes && !beside.empty())
+      throw input_error("'" + root + "' has folders of classes in '" + printable(own) + "', and '" + printable(beside) +
+                        "' beside it, which is no part of the data; call that test or val, or take it out");
+    by_part = of_classes;
+  }
   class_lists made;
   struct found {
     std::string_view path, name;
@@ -173,21 +187,28 @@ inline class_lists sort_into_classes(std::vector<std::string> paths, partition_o
   return made;
 }
 
-/// The files below a folder, as paths with '/' below it. Links are followed, but not to a folder that holds them.
-inline std::vector<std::string> files_below(std::filesystem::path const& root) {
+/// The files below a folder, as paths with '/' below it, and links that lead nowhere: reading them says so. Links to folders are followed,
+/// but not to a folder that holds them. `most`: files and folders, each as often as links lead to it.
+inline std::vector<std::string> files_below(std::filesystem::path const& root, std::size_t most = 20'000'000) {
   std::vector<std::string> paths;
+  std::size_t count = 0;
   std::vector<std::filesystem::path> holding;
   auto const walk = [&](auto const& self, std::filesystem::path const& folder, std::string const& before) -> void {
     std::error_code failed, ignored;
     auto const place = std::filesystem::canonical(folder, ignored);
-    if (std::find(holding.begin(), holding.end(), place) != holding.end() || holding.size() == 32) return;
+    if (std::find(holding.begin(), holding.end(), place) != holding.end()) return;
+    if (holding.size() == 32)
+      throw input_error("'" + folder.string() + "' is 32 folders below '" + root.string() + "'; name a folder nearer to the pictures");
     holding.push_back(place);
     for (std::filesystem::directory_iterator at(folder, failed), end; !failed && at != end; at.increment(failed)) {
       std::string const name = at->path().filename().string();
       if (is_hidden(name)) continue;
+      if (++count > most)
+        throw input_error("'" + root.string() + "' has more than " + std::to_string(most) +
+                          " files and folders below it; links to folders count them again, so take those out or name another folder");
       if (at->is_directory(ignored))
         self(self, at->path(), before + name + '/');
-      else if (at->is_regular_file(ignored))
+      else if (at->is_regular_file(ignored) || at->is_symlink(ignored))
         paths.push_back(before + name);
     }
     if (failed) throw input_error("cannot list the folder '" + folder.string() + "': " + failed.message() + "; check its name");

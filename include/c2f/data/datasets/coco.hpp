@@ -11,9 +11,10 @@
 // data/datasets/coco_panoptic.hpp reads panoptic files.
 //
 // Layouts: ROOT/annotations/*.json or ROOT/*.json, or ROOT/{train,valid,test}/_annotations.coco.json; where there are files named instances_*,
-// only those. A file whose name, or whose folder's, has "train", "val" or "test" in it is of that split; one file alone is split by voc.hpp's
-// rule. Pictures are found in the file's folder, or below ROOT in a folder named as the split with or without a year (train2017), `images`
-// with or without that, or ROOT itself.
+// only those. A file whose name, or else whose folder's below ROOT, has the word train (trainval), val (valid, minival) or test in it, between
+// '_', '-', '.' and digits, is of that split; one file alone, or several without such a word, are split by voc.hpp's rule. Pictures are found
+// in the file's folder, or below ROOT in a folder named as the split with or without a year (train2017), `images` with or without that, or
+// ROOT itself.
 //
 // The splits are those of voc.hpp: truths, faulty samples and costs are described there. The JSON is read as a stream: memory for what is kept,
 // not for its segmentations. Needs nlohmann/json besides what voc.hpp needs.
@@ -439,6 +440,18 @@ namespace detail {
 struct coco_files {
   std::vector<std::filesystem::path> train, validation, test;
 };
+/// The part whose word a name has in it first.
+inline part part_in(std::string_view name) {
+  constexpr std::string_view between = "_-. 0123456789";
+  for (std::size_t at = 0; (at = name.find_first_not_of(between, at)) != std::string_view::npos;) {
+    std::size_t const end  = std::min(name.find_first_of(between, at), name.size());
+    std::string const word = lower(name.substr(at, end - at));
+    if (part const found = word == "trainval" ? part::train : word == "minival" ? part::validation : part_named(word); found != part::none)
+      return found;
+    at = end;
+  }
+  return part::none;
+}
 inline std::optional<coco_files> find_coco_files(std::filesystem::path const& root) {
   std::error_code ignored;
   std::vector<std::filesystem::path> files;
@@ -452,11 +465,22 @@ inline std::optional<coco_files> find_coco_files(std::filesystem::path const& ro
   if (std::any_of(files.begin(), files.end(), is_instances)) std::erase_if(files, [&](auto const& file) { return !is_instances(file); });
   if (files.empty()) return {};
   coco_files made;
+  std::vector<std::filesystem::path> of_none;
   for (auto const& file : files) {
-    std::string const name = lower(file.parent_path().filename().string() + '/' + file.filename().string());
-    auto const has         = [&](char const* word) { return name.find(word) != std::string::npos; };
-    (has("train") || files.size() == 1 ? made.train : has("val") ? made.validation : has("test") ? made.test : made.train).push_back(file);
+    part where = part_in(file.stem().string());
+    if (where == part::none && file.parent_path() != root) where = part_in(file.parent_path().filename().string());
+    (files.size() == 1           ? made.train
+     : where == part::train      ? made.train
+     : where == part::validation ? made.validation
+     : where == part::test       ? made.test
+                                 : of_none)
+        .push_back(file);
   }
+  if (of_none.size() == files.size())
+    made.train = std::move(of_none);
+  else if (!of_none.empty())
+    throw input_error("'" + of_none.front().string() +
+                      "' is of no split by its name, and others are; write train, val or test into it, or take it out of the folder");
   if (made.train.empty()) return {};
   return made;
 }
@@ -523,6 +547,7 @@ inline voc_index index_coco(voc_options options, std::size_t classes) {
   entry_lists both;
   both[0] = coco_entries(options.root, files->train, names);
   both[1] = coco_entries(options.root, files->test.empty() ? files->validation : files->test, names);
+  check_once(options.root, [](voc_entry const& each) -> auto const& { return each.sample.picture.native(); }, both[0], both[1]);
   if (both[1].empty()) {
     std::vector<voc_entry> whole = std::move(both[0]);
     both[0].clear();

@@ -44,6 +44,8 @@
 #include <c2f/data/datasets/mask_folders.hpp>
 #include <c2f/data/decoded_pictures.hpp>
 #include <c2f/data/fitted_picture.hpp>
+#include <c2f/data/io/names.hpp>
+#include <c2f/data/numbers.hpp>
 #include <c2f/data/objects.hpp>
 #include <c2f/data/run_lengths.hpp>
 
@@ -75,6 +77,12 @@ struct coco_samples {
 
 /// Lists the samples of a root.
 [[nodiscard]] inline coco_samples list_coco_objects(coco_objects_options const& options, bool segmentations) {
+  if (!(options.test_fraction >= 0 && options.test_fraction < 1))
+    throw input_error("coco_objects_options.test_fraction is " + detail::text_of(options.test_fraction) +
+                      "; it must be 0 or more and below 1");
+  if (std::set<std::string> const different(options.classes.begin(), options.classes.end()); different.size() != options.classes.size())
+    throw input_error("coco_objects_options.classes names " + std::to_string(options.classes.size()) + " classes, " +
+                      std::to_string(different.size()) + " of them different; name each once");
   auto const files = detail::find_coco_files(options.root);
   if (!files) detail::refuse_without_coco(options.root);
   coco_samples made{options.classes, {}, {}, 0};
@@ -123,6 +131,7 @@ struct coco_samples {
       }
     }
   }
+  detail::check_once(options.root, [](coco_sample const& each) -> auto const& { return each.picture.native(); }, made.train, made.test);
   if (made.test.empty()) {
     std::vector<coco_sample> whole = std::move(made.train);
     made.train.clear();

@@ -117,7 +117,9 @@ class coco_panoptic_split {
   coco_panoptic_split(std::string name, coco_panoptic_list list, std::filesystem::path pictures, std::filesystem::path segments,
                       coco_panoptic_options options)
       : held_(std::make_shared<contents const>(
-            contents{std::move(name), std::move(list), std::move(pictures), std::move(segments), std::move(options)})) {}
+            contents{std::move(name), std::move(list), std::move(pictures), std::move(segments), std::move(options)})) {
+    (void)checked(held_->options.augment);
+  }
 
   [[nodiscard]] std::int64_t size() const { return std::ssize(held_->list.pictures); }
   [[nodiscard]] std::string const& name() const { return held_->name; }
@@ -130,6 +132,7 @@ class coco_panoptic_split {
       if (held_->list.things[k]) made.things.push_back(static_cast<std::int64_t>(k));
     return made;
   }
+  [[nodiscard]] std::filesystem::path picture_file(std::int64_t id) const { return held_->pictures / listed(id).file; }
   /// Of the whole picture.
   [[nodiscard]] panoptic_map labels(std::int64_t id) const {
     auto const& of  = listed(id);
@@ -141,7 +144,7 @@ class coco_panoptic_split {
     constexpr auto area = static_cast<std::size_t>(Side * Side);
     auto const& of      = listed(id);
     fitted_picture const square =
-        fitted(detail::read_annotated(held_->pictures / of.file, of.height, of.width, held_->list_name()), resizing::letterbox, Side, Side);
+        fitted(detail::read_annotated(picture_file(id), of.height, of.width, held_->list_name()), resizing::letterbox, Side, Side);
     panoptic_map const whole = labels(id);
     float const nothing      = static_cast<float>(held_->options.ignored * 1000);
     std::vector<float> shown(area), rgb(3 * area);
@@ -182,21 +185,27 @@ template <std::int64_t Side, int Frames = 1>
 struct coco_panoptic {
   coco_panoptic_split<Side, Frames> train, test;
 
-  explicit coco_panoptic(coco_panoptic_options const& options) : train(split_of(options, "train")), test(split_of(options, "val")) {}
+  explicit coco_panoptic(coco_panoptic_options const& options) : train(split_of(options, "train")), test(split_of(options, "val")) {
+    std::vector<std::filesystem::path> files;
+    for (auto const* of : {&train, &test})
+      for (std::int64_t id = 0; id < of->size(); ++id) files.push_back(of->picture_file(id));
+    detail::check_once(options.root, [](std::filesystem::path const& each) -> auto const& { return each.native(); }, files);
+  }
 
  private:
   static coco_panoptic_split<Side, Frames> split_of(coco_panoptic_options const& options, std::string const& part) {
     std::error_code ignored;
     for (auto const& folder : {options.root / "annotations", options.root}) {
       if (!std::filesystem::is_directory(folder, ignored)) continue;
-      for (auto const& file : detail::files_in(folder, {".json"})) {
-        if (!file.starts_with("panoptic_" + part)) continue;
-        std::string const stem  = file.substr(0, file.size() - 5);
-        coco_panoptic_list list = read_coco_panoptic(folder / file);
-        auto const segments     = std::filesystem::is_directory(folder / stem, ignored) ? folder / stem : options.root / stem;
-        auto const pictures     = detail::coco_pictures(options.root, folder / file, list.pictures.front().file);
-        return {"coco panoptic " + part, std::move(list), pictures, segments, options};
-      }
+      std::filesystem::path file;
+      for (auto const& name : detail::files_in(folder, {".json"}))
+        if (name.starts_with("panoptic_" + part)) detail::take_part_from(file, folder / name);
+      if (file.empty()) continue;
+      coco_panoptic_list list = read_coco_panoptic(file);
+      auto const stem         = file.stem();
+      auto const segments     = std::filesystem::is_directory(folder / stem, ignored) ? folder / stem : options.root / stem;
+      auto const pictures     = detail::coco_pictures(options.root, file, list.pictures.front().file);
+      return {"coco panoptic " + part, std::move(list), pictures, segments, options};
     }
     throw input_error("'" + options.root.string() + "' has no panoptic_" + part + "*.json; put it into its folder annotations");
   }

@@ -19,9 +19,9 @@
 // become value / 127.5 - 1.
 //
 // Costs: a read decodes up to eight files; nothing is kept. Needs libspng and libjpeg.
-// Errors: input_error while opening: a missing folder, no frames, a frame without picture, labels or depth, a frame that is missing within a
-// sequence (but for .gaps), a sequence of one frame. While reading: damaged files, files of a frame or pair whose sizes differ, more than
-// 999 instances of a class in a pair.
+// Errors: input_error while opening: a missing folder, no frames, a frame without picture, labels or depth or with two of them, a frame that
+// is missing within a sequence (but for .gaps), a sequence of one frame. While reading: damaged files, labels of 8 bits, files of a frame or
+// pair whose sizes differ, more than 999 instances of a class in a pair.
 #pragma once
 
 #include <c2f/core/errors.hpp>
@@ -40,6 +40,8 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -93,17 +95,22 @@ inline std::vector<std::vector<dvps_files>> dvps_sequences(std::filesystem::path
     dvps_files& files = found[sequence][number];
     files.number      = number;
     auto const has    = [&](std::string_view word) { return rest.find(word) != std::string_view::npos; };
-    auto const path   = folder / name;
+    auto const take   = [&](std::filesystem::path& place, char const* what) {
+      if (!place.empty())
+        throw input_error("frame " + std::to_string(number) + " of sequence " + std::to_string(sequence) + " in " + where + " has two " +
+                            what + ", '" + place.filename().string() + "' and '" + name + "'; take one of them out");
+      place = folder / name;
+    };
     if (has("gtFine_class"))
-      files.classes = path;
+      take(files.classes, "files of classes");
     else if (has("gtFine_instance.png"))
-      files.instances = path;
+      take(files.instances, "files of instances");
     else if (has("gtFine"))
-      files.labels = path;
+      take(files.labels, "files of labels");
     else if (has("depth"))
-      files.depth = path;
+      take(files.depth, "depth maps");
     else if (has("leftImg8bit"))
-      files.picture = path;
+      take(files.picture, "pictures");
   }
   if (found.empty())
     throw input_error("no frames in " + where +
@@ -137,9 +144,19 @@ inline std::vector<std::vector<dvps_files>> dvps_sequences(std::filesystem::path
 }
 
 inline std::vector<std::vector<dvps_files>> dvps_sequences(std::filesystem::path const& folder, dvps_options const& options) {
-  if (!std::filesystem::is_directory(folder))
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored))
     throw input_error("no folder '" + folder.string() + "'; a DVPS data set has the folders train and val");
-  return dvps_sequences(folder, names_in(folder, [](auto const& entry) { return entry.is_regular_file(); }), options);
+  return dvps_sequences(folder, names_in(folder, [&](auto const& entry) { return entry.is_regular_file(ignored); }), options);
+}
+
+/// class * 1000 + instance; 8 bits would be classes alone, and all of them 0.
+inline number_map read_dvps_labels(std::filesystem::path const& path) {
+  number_map labels = read_number_picture(path);
+  if (labels.bits != 16)
+    throw input_error("'" + path.string() + "' has " + std::to_string(labels.bits) +
+                      " bits a pixel; labels are class * 1000 + instance in a grey PNG of 16 bits");
+  return labels;
 }
 
 inline dvps_frame read_dvps(dvps_files const& files) {
@@ -155,7 +172,8 @@ inline dvps_frame read_dvps(dvps_files const& files) {
     return std::move(map.numbers);
   };
   if (!files.labels.empty()) {
-    for (std::uint16_t const label : numbers(files.labels)) frame.classes.push_back(label / 1000), frame.instances.push_back(label % 1000);
+    for (std::uint16_t const label : numbers(files.labels, read_dvps_labels))
+      frame.classes.push_back(label / 1000), frame.instances.push_back(label % 1000);
   } else {
     auto const classes = numbers(files.classes), instances = numbers(files.instances);
     frame.classes.assign(classes.begin(), classes.end()), frame.instances.assign(instances.begin(), instances.end());

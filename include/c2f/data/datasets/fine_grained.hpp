@@ -427,7 +427,10 @@ inline std::filesystem::path one_of(std::filesystem::path const& root, std::init
     for (auto const& line : boxes.lines) {
       auto const [x0, y0, x1, y1] = numbers_of<4>(boxes, line, "write a picture's number, xmin, ymin, xmax and ymax");
       if (!(x1 >= x0 && y1 >= y0)) boxes.fail(line, "has a box without area", "write xmax and ymax of at least xmin and ymin");
-      made.boxes.emplace("data/images/" + std::string(line.word) + ".jpg", metrics::box{x0 - 1, y0 - 1, x1, y1});
+      std::string const name = "data/images/" + std::string(line.word) + ".jpg";
+      if (!seen.contains(name))
+        boxes.fail(line, "has a box of '" + printable(line.word) + "', a picture of neither list", "add it to one, or take the line out");
+      made.boxes.emplace(name, metrics::box{x0 - 1, y0 - 1, x1, y1});
     }
   }
   return finished(std::move(made), how, root);
@@ -492,6 +495,7 @@ inline std::filesystem::path one_of(std::filesystem::path const& root, std::init
   if (train.first != test.first)
     throw input_error("'" + (root / "val2017.json").string() + "' has other categories than train2017.json; take both files of one year");
   made.classes = std::move(train.first), made.train = std::move(train.second), made.test = std::move(test.second);
+  check_once(root, [](classified_name const& each) -> auto const& { return each.name; }, made.train, made.test);
   return finished(std::move(made), how, root);
 }
 
@@ -555,6 +559,13 @@ struct attribute_lists {
     if (!made.values.contains(name)) parts.fail(line, "lists '" + printable(name) + "', which has no attributes", "take it out");
     auto const part = whole_of(parts, line, numbers_of<1>(parts, line, "write a picture and 0, 1 or 2")[0], 0, 2, "part");
     (part == 0 ? made.train : part == 1 ? made.validation : made.test).push_back(name);
+  }
+  if (parts.lines.size() < made.values.size()) {
+    std::set<std::string_view> listed;
+    for (auto const& line : parts.lines) listed.insert(line.word);
+    for (auto const& [name, row] : made.values)
+      if (!listed.contains(name))
+        throw input_error("'" + parts.name + "' does not list '" + printable(name) + "', which has attributes; copy both lists again");
   }
   if (made.train.empty() || made.test.empty())
     throw input_error("'" + parts.name + "' has no picture for " + (made.train.empty() ? "training" : "testing") + "; copy the list again");

@@ -111,13 +111,8 @@ class split_csv_parser {
     bool const odd = std::any_of(field.begin(), field.end(),
                                  [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f || c == '"' || c == '\\'; });
     if (odd) fail(number, "has the " + word + " '" + printable(field) + "'", "write it without quotes, backslashes and control characters");
-    bool out = field.front() == '/';
-    for (std::size_t begin = 0; begin <= field.size();) {
-      std::size_t const end = std::min(field.find('/', begin), field.size());
-      out                   = out || field.substr(begin, end - begin) == "..";
-      begin                 = end + 1;
-    }
-    if (out) fail(number, "has the " + word + " '" + printable(field) + "', which leads out of the folder", "write one that is below it");
+    if (leads_out(field))
+      fail(number, "has the " + word + " '" + printable(field) + "', which leads out of the folder", "write one that is below it");
   }
 
   void number_by_name() {

@@ -30,6 +30,8 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -44,21 +46,22 @@ struct kitti_files {
 /// The depth maps below a folder, train or val, in the order of their names, with their photographs.
 inline std::vector<kitti_files> kitti_depth_files(std::filesystem::path const& root, std::string const& part) {
   auto const folder = root / part;
-  if (!std::filesystem::is_directory(folder))
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored))
     throw input_error("no folder '" + folder.string() + "'; the KITTI depth data set has the folders train and val");
   std::vector<kitti_files> found;
-  auto const folders = [](auto const& entry) { return entry.is_directory(); };
+  auto const folders = [&](auto const& entry) { return entry.is_directory(ignored); };
   for (auto const& drive : names_in(folder, folders))
     for (std::string const camera : {"image_02", "image_03"}) {
       auto const depths = folder / drive / "proj_depth" / "groundtruth" / camera;
-      if (!std::filesystem::is_directory(depths)) continue;
+      if (!std::filesystem::is_directory(depths, ignored)) continue;
       auto const photographs = root / drive.substr(0, std::string_view("2011_09_26").size()) / drive / camera / "data";
-      for (auto const& name : names_in(depths, [](auto const& entry) { return entry.is_regular_file(); })) {
+      for (auto const& name : names_in(depths, [&](auto const& entry) { return entry.is_regular_file(ignored); })) {
         if (!has_ending(name, ".png")) continue;
         std::string const stem = name.substr(0, name.size() - 4);
         auto photograph        = photographs / (stem + ".png");
-        if (!std::filesystem::exists(photograph)) photograph = photographs / (stem + ".jpg");
-        if (!std::filesystem::exists(photograph))
+        if (!std::filesystem::exists(photograph, ignored)) photograph = photographs / (stem + ".jpg");
+        if (!std::filesystem::exists(photograph, ignored))
           throw input_error("the depth map '" + (depths / name).string() + "' has no photograph " + stem + ".png or .jpg in '" +
                             photographs.string() + "'; unpack the raw data of its drive there, or remove the depth map");
         found.push_back({std::move(photograph), depths / name});

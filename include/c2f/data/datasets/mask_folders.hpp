@@ -6,7 +6,7 @@
 //
 // Layouts, in the order in which they are looked for, with the words of find_mask_folders for both folders:
 //   ROOT/train and ROOT/trainannot, ROOT/val and ROOT/valannot, ROOT/test and ROOT/testannot      (SegNet's CamVid)
-//   ROOT/images/train and ROOT/masks/train, the same with val and test
+//   ROOT/images/train and ROOT/masks/train, the same with val (also valid, validation) and test
 //   ROOT/images and ROOT/masks
 // A picture (.jpg, .jpeg, .png) and a mask (.png) of one name without ending are a pair; a file without a partner is a faulty sample. A mask
 // is grey or has a palette, with 8 bits at most: its bytes are palette indices or grey values, not colours. Which byte is which class is
@@ -59,7 +59,7 @@ class mask_table {
     std::string name;
     std::vector<std::uint8_t> bytes;  ///< the first is written for the class in predicted masks
   };
-  mask_table() = default;
+  mask_table() { labels_.fill(-1); }  ///< without classes: no data can be read with it
   explicit mask_table(std::vector<entry> const& classes, std::vector<std::uint8_t> const& ignored = {}) {
     labels_.fill(-1);
     if (classes.size() < 2 || classes.size() > 255)
@@ -102,7 +102,7 @@ class mask_table {
     if (labels_[byte] >= 0) throw input_error("a table of masks has the byte " + std::to_string(byte) + " twice; give each once");
     labels_[byte] = label;
   }
-  std::array<int, 256> labels_{};
+  std::array<int, 256> labels_;
   std::vector<std::string> names_;
   std::vector<std::uint8_t> values_;
 };
@@ -174,6 +174,30 @@ inline std::vector<mask_pair> pairs_in(mask_folder_pair const& folders) {
   return made;
 }
 
+/// The folders of train, validation and test by their names; those of masks end with `ending`. Empty: there is none.
+inline std::array<mask_folder_pair, 3> mask_parts(std::filesystem::path const& pictures, std::filesystem::path const& masks,
+                                                  std::string_view ending) {
+  std::array<mask_folder_pair, 3> made;
+  auto const find = [&](std::filesystem::path const& below, std::string_view end, std::filesystem::path mask_folder_pair::* which) {
+    std::error_code failed;
+    if (!std::filesystem::is_directory(below, failed)) return;
+    for (std::string const& name : names_in(below, [&](auto const& entry) { return entry.is_directory(failed); })) {
+      if (!name.ends_with(end)) continue;
+      part const where = part_named(std::string_view(name).substr(0, name.size() - end.size()));
+      if (where != part::none) take_part_from(made[where == part::train ? 0 : where == part::validation ? 1 : 2].*which, below / name);
+    }
+  };
+  find(pictures, "", &mask_folder_pair::pictures);
+  find(masks, ending, &mask_folder_pair::masks);
+  return made;
+}
+inline std::vector<mask_pair> pairs_in_part(mask_folder_pair const& folders) {
+  if (folders.pictures.empty() != folders.masks.empty())
+    throw input_error("'" + (folders.pictures.empty() ? folders.masks : folders.pictures).string() + "' has no folder of " +
+                      (folders.pictures.empty() ? "pictures" : "masks") + " of its name; add it, or take the folder out of the data");
+  return folders.pictures.empty() ? std::vector<mask_pair>() : pairs_in(folders);
+}
+
 }  // namespace detail
 
 /// Lists the pairs of pictures and masks below a root; nullopt if no layout fits.
@@ -182,16 +206,14 @@ inline std::vector<mask_pair> pairs_in(mask_folder_pair const& folders) {
   detail::check_partition(how);
   std::error_code ignored;
   mask_pair_lists made;
-  auto const is_folder = [&](std::filesystem::path const& path) { return std::filesystem::is_directory(path, ignored); };
-  auto const into      = [&](std::vector<mask_pair>& list, std::filesystem::path const& pictures, std::filesystem::path const& masks) {
-    if (is_folder(pictures) && is_folder(masks)) list = detail::pairs_in({pictures, masks});
-  };
-  auto const parts = {std::pair{"train", &made.train}, {"val", &made.validation}, {"test", &made.test}};
-  if (is_folder(root / "train") && is_folder(root / "trainannot")) {
-    for (auto const& [part, list] : parts) into(*list, root / part, root / (std::string(part) + "annot"));
+  std::array<std::vector<mask_pair>*, 3> const lists{&made.train, &made.validation, &made.test};
+  if (std::filesystem::is_directory(root / "train", ignored) && std::filesystem::is_directory(root / "trainannot", ignored)) {
+    auto const beside = detail::mask_parts(root, root, "annot");
+    for (std::size_t i = 0; i < 3; ++i) *lists[i] = detail::pairs_in_part(beside[i]);
   } else if (auto const found = detail::find_mask_folders(root)) {
-    if (is_folder(found->pictures / "train") && is_folder(found->masks / "train"))
-      for (auto const& [part, list] : parts) into(*list, found->pictures / part, found->masks / part);
+    auto const within = detail::mask_parts(found->pictures, found->masks, "");
+    if (!within[0].pictures.empty() || !within[0].masks.empty())
+      for (std::size_t i = 0; i < 3; ++i) *lists[i] = detail::pairs_in_part(within[i]);
     else
       made.train = detail::pairs_in(*found);
   } else {
@@ -272,7 +294,12 @@ class masked_pictures {
           decode(std::move(d)),
           table(std::move(t)),
           augment(checked(a)),
-          squares(names.size(), std::move(budget)) {}
+          squares(names.size(), std::move(budget)) {
+      if (table.names().empty())
+        throw input_error("the masks of " + name +
+                          " have no table; say which bytes are which class, as in mask_table({{\"background\", {0}}, " +
+                          "{\"cell\", {255}}})");
+    }
   };
   static std::vector<std::string> names_of(std::vector<mask_pair> const& pairs) {
     std::vector<std::string> made;
@@ -289,6 +316,7 @@ class masked_pictures {
     std::vector<std::uint8_t> to   = held_->table.labels_of(from.mask.labels, name);
     fitted_picture square          = fitted(photo, resizing::letterbox, Side, Side);
     std::vector<std::uint8_t> made = std::move(square.rgb);
+    made.reserve(4 * area);  // else growth would double it, beyond what the cache counts
     made.resize(4 * area);
     detail::nearest_labels(to.data(), photo.height, photo.width, square.place.across, square.place.down, Side, Side, ignored,
                            made.data() + 3 * area);

@@ -39,6 +39,7 @@
 #include <c2f/core/shapes.hpp>
 #include <c2f/data/io/names.hpp>
 #include <c2f/data/io/nifti.hpp>
+#include <c2f/data/numbers.hpp>
 #include <c2f/data/volumes/slices.hpp>
 #include <c2f/data/volumes/volume.hpp>
 
@@ -192,6 +193,8 @@ class organ {
         faults(std::move(all.faults)) {}
 
   static loaded read(std::filesystem::path const& images, std::filesystem::path const& labels, organ_options const& options) {
+    if (!(options.test_fraction >= 0 && options.test_fraction <= 1))
+      throw input_error("organ_options.test_fraction is " + detail::text_of(options.test_fraction) + "; it must be from 0 to 1");
     loaded all;
     auto const pairs = detail::pairs_of(images, detail::all_files_in(images), labels, detail::all_files_in(labels), {".nii.gz", ".nii"});
     std::vector<organ_case> good;

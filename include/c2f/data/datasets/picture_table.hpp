@@ -77,6 +77,7 @@ namespace detail {
 inline constexpr std::uintmax_t largest_table   = std::uintmax_t{1} << 29;
 inline constexpr std::size_t most_table_columns = 4096;
 inline constexpr std::size_t most_table_cells   = std::size_t{1} << 29;
+inline constexpr std::size_t most_label_cells   = std::size_t{1} << 26;  // a label of a few bytes is a number in every row
 
 /// Parses a table line by line. `name` is used in messages.
 class table_parser {
@@ -143,13 +144,8 @@ class table_parser {
   }
   void add(std::vector<std::string> const& cells) {
     std::string const& picture = cells[0];
-    bool below                 = !picture.empty() && picture.front() != '/' && picture.find('\\') == std::string::npos;
-    for (std::size_t begin = 0; begin <= picture.size();) {
-      std::size_t const end = std::min(picture.find('/', begin), picture.size());
-      below                 = below && picture.compare(begin, end - begin, "..") != 0;
-      begin                 = end + 1;
-    }
-    if (!below) fail("has the picture '" + printable(picture) + "', which is no name below the folder", "write one");
+    if (leads_out(picture) || picture.find('\\') != std::string::npos)
+      fail("has the picture '" + printable(picture) + "', which is no name below the folder", "write one");
     if (is_hidden(picture)) return;
     if (!pictures_.insert(picture).second) fail("has the picture '" + printable(picture) + "' again", "give each one line");
     auto& row = made_.rows.emplace_back(csv_table::row{picture, {}});
@@ -182,7 +178,8 @@ class table_parser {
     }
   }
   void check_cells(std::size_t columns) const {
-    if (made_.rows.size() * columns > most_table_cells) fail("makes the table too large", "divide it");
+    if (made_.rows.size() * columns > (made_.of_labels ? most_label_cells : most_table_cells))
+      fail("makes the table too large", "divide it");
   }
   void number_labels() {
     if (labels_.empty()) fail("is the last one, and there is no label", "write labels behind pictures");
@@ -232,7 +229,7 @@ inline std::array<std::filesystem::path, 3> find_tables(std::filesystem::path co
   std::set<std::string> const files = files_in(root, {".csv"});
   for (auto const& file : files) {
     part const where = part_named(file.substr(0, file.size() - 4));
-    if (where != part::none) found[where == part::train ? 0 : where == part::validation ? 1 : 2] = root / file;
+    if (where != part::none) take_part_from(found[where == part::train ? 0 : where == part::validation ? 1 : 2], root / file);
   }
   if (found[0].empty() && files.size() == 1) found = {root / *files.begin(), {}, {}};
   return found;
@@ -270,6 +267,7 @@ inline std::array<std::filesystem::path, 3> find_tables(std::filesystem::path co
     }
     *parts[i] = std::move(table.rows);
   }
+  detail::check_once(root, [](csv_table::row const& each) -> auto const& { return each.picture; }, made.train, made.validation, made.test);
   auto const key = [](csv_table::row const& each) { return each.picture; };
   auto const one = [](csv_table::row const&) { return 0; };
   if (made.test.empty()) detail::take_fraction(made.train, made.test, how.test, how.seed, 0, key, one);

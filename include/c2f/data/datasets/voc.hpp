@@ -266,9 +266,7 @@ class voc_indexer {
                           text_of(most));
     };
     check("test_fraction", options_.test_fraction, 1);
-    check("augment.scale", options_.augment.scale, 1);
-    check("augment.shift", options_.augment.shift, 1);
-    check("augment.gain", options_.augment.gain, 1);
+    (void)checked(options_.augment);
   }
 
   entry_lists entries() {
@@ -298,7 +296,9 @@ class voc_indexer {
     bool const by_hash = options_.train_set.empty() && options_.test_set.empty();
     if (!by_hash && std::filesystem::is_directory(lists, ignored_)) {
       sources_ = {lists / (options_.train_set + ".txt"), lists / (options_.test_set + ".txt")};
-      return {listed(sources_[0]), listed(sources_[1])};
+      std::array<std::vector<std::string>, 2> parts{listed(sources_[0]), listed(sources_[1])};
+      check_once(lists, [](std::string const& each) -> auto const& { return each; }, parts[0], parts[1]);
+      return parts;
     }
     sources_ = {annotations_, annotations_};
     std::array<std::vector<std::string>, 2> parts;
@@ -561,7 +561,7 @@ class voc_split {
     detail::decoded_pictures squares;
     contents(std::string n, detail::voc_list l, std::vector<std::string> c, augmentation const& a,
              std::shared_ptr<std::atomic<std::int64_t>> r)
-        : name(std::move(n)), list(std::move(l)), classes(std::move(c)), augment(a), squares(list.samples.size(), std::move(r)) {}
+        : name(std::move(n)), list(std::move(l)), classes(std::move(c)), augment(checked(a)), squares(list.samples.size(), std::move(r)) {}
   };
 
   static float normalised(float byte, std::size_t channel) { return (byte / 255.0f - mean[channel]) / deviation[channel]; }

@@ -24,6 +24,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -58,6 +59,40 @@ using endings_list = std::initializer_list<std::string_view>;
   return name;
 }
 
+/// A piece of a text for a message.
+[[nodiscard]] inline std::string printable(std::string_view piece, std::size_t longest = 60) { return text::printable(piece, longest); }
+
+/// A part of the data, by a word that folders and files are named with.
+enum class part { train, validation, test, none };
+[[nodiscard]] inline part part_named(std::string_view word) {
+  std::string const name = lower(word);
+  if (name == "train" || name == "training") return part::train;
+  if (name == "val" || name == "valid" || name == "validation") return part::validation;
+  if (name == "test" || name == "testing") return part::test;
+  return part::none;
+}
+
+/// Gives a part of the data the file or folder that was found for it; there may be no other.
+inline void take_part_from(std::filesystem::path& place, std::filesystem::path found) {
+  if (!place.empty())
+    throw input_error("'" + place.string() + "' and '" + found.string() + "' are of one part of the data; take one of them out");
+  place = std::move(found);
+}
+
+/// Refuses a picture that is there twice, in one of the lists or in two: a test would score what was trained on. `name` returns a reference
+/// to the name of an element.
+template <class Name, class... Lists>
+void check_once(std::filesystem::path const& source, Name const& name, Lists const&... lists) {
+  std::unordered_set<std::string_view> seen;
+  auto const add = [&](auto const& list) {
+    for (auto const& each : list)
+      if (std::string const& own = name(each); !seen.insert(own).second)
+        throw input_error("'" + source.string() + "' lists the picture '" + printable(own) +
+                          "' twice; a picture is of one part of the data, so take one of the two out");
+  };
+  (add(lists), ...);
+}
+
 /// Whether a path relative to the data has a name that begins with a dot.
 [[nodiscard]] inline bool is_hidden(std::string_view path) {
   if (!path.starts_with('.') && path.find("/.") == std::string_view::npos) return false;
@@ -70,17 +105,20 @@ using endings_list = std::initializer_list<std::string_view>;
   return false;
 }
 
-/// Whether a file name in a list stays below its folder and has no control characters and backslashes.
-[[nodiscard]] inline bool is_name_below(std::string_view name) {
-  if (name.empty() || name.front() == '/') return false;
-  for (char const c : name)
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f || c == '\\') return false;
+/// Whether a name, with '/' between folders, is none or may lead out of the folder that it is below.
+[[nodiscard]] inline bool leads_out(std::string_view name) {
+  if (name.empty() || name.front() == '/') return true;
   for (std::size_t begin = 0; begin <= name.size();) {
     std::size_t const end = std::min(name.find('/', begin), name.size());
-    if (name.substr(begin, end - begin) == "..") return false;
+    if (name.substr(begin, end - begin) == "..") return true;
     begin = end + 1;
   }
-  return true;
+  return false;
+}
+/// Whether a file name in a list stays below its folder and has no control characters and backslashes.
+[[nodiscard]] inline bool is_name_below(std::string_view name) {
+  return !leads_out(name) &&
+         std::none_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f || c == '\\'; });
 }
 
 /// Without blanks around it.
@@ -90,9 +128,6 @@ using endings_list = std::initializer_list<std::string_view>;
   while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
   return text;
 }
-
-/// A piece of a text for a message.
-[[nodiscard]] inline std::string printable(std::string_view piece, std::size_t longest = 60) { return text::printable(piece, longest); }
 
 /// Calls use(line, number) for each line that is not blank. A line is a part of `text`, without the blanks around it; numbers begin at 1.
 template <class Use>

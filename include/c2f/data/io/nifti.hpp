@@ -295,16 +295,24 @@ inline constexpr int nifti_datatype = std::same_as<T, float> ? DT_FLOAT32
                                       : sizeof(T) == 2       ? (std::signed_integral<T> ? DT_INT16 : DT_UINT16)
                                                              : (std::signed_integral<T> ? DT_INT32 : DT_UINT32);
 
-/// The header of a file to be written: the placement's header, if it has one, with the fields on size and type replaced.
+/// The header of a file to be written: the placement's header, if it has one, with the fields on size and type replaced; and those on the
+/// place, if spacing or affine matrix were changed since it was read.
 inline nifti_1_header header_for(std::array<std::int64_t, 3> const& dims, placement const& place, int datatype, std::size_t voxel_bytes) {
   nifti_1_header header{};
   std::memcpy(&header, place.header.data(), sizeof header);
-  if (header.sizeof_hdr != 348) {
+  bool moved = header.sizeof_hdr != 348;
+  if (moved) {
     header            = {};
     header.sizeof_hdr = 348;
     header.regular    = 'r';
     header.xyzt_units = NIFTI_UNITS_MM;
+  } else {
+    placement const held = place_of({header, false, {}, 0, 0, 1, 0}, "the header of a volume");
+    moved                = held.affine != place.affine || held.spacing != place.spacing;
+  }
+  if (moved) {
     header.sform_code = NIFTI_XFORM_SCANNER_ANAT;
+    header.qform_code = NIFTI_XFORM_UNKNOWN;
     header.pixdim[0]  = 1;
     std::copy(place.spacing.begin(), place.spacing.end(), header.pixdim + 1);
     std::copy(place.affine[0].begin(), place.affine[0].end(), header.srow_x);

@@ -400,7 +400,7 @@ inline void serialize(safetensors const& what, std::function<void(void const*, s
   sink(&length, 8);
   sink(header.data(), header.size());
   for (auto const& each : order) {
-    at::Tensor const value = each.tensor->detach().to(at::kCPU).contiguous();
+    at::Tensor const value = each.tensor->detach().to(at::kCPU).resolve_conj().resolve_neg().contiguous();
     if (value.numel() > 0) sink(value.const_data_ptr(), value.nbytes());
   }
 }

@@ -82,6 +82,11 @@ inline std::string renamed(std::string name, weights_options const& options, boo
   return name;
 }
 
+[[noreturn]] inline void refuse_shared_name(std::string const& name) {
+  throw input_error("weights_options.rename gives two tensors the name " + data::detail::shown(name) +
+                    "; write prefixes that keep their names apart");
+}
+
 inline bool is_call_count(std::string_view name) {
   constexpr std::string_view count = "num_batches_tracked";
   return name == count || (name.ends_with(count) && name[name.size() - count.size() - 1] == '.');
@@ -135,7 +140,7 @@ weights_report load_weights(Net& net, std::filesystem::path const& file, weights
   for (auto const& [name, tensor] : held.tensors)
     if (std::string left = detail::renamed(name, options); detail::takes_part(left, options.from, options)) {
       if (auto const of = blocks.find(name); of != blocks.end()) apart.emplace(left, of->second);
-      given.emplace(std::move(left), tensor);
+      if (!given.emplace(left, tensor).second) detail::refuse_shared_name(left);
     }
 
   weights_report report;
@@ -212,7 +217,7 @@ void save_weights(Net const& net, std::filesystem::path const& file, weights_opt
     std::string name = path;
     if (!detail::takes_part(name, options.into, options)) return;
     name = detail::renamed(options.from + name, options, /*into_network=*/false);
-    out.tensors.emplace(name, each.tensor().detach());
+    if (!out.tensors.emplace(name, each.tensor().detach()).second) detail::refuse_shared_name(name);
     if (channel_blocks const* const of = each.blocks(); of != nullptr) blocks += detail::line_of_blocks(name, *of);
   });
   if (!blocks.empty()) out.metadata[detail::blocks_entry] = blocks;

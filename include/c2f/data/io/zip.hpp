@@ -119,7 +119,8 @@ class zip_archive {
       if (entry == nullptr) damaged("number " + std::to_string(i), zip_get_error(archive_.get()));
       names_.emplace_back(entry);
       if (std::any_of(names_.back().begin(), names_.back().end(), is_control)) damaged(names_.back(), "its name has control characters");
-      if (leads_out(names_.back())) damaged(names_.back(), "its name leads out of the archive");
+      if (detail::leads_out(names_.back()) || names_.back().find_first_of("\\:") != std::string::npos)
+        damaged(names_.back(), "its name leads out of the archive");
       if (!index_.emplace(names_.back(), static_cast<zip_uint64_t>(i)).second) damaged(names_.back(), "there are two of this name");
       // Deflate expands a byte to at most 1,032. Overlapping entries (a zip bomb) exceed that many times.
       zip_stat_t about;
@@ -127,16 +128,6 @@ class zip_archive {
       if (known && about.size <= most()) declared += about.size;
       if (declared > 1032 * size_) damaged(names_.back(), "so small an archive cannot hold what its entries declare up to here");
     }
-  }
-
-  static bool leads_out(std::string_view entry) {
-    if (entry.empty() || entry.front() == '/' || entry.find_first_of("\\:") != std::string_view::npos) return true;
-    for (std::size_t at = 0; at <= entry.size();) {
-      std::size_t const end = std::min(entry.find('/', at), entry.size());
-      if (entry.substr(at, end - at) == "..") return true;
-      at = end + 1;
-    }
-    return false;
   }
 
   std::string name_;

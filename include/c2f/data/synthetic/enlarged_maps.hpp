@@ -53,7 +53,7 @@ inline void enlarge(float const* map, std::int64_t side, std::int64_t factor, in
     detail::enlarge_line(wide.data() + x, side, side * factor, factor, how, to + x, side * factor);
 }
 
-/// Pairs of a map and the same map enlarged, drawn from (seed, id): one to three bumps of different widths, and a little noise.
+/// Pairs of a map and the same map enlarged, drawn from (seed, which, id): one to three bumps of different widths, and a little noise.
 template <std::int64_t Side, std::int64_t Factor>
 struct enlarged_pairs {
   using image       = c2f::image<1, Side, Side>;
@@ -61,11 +61,16 @@ struct enlarged_pairs {
   static constexpr std::array<std::int64_t, 2> truth_dims{Factor * Side, Factor* Side};
   std::int64_t count;
   std::uint64_t seed;
+  std::uint64_t which = 0;  ///< 0: to train on; 1: to test
 
   [[nodiscard]] std::int64_t size() const { return count; }
   [[nodiscard]] std::string name() const { return "maps to enlarge"; }
+  [[nodiscard]] std::uint64_t fingerprint() const {
+    return hash_of(name() + ' ' + std::to_string(Side) + ' ' + std::to_string(Factor) + ' ' + std::to_string(seed) + ' ' +
+                   std::to_string(which));
+  }
   void read(std::int64_t id, random_stream*, float* pixels, float* truth) const {
-    random_stream draw{seed, purpose::synthesis, 0, static_cast<std::uint64_t>(id)};
+    random_stream draw{seed, purpose::synthesis, which, static_cast<std::uint64_t>(id)};
     std::fill(pixels, pixels + Side * Side, 0.0f);
     for (std::uint32_t bumps = 1 + draw.below(3); bumps > 0; --bumps) {
       double const s = Side, x = s * draw.uniform(), y = s * draw.uniform(), width = s * (.05 + .25 * draw.uniform()),
@@ -85,7 +90,7 @@ template <std::int64_t Side, std::int64_t Factor>
 struct enlarged_maps {
   enlarged_pairs<Side, Factor> train, test;
   explicit enlarged_maps(std::int64_t count = 60'000, std::uint64_t seed = 1)
-      : train{count, seed}, test{std::max<std::int64_t>(count / 10, 1), seed + 1} {}
+      : train{count, seed}, test{std::max<std::int64_t>(count / 10, 1), seed, 1} {}
 };
 
 }  // namespace c2f::data

@@ -176,10 +176,12 @@ pictures<Classes> draw_glyphs(bool train, glyph_options const& options) {
   }
   std::vector<std::string> names;
   for (std::int64_t k = 0; k < Classes; ++k) names.push_back({static_cast<char>('A' + k / 4), static_cast<char>('0' + k % 4)});
-  return {train ? "glyphs train" : "glyphs test",
+  std::string const name = train ? "glyphs train" : "glyphs test";
+  return {name,
           std::move(bytes),
           {record, 0, 1, {.5f, .5f, .5f}, {.25f, .25f, .25f}, 2, false},
-          std::move(names)};
+          std::move(names),
+          hash_of(name + ' ' + std::to_string(Classes) + ' ' + std::to_string(options.seed))};
 }
 
 }  // namespace detail

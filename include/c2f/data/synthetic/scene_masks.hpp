@@ -24,6 +24,7 @@ class scene_masks {
 
   [[nodiscard]] std::int64_t size() const { return whole_.size(); }
   [[nodiscard]] std::string name() const { return whole_.name() + ", masks"; }
+  [[nodiscard]] std::uint64_t fingerprint() const { return detail::hash_after(whole_.fingerprint(), "masks"); }
   [[nodiscard]] std::vector<std::uint8_t> const& picture(std::int64_t id) const { return whole_.picture(id); }
   /// One label a pixel, rows from the top.
   [[nodiscard]] std::vector<std::uint8_t> const& labels(std::int64_t id) const { return whole_.whole(id).object; }

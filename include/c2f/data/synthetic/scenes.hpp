@@ -35,6 +35,7 @@
 #include <c2f/core/shapes.hpp>
 #include <c2f/data/synthetic/occluders.hpp>
 #include <c2f/data/draw/line_segment.hpp>
+#include <c2f/data/split.hpp>
 #include <c2f/metrics/detection.hpp>
 
 namespace c2f::data {
@@ -456,6 +457,7 @@ class scene_pictures : c2f::detail::static_check<detail::check_scenes<Side, Clas
     auto made        = std::make_shared<contents>();
     made->name       = train ? "scenes train" : "scenes test, occlusion " + std::to_string(options.occlusion);
     int const hidden = train ? 0 : options.occlusion;
+    made->drawn = hash_of(made->name + ' ' + std::to_string(Side) + ' ' + std::to_string(Classes) + ' ' + std::to_string(options.seed));
     for (std::int64_t id = 0; id < n; ++id) {
       auto const draw = [&](std::uint64_t of) {
         return random_stream{options.seed, purpose::synthesis, of, static_cast<std::uint64_t>(id)};
@@ -480,6 +482,7 @@ class scene_pictures : c2f::detail::static_check<detail::check_scenes<Side, Clas
   [[nodiscard]] static constexpr int side() { return Side; }
 
   [[nodiscard]] std::int64_t label(std::int64_t id) const { return id % Classes; }
+  [[nodiscard]] std::uint64_t fingerprint() const { return held_->drawn; }
   /// Side * Side RGB bytes, rows from the top.
   [[nodiscard]] std::vector<std::uint8_t> const& picture(std::int64_t id) const { return whole(id).picture; }
   [[nodiscard]] metrics::box const& box(std::int64_t id) const { return whole(id).box; }
@@ -523,6 +526,7 @@ class scene_pictures : c2f::detail::static_check<detail::check_scenes<Side, Clas
     std::string name;
     std::vector<std::string> classes, parts;
     std::vector<scene> scenes;
+    std::uint64_t drawn = 0;
   };
   std::shared_ptr<contents const> held_;
 };
@@ -560,6 +564,10 @@ class parts_at_scale {
   [[nodiscard]] std::int64_t size() const { return whole_.size(); }
   [[nodiscard]] std::string name() const { return whole_.name() + ", at one scale"; }
   [[nodiscard]] scene_pictures<Side, Classes> const& whole() const { return whole_; }
+  [[nodiscard]] std::uint64_t fingerprint() const {
+    return detail::hash_after(whole_.fingerprint(), "parts of " + std::to_string(object_) + ' ' + std::to_string(radius_) + ' ' +
+                                                        std::to_string(Out) + ' ' + std::to_string(Stride));
+  }
 
   void read(std::int64_t id, random_stream* augment, float* pixels, float* truth) const {
     auto window   = window_at_scale(whole_.box(id), object_, Out);
