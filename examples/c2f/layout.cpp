@@ -418,8 +418,10 @@ found_data recognise(data_options const& chosen) {
       std::error_code failed;
       return entry.is_directory(failed);
     });
-    if (folders.size() < 2 && !no_table.empty()) throw c2f::input_error(no_table);
-    if (folders.size() < 2)
+    bool const of_classes =
+        folders.size() > 1 || (folders.size() == 1 && c2f::data::detail::part_named(*folders.begin()) == c2f::data::detail::part::train);
+    if (!of_classes && !no_table.empty()) throw c2f::input_error(no_table);
+    if (!of_classes)
       throw c2f::input_error(
           "'" + root.string() +
           "' has no data that are known; there may be: a folder of pictures a class; JPEGImages and Annotations, or images and xmls (VOC); "
