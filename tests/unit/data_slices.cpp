@@ -217,13 +217,13 @@ TEST_CASE("organ: image and label lie in the same place, whatever says so") {
   std::array<std::int64_t, 3> const dims{4, 5, 6};
   auto const images = dir.path / "images", labels = dir.path / "labels";
   // Header of the pair: the same rotation as a quaternion, which rounds, and as a matrix; b = .6, a = .8.
-  placement by_matrix, by_quaternion;
+  placement by_matrix;
   by_matrix.affine  = {{{1, 0, 0, -9}, {0, .28f, -.96f, 4}, {0, .96f, .28f, 7}}};
   auto header       = detail::header_for(dims, by_matrix, 2, 1);
   header.sform_code = 0, header.qform_code = 1, header.quatern_b = .6f, header.pixdim[0] = 1;
   header.qoffset_x = -9, header.qoffset_y = 4, header.qoffset_z = 7;
-  std::memcpy(by_quaternion.header.data(), &header, sizeof header);
-  auto const relabel = [&](std::string const& name, placement const& place, std::int8_t label = 1) {
+  placement const by_quaternion = detail::place_of({header, false, {}, 0, 0, 1, 0}, "the header");
+  auto const relabel            = [&](std::string const& name, placement const& place, std::int8_t label = 1) {
     volume<std::int8_t> v(dims, place);
     v(1, 2, 3) = label, v(2, 2, 2) = 1;
     write_nifti(labels / name, v);
