@@ -98,7 +98,8 @@ inline std::vector<std::vector<dvps_files>> dvps_sequences(std::filesystem::path
     auto const take   = [&](std::filesystem::path& place, char const* what) {
       if (!place.empty())
         throw input_error("frame " + std::to_string(number) + " of sequence " + std::to_string(sequence) + " in " + where + " has two " +
-                            what + ", '" + printable(place.filename().string()) + "' and '" + printable(name) + "'; take one of them out");
+                            what + ", '" + printable(place.filename().string(), 255) + "' and '" + printable(name, 255) +
+                            "'; take one of them out");
       place = folder / name;
     };
     if (has("gtFine_class"))
