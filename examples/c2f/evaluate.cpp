@@ -57,7 +57,7 @@ std::vector<std::string> mask_values_of(c2f::model_description const& about) {
 /// What is not typed of how data are read and split, as at the training of the model; older models do not say it.
 void read_as_trained(data_options& options, c2f::model_description const& about) {
   for (auto const& [name, value] : about.training) {
-    if (std::find(options.typed.begin(), options.typed.end(), "--" + name) != options.typed.end()) continue;
+    if (program::is_typed(options.typed, "--" + name)) continue;
     auto const number = [&](auto& into) {
       auto const read = std::from_chars(value.data(), value.data() + value.size(), into);
       if (read.ec != std::errc() || read.ptr != value.data() + value.size())
@@ -77,14 +77,16 @@ void read_as_trained(data_options& options, c2f::model_description const& about)
 
 /// Says it where the data are those of the training by their name, and their training part is another one.
 void compare_with_training(found_data const& data, c2f::model_description const& about, std::string const& part) {
-  if (about.data != data.root.lexically_normal().filename().string() + ", " + data.layout) return;
-  // As data::identity_of has it of the splits of the training.
-  std::uint64_t hash = c2f::data::detail::empty_hash;
-  for (std::int64_t id = 0; id < data.size(0); ++id) {
-    std::string const file = data.kind == kind::boxes ? data.file(0, id).filename().string() : "";
-    hash                   = c2f::data::detail::hash_after(hash, file.empty() ? data.name(0, id) : file);
-  }
-  if (part != part_names[0] && about.fingerprint != std::to_string(hash))
+  if (part == part_names[0] || about.data != data.root.lexically_normal().filename().string() + ", " + data.layout) return;
+  struct {  // named as the splits of the training
+    found_data const& data;
+    std::int64_t size() const { return data.size(0); }
+    std::string name_of(std::int64_t id) const {
+      std::string const file = data.kind == kind::boxes ? data.file(0, id).filename().string() : "";
+      return file.empty() ? data.name(0, id) : file;
+    }
+  } const training{data};
+  if (about.fingerprint != std::to_string(c2f::data::detail::samples_hash(training)))
     program::say(
         "note: the training part of these data is not the one that the model was trained on, so it may have been trained on samples "
         "of the part '" +

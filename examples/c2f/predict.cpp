@@ -7,6 +7,7 @@
 #include <c2f/data/draw/label_picture.hpp>
 #include <c2f/data/io/names.hpp>
 #include <c2f/data/io/nifti.hpp>
+#include <c2f/data/io/output_names.hpp>
 #include <c2f/data/volumes/slices.hpp>
 #include <c2f/train/interrupt.hpp>
 
@@ -35,6 +36,7 @@ namespace {
 namespace fs = std::filesystem;
 using json   = nlohmann::ordered_json;
 using c2f::data::picture_bytes;
+using c2f::data::detail::resolved;
 
 /// A file to answer for: where it is, and its name in the output, which is below --out.
 struct input_file {
@@ -44,13 +46,6 @@ struct input_file {
 };
 
 bool is_volume(std::string const& name) { return c2f::data::detail::has_ending(name, {".nii", ".nii.gz"}); }
-
-/// Independent of "..", links and the current folder.
-fs::path resolved(fs::path const& path) {
-  std::error_code failed;
-  fs::path whole = fs::weakly_canonical(fs::absolute(path, failed), failed);
-  return failed ? path.lexically_normal() : whole;
-}
 
 /// The files to answer for, without those that answers are written into.
 std::vector<input_file> inputs_of(predict_options const& chosen) {

@@ -50,9 +50,10 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
 CLI::Validator in_range(double low, double high);
 
 /// Whether an option, such as "--epochs", is on the command line.
-[[nodiscard]] inline bool is_typed(options const& chosen, std::string const& name) {
-  return std::ranges::find(chosen.typed, name) != chosen.typed.end();
+[[nodiscard]] inline bool is_typed(std::vector<std::string> const& typed, std::string const& name) {
+  return std::ranges::find(typed, name) != typed.end();
 }
+[[nodiscard]] inline bool is_typed(options const& chosen, std::string const& name) { return is_typed(chosen.typed, name); }
 /// Gives an option that is not on the command line another value, in the summary, too. `name`: such as "epochs".
 template <class Number>
 void set_unless_typed(options& chosen, std::string const& name, Number& value, Number of) {

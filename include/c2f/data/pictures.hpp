@@ -72,12 +72,7 @@ class pictures {
   [[nodiscard]] std::int64_t label(std::int64_t id) const { return record(id)[held_->format.label_at]; }
 
   /// Of drawn pictures what they depend on, of others their labels.
-  [[nodiscard]] std::uint64_t fingerprint() const {
-    if (held_->drawn != 0) return held_->drawn;
-    std::uint64_t hash = detail::empty_hash;
-    for (std::int64_t id = 0; id < size(); ++id) hash = detail::hash_after(hash, static_cast<std::uint64_t>(label(id)));
-    return hash;
-  }
+  [[nodiscard]] std::uint64_t fingerprint() const { return held_->drawn != 0 ? held_->drawn : detail::labels_hash(*this); }
 
   void read(std::int64_t id, random_stream* augment, float* pixels, std::int64_t* truth) const {
     *truth = label(id);

@@ -120,23 +120,28 @@ concept has_names = requires(S const& s, std::int64_t id) { s.name_of(id); };
 }
 inline constexpr std::uint64_t empty_hash = hash_of("");
 
+/// The hash of a split's labels.
+template <class S>
+[[nodiscard]] std::uint64_t labels_hash(S const& samples) {
+  std::uint64_t hash      = empty_hash;
+  std::int64_t const size = samples.size();
+  for (std::int64_t id = 0; id < size; ++id) hash = hash_after(hash, static_cast<std::uint64_t>(samples.label(id)));
+  return hash;
+}
 /// The hash of a split's samples.
 template <class S>
 [[nodiscard]] std::uint64_t samples_hash(S const& samples) {
   if constexpr (requires { samples.fingerprint(); }) {
     return samples.fingerprint();
+  } else if constexpr (has_names<S>) {
+    std::uint64_t hash      = empty_hash;
+    std::int64_t const size = samples.size();
+    for (std::int64_t id = 0; id < size; ++id) hash = hash_after(hash, std::string_view(samples.name_of(id)));
+    return hash;
+  } else if constexpr (requires(std::int64_t id) { samples.label(id); }) {
+    return labels_hash(samples);
   } else {
-    [[maybe_unused]] std::uint64_t hash      = empty_hash;
-    [[maybe_unused]] std::int64_t const size = samples.size();
-    if constexpr (requires { samples.name_of(size); }) {
-      for (std::int64_t id = 0; id < size; ++id) hash = hash_after(hash, std::string_view(samples.name_of(id)));
-      return hash;
-    } else if constexpr (requires { samples.label(size); }) {
-      for (std::int64_t id = 0; id < size; ++id) hash = hash_after(hash, static_cast<std::uint64_t>(samples.label(id)));
-      return hash;
-    } else {
-      return 0;
-    }
+    return 0;
   }
 }
 

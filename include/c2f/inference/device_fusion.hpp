@@ -21,6 +21,7 @@
 #include <c2f/core/dims.hpp>
 #include <c2f/core/errors.hpp>
 #include <c2f/inference/panoptic_fusion.hpp>
+#include <c2f/inference/stitcher.hpp>
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
@@ -50,8 +51,7 @@ class device_fusion {
   /// Classes of the maps are 0 ... classes - 1, as an argmax over that many channels gives them.
   device_fusion(fusion_options options, std::int64_t classes) : options_(std::move(options)), classes_(classes) {
     if (classes < 1) throw input_error("a video of " + std::to_string(classes) + " classes has no labels; write 1 or more");
-    if (options_.window < 1 || options_.window % 2 == 0)
-      throw input_error("the window of centres is " + std::to_string(options_.window) + " pixels; write an odd number");
+    detail::check_window(options_);
     if (options_.most < 1 || options_.most >= options_.divisor)
       throw input_error("a frame may have " + std::to_string(options_.most) + " centres and the divisor of labels is " +
                         std::to_string(options_.divisor) + "; write .most of at least 1 and less than .divisor");
@@ -82,10 +82,7 @@ class device_fusion {
   void check_numbers() const {
     if (!largest_.defined()) return;
     at::Tensor const numbers = largest_.to(at::kCPU);
-    for (std::int64_t c = 0; c < classes_; ++c)
-      if (numbers.const_data_ptr<std::int64_t>()[c] >= options_.divisor)
-        throw input_error("a video has more than " + std::to_string(options_.divisor - 1) + " objects of class " + std::to_string(c) +
-                          ", and the divisor is " + std::to_string(options_.divisor) + "; write a larger one");
+    for (std::int64_t c = 0; c < classes_; ++c) detail::check_number(numbers.const_data_ptr<std::int64_t>()[c], c, options_.divisor);
   }
 
  private:
@@ -187,9 +184,8 @@ class device_fusion {
     at::Tensor const rows = at::argsort(expected_labels_), columns = at::argsort(found.labels);
     at::Tensor const iou = shared.to(at::kDouble).div(either.clamp_min(1).to(at::kDouble)).mul_(may);
     at::Tensor const of  = iou.index_select(0, rows).index_select(1, columns);
-    auto const best      = of.max(0);  // of a column
     at::Tensor const row = of.argmax(0), column = of.argmax(1);
-    at::Tensor const mutual  = column.index_select(0, row).eq(at::arange(count, row.options())).logical_and_(std::get<0>(best).gt(0));
+    at::Tensor const mutual  = column.index_select(0, row).eq(at::arange(count, row.options())).logical_and_(of.amax(0).gt(0));
     at::Tensor const matched = at::zeros_like(found.labels)
                                    .scatter(0, columns, expected_labels_.index_select(0, rows.index_select(0, row)).mul_(mutual))
                                    .slice(0, 0, most_);

@@ -59,14 +59,17 @@ struct centre {
 };
 
 namespace detail {
+inline void check_window(fusion_options const& options) {
+  if (options.window < 1 || options.window % 2 == 0)
+    throw input_error("the window of centres is " + std::to_string(options.window) + " pixels; write an odd number");
+}
 inline void check_maps(raw_maps const& maps, fusion_options const& options) {
   auto const pixels = static_cast<std::size_t>(std::max<std::int64_t>(0, maps.height) * std::max<std::int64_t>(0, maps.width));
   if (maps.classes.size() != pixels || maps.heat.size() != pixels || maps.offsets.size() != 2 * pixels)
     throw input_error("an image of " + std::to_string(maps.height) + " x " + std::to_string(maps.width) + " pixels has " +
                       std::to_string(maps.classes.size()) + " classes, " + std::to_string(maps.heat.size()) + " numbers of heat and " +
                       std::to_string(maps.offsets.size()) + " of offsets; give one, one and two a pixel");
-  if (options.window < 1 || options.window % 2 == 0)
-    throw input_error("the window of centres is " + std::to_string(options.window) + " pixels; write an odd number");
+  check_window(options);
 }
 
 /// Finds the centre that is nearest to a point.

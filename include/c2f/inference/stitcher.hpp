@@ -55,6 +55,12 @@ inline std::map<std::int64_t, std::int64_t> mutual_matches(metrics::segment_over
     if (of_first[match.label].label == second) found[second] = match.label;
   return found;
 }
+/// Refuses more objects of a class in a video than its labels can number.
+inline void check_number(std::int64_t number, std::int64_t c, std::int64_t divisor) {
+  if (number >= divisor)
+    throw input_error("a video has more than " + std::to_string(divisor - 1) + " objects of class " + std::to_string(c) +
+                      ", and the divisor is " + std::to_string(divisor) + "; write a larger one");
+}
 }  // namespace detail
 
 /// Stitches pairs of frames, in order.
@@ -97,9 +103,7 @@ class stitcher {
       auto [entry, is_new] = numbers.try_emplace(label, 0);
       if (is_new) {
         std::int64_t const c = label / options_.divisor, number = ++largest_[c];
-        if (number >= options_.divisor)
-          throw input_error("a video has more than " + std::to_string(options_.divisor - 1) + " objects of class " + std::to_string(c) +
-                            ", and the divisor is " + std::to_string(options_.divisor) + "; write a larger one");
+        detail::check_number(number, c, options_.divisor);
         entry->second = c * options_.divisor + number;
       }
       std::fill(found.data() + begin, found.data() + end, entry->second);

@@ -466,15 +466,12 @@ inline std::optional<coco_files> find_coco_files(std::filesystem::path const& ro
   if (files.empty()) return {};
   coco_files made;
   std::vector<std::filesystem::path> of_none;
+  std::array const lists{&made.train, &made.validation, &made.test, &of_none};
   for (auto const& file : files) {
     part where = part_in(file.stem().string());
     if (where == part::none && file.parent_path() != root) where = part_in(file.parent_path().filename().string());
-    (files.size() == 1           ? made.train
-     : where == part::train      ? made.train
-     : where == part::validation ? made.validation
-     : where == part::test       ? made.test
-                                 : of_none)
-        .push_back(file);
+    if (files.size() == 1) where = part::train;
+    lists[index_of(where)]->push_back(file);
   }
   if (of_none.size() == files.size())
     made.train = std::move(of_none);

@@ -184,7 +184,7 @@ inline std::array<mask_folder_pair, 3> mask_parts(std::filesystem::path const& p
     for (std::string const& name : names_in(below, [&](auto const& entry) { return entry.is_directory(failed); })) {
       if (!name.ends_with(end)) continue;
       part const where = part_named(std::string_view(name).substr(0, name.size() - end.size()));
-      if (where != part::none) take_part_from(made[where == part::train ? 0 : where == part::validation ? 1 : 2].*which, below / name);
+      if (where != part::none) take_part_from(made[index_of(where)].*which, below / name);
     }
   };
   find(pictures, "", &mask_folder_pair::pictures);

@@ -229,7 +229,7 @@ inline std::array<std::filesystem::path, 3> find_tables(std::filesystem::path co
   std::set<std::string> const files = files_in(root, {".csv"});
   for (auto const& file : files) {
     part const where = part_named(file.substr(0, file.size() - 4));
-    if (where != part::none) take_part_from(found[where == part::train ? 0 : where == part::validation ? 1 : 2], root / file);
+    if (where != part::none) take_part_from(found[index_of(where)], root / file);
   }
   if (found[0].empty() && files.size() == 1) found = {root / *files.begin(), {}, {}};
   return found;

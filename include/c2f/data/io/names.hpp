@@ -72,6 +72,9 @@ enum class part { train, validation, test, none };
   return part::none;
 }
 
+/// Its place among train, validation and test.
+[[nodiscard]] constexpr std::size_t index_of(part which) { return static_cast<std::size_t>(which); }
+
 /// Gives a part of the data the file or folder that was found for it; there may be no other.
 inline void take_part_from(std::filesystem::path& place, std::filesystem::path found) {
   if (!place.empty())

@@ -17,21 +17,24 @@
 
 namespace c2f::data {
 
+namespace detail {
+/// Independent of "..", links and the current folder, also for files that do not exist yet.
+[[nodiscard]] inline std::filesystem::path resolved(std::filesystem::path const& path) {
+  std::error_code failed;
+  auto whole = std::filesystem::weakly_canonical(std::filesystem::absolute(path, failed), failed);
+  return failed ? path.lexically_normal() : whole;
+}
+}  // namespace detail
+
 /// For each input the file prefix + its name in `folder`.
 [[nodiscard]] inline std::vector<std::filesystem::path> output_names(std::vector<std::filesystem::path> const& inputs,
                                                                      std::filesystem::path const& folder, std::string const& prefix = "") {
-  // Independent of "..", links and the current folder, also for files that do not exist yet.
-  auto const resolved = [](std::filesystem::path const& path) {
-    std::error_code failed;
-    auto whole = std::filesystem::weakly_canonical(std::filesystem::absolute(path, failed), failed);
-    return failed ? path.lexically_normal() : whole;
-  };
   std::map<std::filesystem::path, std::filesystem::path const*> given, taken;
-  for (auto const& input : inputs) given.emplace(resolved(input), &input);
+  for (auto const& input : inputs) given.emplace(detail::resolved(input), &input);
   std::vector<std::filesystem::path> outputs;
   for (auto const& input : inputs) {
     auto const& output      = outputs.emplace_back(folder / (prefix + input.filename().string()));
-    auto const [same, free] = taken.emplace(resolved(output), &input);
+    auto const [same, free] = taken.emplace(detail::resolved(output), &input);
     if (!free)
       throw input_error("the inputs '" + same->second->string() + "' and '" + input.string() + "' have one output, '" + output.string() +
                         "'; rename one of them, or process them one after the other into two folders");
