@@ -179,12 +179,12 @@ int train(int argc, char** argv) {
   for (auto const* each : {&classes_kind(), &boxes_kind(), &masks_kind(), &attributes_kind(), &numbers_kind()})
     for (auto const& name : each->networks)
       if (std::find(networks.begin(), networks.end(), name) == networks.end()) networks.push_back(name);
-  program::options const defaults{.epochs = 30, .batch = 32, .learning_rate = .05, .weight_decay = 5e-4};
+  program::options const defaults{.variant = "bl", .epochs = 30, .batch = 32, .learning_rate = .05, .weight_decay = 5e-4};
   auto chosen = program::read_options(
       argc, argv, "c2f train: trains a model on a folder of data, and saves it into the folder 'model' in --out.", {"bl", "pt"}, defaults,
       [&](CLI::App& app) {
         app.get_option("--data")->description("Folder of the data, in any layout of docs/data.md");
-        app.get_option("--variant")->description("pt: coarse-to-fine; bl: the coarse network alone");
+        app.get_option("--variant")->description("bl: one network; pt: a coarse and a fine one by progressive training");
         app.add_option("--network", network, "cifar: 32 x 32; small: about 100 x 100; resnet18: 192 to 256; default: by the data")
             ->check(CLI::IsMember(networks));
         add_data_options(app, options);

@@ -45,7 +45,8 @@ c2f::training_report train_by(Fit const& fit, Model& model, Data const& data, op
                               c2f::recipe::settings const& recipe) {
   constexpr bool has_fine = has_fine_network<Model>;
   if ((chosen.probe || chosen.probe_every > 0) && !has_fine)
-    throw c2f::input_error("--probe asks what the fine network reads, and --variant " + chosen.variant + " has none; leave it out");
+    throw c2f::input_error("--probe asks what the fine network reads, and --variant " + chosen.variant +
+                           " has none; leave it out, or write --variant pt where the program has it");
   c2f::interrupt on_ctrl_c;
   c2f::print::progress_bar bar(c2f::print::progress_bar::elsewhere::lines);
   kept_files files(chosen);
