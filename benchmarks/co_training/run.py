@@ -3,6 +3,7 @@
 
   run.py --build build/release --data DIR [--out build/co_training.csv] [--labels 100,400] [--seeds 1,2,3,4,5] [--jobs 2]
   run.py --out build/co_training.csv --table            only prints what is there
+  run.py ... --plot co_training.svg                      also draws what the chosen runs scored after each epoch
 
 A row that is in the CSV is not trained again, so the command may be stopped and repeated. Each training uses one core. "single" is the mean
 over views, "ensemble" that of their predictions. Intervals are of 95 % (Student's t) over the seeds, on one test set; differences are paired
@@ -13,7 +14,8 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from _trainings import built, parser_of, read, scored, shown, train_all
+from _plot import lines
+from _trainings import built, interval, parser_of, read, scored, shown, train_all
 
 KEYS = ["set", "network", "limit", "labels", "rows", "lambda_cot", "lambda_dif", "epochs", "variant", "seed"]
 SETTINGS = KEYS[:-2]
@@ -43,6 +45,29 @@ def table(rows):
                   f"{shown(less) if variant != 'supervised_long' else '–'} | {seconds:.0f} | {len(mine)} |")
 
 
+def single(scores):
+    """Top-1 in %, the mean over views."""
+    views = [100 * of["top1"] for stage, of in scores.items() if stage not in ("ensemble", "student")]
+    return sum(views) / len(views)
+
+
+def folder_of(out, run):
+    return out.parent / "co_training" / "_".join(run)
+
+
+def plot(path, out, runs):
+    """Of each variant the mean and interval over its seeds, by epochs; runs of other lengths are left out."""
+    series = {}
+    for run in runs:
+        log = folder_of(out, run) / "log.jsonl"
+        epochs = [record for record in map(json.loads, log.read_text(encoding="utf-8").splitlines()) if record["event"] == "epoch"]
+        if len(epochs) == int(run[KEYS.index("epochs")]):
+            series.setdefault(run[KEYS.index("variant")], []).append([single(record["scores"]) for record in epochs])
+    points = [(variant, [(i + 1, *((found[0], 0) if len(of) == 1 else found)) for i, of in enumerate(zip(*seeds)) for found in [interval(of)]])
+              for variant, seeds in series.items()]
+    lines(path, "Few labels", "epoch", [("test images, mean of the views", "top-1 in %", points)])
+
+
 def main():
     parser = parser_of(__doc__, "build/co_training.csv", ",".join(VARIANTS), "1,2,3,4,5", data="folder of CIFAR-10, CIFAR-100 or Omniglot")
     parser.add_argument("--set", default="cifar100_coarse")
@@ -53,6 +78,7 @@ def main():
     parser.add_argument("--rows", default="20", help="labelled rows of a view in a batch of 100; 0: as many as their part of all")
     parser.add_argument("--lambda-cot", default="10")
     parser.add_argument("--lambda-dif", default="0.5")
+    parser.add_argument("--plot", type=pathlib.Path, help="an SVG of the chosen runs")
     words = parser.parse_args()
 
     if not words.table:
@@ -63,7 +89,7 @@ def main():
         def train(run):
             _, _, _, labels, rows, cot, dif, _, variant, seed = run
             chosen, times, more, takes = VARIANTS[variant]
-            folder = words.out.parent / "co_training" / "_".join(run)
+            folder = folder_of(words.out, run)
             command = [program, "--data", words.data, "--set", words.set, "--limit", words.limit, "--labels", labels, "--seed", seed,
                        "--variant", chosen, "--epochs", str(words.epochs * times), "--network", words.network, "--threads", "0",
                        "--labelled-rows", rows,
@@ -71,13 +97,14 @@ def main():
 
             def values():
                 scores = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["scores"]
-                single = [100 * of["top1"] for stage, of in scores.items() if stage not in ("ensemble", "student")]
-                return [f"{sum(single) / len(single):.2f}", f"{100 * scores['ensemble']['top1']:.2f}" if "ensemble" in scores else ""]
+                return [f"{single(scores):.2f}", f"{100 * scores['ensemble']['top1']:.2f}" if "ensemble" in scores else ""]
 
             return scored(run, command, values)
 
         if not train_all(runs, train, words.out, COLUMNS, KEYS, words.jobs):
             return 1
+        if words.plot:
+            plot(words.plot, words.out, runs)
     table(read(words.out, COLUMNS))
     return 0
 
