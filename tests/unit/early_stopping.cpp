@@ -79,9 +79,9 @@ TEST_CASE("A training stops after `patience` epochs without a better score", "[e
 TEST_CASE("The best weights are in the model, and what is tested", "[early_stopping]") {
   for (auto const& [ema, bf16] : {std::pair{0.0, false}, {.5, false}, {0.0, true}, {.5, true}}) {
     CAPTURE(ema, bf16);
-    with_validation const data{{64, 1}, {40, 2}, {40, 3}};
+    with_validation const data{{64, 1}, {40, 2}, {400, 3}};
     c2f::stack<task> model(3), plain(3);
-    auto const recipe = recipe_of().ema(ema).bf16(bf16);
+    auto const recipe = recipe_of().ema(ema).bf16(bf16).learning_rate(bf16 ? .3 : .5);
     auto stopping     = recipe;
     stopping.stop_early({.patience = 3});
     keeps_all kept{model};

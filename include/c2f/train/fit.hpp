@@ -316,6 +316,7 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
   if (report.stopped) keep(moment::stop);
   training.leave_average();
   if (stops && !report.stopped && (report.best = stops->best_of(report.epochs)) >= 0) copy_all(state.best, state.model);
+  training.refresh();  // the bfloat16 copy, with which the test split is scored
   if (stops && !report.stopped && !report.epochs.empty() && report.best < 0)
     throw not_finite(
         "no epoch of this training has a score that is a number, so none of its weights are the best; lower the learning rate");
