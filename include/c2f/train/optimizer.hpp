@@ -176,7 +176,8 @@ class optimizer {
     for_each_tensor(net, [&](std::string const& path, state_tensor& each, state_traits const& traits) {
       if (!traits.trained) return;
       at::Tensor const& tensor = each.tensor();
-      entry& one = entries_.emplace_back(entry{path, tensor, {}, multipliers(path, {tensor.sizes().data(), tensor.sizes().size()})});
+      entry& one               = entries_.emplace_back(entry{path, tensor, {}, {}});
+      if (multipliers) one.multipliers = multipliers(path, {tensor.sizes().data(), tensor.sizes().size()});
       std::size_t const i = pieces_.size();
       // A parameter that is not float is not in the flat buffer.
       if (i == parameters_.pieces().size() || !parameters_.pieces()[i].view.is_same(tensor)) return;

@@ -63,7 +63,8 @@ class settings {
     adam_.weight_decay                   = value;
     return set(sgd_.weight_decay, value, value >= 0, "weight_decay", "0 or more");
   }
-  /// Adam, or AdamW where .decoupled, instead of SGD with momentum; the weight decay is that of weight_decay().
+  /// Adam, or AdamW where .decoupled, instead of SGD with momentum. A weight decay other than 0, and a rule, are as in weight_decay(); without
+  /// them, those of weight_decay() stay.
   settings& adam(adam_options const& options) {
     auto const fits = [](double beta) { return beta >= 0 && beta < 1; };
     set(adam_.beta1, options.beta1, fits(options.beta1), "beta1", "from 0 to below 1");
@@ -71,7 +72,8 @@ class settings {
     set(adam_.epsilon, options.epsilon, options.epsilon > 0, "epsilon", "above 0");
     adam_.decoupled = options.decoupled;
     uses_adam_      = true;
-    return *this;
+    if (options.multipliers) sgd_.multipliers = adam_.multipliers = options.multipliers;
+    return options.weight_decay != 0 ? weight_decay(options.weight_decay, sgd_.multipliers) : *this;
   }
   /// The learning rate rises linearly over the first `steps` steps.
   settings& warm_up(std::int64_t steps) { return set(warm_up_, steps, steps >= 0, "warm_up", "0 or more"); }
