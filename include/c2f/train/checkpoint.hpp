@@ -15,7 +15,7 @@
 //
 // Before the first step the newest checkpoint with correct checksums is restored. Newer, damaged ones are reported through `warn` and
 // renamed to "….damaged". Unfinished folders of a killed program are removed. Only one training at a time may use a folder. A model with a
-// non-finite parameter or buffer is not saved.
+// non-finite parameter, or with a buffer that became non-finite in the training, is not saved, and `warn` says so.
 //
 // The `last` newest checkpoints are kept, and the `best` ones with the highest `score`, which is "STAGE METRIC" as in the report ("coarse
 // top1", "answer iou"); older ones are deleted.
@@ -54,6 +54,7 @@
 #include <sstream>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace c2f {
@@ -90,7 +91,7 @@ class checkpoints {
   void on_stage(std::string const& name) {
     folder_ = root_ / name;
     lock_.reset(-1);
-    saved_.clear();
+    last_.clear();
     restored_.clear();
   }
 
@@ -118,6 +119,11 @@ class checkpoints {
   /// Called by fit: restores the newest intact checkpoint; false if there is none.
   bool restore(training_state& state) {
     prepare();
+    last_.clear();
+    infinite_.clear();
+    for (auto const& [path, tensor] : state.model)
+      if (!finite(tensor)) infinite_.insert(path);
+    for (auto const& [path, parameter] : state.parameters) infinite_.erase(path);
     std::vector<std::string> const names = newest_first();
     if (!names.empty() && !options_.resume)
       throw input_error("'" + folder_.string() + "' holds checkpoints of a training, '" + names.front() +
@@ -140,7 +146,7 @@ class checkpoints {
         options_.warn("'" + (folder_ / name).string() + "' was made with OMP_NUM_THREADS=" + std::to_string(read->intra_op_threads) +
                       ", and it is " + std::to_string(at::get_num_threads()) + " now; from here on numbers may differ in their last bits");
       restored_ = folder_ / name;
-      saved_    = name;
+      last_     = name;
       return true;
     }
     if (!damaged.empty())
@@ -155,9 +161,14 @@ class checkpoints {
   void keep(training_state const& state, moment when) {
     if (when == moment::step && !keeps_step(state.now)) return;
     std::string const name = name_of(state.now.epoch, state.step);
-    if (name == saved_ || !finite(state.model)) return;
+    if (name == std::exchange(last_, name)) return;
+    for (auto const& [path, tensor] : state.model)
+      if (!infinite_.contains(path) && !finite(tensor)) {
+        options_.warn("'" + (folder_ / name).string() + "' is not written, since '" + path +
+                      "' of the model is no longer finite; lower the learning rate");
+        return;
+      }
     write(state, name);
-    saved_ = name;
     remove_old(state);
   }
 
@@ -223,10 +234,7 @@ class checkpoints {
     rename(folder_ / name, aside);
   }
 
-  static bool finite(named_tensors const& tensors) {
-    return std::all_of(tensors.begin(), tensors.end(),
-                       [](auto const& each) { return each.second.detach().isfinite().all().template item<bool>(); });
-  }
+  static bool finite(at::Tensor const& tensor) { return tensor.detach().isfinite().all().item<bool>(); }
 
   // ---- writing ----
 
@@ -425,7 +433,8 @@ class checkpoints {
   std::filesystem::path root_, folder_, restored_;  ///< folder_: root_, or the folder of a stage in it
   checkpoint_options options_;
   data::detail::descriptor lock_;
-  std::string saved_;  ///< the newest checkpoint that this training wrote or was resumed from
+  std::string last_;                ///< the newest checkpoint that this training wrote, left out or was resumed from
+  std::set<std::string> infinite_;  ///< buffers that are not finite from the beginning, such as attention masks
 };
 
 }  // namespace c2f
