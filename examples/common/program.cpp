@@ -325,7 +325,7 @@ void print_probe(c2f::probe_report const& found) {
   std::printf("\n");
   for (auto const& stage : found.scores) {
     std::printf("  %-30s", stage.stage == "coarse" ? "(the coarse network itself)" : stage.stage.c_str());
-    for (auto const& [name, value] : stage.values) std::printf("%10.2f %%", 100 * value);
+    for (auto const& [name, value] : stage.values) std::printf("%12s", c2f::print::score_text(value, found.errors.contains(name)).c_str());
     std::printf("\n");
   }
   std::printf("it fixes %.2f %% of the coarse answers and breaks %.2f %%\n", 100 * found.fixed, 100 * found.broken);
@@ -368,18 +368,20 @@ void write_summary(std::filesystem::path const& folder, options const& chosen, c
 namespace {
 /// Draws the primary metric of every stage: at each point an x and its scores.
 void write_stages(std::filesystem::path const& file, std::string const& title, std::string const& label,
-                  std::vector<std::pair<std::int64_t, std::vector<c2f::stage_score>>> const& points) {
+                  std::vector<std::pair<std::int64_t, std::vector<c2f::stage_score>>> const& points, c2f::error_metrics const& errors) {
   if (!first_process() || points.empty() || points.front().second.empty() || points.front().second.front().values.empty()) return;
   c2f::data::plot curve;
-  curve.title   = title;
-  curve.x_label = "epoch";
-  curve.y_label = label + ' ' + points.front().second.front().values.front().first + ", %";
+  curve.title               = title;
+  curve.x_label             = "epoch";
+  std::string const& metric = points.front().second.front().values.front().first;
+  bool const is_error       = errors.contains(metric);
+  curve.y_label             = label + ' ' + metric + (is_error ? "" : ", %");
   for (std::size_t stage = 0; stage < points.front().second.size(); ++stage) {
     c2f::data::series line{
         .name = points.front().second[stage].stage, .tint = c2f::data::palette[stage % c2f::data::palette.size()], .xs = {}, .ys = {}};
     for (auto const& [epochs, scores] : points) {
       line.xs.push_back(static_cast<double>(epochs));
-      line.ys.push_back(100 * scores[stage].values.front().second);
+      line.ys.push_back((is_error ? 1 : 100) * scores[stage].values.front().second);
     }
     curve.lines.push_back(std::move(line));
   }
@@ -395,13 +397,14 @@ void write_probe_curve(std::filesystem::path const& folder, std::string const& t
     scores.emplace_back(epochs, found.scores);
   }
   write_json(folder / "probe.json", all);
-  write_stages(folder / "probe.png", title, "fine network, conditioned on:", scores);
+  write_stages(folder / "probe.png", title, "fine network, conditioned on:", scores,
+               points.empty() ? c2f::error_metrics{} : points.front().second.errors);
 }
 
 void write_curve(std::filesystem::path const& folder, std::string const& title, c2f::training_report const& report) {
   std::vector<std::pair<std::int64_t, std::vector<c2f::stage_score>>> scores;
   for (auto const& epoch : report.epochs) scores.emplace_back(epoch.epoch + 1, epoch.scores);
-  write_stages(folder / "curve.png", title, "test", scores);
+  write_stages(folder / "curve.png", title, "test", scores, report.epochs.empty() ? c2f::error_metrics{} : report.epochs.front().errors);
 }
 
 void check_scores(c2f::training_report const& report) {

@@ -106,6 +106,19 @@ TEST_CASE("the most recent and the best checkpoints are kept") {
   train(recipe().epochs(6), scored(s.folder, {.last = 1, .best = 2, .score = "fine top1"}));
   REQUIRE(s.names() == std::set<std::string>{"epoch-00002-step-0000000", "epoch-00005-step-0000000", "epoch-00006-step-0000000"});
 
+  // Of an error the lowest are the best.
+  fs::remove_all(s.folder);
+  struct with_errors : scored {
+    using scored::scored;
+    void keep(c2f::training_state const& state, c2f::moment when) {
+      c2f::training_state changed = state;
+      for (auto& each : changed.report.epochs) each.errors.push_back("top1");
+      scored::keep(changed, when);
+    }
+  };
+  train(recipe().epochs(6), with_errors(s.folder, {.last = 1, .best = 2, .score = "fine top1"}));
+  REQUIRE(s.names() == std::set<std::string>{"epoch-00001-step-0000000", "epoch-00003-step-0000000", "epoch-00006-step-0000000"});
+
   fs::remove_all(s.folder);
   REQUIRE(
       refusal_of([&] { train(recipe(), c2f::checkpoints(s.folder, {.best = 1, .score = "fine top2"})); }) ==

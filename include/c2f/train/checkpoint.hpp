@@ -18,7 +18,7 @@
 // non-finite parameter, or with a buffer that became non-finite in the training, is not saved, and `warn` says so.
 //
 // The `last` newest checkpoints are kept, and the `best` ones with the highest `score`, which is "STAGE METRIC" as in the report ("coarse
-// top1", "answer iou"); older ones are deleted.
+// top1", "answer iou"), or with the lowest of an error ("fine mae"); older ones are deleted.
 //
 // Costs: memory for the text of state.json; the tensors are written one by one. Needs nlohmann/json and OpenSSL (-lcrypto).
 // Errors: c2f::input_error if a folder or file cannot be written or read, if all checkpoints are damaged, if a checkpoint belongs to
@@ -63,7 +63,7 @@ namespace c2f {
 struct checkpoint_options {
   std::int64_t every                           = 0;     ///< also every so many steps; 0: only after epochs and when the training is stopped
   std::int64_t last                            = 2;     ///< the number of newest checkpoints to keep, 1 or more
-  std::int64_t best                            = 0;     ///< the number of checkpoints with the highest score to keep as well
+  std::int64_t best                            = 0;     ///< the number of checkpoints with the best score to keep as well
   std::string score                            = {};    ///< the score for `best`, such as "fine top1"
   bool resume                                  = true;  ///< from the newest checkpoint; false: an existing checkpoint is an error
   std::function<void(std::string const&)> warn = [](std::string const& line) {
@@ -217,8 +217,8 @@ class checkpoints {
 
   // Not std::filesystem::remove_all: libtorch_cpu.so (2.11) exports a copy of it, which programs call in place of their own library's.
   static void remove(std::filesystem::path const& folder) {
-    std::error_code unknown;
-    if (!std::filesystem::exists(folder, unknown)) return;
+    std::error_code ignored;
+    if (!std::filesystem::exists(folder, ignored)) return;
     bool removed = true;
     for (auto const& name : entries(folder)) removed = ::unlink((folder / name).c_str()) == 0 && removed;
     if (!removed || ::rmdir(folder.c_str()) != 0)
@@ -305,10 +305,10 @@ class checkpoints {
       remove(folder_ / (name + part));
     }
   }
-  /// The negated score, for sorting by ascending rank; infinite for NaN.
+  /// The negated score, or the error, for sorting by ascending rank; infinite for NaN.
   [[nodiscard]] double rank_of(epoch_record const& epoch) const {
-    double const value = detail::score_of(epoch, options_.score, "the best checkpoints are chosen");
-    return std::isnan(value) ? std::numeric_limits<double>::infinity() : -value;
+    double const gain = detail::score_of(epoch, options_.score, "the best checkpoints are chosen").gain();
+    return std::isnan(gain) ? std::numeric_limits<double>::infinity() : -gain;
   }
 
   // ---- reading ----

@@ -250,7 +250,7 @@ class settings {
     if (early_stopping_) {
       all.emplace_back("early stopping's patience for '" + early_stopping_->score + "'", static_cast<double>(early_stopping_->patience));
       all.emplace_back("early stopping's threshold", early_stopping_->threshold);
-      if (early_stopping_->lower_is_better) all.emplace_back("early stopping's lower_is_better", 1);
+      if (early_stopping_->lower_is_better) all.emplace_back("early stopping's lower_is_better", *early_stopping_->lower_is_better);
     }
     for (auto const& [path, by] : multipliers_) {
       all.emplace_back("multiplier of the learning rate of '" + path + "'", by.learning_rate);
@@ -281,8 +281,8 @@ class settings {
   /// Whether the learning rate or the end depends on scores; input_error if it depends on one that this epoch does not have.
   [[nodiscard]] bool decides_by_scores() const { return decay_.plateau.has_value() || early_stopping_.has_value(); }
   void check_scores(epoch_record const& epoch) const {
-    if (auto const& plateau = decay_.plateau; plateau) (void)plateau->score_of(epoch);
-    if (early_stopping_) (void)early_stopping_->score_of(epoch);
+    if (auto const& plateau = decay_.plateau; plateau) (void)plateau->gain_of(epoch);
+    if (early_stopping_) (void)early_stopping_->gain_of(epoch);
   }
 
  private:
