@@ -235,20 +235,30 @@ TEST_CASE("gradients of several batches are accumulated to one step, and their n
   c2f::sgd const optimizer{n, {}};
   n.first.tensor().mutable_grad()  = at::tensor({3.0f, 0.0f});
   n.second.tensor().mutable_grad() = at::tensor({0.0f, 4.0f});
-  optimizer.clip(6);
-  REQUIRE(n.second.tensor().grad().equal(at::tensor({0.0f, 4.0f})));
-  optimizer.clip(2.5);
-  REQUIRE(n.first.tensor().grad().equal(at::tensor({1.5f, 0.0f})));
-  REQUIRE(n.second.tensor().grad().equal(at::tensor({0.0f, 2.0f})));
-  // gradients_are_finite: the largest floats are finite, although their squares and their sum overflow.
-  REQUIRE(optimizer.gradients_are_finite());
+  REQUIRE(c2f::sgd::clipping(optimizer.gradient_norm(), 6).item<float>() == 1);
+  REQUIRE(c2f::sgd::clipping(optimizer.gradient_norm(), 2.5).item<float>() == .5f);
+  // The norm of the largest floats is finite, although their squares and their sum overflow.
+  auto const finite               = [&] { return optimizer.gradient_norm().isfinite().item<bool>(); };
   n.first.tensor().mutable_grad() = at::tensor({3e38f, 3e38f});
-  REQUIRE(optimizer.gradients_are_finite());
+  REQUIRE(finite());
   for (float const bad : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::nanf("")}) {
     n.second.tensor().mutable_grad() = at::tensor({bad, 1.0f});
-    REQUIRE(!optimizer.gradients_are_finite());
+    REQUIRE(!finite());
     REQUIRE(optimizer.first_gradient_not_finite() == "second");
   }
+}
+
+TEST_CASE("generators are known by their kind, so that a training is resumed on another GPU") {
+  REQUIRE(c2f::detail::generators::kind_of("cuda:1") == "cuda");
+  REQUIRE(c2f::detail::generators::kind_of("cuda") == "cuda");
+  REQUIRE(c2f::detail::generators::kind_of("cpu") == "cpu");
+  c2f::detail::generators const all(at::kCPU);
+  auto const before = all.states();
+  REQUIRE(before.size() == 1);
+  REQUIRE(before[0].first == "cpu");
+  at::Tensor const first = at::rand({3});
+  all.assign({{"cuda:0", at::Tensor()}, before[0]});
+  REQUIRE(at::rand({3}).equal(first));
 }
 
 TEST_CASE("the moving average equals its formula, is evaluated, and is in the model at the end") {

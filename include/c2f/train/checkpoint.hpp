@@ -7,7 +7,7 @@
 // A checkpoint is a folder named epoch-EEEEE-step-SSSSSSS: the number of completed epochs, and of completed steps of the next one. It holds
 //   model.safetensors      parameters and buffers by their paths; average.safetensors the moving average of recipe.ema(), if any;
 //                          best.safetensors those of the best epoch with recipe.stop_early()
-//   training.safetensors   optimiser state as "momentum.PATH", LibTorch's generators as "generator.cpu" and "generator.cuda:0"
+//   training.safetensors   optimiser state as "momentum.PATH", LibTorch's generators as "generator.cpu" and "generator.cuda"
 //   state.json             task, recipe, seed, epoch and step, and the report so far (train/checkpoint_codec.hpp)
 //   SHA256SUMS             the SHA-256 of these files, in the format of `sha256sum --check`
 // The folder is written under a temporary name; its files and the folder are flushed to disk before it is renamed. So a killed program or a

@@ -42,7 +42,8 @@
 namespace c2f::recipe {
 
 /// A moving average of a network's tensors, updated after every `every`-th step: average += (1 - d) * (value - average), where d =
-/// min(decay, (1 + k) / (warm_up + k)) in update k = 0, 1, ...; with warm_up = 1, d is `decay` from the first update on.
+/// min(decay, (1 + k) / (warm_up + k)) in update k = 0, 1, ...; with warm_up = 1, d is `decay` from the first update on. k counts the steps that
+/// are multiples of `every`: of one that is skipped the update is left out, and k goes on.
 struct ema_options {
   double decay         = 0;  ///< 0: no average
   std::int64_t every   = 1;
@@ -308,13 +309,14 @@ class settings {
   static bool is_below(std::string_view parameter, std::string_view path) {
     return parameter.starts_with(path) && (parameter.size() == path.size() || parameter[path.size()] == '.');
   }
-  /// The multipliers of weight_decay()'s rule, times those of the paths; input_error for a path that no trained parameter has.
+  /// The multipliers of a path, 1 at first.
   parameter_multipliers& multipliers_of(std::string const& path) {
     auto at = multipliers_.begin();
     while (at != multipliers_.end() && at->first < path) ++at;
     if (at == multipliers_.end() || at->first != path) at = multipliers_.insert(at, {path, {}});
     return at->second;
   }
+  /// The multipliers of weight_decay()'s rule, times those of the paths; input_error for a path that no trained parameter has.
   [[nodiscard]] multiplier_rule rule_for(any_network net) const {
     std::vector<std::string> parameters, first;
     for_each_tensor(net, [&](std::string const& path, state_tensor const&, state_traits const& traits) {
