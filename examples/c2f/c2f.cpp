@@ -12,6 +12,7 @@
 #include <c2f/execution/multiply_adds.hpp>
 #include <c2f/inference/receptive_field.hpp>
 #include <c2f/kinds/regression.hpp>
+#include <c2f/train/progress_bar.hpp>
 #include <c2f/version.hpp>
 
 #include <ATen/ops/rand.h>
