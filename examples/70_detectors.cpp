@@ -59,7 +59,7 @@ void train(program::options const& chosen, arguments const& more) {
                            std::to_string(classes) + "; name as many with --classes, or change the number in examples/70_detectors.cpp");
   Model net(chosen.seed);
   auto recipe = program::recipe_of(chosen);
-  recipe.adam({.weight_decay = chosen.weight_decay, .decoupled = true}).decay(c2f::decay::cosine{.floor = .01}).warm_up(50);
+  recipe.adam({.decoupled = true}).decay(c2f::decay::cosine{.floor = .01}).warm_up(50);
   auto const report = program::train(net, program::limited(whole, chosen), chosen, "detectors, " + chosen.variant, recipe);
   if (report.stopped || !program::first_process()) return;
   program::answer(net, whole.test, more, chosen.out, recipe.accelerator());

@@ -88,7 +88,7 @@ void train(program::options const& chosen, arguments const& more) {
   }
   auto recipe = program::recipe_of(chosen);
   if (how.first_milestone == 1)
-    recipe.adam({.weight_decay = chosen.weight_decay, .decoupled = true}).decay(c2f::decay::cosine{.floor = .01}).warm_up(50);
+    recipe.adam({.decoupled = true}).decay(c2f::decay::cosine{.floor = .01}).warm_up(50);
   else
     recipe.no_milestones().milestone(how.first_milestone).milestone(how.second_milestone).warm_up(500);
   auto const report = program::train(net, program::limited(whole, chosen), chosen, more.network + ", " + chosen.variant, recipe);

@@ -11,6 +11,8 @@
 #include <c2f/core/text.hpp>
 #include <c2f/execution/multiply_adds.hpp>
 #include <c2f/inference/receptive_field.hpp>
+#include <c2f/kinds/regression.hpp>
+#include <c2f/train/progress_bar.hpp>
 #include <c2f/version.hpp>
 
 #include <ATen/ops/rand.h>
@@ -101,7 +103,9 @@ void explain(std::filesystem::path const& named) {
   }
   for (auto const& [stage, values] : about.scores) {
     std::printf("  %-12s %s", "scores", c2f::text::printable(stage).c_str());
-    for (auto const& [name, value] : values) std::printf("  %s %.2f %%", c2f::text::printable(name).c_str(), 100 * value);
+    for (auto const& [name, value] : values)  // of the kinds of the tool only numbers have errors
+      std::printf("  %s %s", c2f::text::printable(name).c_str(),
+                  c2f::print::score_text(value, about.kind == "regression" && c2f::regression<1>::score::lower_is_better(name)).c_str());
     std::printf("\n");
   }
   std::printf("  %-12s c2f %d.%d.%d, %s\n", "written by", about.version / 10000, about.version / 100 % 100, about.version % 100,

@@ -211,7 +211,7 @@ void train_task(program::options const& chosen, found_data const& found, Train c
   auto const& scores = report.test.empty() && !report.epochs.empty() ? program::kept_epoch(report).scores : report.test;
   for (auto const& [stage, values] : scores) about.scores.push_back({stage, values});
   c2f::save_model(model, chosen.out / "model", about);
-  if (!report.test.empty()) std::printf("test: %s\n", c2f::print::score_line(report.test).c_str());
+  if (!report.test.empty()) std::printf("test: %s\n", c2f::print::score_line(report.test, report.epochs.back().errors).c_str());
   std::printf("the model is in %s\n", (chosen.out / "model").c_str());
 }
 

@@ -104,14 +104,19 @@ struct kept_files::files {
     auto const is_new = [&](std::filesystem::path const& path) {
       return !std::filesystem::exists(std::filesystem::symlink_status(path, failed));
     };
-    for (char const* name : {"log.jsonl", "log.csv", "events.out.tfevents.c2f", "checkpoints"})
-      if (is_new(folder / name)) created.push_back(folder / name);
+    std::vector<std::filesystem::path> made;
+    for (char const* name : {"log.jsonl", "log.csv", "events.out.tfevents.c2f"}) made.push_back(folder / name);
+    if (!stage.empty()) made.push_back(root / "checkpoints" / stage);
+    made.push_back(root / "checkpoints");
+    for (auto const& path : made)
+      if (is_new(path)) created.push_back(path);
     for (auto each = std::filesystem::absolute(folder, failed); is_new(each); each = each.parent_path())
       if (each.has_filename()) created.push_back(each);
     prepare_folder(folder);
   }
 
-  std::filesystem::path root, folder;          // folder: root, or that of a stage in it
+  std::filesystem::path root, folder;  // folder: root, or that of a stage in it
+  std::string stage;
   std::vector<std::filesystem::path> created;  // the inner ones first
   bool stepped = false;
   c2f::checkpoints checkpoints;
@@ -142,6 +147,7 @@ bool kept_files::restore(c2f::training_state& state) {
 void kept_files::on_stage(std::string const& name) {
   if (!files_) return;
   files_->checkpoints.on_stage(name);
+  files_->stage  = name;
   files_->folder = files_->root / name;
 }
 bool kept_files::keeps_step(c2f::progress const& now) const { return files_ && files_->checkpoints.keeps_step(now); }
@@ -208,8 +214,8 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
   app.add_option("--clip", chosen.clip, "Largest norm of the gradient (clipping); 0: no limit")->check(in_range(0, 1e9));
   app.add_option("--accumulate", chosen.accumulate, "Batches a step")->check(CLI::Range(1, 1'000'000));
   app.add_option("--patience", chosen.patience,
-                 "End after so many epochs without a better score, and keep the best weights; by the primary metric of the last stage; 0: "
-                 "after --epochs")
+                 "End after so many epochs without a better score, and keep the best weights; by the primary metric of the last stage, of "
+                 "the validation split, or of the test split of data without one; 0: after --epochs")
       ->check(CLI::Range(0, 1'000'000));
   app.add_flag("--probe", chosen.probe,
                "At the end also score the fine network conditioned on the truth, a shuffled prediction and others: docs/evidence.md");
@@ -325,7 +331,7 @@ void print_probe(c2f::probe_report const& found) {
   std::printf("\n");
   for (auto const& stage : found.scores) {
     std::printf("  %-30s", stage.stage == "coarse" ? "(the coarse network itself)" : stage.stage.c_str());
-    for (auto const& [name, value] : stage.values) std::printf("%10.2f %%", 100 * value);
+    for (auto const& [name, value] : stage.values) std::printf("%12s", c2f::print::score_text(value, found.errors.contains(name)).c_str());
     std::printf("\n");
   }
   std::printf("it fixes %.2f %% of the coarse answers and breaks %.2f %%\n", 100 * found.fixed, 100 * found.broken);
@@ -357,7 +363,11 @@ void write_summary(std::filesystem::path const& folder, options const& chosen, c
   summary["train_seconds"] = train_seconds;
   summary["faulty"]        = {{"samples", report.faulty.samples}, {"replaced", report.faulty.replaced}, {"reasons", report.faulty.reasons}};
   if (!report.epochs.empty()) {
-    if (report.best >= 0) summary["best_epoch"] = report.best + 1;
+    if (report.best >= 0) {
+      summary["best_epoch"] = report.best + 1;
+      // fit scores the test split at the end where the data have a validation split.
+      summary["chosen_on"]  = report.test.empty() ? "test" : "validation";
+    }
     summary["loss"] = json_of(kept_epoch(report).losses);
     for (auto const& stage : kept_epoch(report).scores) summary["scores"][stage.stage] = json_of(stage.values);
   }
@@ -368,18 +378,20 @@ void write_summary(std::filesystem::path const& folder, options const& chosen, c
 namespace {
 /// Draws the primary metric of every stage: at each point an x and its scores.
 void write_stages(std::filesystem::path const& file, std::string const& title, std::string const& label,
-                  std::vector<std::pair<std::int64_t, std::vector<c2f::stage_score>>> const& points) {
+                  std::vector<std::pair<std::int64_t, std::vector<c2f::stage_score>>> const& points, c2f::error_metrics const& errors) {
   if (!first_process() || points.empty() || points.front().second.empty() || points.front().second.front().values.empty()) return;
   c2f::data::plot curve;
-  curve.title   = title;
-  curve.x_label = "epoch";
-  curve.y_label = label + ' ' + points.front().second.front().values.front().first + ", %";
+  curve.title               = title;
+  curve.x_label             = "epoch";
+  std::string const& metric = points.front().second.front().values.front().first;
+  bool const is_error       = errors.contains(metric);
+  curve.y_label             = label + ' ' + metric + (is_error ? "" : ", %");
   for (std::size_t stage = 0; stage < points.front().second.size(); ++stage) {
     c2f::data::series line{
         .name = points.front().second[stage].stage, .tint = c2f::data::palette[stage % c2f::data::palette.size()], .xs = {}, .ys = {}};
     for (auto const& [epochs, scores] : points) {
       line.xs.push_back(static_cast<double>(epochs));
-      line.ys.push_back(100 * scores[stage].values.front().second);
+      line.ys.push_back((is_error ? 1 : 100) * scores[stage].values.front().second);
     }
     curve.lines.push_back(std::move(line));
   }
@@ -395,13 +407,14 @@ void write_probe_curve(std::filesystem::path const& folder, std::string const& t
     scores.emplace_back(epochs, found.scores);
   }
   write_json(folder / "probe.json", all);
-  write_stages(folder / "probe.png", title, "fine network, conditioned on:", scores);
+  write_stages(folder / "probe.png", title, "fine network, conditioned on:", scores,
+               points.empty() ? c2f::error_metrics{} : points.front().second.errors);
 }
 
 void write_curve(std::filesystem::path const& folder, std::string const& title, c2f::training_report const& report) {
   std::vector<std::pair<std::int64_t, std::vector<c2f::stage_score>>> scores;
   for (auto const& epoch : report.epochs) scores.emplace_back(epoch.epoch + 1, epoch.scores);
-  write_stages(folder / "curve.png", title, "test", scores);
+  write_stages(folder / "curve.png", title, "test", scores, report.epochs.empty() ? c2f::error_metrics{} : report.epochs.front().errors);
 }
 
 void check_scores(c2f::training_report const& report) {
@@ -417,7 +430,9 @@ void check_scores(c2f::training_report const& report) {
 void print_report(c2f::training_report const& report) {
   if (report.start.done == report.start.epochs * report.start.steps_an_epoch && !report.epochs.empty())
     std::printf("this training was already finished; nothing was trained\n");
-  if (report.best >= 0) std::printf("the best epoch of %zu, whose weights are kept:\n", report.epochs.size());
+  if (report.best >= 0)
+    std::printf("the best epoch of %zu by the %s split, whose weights are kept:\n", report.epochs.size(),
+                report.test.empty() ? "test" : "validation");
   if (report.stopped) std::printf("stopped after %zu of %ld epochs\n", report.epochs.size(), static_cast<long>(report.start.epochs));
   if (!report.epochs.empty()) std::printf("%s\n", c2f::print::epoch_line(kept_epoch(report), report.start.epochs).c_str());
   if (report.skipped > 0)

@@ -1,11 +1,14 @@
 // A training step that is captured and replayed, against one that is not captured: the same bytes.
 #include <c2f/layers/dropout.hpp>
 #include <c2f/systems/coarse2fine.hpp>
+#include <c2f/torch/network.hpp>
 #include <c2f/train/fine_tune.hpp>
 
 #include <ATen/ops/dropout.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
+
+#include <torch/nn/modules/linear.h>
 
 #include "catch.hpp"
 #include "graph_capture.hpp"
@@ -89,6 +92,21 @@ struct drops_elsewhere : tiny::class_vector {
 struct attends : c2f::systems::coarse2fine<tiny::class_vector::kind, tiny::layers, c2f::image<3, 8, 8>, 2, c2f::upsampler<1>, 1.0, 10> {
   using data = tiny::class_vector::data;
 };
+/// A module with a trained parameter in double, which is in no flat buffer.
+struct scaled : torch::nn::Cloneable<scaled> {
+  std::int64_t channels;
+  at::Tensor scale;
+  torch::nn::Linear head{nullptr};
+  explicit scaled(std::int64_t in) : channels(in) { scaled::reset(); }
+  void reset() override {
+    scale = register_parameter("scale", torch::ones({channels}, torch::kDouble));
+    head  = register_module("head", torch::nn::Linear(channels, 3));
+  }
+  torch::Tensor forward(torch::Tensor const& x) { return head(x.mean({2, 3}).mul(scale.to(torch::kFloat))); }
+};
+struct of_doubles : tiny::class_vector {
+  using network = c2f::torch_network<scaled, kind>;
+};
 struct corrupted : tiny::class_vector {
   using source = c2f::source::corrupt<0.5>;
 };
@@ -105,6 +123,7 @@ TEST_CASE("a captured step gives the bytes of one that is not captured") {
   same_when_captured<c2f::systems::casnet_progressive<tiny::casnet>>(tiny::recipe(), 2);
   same_when_captured<c2f::systems::casnet_hardest<tiny::casnet>>(tiny::recipe(), 2);
   same_when_captured<attends>(tiny::recipe(), 2);
+  same_when_captured<of_doubles>(tiny::recipe(), 2);
   same_when_captured<attends>(tiny::recipe().clip(0).bf16(), 2);
   same_when_captured<c2f::systems::coarse2fine_zoom<attends>>(tiny::recipe(), 2);
   if (tests::on_gpu()) same_when_captured<drops>(tiny::recipe(), 2);  // with a kernel

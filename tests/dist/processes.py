@@ -105,7 +105,7 @@ def losses_of(lines):
 def equal(where):
     """One process without a world, and 1, 2, 3 and 4 processes: the same training."""
     for kind, more, sizes in (("class_vector", [], (1, 2, 3, 4)), ("class_vector", ["accumulate"], (2,)), ("class_vector", ["nan=21"], (2,)),
-                              ("boxes", [], (2, 4)), ("masks", [], (1, 2, 4))):
+                              ("partly", [], (2, 3)), ("partly", ["accumulate"], (2,)), ("boxes", [], (2, 4)), ("masks", [], (1, 2, 4))):
         folder = where / "one"
         folder.mkdir(exist_ok=True)
         code, output, errors = end_of(start(["train", kind, str(folder), "plain", *more]))

@@ -106,6 +106,19 @@ TEST_CASE("the most recent and the best checkpoints are kept") {
   train(recipe().epochs(6), scored(s.folder, {.last = 1, .best = 2, .score = "fine top1"}));
   REQUIRE(s.names() == std::set<std::string>{"epoch-00002-step-0000000", "epoch-00005-step-0000000", "epoch-00006-step-0000000"});
 
+  // Of an error the lowest are the best.
+  fs::remove_all(s.folder);
+  struct with_errors : scored {
+    using scored::scored;
+    void keep(c2f::training_state const& state, c2f::moment when) {
+      c2f::training_state changed = state;
+      for (auto& each : changed.report.epochs) each.errors.push_back("top1");
+      scored::keep(changed, when);
+    }
+  };
+  train(recipe().epochs(6), with_errors(s.folder, {.last = 1, .best = 2, .score = "fine top1"}));
+  REQUIRE(s.names() == std::set<std::string>{"epoch-00001-step-0000000", "epoch-00003-step-0000000", "epoch-00006-step-0000000"});
+
   fs::remove_all(s.folder);
   REQUIRE(
       refusal_of([&] { train(recipe(), c2f::checkpoints(s.folder, {.best = 1, .score = "fine top2"})); }) ==
@@ -296,6 +309,56 @@ TEST_CASE("a parameter or buffer of another name or shape is reported by its pat
   REQUIRE(refusal_of([&] {
             train<nested>(recipe(), c2f::checkpoints(s.folder));
           }).find("is of another training: it has no 'coarse.2.1.weight'; ") != std::string::npos);
+}
+
+namespace {
+struct minus_infinity {
+  static double draw(c2f::random_stream&, std::span<std::int64_t const>, std::int64_t) { return -INFINITY; }
+};
+/// As a module with an attention mask: a buffer that is infinite from the beginning.
+struct masking {
+  template <c2f::shape In>
+  struct on {
+    using output = In;
+    c2f::buffer<minus_infinity, 2> mask;
+    C2F_MEMBERS(mask);
+    at::Tensor operator()(at::Tensor const& x, c2f::mode) const { return x.add(mask.tensor().exp().sum()); }
+  };
+};
+struct masked : task {
+  using network = c2f::predicts<kind, tiny::layers, masking, c2f::global_average_pool, c2f::linear<3>>;
+};
+}  // namespace
+
+TEST_CASE("a buffer that is infinite from the beginning is saved; what became infinite is not, and that is said") {
+  scratch const s;
+  std::vector<std::string> warned;
+  c2f::checkpoint_options const options{.every = 1, .last = 20, .warn = [&](std::string const& line) { warned.push_back(line); }};
+  auto const how = recipe().ema(0);
+  spy whole, end;
+  train<masked>(how, whole);
+  train<masked>(how, c2f::checkpoints(s.folder, options), stops{.at = 8});
+  REQUIRE(s.names().size() == 9);
+  train<masked>(how, c2f::checkpoints(s.folder, options), end);
+  REQUIRE(same_bytes(end, whole));
+  REQUIRE(warned.empty());
+
+  fs::remove_all(s.folder);
+  struct breaks {
+    c2f::stack<masked>& model;
+    void on_step(c2f::step_record const& step) const {
+      if (step.iteration != 2) return;
+      c2f::for_each_tensor(model, [](std::string const& path, c2f::state_tensor& each, c2f::state_traits const&) {
+        if (path == "coarse.0.1.running_mean") each.tensor().fill_(INFINITY);
+      });
+    }
+  };
+  c2f::stack<masked> model(7);
+  c2f::fit(model, tiny::data_of<masked>(), how, breaks{model}, c2f::checkpoints(s.folder, options), stops{.at = 3});
+  REQUIRE(s.names() == std::set<std::string>{"epoch-00000-step-0000001", "epoch-00000-step-0000002"});
+  REQUIRE(warned.size() == 1);
+  REQUIRE(warned[0] == "'" + (s.folder / "epoch-00000-step-0000003").string() +
+                           "' is not written, since 'coarse.0.1.running_mean' of the model is no longer finite; lower the learning rate");
 }
 
 TEST_CASE("numbers of the report are restored bit for bit") {

@@ -1,4 +1,5 @@
 // Early stopping against a simulation of its rule, the weights that are kept, and resuming; the files that a training writes for other programs.
+#include <c2f/kinds/regression.hpp>
 #include <c2f/print/observers.hpp>
 #include <c2f/train/checkpoint.hpp>
 #include <c2f/train/fit.hpp>
@@ -71,16 +72,25 @@ TEST_CASE("A training stops after `patience` epochs without a better score", "[e
   REQUIRE(stops({nan, nan}));
   c2f::early_stopping const by_more{.score = "", .patience = 2, .threshold = .1};
   REQUIRE(by_more.best_of(epochs_of({.5, .55, .65, .7})) == 2);
+  // The kind says which scores are errors; the option, where it is given, is right.
+  auto errors = epochs_of({.5, .4, .6, .1, .1});
+  for (auto& each : errors) each.errors.push_back("top1");
+  for (std::string const score : {"", "fine top1"}) {
+    REQUIRE(c2f::early_stopping{.score = score}.best_of(errors) == 3);
+    REQUIRE(c2f::early_stopping{.score = score, .lower_is_better = false}.best_of(errors) == 2);
+    REQUIRE(c2f::early_stopping{.score = score, .lower_is_better = true}.best_of(epochs_of({.5, .4, .6})) == 1);
+  }
   tests::require_message(tests::refusal([] { c2f::recipe::settings{}.stop_early({.patience = 0}); }), {"early stopping's patience is 0"});
-  tests::require_message(tests::refusal([&] { (void)c2f::early_stopping{.score = "fine top2"}.score_of(epochs_of({1}).front()); }),
+  tests::require_message(tests::refusal([&] { (void)c2f::early_stopping{.score = "fine top2"}.gain_of(epochs_of({1}).front()); }),
                          {"'fine top2', by which the training is stopped early", "'fine top5'"});
 }
 
 TEST_CASE("The best weights are in the model, and what is tested", "[early_stopping]") {
-  for (double const ema : {0.0, .5}) {
-    with_validation const data{{64, 1}, {40, 2}, {40, 3}};
+  for (auto const& [ema, bf16] : {std::pair{0.0, false}, {.5, false}, {0.0, true}, {.5, true}}) {
+    CAPTURE(ema, bf16);
+    with_validation const data{{64, 1}, {40, 2}, {400, 3}};
     c2f::stack<task> model(3), plain(3);
-    auto const recipe = recipe_of().ema(ema);
+    auto const recipe = recipe_of().ema(ema).bf16(bf16).learning_rate(bf16 ? .3 : .5);
     auto stopping     = recipe;
     stopping.stop_early({.patience = 3});
     keeps_all kept{model};
@@ -124,6 +134,56 @@ TEST_CASE("A training with early stopping is resumed at any step", "[early_stopp
     REQUIRE(equal(tensors_of(second), tensors_of(whole)));
     REQUIRE(resumed.test.back().values == report.test.back().values);
   }
+}
+
+namespace {
+/// The mean of a picture, as a number with an error of its own unit.
+struct brightness {
+  static constexpr char const* name = "brightness";
+  using kind                        = c2f::regression<1>;
+  using input                       = c2f::image<3, 8, 8>;
+  using network                     = c2f::predicts<kind, c2f::global_average_pool, c2f::linear<1>>;
+};
+struct bright {
+  using image                      = c2f::image<3, 8, 8>;
+  using truth_value                = float;
+  static constexpr auto truth_dims = brightness::kind::truth_dims<image>;
+  std::int64_t count;
+  [[nodiscard]] std::int64_t size() const { return count; }
+  [[nodiscard]] std::string name() const { return "bright"; }
+  void read(std::int64_t id, c2f::random_stream*, float* pixels, float* truth) const {
+    std::fill_n(pixels, 3 * 64, static_cast<float>(id % 7));
+    *truth = 10 * static_cast<float>(id % 7);
+  }
+};
+}  // namespace
+
+TEST_CASE("the kind says which scores are errors: of the first epochs the better has the lower one, also after a resume",
+          "[early_stopping]") {
+  struct {
+    bright train{28}, test{14};
+  } const data;
+  auto const how = c2f::recipe::settings{}.epochs(6).batch(7).learning_rate(.002).momentum(0).threads(0).quiet().stop_early(
+      {.score = "fine rmse", .patience = 5});
+  tests::scratch const dir;
+  auto const train = [&](std::filesystem::path const& to, std::int64_t steps) {
+    c2f::stack<brightness> model(1);
+    c2f::checkpoints kept(to, {.last = 1, .best = 1, .score = "fine rmse"});
+    return c2f::fit(model, data, how, kept, stops_after{steps});
+  };
+  auto const report = train(dir.path / "whole", 1000);
+  REQUIRE(report.epochs.size() == 6);
+  REQUIRE(report.epochs.front().errors == std::vector<std::string>{"mae", "rmse"});
+  auto const rmse = [&](std::size_t epoch) { return report.epochs[epoch].scores.back().values.back().second; };
+  REQUIRE(rmse(5) < rmse(0));
+  REQUIRE(report.best == 5);
+  train(dir.path / "part", 9);
+  auto const resumed = train(dir.path / "part", 1000);
+  REQUIRE(resumed.best == 5);
+  REQUIRE(resumed.epochs.front().errors == report.epochs.front().errors);
+  REQUIRE(c2f::print::score_line(report.epochs.back().scores, report.epochs.back().errors).find('%') != std::string::npos);  // r2
+  REQUIRE(c2f::print::score_text(1234.5, true) == "1234");
+  REQUIRE(c2f::print::score_text(.612, false) == "61.20 %");
 }
 
 TEST_CASE("CSV and event files", "[early_stopping]") {

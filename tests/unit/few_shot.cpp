@@ -123,6 +123,30 @@ TEST_CASE("a frozen network runs in inference mode, updates no statistics, and p
   REQUIRE(c2f::parameters(copy).empty());
 }
 
+TEST_CASE("what is frozen is not among the statistics that a pass changes") {
+  using layers = c2f::sequential<c2f::conv<4, 3>, c2f::batch_norm>;
+  auto net     = c2f::make_network<c2f::sequential<c2f::frozen<layers>, layers>, input>(1);
+  c2f::detail::forward_state state{c2f::any_network(net)};
+  std::vector<std::string> paths;
+  for (auto const& piece : state.statistics().pieces()) paths.push_back(piece.path);
+  REQUIRE(paths == std::vector<std::string>{"1.1.running_mean", "1.1.running_var"});
+  REQUIRE(state.tensors().size() == 1 + state.counters().size());
+}
+
+TEST_CASE("a moving average of a model with a frozen part keeps that part") {
+  struct task : tiny::class_vector {
+    using network = c2f::predicts<kind, c2f::frozen<tiny::layers>, tiny::layers, c2f::global_average_pool, c2f::linear<3>>;
+  };
+  c2f::stack<task> model(7);
+  auto const before = tensors_of(model.coarse);
+  c2f::fit(model, tiny::data_of<task>(), tiny::recipe());
+  auto const after = tensors_of(model.coarse);
+  // A convolution and a norm are frozen: weight, weight and bias of the norm, running mean and variance, and number of calls.
+  std::size_t same = 0;
+  for (std::size_t i = 0; i < before.size(); ++i) same += before[i].equal(after[i]);
+  REQUIRE(same == 6);
+}
+
 TEST_CASE("a stack trains its fine network while the coarse one is frozen") {
   using small = c2f::predicts<c2f::class_vector<8>, features, c2f::linear<8>>;
   struct task {
@@ -398,4 +422,6 @@ TEST_CASE("fine-tuning learns its samples, with and without a fine network, and 
   REQUIRE_FALSE(equal(tensors_of(one), tensors_of(batches)));
   REQUIRE_THROWS_AS(c2f::fine_tune(one, x.mul(std::numeric_limits<double>::infinity()), truth, recipe), c2f::not_finite);
   REQUIRE(tests::has(tests::refusal([&] { c2f::fine_tune(one, x, whole({3, 1}), recipe); }), "4 images and 2 truths"));
+  REQUIRE(tests::has(tests::refusal([&] { c2f::fine_tune(one, x.narrow(0, 0, 0), truth.narrow(0, 0, 0), recipe); }),
+                     "fine_tune was given no samples"));
 }

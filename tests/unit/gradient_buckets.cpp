@@ -121,6 +121,25 @@ TEST_CASE("a parameter without a gradient in any process has none; with one in a
   }
 }
 
+TEST_CASE("sums begin in one order, whether a gradient came or not") {
+  chain net;
+  auto const events_of = [&](std::size_t without) {
+    fake_world world;
+    c2f::dist::reduction_times times;
+    gradient_buckets buckets(net.parameters, {}, world.sum(), times);
+    at::Tensor const loss = net.loss(without);
+    buckets.begin({});
+    loss.backward();
+    buckets.finish();
+    for (auto const& each : net.parameters) each.mutable_grad().reset();
+    std::erase(world.events, "wait");
+    return world.events;
+  };
+  auto const all = events_of(9);
+  REQUIRE(all == std::vector<std::string>{"sum 40000", "sum 40000", "sum 40000", "sum 40000", "sum 40000", "sum 5"});
+  for (std::size_t const without : {0, 1, 4}) REQUIRE(events_of(without) == all);
+}
+
 TEST_CASE("rare parameters are sent only if one of a bucket has a gradient") {
   chain net;
   for (std::size_t const without : {4, 9}) {
@@ -153,6 +172,30 @@ TEST_CASE("the gradients of several batches are added before they are sent") {
   loss.backward();
   buckets.finish();
   for (std::size_t i = 0; i < own.size(); ++i) REQUIRE(at::equal(net.parameters[i].grad(), own[i] * 4));
+}
+
+TEST_CASE("a gradient that only an earlier batch of the step has is sent, too") {
+  chain net;
+  auto const own = net.gradients(), less = net.gradients(1);
+  for (bool const is_rare : {false, true}) {
+    fake_world world;
+    c2f::dist::reduction_times times;
+    auto leaves = net.parameters;
+    std::vector<at::Tensor> rare;
+    if (is_rare) {
+      rare.push_back(leaves[1]);
+      leaves.erase(leaves.begin() + 1);
+    }
+    gradient_buckets buckets(leaves, rare, world.sum(), times);
+    for (auto const& each : net.parameters) each.mutable_grad().reset();
+    net.loss().backward();
+    at::Tensor const loss = net.loss(1);
+    buckets.begin({});
+    loss.backward();
+    buckets.finish();
+    REQUIRE(at::equal(net.parameters[1].grad(), own[1] * 2));
+    for (std::size_t i : {0, 2, 3, 4}) REQUIRE(at::equal(net.parameters[i].grad(), (own[i] + less[i]) * 2));
+  }
 }
 
 TEST_CASE("without the buckets gradients stay those of this process") {

@@ -120,6 +120,19 @@ TEST_CASE("plateau is ReduceLROnPlateau with mode max and an absolute threshold"
   }
 }
 
+TEST_CASE("plateau is ReduceLROnPlateau with mode min for an error") {
+  auto const recipe = base().decay(on_fine);
+  std::vector<double> const wanted{.4, .4, .4, .4, .2};
+  std::vector<c2f::epoch_record> completed;
+  for (double const score : {.9, .5, .495, .6}) {
+    completed.push_back(scored(std::ssize(completed), score));
+    completed.back().errors.push_back("top1");
+  }
+  for (std::int64_t i = 0; i < 5; ++i)
+    REQUIRE(recipe.learning_rate_at({.epoch = i, .iteration = 0, .fraction = 0}, std::span(completed).first(std::size_t(i))) ==
+            Approx(wanted[std::size_t(i)]).epsilon(1e-12));
+}
+
 TEST_CASE("a decay replaces milestones set before it, and is multiplied with later ones and the warm-up") {
   auto const recipe = c2f::recipe::cifar{}.decay(c2f::decay::polynomial{}).milestone(.5, .5).warm_up(4);  // 164 epochs, rate .1
   REQUIRE(recipe.learning_rate_at({0, 1, .01}) == Approx(.1 * .99 * .5));

@@ -395,6 +395,11 @@ TEST_CASE("features are those of single passes, and are kept in a file until net
   auto other = c2f::make_network<backbone, c2f::image<3, 32, 32>>(2);
   REQUIRE(c2f::kept_features(file, other, data.train).features().equal(c2f::features_of(other, data.train).features()));
   REQUIRE(c2f::kept_features(file, other, data.test).size() == 16);
+  // Another network of the same tensors.
+  using strongest = c2f::sequential<c2f::conv<6, 3, 2>, c2f::batch_norm, c2f::relu, c2f::max_pool<16, 16, 0>, c2f::global_average_pool>;
+  auto pooled     = c2f::make_network<strongest, c2f::image<3, 32, 32>>(1);
+  REQUIRE(c2f::kept_features(file, net, data.train).features().equal(first.features()));
+  REQUIRE(c2f::kept_features(file, pooled, data.train).features().equal(c2f::features_of(pooled, data.train).features()));
   c2f::data::write_safetensors(file, {{{"weight", at::eye(2)}}, {}});
   require_message(refusal([&] { (void)c2f::kept_features(file, net, data.train); }), {"holds no features"});
 }

@@ -1,5 +1,7 @@
 // A training is the same only if its data is: what a checkpoint says of data with other classes, samples or compositions.
 #include <c2f/c2f.hpp>
+#include <c2f/data/augment.hpp>
+#include <c2f/data/mixed.hpp>
 #include <c2f/data/pictures.hpp>
 #include <c2f/data/streams.hpp>
 #include <c2f/data/synthetic/enlarged_maps.hpp>
@@ -58,6 +60,33 @@ TEST_CASE("a training on other classes, another order of them, or other samples 
   named moved  = samples();
   moved.folder = "b/";
   REQUIRE(train(s.path, moved).start.done == 9);  // the same data elsewhere
+}
+
+TEST_CASE("a training on samples that are read otherwise is another training") {
+  using namespace c2f::data;
+  struct seen : named {
+    augmentation how{};
+    [[nodiscard]] reading_settings settings() const { return settings_of(how); }
+  };
+  seen const plain{samples()};
+  seen turned{samples()};
+  turned.how.rotate = 10;
+  REQUIRE(difference(identity_of(plain), identity_of(plain)).empty());
+  REQUIRE(difference(identity_of(plain), identity_of(turned)) == "the augmentation's rotate is 0 there and 10 here");
+  REQUIRE(difference(identity_of(take(plain, 9)), identity_of(take(turned, 9))) == "the augmentation's rotate is 0 there and 10 here");
+  REQUIRE(difference(identity_of(mixed<3>(turned, {.mixup = .2})), identity_of(mixed<3>(turned, {.mixup = .4}))) ==
+          "the mixup is 0.2 there and 0.4 here");
+  REQUIRE(difference(identity_of(turned), identity_of(mixed<3>(turned, {.cutmix = 1}))) == "the mixup is not given there and 0 here");
+  REQUIRE(identity_of(turned).samples == identity_of(plain).samples);  // which samples they are
+  auto before     = identity_of(plain);
+  before.settings = {};  // of a version that did not store it
+  REQUIRE(difference(before, identity_of(turned)).empty());
+
+  tests::scratch const s;
+  REQUIRE(train(s.path, plain, 5, 9).stopped);
+  tests::require_message(tests::refusal([&] { train(s.path, turned); }),
+                         {"of the training data, the augmentation's rotate is 0 there and 10 here; choose another folder"});
+  REQUIRE(train(s.path, plain).start.done == 9);
 }
 
 TEST_CASE("so is one that is scored on other data") {

@@ -150,6 +150,38 @@ TEST_CASE("the recipe of the paper") {
   REQUIRE_THROWS_WITH(c2f::recipe::settings{}.epochs(0), "the recipe's epochs is 0; it must be 1 or more");
   REQUIRE_THROWS_AS(c2f::recipe::settings{}.momentum(1.0), c2f::input_error);
   REQUIRE_THROWS_AS(c2f::recipe::settings{}.adam({.beta2 = 1}), c2f::input_error);
+  REQUIRE_THROWS_AS(c2f::recipe::settings{}.adam({.weight_decay = -1}), c2f::input_error);
+}
+
+TEST_CASE("the weight decay of a recipe's Adam is that of its options, or of weight_decay()") {
+  using c2f::recipe::settings;
+  // With zero gradients, AdamW multiplies what decays by 1 - rate * decay.
+  auto const decayed = [](settings const& how) {
+    layer n;
+    c2f::initialize(n, 1);
+    auto const before    = n.weight.tensor().detach().clone();
+    auto const optimizer = how.make_optimizer(c2f::any_network(n));
+    n.bias.tensor().detach().fill_(1);
+    for (auto const* each : {&n.weight.tensor(), &n.bias.tensor()}) each->mutable_grad() = at::zeros_like(each->detach());
+    optimizer->step(.5);
+    double const weight = n.weight.tensor().detach().flatten()[0].item<double>() / before.flatten()[0].item<double>();
+    return std::pair{2 - 2 * weight, 2 - 2 * n.bias.tensor().detach()[0].item<double>()};
+  };
+  auto const is = [&](settings const& how, double weight, double bias) {
+    auto const found = decayed(how);
+    REQUIRE(found.first == Approx(weight).margin(1e-5));
+    REQUIRE(found.second == Approx(bias).margin(1e-5));
+  };
+  is(settings{}.adam({.decoupled = true}), 0, 0);
+  is(settings{}.adam({.weight_decay = .1, .decoupled = true}), .1, .1);
+  is(settings{}.weight_decay(.2).adam({.decoupled = true}), .2, .2);
+  is(settings{}.weight_decay(.2).adam({.weight_decay = .1, .decoupled = true}), .1, .1);
+  is(settings{}.adam({.weight_decay = .1, .decoupled = true}).weight_decay(.2), .2, .2);
+  is(settings{}.adam({.weight_decay = .1, .decoupled = true, .multipliers = &c2f::decay_weights}), .1, 0);
+  is(settings{}.weight_decay(.2, &c2f::decay_weights).adam({.weight_decay = .1, .decoupled = true}), .1, 0);
+  is(settings{}.weight_decay(.2).adam({.decoupled = true, .multipliers = &c2f::decay_weights}), .2, 0);
+  is(settings{}.adam({.weight_decay = .1, .decoupled = true}).multiply("bias", {.weight_decay = 2}), .1, .2);
+  is(settings{}.adam({.decoupled = true}).multiply("bias", {.weight_decay = 2}), 0, 0);
 }
 
 TEST_CASE("the same seed gives the same bytes, whatever the number of loader threads") {
@@ -203,20 +235,30 @@ TEST_CASE("gradients of several batches are accumulated to one step, and their n
   c2f::sgd const optimizer{n, {}};
   n.first.tensor().mutable_grad()  = at::tensor({3.0f, 0.0f});
   n.second.tensor().mutable_grad() = at::tensor({0.0f, 4.0f});
-  optimizer.clip(6);
-  REQUIRE(n.second.tensor().grad().equal(at::tensor({0.0f, 4.0f})));
-  optimizer.clip(2.5);
-  REQUIRE(n.first.tensor().grad().equal(at::tensor({1.5f, 0.0f})));
-  REQUIRE(n.second.tensor().grad().equal(at::tensor({0.0f, 2.0f})));
-  // gradients_are_finite: the largest floats are finite, although their squares and their sum overflow.
-  REQUIRE(optimizer.gradients_are_finite());
+  REQUIRE(c2f::sgd::clipping(optimizer.gradient_norm(), 6).item<float>() == 1);
+  REQUIRE(c2f::sgd::clipping(optimizer.gradient_norm(), 2.5).item<float>() == .5f);
+  // The norm of the largest floats is finite, although their squares and their sum overflow.
+  auto const finite               = [&] { return optimizer.gradient_norm().isfinite().item<bool>(); };
   n.first.tensor().mutable_grad() = at::tensor({3e38f, 3e38f});
-  REQUIRE(optimizer.gradients_are_finite());
+  REQUIRE(finite());
   for (float const bad : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), std::nanf("")}) {
     n.second.tensor().mutable_grad() = at::tensor({bad, 1.0f});
-    REQUIRE(!optimizer.gradients_are_finite());
+    REQUIRE(!finite());
     REQUIRE(optimizer.first_gradient_not_finite() == "second");
   }
+}
+
+TEST_CASE("generators are known by their kind, so that a training is resumed on another GPU") {
+  REQUIRE(c2f::detail::generators::kind_of("cuda:1") == "cuda");
+  REQUIRE(c2f::detail::generators::kind_of("cuda") == "cuda");
+  REQUIRE(c2f::detail::generators::kind_of("cpu") == "cpu");
+  c2f::detail::generators const all(at::kCPU);
+  auto const before = all.states();
+  REQUIRE(before.size() == 1);
+  REQUIRE(before[0].first == "cpu");
+  at::Tensor const first = at::rand({3});
+  all.assign({{"cuda:0", at::Tensor()}, before[0]});
+  REQUIRE(at::rand({3}).equal(first));
 }
 
 TEST_CASE("the moving average equals its formula, is evaluated, and is in the model at the end") {

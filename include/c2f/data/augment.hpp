@@ -74,6 +74,27 @@ struct augmentation {
   return how;
 }
 
+/// Its members by their names (split.hpp: settings()).
+[[nodiscard]] inline std::vector<std::pair<std::string, double>> settings_of(augmentation const& how) {
+  std::vector<std::pair<std::string, double>> all;
+  for (auto const& [name, value] : {std::pair<char const*, double>{"flip", how.flip},
+                                    {"scale", how.scale},
+                                    {"shift", how.shift},
+                                    {"gain", how.gain},
+                                    {"smaller scale", how.scales[0]},
+                                    {"larger scale", how.scales[1]},
+                                    {"rotate", how.rotate},
+                                    {"brightness", how.brightness},
+                                    {"contrast", how.contrast},
+                                    {"saturation", how.saturation},
+                                    {"hue", how.hue},
+                                    {"operations", static_cast<double>(how.operations)},
+                                    {"magnitude", how.magnitude},
+                                    {"erase", how.erase}})
+    all.emplace_back(std::string("augmentation's ") + name, value);
+  return all;
+}
+
 /// x' = xx x + xy y + x0, y' = yx x + yy y + y0, in pixels.
 struct affine {
   double xx = 1, xy = 0, x0 = 0, yx = 0, yy = 1, y0 = 0;

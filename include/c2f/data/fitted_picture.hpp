@@ -30,6 +30,13 @@ namespace c2f::data {
 /// How a picture of another size is brought to the size of a canvas.
 enum class resizing { stretch, letterbox, crop };
 
+/// Resizing and augmentation by their names (split.hpp: settings()).
+[[nodiscard]] inline std::vector<std::pair<std::string, double>> settings_of(resizing resize, augmentation const& augment) {
+  auto all = settings_of(augment);
+  all.emplace_back("resizing (0 stretch, 1 letterbox, 2 crop)", static_cast<double>(resize));
+  return all;
+}
+
 /// Means and deviations of red, green and blue in units of 0...1.
 struct normalisation {
   std::array<float, 3> mean = imagenet_mean, deviation = imagenet_deviation;

@@ -103,6 +103,17 @@ class mixed_samples : public detail::same_samples_as<S> {
   }
 
   [[nodiscard]] std::uint64_t fingerprint() const { return detail::samples_hash(whole_); }
+  [[nodiscard]] reading_settings settings() const {
+    reading_settings all = detail::settings_of(whole_);
+    for (auto const& [name, value] : {std::pair<char const*, double>{"mixup", how_.mixup},
+                                      {"cutmix", how_.cutmix},
+                                      {"probability of mixing", how_.probability},
+                                      {"label smoothing", how_.smoothing},
+                                      {"number of classes of the label smoothing", static_cast<double>(how_.classes)}})
+      all.emplace_back(name, value);
+    for (std::size_t k = 0; k < how_.weights.size(); ++k) all.emplace_back("weight of class " + std::to_string(k), how_.weights[k]);
+    return all;
+  }
   [[nodiscard]] std::int64_t label(std::int64_t id) const
     requires requires(S const& s) { s.label(id); }
   {

@@ -42,6 +42,9 @@
 
 namespace c2f::data {
 
+/// Names and values, such as "augmentation's scale" and .2.
+using reading_settings = std::vector<std::pair<std::string, double>>;
+
 /// A fixed list of samples.
 ///   S::image         the shape of an image, c2f::image<C, H, W>
 ///   S::truth_value   the element type of a truth: std::int64_t or float
@@ -53,6 +56,7 @@ namespace c2f::data {
 /// Optional: classes(), the class names; static class_count(); label(id), the class without reading (episodes.hpp);
 ///   s.name_of(id)             a sample's name, such as its file's; checkpoints tell other samples by it (split_identity.hpp), or by
 ///   s.fingerprint()           a hash of which samples there are, in which order
+///   s.settings()              reading_settings: how samples are read (augmentation, resizing, mixing), which a resumed training compares
 ///   s.replacement(id, draw)   the sample that replaces a faulty one, drawn from the random_stream `draw`; by default any sample
 ///   s.batches(batch), s.order(seed, epoch, batch)   batches of its own: ordered_split
 /// A type that is no split gets an error that names the member with static_assert(checked_split<S>) (data/check_split.hpp).
@@ -145,6 +149,17 @@ template <class S>
   }
 }
 
+/// How a split reads its samples; empty if it does not say so.
+template <class S>
+[[nodiscard]] reading_settings settings_of([[maybe_unused]] S const& samples) {
+  if constexpr (requires {
+                  { samples.settings() } -> std::convertible_to<reading_settings>;
+                })
+    return samples.settings();
+  else
+    return {};
+}
+
 /// What a split that is made of another one has from it.
 template <split S>
 class made_of {
@@ -165,6 +180,7 @@ class made_of {
   {
     return S::class_count();
   }
+  [[nodiscard]] reading_settings settings() const { return settings_of(whole_); }
 
  protected:
   explicit made_of(S whole) : whole_(std::move(whole)) {}

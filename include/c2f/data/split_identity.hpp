@@ -5,14 +5,17 @@
 //
 // The number of samples, the names of the classes in their order, and a hash of which samples there are, in their order: the split's own
 // fingerprint() if it has one, else of name_of(id), else of label(id), of all ids; 0 if it has none of them. Files may be moved to another
-// folder. Cost: a pass over the names or labels.
+// folder. And how the samples are read (augmentation, resizing, mixing), of a split that says so with settings(). Cost: a pass over the names or labels.
 #pragma once
 
 #include <c2f/core/random.hpp>
 #include <c2f/core/text.hpp>
+#include <c2f/data/numbers.hpp>
 #include <c2f/data/split.hpp>
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,8 +24,9 @@ namespace c2f::data {
 
 struct split_identity {
   std::int64_t size = 0;
-  std::vector<std::string> classes{};                                        ///< printable; empty if the split names none
-  std::uint64_t samples                                                = 0;  ///< a hash of which samples, and in which order; 0: unknown
+  std::vector<std::string> classes{};          ///< printable; empty if the split names none
+  std::uint64_t samples = 0;                   ///< a hash of which samples, and in which order; 0: unknown
+  std::optional<reading_settings> settings{};  ///< how they are read; nullopt: unknown
   friend bool operator==(split_identity const&, split_identity const&) = default;
 };
 
@@ -31,7 +35,8 @@ template <class S>
   split_identity made{.size = samples.size()};
   if constexpr (requires { samples.classes(); })
     for (auto const& name : samples.classes()) made.classes.push_back(text::printable(name));
-  made.samples = detail::samples_hash(samples);
+  made.samples  = detail::samples_hash(samples);
+  made.settings = detail::settings_of(samples);
   return made;
 }
 
@@ -49,6 +54,16 @@ template <class S>
   }
   if (there.samples != 0 && here.samples != 0 && there.samples != here.samples)
     return "there are as many samples, but other ones or in another order";
+  if (there.settings && here.settings) {
+    auto const value = [](reading_settings const& of, std::string const& name) {
+      auto const at = std::ranges::find(of, name, [](auto const& each) { return each.first; });
+      return at == of.end() ? std::string("not given") : detail::text_of(at->second);
+    };
+    for (auto const* each : {&*there.settings, &*here.settings})
+      for (auto const& [name, unused] : *each)
+        if (value(*there.settings, name) != value(*here.settings, name))
+          return "the " + name + " is " + value(*there.settings, name) + " there and " + value(*here.settings, name) + " here";
+  }
   return {};
 }
 

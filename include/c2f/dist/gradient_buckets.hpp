@@ -99,9 +99,18 @@ class gradient_buckets : public gradient_reduction {
     auto const ended = clock::now();
     at::AutoDispatchBelowADInplaceOrView const below_autograd;
     bool const on_host = !slots_.empty() && present_.is_cpu();
-    // Gradients that did not come count as zeros; whether they came elsewhere is known after the sum of `present_`.
+    // A gradient that did not come in the last batch of the step is that of the earlier ones, or counts as zeros; whether it came in another
+    // process is known after the sum of `present_`.
     for (auto& each : slots_)
-      if (!each.here) each.in_bucket.zero_();
+      if (!each.here) {
+        each.here = each.leaf.grad().defined();
+        if (each.here)
+          take(each);
+        else
+          each.in_bucket.zero_();
+      }
+    for (; next_ < buckets_.size() && !buckets_[next_].rare; ++next_) send(buckets_[next_].numbers);
+    // Behind the buckets that the backward pass may have sent, so that all processes begin the same sums in the same order.
     if (on_host) {
       auto* const present = present_.mutable_data_ptr<float>();
       for (std::size_t i = 0; i < slots_.size(); ++i) present[i] = slots_[i].here ? 1.0f : 0.0f;
@@ -111,8 +120,7 @@ class gradient_buckets : public gradient_reduction {
     for (; next_ < buckets_.size(); ++next_) {
       bucket const& each = buckets_[next_];
       auto const begin   = slots_.begin() + static_cast<std::ptrdiff_t>(each.first);
-      if (each.rare && std::none_of(begin, begin + static_cast<std::ptrdiff_t>(each.count), in_any)) continue;
-      send(each.numbers);
+      if (std::any_of(begin, begin + static_cast<std::ptrdiff_t>(each.count), in_any)) send(each.numbers);
     }
     for (auto const& each : pending_) each.sum->wait();
     clock::time_point const now = clock::now();
@@ -191,6 +199,12 @@ class gradient_buckets : public gradient_reduction {
     pending_.push_back({sum_(numbers), begun});
   }
 
+  // Moves a gradient into its bucket.
+  static void take(slot const& each) {
+    each.in_bucket.copy_(each.leaf.grad());
+    each.leaf.mutable_grad() = each.in_bucket;
+  }
+
   // Called by autograd when a gradient is complete.
   void arrived(std::size_t index) {
     if (!active_) return;  // an earlier batch of the step
@@ -198,8 +212,7 @@ class gradient_buckets : public gradient_reduction {
     if (each.here) return;
     each.here = true;
     at::AutoDispatchBelowADInplaceOrView const below_autograd;
-    each.in_bucket.copy_(each.leaf.grad());
-    each.leaf.mutable_grad() = each.in_bucket;
+    take(each);
     --buckets_[each.bucket].missing;
     while (next_ < buckets_.size() && buckets_[next_].missing == 0 && !buckets_[next_].rare) send(buckets_[next_++].numbers);
   }

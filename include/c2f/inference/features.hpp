@@ -5,7 +5,7 @@
 //   c2f::data::table<16> const kept = c2f::kept_features(file, backbone, data.test);           // the same, kept in a file
 //
 // The network runs at inference, on images that are not augmented. The file is a safetensors file with the features and a
-// fingerprint of the network's tensors and of which samples the split has; where that is another one, the features are computed anew.
+// fingerprint of the network's type and tensors and of which samples the split has; where that is another one, the features are computed anew.
 //
 // Cost: a pass of each sample; of kept_features afterwards reading the file and the network's tensors. Errors: those of the split's read;
 // input_error for a file that is there and holds no features.
@@ -25,6 +25,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <typeinfo>
 #include <vector>
 
 namespace c2f {
@@ -50,7 +51,7 @@ template <class Net, data::few_shot_split S>
 }
 
 namespace detail {
-/// Of a network's tensors and a split.
+/// Of a network's type and tensors, and a split.
 template <class Net, class S>
 std::string features_fingerprint(Net const& net, S const& samples) {
   std::uint64_t hash = data::detail::hash_after(data::detail::samples_hash(samples), std::string_view(samples.name()));
@@ -61,6 +62,7 @@ std::string features_fingerprint(Net const& net, S const& samples) {
       at::Tensor const pixels = data::read_samples(samples, std::vector<std::int64_t>{id}).contiguous();
       hash = data::detail::hash_after(hash, std::string_view(static_cast<char const*>(pixels.const_data_ptr()), pixels.nbytes()));
     }
+  hash = data::detail::hash_after(hash, std::string_view(typeid(Net).name()));
   for_each_tensor(net, [&](std::string const& path, state_tensor const& each, state_traits const&) {
     at::Tensor const value = each.tensor().detach().to(at::kCPU).contiguous();
     hash                   = data::detail::hash_after(hash, std::string_view(path));

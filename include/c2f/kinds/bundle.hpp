@@ -162,8 +162,17 @@ struct bundle : detail::static_check<detail::check_bundle_part<Parts>()...> {
       }(std::index_sequence_for<Parts...>());
       return all;
     }
+    static bool lower_is_better(std::string_view metric) { return (error_of<Parts>(metric) || ...); }
 
    private:
+    template <class P>
+    static bool error_of(std::string_view metric) {
+      std::string const own = std::string(P::name) + '.';
+      if constexpr (requires { P::kind::score::lower_is_better(metric); })
+        return metric.starts_with(own) && P::kind::score::lower_is_better(metric.substr(own.size()));
+      else
+        return false;
+    }
     template <class P>
     static void append(std::vector<std::pair<std::string, double>>& all, typename P::kind::score const& of) {
       for (auto const& [metric, value] : of.values()) all.emplace_back(std::string(P::name) + '.' + std::string(metric), value);

@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <utility>
 
 namespace c2f {
@@ -61,7 +62,7 @@ struct depth_map : detail::static_check<detail::check_largest_depth<Largest>()> 
                     std::span(found.template const_data_ptr<float>() + static_cast<std::size_t>(i) * pixels, pixels));
       samples += truth.size(0);
     }
-    static constexpr bool lower_is_better = true;  ///< the primary metric
+    static bool lower_is_better(std::string_view metric) { return metric != "inliers"; }
     [[nodiscard]] auto values() const {
       auto const mean = errors_.mean();
       return std::array<std::pair<char const*, double>, 4>{

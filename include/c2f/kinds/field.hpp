@@ -56,7 +56,7 @@ struct field : detail::static_check<detail::check_field_channels<Channels>()> {
       count_ += static_cast<double>(counted.sum().template item<std::int64_t>() * channels);
       samples += truth.size(0);
     }
-    static constexpr bool lower_is_better = true;  ///< the primary metric
+    static bool lower_is_better(std::string_view) { return true; }
     [[nodiscard]] std::array<std::pair<char const*, double>, 1> values() const { return {{{"mae", error_ / std::max(count_, 1.0)}}}; }
 
    private:

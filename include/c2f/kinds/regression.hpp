@@ -83,6 +83,7 @@ struct regression : detail::static_check<detail::check_dimensions<Dimensions>()>
       samples += other.samples;
       for (std::size_t d = 0; d < of_.size(); ++d) of_[d].add(other.of_[d]);
     }
+    static bool lower_is_better(std::string_view metric) { return metric != "r2"; }
     /// Name and value of each metric, the primary metric first.
     [[nodiscard]] std::array<std::pair<char const*, double>, 3> values() const {
       double count = 0, squared = 0, absolute = 0, r2 = 0, dims = 0;

@@ -57,6 +57,7 @@ struct enlarged_map {
       sum_ += squared::of(raw, truth).template item<double>() * static_cast<double>(truth.size(0));
       samples += truth.size(0);
     }
+    static bool lower_is_better(std::string_view) { return true; }
     [[nodiscard]] std::array<std::pair<char const*, double>, 1> values() const {
       return {{{"mse", sum_ / static_cast<double>(std::max<std::int64_t>(samples, 1))}}};
     }

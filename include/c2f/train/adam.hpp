@@ -23,9 +23,9 @@ namespace c2f {
 /// The settings of Adam; the learning rate is an argument of step().
 struct adam_options {
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-  double weight_decay         = 0;
-  bool decoupled              = false;  ///< AdamW
-  multiplier_rule multipliers = &decay_all;
+  double weight_decay = 0;
+  bool decoupled      = false;    ///< AdamW
+  multiplier_rule multipliers{};  ///< none: 1 for every parameter
 };
 
 /// Adam or AdamW for all parameters of a network. low: with a bfloat16 copy of the parameters (train/optimizer.hpp).

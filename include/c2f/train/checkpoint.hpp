@@ -7,7 +7,7 @@
 // A checkpoint is a folder named epoch-EEEEE-step-SSSSSSS: the number of completed epochs, and of completed steps of the next one. It holds
 //   model.safetensors      parameters and buffers by their paths; average.safetensors the moving average of recipe.ema(), if any;
 //                          best.safetensors those of the best epoch with recipe.stop_early()
-//   training.safetensors   optimiser state as "momentum.PATH", LibTorch's generators as "generator.cpu" and "generator.cuda:0"
+//   training.safetensors   optimiser state as "momentum.PATH", LibTorch's generators as "generator.cpu" and "generator.cuda"
 //   state.json             task, recipe, seed, epoch and step, and the report so far (train/checkpoint_codec.hpp)
 //   SHA256SUMS             the SHA-256 of these files, in the format of `sha256sum --check`
 // The folder is written under a temporary name; its files and the folder are flushed to disk before it is renamed. So a killed program or a
@@ -15,10 +15,10 @@
 //
 // Before the first step the newest checkpoint with correct checksums is restored. Newer, damaged ones are reported through `warn` and
 // renamed to "….damaged". Unfinished folders of a killed program are removed. Only one training at a time may use a folder. A model with a
-// non-finite parameter or buffer is not saved.
+// non-finite parameter, or with a buffer that became non-finite in the training, is not saved, and `warn` says so.
 //
 // The `last` newest checkpoints are kept, and the `best` ones with the highest `score`, which is "STAGE METRIC" as in the report ("coarse
-// top1", "answer iou"); older ones are deleted.
+// top1", "answer iou"), or with the lowest of an error ("fine mae"); older ones are deleted.
 //
 // Costs: memory for the text of state.json; the tensors are written one by one. Needs nlohmann/json and OpenSSL (-lcrypto).
 // Errors: c2f::input_error if a folder or file cannot be written or read, if all checkpoints are damaged, if a checkpoint belongs to
@@ -54,6 +54,7 @@
 #include <sstream>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace c2f {
@@ -62,7 +63,7 @@ namespace c2f {
 struct checkpoint_options {
   std::int64_t every                           = 0;     ///< also every so many steps; 0: only after epochs and when the training is stopped
   std::int64_t last                            = 2;     ///< the number of newest checkpoints to keep, 1 or more
-  std::int64_t best                            = 0;     ///< the number of checkpoints with the highest score to keep as well
+  std::int64_t best                            = 0;     ///< the number of checkpoints with the best score to keep as well
   std::string score                            = {};    ///< the score for `best`, such as "fine top1"
   bool resume                                  = true;  ///< from the newest checkpoint; false: an existing checkpoint is an error
   std::function<void(std::string const&)> warn = [](std::string const& line) {
@@ -90,7 +91,7 @@ class checkpoints {
   void on_stage(std::string const& name) {
     folder_ = root_ / name;
     lock_.reset(-1);
-    saved_.clear();
+    last_.clear();
     restored_.clear();
   }
 
@@ -118,6 +119,11 @@ class checkpoints {
   /// Called by fit: restores the newest intact checkpoint; false if there is none.
   bool restore(training_state& state) {
     prepare();
+    last_.clear();
+    infinite_.clear();
+    for (auto const& [path, tensor] : state.model)
+      if (!finite(tensor)) infinite_.insert(path);
+    for (auto const& [path, parameter] : state.parameters) infinite_.erase(path);
     std::vector<std::string> const names = newest_first();
     if (!names.empty() && !options_.resume)
       throw input_error("'" + folder_.string() + "' holds checkpoints of a training, '" + names.front() +
@@ -140,7 +146,7 @@ class checkpoints {
         options_.warn("'" + (folder_ / name).string() + "' was made with OMP_NUM_THREADS=" + std::to_string(read->intra_op_threads) +
                       ", and it is " + std::to_string(at::get_num_threads()) + " now; from here on numbers may differ in their last bits");
       restored_ = folder_ / name;
-      saved_    = name;
+      last_     = name;
       return true;
     }
     if (!damaged.empty())
@@ -155,9 +161,14 @@ class checkpoints {
   void keep(training_state const& state, moment when) {
     if (when == moment::step && !keeps_step(state.now)) return;
     std::string const name = name_of(state.now.epoch, state.step);
-    if (name == saved_ || !finite(state.model)) return;
+    if (name == std::exchange(last_, name)) return;
+    for (auto const& [path, tensor] : state.model)
+      if (!infinite_.contains(path) && !finite(tensor)) {
+        options_.warn("'" + (folder_ / name).string() + "' is not written, since '" + path +
+                      "' of the model is no longer finite; lower the learning rate");
+        return;
+      }
     write(state, name);
-    saved_ = name;
     remove_old(state);
   }
 
@@ -206,8 +217,8 @@ class checkpoints {
 
   // Not std::filesystem::remove_all: libtorch_cpu.so (2.11) exports a copy of it, which programs call in place of their own library's.
   static void remove(std::filesystem::path const& folder) {
-    std::error_code unknown;
-    if (!std::filesystem::exists(folder, unknown)) return;
+    std::error_code ignored;
+    if (!std::filesystem::exists(folder, ignored)) return;
     bool removed = true;
     for (auto const& name : entries(folder)) removed = ::unlink((folder / name).c_str()) == 0 && removed;
     if (!removed || ::rmdir(folder.c_str()) != 0)
@@ -223,10 +234,7 @@ class checkpoints {
     rename(folder_ / name, aside);
   }
 
-  static bool finite(named_tensors const& tensors) {
-    return std::all_of(tensors.begin(), tensors.end(),
-                       [](auto const& each) { return each.second.detach().isfinite().all().template item<bool>(); });
-  }
+  static bool finite(at::Tensor const& tensor) { return tensor.detach().isfinite().all().item<bool>(); }
 
   // ---- writing ----
 
@@ -297,10 +305,10 @@ class checkpoints {
       remove(folder_ / (name + part));
     }
   }
-  /// The negated score, for sorting by ascending rank; infinite for NaN.
+  /// The negated score, or the error, for sorting by ascending rank; infinite for NaN.
   [[nodiscard]] double rank_of(epoch_record const& epoch) const {
-    double const value = detail::score_of(epoch, options_.score, "the best checkpoints are chosen");
-    return std::isnan(value) ? std::numeric_limits<double>::infinity() : -value;
+    double const gain = detail::score_of(epoch, options_.score, "the best checkpoints are chosen").gain();
+    return std::isnan(gain) ? std::numeric_limits<double>::infinity() : -gain;
   }
 
   // ---- reading ----
@@ -425,7 +433,8 @@ class checkpoints {
   std::filesystem::path root_, folder_, restored_;  ///< folder_: root_, or the folder of a stage in it
   checkpoint_options options_;
   data::detail::descriptor lock_;
-  std::string saved_;  ///< the newest checkpoint that this training wrote or was resumed from
+  std::string last_;                ///< the newest checkpoint that this training wrote, left out or was resumed from
+  std::set<std::string> infinite_;  ///< buffers that are not finite from the beginning, such as attention masks
 };
 
 }  // namespace c2f

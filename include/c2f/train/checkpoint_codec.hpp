@@ -91,10 +91,15 @@ inline data::replacements replacements_of(json const& from) {
   return seen;
 }
 
-inline json json_of(data::split_identity const& of) { return {{"size", of.size}, {"classes", of.classes}, {"samples", of.samples}}; }
+inline json json_of(data::split_identity const& of) {
+  json made{{"size", of.size}, {"classes", of.classes}, {"samples", of.samples}};
+  if (of.settings) made["settings"] = json_of(*of.settings);
+  return made;
+}
 inline data::split_identity identity_of(json const& from) {
   data::split_identity found{from.at("size").get<std::int64_t>(), {}, from.at("samples").get<std::uint64_t>()};
   for (auto const& each : from.at("classes")) found.classes.push_back(line_of(each));
+  if (from.contains("settings")) found.settings = values_of(from.at("settings"));  // not in checkpoints of older versions
   return found;
 }
 

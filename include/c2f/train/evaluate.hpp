@@ -2,7 +2,8 @@
 //
 //   auto scores = c2f::evaluate(model, data.test, recipe);         // {"coarse", {{"top1", …}, …}}, {"fine", …}
 //
-// Samples are read in order and without augmentation. The metrics are those of the kind (K::score), fractions 0 ... 1. The stages of a stack
+// Samples are read in order and without augmentation. The metrics are those of the kind (K::score), fractions 0 ... 1, or errors in their
+// own unit where K::score::lower_is_better(metric). The stages of a stack
 // are "coarse", "fine", "answer" if the task combines the two outputs, and what networks and parts add to the pass as scored outputs; stages
 // of a nested stack begin with "coarse.". Those of another model are its scored outputs, or "answer" if it has none. A score with
 // `add(raw, truth, outputs)` gets the outputs of the pass, too. c2f::fit does the same after every epoch; there, passes are captured once for
@@ -71,6 +72,17 @@ concept packable_score = requires(Score const& from, Score& to, packer& out, unp
 template <class Score>
 concept mergeable_score =
     (std::is_trivially_copyable_v<Score> || packable_score<Score>) && requires { static_cast<void (Score::*)(Score const&)>(&Score::add); };
+
+/// The metrics of which lower is better, as their score says.
+template <class Score>
+error_metrics errors_of([[maybe_unused]] std::vector<stage_score> const& scores) {
+  error_metrics all;
+  if constexpr (requires { Score::lower_is_better(std::string_view{}); })
+    for (auto const& [stage, values] : scores)
+      for (auto const& [metric, value] : values)
+        if (Score::lower_is_better(metric) && !all.contains(metric)) all.push_back(metric);
+  return all;
+}
 
 /// The metrics of several stages, batch by batch. The stages of a batch are added in the same order every time; a later batch may have fewer.
 template <class Score>

@@ -10,7 +10,7 @@
 // Ren et al. 2020, section 4.2.2, learn new classes from a few samples this way: a network that was trained on the base classes is
 // fine-tuned on the support set of an episode, alone or in a stack with rising t.
 //
-// Errors: c2f::input_error if the numbers of images and truths differ; c2f::not_finite after recipe.stop_after_skips() steps in a row whose
+// Errors: c2f::input_error if there are no images, or another number of truths; c2f::not_finite after recipe.stop_after_skips() steps in a row whose
 // loss or gradient is not finite.
 #pragma once
 
@@ -32,6 +32,7 @@ void fine_tune(Model& model, at::Tensor const& images, at::Tensor const& truth, 
     if (images.dim() == 0 || truth.dim() == 0 || images.size(0) != truth.size(0))
       throw input_error("fine_tune was given " + std::to_string(images.dim() == 0 ? 0 : images.size(0)) + " images and " +
                         std::to_string(truth.dim() == 0 ? 0 : truth.size(0)) + " truths; pass a truth for each image");
+    if (images.size(0) == 0) throw input_error("fine_tune was given no samples; give it one or more images with their truths");
     deterministically(recipe.deterministic(), [&] {
       detail::training_scope const scope(model, recipe);
       training_step training(model, recipe);

@@ -185,9 +185,7 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
     });
   // What is scored; with early stopping, the best of it so far.
   auto const& scored_tensors = state.averages.empty() ? state.model : state.averages;
-  auto stops                 = recipe.early_stopping();
-  if constexpr (requires { requires Model::kind::score::lower_is_better; })
-    if (stops && stops->score.empty()) stops->lower_is_better = true;
+  auto const& stops          = recipe.early_stopping();
   if (stops)
     for (auto const& [path, each] : scored_tensors) state.best.emplace_back(path, each.detach().clone());
   auto const copy_all = [](named_tensors const& from, named_tensors const& to) {
@@ -203,6 +201,7 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
     epoch_record of_one_batch;
     named_tensors const before = random.states();  // a model of one's own may draw from them
     of_one_batch.scores        = *tests.scores([] { return false; }, 1);
+    of_one_batch.errors        = errors_of<typename Model::kind::score>(of_one_batch.scores);
     random.assign(before);
     tests.batches().count_from({});
     recipe.check_scores(of_one_batch);
@@ -256,6 +255,7 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
   if (all.first()) ((resumed = detail::restore(observers, state) || resumed), ...);
   all.share(state, resumed);
   if (resumed) {
+    for (epoch_record& epoch : report.epochs) epoch.errors = errors_of<typename Model::kind::score>(epoch.scores);
     random.assign(state.generators);
     batches.count_from(state.train);
     tests.batches().count_from(state.test);
@@ -301,6 +301,7 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
 
     epoch_record done   = std::exchange(state.epoch, {});
     done.scores         = std::move(*scores);
+    done.errors         = errors_of<typename Model::kind::score>(done.scores);
     done.test_seconds   = test_time.seconds();
     done.steps_a_second = static_cast<double>(steps) / done.train_seconds;
     for (auto& [name, sum] : done.losses)
@@ -316,6 +317,7 @@ training_report train_on(Model& model, Data const& data, recipe::settings const&
   if (report.stopped) keep(moment::stop);
   training.leave_average();
   if (stops && !report.stopped && (report.best = stops->best_of(report.epochs)) >= 0) copy_all(state.best, state.model);
+  training.refresh();  // the bfloat16 copy, with which the test split is scored
   if (stops && !report.stopped && !report.epochs.empty() && report.best < 0)
     throw not_finite(
         "no epoch of this training has a score that is a number, so none of its weights are the best; lower the learning rate");

@@ -5,8 +5,8 @@
 //   …                                   // the pass updates running statistics and the counters of batch norms
 //   state.restore_where(skip);          // on the device: restores the statistics if skip is not 0
 //
-// Running statistics are in one flat buffer (train/flat.hpp); buffers of other element types, which torch::nn modules may have, are saved
-// one by one. num_batches_tracked is a counter in host memory, which is incremented when the pass is queued. Cost: a copy of the buffers.
+// Running statistics are in one flat buffer (train/flat.hpp); tensors of other element types, which torch::nn modules may have, are saved
+// one by one, trained ones, too. What is below c2f::frozen does not change. num_batches_tracked is a counter in host memory, which is incremented when the pass is queued. Cost: a copy of the buffers.
 #pragma once
 
 #include <c2f/train/flat.hpp>
@@ -28,11 +28,14 @@ class forward_state {
     at::Tensor tensor, averaged;
   };
 
-  explicit forward_state(any_network model) : statistics_(model, [](state_traits const& each) { return !each.trained; }) {
+  /// Whether a tensor is a buffer that a pass may change.
+  static bool is_statistic(state_traits const& each) { return !each.trained && !each.frozen; }
+
+  explicit forward_state(any_network model) : statistics_(model, &is_statistic) {
     for_each_tensor(model, [&](std::string const&, state_tensor const& each, state_traits const& traits) {
       if (traits.on_host)
         counters_.push_back({each.tensor(), {}});
-      else if (each.tensor().scalar_type() != at::kFloat)
+      else if (each.tensor().scalar_type() != at::kFloat && !traits.frozen)
         others_.push_back(each.tensor().detach());
     });
     for (auto const& each : others_) others_before_.push_back(each.clone());
@@ -78,7 +81,7 @@ class forward_state {
  private:
   flat statistics_;
   at::Tensor before_;                               // the statistics before the pass
-  std::vector<at::Tensor> others_, others_before_;  // buffers that are not float
+  std::vector<at::Tensor> others_, others_before_;  // tensors that are not float
   std::vector<host_counter> counters_;
 };
 

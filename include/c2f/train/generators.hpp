@@ -1,7 +1,7 @@
 // c2f/train/generators.hpp: LibTorch's default random generators of the host and of a device, which torch::nn modules draw from.
 //
 //   c2f::detail::generators const all(recipe.device());
-//   auto const before = all.states();                     // copies, by the device's name: "cpu", "cuda:0"
+//   auto const before = all.states();                     // copies, by the kind of device: "cpu", "cuda"
 //   all.assign(before);
 //
 // c2f itself uses none of them (core/random.hpp).
@@ -32,13 +32,15 @@ class generators {
     for_each([&](std::string const& name, at::Generator& each) { all.emplace_back(name, each.get_state()); });
     return all;
   }
-  /// Sets the generators that are named in `states`.
+  /// Sets the generators that are named in `states`, as "cuda" or "cuda:1": a training goes on with another device of the same kind.
   void assign(named_tensors const& states) const {
     for_each([&](std::string const& name, at::Generator& each) {
       for (auto const& [of, state] : states)
-        if (of == name) each.set_state(state);
+        if (kind_of(of) == name) each.set_state(state);
     });
   }
+  /// "cuda" of "cuda:1".
+  [[nodiscard]] static std::string kind_of(std::string const& device) { return device.substr(0, device.find(':')); }
 
  private:
   template <class F>
@@ -46,7 +48,7 @@ class generators {
     for (auto const& device : devices_) {
       at::Generator each = at::globalContext().defaultGenerator(device);  // a handle to the one generator
       std::lock_guard const lock(each.mutex());
-      f(device.str(), each);
+      f(kind_of(device.str()), each);
     }
   }
 

@@ -55,21 +55,22 @@ struct polynomial {
 };
 
 /// Times `factor` whenever `score` has not improved for more than `patience` epochs: torch.optim.lr_scheduler.ReduceLROnPlateau with
-/// mode="max" and threshold_mode="abs". A score that is NaN is no improvement.
+/// mode="max", or "min" for an error, and threshold_mode="abs". A score that is NaN is no improvement.
 struct plateau {
-  std::string score;  ///< "STAGE METRIC" of the report, such as "fine top1"; higher is better
+  std::string score;  ///< "STAGE METRIC" of the report, such as "fine top1"; of an error, such as "fine mae", lower is better
   double factor         = 0.1;
   std::int64_t patience = 10;
   double threshold      = 1e-4;  ///< an improvement is by more than this
   double floor          = 0;     ///< the smallest product of the factors
-  [[nodiscard]] double score_of(epoch_record const& epoch) const {
-    return c2f::detail::score_of(epoch, score, "the learning rate is reduced");
+  /// Higher is better: an error is negated.
+  [[nodiscard]] double gain_of(epoch_record const& epoch) const {
+    return c2f::detail::score_of(epoch, score, "the learning rate is reduced").gain();
   }
   [[nodiscard]] double factor_after(std::span<epoch_record const> completed) const {
     double product = 1, best = -std::numeric_limits<double>::infinity();
     std::int64_t without = 0;
     for (auto const& epoch : completed) {
-      if (double const value = score_of(epoch); value > best + threshold) {
+      if (double const value = gain_of(epoch); value > best + threshold) {
         best    = value;
         without = 0;
       } else if (++without > patience) {

@@ -18,6 +18,7 @@
 #include <c2f/core/errors.hpp>
 #include <c2f/core/progress.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <string>
@@ -50,7 +51,11 @@ struct step_record {
 /// The metrics of one stage ("coarse", "fine", "answer", "coarse.fine") on a split.
 struct stage_score {
   std::string stage;
-  named_values values;  ///< such as top1 and top5, 0 ... 1
+  named_values values;  ///< such as top1 and top5, 0 ... 1, or an error such as mae in its own unit
+};
+/// The metrics of a training of which lower is better: those that the kind's score says (K::score::lower_is_better).
+struct error_metrics : std::vector<std::string> {
+  [[nodiscard]] bool contains(std::string_view metric) const { return std::ranges::find(*this, metric) != end(); }
 };
 
 /// One epoch and its evaluation.
@@ -60,6 +65,7 @@ struct epoch_record {
   named_values losses;              ///< mean over the steps that were not skipped
   std::int64_t skipped = 0;         ///< number of skipped steps
   std::vector<stage_score> scores;  ///< on the validation split, or the test split of data without one
+  error_metrics errors{};           ///< among their metrics
   double train_seconds = 0, test_seconds = 0, steps_a_second = 0;
 };
 
@@ -123,15 +129,21 @@ concept observer = state_keeper<O> || requires(O& o, training_report const& r) {
                    } || goal_seeker<O>;
 
 namespace detail {
+/// A score, and whether lower is better.
+struct directed_score {
+  double value         = 0;
+  bool lower_is_better = false;
+  /// For comparisons: higher is better.
+  [[nodiscard]] double gain() const { return lower_is_better ? -value : value; }
+};
 /// The score "STAGE METRIC" of an epoch, such as "fine top1"; input_error, with the names of all, if there is none. use: what it decides.
-inline double score_of(epoch_record const& epoch, std::string_view score, std::string const& use) {
+inline directed_score score_of(epoch_record const& epoch, std::string_view score, std::string const& use) {
   std::string known;
-  for (auto const& [stage, values] : epoch.scores)
-    for (auto const& [metric, value] : values) {
-      if (score.size() == stage.size() + 1 + metric.size() && score.starts_with(stage) && score[stage.size()] == ' ' &&
-          score.ends_with(metric))
-        return value;
-      known += (known.empty() ? "'" : ", '") + stage + ' ' + metric + "'";
+  for (auto const& each : epoch.scores)
+    for (auto const& [metric, value] : each.values) {
+      std::string const name = each.stage + ' ' + metric;
+      if (score == name) return {value, epoch.errors.contains(metric)};
+      known += (known.empty() ? "'" : ", '") + name + "'";
     }
   throw input_error("no score is called '" + std::string(score) + "', by which " + use + "; write one of " + known);
 }

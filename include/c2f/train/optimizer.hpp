@@ -80,8 +80,6 @@ class optimizer {
     at::AutoDispatchBelowADInplaceOrView const below_autograd;
     return at::stack(at::_foreach_norm(found, 2, at::kDouble)).norm();
   }
-  /// Whether all gradients are finite. Cost: one pass over them, and a synchronisation.
-  [[nodiscard]] bool gradients_are_finite() const { return gradient_norm().isfinite().item<bool>(); }
   /// The path of the first parameter whose gradient is not finite; empty if all are.
   [[nodiscard]] std::string first_gradient_not_finite() const {
     std::vector<at::Tensor> const all = gradients();
@@ -93,11 +91,6 @@ class optimizer {
   /// The factor that clips gradients of this norm to a norm of at most `most`: [] float on the device.
   [[nodiscard]] static at::Tensor clipping(at::Tensor const& norm, double most) {
     return norm.reciprocal().mul(most).clamp_max(1).to(at::kFloat);
-  }
-  /// Scales all gradients so that their common norm is at most `norm` (torch.nn.utils.clip_grad_norm_).
-  void clip(double norm) const {
-    at::AutoDispatchBelowADInplaceOrView const below_autograd;
-    if (auto const all = defined(gradients()); !all.empty()) at::_foreach_mul_(all, clipping(gradient_norm(), norm));
   }
 
   /// Updates the parameters by their gradients.
@@ -176,7 +169,8 @@ class optimizer {
     for_each_tensor(net, [&](std::string const& path, state_tensor& each, state_traits const& traits) {
       if (!traits.trained) return;
       at::Tensor const& tensor = each.tensor();
-      entry& one = entries_.emplace_back(entry{path, tensor, {}, multipliers(path, {tensor.sizes().data(), tensor.sizes().size()})});
+      entry& one               = entries_.emplace_back(entry{path, tensor, {}, {}});
+      if (multipliers) one.multipliers = multipliers(path, {tensor.sizes().data(), tensor.sizes().size()});
       std::size_t const i = pieces_.size();
       // A parameter that is not float is not in the flat buffer.
       if (i == parameters_.pieces().size() || !parameters_.pieces()[i].view.is_same(tensor)) return;

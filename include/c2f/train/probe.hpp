@@ -16,7 +16,7 @@
 // coarse one. One whose scores are all alike ignores its conditioning. A useful one is in between, and fixes more answers than it breaks.
 // docs/evidence.md has examples.
 //
-// Cost: five passes of the stack for a batch, six for kinds with labels_of. Errors: those of c2f::evaluate; a stack without a fine network,
+// Cost: four passes of the stack for a batch, five for kinds with labels_of. Errors: those of c2f::evaluate; a stack without a fine network,
 // or whose coarse network nobody supervises, is a compile error.
 #pragma once
 
@@ -44,6 +44,7 @@ namespace c2f {
 /// What c2f::probe has found.
 struct probe_report {
   std::vector<stage_score> scores{};
+  error_metrics errors{};  ///< among their metrics
   /// Fractions of all answers (images, boxes of an IoU of .5 or more, pixels) that have a truth; 0 for kinds without correct().
   double fixed = 0, broken = 0;
   double agreement = 0;  ///< the mean agreement of coarse and fine output; 0 for kinds without agreement()
@@ -116,6 +117,7 @@ probe_report probe_on(stack<Task> const& model, Split const& samples, recipe::se
   if (counted > 0) report.fixed /= counted, report.broken /= counted;
   if (passes > 0) report.agreement /= passes;
   report.scores = stages.scores();
+  report.errors = errors_of<typename kind::score>(report.scores);
   return report;
 }
 

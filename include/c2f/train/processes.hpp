@@ -92,6 +92,8 @@ class processes {
       for (std::size_t k = 0; k < of->classes.size(); ++k)
         own.emplace_back("class " + std::to_string(k) + which, "'" + of->classes[k] + "'");
       own.emplace_back("the hash of the samples" + which, std::to_string(of->samples));
+      if (of->settings)
+        for (auto const& [name, value] : *of->settings) own.emplace_back("the " + name + which, data::detail::text_of(value));
     }
     own.emplace_back("the number of batches an epoch", std::to_string(batches));
     for (auto const& [path, tensor] : state.model)

@@ -24,14 +24,21 @@ namespace c2f {
 
 namespace print {
 
+/// A fraction as "61.20 %"; an error in its own unit.
+[[nodiscard]] inline std::string score_text(double value, bool is_error) {
+  char text[48];
+  std::snprintf(text, sizeof text, is_error ? "%.4g" : "%.2f %%", is_error ? value : 100 * value);
+  return text;
+}
+
 /// "coarse top1 61.20 %   fine top1 63.00 %": the primary metric of every stage.
-[[nodiscard]] inline std::string score_line(std::vector<stage_score> const& scores) {
+[[nodiscard]] inline std::string score_line(std::vector<stage_score> const& scores, error_metrics const& errors = {}) {
   std::string line;
   for (auto const& each : scores) {
     if (each.values.empty()) continue;
-    char number[48];
-    std::snprintf(number, sizeof number, " %.2f %%", 100 * each.values.front().second);
-    line += (line.empty() ? "" : "   ") + text::printable(each.stage) + ' ' + text::printable(each.values.front().first) + number;
+    auto const& [metric, value] = each.values.front();
+    line += (line.empty() ? "" : "   ") + text::printable(each.stage) + ' ' + text::printable(metric) + ' ' +
+            score_text(value, errors.contains(metric));
   }
   return line;
 }
@@ -49,7 +56,7 @@ namespace print {
   }
   if (epoch.skipped > 0) line += " (" + std::to_string(epoch.skipped) + " steps skipped)";
   std::snprintf(piece, sizeof piece, "   %.1f steps/s", epoch.steps_a_second);
-  return line + "   " + score_line(epoch.scores) + piece;
+  return line + "   " + score_line(epoch.scores, epoch.errors) + piece;
 }
 
 }  // namespace print
@@ -99,7 +106,11 @@ class progress_bar {
     if (lines_ && report.best >= 0 && std::ssize(report.epochs) < start_.epochs)
       std::fputs((start_.task + "  stopped early; the weights are those of epoch " + std::to_string(report.best + 1) + '\n').c_str(),
                  stderr);
-    if (lines_ && !report.test.empty()) std::fputs((start_.task + "  test   " + print::score_line(report.test) + '\n').c_str(), stderr);
+    if (lines_ && !report.test.empty())
+      std::fputs((start_.task + "  test   " +
+                  print::score_line(report.test, report.epochs.empty() ? error_metrics{} : report.epochs.back().errors) + '\n')
+                     .c_str(),
+                 stderr);
   }
 
  private:

@@ -42,7 +42,8 @@
 namespace c2f::recipe {
 
 /// A moving average of a network's tensors, updated after every `every`-th step: average += (1 - d) * (value - average), where d =
-/// min(decay, (1 + k) / (warm_up + k)) in update k = 0, 1, ...; with warm_up = 1, d is `decay` from the first update on.
+/// min(decay, (1 + k) / (warm_up + k)) in update k = 0, 1, ...; with warm_up = 1, d is `decay` from the first update on. k counts the steps that
+/// are multiples of `every`: of one that is skipped the update is left out, and k goes on.
 struct ema_options {
   double decay         = 0;  ///< 0: no average
   std::int64_t every   = 1;
@@ -63,7 +64,8 @@ class settings {
     adam_.weight_decay                   = value;
     return set(sgd_.weight_decay, value, value >= 0, "weight_decay", "0 or more");
   }
-  /// Adam, or AdamW where .decoupled, instead of SGD with momentum; the weight decay is that of weight_decay().
+  /// Adam, or AdamW where .decoupled, instead of SGD with momentum. A weight decay other than 0, and a rule, are as in weight_decay(); without
+  /// them, those of weight_decay() stay.
   settings& adam(adam_options const& options) {
     auto const fits = [](double beta) { return beta >= 0 && beta < 1; };
     set(adam_.beta1, options.beta1, fits(options.beta1), "beta1", "from 0 to below 1");
@@ -71,7 +73,8 @@ class settings {
     set(adam_.epsilon, options.epsilon, options.epsilon > 0, "epsilon", "above 0");
     adam_.decoupled = options.decoupled;
     uses_adam_      = true;
-    return *this;
+    if (options.multipliers) sgd_.multipliers = adam_.multipliers = options.multipliers;
+    return options.weight_decay != 0 ? weight_decay(options.weight_decay, sgd_.multipliers) : *this;
   }
   /// The learning rate rises linearly over the first `steps` steps.
   settings& warm_up(std::int64_t steps) { return set(warm_up_, steps, steps >= 0, "warm_up", "0 or more"); }
@@ -248,7 +251,7 @@ class settings {
     if (early_stopping_) {
       all.emplace_back("early stopping's patience for '" + early_stopping_->score + "'", static_cast<double>(early_stopping_->patience));
       all.emplace_back("early stopping's threshold", early_stopping_->threshold);
-      if (early_stopping_->lower_is_better) all.emplace_back("early stopping's lower_is_better", 1);
+      if (early_stopping_->lower_is_better) all.emplace_back("early stopping's lower_is_better", *early_stopping_->lower_is_better);
     }
     for (auto const& [path, by] : multipliers_) {
       all.emplace_back("multiplier of the learning rate of '" + path + "'", by.learning_rate);
@@ -279,8 +282,8 @@ class settings {
   /// Whether the learning rate or the end depends on scores; input_error if it depends on one that this epoch does not have.
   [[nodiscard]] bool decides_by_scores() const { return decay_.plateau.has_value() || early_stopping_.has_value(); }
   void check_scores(epoch_record const& epoch) const {
-    if (auto const& plateau = decay_.plateau; plateau) (void)plateau->score_of(epoch);
-    if (early_stopping_) (void)early_stopping_->score_of(epoch);
+    if (auto const& plateau = decay_.plateau; plateau) (void)plateau->gain_of(epoch);
+    if (early_stopping_) (void)early_stopping_->gain_of(epoch);
   }
 
  private:
@@ -306,13 +309,14 @@ class settings {
   static bool is_below(std::string_view parameter, std::string_view path) {
     return parameter.starts_with(path) && (parameter.size() == path.size() || parameter[path.size()] == '.');
   }
-  /// The multipliers of weight_decay()'s rule, times those of the paths; input_error for a path that no trained parameter has.
+  /// The multipliers of a path, 1 at first.
   parameter_multipliers& multipliers_of(std::string const& path) {
     auto at = multipliers_.begin();
     while (at != multipliers_.end() && at->first < path) ++at;
     if (at == multipliers_.end() || at->first != path) at = multipliers_.insert(at, {path, {}});
     return at->second;
   }
+  /// The multipliers of weight_decay()'s rule, times those of the paths; input_error for a path that no trained parameter has.
   [[nodiscard]] multiplier_rule rule_for(any_network net) const {
     std::vector<std::string> parameters, first;
     for_each_tensor(net, [&](std::string const& path, state_tensor const&, state_traits const& traits) {

@@ -169,7 +169,7 @@ class any_training_step {
   void begin_average(any_network averaged) {
     averaged_.emplace(averaged);
     flat const parameters(averaged, [](state_traits const& each) { return each.trained; });
-    flat const statistics(averaged, [](state_traits const& each) { return !each.trained; });
+    flat const statistics(averaged, &detail::forward_state::is_statistic);
     std::vector<std::pair<at::Tensor, at::Tensor>> pairs;
     if (!parameters.empty()) pairs.emplace_back(optimizer_->parameters().numbers(), parameters.numbers());
     if (!statistics.empty()) pairs.emplace_back(state_.statistics().numbers(), statistics.numbers());

@@ -214,6 +214,8 @@ class coco_objects_split {
   /// The bytes of the canvas.
   [[nodiscard]] std::vector<std::uint8_t> picture(std::int64_t id) const { return *canvas_of(id); }
 
+  /// How samples are read, which a resumed training compares.
+  [[nodiscard]] reading_settings settings() const { return settings_of(held_->augment); }
   void read(std::int64_t id, random_stream* augment, float* pixels, float* truth) const {
     auto const canvas         = canvas_of(id);
     picture_place const place = placed(id);
