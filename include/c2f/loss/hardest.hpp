@@ -34,6 +34,7 @@ template <auto Fraction, std::int64_t Ignore = 255>
 struct hardest : c2f::detail::static_check<detail::check_hardest_fraction<Fraction>()> {
   template <class Kind>
   static constexpr bool serves = requires {
+    Kind::labels;
     requires Kind::ignore == Ignore;
     requires Kind::classes >= 2;
   };
