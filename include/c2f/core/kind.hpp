@@ -74,6 +74,10 @@ template <class K>
 concept supervised_kind = output_kind<K> && !requires { requires !K::supervised; };
 
 namespace detail {
+/// Whether a network adds the loss of its output itself (task/training_loss.hpp).
+template <class Net>
+inline constexpr bool supervises_itself = requires { requires Net::supervises_itself; };
+
 template <class C, class F>
 inline constexpr bool same_prediction = std::is_same_v<C, F>;
 template <class C, class F>
