@@ -14,7 +14,7 @@ TEST_CASE("a map is averaged down to the same numbers with and without fused ope
                        weight = tests::normal({2, 3, 4, 4}, 3);
       auto const averaged     = [&](c2f::fused_operations const* table) {
         c2f::with_fused const scope(table);
-        at::Tensor const input = map.detach().clone().set_requires_grad(true), small = c2f::encode::detail::sized_as(input, like);
+        at::Tensor const input = map.detach().clone().set_requires_grad(true), small = c2f::encode::detail::pooled_as(input, like);
         small.mul(weight).sum().backward();
         return std::pair{small.detach(), input.grad()};
       };

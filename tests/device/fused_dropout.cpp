@@ -9,6 +9,7 @@ namespace {
 struct case_of {
   std::vector<std::int64_t> dims;
   bool channels_last;
+  std::int64_t rows = 1;  // of a sample
 };
 
 // The result and the gradient of the layer on the host, bit for bit.
@@ -16,7 +17,7 @@ template <double P>
 void require_same_as_host(case_of const& now, at::ScalarType type) {
   using layer              = typename c2f::dropout<P>::template on<c2f::image<3, 4, 4>>;
   std::uint64_t const seed = 0x8000000100000007, epoch = (std::uint64_t{1} << 33) + 5;
-  std::int64_t const samples = now.dims[0];
+  std::int64_t const samples = now.dims[0] / now.rows;
   at::Tensor x = tests::normal(now.dims, 1).to(type), weight = tests::normal(now.dims, 2).to(type);
   if (now.channels_last) x = x.contiguous(at::MemoryFormat::ChannelsLast);
   std::vector<std::int64_t> ids(static_cast<std::size_t>(samples));
@@ -57,7 +58,7 @@ TEST_CASE("kernel dropout: result and gradient are those of the layer on the hos
                                    {{2, 5, 3, 7}, true},    {{3, 6, 4, 4}, true},   {{2, 33, 16, 16}, false},
                                    {{2, 33, 16, 16}, true}, {{1, 300, 5, 5}, true}, {{2, 1, 6, 6}, true},
                                    {{2, 7, 1, 1}, true},    {{5}, false},           {{2, 3, 2, 5, 2}, false},
-                                   {{0, 4}, false}};
+                                   {{0, 4}, false},         {{6, 7}, false, 2},     {{6, 3, 4, 5}, false, 3}};
   for (auto const type : {at::kFloat, at::kBFloat16})
     for (auto const& each : cases) {
       require_same_as_host<0.5>(each, type);

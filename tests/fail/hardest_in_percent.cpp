@@ -1,4 +1,4 @@
-// expect-error: c2f::loss::hardest needs a fraction of the pixels above 0 and up to 1
+// expect-error: a loss of the hardest pixels needs a fraction of them above 0 and up to 1
 #include <c2f/c2f.hpp>
 #include <c2f/loss/hardest.hpp>
 

@@ -218,6 +218,22 @@ TEST_CASE("a class that is predicted as absent is drawn as one that is absent in
   REQUIRE(kind::agreement(raw, other).sum().item<double>() == 0);
 }
 
+namespace {
+struct three_boxes {
+  using input   = c2f::image<3, 16, 16>;
+  using network = c2f::localiser<c2f::conv<4, 3, 2>, c2f::boxes<3>, 8>;
+};
+}  // namespace
+
+TEST_CASE("boxes of half-precision outputs are computed in float, as they are drawn") {
+  at::Tensor const raw = c2f::detail::sample_numbers({100, 15}, 3).to(at::kBFloat16);
+  REQUIRE(c2f::boxes<3>::predict(raw).equal(c2f::boxes<3>::predict(raw.to(at::kFloat))));
+  // The truth, too, which is shown with the element type of predictions.
+  at::Tensor const truth = c2f::boxes<3>::example<c2f::image<3, 16, 16>>(50);
+  auto const type        = c2f::boxes<3>::predict(raw).scalar_type();
+  REQUIRE(c2f::detail::shown_truth<c2f::complete<three_boxes>>(truth, type).equal(c2f::boxes<3>::from_truth(truth)));
+}
+
 TEST_CASE("the loss of presence is the binary cross-entropy over samples and classes") {
   at::Tensor const raw   = c2f::detail::sample_numbers({3, 10}, 5).to(at::kFloat).set_requires_grad(true);
   at::Tensor const truth = c2f::boxes<2>::example<c2f::image<3, 8, 8>>(3);

@@ -3,6 +3,7 @@
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 #include <c2f/data/objects.hpp>
+#include <c2f/layers/dropout.hpp>
 #include <c2f/print.hpp>
 
 #include <ATen/ops/arange.h>
@@ -273,6 +274,27 @@ TEST_CASE("a cascade trains: the losses and scores of its stages have their name
     REQUIRE(last.scores[i].values[0].first == "distance");
     REQUIRE(last.scores[i].values[0].second < 0.7 * first[i].values[0].second);
   }
+}
+
+TEST_CASE("rows of a sample, as the crops of an image, draw numbers of their own, and of nothing but the pass's samples") {
+  auto const net = c2f::make_network<c2f::dropout<0.5>, c2f::vector<100>>();
+  std::vector<std::int64_t> const ids{4, 9, 2, 1, 1, 1}, others{4, 9, 2, 7, 8, 9};
+  auto const of = [](std::vector<std::int64_t> const& all, std::size_t samples) {
+    return c2f::pass{.mode = c2f::train, .seed = 5, .epoch = 3, .ids = std::span(all).first(samples)};
+  };
+  auto const dropped = [&](c2f::pass p, std::int64_t rows) { return net(at::ones({rows, 100}), p); };
+  auto const drawn   = [&](c2f::pass const& p, std::int64_t rows) { return p.uniform(c2f::purpose::attention, at::ones({rows, 1}), 2); };
+  REQUIRE(dropped(of(ids, 3), 6).equal(dropped(of(others, 3), 6)));
+  REQUIRE(drawn(of(ids, 3), 6).equal(drawn(of(others, 3), 6)));
+  at::Tensor const two = dropped(of(ids, 3), 6), numbers = drawn(of(ids, 3), 6);
+  REQUIRE(!two[0].equal(two[1]));
+  REQUIRE(!numbers[0].equal(numbers[1]));
+  REQUIRE(two[2].equal(dropped(of(ids, 3), 3)[1]));  // the first row of a sample is the only one of others
+  REQUIRE(numbers[4].equal(drawn(of(ids, 3), 3)[2]));
+  REQUIRE_THROWS_WITH(dropped(of(ids, 4), 6),
+                      "a part draws random numbers for 6 rows in a pass of 4 samples; give each sample the same number of rows");
+  REQUIRE_THROWS_AS(drawn(of(ids, 4), 6), c2f::error);
+  REQUIRE_THROWS_AS(of(ids, 3).draws(c2f::purpose::source, 3), c2f::error);
 }
 
 TEST_CASE("a cascade is described with its shared features") {

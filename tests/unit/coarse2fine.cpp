@@ -53,6 +53,10 @@ at::Tensor centres_of(Stack const& model) {
 
 }  // namespace
 
+// It weighs maps by each number of a prediction, which is a row.
+static_assert(c2f::encoder_on<c2f::encode::class_attention<2>, c2f::class_vector<3>, c2f::image<3, 8, 8>>);
+static_assert(!c2f::encoder_on<c2f::encode::class_attention<2>, c2f::boxes<1>, c2f::image<3, 8, 8>>);
+
 TEST_CASE("attention pooling: rows, signed root and length of a vector computed by hand") {
   using pooling      = c2f::network_on<c2f::attention_pooling<2>, c2f::image<2, 1, 2>>;
   at::Tensor const f = values_of({1, 2, 3, -4}, {1, 2, 1, 2}), a = values_of({1, 0, .5, .5}, {1, 2, 1, 2});

@@ -1,8 +1,11 @@
 // The crop: position of the boxes, what is cut out, and how it is pasted back.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
-#include <c2f/parts/fuse_crop.hpp>
+#include <c2f/kinds/bundle.hpp>
 #include <c2f/kinds/dense.hpp>
+#include <c2f/kinds/depth_map.hpp>
+#include <c2f/kinds/weighted_dense.hpp>
+#include <c2f/parts/fuse_crop.hpp>
 
 #include "catch.hpp"
 
@@ -175,7 +178,18 @@ TEST_CASE("what a crop cannot cut is an error of one line") {
           "c2f::fuse::crop takes images whose sides are multiples of 16, found 50 x 60; pad or resize them");
 }
 
-TEST_CASE("a crop accepts kinds that are maps") {
-  REQUIRE(c2f::fuse::crop<>::serves<mask>);
-  REQUIRE_FALSE(c2f::fuse::crop<>::serves<c2f::class_vector<3>>);
+namespace {
+struct classes : c2f::part_of<c2f::dense<2>> {
+  static constexpr char const* name = "classes";
+};
+}  // namespace
+
+TEST_CASE("a crop accepts kinds that are maps of labels") {
+  using crop = c2f::fuse::crop<>;
+  REQUIRE(crop::serves<mask>);
+  REQUIRE(crop::serves<c2f::dense<3, -1>>);
+  REQUIRE_FALSE(crop::serves<c2f::class_vector<3>>);
+  REQUIRE_FALSE(crop::serves<c2f::weighted_dense<3>>);
+  REQUIRE_FALSE(crop::serves<c2f::depth_map<88>>);  // half a metre is no foreground
+  REQUIRE_FALSE(crop::serves<c2f::bundle<classes>>);
 }

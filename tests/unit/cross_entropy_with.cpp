@@ -131,3 +131,62 @@ TEST_CASE("half-precision logits are computed in float") {
   at::Tensor const low = logits().to(at::kBFloat16), truth = labels({2, 0, -100, 1});
   REQUIRE(vectors<0.1, weights>::of(low, truth).equal(vectors<0.1, weights>::of(low.to(at::kFloat), truth)));
 }
+
+TEST_CASE("a truth of how much each class counts has the loss of its label, and of labels that are mixed") {
+  auto const one_hot = [](at::Tensor const& truth) { return three::from_truth(truth); };
+  auto const equal   = [&]<class Loss>(Loss, at::Tensor const& truth) {
+    at::Tensor const a = logits().set_requires_grad(true), b = logits().set_requires_grad(true);
+    at::Tensor const found = Loss::of(a, one_hot(truth)), wanted = Loss::of(b, truth);
+    REQUIRE(found.item<double>() == Approx(wanted.item<double>()).epsilon(1e-6));
+    found.backward();
+    wanted.backward();
+    REQUIRE(a.grad().allclose(b.grad(), 1e-5, 1e-6));
+  };
+  for (auto const& truth : {labels({2, 0, 1, 1}), labels({2, 0, -100, 1})}) {
+    equal(c2f::loss::cross_entropy{}, truth);
+    equal(vectors<0.1>{}, truth);
+    equal(vectors<0, weights>{}, truth);
+    equal(vectors<0.2, weights>{}, truth);
+    equal(vectors<1, std::array{1.0, 5.0, 1.0}>{}, truth);
+  }
+  // Half of each of two labels is the mean of their losses, weighed by the classes' weights; a row counts by its sum.
+  at::Tensor const row = logits().narrow(0, 0, 1);
+  auto const of        = [&](std::int64_t label) { return vectors<0.2, weights>::of(row, labels({label})).item<double>(); };
+  double const mixed   = (weights[0] * of(0) + weights[1] * of(1)) / (weights[0] + weights[1]);
+  for (float const half : {.5f, 2.f})
+    REQUIRE(vectors<0.2, weights>::of(row, at::tensor({half, half, 0.f}).view({1, 3})).item<double>() == Approx(mixed).epsilon(1e-5));
+  ignores_everything<c2f::loss::cross_entropy>(logits(), at::zeros({4, 3}));
+  ignores_everything<vectors<0.1, weights>>(logits(), at::zeros({4, 3}));
+}
+
+TEST_CASE("a class that is excluded by a logit of -infinity does not count where its truth is 0") {
+  at::Tensor const raw   = at::tensor({1.f, -HUGE_VALF, 0.f}).view({1, 3}).set_requires_grad(true),
+                   truth = at::tensor({.5f, 0.f, .5f}).view({1, 3});
+  at::Tensor const loss  = c2f::loss::cross_entropy::of(raw, truth);
+  REQUIRE(loss.item<double>() == Approx(std::log(1 + std::exp(-1.0)) + .5).epsilon(1e-6));
+  loss.backward();
+  REQUIRE(raw.grad().isfinite().all().item<bool>());
+  REQUIRE(vectors<0>::of(raw, truth).item<double>() == Approx(loss.item<double>()));
+  // Standardised, it is as unlikely as the least likely class.
+  at::Tensor const shown = c2f::predict::logits::of<three>(raw);
+  REQUIRE(shown.isfinite().all().item<bool>());
+  REQUIRE(shown[0][1].item<float>() == shown[0][2].item<float>());
+  REQUIRE(shown.mean().item<double>() == Approx(0).margin(1e-6));
+}
+
+TEST_CASE("accuracies are those of the samples that have a class") {
+  three::score score;
+  score.add(logits(), labels({2, -100, -100, 0}));
+  REQUIRE(score.samples == 4);
+  REQUIRE(score.values()[0].second == 1);
+  score.add(logits(), labels({0, -100, 2, 1}));  // 2, 0, 2 and 0 are the most likely
+  REQUIRE(score.values()[0].second == 3.0 / 5);
+  three::score none;
+  none.add(logits(), labels({-100, -100, -100, -100}));
+  REQUIRE(none.values()[0].second == 0);
+  none.add(score);
+  REQUIRE(none.values()[0].second == 3.0 / 5);
+  three::score mixtures;  // of float truths, a row of zeros
+  mixtures.add(logits().narrow(0, 0, 2), at::tensor({0.f, 0.f, 0.f, .6f, .4f, 0.f}).view({2, 3}));
+  REQUIRE(mixtures.values()[0].second == 1);
+}

@@ -2,7 +2,10 @@
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 #include <c2f/kinds/dense.hpp>
+#include <c2f/kinds/weighted_dense.hpp>
+#include <c2f/loss/cross_entropy_with.hpp>
 #include <c2f/loss/dice.hpp>
+#include <c2f/loss/hardest.hpp>
 #include <c2f/loss/masked_cross_entropy.hpp>
 #include <c2f/loss/sum.hpp>
 
@@ -12,6 +15,13 @@ namespace {
 
 using entropy = c2f::loss::masked_cross_entropy<>;
 using dice    = c2f::loss::dice<>;
+
+// A truth of weighted_dense has another form: classes, and weights.
+template <class Loss>
+inline constexpr bool of_labels = c2f::serves_kind<Loss, c2f::dense<3>> && !c2f::serves_kind<Loss, c2f::weighted_dense<3>>;
+static_assert(of_labels<entropy> && of_labels<dice> && of_labels<c2f::loss::hardest<0.2>> &&
+              of_labels<c2f::loss::masked_cross_entropy_with<0.1>> && of_labels<c2f::loss::sum<dice, c2f::loss::weighted<entropy, 2.0>>>);
+static_assert(c2f::serves_kind<c2f::loss::weighted_hardest<0.2>, c2f::weighted_dense<3>>);
 
 struct batch {
   std::int64_t n, k, h = 5, w = 4;

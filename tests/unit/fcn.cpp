@@ -1,7 +1,11 @@
 // Fully convolutional networks: sizes, and the frozen up-sampling.
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
+#include <c2f/layers/dropout.hpp>
+#include <c2f/networks/deep_voting.hpp>
 #include <c2f/networks/fcn.hpp>
+#include <c2f/networks/feature_pyramid.hpp>
+#include <c2f/networks/localiser.hpp>
 
 #include <ATen/ops/upsample_bilinear2d.h>
 
@@ -21,6 +25,32 @@ void perturb(Net& net) {
 }
 
 }  // namespace
+
+namespace {
+using dropping = c2f::sequential<c2f::conv<4, 3>, c2f::relu, c2f::dropout<0.5>>;
+struct scale {  // one map as a pyramid
+  template <c2f::shape In>
+  struct on {
+    using output = In;
+    C2F_MEMBERS();
+    at::Tensor operator()(at::Tensor const& x, c2f::mode) const { return x; }
+  };
+};
+}  // namespace
+
+TEST_CASE("networks on a backbone with dropout pass the pass on, and those on another take none") {
+  auto const dropped = []<class Network>(Network) {
+    auto const net = c2f::make_network<Network, c2f::image<3, 8, 8>>(1);
+    c2f::pass p{.mode = c2f::train, .seed = 3};
+    net(c2f::detail::sample_numbers({2, 3, 8, 8}, 1).to(at::kFloat), p);
+    return p.drops;
+  };
+  REQUIRE(dropped(c2f::fcn<dropping, c2f::dense<2>>{}) == 1);
+  REQUIRE(dropped(c2f::localiser<dropping, c2f::boxes<1>, 4>{}) == 1);
+  REQUIRE(dropped(c2f::deep_voting<dropping, 2, 4, 1, 3>{}) == 1);
+  REQUIRE(dropped(c2f::pyramid_on<dropping, scale>{}) == 1);
+  REQUIRE_FALSE(c2f::detail::wants_pass<c2f::network_on<c2f::fcn<c2f::conv<4, 3>, c2f::dense<2>>, c2f::image<3, 8, 8>>>);
+}
 
 TEST_CASE("the kernel of a frozen up-sampling is linear") {
   auto const four       = c2f::make_network<c2f::bilinear_up<4, 2>, c2f::image<2, 9, 9>>(1);

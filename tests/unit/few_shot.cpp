@@ -2,8 +2,12 @@
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 #include <c2f/data/synthetic/glyphs.hpp>
+#include <c2f/layers/attention_pooling.hpp>
 #include <c2f/layers/dropout.hpp>
 #include <c2f/layers/frozen.hpp>
+#include <c2f/networks/feature_pyramid.hpp>
+#include <c2f/networks/staged.hpp>
+#include <c2f/parts/encode_attention.hpp>
 #include <c2f/systems/dynamic_few_shot.hpp>
 #include <c2f/train/checkpoint.hpp>
 #include <c2f/train/fine_tune.hpp>
@@ -145,6 +149,53 @@ TEST_CASE("a moving average of a model with a frozen part keeps that part") {
   std::size_t same = 0;
   for (std::size_t i = 0; i < before.size(); ++i) same += before[i].equal(after[i]);
   REQUIRE(same == 6);
+}
+
+namespace {
+struct two_stages {
+  static constexpr char const* name = "two stages";
+  using input                       = ::input;
+  using network                     = c2f::predicts<c2f::class_vector<4>, features, c2f::linear<4>>;
+};
+struct on_frozen_stack {
+  static constexpr char const* name = "on a frozen stack";
+  using input                       = ::input;
+  using network                     = c2f::coarse_fine<c2f::frozen<c2f::stack<two_stages>>, two_stages::network>;
+};
+struct on_frozen_backbone {
+  static constexpr char const* name = "on a frozen backbone";
+  using input                       = c2f::image<3, 16, 16>;
+  using share                       = c2f::share::backbone<c2f::frozen<c2f::sequential<c2f::conv<8, 3>, c2f::attention_pooling<2>>>>;
+  using network                     = c2f::predicts<c2f::class_vector<4>, c2f::linear<4>>;
+  using encoder                     = c2f::encode::attention<c2f::identity>;
+  using fuse                        = c2f::fuse::multiply;
+};
+}  // namespace
+
+TEST_CASE("what is frozen may be a stack, a pyramid, or a network with side outputs") {
+  at::Tensor const truth = whole({0, 1, 2, 3});
+  c2f::stack<on_frozen_stack> const stages(1);
+  c2f::pass p{.mode = c2f::train, .truth = truth, .t = 1, .seed = 2};
+  auto const both = stages(numbers({4, 3, 12, 12}, 1), p);
+  REQUIRE(both.coarse.equal(stages.coarse(numbers({4, 3, 12, 12}, 1), c2f::eval).answer));
+  REQUIRE(p.mode == c2f::train);
+  REQUIRE(p.losses.size() == 2);  // that of its answer, and the fine one
+  REQUIRE((p.losses[0].name == "coarse" && p.losses[1].name == "fine"));
+  p.loss().backward();
+  for (auto const& each : c2f::parameters(stages)) REQUIRE(each.grad().defined());
+
+  c2f::stack<on_frozen_backbone> const attended(1);
+  c2f::pass q{.mode = c2f::train, .truth = truth, .t = 1, .seed = 2};
+  attended(numbers({4, 3, 16, 16}, 1), q);
+  REQUIRE(q.output("coarse.attention").size(1) == 2);
+  REQUIRE(c2f::parameters(attended.share).empty());
+
+  using pyramid      = c2f::pyramid_on<c2f::resnet_stages<18>, c2f::fpn<8>>;
+  auto const levels  = c2f::make_network<c2f::frozen<pyramid>, c2f::image<3, 64, 64>>(1),
+             same    = c2f::make_network<c2f::frozen<pyramid>, c2f::image<3, 64, 64>>(1);
+  at::Tensor const x = numbers({1, 3, 64, 64}, 1);
+  auto const frozen = levels(x, c2f::train), open = c2f::make_network<pyramid, c2f::image<3, 64, 64>>(1)(x, c2f::eval);
+  for (std::size_t i = 0; i < frozen.size(); ++i) REQUIRE(frozen[i].equal(open[i]));
 }
 
 TEST_CASE("a stack trains its fine network while the coarse one is frozen") {

@@ -232,3 +232,33 @@ TEST_CASE("mixtures satisfy the laws of a combine, of maps and of class vectors"
   REQUIRE(broken(c2f::conformance<c2f::combine::gate<>, like, c2f::class_vector<10>>()) == "");
   REQUIRE(broken(c2f::conformance<c2f::combine::mixed<>, like, c2f::class_vector<10>>()) == "");
 }
+
+TEST_CASE("a mixture is exact beside logits as large as those outside of a crop, and where both networks exclude a class") {
+  auto const gate   = gate_of<c2f::combine::gate<one_score>>(std::log(3.0), 0);  // p_a = .25
+  auto const mix_of = [&](auto const& combine, at::Tensor const& coarse, at::Tensor const& fine) {
+    c2f::pass p{.mode = c2f::eval};
+    return combine(features.to(at::kFloat), coarse, fine, p).answer;
+  };
+  c2f::combine::mixed<0.25>::on<kind, map> mixed;
+  at::Tensor const moderate = pixel(0, -1, at::kFloat), outside = pixel(0, -9'999'999, at::kFloat);
+  double const object = 1 / (1 + std::exp(1));
+  auto const check    = [&](auto const& combine) {
+    at::Tensor const found = mix_of(combine, moderate, outside);
+    REQUIRE(number(found[0][1][0][0]) == Approx(std::log(.25 * object)).epsilon(1e-6));
+    REQUIRE(number(found[0][0][0][0]) == Approx(std::log(.25 * (1 - object) + .75)).epsilon(1e-6));
+    REQUIRE(number(mix_of(combine, outside, moderate)[0][1][0][0]) == Approx(std::log(.75 * object)).epsilon(1e-6));
+    found.select(1, 1).sum().backward();
+    REQUIRE(number(moderate.grad()[0][1][0][0]) == Approx(1 - object).epsilon(1e-5));
+    REQUIRE(outside.grad().isfinite().all().item<bool>());
+    moderate.mutable_grad().reset(), outside.mutable_grad().reset();
+
+    at::Tensor const one = pixel(0, -HUGE_VAL, at::kFloat), other = pixel(1, -HUGE_VAL, at::kFloat);
+    at::Tensor const none = mix_of(combine, one, other);
+    REQUIRE(number(none[0][0][0][0]) == Approx(0).margin(1e-6));
+    REQUIRE(number(none[0][1][0][0]) == -HUGE_VAL);
+    none.select(1, 0).sum().backward();
+    REQUIRE(one.grad().isfinite().all().item<bool>());
+  };
+  check(gate);
+  check(mixed);
+}

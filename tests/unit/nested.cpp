@@ -153,6 +153,29 @@ TEST_CASE("the coarse weight of a stack of stacks scales the losses of the inner
 }
 
 namespace {
+struct mixed_stacks : common {  // a fine stack whose answer is mixed with the coarse one
+  static constexpr char const* name = "mixed stacks";
+  using network                     = c2f::coarse_fine<net, c2f::stack<two>>;
+  using combine                     = c2f::combine::mixed<0.5>;
+};
+template <auto Coarse, auto Fine>
+struct weighted_mix : mixed_stacks {
+  using loss_weights = c2f::loss_weights<Coarse, Fine>;
+};
+}  // namespace
+
+TEST_CASE("the fine weight scales the losses of a fine stack, and that of a mixture with its answer") {
+  auto const plain = losses_of(trained(c2f::stack<mixed_stacks>(1), 4)),
+             three = losses_of(trained(c2f::stack<weighted_mix<1.0, 3.0>>(1), 4)),
+             none  = losses_of(trained(c2f::stack<weighted_mix<1.0, 0.0>>(1), 4));
+  REQUIRE(plain.size() == 4);  // coarse, fine.coarse, fine.fine and that of the mixture, fine
+  REQUIRE(plain[3].first == "fine");
+  REQUIRE(three.size() == 4);
+  for (std::size_t i = 0; i < 4; ++i) REQUIRE(std::abs(three[i].second - (i < 1 ? 1 : 3) * plain[i].second) < 1e-5);
+  REQUIRE(none == std::vector{plain[0]});
+}
+
+namespace {
 using small_glyphs = c2f::predicts<c2f::class_vector<4>, c2f::conv<6, 3, 2>, c2f::relu, c2f::global_average_pool, c2f::linear<4>>;
 struct two_glyphs {
   static constexpr char const* name = "two glyphs";

@@ -2,6 +2,7 @@
 #include <c2f/c2f.hpp>
 #include <c2f/execution/multiply_adds.hpp>
 #include <c2f/inference/receptive_field.hpp>
+#include <c2f/layers/conv_rectangle.hpp>
 #include <c2f/layers/depthwise.hpp>
 #include <c2f/layers/upsample.hpp>
 
@@ -42,6 +43,9 @@ TEST_CASE("Multiply-adds are those of convolutions and matrices", "[costs]") {
   at::Tensor const five = at::rand({1, 3, 5, 5});
   REQUIRE(c2f::multiply_adds([&] { up(five, c2f::eval); }) == 5 * 5 * 3 * 2 * 16);
   REQUIRE(c2f::multiply_adds([&] { depthwise(five, c2f::eval); }) == 5 * 5 * 3 * 9);
+  c2f::network_on<c2f::sequential<c2f::conv_rectangle<2, 1, 7>, c2f::bilinear_up<4, 2>>, c2f::image<3, 5, 5>> others{};
+  c2f::initialize(others, 1);
+  REQUIRE(c2f::multiply_adds([&] { others(five, c2f::eval); }) == 5 * 5 * 3 * 2 * 7 + 5 * 5 * 2 * 2 * 16);
   // A pair: both networks and the encoder, which is compact.
   c2f::stack<pair> const both(1);
   std::int64_t const one = c2f::multiply_adds([&] { both.coarse(images, c2f::eval); });

@@ -2,6 +2,7 @@
 #include <c2f/c2f.hpp>
 #include <c2f/conformance.hpp>
 #include <c2f/layers/dropout.hpp>
+#include <c2f/layers/residual.hpp>
 
 #include "catch.hpp"
 
@@ -61,6 +62,11 @@ TEST_CASE("a sequence is its layers one after the other") {
   is_its_layers<c2f::sequential<relu, batch_norm, batch_norm, relu, c2f::identity, relu>>();
   is_its_layers<c2f::sequential<conv<8, 3>, dropout<0.5>, batch_norm, relu, dropout<0.5>, conv<2, 1>, batch_norm>>();
 }
+
+// One block has nothing to keep its shape for.
+using halved = c2f::network_on<c2f::repeat<1, c2f::basic_block<32, 2>>, c2f::image<16, 8, 8>>;
+static_assert(std::same_as<halved::output, c2f::image<32, 4, 4>>);
+static_assert(c2f::parameter_count<halved> == c2f::parameter_count<c2f::network_on<c2f::basic_block<32, 2>, c2f::image<16, 8, 8>>>);
 
 TEST_CASE("a sequence does not modify its input") {
   c2f::network_on<c2f::sequential<batch_norm, relu>, image> net;

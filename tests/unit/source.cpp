@@ -136,6 +136,32 @@ TEST_CASE("borrow shows a truth with the error of the prediction for the sample 
   REQUIRE(boxes(found, at::Tensor(), one_absent).equal(c2f::boxes<1>::from_truth(without)));
 }
 
+TEST_CASE("a batch of one sample has no other to borrow from: its truth is shown as it is") {
+  c2f::source::borrow::on<c2f::class_vector<3>> classes;
+  c2f::pass p{.mode = c2f::train, .truth = at::tensor({1}, at::kLong), .t = 0};
+  at::Tensor const predicted = at::tensor({.7f, .2f, .1f}).view({1, 3});
+  REQUIRE(classes(predicted, at::Tensor(), p).equal(at::tensor({0.f, 1.f, 0.f}).view({1, 3})));
+  p.t = 1;
+  REQUIRE(classes(predicted, at::Tensor(), p).equal(predicted));
+}
+
+TEST_CASE("corruption changes the truths that it draws alone: mixtures stay mixtures, and no class stays none") {
+  using many = c2f::class_vector<300>;
+  std::vector<std::int64_t> values(200, 7);
+  for (std::size_t i = 0; i < 200; i += 2) values[i] = -100;
+  at::Tensor const labels = at::tensor(values, at::kLong), damaged = many::corrupt(labels, 1, {.seed = 1});
+  for (std::int64_t i = 0; i < 200; ++i) {
+    std::int64_t const label = damaged[i].item<std::int64_t>();
+    REQUIRE((i % 2 == 0 ? label == -100 : label != 7 && label >= 0 && label < 300));
+  }
+  at::Tensor const mixtures = at::tensor({.3f, .7f, 0.f, 0.f, 0.f, 0.f, .5f, 0.f, .5f}).view({3, 3});
+  REQUIRE(c2f::class_vector<3>::corrupt(mixtures, 0, {.seed = 1}).equal(mixtures));
+  at::Tensor const all = c2f::class_vector<3>::corrupt(mixtures, 1, {.seed = 1});
+  REQUIRE(all[0].max().item<float>() == 1);
+  REQUIRE(all[0][1].item<float>() == 0);
+  REQUIRE(all[1].equal(mixtures[1]));
+}
+
 TEST_CASE("borrow draws as sample does, and its truths carry no gradient") {
   sampled_batch const batch;
   c2f::source::borrow::on<kind> borrow;

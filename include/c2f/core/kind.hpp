@@ -35,7 +35,8 @@ namespace c2f {
 ///   K::elementwise          true: a prediction is made of its number in the raw output alone, and has its shape (tile)
 ///   K::truth_dims<In>       the dimensions of one truth, std::array<std::int64_t, R> (fit checks the data against it)
 ///   K::weighed_truths       true: truths may also be float [N, classes], how much each class counts
-///   K::labels, K::ignore    integer truths are 0 ... labels - 1, or `ignore` (-100 if it is not given); the loader checks them
+///   K::labels, K::ignore    integer truths are 0 ... labels - 1, or `ignore` (-100 if it is not given); the loader checks them (losses
+///                           of labels, fuse::crop)
 ///   K::agreement(a, b)      how far two raw outputs agree, [N] in [0, 1] (refine::until)
 ///   K::labels_of(raw)       the most likely truth (c2f::probe)
 ///   K::correct(raw, truth)  {which answers (images, boxes, pixels) are correct, which have a truth}, two bool tensors (c2f::probe)
@@ -73,6 +74,10 @@ template <class K>
 concept supervised_kind = output_kind<K> && !requires { requires !K::supervised; };
 
 namespace detail {
+/// Whether a network adds the loss of its output itself (task/training_loss.hpp).
+template <class Net>
+inline constexpr bool supervises_itself = requires { requires Net::supervises_itself; };
+
 template <class C, class F>
 inline constexpr bool same_prediction = std::is_same_v<C, F>;
 template <class C, class F>

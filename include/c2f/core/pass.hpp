@@ -169,28 +169,44 @@ struct pass {
   /// The purpose in the stack that runs, so that a nested stack draws independent numbers.
   [[nodiscard]] purpose here(purpose what) const { return static_cast<purpose>(static_cast<std::uint32_t>(what) + (level << 8)); }
 
+  /// The samples of a tensor of `rows` rows, of which each sample has as many, one behind the other (crops of an image).
+  [[nodiscard]] std::int64_t samples_of(std::int64_t rows) const {
+    std::int64_t const known = !ids.empty()                                 ? static_cast<std::int64_t>(ids.size())
+                               : device != nullptr && device->ids.defined() ? device->ids.numel()
+                                                                            : rows;
+    if (known == 0 ? rows != 0 : rows % known != 0)
+      throw error("a part draws random numbers for " + std::to_string(rows) + " rows in a pass of " + std::to_string(known) +
+                  " samples; give each sample the same number of rows");
+    return known;
+  }
+
   /// The random numbers of sample `index` of the batch: a function of (seed, purpose, level, epoch, id).
   [[nodiscard]] random_stream draws(purpose what, std::int64_t index) const {
     requires_host("a random choice made on the host");
+    if (!ids.empty() && index >= static_cast<std::int64_t>(ids.size()))
+      throw error("a part draws random numbers for sample " + std::to_string(index) + " of a pass of " + std::to_string(ids.size()) +
+                  " samples; draw them for the samples of the pass");
     auto const id = ids.empty() ? index : ids[static_cast<std::size_t>(index)];
     return {seed, here(what), epoch, static_cast<std::uint64_t>(id)};
   }
-  /// Random numbers in (0, 1] for the samples of x, on its device: [N] double, or [N, places]. A function of (seed, purpose, level, stage,
-  /// epoch, id), so that coarse and fine network draw independent numbers. A captured step finds them in device memory.
+  /// Random numbers in (0, 1] for the rows of x, on its device: [N] double, or [N, places]. A function of (seed, purpose, level, stage,
+  /// epoch, id, number of the row among those of its sample), so that coarse and fine network draw independent numbers. A captured step
+  /// finds them in device memory.
   [[nodiscard]] at::Tensor uniform(purpose what, at::Tensor const& x, std::int64_t places = 1) const {
-    auto const staged = static_cast<purpose>(static_cast<std::uint32_t>(here(what)) ^
-                                             (stage.empty() ? 0 : static_cast<std::uint32_t>(hash_of(stage)) & 0xffffff00u));
+    auto const staged       = static_cast<purpose>(static_cast<std::uint32_t>(here(what)) ^
+                                                   (stage.empty() ? 0 : static_cast<std::uint32_t>(hash_of(stage)) & 0xffffff00u));
+    std::int64_t const rows = x.size(0), n = samples_of(rows), each = n > 0 ? rows / n * places : 0;  // numbers of a sample
+    auto const by_row = [&](at::Tensor const& found) { return places == 1 ? found.view({rows}) : found.view({rows, places}); };
     if (device != nullptr)
-      if (at::Tensor found = device->uniform_of({staged, places}); found.defined()) return found;
+      if (at::Tensor const found = device->uniform_of({staged, each}); found.defined()) return by_row(found);
     requires_host("random numbers drawn on the host");
-    std::int64_t const n = x.size(0);
-    at::Tensor numbers   = at::empty({n, places}, at::TensorOptions(at::kDouble));
-    double* number       = numbers.mutable_data_ptr<double>();
+    at::Tensor numbers = at::empty({n, each}, at::TensorOptions(at::kDouble));
+    double* number     = numbers.mutable_data_ptr<double>();
     for (std::int64_t i = 0; i < n; ++i) {
       random_stream draw{seed, staged, epoch, static_cast<std::uint64_t>(ids.empty() ? i : ids[static_cast<std::size_t>(i)])};
-      for (std::int64_t k = 0; k < places; ++k) *number++ = draw.uniform();
+      for (std::int64_t k = 0; k < each; ++k) *number++ = draw.uniform();
     }
-    return (places == 1 ? numbers.view({n}) : numbers).to(x.device());
+    return by_row(numbers).to(x.device());
   }
 
   /// t in device memory, one double; undefined where the pass has only the host's value.

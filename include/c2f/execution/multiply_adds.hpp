@@ -2,9 +2,10 @@
 //
 //   std::int64_t const count = c2f::multiply_adds([&] { model(images, c2f::eval); });     // of all images
 //
-// Counted is what layers report in the calling thread while `run` runs: conv, depthwise_conv, up_conv, linear, cosine. Sums, norms,
-// activations, pooling and interpolation are not counted; they are a few percent of a network's arithmetic. Nor are layers of LibTorch and of
-// your own, unless they call detail::counted. Shortcuts count as what they compute: a compact encoder is cheap. A multiply-add is two FLOPs.
+// Counted is what layers report in the calling thread while `run` runs: conv, conv_rectangle, depthwise_conv, up_conv, bilinear_up (which is
+// a convolution), linear, cosine. Sums, norms, activations, pooling and interpolation are not counted; they are a few percent of a network's
+// arithmetic. Nor are layers of LibTorch and of your own, unless they call detail::counted. Shortcuts count as what they compute: a compact
+// encoder is cheap. A multiply-add is two FLOPs.
 //
 // Cost: one thread-local load for each layer of a pass that is not counted. Errors: none.
 #pragma once

@@ -87,10 +87,10 @@ template <auto Operation, class... Arguments>
   bool const fits = x.dim() == 4 && detail::wide_channels_last(x, x.size(1)) && kernel <= 16;
   return detail::run<&fused_operations::max_pool>(fits, x, kernel, stride, padding, ceil);
 }
-/// Declines if `ids` are undefined (not on the device).
+/// Declines if `ids` are undefined (not on the device) or not one for each sample of x.
 [[nodiscard]] inline at::Tensor dropout(at::Tensor const& x, at::Tensor const& ids, at::Tensor const& keys, double probability,
                                         std::uint32_t what) {
-  return detail::run<&fused_operations::dropout>(ids.defined(), x, ids, keys, probability, what);
+  return detail::run<&fused_operations::dropout>(ids.defined() && ids.numel() == x.size(0), x, ids, keys, probability, what);
 }
 [[nodiscard]] inline at::Tensor upsample_bilinear(at::Tensor const& x, std::int64_t height, std::int64_t width) {
   return detail::run<&fused_operations::upsample_bilinear>(detail::float_or_bfloat16(x), x, height, width);

@@ -82,8 +82,9 @@ struct boxes : detail::static_check<detail::check_boxes<Classes>()> {
   template <image_shape In>
   static constexpr std::array<std::int64_t, 2> truth_dims{Classes, 5};
 
-  /// The box of every class, also of those that are predicted as absent, [N, K, 4].
-  static at::Tensor boxes_of(at::Tensor const& raw) { return by_class(raw).narrow(2, 0, 4).sigmoid(); }
+  /// The box of every class, also of those that are predicted as absent, [N, K, 4] float, or double if raw is: bfloat16 is too coarse for
+  /// the position of an edge.
+  static at::Tensor boxes_of(at::Tensor const& raw) { return by_class(raw.to(detail::wide(raw))).narrow(2, 0, 4).sigmoid(); }
   /// Whether each class is predicted as present, [N, K] bool.
   static at::Tensor present_in(at::Tensor const& raw) {
     if constexpr (has_presence)

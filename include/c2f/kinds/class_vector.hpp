@@ -4,7 +4,7 @@
 //
 //   raw         [N, K] logits
 //   prediction  [N, K], the softmax of raw; the truth one-hot
-//   truth       [N] int64 in 0 ... K-1; -100 for a sample without a class, which the loss ignores (one-hot: zeros); or
+//   truth       [N] int64 in 0 ... K-1; -100 for a sample without a class, which loss and metrics ignore (one-hot: zeros); or
 //               [N, K] float, how much each class counts: a mixture of samples, a smoothed or weighed label (data/mixed.hpp)
 // Ren et al. 2020, section 3.1: "y^C is a single value or class vector", encoded by tiling. Errors: fewer than two classes is a compile
 // error.
@@ -16,6 +16,7 @@
 #include <c2f/loss/cross_entropy.hpp>
 
 #include <ATen/ops/arange.h>
+#include <ATen/ops/where.h>
 
 #include <algorithm>
 #include <array>
@@ -70,16 +71,20 @@ struct class_vector : detail::static_check<detail::check_classes<Classes>()> {
   /// 1 where both have the same most likely class, else 0, [N].
   static at::Tensor agreement(at::Tensor const& a, at::Tensor const& b) { return a.argmax(1).eq(b.argmax(1)).to(at::kFloat); }
 
-  /// The truth; with probability `rate` another class, drawn uniformly.
+  /// The truth; with probability `rate` another class than the one that counts most, drawn uniformly. No class stays none.
   static constexpr double corrupt_rate = 0.1;
   static at::Tensor corrupt(at::Tensor const& truth, double rate, pass const& p) {
-    at::Tensor damaged        = class_of(truth).to(at::kCPU, at::kLong).clone();
+    at::Tensor const before   = class_of(truth);
+    at::Tensor damaged        = before.to(at::kCPU, at::kLong).clone();
     std::int64_t* const label = damaged.mutable_data_ptr<std::int64_t>();
     for (std::int64_t i = 0; i < damaged.size(0); ++i) {
       random_stream random = p.draws(purpose::corrupt, i);
-      if (random.uniform() <= rate) label[i] = (label[i] + 1 + random.below(static_cast<std::uint32_t>(Classes - 1))) % Classes;
+      if (label[i] >= 0 && random.uniform() <= rate)
+        label[i] = (label[i] + 1 + random.below(static_cast<std::uint32_t>(Classes - 1))) % Classes;
     }
-    return damaged.to(truth.device());
+    damaged = damaged.to(truth.device());
+    if (!truth.is_floating_point()) return damaged;
+    return at::where(damaged.eq(before).unsqueeze(1), truth, from_truth(damaged).to(truth.scalar_type()));
   }
 
   template <image_shape In>
@@ -87,20 +92,26 @@ struct class_vector : detail::static_check<detail::check_classes<Classes>()> {
     return at::arange(n, at::TensorOptions(at::kLong)).remainder(Classes);
   }
 
-  /// Accuracies: `top1`, and `top5` for a true class among the five highest scores (all, if there are fewer than five).
+  /// Accuracies of the samples that have a class: `top1`, and `top5` for a true class among the five highest scores (all, if there are fewer
+  /// than five). 0 where none has one.
   struct score {
-    std::int64_t samples = 0, top1 = 0, top5 = 0;
+    std::int64_t samples = 0, counted = 0, top1 = 0, top5 = 0;
 
     void add(at::Tensor const& raw, at::Tensor const& truth) {
-      auto const best = std::get<1>(raw.topk(std::min<std::int64_t>(5, Classes), 1)).eq(class_of(truth).unsqueeze(1));
+      at::Tensor const label = class_of(truth);
+      at::Tensor const best  = std::get<1>(raw.topk(std::min<std::int64_t>(5, Classes), 1)).eq(label.unsqueeze(1));
       samples += truth.size(0);
+      counted += label.ge(0).sum().template item<std::int64_t>();
       top1 += best.select(1, 0).sum().template item<std::int64_t>();
       top5 += best.sum().template item<std::int64_t>();
     }
-    void add(score const& other) { samples += other.samples, top1 += other.top1, top5 += other.top5; }
+    void add(score const& other) {
+      samples += other.samples, counted += other.counted;
+      top1 += other.top1, top5 += other.top5;
+    }
     /// Name and value of each metric, the primary metric first.
     [[nodiscard]] std::array<std::pair<char const*, double>, 2> values() const {
-      double const all = static_cast<double>(std::max<std::int64_t>(samples, 1));
+      double const all = static_cast<double>(std::max<std::int64_t>(counted, 1));
       return {{{"top1", static_cast<double>(top1) / all}, {"top5", static_cast<double>(top5) / all}}};
     }
   };

@@ -31,7 +31,8 @@ struct conv_rectangle : detail::static_check<detail::check_rectangle<Height, Wid
     folded_shift shift;  ///< of a folded norm
 
     at::Tensor operator()(at::Tensor const& x, mode) const {
-      at::Tensor y = at::conv2d(x, weight.as(x), shift.as(x), {1, 1}, {Height / 2, Width / 2});
+      at::Tensor y =
+          detail::counted_convolution(at::conv2d(x, weight.as(x), shift.as(x), {1, 1}, {Height / 2, Width / 2}), weight.tensor());
       if (auto* const folds = execution().folding; folds != nullptr) folds->observe_convolution(y, weight, shift);
       return y;
     }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <c2f/core/architecture.hpp>
+#include <c2f/core/kind.hpp>
 #include <c2f/core/static_check.hpp>
 
 #include <cstddef>
@@ -77,6 +78,19 @@ consteval bool check_repeat() {
   return true;
 }
 
+/// A stack between layers would follow the schedule of the task around it, and be supervised in addition to that task's outputs.
+template <class Layer, class Net>
+consteval bool check_unsupervised_layer() {
+  if constexpr (supervises_itself<Net> && requires { requires supervised_kind<typename Net::kind>; }) {
+    static_assert(
+        mismatch<in_layer<Layer>>,
+        "a c2f::stack that is trained on truths is no layer; make it the coarse or the fine network of a task, or c2f::frozen<...>");
+    return false;
+  } else {
+    return true;
+  }
+}
+
 template <class Layer, class In>
 consteval bool layer_fits() {
   if constexpr (!architecture_on<Layer, In>) {
@@ -87,7 +101,7 @@ consteval bool layer_fits() {
   } else if constexpr (!walkable<network_on<Layer, In>>) {
     return check_members<Layer>();
   } else {
-    return true;
+    return check_unsupervised_layer<Layer, network_on<Layer, In>>();
   }
 }
 

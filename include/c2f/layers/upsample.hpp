@@ -84,7 +84,9 @@ struct bilinear_up {
     buffer<initial::bilinear, In::channels, In::channels, Kernel, Kernel> weight;
     C2F_MEMBERS(weight);
 
-    at::Tensor operator()(at::Tensor const& x, mode) const { return at::conv_transpose2d(x, weight.as(x), {}, {Stride, Stride}); }
+    at::Tensor operator()(at::Tensor const& x, mode) const {
+      return detail::counted_transposed(at::conv_transpose2d(x, weight.as(x), {}, {Stride, Stride}), x, weight.tensor());
+    }
   };
 };
 

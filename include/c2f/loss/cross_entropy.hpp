@@ -16,11 +16,18 @@
 
 namespace c2f::loss {
 
+namespace detail {
+/// truth * log softmax, [N, K]; 0 where the truth is, also for a class that a logit of -infinity excludes.
+inline at::Tensor weighed_likelihood(at::Tensor const& logits, at::Tensor const& truth) {
+  return logits.to(at::kFloat).log_softmax(1).masked_fill(truth.eq(0), 0).mul(truth);
+}
+}  // namespace detail
+
 struct cross_entropy {
   template <class Kind>
   static constexpr bool serves = distribution<Kind> && vector_shape<typename Kind::template output<image<1, dynamic, dynamic>>>;
   static at::Tensor of(at::Tensor const& logits, at::Tensor const& truth) {
-    if (truth.is_floating_point()) return logits.to(at::kFloat).log_softmax(1).mul(truth).sum().div(truth.sum().clamp_min(1e-12)).neg();
+    if (truth.is_floating_point()) return detail::weighed_likelihood(logits, truth).sum().div(truth.sum().clamp_min(1e-12)).neg();
     if (at::Tensor loss = try_fused::map_cross_entropy(logits, truth, no_class); loss.defined()) return loss;
     at::Tensor const loss = at::cross_entropy_loss(logits.to(at::kFloat), truth, {}, at::Reduction::Mean, no_class);
     return loss.masked_fill(truth.eq(no_class).all(), 0);  // the mean of no samples is NaN

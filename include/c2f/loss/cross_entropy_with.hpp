@@ -10,6 +10,12 @@
 // and the loss of a batch is the sum over samples (or pixels) divided by the sum of their w_y. Ignored samples and pixels count in neither
 // sum. Where the sum of the w_y is 0, loss and gradient are 0. c2f::dense<1> has two classes, background and object, with logits 0 and raw.
 //
+// A truth of vectors may be [N, K] float, how much each class of a sample counts (loss/cross_entropy.hpp): its loss is the mean of the
+// losses of its labels, each label counting as often as its number says, so a one-hot truth has the loss of its label. That is
+//   -sum(w_c t'_c log p_c) / sum(w_c t_c),  t'_c = (1 - e) t_c + e / K * (the sum of the sample's t)
+// over samples and classes. PyTorch divides the losses of such truths by N, whatever the weights; here as for labels, so that mixing labels
+// (data/mixed.hpp) does not change the scale of the loss.
+//
 // Computed in float for every element type of raw. Cost: that of the cross-entropy in ATen and one more copy of the log-probabilities;
 // there is no fused operation. The weights are copied to each device once.
 // Errors: a smoothing or weights out of range, or another number of weights than the kind has classes, is a compile error.
@@ -90,14 +96,18 @@ at::Tensor tensor_of([[maybe_unused]] at::Device device) {
   }
 }
 
-/// logits [N, K, ...] with K of 2 or more, truth [N, ...].
+/// logits [N, K, ...] with K of 2 or more, truth [N, ...]; or logits [N, K] and truth [N, K] float.
 template <auto Smoothing, auto Weights>
 at::Tensor smoothed_cross_entropy(at::Tensor const& logits, at::Tensor const& truth, std::int64_t ignore) {
   at::Tensor const weights = tensor_of<Weights>(logits.device());
-  if (truth.is_floating_point())  // how much each class counts (loss/cross_entropy.hpp)
-    return at::cross_entropy_loss(logits.to(at::kFloat), truth, weights.defined() ? std::optional(weights) : std::nullopt,
-                                  at::Reduction::Sum, /*ignore_index=*/-100, static_cast<double>(Smoothing))
-        .div(truth.sum().clamp_min(1e-12));
+  if (truth.is_floating_point()) {
+    constexpr double smoothing = Smoothing;
+    auto const weighed         = [&](at::Tensor const& counts) { return weights.defined() ? counts.mul(weights) : counts; };
+    at::Tensor const smoothed =
+        smoothing == 0 ? truth
+                       : truth.mul(1 - smoothing).add(truth.sum(1, /*keepdim=*/true), smoothing / static_cast<double>(truth.size(1)));
+    return weighed_likelihood(logits, weighed(smoothed)).sum().div(weighed(truth).sum().clamp_min(1e-12)).neg();
+  }
   at::Tensor const counted = truth.ne(ignore);
   at::Tensor const sum     = at::cross_entropy_loss(logits.to(at::kFloat), truth, weights.defined() ? std::optional(weights) : std::nullopt,
                                                     at::Reduction::Sum, ignore, static_cast<double>(Smoothing));

@@ -19,7 +19,10 @@ namespace c2f::loss {
 template <std::int64_t Ignore = 255>
 struct dice {
   template <class Kind>
-  static constexpr bool serves = requires { requires Kind::ignore == Ignore; };
+  static constexpr bool serves = requires {
+    Kind::labels;
+    requires Kind::ignore == Ignore;
+  };
 
   static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth) {
     bool const one          = raw.size(1) == 1;

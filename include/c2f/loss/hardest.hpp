@@ -10,7 +10,6 @@
 // Errors: a fraction outside of (0, 1] is a compile error.
 #pragma once
 
-#include <c2f/core/static_check.hpp>
 #include <c2f/loss/pixel_cross_entropy.hpp>
 
 #include <ATen/ops/topk.h>
@@ -21,19 +20,11 @@
 
 namespace c2f::loss {
 
-namespace detail {
-template <auto Fraction>
-consteval bool check_hardest_fraction() {
-  static_assert(Fraction > 0 && Fraction <= 1,
-                "c2f::loss::hardest needs a fraction of the pixels above 0 and up to 1; write c2f::loss::hardest<0.2>");
-  return true;
-}
-}  // namespace detail
-
 template <auto Fraction, std::int64_t Ignore = 255>
 struct hardest : c2f::detail::static_check<detail::check_hardest_fraction<Fraction>()> {
   template <class Kind>
   static constexpr bool serves = requires {
+    Kind::labels;
     requires Kind::ignore == Ignore;
     requires Kind::classes >= 2;
   };

@@ -18,7 +18,10 @@ namespace c2f::loss {
 template <std::int64_t Ignore = 255>
 struct masked_cross_entropy {
   template <class Kind>
-  static constexpr bool serves = requires { requires Kind::ignore == Ignore; };
+  static constexpr bool serves = requires {
+    Kind::labels;
+    requires Kind::ignore == Ignore;
+  };
 
   static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth) {
     if (at::Tensor loss = try_fused::map_cross_entropy(raw, truth, Ignore); loss.defined()) return loss;

@@ -6,12 +6,21 @@
 // implementation on a GPU, and copies maps in channels_last. Cost: one pass, and a copy of raw that is not in channels_last.
 #pragma once
 
+#include <c2f/core/static_check.hpp>
+
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/cross_entropy_loss.h>
 
 #include <cstdint>
 
 namespace c2f::loss::detail {
+
+template <auto Fraction>
+consteval bool check_hardest_fraction() {
+  static_assert(Fraction > 0 && Fraction <= 1,
+                "a loss of the hardest pixels needs a fraction of them above 0 and up to 1; write c2f::loss::hardest<0.2>");
+  return true;
+}
 
 inline at::Tensor pixel_cross_entropy(at::Tensor const& raw, at::Tensor const& truth, std::int64_t ignore) {
   return at::cross_entropy_loss(raw.to(at::kFloat).permute({0, 2, 3, 1}).flatten(0, 2), truth.flatten(), {}, at::Reduction::None, ignore)

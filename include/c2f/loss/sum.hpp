@@ -5,25 +5,17 @@
 // of(raw, truth) is a scalar; shapes and units are those of the losses. A sum supports the kinds that all of its losses support.
 #pragma once
 
+#include <c2f/core/kind.hpp>
+
 #include <ATen/core/Tensor.h>
 
 namespace c2f::loss {
-
-namespace detail {
-template <class Loss, class Kind>
-consteval bool serves() {
-  if constexpr (requires { Loss::template serves<Kind>; })
-    return Loss::template serves<Kind>;
-  else
-    return true;
-}
-}  // namespace detail
 
 /// `Weight` times a loss.
 template <class Loss, auto Weight>
 struct weighted {
   template <class Kind>
-  static constexpr bool serves = detail::serves<Loss, Kind>();
+  static constexpr bool serves = serves_kind<Loss, Kind>;
   static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth) { return Loss::of(raw, truth).mul(static_cast<double>(Weight)); }
 };
 
@@ -31,7 +23,7 @@ struct weighted {
 template <class First, class... Rest>
 struct sum {
   template <class Kind>
-  static constexpr bool serves = (detail::serves<First, Kind>() && ... && detail::serves<Rest, Kind>());
+  static constexpr bool serves = (serves_kind<First, Kind> && ... && serves_kind<Rest, Kind>);
   static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth) {
     at::Tensor value = First::of(raw, truth);
     ((value = value.add(Rest::of(raw, truth))), ...);

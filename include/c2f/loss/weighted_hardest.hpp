@@ -8,7 +8,6 @@
 // fraction is of the pixels that are not ignored.
 #pragma once
 
-#include <c2f/core/static_check.hpp>
 #include <c2f/loss/pixel_cross_entropy.hpp>
 
 #include <ATen/ops/topk.h>
@@ -18,17 +17,8 @@
 
 namespace c2f::loss {
 
-namespace detail {
-template <auto Fraction>
-consteval bool check_weighted_fraction() {
-  static_assert(Fraction > 0 && Fraction <= 1,
-                "c2f::loss::weighted_hardest needs a fraction of the pixels above 0 and up to 1; write c2f::loss::weighted_hardest<0.2>");
-  return true;
-}
-}  // namespace detail
-
 template <auto Fraction, std::int64_t Ignore = 255>
-struct weighted_hardest : c2f::detail::static_check<detail::check_weighted_fraction<Fraction>()> {
+struct weighted_hardest : c2f::detail::static_check<detail::check_hardest_fraction<Fraction>()> {
   template <class Kind>
   static constexpr bool serves = requires {
     requires Kind::weighted;

@@ -48,8 +48,15 @@ struct deep_voting {
     network_on<vote, at2> voting;
     C2F_MEMBERS(backbone, concepts, voting);
 
-    at::Tensor operator()(at::Tensor const& x, mode m) const {
-      at::Tensor const y         = backbone(x, m);
+    at::Tensor operator()(at::Tensor const& x, mode m) const { return votes(backbone(x, m), m); }
+    at::Tensor operator()(at::Tensor const& x, pass& p) const
+      requires detail::wants_pass<network_on<Backbone, In>>
+    {
+      return votes(run_network(backbone, x, p), p.mode);
+    }
+
+   private:
+    at::Tensor votes(at::Tensor const& y, mode m) const {
       // A position without any feature has length 0 and stays 0.
       at::Tensor const direction = y.div(y.norm(2, {1}, true).clamp_min(1e-6));
       return voting(concepts(direction, m).relu(), m);

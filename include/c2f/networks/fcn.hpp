@@ -14,8 +14,7 @@
 // score_pool3, score_pool4, upscore2, upscore_pool4, upscore8): padding 100, poolings that round up, scores of the third and fourth
 // pooling added, crop offsets 5, 9 and 31. Score layers are initially zero, as published; the up-sampling is not trained. Accepts maps of
 // any size. Parameters with three channels and 21 classes: 134,362,751.
-// Difference: no dropout after fc6 and fc7. These networks are called with the mode only, and c2f::dropout needs the pass
-// (layers/dropout.hpp).
+// Difference: no dropout after fc6 and fc7. fcn8s is called with the mode only, and c2f::dropout needs the pass (layers/dropout.hpp).
 // Errors: an input that is not a map is a compile error; so is a backbone of fcn that ends in a vector (layers/layer_check.hpp).
 #pragma once
 
@@ -48,6 +47,11 @@ struct fcn {
 
     at::Tensor operator()(at::Tensor const& x, mode m) const {
       return resize_bilinear(classifier(backbone(x, m), m), x.size(2), x.size(3));
+    }
+    at::Tensor operator()(at::Tensor const& x, pass& p) const
+      requires detail::wants_pass<network_on<Backbone, In>>
+    {
+      return resize_bilinear(classifier(run_network(backbone, x, p), p.mode), x.size(2), x.size(3));
     }
   };
 };

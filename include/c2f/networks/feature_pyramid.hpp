@@ -153,6 +153,11 @@ struct pyramid_on {
     network_on<Pyramid, maps> fpn;
     C2F_MEMBERS(body, fpn);
     value_of<output> operator()(at::Tensor const& x, mode m) const { return fpn(body(x, m), m); }
+    value_of<output> operator()(at::Tensor const& x, pass& p) const
+      requires detail::wants_pass<network_on<Body, In>>
+    {
+      return fpn(run_network(body, x, p), p.mode);
+    }
   };
 };
 

@@ -65,6 +65,11 @@ struct localiser {
     C2F_MEMBERS(backbone, head);
 
     at::Tensor operator()(at::Tensor const& x, mode m) const { return head(backbone(x, m), m); }
+    at::Tensor operator()(at::Tensor const& x, pass& p) const
+      requires detail::wants_pass<network_on<Backbone, In>>
+    {
+      return head(run_network(backbone, x, p), p.mode);
+    }
   };
 };
 

@@ -25,6 +25,7 @@
 #include <c2f/layers/plain.hpp>
 #include <c2f/layers/sequential.hpp>
 
+#include <ATen/ops/maximum.h>
 #include <ATen/ops/softplus.h>
 #include <ATen/ops/where.h>
 
@@ -75,11 +76,13 @@ consteval bool check_gate_head() {
   return true;
 }
 
-/// log(a exp(coarse) + (1 - a) exp(fine)), of log(a / (1 - a)) and log(1 - a), tensors or numbers. Softplus instead of logaddexp, whose
-/// gradient takes three times as long.
+/// log(a exp(coarse) + (1 - a) exp(fine)), of log(a) and log(1 - a), tensors or numbers: the larger logarithm plus softplus(-|difference|),
+/// which is exact for a difference as large as that of what lies outside of a crop. Both are -infinity for a class that both exclude.
+/// Softplus instead of logaddexp, whose gradient takes three times as long.
 template <class Number>
-at::Tensor log_mixture(Number const& log_odds, Number const& log_rest, at::Tensor const& coarse, at::Tensor const& fine) {
-  return at::softplus(coarse.sub(fine).add_(log_odds), 1, /*threshold=*/40).add_(fine).add_(log_rest);
+at::Tensor log_mixture(Number const& log_part, Number const& log_rest, at::Tensor const& coarse, at::Tensor const& fine) {
+  at::Tensor const a = coarse.add(log_part), b = fine.add(log_rest);
+  return at::maximum(a, b).add(at::softplus(a.sub(b).nan_to_num(0).abs().neg()));
 }
 /// The raw output of a kind, of an image.
 template <class Kind>
@@ -128,10 +131,9 @@ struct mixed : c2f::detail::static_check<c2f::detail::check_mixed_weight<Weight>
     combined operator()(at::Tensor const&, at::Tensor const& coarse, at::Tensor const& fine, pass&) const {
       constexpr double weight     = Weight;
       at::Tensor const log_coarse = c2f::detail::log_prediction<Kind>(coarse), log_fine = c2f::detail::log_prediction<Kind>(fine);
-      at::Tensor const mixture =
-          weight == 0   ? log_fine
-          : weight == 1 ? log_coarse
-                        : c2f::detail::log_mixture(std::log(weight / (1 - weight)), std::log(1 - weight), log_coarse, log_fine);
+      at::Tensor const mixture = weight == 0   ? log_fine
+                                 : weight == 1 ? log_coarse
+                                               : c2f::detail::log_mixture(std::log(weight), std::log(1 - weight), log_coarse, log_fine);
       return {mixture, mixture};
     }
   };
@@ -156,7 +158,7 @@ struct any_gate : c2f::detail::static_check<c2f::detail::check_gate_weight<Weigh
       at::Tensor const log_p = c2f::detail::log_softmax(scores), hard = log_p.narrow(1, 0, 1), easy = log_p.narrow(1, 1, 1);
       at::Tensor const log_coarse = c2f::detail::log_prediction<Kind>(coarse), log_fine = c2f::detail::log_prediction<Kind>(fine);
       at::Tensor const chosen =
-          Hard ? at::where(easy.ge(hard), log_coarse, log_fine) : c2f::detail::log_mixture(easy.sub(hard), hard, log_coarse, log_fine);
+          Hard ? at::where(easy.ge(hard), log_coarse, log_fine) : c2f::detail::log_mixture(easy, hard, log_coarse, log_fine);
       if (!p.training())
         p.add_output("easy", easy.exp());
       else if (Weight > 0)

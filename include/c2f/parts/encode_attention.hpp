@@ -126,7 +126,7 @@ struct attention {
 /// A mask of the maps that matter for a class.
 template <std::int64_t Maps, class Up = upsampler<2>, class Range = attend::unit>
 struct class_attention {
-  template <output_kind Kind, image_shape Like>
+  template <shaped_as_raw Kind, image_shape Like>
     requires vector_shape<typename Kind::template output<Like>>
   struct on {
     using output = with_channels<Like, 1>;

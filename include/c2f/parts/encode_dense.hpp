@@ -20,7 +20,7 @@ namespace c2f::encode {
 
 namespace detail {
 /// A dense map in the size and element type of x.
-inline at::Tensor sized_as(at::Tensor const& y, at::Tensor const& x) {
+inline at::Tensor pooled_as(at::Tensor const& y, at::Tensor const& x) {
   at::Tensor const map      = y.to(x.scalar_type());
   std::int64_t const height = x.size(2), width = x.size(3);
   if (map.size(2) == height && map.size(3) == width) return map;
@@ -43,7 +43,7 @@ struct dense {
     network_on<typename projection::template onto<Like::channels>, with_channels<Like, Kind::template output<Like>::channels>> project;
     C2F_MEMBERS(project);
 
-    at::Tensor operator()(at::Tensor const& y, at::Tensor const& x, pass& p) const { return project(detail::sized_as(y, x), p.mode); }
+    at::Tensor operator()(at::Tensor const& y, at::Tensor const& x, pass& p) const { return project(detail::pooled_as(y, x), p.mode); }
   };
 };
 

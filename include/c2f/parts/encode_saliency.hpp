@@ -42,7 +42,7 @@ struct saliency {
     C2F_MEMBERS(conv1, conv2);
 
     at::Tensor operator()(at::Tensor const& y, at::Tensor const& x, pass& p) const {
-      return conv2(conv1.then_relu(detail::sized_as(y, x), p.mode), p.mode);
+      return conv2(conv1.then_relu(detail::pooled_as(y, x), p.mode), p.mode);
     }
   };
 };

@@ -81,14 +81,21 @@ struct multiply {
   };
 };
 
-/// `Second` applied to the result of `First`; raw outputs are mapped back in reverse order.
+namespace detail {
+/// A fuse that moves pixels: a map of the image's size cannot be joined with what it gives.
+template <class Fuse>
+concept moves_pixels = requires(Fuse const& fuse, at::Tensor const& tensor, pass& p) { fuse.undo(tensor, fuse(tensor, tensor, p)); };
+}  // namespace detail
+
+/// `Second` applied to the result of `First`; raw outputs are mapped back in reverse order. `First` moves no pixels, unless there is no z.
 template <class First, class Second>
 struct in_turn {
   template <class Kind>
   static constexpr bool serves = serves_kind<First, Kind> && serves_kind<Second, Kind>;
 
   template <class X, class Z>
-    requires fuse_on<First, X, Z> && fuse_on<Second, typename First::template on<X, Z>::output, Z>
+    requires fuse_on<First, X, Z> && fuse_on<Second, typename First::template on<X, Z>::output, Z> &&
+             (std::same_as<Z, no_map> || !detail::moves_pixels<typename First::template on<X, Z>>)
   struct on {
     using first_fuse  = typename First::template on<X, Z>;
     using second_fuse = typename Second::template on<typename first_fuse::output, Z>;
@@ -111,8 +118,10 @@ struct in_turn {
       auto outer = second(inner, z, p);
       return {std::move(inner), std::move(outer)};
     }
-    at::Tensor undo(at::Tensor const& raw, both const& joined) const {
-      return detail::undone(first, detail::undone(second, raw, joined.outer), joined.inner);
+    at::Tensor undo(at::Tensor const& raw, both const& joined) const
+      requires(detail::moves_pixels<first_fuse> || detail::moves_pixels<second_fuse>)
+    {
+      return c2f::detail::undone(first, c2f::detail::undone(second, raw, joined.outer), joined.inner);
     }
   };
 };

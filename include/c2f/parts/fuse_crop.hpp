@@ -98,9 +98,9 @@ struct crop_box {
 /// The cropping fuse; see the top of this file. `Margin` and `Jitter` are in pixels.
 template <std::int64_t Margin = 20, std::int64_t Jitter = 40, std::int64_t Multiple = 1, class From = by_conditioning>
 struct crop : c2f::detail::static_check<detail::check_crop<Margin, Jitter, Multiple>()> {
-  /// Kinds whose raw output is a map of the image's size.
+  /// Kinds whose raw output is a map of the image's size and whose truth is a map of labels.
   template <class Kind>
-  static constexpr bool serves = image_shape<typename Kind::template output<image<1, dynamic, dynamic>>>;
+  static constexpr bool serves = image_shape<typename Kind::template output<image<1, dynamic, dynamic>>> && requires { Kind::labels; };
 
   /// The crops of a batch.
   struct parts {

@@ -11,6 +11,10 @@
 
 #include <c2f/core/kind.hpp>
 
+#include <ATen/ops/where.h>
+
+#include <limits>
+
 namespace c2f::detail {
 /// A truth as conditioning: in the shape and on the scale of the predictions of a completed task C, with element type `type`.
 template <class C>
@@ -32,11 +36,14 @@ struct probabilities {
 };
 
 /// The raw output, for kinds whose raw output has the shape of a prediction. Logits grow during a training, and truths do not, so both are
-/// standardised: for each sample (and pixel) they have mean 0 and deviation 1 over the classes.
+/// standardised: for each sample (and pixel) they have mean 0 and deviation 1 over the classes. A class whose logit is -infinity counts as one
+/// that is as unlikely as the least likely of the others.
 struct logits {
   template <distribution Kind>
   static at::Tensor of(at::Tensor const& raw) {
-    return standardised(raw);
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    at::Tensor const excluded = raw.eq(-infinity), least = raw.masked_fill(excluded, infinity).amin(1, /*keepdim=*/true);
+    return standardised(at::where(excluded, least, raw));
   }
   static at::Tensor of_truth(at::Tensor const& truth) { return standardised(truth); }
 

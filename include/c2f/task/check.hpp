@@ -114,11 +114,19 @@ consteval bool check_encoder() {
       "Kind, c2f::image_shape Like> struct on' with 'output' and 'operator()(at::Tensor const& y, at::Tensor const& x, c2f::pass&) const'");
   return false;
 }
+template <class Task, class Got>
+consteval bool check_features() {
+  static_assert(mismatch<in_task<Task>, got<Got>>,
+                "the features that the networks share are a vector, with which no map of the prediction can be joined; write "
+                "'using encoder = c2f::encode::none;'");
+  return false;
+}
 template <class Task, class Z, class X>
 consteval bool check_fuse() {
   static_assert(mismatch<in_task<Task>, got<Z>, wanted<X>>,
                 "the fuse cannot join the encoder's map with the image; c2f::fuse::concatenate needs the same height and width, "
-                "c2f::fuse::multiply also the same channels (or one)");
+                "c2f::fuse::multiply also the same channels (or one), c2f::fuse::zoom one channel, and c2f::fuse::crop is the last one of "
+                "c2f::fuse::in_turn");
   return false;
 }
 template <class Task, class Got, class Kind>
@@ -159,22 +167,26 @@ template <class Task, class Got>
 consteval bool check_source() {
   static_assert(
       mismatch<in_task<Task>, got<Got>>,
-      "the task's source does not serve this kind; write c2f::source::sample, c2f::source::mean or c2f::source::corrupt<rate>, or give it "
-      "'template <class Kind> struct on' with 'operator()(at::Tensor const& prediction, at::Tensor const& truth, c2f::pass&) const'");
+      "the task's source does not serve this kind; write c2f::source::sample or c2f::source::mean (c2f::source::corrupt and borrow need a "
+      "kind that says how its truths go wrong), or give it 'template <class Kind> struct on' with 'operator()(at::Tensor const& "
+      "prediction, at::Tensor const& truth, c2f::pass&) const'");
   return false;
 }
 template <class Task, class Got>
 consteval bool check_combine() {
-  static_assert(mismatch<in_task<Task>, got<Got>>,
-                "the task's combine cannot combine the coarse and the fine output; write c2f::combine::fine, c2f::combine::average or "
-                "c2f::combine::gate<head> with a head that fits the features; one of your own returns a c2f::combined");
+  static_assert(
+      mismatch<in_task<Task>, got<Got>>,
+      "the task's combine cannot combine the coarse and the fine output; write c2f::combine::fine (c2f::combine::average, mixed and "
+      "gate need probabilities of two classes or more, such as c2f::dense<2>, and a gate a kind with 'correct' and a head that fits "
+      "the features); one of your own returns a c2f::combined");
   return false;
 }
 template <class Task, class Got>
 consteval bool check_predict() {
-  static_assert(mismatch<in_task<Task>, got<Got>>,
-                "the task's predict does not make a prediction of raw numbers; write c2f::predict::probabilities or c2f::predict::logits, "
-                "or give it 'template <c2f::output_kind Kind> static at::Tensor of(at::Tensor const& raw)'");
+  static_assert(
+      mismatch<in_task<Task>, got<Got>>,
+      "the task's predict does not make a prediction of raw numbers; write c2f::predict::probabilities (c2f::predict::logits needs "
+      "two classes or more), or give it 'template <c2f::output_kind Kind> static at::Tensor of(at::Tensor const& raw)'");
   return false;
 }
 template <class Task, class Got>
@@ -298,6 +310,8 @@ consteval bool check_parts() {
   using coarse_kind = typename C::coarse_kind;
   if constexpr (C::refine::rounds == 0) {
     return true;  // the baseline: no fine network and no parts for it
+  } else if constexpr (vector_shape<seen> && !encoder_on<typename C::encoder, coarse_kind, seen, typename C::input>) {
+    return check_features<T, seen>();
   } else if constexpr (!encoder_on<typename C::encoder, coarse_kind, seen, typename C::input>) {
     return check_encoder<T, typename C::encoder, coarse_kind>();
   } else {

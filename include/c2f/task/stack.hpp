@@ -155,6 +155,7 @@ struct stack_on {
   using raw                               = value_of<output>;
   using outputs                           = basic_outputs<raw>;
   using coarse_network                    = network_on<typename completed::coarse, typename parts::features>;
+  using fine_network                      = std::conditional_t<one_network, coarse_network, typename parts::fine>;
 
   network_on<typename completed::share, In> share;
   coarse_network coarse;
@@ -188,7 +189,8 @@ struct stack_on {
   {
     if constexpr (std::same_as<Conditioning, at::Tensor>) p.conditioning = conditioning;
     auto const run_network = [&](auto const& joined) {
-      auto const found = [&] {
+      [[maybe_unused]] std::size_t const first = p.losses.size();
+      auto const found                         = [&] {
         if constexpr (one_network)
           return run_stage<place::fine>("fine", coarse, joined, p);
         else if constexpr (twice)
@@ -196,6 +198,7 @@ struct stack_on {
         else
           return run_stage<place::fine>("fine", fine, joined, p);
       }();
+      if constexpr (detail::supervises_itself<fine_network>) scale_losses(p, first, completed::loss_weights::fine);
       if constexpr (requires { fuse.undo(found, joined); })
         return ended(undone(fuse, full_size<kind>(found, joined), joined), p);
       else
@@ -217,7 +220,12 @@ struct stack_on {
     std::size_t const first = p.losses.size();
     outputs both{ended(full_size<typename C::coarse_kind>(run_stage<place::coarse>("coarse", coarse, f, p), x), p), {}, {}};
     both.answer = both.coarse;
-    if (p.training()) supervise<typename C::coarse_loss, coarse_network>(p, "coarse", both.coarse, C::loss_weights::coarse, first);
+    if (p.training()) {
+      if constexpr (detail::supervises_itself<coarse_network>)
+        scale_losses(p, first, C::loss_weights::coarse);
+      else
+        supervise<typename C::coarse_loss>(p, "coarse", both.coarse, C::loss_weights::coarse);
+    }
     if constexpr (has_fine) {
       auto const& seen = [&]() -> auto const& {
         if constexpr (twice)
@@ -225,8 +233,7 @@ struct stack_on {
         else
           return f;
       }();
-      std::size_t const second = p.losses.size();
-      both.fine                = full_size<kind>(run_fine(seen, conditioning_of(both.coarse, p), p), x);
+      both.fine = full_size<kind>(run_fine(seen, conditioning_of(both.coarse, p), p), x);
       if constexpr (C::refine::rounds > 1 && supervised_kind<kind>)
         if (!p.training()) refine(seen, both, x, p);
       auto joined = combine(f, both.coarse, both.fine, p);
@@ -236,12 +243,8 @@ struct stack_on {
           joined    = combine(f, joined.answer, both.fine, p);
         }
       both.answer = joined.answer;
-      if (p.training()) {
-        if (one_network || !is_same(joined.supervised, both.fine))
-          supervise<typename C::loss, absent>(p, "fine", joined.supervised, C::loss_weights::fine, second);
-        else
-          supervise<typename C::loss, typename parts::fine>(p, "fine", joined.supervised, C::loss_weights::fine, second);
-      }
+      if (p.training() && (!detail::supervises_itself<fine_network> || !is_same(joined.supervised, both.fine)))
+        supervise<typename C::loss>(p, "fine", joined.supervised, C::loss_weights::fine);
     }
     if (!p.training()) add_scored_outputs(both, p);
     if (p.stage.empty()) both.side = p.outputs;
@@ -296,13 +299,10 @@ struct stack_on {
     else
       return found;
   }
-  // Adds the loss of an output, or weighs those that its network, which supervises itself, has added since number `first`.
-  template <class Loss, class Net, class Raw>
-  static void supervise(pass& p, char const* stage, Raw const& found, double weight, std::size_t first) {
-    if constexpr (detail::supervises_itself<Net>)
-      scale_losses(p, first, weight);
-    else if constexpr (supervised_kind<kind>)
-      add_supervised_loss<Loss>(p, stage, found, weight);
+  // Adds the loss of an output.
+  template <class Loss, class Raw>
+  static void supervise(pass& p, char const* stage, Raw const& found, double weight) {
+    if constexpr (supervised_kind<kind>) add_supervised_loss<Loss>(p, stage, found, weight);
   }
   // The conditioning ỹ.
   template <class Raw>

@@ -9,7 +9,8 @@
 // (kinds/bundle.hpp).
 //
 // A network that supervises itself, as a stack does, adds its own losses to the pass and says `supervises_itself`. Its place in a stack then
-// adds no L: w_coarse or w_fine scales what it has added. So in a stack of stacks each output is supervised once.
+// adds no L: w_coarse or w_fine scales what it has added. So in a stack of stacks each output is supervised once. Where s is not the output
+// of such a fine network but a mixture with it, L(s, y*) is added.
 #pragma once
 
 #include <c2f/core/pass.hpp>
@@ -18,10 +19,6 @@
 #include <string>
 
 namespace c2f::detail {
-
-/// Whether a network adds the loss of its output itself.
-template <class Net>
-inline constexpr bool supervises_itself = requires { requires Net::supervises_itself; };
 
 template <class Loss>
 at::Tensor loss_of(at::Tensor const& raw, pass const& p) {
