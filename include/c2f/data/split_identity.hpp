@@ -5,7 +5,8 @@
 //
 // The number of samples, the names of the classes in their order, and a hash of which samples there are, in their order: the split's own
 // fingerprint() if it has one, else of name_of(id), else of label(id), of all ids; 0 if it has none of them. Files may be moved to another
-// folder. And how the samples are read (augmentation, resizing, mixing), of a split that says so with settings(). Cost: a pass over the names or labels.
+// folder. And how the samples are read (augmentation, resizing, mixing), of a split that says so with settings(). Cost: a pass over the names
+// or labels.
 #pragma once
 
 #include <c2f/core/random.hpp>

@@ -248,7 +248,7 @@ class classified_pictures {
   [[nodiscard]] std::string const& name_of(std::int64_t id) const { return sample(id).name; }
 
   /// How samples are read, which a resumed training compares.
-  [[nodiscard]] reading_settings settings() const { return settings_of(held_->resize, held_->augment); }
+  [[nodiscard]] auto settings() const { return settings_of(held_->resize, held_->augment); }
   void read(std::int64_t id, random_stream* augment, float* pixels, std::int64_t* truth) const {
     auto const square = square_of(id);
     *truth            = label(id);

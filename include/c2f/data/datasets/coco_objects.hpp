@@ -215,7 +215,7 @@ class coco_objects_split {
   [[nodiscard]] std::vector<std::uint8_t> picture(std::int64_t id) const { return *canvas_of(id); }
 
   /// How samples are read, which a resumed training compares.
-  [[nodiscard]] reading_settings settings() const { return settings_of(held_->augment); }
+  [[nodiscard]] auto settings() const { return settings_of(held_->augment); }
   void read(std::int64_t id, random_stream* augment, float* pixels, float* truth) const {
     auto const canvas         = canvas_of(id);
     picture_place const place = placed(id);

@@ -141,7 +141,7 @@ class coco_panoptic_split {
   }
 
   /// How samples are read, which a resumed training compares.
-  [[nodiscard]] reading_settings settings() const { return settings_of(held_->options.augment); }
+  [[nodiscard]] auto settings() const { return settings_of(held_->options.augment); }
   void read(std::int64_t id, random_stream* augment, float* pixels, float* truth) const {
     constexpr auto area = static_cast<std::size_t>(Side * Side);
     auto const& of      = listed(id);

@@ -592,7 +592,7 @@ class attributed_pictures {
     std::uint64_t const hash = detail::samples_hash(pictures_);
     return detail::hash_after(hash, std::string_view(reinterpret_cast<char const*>(values_->data()), values_->size()));
   }
-  [[nodiscard]] reading_settings settings() const { return pictures_.settings(); }
+  [[nodiscard]] auto settings() const { return pictures_.settings(); }
   [[nodiscard]] std::string const& name_of(std::int64_t id) const { return pictures_.name_of(id); }
   [[nodiscard]] std::vector<std::uint8_t> picture(std::int64_t id) const { return pictures_.picture(id); }
   void read(std::int64_t id, random_stream* augment, float* pixels, float* truth) const {

@@ -255,7 +255,7 @@ class masked_pictures {
   [[nodiscard]] std::string const& name_of(std::int64_t id) const { return held_->names[static_cast<std::size_t>(id)]; }
 
   /// How samples are read, which a resumed training compares.
-  [[nodiscard]] reading_settings settings() const { return settings_of(held_->augment); }
+  [[nodiscard]] auto settings() const { return settings_of(held_->augment); }
   void read(std::int64_t id, random_stream* augment, float* pixels, std::int64_t* truth) const {
     auto const held                   = square_of(id);
     std::uint8_t const* const rgb     = held->data();

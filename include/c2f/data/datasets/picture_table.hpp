@@ -329,7 +329,7 @@ class tabled_pictures {
   [[nodiscard]] std::vector<std::uint8_t> picture(std::int64_t id) const { return *square_of(id); }
 
   /// How samples are read, which a resumed training compares.
-  [[nodiscard]] reading_settings settings() const { return settings_of(held_->resize, held_->augment); }
+  [[nodiscard]] auto settings() const { return settings_of(held_->resize, held_->augment); }
   void read(std::int64_t id, random_stream* augment, float* pixels, float* truth) const {
     auto const square = square_of(id);
     std::fill_n(truth, Count, unknown);

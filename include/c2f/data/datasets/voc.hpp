@@ -516,7 +516,7 @@ class voc_split {
   [[nodiscard]] std::string const& fault(std::int64_t id) const { return sample(id).fault; }
 
   /// How samples are read, which a resumed training compares.
-  [[nodiscard]] reading_settings settings() const { return settings_of(held_->augment); }
+  [[nodiscard]] auto settings() const { return settings_of(held_->augment); }
   void read(std::int64_t id, random_stream* augment, float* pixels, float* to) const {
     auto const square = square_of(id);
     if (augment == nullptr) {
