@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace c2f {
@@ -124,29 +125,24 @@ struct sequential {
 };
 
 namespace detail {
-/// The second block of a repeat; the first one where there is no second.
+/// The second block of a repeat.
+template <class First, class Next, shape In>
+using second = network_on<Next, typename network_on<First, In>::output>;
+/// What the last block of a repeat gives.
 template <std::size_t Times, class First, class Next, shape In>
-struct second_block {
-  using type = network_on<First, In>;
-};
-template <std::size_t Times, class First, class Next, shape In>
-  requires(Times > 1)
-struct second_block<Times, First, Next, In> {
-  using type = network_on<Next, typename network_on<First, In>::output>;
-};
-template <std::size_t Times, class First, class Next, shape In>
-using second = typename second_block<Times, First, Next, In>::type;
+using repeated = std::conditional_t<(Times > 1), typename second<First, Next, In>::output, typename network_on<First, In>::output>;
 }  // namespace detail
 
 /// `First`, then `Times` - 1 times `Next`, which must keep its shape.
 template <std::size_t Times, class First, class Next = First>
 struct repeat : detail::static_check<detail::check_times<Times>()> {
   template <shape In>
-  struct on : detail::static_check<detail::check_repeat<repeat, typename detail::second<Times, First, Next, In>::output,
-                                                        typename network_on<First, In>::output>()> {
+  struct on : detail::static_check<
+                  detail::check_repeat<repeat, detail::repeated<Times, First, Next, In>, typename network_on<First, In>::output>()> {
     using first_block = network_on<First, In>;
-    using next_block  = detail::second<Times, First, Next, In>;
-    using output = detail::output_if<same_size<typename next_block::output, typename first_block::output>, typename first_block::output>;
+    using next_block  = detail::second<First, Next, In>;
+    using output =
+        detail::output_if<same_size<detail::repeated<Times, First, Next, In>, typename first_block::output>, typename first_block::output>;
 
     first_block first;
     std::array<next_block, Times == 0 ? 0 : Times - 1> rest;
