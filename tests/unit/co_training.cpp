@@ -270,7 +270,9 @@ TEST_CASE("a step of co-training in bfloat16 is finite, and its adversarial exam
   for (auto const& [name, loss] : report.epochs.back().losses) REQUIRE(std::isfinite(loss));
   at::Tensor const x     = at::rand({2, 3, 32, 32}).mul(2).to(at::kBFloat16);
   at::Tensor const moved = c2f::adversarial(views.views[0], x, at::tensor(std::vector<std::int64_t>{0, 1}), .02);
-  REQUIRE(at::allclose(moved.sub(x.to(at::kFloat)).abs(), at::full({2, 3, 32, 32}, .02), 1e-4, 1e-6));
+  at::Tensor const by = moved.sub(x.to(at::kFloat)).abs(), at_epsilon = by.sub(.02).abs().lt(4e-6);
+  REQUIRE(at_epsilon.logical_or(by.eq(0)).all().item<bool>());  // 0 where the gradient is
+  REQUIRE(at_epsilon.to(at::kFloat).mean().item<double>() > .9);
 }
 
 TEST_CASE("truths of samples without a label cannot be read by a training") {
