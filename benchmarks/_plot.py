@@ -50,11 +50,12 @@ def lines(path, title, x_label, panels):
             path_of = "L".join(f"{across(x):.1f} {above(value):.1f}" for x, value, _ in points)
             bars_of = "".join(f"M{across(x):.1f} {above(value - half):.1f}V{above(value + half):.1f}" for x, value, half in points)
             rows.append(f'<path d="M{path_of}{bars_of}" fill="none" stroke="{colour[label]}" stroke-width="1.8"/>')
-    below = head + high + 62
+    width, below = left + len(panels) * (side + left + 10), head + high + 62
+    columns = max(1, (width - left) // 180)
     for i, label in enumerate(labels):
-        x, y = left + i % 3 * 220, below + i // 3 * 18
+        x, y = left + i % columns * 180, below + i // columns * 18
         rows.append(f'<path d="M{x} {y - 4}h24" stroke="{colour[label]}" stroke-width="3"/><text x="{x + 30}" y="{y}">{escape(label)}</text>')
-    written(path, left + len(panels) * (side + left + 10), below + (len(labels) - 1) // 3 * 18 + 14, rows)
+    written(path, width, below + (len(labels) - 1) // columns * 18 + 14, rows)
 
 
 def written(path, width, height, rows):

@@ -56,14 +56,14 @@ def folder_of(out, run):
 
 
 def plot(path, out, runs):
-    """Of each variant the mean and interval over its seeds, by epochs; runs of other lengths are left out."""
+    """Of each variant the mean over its seeds, by epochs, with the interval of three or more; runs of other lengths are left out."""
     series = {}
     for run in runs:
         log = folder_of(out, run) / "log.jsonl"
         epochs = [record for record in map(json.loads, log.read_text(encoding="utf-8").splitlines()) if record["event"] == "epoch"]
         if len(epochs) == int(run[KEYS.index("epochs")]):
             series.setdefault(run[KEYS.index("variant")], []).append([single(record["scores"]) for record in epochs])
-    points = [(variant, [(i + 1, *((found[0], 0) if len(of) == 1 else found)) for i, of in enumerate(zip(*seeds)) for found in [interval(of)]])
+    points = [(variant, [(i + 1, *((found[0], 0) if len(of) < 3 else found)) for i, of in enumerate(zip(*seeds)) for found in [interval(of)]])
               for variant, seeds in series.items()]
     lines(path, "Few labels", "epoch", [("test images, mean of the views", "top-1 in %", points)])
 
