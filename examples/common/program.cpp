@@ -106,7 +106,7 @@ struct kept_files::files {
     };
     std::vector<std::filesystem::path> made;
     for (char const* name : {"log.jsonl", "log.csv", "events.out.tfevents.c2f"}) made.push_back(folder / name);
-    if (!stage.empty()) made.push_back(root / "checkpoints" / stage);
+    if (folder != root) made.push_back(root / "checkpoints" / folder.filename());
     made.push_back(root / "checkpoints");
     for (auto const& path : made)
       if (is_new(path)) created.push_back(path);
@@ -115,8 +115,7 @@ struct kept_files::files {
     prepare_folder(folder);
   }
 
-  std::filesystem::path root, folder;  // folder: root, or that of a stage in it
-  std::string stage;
+  std::filesystem::path root, folder;          // folder: root, or that of a stage in it
   std::vector<std::filesystem::path> created;  // the inner ones first
   bool stepped = false;
   c2f::checkpoints checkpoints;
@@ -147,7 +146,6 @@ bool kept_files::restore(c2f::training_state& state) {
 void kept_files::on_stage(std::string const& name) {
   if (!files_) return;
   files_->checkpoints.on_stage(name);
-  files_->stage  = name;
   files_->folder = files_->root / name;
 }
 bool kept_files::keeps_step(c2f::progress const& now) const { return files_ && files_->checkpoints.keeps_step(now); }

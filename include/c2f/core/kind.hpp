@@ -72,6 +72,12 @@ struct of_model {
 /// A kind with truths, a loss and metrics.
 template <class K>
 concept supervised_kind = output_kind<K> && !requires { requires !K::supervised; };
+/// A kind whose integer truths are labels, of which `Ignore` is ignored.
+template <class K, std::int64_t Ignore>
+concept labelled_kind = requires {
+  K::labels;
+  requires K::ignore == Ignore;
+};
 
 namespace detail {
 /// Whether a network adds the loss of its output itself (task/training_loss.hpp).

@@ -9,6 +9,8 @@
 // in float for every element type of raw. For c2f::dense with the same ignored label (`serves`).
 #pragma once
 
+#include <c2f/core/kind.hpp>
+
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/arange.h>
 
@@ -19,10 +21,7 @@ namespace c2f::loss {
 template <std::int64_t Ignore = 255>
 struct dice {
   template <class Kind>
-  static constexpr bool serves = requires {
-    Kind::labels;
-    requires Kind::ignore == Ignore;
-  };
+  static constexpr bool serves = labelled_kind<Kind, Ignore>;
 
   static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth) {
     bool const one          = raw.size(1) == 1;

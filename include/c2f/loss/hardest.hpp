@@ -10,6 +10,7 @@
 // Errors: a fraction outside of (0, 1] is a compile error.
 #pragma once
 
+#include <c2f/core/kind.hpp>
 #include <c2f/loss/pixel_cross_entropy.hpp>
 
 #include <ATen/ops/topk.h>
@@ -24,8 +25,7 @@ template <auto Fraction, std::int64_t Ignore = 255>
 struct hardest : c2f::detail::static_check<detail::check_hardest_fraction<Fraction>()> {
   template <class Kind>
   static constexpr bool serves = requires {
-    Kind::labels;
-    requires Kind::ignore == Ignore;
+    requires labelled_kind<Kind, Ignore>;
     requires Kind::classes >= 2;
   };
 

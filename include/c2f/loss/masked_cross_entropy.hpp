@@ -6,6 +6,7 @@
 // gradient 0. Computed in float for every element type of raw. For c2f::dense with the same ignored label (`serves`).
 #pragma once
 
+#include <c2f/core/kind.hpp>
 #include <c2f/execution/try_fused.hpp>
 
 #include <ATen/ops/binary_cross_entropy_with_logits.h>
@@ -18,10 +19,7 @@ namespace c2f::loss {
 template <std::int64_t Ignore = 255>
 struct masked_cross_entropy {
   template <class Kind>
-  static constexpr bool serves = requires {
-    Kind::labels;
-    requires Kind::ignore == Ignore;
-  };
+  static constexpr bool serves = labelled_kind<Kind, Ignore>;
 
   static at::Tensor of(at::Tensor const& raw, at::Tensor const& truth) {
     if (at::Tensor loss = try_fused::map_cross_entropy(raw, truth, Ignore); loss.defined()) return loss;
