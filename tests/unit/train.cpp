@@ -4,6 +4,7 @@
 #include <c2f/print/observers.hpp>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/rand.h>
 #include <ATen/ops/tensor.h>
 
 #include <csignal>
