@@ -35,19 +35,24 @@ struct cifar {
   static constexpr std::int64_t classes = 100, side = 32;
   using backbone = c2f::resnet_cifar_features<8>;  // stride 4
 };
-template <class Set>
+template <class Set, std::int64_t Length = 10>
 using base = coarse2fine<c2f::class_vector<Set::classes>, typename Set::backbone, c2f::image<3, Set::side, Set::side>, 8, c2f::upsampler<2>,
-                         1.0, 10>;
+                         1.0, Length>;
+/// Pooled features of another length: the inverse of a temperature of the softmax.
+template <class Set, std::int64_t Length>
+struct of_length : base<Set, Length> {
+  static constexpr char const* name = Length == 5 ? "length5" : "length20";
+};
 /// The coarse network first, with the up-sampler pretrained; then all.
 template <class C>
 struct staged : C {
   static constexpr char const* name = "staged";
   static constexpr bool in_stages   = true;
 };
-template <class C>
+template <class Set, class C = base<Set>>
 using variants = c2f::registry<coarse2fine_plain<C>, coarse2fine_coarse<C>, C, coarse2fine_random<C>, coarse2fine_bilinear<C>,
                                coarse2fine_mean<C>, coarse2fine_dimmed<C>, coarse2fine_zoom<C>, coarse2fine_uncentred<C>,
-                               coarse2fine_truth<C>, coarse2fine_progressive<C>, staged<C>>;
+                               coarse2fine_truth<C>, coarse2fine_progressive<C>, staged<C>, of_length<Set, 5>, of_length<Set, 20>>;
 
 /// Head boxes of a split's pictures, on the canvas; empty where there is none.
 template <class Split>
@@ -168,7 +173,7 @@ int main(int argc, char** argv) {
   c2f::keep_memory();
   try {
     if (argc == 2 && std::strcmp(argv[1], "--list") == 0) {
-      for (auto const name : variants<base<pets>>::names()) std::printf("%s\n", std::string(name).c_str());
+      for (auto const name : variants<pets>::names()) std::printf("%s\n", std::string(name).c_str());
       return 0;
     }
     if (argc != 6 && argc != 7)
@@ -190,7 +195,7 @@ int main(int argc, char** argv) {
       struct {
         c2f::data::taken<std::remove_cvref_t<decltype(whole.train)>> train;
       } const data{c2f::data::take(whole.train, 20'000)};
-      variants<base<cifar>>::with(argv[2], [&]<class Task>(c2f::chosen<Task>) {
+      variants<cifar>::with(argv[2], [&]<class Task>(c2f::chosen<Task>) {
         c2f::stack<Task> model(seed);
         train(model, data, whole.test, set, seed, epochs, rate, [](auto const&) { return std::map<std::string, box_scores>(); });
       });
@@ -200,7 +205,7 @@ int main(int argc, char** argv) {
     auto lists = c2f::data::read_pets(argv[5], {.validation = set == "pets" ? 0 : 0.2});
     c2f::data::class_folders<pets::side> const data({.root = lists.root, .resize = c2f::data::resizing::letterbox}, lists);
     auto const& test = set == "pets" ? data.test : data.validation;
-    variants<base<pets>>::with(argv[2], [&]<class Task>(c2f::chosen<Task>) {
+    variants<pets>::with(argv[2], [&]<class Task>(c2f::chosen<Task>) {
       c2f::stack<Task> model(seed);
       train(model, data, test, set, seed, epochs, rate, [&](auto const& trained) { return score_boxes(trained, data.train, test, lists); });
     });
