@@ -140,7 +140,7 @@ template <class Task>
 at::Tensor truth(machine const& where) {
   return Task::network::kind::template example<typename Task::input>(Task::batch).to(where.device());
 }
-constexpr c2f::sgd_options options{.momentum = 0.9, .weight_decay = 1e-4};
+inline c2f::sgd_options const options{.momentum = 0.9, .weight_decay = 1e-4};
 constexpr double learning_rate = 0.01;
 
 template <class Task>
