@@ -5,6 +5,7 @@ import csv
 import math
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import threading
@@ -75,8 +76,12 @@ def timed(command):
     return subprocess.CompletedProcess(command, process.returncode, "", said), used.ru_utime + used.ru_stime
 
 
-def scored(run, command, values):
-    """Runs a training whose row is the run, its seconds, and the texts of values(), which is called if it succeeded."""
+def scored(run, folder, command, values):
+    """Runs a training into the folder; its row is the run, its seconds, and the texts of values(), which is called if it succeeded. What a
+    run that was cut off left in the folder is removed, since its seconds are not known, unless the command has --resume."""
+    if "--resume" not in command:
+        shutil.rmtree(folder, ignore_errors=True)
+    command = [*command, "--out", folder]
     ended, seconds = timed(command)
     if ended.returncode != 0:
         return subprocess.CompletedProcess(command, ended.returncode, "", ended.stderr[-500:])

@@ -92,14 +92,13 @@ def main():
             folder = folder_of(words.out, run)
             command = [program, "--data", words.data, "--set", words.set, "--limit", words.limit, "--labels", labels, "--seed", seed,
                        "--variant", chosen, "--epochs", str(words.epochs * times), "--network", words.network, "--threads", "0",
-                       "--labelled-rows", rows,
-                       "--out", folder, *more, *(word for name, value in ((COT, cot), (DIF, dif)) if name in takes for word in (name, value))]
+                       "--labelled-rows", rows, *more, *(word for name, value in ((COT, cot), (DIF, dif)) if name in takes for word in (name, value))]
 
             def values():
                 scores = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["scores"]
                 return [f"{single(scores):.2f}", f"{100 * scores['ensemble']['top1']:.2f}" if "ensemble" in scores else ""]
 
-            return scored(run, command, values)
+            return scored(run, folder, command, values)
 
         if not train_all(runs, train, words.out, COLUMNS, KEYS, words.jobs):
             return 1

@@ -53,13 +53,13 @@ def main():
             chosen, times, _ = VARIANTS[variant]
             folder = words.out.parent / "detection" / "_".join(run)
             command = [program, "--data", words.data, "--seed", seed, "--variant", chosen, "--epochs", str(words.epochs * times),
-                       "--threads", "0", "--out", folder, *SETS[words.set]]
+                       "--threads", "0", *SETS[words.set]]
 
             def values():
                 scores = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["scores"]["answer"]
                 return [f"{100 * scores[name]:.2f}" for name in ("ap", "ap50", "ap75")]
 
-            return scored(run, command, values)
+            return scored(run, folder, command, values)
 
         if not train_all(runs, train, words.out, COLUMNS, KEYS, words.jobs):
             return 1

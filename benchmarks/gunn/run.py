@@ -92,13 +92,13 @@ def main():
             chosen, times = VARIANTS[variant]
             folder = words.out.parent / "gunn" / "_".join(run)
             command = [program, "--data", words.data, "--set", words.set, "--limit", words.limit, "--seed", seed, "--variant", chosen,
-                       "--epochs", str(words.epochs * times), "--threads", "0", "--out", folder]
+                       "--epochs", str(words.epochs * times), "--threads", "0"]
 
             def values():
                 scores = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["scores"]
                 return [f"{100 * scores[stage]['top1']:.2f}" if stage in scores else "" for stage in ("coarse", "fine")]
 
-            return scored(run, command, values)
+            return scored(run, folder, command, values)
 
         if not train_all(runs, train, words.out, COLUMNS, KEYS, words.jobs):
             return 1

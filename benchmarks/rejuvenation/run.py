@@ -50,6 +50,7 @@ def main():
     parser.add_argument("--lambda", default="0.004", dest="weight")
     parser.add_argument("--sparse-epochs", default="14", help="most epochs of the sparse stage")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--resume", action="store_true", help="a run that was cut off goes on; its seconds are those of the last start")
     words = parser.parse_args()
 
     if not words.table:
@@ -61,7 +62,8 @@ def main():
             *_, variant, seed = run
             folder = words.out.parent / "rejuvenation" / "_".join(run)
             command = [program, "--data", words.data, "--network", words.network, "--limit", words.limit, "--epochs", words.epochs,
-                       "--variant", variant, "--seed", seed, "--threads", "0", "--device", words.device, "--out", folder, "--resume"]
+                       "--variant", variant, "--seed", seed, "--threads", "0", "--device", words.device,
+                       *(["--resume"] if words.resume else [])]
             if variant != "full":
                 command += ["--budget", words.budget]
             if variant not in ("full", "half"):
@@ -80,7 +82,7 @@ def main():
                                f"{100 * last['top1_after']:.2f}"]
                 return [*surgery, str(found["parameters"]), f"{found['multiply_adds']:.0f}", f"{top1:.2f}"]
 
-            return scored(run, command, values)
+            return scored(run, folder, command, values)
 
         if not train_all(runs, train, words.out, COLUMNS, KEYS, words.jobs):
             return 1
