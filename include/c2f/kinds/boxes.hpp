@@ -134,10 +134,13 @@ struct boxes : detail::static_check<detail::check_boxes<Classes>()> {
     return damaged.to(truth.device());
   }
 
-  /// True boxes moved and scaled by the error of other predictions, where both have the class. All [N, K, 4], as predictions.
+  /// True boxes with the errors of other predictions, all [N, K, 4], as predictions. Where both samples have the class the box is moved and
+  /// scaled by the other one's error, or missing if that is missing; where neither has it, it is the other prediction: a box if that is wrong.
   static at::Tensor with_error_of(at::Tensor const& other, at::Tensor const& other_truth, at::Tensor const& truth) {
-    at::Tensor const moved = truth.add(other).sub(other_truth).clamp(0, 1);
-    return at::where(truth.select(2, 2).gt(0).logical_and(other_truth.select(2, 2).gt(0)).unsqueeze(2), moved, truth);
+    auto const drawn       = [](at::Tensor const& box) { return box.narrow(2, 2, 1).gt(0); };
+    at::Tensor const moved = truth.add(other).sub(other_truth).clamp(0, 1), missing = truth.mul(0);
+    at::Tensor const both = drawn(truth).logical_and(drawn(other_truth)), either = drawn(truth).logical_or(drawn(other_truth));
+    return at::where(both, at::where(drawn(other), moved, missing), at::where(either, truth, other));
   }
 
   template <image_shape In>

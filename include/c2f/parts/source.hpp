@@ -13,8 +13,9 @@
 //
 // borrow: a truth is never wrong and looks unlike a prediction, so a fine network may learn to copy it and not to look at the image
 // (docs/evidence.md). Here the truth of a sample is shown with the error of the prediction for another sample, the one before it in the batch:
-// of that prediction the probabilities of the two true classes are exchanged (distributions), a box is moved by the other box's error. It is
-// right exactly where the other prediction is, and has its doubt. No gradient flows through it. A batch of one sample shows its truth as it is.
+// of that prediction the probabilities of the two true classes are exchanged (distributions), a box is moved by the other box's error, or is
+// missing where that one was missed. It is right where the other prediction is, and has its doubt. No gradient flows through it. A batch of one
+// sample shows its truth as it is.
 //
 // prediction and truth have the shape of the kind's prediction, and so has the result. Cost: sample makes one [N] mask on the host and
 // selects by it; none at t = 0 and t = 1. If the pass has its numbers on the device (pass::device), the selection runs there, for class
