@@ -228,10 +228,10 @@ void run(Data const& whole, program::options const& chosen, settings const& with
     report.stopped            = all.stopped;
     report.start.epochs       = std::ssize(report.epochs);
     if (!chosen.out.empty() && program::first_process()) {
-      program::write_summary(chosen.out, chosen, report);
-      program::write_curve(chosen.out, title, report);
+      program::write_summary(chosen.out, chosen, report, program::scored_name<decltype(data)>);
+      program::write_curve(chosen.out, title, report, program::scored_name<decltype(data)>);
     }
-    program::print_report(report);
+    program::print_report(report, program::scored_name<decltype(data)>);
     program::check_scores(report);
     if (report.stopped) return;
   }

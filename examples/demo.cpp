@@ -151,9 +151,8 @@ int main(int argc, char** argv) {
 
     std::fputs(table.c_str(), stdout);
     std::printf(
-        "\ntruth, shuffled: the fine network conditioned on the true answer, and on the prediction for another picture. Near 100 %% and "
-        "near "
-        "chance,\nit copies what it is given; docs/evidence.md tells when two networks are worth their time\n");
+        "\ntruth, shuffled: the fine network conditioned on the true answer, and on the prediction for another picture. A high score and a "
+        "low one\nsay that it copies what it is given; docs/evidence.md tells when two networks are worth their time\n");
     if (on_ctrl_c.stop())
       std::printf("\nstopped; the table has only finished trainings\n");
     else

@@ -23,6 +23,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <fstream>
 #include <new>
 #include <optional>
 
@@ -215,8 +216,10 @@ options read_options(int argc, char** argv, std::string const& what, std::vector
                  "End after so many epochs without a better score, and keep the best weights; by the primary metric of the last stage, of "
                  "the validation split, or of the test split of data without one; 0: after --epochs")
       ->check(CLI::Range(0, 1'000'000));
-  app.add_flag("--probe", chosen.probe,
-               "At the end also score the fine network conditioned on the truth, a shuffled prediction and others: docs/evidence.md");
+  app.add_flag(
+      "--probe", chosen.probe,
+      "At the end also score the fine network conditioned on the truth, a shuffled prediction and others, on the validation split, "
+      "or the test split of data without one: docs/evidence.md");
   CLI::Option* const probe_every =
       app.add_option("--probe-every", chosen.probe_every, "Epochs between probes, drawn as curves in probe.png; 0: none")
           ->check(CLI::Range(0, 1'000'000));
@@ -322,13 +325,15 @@ void prepare_folder(std::filesystem::path const& folder, std::string const& opti
   if (failed || !writable(folder)) refuse_folder(folder, option);
 }
 
-void print_probe(c2f::probe_report const& found) {
+void print_probe(c2f::probe_report const& found, std::string const& scored) {
   if (found.scores.empty()) return;
-  std::printf("\nthe fine network, conditioned on");
+  std::printf("\non the %s split:\nthe fine network, conditioned on", scored.c_str());
   for (auto const& [name, value] : found.scores.front().values) std::printf("%12s", name.c_str());
   std::printf("\n");
   for (auto const& stage : found.scores) {
-    std::printf("  %-30s", stage.stage == "coarse" ? "(the coarse network itself)" : stage.stage.c_str());
+    std::printf("  %-30s", stage.stage == "coarse"   ? "(the coarse network itself)"
+                           : stage.stage == "copier" ? "(a copier, shuffled)"
+                                                     : stage.stage.c_str());
     for (auto const& [name, value] : stage.values) std::printf("%12s", c2f::print::score_text(value, found.errors.contains(name)).c_str());
     std::printf("\n");
   }
@@ -347,7 +352,7 @@ nlohmann::ordered_json json_of(c2f::probe_report const& probe) {
 }  // namespace
 
 void write_summary(std::filesystem::path const& folder, options const& chosen, c2f::training_report const& report,
-                   c2f::probe_report const* probe) {
+                   std::string const& scored, c2f::probe_report const* probe) {
   nlohmann::ordered_json summary;
   summary["task"] = report.start.task;
   for (auto const& [name, value] : chosen.given) summary["options"][name] = json_of_word(value);
@@ -361,13 +366,11 @@ void write_summary(std::filesystem::path const& folder, options const& chosen, c
   summary["train_seconds"] = train_seconds;
   summary["faulty"]        = {{"samples", report.faulty.samples}, {"replaced", report.faulty.replaced}, {"reasons", report.faulty.reasons}};
   if (!report.epochs.empty()) {
-    if (report.best >= 0) {
-      summary["best_epoch"] = report.best + 1;
-      // fit scores the test split at the end where the data have a validation split.
-      summary["chosen_on"]  = report.test.empty() ? "test" : "validation";
-    }
-    summary["loss"] = json_of(kept_epoch(report).losses);
+    if (report.best >= 0) summary["best_epoch"] = report.best + 1;
+    summary["loss"]      = json_of(kept_epoch(report).losses);
+    summary["scored_on"] = scored;
     for (auto const& stage : kept_epoch(report).scores) summary["scores"][stage.stage] = json_of(stage.values);
+    for (auto const& stage : report.test) summary["test"][stage.stage] = json_of(stage.values);
   }
   if (probe != nullptr) summary["probe"] = json_of(*probe);
   write_json(folder / "summary.json", summary);
@@ -397,6 +400,29 @@ void write_stages(std::filesystem::path const& file, std::string const& title, s
 }
 }  // namespace
 
+probe_points read_probe_points(std::filesystem::path const& folder) {
+  auto const file = folder / "probe.json";
+  probe_points points;
+  if (!exists(file)) return points;
+  try {
+    for (auto const& point : nlohmann::ordered_json::parse(std::ifstream(file))) {
+      c2f::probe_report found;
+      for (auto const& [stage, values] : point.at("probe").items()) {
+        if (!values.is_object()) continue;
+        c2f::named_values scores;
+        for (auto const& [name, value] : values.items()) scores.emplace_back(name, value.is_null() ? std::nan("") : value.get<double>());
+        found.scores.push_back({stage, std::move(scores)});
+      }
+      found.fixed     = point.at("probe").at("fixed").get<double>();
+      found.broken    = point.at("probe").at("broken").get<double>();
+      found.agreement = point.at("probe").at("agreement").get<double>();
+      points.emplace_back(point.at("epochs").get<std::int64_t>(), std::move(found));
+    }
+  } catch (nlohmann::json::exception const&) {
+    throw c2f::input_error("'" + file.string() + "' is no list of probes, which --probe-every would continue; move it away");
+  }
+  return points;
+}
 void write_probe_curve(std::filesystem::path const& folder, std::string const& title, probe_points const& points) {
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   std::vector<std::pair<std::int64_t, std::vector<c2f::stage_score>>> scores;
@@ -406,13 +432,14 @@ void write_probe_curve(std::filesystem::path const& folder, std::string const& t
   }
   write_json(folder / "probe.json", all);
   write_stages(folder / "probe.png", title, "fine network, conditioned on:", scores,
-               points.empty() ? c2f::error_metrics{} : points.front().second.errors);
+               points.empty() ? c2f::error_metrics{} : points.back().second.errors);
 }
 
-void write_curve(std::filesystem::path const& folder, std::string const& title, c2f::training_report const& report) {
+void write_curve(std::filesystem::path const& folder, std::string const& title, c2f::training_report const& report,
+                 std::string const& scored) {
   std::vector<std::pair<std::int64_t, std::vector<c2f::stage_score>>> scores;
   for (auto const& epoch : report.epochs) scores.emplace_back(epoch.epoch + 1, epoch.scores);
-  write_stages(folder / "curve.png", title, "test", scores, report.epochs.empty() ? c2f::error_metrics{} : report.epochs.front().errors);
+  write_stages(folder / "curve.png", title, scored, scores, report.epochs.empty() ? c2f::error_metrics{} : report.epochs.front().errors);
 }
 
 void check_scores(c2f::training_report const& report) {
@@ -425,12 +452,11 @@ void check_scores(c2f::training_report const& report) {
                             "the learning rate, or look at the data");
 }
 
-void print_report(c2f::training_report const& report) {
+void print_report(c2f::training_report const& report, std::string const& scored) {
   if (report.start.done == report.start.epochs * report.start.steps_an_epoch && !report.epochs.empty())
     std::printf("this training was already finished; nothing was trained\n");
   if (report.best >= 0)
-    std::printf("the best epoch of %zu by the %s split, whose weights are kept:\n", report.epochs.size(),
-                report.test.empty() ? "test" : "validation");
+    std::printf("the best epoch of %zu by the %s split, whose weights are kept:\n", report.epochs.size(), scored.c_str());
   if (report.stopped) std::printf("stopped after %zu of %ld epochs\n", report.epochs.size(), static_cast<long>(report.start.epochs));
   if (!report.epochs.empty()) std::printf("%s\n", c2f::print::epoch_line(kept_epoch(report), report.start.epochs).c_str());
   if (report.skipped > 0)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <c2f/core/errors.hpp>
+#include <c2f/data/split.hpp>
 #include <c2f/train/observer.hpp>
 #include <c2f/train/probe.hpp>
 #include <c2f/train/recipe.hpp>
@@ -132,25 +133,32 @@ class kept_files {
 /// Writes a JSON file atomically, in the first process. Its texts and keys may be any bytes: what is no UTF-8 is written as \\xHH.
 void write_json(std::filesystem::path const& file, nlohmann::ordered_json const& content);
 
+/// The split that is scored during a training, and probed.
+template <class Data>
+inline constexpr char const* scored_name = c2f::data::has_validation<Data> ? "validation" : "test";
+
 /// Writes summary.json atomically: options, report and final scores; probe: what --probe has found.
 void write_summary(std::filesystem::path const& folder, options const& chosen, c2f::training_report const& report,
-                   c2f::probe_report const* probe = nullptr);
+                   std::string const& scored, c2f::probe_report const* probe = nullptr);
 /// Prints what --probe has found, a line for each conditioning.
-void print_probe(c2f::probe_report const& found);
+void print_probe(c2f::probe_report const& found, std::string const& scored);
 
 /// What --probe-every has found: a report and the number of epochs before it.
 using probe_points = std::vector<std::pair<std::int64_t, c2f::probe_report>>;
+/// The points of the probe.json of an earlier part of a training; none without one. Errors: input_error for a file that cannot be read.
+probe_points read_probe_points(std::filesystem::path const& folder);
 /// Writes probe.json and probe.png: the primary metric of every stage of the probe by epoch.
 void write_probe_curve(std::filesystem::path const& folder, std::string const& title, probe_points const& points);
 
 /// Writes curve.png: the primary metric of every stage by epoch.
-void write_curve(std::filesystem::path const& folder, std::string const& title, c2f::training_report const& report);
+void write_curve(std::filesystem::path const& folder, std::string const& title, c2f::training_report const& report,
+                 std::string const& scored);
 
 /// The epoch whose weights the model has: with early stopping the best one, else the last.
 c2f::epoch_record const& kept_epoch(c2f::training_report const& report);
 
 /// Prints the end of a training to stdout: its last epoch, whether it was stopped, and the samples that could not be read.
-void print_report(c2f::training_report const& report);
+void print_report(c2f::training_report const& report, std::string const& scored);
 
 /// c2f::not_finite if the primary metrics of all stages in the last epoch are no numbers, as after a training that diverged.
 void check_scores(c2f::training_report const& report);

@@ -10,7 +10,9 @@
 
 #include <cstdio>
 #include <functional>
+#include <iterator>
 #include <string>
+#include <utility>
 
 namespace program {
 
@@ -50,27 +52,34 @@ c2f::training_report train_by(Fit const& fit, Model& model, Data const& data, op
   c2f::interrupt on_ctrl_c;
   c2f::print::progress_bar bar(c2f::print::progress_bar::elsewhere::lines);
   kept_files files(chosen);
-  probe_points points;
+  char const* const scored = scored_name<Data>;
+  probe_points points, before;
   each_epoch probing;
   if constexpr (has_fine)
-    if (chosen.probe_every > 0)
-      probing.call = [&points,
-                      curve = c2f::probe_curve(model, data.test, recipe, chosen.probe_every)](c2f::epoch_record const& epoch) mutable {
+    if (chosen.probe_every > 0) {
+      if (chosen.resume) before = read_probe_points(chosen.out);
+      probing.call = [&points, curve = c2f::probe_curve(model, c2f::data::scored_split(data), recipe, chosen.probe_every)](
+                         c2f::epoch_record const& epoch) mutable {
         curve.on_epoch(epoch);
         for (auto& point : curve.points) points.emplace_back(point.epochs, std::move(point.found));
         curve.points.clear();
       };
+    }
   c2f::training_report report = fit(bar, on_ctrl_c, files, probing);
-  if (!chosen.out.empty()) write_summary(chosen.out, chosen, report);
-  print_report(report);
-  if (!chosen.out.empty()) write_curve(chosen.out, title, report);
-  if (!points.empty()) write_probe_curve(chosen.out, title, points);
+  if (!chosen.out.empty()) write_summary(chosen.out, chosen, report, scored);
+  print_report(report, scored);
+  if (!chosen.out.empty()) write_curve(chosen.out, title, report, scored);
+  if (!points.empty()) {
+    std::erase_if(before, [&](auto const& point) { return point.first >= points.front().first; });
+    points.insert(points.begin(), std::make_move_iterator(before.begin()), std::make_move_iterator(before.end()));
+    write_probe_curve(chosen.out, title, points);
+  }
   check_scores(report);
   if constexpr (has_fine)
     if (chosen.probe && !report.stopped && !on_ctrl_c.stop()) {
-      c2f::probe_report const found = c2f::probe(model, data.test, recipe);
-      print_probe(found);
-      if (!chosen.out.empty()) write_summary(chosen.out, chosen, report, &found);
+      c2f::probe_report const found = c2f::probe(model, c2f::data::scored_split(data), recipe);
+      print_probe(found, scored);
+      if (!chosen.out.empty()) write_summary(chosen.out, chosen, report, scored, &found);
     }
   c2f::move_to(model, at::kCPU);                        // where test pictures are evaluated
   report.stopped = report.stopped || on_ctrl_c.stop();  // the caller does not begin what would follow

@@ -110,6 +110,25 @@ def classes(top, draw):
     return run
 
 
+def probed(top):
+    """What the fine network reads, on the validation split; a resumed training keeps the points of its earlier part."""
+    run, command = top / "run probed", ("train", "--data", top / "classes", "--variant", "pt", "--network", "cifar", "--batch", 16, "--epochs", 2,
+                                        "--probe", "--probe-every", 1)
+    out, _ = c2f(*command, "--out", run)
+    require("on the validation split:" in out and "(a copier, shuffled)" in out, out)
+    summary = json.loads((run / "summary.json").read_text())
+    require(summary["scored_on"] == "validation" and set(summary["test"]) == {"coarse", "fine"}, str(summary))
+    require(summary["probe"]["coarse"] == summary["scores"]["coarse"] and "copier" in summary["probe"], str(summary))
+    points = json.loads((run / "probe.json").read_text())
+    require([point["epochs"] for point in points] == [1, 2], str(points))
+    shutil.rmtree(max((run / "checkpoints").iterdir()))
+    c2f(*command, "--out", run, "--resume")
+    require(json.loads((run / "probe.json").read_text()) == points, "the probes of a resumed training")
+    (run / "probe.json").write_text("[1]")
+    said = c2f(*command, "--out", run, "--resume", code=2)[1]
+    require("is no list of probes" in said, said)
+
+
 def networks(top):
     """The network by pictures that can be read, wherever the others are."""
     for name, sides, network in (("first is broken", (0, 32, 32, 32), "cifar"), ("first is small", (32, 60, 60, 60), "small")):
@@ -392,6 +411,7 @@ def main():
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
         top = pathlib.Path(folder)
         run = classes(top, draw)
+        probed(top)
         networks(top)
         killed(top, run)
         resumed(top, run)

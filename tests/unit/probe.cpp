@@ -94,7 +94,7 @@ TEST_CASE("a copier scores all with the truth, and what its neighbour has when s
   auto const top1 = top1_of<task<3>>(found);
   std::vector<std::string> stages;
   for (auto const& each : found.scores) stages.push_back(each.stage);
-  REQUIRE(stages == std::vector<std::string>{"coarse", "prediction", "truth", "argmax", "nothing", "shuffled"});
+  REQUIRE(stages == std::vector<std::string>{"coarse", "prediction", "truth", "argmax", "nothing", "shuffled", "copier"});
   REQUIRE(top1[0] == Approx(9.0 / 12));
   REQUIRE(top1[1] == Approx(9.0 / 12));
   REQUIRE(top1[2] == 1);
@@ -107,6 +107,7 @@ TEST_CASE("a copier scores all with the truth, and what its neighbour has when s
   int same             = 0;
   for (std::size_t i = 0; i < 12; ++i) same += predicted(order[i / 4 * 4 + (i + 3) % 4]) == order[i] % 3;
   REQUIRE(top1[5] == Approx(same / 12.0));
+  REQUIRE(top1[6] == top1[5]);
   REQUIRE(found.fixed == 0);
   REQUIRE(found.broken == 0);
   REQUIRE(found.agreement == 1);
@@ -118,12 +119,16 @@ TEST_CASE("where no sample has another in its batch, nothing is shuffled") {
   REQUIRE(found.scores.size() == 5);
   REQUIRE(found.scores.back().stage == "nothing");
   (void)top1_of<task<3>>(found, 11);  // a last batch of one sample
-  REQUIRE(found.scores.back().stage == "shuffled");
+  REQUIRE(found.scores.back().stage == "copier");
 }
 
 TEST_CASE("one that ignores its conditioning scores the same with all") {
   c2f::probe_report found;
-  for (double const each : top1_of<task<0>>(found)) REQUIRE(each == Approx(9.0 / 12));
+  auto top1           = top1_of<task<0>>(found);
+  double const copier = top1.back();
+  top1.pop_back();
+  for (double const each : top1) REQUIRE(each == Approx(9.0 / 12));
+  REQUIRE(copier < 6.0 / 12);
 }
 
 TEST_CASE("answers that are fixed and broken are counted, and a truth may be ignored") {

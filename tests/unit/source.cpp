@@ -138,8 +138,9 @@ TEST_CASE("borrow shows a truth with the error of the prediction for the sample 
   // Of two classes the first sample has the first alone, and it was missed; the second sample has it, too, and was given the second wrongly.
   // So the second sample's box is missing, the first one's is moved, and only the first shows a class that is not there.
   c2f::source::borrow::on<c2f::boxes<2>> pairs;
-  at::Tensor const of_two = at::tensor({.5f, .5f, .4f, .4f, 1.f, 0.f, 0.f, 0.f, 0.f, 0.f, .3f, .4f, .2f, .2f, 1.f, 0.f, 0.f, 0.f, 0.f, 0.f}),
-                   seen   = at::tensor({.6f, .5f, 0.f, 0.f, .5f, .5f, 0.f, 0.f, .3f, .5f, .3f, .2f, .7f, .7f, .1f, .1f}).view({2, 2, 4});
+  at::Tensor const of_two =
+                       at::tensor({.5f, .5f, .4f, .4f, 1.f, 0.f, 0.f, 0.f, 0.f, 0.f, .3f, .4f, .2f, .2f, 1.f, 0.f, 0.f, 0.f, 0.f, 0.f}),
+                   seen = at::tensor({.6f, .5f, 0.f, 0.f, .5f, .5f, 0.f, 0.f, .3f, .5f, .3f, .2f, .7f, .7f, .1f, .1f}).view({2, 2, 4});
   c2f::pass of_pairs{.mode = c2f::train, .truth = of_two.view({2, 2, 5}), .t = 0, .ids = two};
   at::Tensor const shown_pairs = pairs(seen, at::Tensor(), of_pairs);
   REQUIRE(shown_pairs[0].allclose(at::tensor({.5f, .6f, .5f, .4f, .7f, .7f, .1f, .1f}).view({2, 4})));

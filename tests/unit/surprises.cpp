@@ -101,6 +101,9 @@ TEST_CASE("a t that still rises after the first milestone is remarked, and one t
   struct given : late {
     using source = c2f::source::prediction;
   };
+  struct wrong : late {
+    using source = c2f::source::corrupt<0.2>;
+  };
   odd_data<classes::kind> const data;
   auto const remarks = [&]<class Task>(c2f::stack<Task> model, c2f::recipe::settings const& with) {
     return c2f::fit(model, data, with).start.remarks;
@@ -114,5 +117,6 @@ TEST_CASE("a t that still rises after the first milestone is remarked, and one t
   REQUIRE(remarks(c2f::stack<until_it>(1), milestone).empty());
   REQUIRE(remarks(c2f::stack<alone>(1), milestone).empty());
   REQUIRE(remarks(c2f::stack<given>(1), milestone).empty());
+  REQUIRE(remarks(c2f::stack<wrong>(1), milestone).empty());
   REQUIRE(remarks(c2f::stack<late>(1), recipe().epochs(8)).empty());
 }

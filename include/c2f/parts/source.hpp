@@ -129,6 +129,7 @@ struct mean {
 
 /// The prediction for any t; the schedule has no effect.
 struct prediction {
+  static constexpr bool ignores_t = true;
   template <class Kind>
   struct on {
     C2F_MEMBERS();
@@ -136,9 +137,10 @@ struct prediction {
   };
 };
 
-/// The corrupted truth; `Rate`: the probability, if not the kind's default.
+/// The corrupted truth for any t; the schedule has no effect. `Rate`: the probability, if not the kind's default.
 template <auto... Rate>
 struct corrupt : detail::static_check<detail::check_probability<Rate...>()> {
+  static constexpr bool ignores_t       = true;
   static constexpr bool corrupts_truths = true;  ///< the result is a truth, which the stack brings to the scale of predictions
   template <class Kind>
     requires requires(at::Tensor const& tensor, pass const& p) { Kind::corrupt(tensor, Kind::corrupt_rate, p); }

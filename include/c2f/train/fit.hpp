@@ -114,7 +114,7 @@ void count_faulty(faulty_samples& into, Loader const& loader) {
 template <class M>
 consteval bool reads_t() {
   if constexpr (is_stack<M>)
-    return M::has_fine && !std::same_as<typename M::completed::source, source::prediction>;
+    return M::has_fine && !requires { requires M::completed::source::ignores_t; };
   else
     return requires { typename M::schedule; };
 }

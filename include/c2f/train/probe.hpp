@@ -1,7 +1,7 @@
 // c2f/train/probe.hpp: what the fine network of a stack reads: its scores when it is conditioned on something else than the prediction.
 //
 //   c2f::probe_report const found = c2f::probe(model, data.test, recipe);
-//   found.scores;        // stages "coarse", "prediction", "truth", "argmax", "nothing", "shuffled", each with the metrics of the kind
+//   found.scores;        // stages "coarse", "prediction", "truth", "argmax", "nothing", "shuffled", "copier", each with the metrics of the kind
 //   c2f::probe_curve curve(model, data.test, recipe, 5);           // the same after every fifth epoch of c2f::fit(..., curve)
 //   found.fixed;         // of all answers, the fraction that is wrong in the coarse output and right in the fine one; .broken the opposite
 //
@@ -12,8 +12,10 @@
 //   nothing      zeros
 //   shuffled     the prediction for another sample: the one before it in the batch, where batches are in random order
 // With refine::times<N> the first round is conditioned so, and the output after all rounds is scored.
-// A fine network that scores near 100 % with the truth and near chance when shuffled is a copier of its conditioning, and its answer is the
-// coarse one. One whose scores are all alike ignores its conditioning. A useful one is in between, and fixes more answers than it breaks.
+// "copier" is that other sample's coarse output itself, scored as an answer: what a fine network that copies scores when shuffled. It is chance
+// for classes, and more where answers are alike, such as centred objects. It is there if coarse and fine network predict the same kind.
+// A fine network that scores near 100 % with the truth and near the copier when shuffled copies its conditioning, and its answer is the coarse
+// one. One whose scores are all alike ignores its conditioning. A useful one is in between, and fixes more answers than it breaks.
 // docs/evidence.md has examples.
 //
 // Cost: four passes of the stack for a batch, five for kinds with labels_of. Errors: those of c2f::evaluate; a stack without a fine network,
@@ -97,7 +99,10 @@ probe_report probe_on(stack<Task> const& model, Split const& samples, recipe::se
     add("truth", fine_for(as_truth(truth)));
     if constexpr (requires { coarse::labels_of(own.coarse); }) add("argmax", fine_for(as_truth(coarse::labels_of(own.coarse))));
     add("nothing", fine_for(at::zeros_like(predicted)));
-    if (predicted.size(0) > 1) add("shuffled", fine_for(at::roll(predicted, 1, 0)));  // last, as a last batch of one sample has none
+    if (predicted.size(0) > 1) {  // last, as a last batch of one sample has none
+      add("shuffled", fine_for(at::roll(predicted, 1, 0)));
+      if constexpr (std::same_as<coarse, kind>) stages.add("copier", at::roll(own.coarse, 1, 0), truth, own);
+    }
 
     auto const n = static_cast<double>(images.size(0));
     passes += n;
@@ -137,8 +142,8 @@ template <class Task, class Split>
   }
 }
 
-/// An observer of c2f::fit that probes after every `every`-th epoch, and after the last one. It keeps references to model and samples. With a
-/// moving average it probes the networks that are trained, not their average. A resumed training begins with no points.
+/// An observer of c2f::fit that probes after every `every`-th epoch, and after the last of recipe.epochs(). It keeps references to model and
+/// samples. With a moving average it probes the networks that are trained, not their average. A resumed training begins with no points.
 template <class Task, class Split>
 class probe_curve {
  public:
