@@ -61,7 +61,7 @@ using few_variants = c2f::registry<systems::casnet_coarse<C>, C, systems::casnet
 
 template <class Task>
 void predict(c2f::stack<Task> const& model, std::vector<std::string> const& classes, arguments const& more) {
-  if (!program::first_process()) return;
+  if (!program::goes_on_alone()) return;
   using kind         = typename c2f::complete<Task>::kind;
   auto const colours = program::label_colours(classes.size());
   at::NoGradGuard const no_gradients;

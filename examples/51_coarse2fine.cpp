@@ -107,7 +107,7 @@ void run(program::options const& chosen, arguments const& more, Data const& data
       return c2f::fit(model, samples, recipe, observers...);
     };
     auto const report = program::train_by(fit, model, samples, chosen, title, recipe);
-    if (report.stopped || chosen.out.empty() || !program::first_process()) return;
+    if (report.stopped || chosen.out.empty() || !program::goes_on_alone()) return;
     program::attention_sheet sheet(title, data.test.classes(), more.threshold);
     program::write_attention_sheet(sheet, model, data.test, truth_of, more.pictures, chosen.out / "attention.png");
     for (std::size_t i = 0; i < more.predict.size(); ++i) program::predict_attention(sheet, model, more.predict[i], more.outputs[i]);

@@ -57,11 +57,13 @@ void train(program::options const& chosen, arguments const& more) {
   if (std::ssize(names) > classes)
     throw c2f::input_error("the data have " + std::to_string(names.size()) + " classes, but this program is compiled for " +
                            std::to_string(classes) + "; name as many with --classes, or change the number in examples/70_detectors.cpp");
+  program::print_objects(whole.train);
+  program::print_objects(whole.test);
   Model net(chosen.seed);
   auto recipe = program::recipe_of(chosen);
   recipe.adam({.decoupled = true}).decay(c2f::decay::cosine{.floor = .01}).warm_up(50);
   auto const report = program::train(net, program::limited(whole, chosen), chosen, "detectors, " + chosen.variant, recipe);
-  if (report.stopped || !program::first_process()) return;
+  if (report.stopped || !program::goes_on_alone()) return;
   program::answer(net, whole.test, more, chosen.out, recipe.accelerator());
 }
 

@@ -259,7 +259,7 @@ void train(program::options const& chosen, arguments const& more) {
   Model net(chosen.seed);
   auto const recipe = program::recipe_of(chosen).adam({}).decay(c2f::decay::polynomial{.power = .9});
   auto const report = program::train(net, data, chosen, "ViP-DeepLab on road videos, " + chosen.variant, recipe);
-  if (report.stopped || !program::first_process()) return;
+  if (report.stopped || !program::goes_on_alone()) return;
   bool const test = more.held_out == 0;
   scored_videos const scored{roads({.train = more.videos + more.held_out}), test ? 0 : more.videos,
                              test ? videos.test.videos() : more.held_out, test};

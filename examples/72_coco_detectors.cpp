@@ -56,11 +56,15 @@ struct published {
   std::int64_t epochs, batch;
   double learning_rate, weight_decay, clip;
   double first_milestone = 1, second_milestone = 1;
-  std::array<double, 2> scales{};  ///< of the pictures in training
+  c2f::data::augmentation augment{};
 };
+/// The published ones flip, and `main` also scales: shorter edges of 400 to 1,200 pixels for pictures that are wider than high.
 published recipe_named(std::string const& name) {
-  if (name == "ablation") return {12, 16, .02, 1e-4, 35, 8. / 12, 11. / 12};
-  if (name == "main") return {40, 16, .02, 1e-4, 35, 36. / 40, 39. / 40, {.5, 1.5}};  // shorter edges of 400 to 1,200 pixels
+  c2f::data::augmentation const flips{.flip = true, .scale = 0, .shift = 0, .gain = 0};
+  auto scaled   = flips;
+  scaled.scales = {.5, 1.5};
+  if (name == "ablation") return {12, 16, .02, 1e-4, 35, 8. / 12, 11. / 12, flips};
+  if (name == "main") return {40, 16, .02, 1e-4, 35, 36. / 40, 39. / 40, scaled};
   return {40, 4, 1e-3, 1e-3, 10};
 }
 void apply(program::options& chosen, published const& how) {
@@ -74,12 +78,17 @@ void train(program::options const& chosen, arguments const& more) {
   using model    = detector<Network, Head, Parts>;
   auto const how = recipe_named(more.recipe);
   c2f::data::coco_objects<most, Network::height, Network::width, cells> const whole(
-      {.root = chosen.data, .classes = more.classes, .augment = {.scales = how.scales}});
+      {.root = chosen.data, .classes = more.classes, .augment = how.augment});
   auto const& names = whole.train.classes();
   if (std::ssize(names) > classes)
     throw c2f::input_error("the data have " + std::to_string(names.size()) + " classes, but this program is compiled for " +
                            std::to_string(classes) +
                            "; name as many with --classes, or change the number in examples/72_coco_detectors.cpp");
+  program::print_objects(whole.train);
+  program::print_objects(whole.test);
+  if (whole.left_out > 0 || whole.clipped > 0)
+    std::printf("%ld boxes have no area in their picture and are left out, %ld reach more than a pixel beyond it and are clipped\n",
+                static_cast<long>(whole.left_out), static_cast<long>(whole.clipped));
   model net(chosen.seed);
   if constexpr (std::same_as<Network, resnet50>) {
     auto plain = c2f::make_network<systems::resnet_pyramid<50, parts_of_detectors::none>, typename model::input>(chosen.seed);
@@ -92,7 +101,7 @@ void train(program::options const& chosen, arguments const& more) {
   else
     recipe.no_milestones().milestone(how.first_milestone).milestone(how.second_milestone).warm_up(500);
   auto const report = program::train(net, program::limited(whole, chosen), chosen, more.network + ", " + chosen.variant, recipe);
-  if (report.stopped || !program::first_process()) return;
+  if (report.stopped || !program::goes_on_alone()) return;
   program::answer(net, whole.test, more, chosen.out, recipe.accelerator());
 }
 template <class Network>
@@ -124,9 +133,10 @@ int main(int argc, char** argv) {
                 "atrous convolutions");
         app.add_option("--network", more.network, "small: three stages, 256 x 192 pixels; resnet50: 1,344 x 800 pixels")
             ->check(CLI::IsMember({"small", "resnet50"}));
-        app.add_option("--recipe", more.recipe,
-                       "small: AdamW, 40 epochs; ablation, main: the published ones, SGD for 12 or 40 epochs; options that are given count "
-                       "instead of what it says")
+        app.add_option(
+               "--recipe", more.recipe,
+               "small: AdamW, 40 epochs; ablation, main: after the published ones, SGD for 12 or 40 epochs; options that are given count "
+               "instead of what it says")
             ->check(CLI::IsMember({"small", "ablation", "main"}));
         app.add_option("--weights", more.weights,
                        "Of resnet50: torchvision's, made a safetensors file by examples/weights/to_safetensors.py");

@@ -22,6 +22,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -74,18 +75,55 @@ inline void print_coco(char const* what, c2f::metrics::coco_ap const& all) {
   std::printf("\n");
 }
 
+/// A test picture, and the masks of its objects where its split has some.
+struct read_picture_of {
+  std::vector<std::uint8_t> canvas;
+  std::vector<c2f::data::run_lengths> masks;
+};
+/// Nullopt for one that cannot be read: the training has counted it, and said why.
+template <bool Masks, class Split>
+std::optional<read_picture_of> read_objects(Split const& test, std::int64_t id) {
+  try {
+    read_picture_of made{test.picture(id), {}};
+    if constexpr (Masks) made.masks = test.masks(id);
+    return made;
+  } catch (c2f::input_error const&) {
+    return std::nullopt;
+  }
+}
+
+/// What a split has: a line before the first step.
+template <class Split>
+void print_objects(Split const& split) {
+  std::int64_t objects = 0, ignored = 0, faulty = 0;
+  for (std::int64_t id = 0; id < split.size(); ++id) {
+    auto const& sample = split.sample(id);
+    faulty += !sample.fault.empty();
+    for (auto const& each : sample.objects) ++objects, ignored += each.crowd || each.difficult;
+  }
+  std::printf("%s: %ld pictures with %ld objects", split.name().c_str(), static_cast<long>(split.size()), static_cast<long>(objects));
+  if (ignored > 0) std::printf(", %ld of them crowds or difficult ones, which are ignored", static_cast<long>(ignored));
+  if (faulty > 0) std::printf("; %ld annotations cannot be read", static_cast<long>(faulty));
+  std::printf("\n");
+}
+
 /// COCO's twelve numbers of the test pictures, in their own pixels, of boxes and of masks where there are some, and those of each class of a few.
 template <class Predictor, class Split>
 void print_detection_scores(Predictor& predict, Split const& test) {
   using kind            = typename Predictor::model_type::kind;
   constexpr bool masked = kind::mask > 0;
   c2f::metrics::coco_ap of_boxes(kind::classes), of_masks(kind::classes);
+  std::int64_t unread = 0;
   for (std::int64_t id = 0; id < test.size(); ++id) {
     auto const& sample = test.sample(id);
-    if (!sample.fault.empty()) continue;
+    auto const of      = read_objects<masked>(test, id);
+    if (!of) {
+      ++unread;
+      continue;
+    }
     std::vector<c2f::metrics::found_object> found;
     std::vector<c2f::data::run_lengths> masks;
-    for (auto const& one : detections_in(predict, test.picture(id), test.placed(id), test.classes().size())) {
+    for (auto const& one : detections_in(predict, of->canvas, test.placed(id), test.classes().size())) {
       found.push_back({one.label, one.where, one.score});
       if constexpr (masked) masks.push_back(c2f::data::pasted({one.where, kind::mask, one.mask}, sample.height, sample.width));
     }
@@ -95,12 +133,12 @@ void print_detection_scores(Predictor& predict, Split const& test) {
     of_boxes.add(found, objects);
     if constexpr (masked) {
       for (std::size_t i = 0; i < found.size(); ++i) found[i].area = static_cast<double>(masks[i].area());
-      auto const truth = test.masks(id);
       of_masks.add(found, objects, [&](std::size_t i, std::size_t j) {
-        return c2f::metrics::iou(found[i].where, objects[j].where) == 0 ? 0 : c2f::data::iou(masks[i], truth[j], objects[j].crowd);
+        return c2f::metrics::iou(found[i].where, objects[j].where) == 0 ? 0 : c2f::data::iou(masks[i], of->masks[j], objects[j].crowd);
       });
     }
   }
+  if (unread > 0) std::printf("without %ld test pictures that cannot be read:\n", static_cast<long>(unread));
   print_coco("", of_boxes);
   if constexpr (masked) print_coco("masks: ", of_masks);
   constexpr std::int64_t few = 10;
@@ -141,20 +179,30 @@ inline void draw_detections(c2f::data::canvas& page, std::vector<std::uint8_t> c
 template <class Predictor, class Split>
 void write_detection_sheet(Predictor& predict, Split const& test, double least, std::filesystem::path const& file) {
   using input           = typename Predictor::model_type::input;
+  constexpr bool masked = Predictor::model_type::kind::mask > 0;
   constexpr int columns = 4, gap = 8, wide = static_cast<int>(input::width), high = static_cast<int>(input::height);
   constexpr c2f::data::colour green{0, 150, 80};
   auto const count = static_cast<int>(std::min<std::int64_t>(columns, test.size()));
   c2f::data::canvas page(gap + columns * (wide + gap), gap + 2 * (high + gap));
-  for (int i = 0; i < count; ++i) {
-    std::int64_t const id = i * test.size() / count;
+  std::vector<std::int64_t> shown;  // spread evenly; the next one that can be read in the place of one that cannot
+  for (int i = 0; i < count; ++i)
+    for (std::int64_t next = 0; next < test.size(); ++next) {
+      std::int64_t const id = (i * test.size() / count + next) % test.size();
+      if (std::find(shown.begin(), shown.end(), id) != shown.end() || !read_objects<masked>(test, id)) continue;
+      shown.push_back(id);
+      break;
+    }
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    std::int64_t const id = shown[i];
     auto const& sample    = test.sample(id);
-    auto const canvas     = test.picture(id);
+    auto const of         = read_objects<masked>(test, id);
+    auto const& canvas    = of->canvas;
     auto const place      = test.placed(id);
-    int const x           = gap + i * (wide + gap);
+    int const x           = gap + static_cast<int>(i) * (wide + gap);
     std::vector<std::uint8_t> tints;
-    if constexpr (Predictor::model_type::kind::mask > 0) {
+    if constexpr (masked) {
       tints.resize(static_cast<std::size_t>(wide) * high);
-      for (std::size_t j = 0; auto const& mask : test.masks(id)) {
+      for (std::size_t j = 0; auto const& mask : of->masks) {
         auto const pixels = mask.mask();
         auto const tint   = static_cast<std::uint8_t>(colour_of(sample.objects[j++].label));
         for (int row = 0; row < high; ++row)

@@ -282,6 +282,13 @@ void wait_for_all() {
 #endif
 }
 
+bool goes_on_alone() {
+#ifdef C2F_WITH_DIST
+  if (world != nullptr) world->shutdown();
+#endif
+  return first_process();
+}
+
 c2f::recipe::settings machine_of(options const& chosen) {
   return in_all_processes(c2f::recipe::settings{}.on(accelerator_of(chosen.device)).bf16(chosen.bf16).deterministic(chosen.deterministic));
 }
@@ -403,7 +410,7 @@ void write_stages(std::filesystem::path const& file, std::string const& title, s
 probe_points read_probe_points(std::filesystem::path const& folder) {
   auto const file = folder / "probe.json";
   probe_points points;
-  if (!exists(file)) return points;
+  if (!program::exists(file)) return points;
   try {
     for (auto const& point : nlohmann::ordered_json::parse(std::ifstream(file))) {
       c2f::probe_report found;

@@ -88,6 +88,9 @@ c2f::recipe::settings machine_of(options const& chosen);
 c2f::recipe::settings in_all_processes(c2f::recipe::settings recipe);
 /// Waits until all processes are here.
 void wait_for_all();
+/// The last exchange of the processes, called by all: true in the first one, which goes on alone to score, draw and predict, for as long as
+/// that takes; the others end.
+[[nodiscard]] bool goes_on_alone();
 
 /// Checks that a folder is writable, or can be created; creates nothing, so that nothing is left of a command that is refused. For the
 /// start of a program. c2f::input_error if not; an empty path is none.

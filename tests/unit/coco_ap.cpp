@@ -9,6 +9,7 @@
 
 #include "catch.hpp"
 
+#include <c2f/core/packed.hpp>
 #include <c2f/core/random.hpp>
 #include <c2f/metrics/coco_ap.hpp>
 
@@ -190,6 +191,14 @@ TEST_CASE("COCO's average precision is its definition, in parts as in one") {
     first.add(second);
     REQUIRE(first.scores().values() == found);
     REQUIRE(first.scores(0).values() == found);
+    // As another process sends it.
+    c2f::detail::packer to;
+    first.put(to);
+    coco_ap sent(1);
+    c2f::detail::unpacker from(to.bytes());
+    sent.take(from);
+    REQUIRE(from.empty());
+    REQUIRE(sent.scores().values() == found);
     // Given overlaps are used.
     coco_ap given(1);
     for (auto const& each : pictures) given.add(each.found, each.objects, [](std::size_t, std::size_t) { return 0.; });

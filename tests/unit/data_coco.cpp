@@ -6,6 +6,7 @@
 #include <c2f/data/panoptic_pairs.hpp>
 #include <c2f/kinds/dense.hpp>
 
+#include <array>
 #include <cmath>
 #include <fstream>
 
@@ -242,6 +243,27 @@ TEST_CASE("a split of all objects: rows with crowd flags, padded", "[coco]") {
     tests::require_message(tests::refusal([&] { coco_objects<5, 40>{{.root = dir.path, .test_fraction = fraction}}; }),
                            {"coco_objects_options.test_fraction is"});
   static_assert(split<decltype(data.train)>);
+}
+
+TEST_CASE("boxes that are none of COCO's", "[coco]") {
+  tests::scratch const dir;
+  put_instances(dir.path);
+  auto const with = [&](std::array<std::string, 3> const& boxes) {
+    std::string text = instances();
+    for (auto const& [from, to] :
+         {std::pair{"[2, 1, 8, 8]", boxes[0]}, std::pair{"[12, 9, 8, 1]", boxes[1]}, std::pair{"[3, 2, 3, 4]", boxes[2]}})
+      text = replaced(text, from, to);
+    for (char const* part : {"train2017", "val2017"}) put(dir.path / ("annotations/instances_" + std::string(part) + ".json"), text);
+    return tests::refusal([&] { coco_objects<5, 40>{{.root = dir.path}}; });
+  };
+  REQUIRE(with({"[2, 1, 8, 8]", "[12, 9, 9, 2]", "[3, 2, 3, 4]"}).empty());  // a pixel beyond
+  REQUIRE(coco_objects<5, 40>{{.root = dir.path}}.clipped == 0);
+  REQUIRE(with({"[2, 1, 8, 8]", "[12, 9, 20, 10]", "[3, 2, 3, 4]"}).empty());
+  REQUIRE(coco_objects<5, 40>{{.root = dir.path}}.clipped == 2);
+  tests::require_message(with({"[14, 1, 18, 9]", "[12, 9, 20, 10]", "[13, 2, 16, 6]"}),
+                         {"6 of the 8 boxes of '", "' reach beyond their pictures; write each 'bbox' as x, y, width, height in pixels"});
+  tests::require_message(with({"[0.1, 0.1, 0.4, 0.8]", "[0.6, 0.9, 0.4, 0.1]", "[0.15, 0.2, 0.15, 0.4]"}),
+                         {"6 of the 8 boxes", "are smaller than a pixel"});
 }
 
 TEST_CASE("objects of rectangles, with masks, mirrored", "[coco]") {

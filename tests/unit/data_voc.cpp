@@ -373,6 +373,8 @@ TEST_CASE("pictures without objects are counted, and a class that nobody has is 
               "has the class 'B', which voc_options.classes names; there are 1, 1t, 2, 2t, 3, 3t, 4, 5, 6, 7"));
   // One class for all has the name that it is given.
   REQUIRE(voc<1, 8>{{.root = set.root, .classes = {"thing"}, .class_from = class_source::any}}.train.classes().front() == "thing");
+  REQUIRE(has(refusal([&] { voc<1, 8>{{.root = set.root, .classes = {"cat", "dog"}, .class_from = class_source::any}}; }),
+              "all objects are of one class, and 2 are named; name one"));
   // Only pictures without objects, and no pictures at all.
   set.lists("1\n4\n2", "3\n5");
   REQUIRE(has(with({"cat", "dog", "bird"}), "ImageSets/Main/test.txt' has no picture for testing: of 2, 2 have no object, and 0 none"));

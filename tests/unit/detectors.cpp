@@ -1,10 +1,13 @@
 // Detectors train, resume and answer.
 #include <c2f/train/checkpoint.hpp>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 
 #include "catch.hpp"
+#include "refusal.hpp"
 #include "reliability/tiny.hpp"
 #include "scratch.hpp"
 #include "squares.hpp"
@@ -56,6 +59,47 @@ TEST_CASE("detectors of one stage and of recursive pyramids learn, too") {
   REQUIRE(second.epochs.back().scores[0].values[1].second > .4);
   detector<both> recursive(1);
   REQUIRE(c2f::fit(recursive, data, recipe).epochs.back().scores[0].values[1].second > .4);
+}
+
+TEST_CASE("an object of a class that the detector does not have is refused with its sample") {
+  struct other : squares {
+    float label;
+    void read(std::int64_t id, c2f::random_stream* augment, float* pixels, float* into) const {
+      squares::read(id, augment, pixels, into);
+      if (id == 3) std::copy_n(std::array{label, .5f, .5f, .1f, .1f, 0.f, 1.f}.begin(), 7, into);
+    }
+  };
+  auto const refused = [](float label) {
+    struct {
+      other train;
+      squares test{6, 2};
+    } const data{{{24, 1}, label}};
+    detector<faster> net(1);
+    return tests::refusal([&] { c2f::fit(net, data, c2f::recipe::settings{}.epochs(1).batch(8).threads(0)); });
+  };
+  REQUIRE(refused(2) ==
+          "sample 3 of squares has the label 2, and there are 2, 0 to 1; correct it, or write the data's number of classes into the kind");
+  REQUIRE(tests::has(refused(-1), "has the label -1"));
+  REQUIRE(tests::has(refused(std::nanf("")), "has the label -1"));
+}
+
+TEST_CASE("detections are scored alike by one process and by two") {
+  static_assert(c2f::detail::mergeable_score<kind::score>);
+  at::Tensor truth;
+  at::Tensor const images = batch_of(8, truth);
+  detector<faster> const net(1);
+  c2f::pass p;
+  at::Tensor const raw = net(images, p);
+  kind::score whole, first, second, sent;
+  whole.add(raw, truth);
+  first.add(raw.narrow(0, 0, 4), truth.narrow(0, 0, 4)), second.add(raw.narrow(0, 4, 4), truth.narrow(0, 4, 4));
+  c2f::detail::packer to;
+  second.put(to);
+  c2f::detail::unpacker from(to.bytes());
+  sent.take(from);
+  first.add(sent);
+  REQUIRE(first.samples == 8);
+  REQUIRE(first.values() == whole.values());
 }
 
 TEST_CASE("a detector with the backbone of DetectoRS is resumed bit for bit") {

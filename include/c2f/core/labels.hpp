@@ -13,6 +13,8 @@ namespace c2f::detail {
 /// The labels that a truth may have.
 struct truth_labels {
   std::int64_t count = 0, ignore = -100;
+  /// 0: each value of the truth is a label. Else of each so many values the first is one, where the last is not 0.
+  std::int64_t row = 0;
 };
 /// The labels of a kind's truths; a count of 0 if they are no labels.
 template <class Kind>
@@ -20,6 +22,7 @@ inline constexpr truth_labels labels_of_kind = [] {
   truth_labels found;
   if constexpr (requires { Kind::labels; }) found.count = Kind::labels;
   if constexpr (requires { Kind::ignore; }) found.ignore = Kind::ignore;
+  if constexpr (requires { Kind::label_row; }) found.count = Kind::classes, found.row = Kind::label_row;
   return found;
 }();
 

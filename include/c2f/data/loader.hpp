@@ -362,6 +362,11 @@ class epoch_batches {
       if (options_.labels.count > 0)
         for (std::int64_t i = 0; i < count; ++i)
           if (!c2f::detail::has_label(options_.labels, truth[i])) refuse_label(id, truth[i]);
+    if constexpr (std::floating_point<typename S::truth_value>)
+      if (std::int64_t const row = options_.labels.row; row > 0)
+        for (std::int64_t i = 0; i + row <= count; i += row)
+          if (truth[i + row - 1] != 0 && !(truth[i] >= 0 && truth[i] < static_cast<typename S::truth_value>(options_.labels.count)))
+            refuse_label(id, truth[i] > -1e15 && truth[i] < 1e15 ? static_cast<std::int64_t>(truth[i]) : -1);
   }
 
   // Reads a sample or a replacement; returns the id that was read.

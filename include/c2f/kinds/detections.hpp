@@ -16,6 +16,7 @@
 #pragma once
 
 #include <c2f/core/kind.hpp>
+#include <c2f/core/packed.hpp>
 #include <c2f/core/static_check.hpp>
 #include <c2f/fwd.hpp>
 #include <c2f/metrics/box_mask.hpp>
@@ -54,12 +55,13 @@ template <std::int64_t Classes, std::int64_t Most, std::int64_t Detections = 100
 struct detections : detail::static_check<detail::check_detections<Classes, Most, Detections>()> {
   static constexpr char const* name     = "detections";
   static constexpr std::int64_t classes = Classes, most = Most, mask = Mask, answers = Detections, numbers = 6 + Mask * Mask;
+  static constexpr std::int64_t label_row = 7 + Mask * Mask;  ///< numbers of an object in a truth, whose first is its label
   template <class In>
   using output          = vector<(Detections < 1 ? 1 : Detections) * numbers>;
   using truth_value     = float;
   using default_encoder = encode::none;
   template <class In>
-  static constexpr std::array<std::int64_t, 2> truth_dims{Most, 7 + Mask* Mask};
+  static constexpr std::array<std::int64_t, 2> truth_dims{Most, label_row};
 
   static at::Tensor predict(at::Tensor const& raw) { return raw; }
   static at::Tensor from_truth(at::Tensor const& truth) { return truth.narrow(2, 1, 4); }
@@ -105,6 +107,19 @@ struct detections : detail::static_check<detail::check_detections<Classes, Most,
         if constexpr (Mask > 0)
           masks_.add(found, objects, [&](std::size_t i, std::size_t j) { return found_masks[i].overlap(true_masks[j], objects[j].crowd); });
       }
+    }
+    void add(score const& other) {
+      samples += other.samples;
+      all_.add(other.all_), masks_.add(other.masks_);
+    }
+    /// For processes that score together (train/evaluate.hpp).
+    void put(detail::packer& to) const {
+      to(samples);
+      all_.put(to), masks_.put(to);
+    }
+    void take(detail::unpacker& from) {
+      from(samples);
+      all_.take(from), masks_.take(from);
     }
     static constexpr std::size_t metric_count = Mask > 0 ? 5 : 3;
     [[nodiscard]] std::array<std::pair<char const*, double>, metric_count> values() const {

@@ -107,6 +107,32 @@ class coco_ap {
     }
   }
 
+  /// For processes that score together (core/packed.hpp).
+  template <class Packer>
+  void put(Packer& to) const {
+    to(static_cast<std::uint64_t>(classes_.size()));
+    for (auto const& each : classes_) {
+      for (auto const count : each.objects) to(count);
+      to(static_cast<std::uint64_t>(each.found.size()));
+      for (auto const& one : each.found) {
+        to(one.score, one.rank);
+        for (std::size_t a = 0; a < areas; ++a) to(one.right[a], one.ignored[a]);
+      }
+    }
+  }
+  template <class Unpacker>
+  void take(Unpacker& from) {
+    classes_.assign(from.template get<std::uint64_t>(), {});
+    for (auto& each : classes_) {
+      for (auto& count : each.objects) from(count);
+      for (auto left = from.template get<std::uint64_t>(); left > 0; --left) {
+        matched_detection& one = each.found.emplace_back();
+        from(one.score, one.rank);
+        for (std::size_t a = 0; a < areas; ++a) from(one.right[a], one.ignored[a]);
+      }
+    }
+  }
+
   /// Over all classes that have objects.
   [[nodiscard]] coco_scores scores() const {
     summary sum;

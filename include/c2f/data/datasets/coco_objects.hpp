@@ -11,7 +11,8 @@
 // (data/objects.hpp): class, centre x, centre y, width, height as fractions of the canvas, 1 for the region of a crowd or 2 for a difficult
 // object (voc_objects.hpp), both to be ignored, else 0; and 1; then rows of zeros. With Mask, rows are 7 + Mask^2 long: before the last number come Mask x Mask cells of the box, row by row, each the part of it that the
 // object covers (of 4 x 4 points). c2f::detection::objects_of makes tensors of a batch of truths. Pictures without objects are samples, too. A
-// box is clipped to the picture; one of which nothing is left is no object (`left_out`). With augmentation, an object of which less than a
+// box is clipped to the picture (`clipped` counts those that reached more than a pixel beyond it); one of which nothing is left is no object
+// (`left_out`). With augmentation, an object of which less than a
 // quarter stays on the canvas is left out of the truth; the view is not drawn again for it.
 //
 // coco_masks: a split of masked_pictures (mask_folders.hpp) with the labels 0, the background, and 1 ... K: polygons and runs drawn from the
@@ -19,7 +20,7 @@
 //
 // Layouts and the division of one file are those of coco.hpp; pictures are brought onto the canvas by letterbox.hpp and augmented by augment.hpp.
 // Costs: construction reads the JSON and keeps its polygons; a mask of 28 x 28 takes about a millisecond a picture of ten objects.
-// Errors: those of coco.hpp; more than Most objects, a picture that is missing, damaged or of another size than the JSON says, an object without
+// Errors: those of coco.hpp; input_error if most boxes are smaller than a pixel or reach beyond their pictures; more than Most objects, a picture that is missing, damaged or of another size than the JSON says, an object without
 // segmentation (coco_masks, Mask) make a faulty sample.
 #pragma once
 
@@ -73,6 +74,7 @@ struct coco_samples {
   std::vector<std::string> classes;
   std::vector<coco_sample> train, test;
   std::int64_t left_out = 0;  ///< objects whose boxes have no area within their picture
+  std::int64_t clipped  = 0;  ///< boxes that reached more than a pixel beyond it
 };
 
 /// Lists the samples of a root.
@@ -85,7 +87,7 @@ struct coco_samples {
                       std::to_string(different.size()) + " of them different; name each once");
   auto const files = detail::find_coco_files(options.root);
   if (!files) detail::refuse_without_coco(options.root);
-  coco_samples made{options.classes, {}, {}, 0};
+  coco_samples made{options.classes, {}, {}};
   struct listed {
     std::filesystem::path file;
     coco_list list;
@@ -111,6 +113,7 @@ struct coco_samples {
         }))
       throw input_error("'" + options.root.string() + "' has no objects of the class '" + detail::printable(name) +
                         "'; write a name that its 'categories' have");
+  std::int64_t boxes = 0, tiny = 0;
   for (auto& [file, list, into] : lists) {
     std::vector<std::int64_t> numbers;
     for (auto const& name : list.classes) {
@@ -122,8 +125,10 @@ struct coco_samples {
       coco_sample& to = into->emplace_back(coco_sample{each.file, folder / each.file, file, each.height, each.width, {}});
       auto const w = static_cast<double>(each.width), h = static_cast<double>(each.height);
       for (auto& object : each.objects) {
-        object.label   = numbers[static_cast<std::size_t>(object.label)];
-        auto const& b  = object.where;
+        object.label = numbers[static_cast<std::size_t>(object.label)];
+        auto const b = object.where;
+        ++boxes, tiny += b.width() < 1 && b.height() < 1;
+        made.clipped += b.x0 < -1 || b.y0 < -1 || b.x1 > w + 1 || b.y1 > h + 1;
         object.where   = {std::clamp(b.x0, 0.0, w), std::clamp(b.y0, 0.0, h), std::clamp(b.x1, 0.0, w), std::clamp(b.y1, 0.0, h)};
         bool const any = object.where.area() > 0;
         if (object.label >= 0 && any) to.objects.push_back(std::move(object));
@@ -131,6 +136,10 @@ struct coco_samples {
       }
     }
   }
+  for (auto const& [count, what] : {std::pair{tiny, "are smaller than a pixel"}, std::pair{made.clipped, "reach beyond their pictures"}})
+    if (2 * count > boxes)
+      throw input_error(std::to_string(count) + " of the " + std::to_string(boxes) + " boxes of '" + options.root.string() + "' " + what +
+                        "; write each 'bbox' as x, y, width, height in pixels");
   detail::check_once(options.root, [](coco_sample const& each) -> auto const& { return each.picture.native(); }, made.train, made.test);
   if (made.test.empty()) {
     std::vector<coco_sample> whole = std::move(made.train);
@@ -274,7 +283,7 @@ class coco_objects_split {
 template <std::int64_t Most, std::int64_t Height, std::int64_t Width = Height, std::int64_t Mask = 0>
 struct coco_objects {
   coco_objects_split<Most, Height, Width, Mask> train, test;
-  std::int64_t left_out;
+  std::int64_t left_out, clipped;
 
   explicit coco_objects(coco_objects_options const& options)
       : coco_objects(options, list_coco_objects(options, /*segmentations=*/true),
@@ -284,7 +293,8 @@ struct coco_objects {
   coco_objects(coco_objects_options const& options, coco_samples lists, std::shared_ptr<std::atomic<std::int64_t>> const& budget)
       : train("coco train", std::move(lists.train), lists.classes, options.augment, budget),
         test("coco test", std::move(lists.test), lists.classes, options.augment, budget),
-        left_out(lists.left_out) {}
+        left_out(lists.left_out),
+        clipped(lists.clipped) {}
 };
 
 /// The label of each pixel of a picture: 0, or 1 and the class of the smallest object there.

@@ -366,6 +366,9 @@ class voc_indexer {
     classes_ = options_.classes;
     if (options_.class_from == class_source::any) {
       if (classes_.empty()) classes_ = {"object"};
+      if (classes_.size() > 1)
+        throw input_error("voc_options.class_from is any: all objects are of one class, and " + std::to_string(classes_.size()) +
+                          " are named; name one");
       return check_classes();
     }
     std::set<std::string> found;
