@@ -238,7 +238,7 @@ TEMPLATE_TEST_CASE("Both kinds train, are probed and predict from a folder", "",
   }
   auto const probed = c2f::probe(model, data.test, recipe);
   bool const labels = std::same_as<TestType, seen_colours>;
-  REQUIRE(probed.scores.size() == (labels ? 6u : 5u));
+  REQUIRE(probed.scores.size() == (labels ? 7u : 6u));
   REQUIRE(probed.scores[0].stage == "coarse");
   REQUIRE((probed.agreement > 0) == labels);
 
