@@ -8,6 +8,8 @@
 // GLOO_SOCKET_IFNAME), else to the address by which this machine reaches rank 0: the loopback interface if that is this machine. c10d has no
 // authentication and no encryption; use a private network. Where torchrun's agent holds the store, the agent's own port is open.
 //
+// Joining ignores SIGPIPE unless the program handles it: a write to a process that has died becomes an error.
+//
 // The destructor without shutdown(), as after an exception, waits for nothing: connections are closed when the process ends, which the others
 // report. So end the process then.
 //
@@ -46,6 +48,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -250,6 +253,8 @@ class world : public communicator {
   // ---- joining ----
 
   void join() {
+    // Writing to a process that has died is then an error of which the other can tell, and not its end by a signal.
+    if (struct sigaction now{}; ::sigaction(SIGPIPE, nullptr, &now) == 0 && now.sa_handler == SIG_DFL) std::signal(SIGPIPE, SIG_IGN);
     // c10d warns, with stack traces, of what is said in a sentence here.
     if (detail::variable("TORCH_CPP_LOG_LEVEL").empty()) FLAGS_caffe2_log_level = static_cast<int>(c10::GLOG_FATAL);
     std::string const where = here_.address + ":" + std::to_string(here_.port);
