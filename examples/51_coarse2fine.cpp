@@ -4,8 +4,9 @@
 //   51_coarse2fine --data cifar-100-binary --set cifar100 --variant coarse --epochs 20 --out runs/cifar
 //   51_coarse2fine --data CUB_200_2011 --set cub --init inception_v3.safetensors --pretrain 100 --predict photos/ --out runs/birds
 //
-// pets: 96x96 pixels and a small backbone from random weights; cifar100 at 32x32. cub: Inception-v3 at 448x448, whose published training
-// begins with ImageNet's weights (--init): 200 epochs of batches of 64, learning rate .001. --pretrain trains the up-sampler alone first,
+// pets: 96x96 pixels and a small backbone from random weights; cifar100 at 32x32. cub: Inception-v3, whose published training begins with
+// ImageNet's weights (--init): 200 epochs of batches of 64. Its image size and learning rate are not published; 448x448 and .001 are those of
+// WS-DAN. --pretrain trains the up-sampler alone first,
 // --coarse-epochs the first pass alone.
 // Written to --out besides log, checkpoints, summary and curve: attention.png, test pictures with the mask, the maps and the box of what is
 // looked at; for each picture of --predict its own sheet.
@@ -167,6 +168,7 @@ int main(int argc, char** argv) {
   return program::run([&] {
     auto const chosen = with_defaults(read, more.set);
     program::check(chosen);
+    program::refuse_typed(chosen, {"--probe", "--probe-every"}, "here, as the mask is made of attention maps and not of the prediction");
     if (chosen.variant != "coarse2fine")
       program::refuse_typed(chosen, {"--pretrain", "--coarse-epochs"},
                             "with --variant " + chosen.variant + "; the stages are those of coarse2fine");

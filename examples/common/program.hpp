@@ -84,7 +84,8 @@ c2f::recipe::settings machine_of(options const& chosen);
 /// A launcher, such as torchrun, may start a program in several processes, which then train together (docs/distributed.md). All run the same
 /// code, and only the first one prints and writes; files that it writes and all read must be on a file system that all see.
 [[nodiscard]] bool first_process();
-/// The recipe for a training in all processes, with synchronised norms, so that results do not depend on their number.
+/// The recipe for a training in all processes, with synchronised norms, so that results do not depend on their number
+/// (docs/distributed.md has exceptions).
 c2f::recipe::settings in_all_processes(c2f::recipe::settings recipe);
 /// Waits until all processes are here.
 void wait_for_all();

@@ -364,6 +364,7 @@ CASES = [
     ("70_detectors", "--data {}/voc --predict {}/wide --out OUT", 2, "its sides are at most 16384"),
     ("50_casnet", "--data {}/streets --predict {}/wide/page.png --out OUT", 2, "its sides are at most 16384"),
     ("70_detectors", "--data {}/voc --probe --out OUT", 2, "--probe has no effect"),
+    ("51_coarse2fine", "--data {}/empty --probe --out OUT", 2, "--probe has no effect"),
     ("70_detectors", "--data {}/voc_xml --strict --out OUT", 2, "not XML"),
     ("72_coco_detectors", "--data {}/coco --out OUT", 2, "is no JSON"),
     ("72_coco_detectors", "--data {}/nowhere --out OUT", 2, "nowhere"),

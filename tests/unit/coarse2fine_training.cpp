@@ -96,6 +96,9 @@ TEST_CASE("the first stages may be left out, and so is the up-sampler where ther
   REQUIRE(tiny::same_bytes(tiny::tensors_of(model), tiny::tensors_of(alone)));
   c2f::stack<coarse2fine_bilinear<small>> bilinear(7);
   REQUIRE(fit_coarse2fine(bilinear, tiny::data_of<small>(), stages()).size() == 2);
+  auto elsewhere = stages();
+  elsewhere.joint.device(at::kMeta);
+  REQUIRE(tests::has(tests::refusal([&] { fit_coarse2fine(model, tiny::data_of<small>(), elsewhere); }), "on different devices"));
 }
 
 TEST_CASE("pairs are functions of seed and id, enlarged as PyTorch does, and an up-sampler learns from them") {
@@ -153,6 +156,7 @@ TEST_CASE("the box of what is looked at: the largest component above the thresho
   map[9].narrow(0, 7, 1).fill_(.3f);  // now it is the largest by a position
   REQUIRE(c2f::attended_box(map, {.kernel = 1, .threshold = 0.2}) == box{7, 7, 12, 10});
   REQUIRE(c2f::attended_box(at::zeros({10, 12})) == box{0, 0, 12, 10});
+  REQUIRE(c2f::attended_box(at::zeros({10, 12}).add(.3)) == box{0, 0, 12, 10});  // its means differ in the last bit
   // A single bright position is smoothed away beside a region.
   at::Tensor spot = at::zeros({9, 9});
   spot[0][0]      = 1;

@@ -168,6 +168,13 @@ TEST_CASE("CUB-200-2011: five lists and boxes in pixels") {
   REQUIRE(tests::has(set.with("bounding_boxes.txt", 1, "2 1 2 0 3"), "line 2 has a box without area"));
   REQUIRE(tests::has(set.with("bounding_boxes.txt", 1, "22 1 2 3 3"), "line 2 has a box of picture '22'; write a number of images.txt"));
   REQUIRE(tests::has(set.with("images.txt", 1, "2 a\x01.jpg"), "control characters"));
+  cub cut;  // a copy of the list of pictures that ended too soon
+  cut.lists["images.txt"].pop_back();
+  cut.lists.erase("bounding_boxes.txt");
+  std::filesystem::remove(cut.path / "bounding_boxes.txt");
+  cut.write();
+  REQUIRE(
+      tests::has(refusal([&] { (void)read_cub(cut.path); }), "image_class_labels.txt', line 10 names picture '10'; add it to images.txt"));
   REQUIRE(tests::has(set.with("images.txt", 2, "3 001.Black_footed_Albatross/Bird_2.jpg"),
                      "line 3 lists '001.Black_footed_Albatross/Bird_2.jpg' under a second number; take one of the lines out"));
   fs::remove(set.path / "bounding_boxes.txt");

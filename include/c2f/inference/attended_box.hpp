@@ -21,6 +21,7 @@
 #include <ATen/ops/avg_pool2d.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -46,11 +47,13 @@ struct attended_box_options {
   float const* const value  = smooth.const_data_ptr<float>();
   std::int64_t const height = map.size(0), width = map.size(1), count = height * width;
   auto const [least, most] = std::minmax_element(value, value + count);
-  double const cut         = *least + how.threshold * (static_cast<double>(*most) - *least);
+  metrics::box const whole{0, 0, static_cast<double>(width), static_cast<double>(height)};
+  if (*most - *least <= 1e-6f * std::max(std::abs(*least), std::abs(*most))) return whole;  // constant, up to the rounding of the means
+  double const cut = *least + how.threshold * (static_cast<double>(*most) - *least);
   data::volume<std::uint8_t> mask{{width, height, 1}};
   for (std::int64_t i = 0; i < count; ++i) mask.values[static_cast<std::size_t>(i)] = value[i] > cut;
-  auto const found = data::detail::find_components(std::move(mask));
-  metrics::box box{0, 0, static_cast<double>(width), static_cast<double>(height)};
+  auto const found     = data::detail::find_components(std::move(mask));
+  metrics::box box     = whole;
   std::int64_t largest = 0;
   for (std::size_t k = 0; k < found.ends.size(); ++k) {
     std::int64_t const begin = k == 0 ? 0 : found.ends[k - 1], size = found.ends[k] - begin;

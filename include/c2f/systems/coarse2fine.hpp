@@ -1,7 +1,7 @@
 // c2f/systems/coarse2fine.hpp: Coarse2Fine, which classifies fine-grained classes by a second look at what the first one attended to.
 //
 //   using kind = c2f::class_vector<200>;
-//   using task = c2f::systems::coarse2fine<kind, c2f::inception_v3_features<>, c2f::image<3, 448, 448>>;   // the published network
+//   using task = c2f::systems::coarse2fine<kind, c2f::inception_v3_features<>, c2f::image<3, 448, 448>>;   // the published backbone
 //   using all  = c2f::systems::coarse2fine_variants<task>;                                                // with its ablations, by name
 //
 // Eshratifar et al. 2019 (Coarse2Fine): a backbone and bilinear attention pooling run on the image and again on the image times a mask,
@@ -10,7 +10,7 @@
 // of both predictions. The loss is L(coarse) + L(fine) + Lambda L(centre) of both passes. The attention's weight begins with orthonormal
 // rows.
 //
-// Not published, chosen here: the mask goes through a ReLU and is divided by its maximum, a map is drawn for each sample, the number of
+// Not published, chosen here: the size of the images; the mask goes through a ReLU and is divided by its maximum, a map is drawn for each sample, the number of
 // doublings of the up-sampler (`Up`; two, then bilinear to the image), Beta (.05), one set of centres for both passes, the centre loss as the
 // mean over samples (eq. 2: over classes) of features of length 1. The ReLU of the maps, the signed root and the length of the pooled
 // features are those of WS-DAN's code. Recipes, and a training in stages with the up-sampler alone first: systems/coarse2fine_training.hpp.

@@ -14,7 +14,7 @@
 // Each stage is a call of c2f::fit_stage, so the same call with c2f::checkpoints resumes inside of any stage, bit for bit. The first
 // two may be left out.
 //
-// Costs and errors: those of c2f::fit.
+// Costs and errors: those of c2f::fit; input_error if the recipes are on different devices or processes, also where one is the default.
 #pragma once
 
 #include <c2f/data/synthetic/enlarged_maps.hpp>
@@ -120,6 +120,12 @@ concept two_passes = stack<Task>::has_fine;
 template <two_passes Task, class Data, observer... Observers>
 std::vector<training_report> fit_coarse2fine(stack<Task>& model, Data const& data, coarse2fine_stages const& how,
                                              Observers&&... observers) {
+  for (auto const* stage : {how.upsampler ? &*how.upsampler : nullptr, how.coarse ? &*how.coarse : nullptr})
+    if (stage != nullptr && (stage->world() != how.joint.world() || stage->device() != how.joint.device()))
+      throw input_error(
+          "the stages of Coarse2Fine are on different devices or processes; write the recipes of all with the same on(), or leave a stage "
+          "out "
+          "with std::nullopt");
   std::vector<training_report> reports;
   auto const trained = [&](std::string const& name, auto& stage, auto const& seen, recipe::settings const& recipe) {
     reports.push_back(fit_stage(name, stage, seen, recipe, observers...));

@@ -387,6 +387,9 @@ inline std::filesystem::path one_of(std::filesystem::path const& root, std::init
     name_of.emplace(line.word, "images/" + name);
     if (!seen.insert(name).second) images.fail(line, "lists '" + printable(name) + "' under a second number", "take one of the lines out");
   }
+  for (auto const* list : {&labels, &parts})
+    for (auto const& line : list->lines)
+      if (!name_of.contains(line.word)) list->fail(line, "names picture '" + printable(line.word) + "'", "add it to images.txt");
   std::error_code ignored;
   if (std::filesystem::exists(root / "bounding_boxes.txt", ignored)) {
     auto const boxes = read_words(root / "bounding_boxes.txt");
